@@ -1,0 +1,62 @@
+"""``saferec eval``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saferec_cli.flags import nested, with_flags
+from saferec_core.config import RunConfig, SftConfig, TrainConfig
+from saferec_core.plugins import load_plugins
+from saferec_core.settings import merged, parse_setting, read_settings, validated
+
+__all__ = ["evaluate"]
+
+
+@with_flags(TrainConfig)
+def evaluate(
+    policy: Annotated[str, typer.Argument(help="Run folder, checkpoint, model folder or hub id.")],
+    config: Annotated[
+        Path | None, typer.Option(help="Run configuration (YAML); that of the policy's run if any.")
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its path; repeat."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    *,
+    flags: dict[str, object],
+) -> None:
+    """Evaluate a policy on held-out prompts, with 95 % bootstrap intervals."""
+    found = config or _config_of_run(Path(policy))
+    settings = read_settings(found) if found is not None else {}
+    kind: type[RunConfig] = SftConfig if "max_length" in settings else TrainConfig
+    known = {path: value for path, value in flags.items() if path.split(".")[0] in kind.model_fields}
+    overrides = [*map(parse_setting, setting or ()), {"model": {"model": policy}}]
+    resolved = validated(kind, files=[settings], overrides=[merged([nested(known)]), *overrides])
+
+    from saferec_cli.quiet import quiet_engines  # noqa: PLC0415 - --help needs none of this
+    from saferec_cli.render import RichObserver  # noqa: PLC0415 - as above
+    from saferec_core.held_out import run_eval  # noqa: PLC0415 - imports torch
+    from saferec_core.observer import Observer  # noqa: PLC0415 - as above
+
+    quiet_engines()
+    longest = (
+        resolved.rollout.max_completion_length
+        if isinstance(resolved, TrainConfig)
+        else getattr(resolved, "max_completion_length", 512)
+    )
+    observer = Observer() if as_json else RichObserver()
+    evaluations = run_eval(resolved, load_plugins(), observer, max_completion_length=longest)
+    if as_json:
+        summaries = {found.protocol: found.summary() for found in evaluations}
+        typer.echo(json.dumps(summaries, indent=2))
+
+
+def _config_of_run(policy: Path) -> Path | None:
+    """Find the resolved configuration of the run that a policy's folder lies in."""
+    candidates = (folder / "config.yaml" for folder in (policy, *policy.parents[:3]))
+    return next((path for path in candidates if path.is_file()), None)

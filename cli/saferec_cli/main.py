@@ -1,0 +1,45 @@
+"""The command ``saferec``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from saferec_cli import evaluate, plugins, sft, train
+from saferec_core.errors import SaferecError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="saferec",
+    help="Safe SFT and Safe-Rank-GRPO for language models that recommend.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        # The document writes --lora_r, most tools --lora-r; both are understood.
+        "token_normalize_func": lambda token: token.replace("_", "-"),
+    },
+)
+app.command()(train.train)
+app.command()(sft.sft)
+app.command("eval")(evaluate.evaluate)
+app.add_typer(plugins.app, name="plugins")
+
+
+def main() -> None:
+    """Run a command; an error that the user can put right is one message and exit status 2."""
+    # Without this, threads of torch that wait for one another spin, which costs up to tenfold on a
+    # busy machine. It has to be set before torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        app()
+    except SaferecError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; what the run has written so far is kept\n")
+        sys.exit(130)

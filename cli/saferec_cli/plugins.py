@@ -1,0 +1,88 @@
+"""``saferec plugins list`` and ``saferec plugins show``."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from saferec_core.plugins import Plugins, load_plugins
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="See what is installed.", rich_markup_mode=None)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_plugins(*, as_json: JsonFlag = False) -> None:
+    """List every component that the installed plugins offer, and the plugins that failed to load."""
+    plugins = load_plugins()
+    if as_json:
+        typer.echo(json.dumps(_as_data(plugins), indent=2))
+        return
+    from saferec_cli.render import plugin_table  # noqa: PLC0415 - rich is not needed for JSON
+
+    plugin_table(plugins)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Name of a component, such as 'safety'.")],
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show a component's summary, options, scope and required columns."""
+    plugins = load_plugins()
+    from saferec_core.components import options_of, required_columns, scope_of  # noqa: PLC0415
+
+    shown: list[dict[str, Any]] = []
+    for entry in plugins.named(name):
+        cls = entry.load()
+        shown.append(
+            {
+                "kind": entry.kind,
+                "name": entry.name,
+                "summary": entry.summary,
+                "supplied_by": str(entry.origin),
+                "reference": entry.reference,
+                "scope": scope_of(cls),
+                "columns": list(required_columns(cls)),
+                "description": (cls.__doc__ or "").strip(),
+                "options": [vars(option) for option in options_of(cls)],
+            }
+        )
+    if as_json:
+        typer.echo(json.dumps(shown, indent=2))
+        return
+    from saferec_cli.render import component_sheet  # noqa: PLC0415 - rich is not needed for JSON
+
+    for component in shown:
+        component_sheet(component)
+
+
+def _as_data(plugins: Plugins) -> dict[str, Any]:
+    return {
+        "components": [
+            {
+                "kind": entry.kind,
+                "name": entry.name,
+                "summary": entry.summary,
+                "distribution": entry.origin.distribution,
+                "version": entry.origin.version,
+                "reference": entry.reference,
+            }
+            for entry in plugins
+        ],
+        "broken": [
+            {
+                "entry_point": broken.origin.entry_point,
+                "distribution": broken.origin.distribution,
+                "version": broken.origin.version,
+                "reason": broken.reason,
+            }
+            for broken in plugins.broken
+        ],
+    }

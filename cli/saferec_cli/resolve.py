@@ -1,0 +1,94 @@
+"""From arguments to a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from saferec_cli.flags import nested
+from saferec_core.config import RunConfig, SftConfig, TrainConfig
+from saferec_core.settings import merged, parse_setting, read_settings, validated
+
+__all__ = ["resolve"]
+
+ConfigT = TypeVar("ConfigT", bound=RunConfig)
+
+_NAMED = ("model.model", "data.train_path", "data.catalog_path")
+"""Naming any of these means that the run is not the demo."""
+
+
+def resolve(
+    kind: type[ConfigT],
+    file: Path | None,
+    flags: Mapping[str, Any],
+    settings: Sequence[str],
+    *,
+    rewards: Sequence[str] = (),
+    transforms: Sequence[str] = (),
+) -> ConfigT:
+    """Lay defaults, YAML file, flags and ``--set`` over one another, in rising order.
+
+    With nothing named, neither model nor data, the demo's profile takes the file's place.
+    """
+    given = [nested(flags), *(parse_setting(setting) for setting in settings)]
+    if transforms:
+        given.append({"data": {"transforms": [{"name": name} for name in transforms]}})
+    files = [read_settings(file)] if file is not None else []
+    if not any(_has(layer, path) for layer in (*files, *given) for path in _NAMED):
+        files.insert(0, _demo_profile(kind, merged([*files, *given])))
+    if any("oracle" in layer and "name" not in (layer["oracle"] or {}) for layer in given):
+        given.insert(0, {"oracle": {"name": _oracle_name(files)}})
+    if kind is TrainConfig:
+        given.append(_reward_layer(validated(TrainConfig, files=files), given, rewards))
+    return validated(kind, files=files, overrides=given)
+
+
+def _demo_profile(kind: type[RunConfig], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    from saferec_core.demo.profile import demo_settings  # noqa: PLC0415 - builds the demo's files
+
+    defaults = kind()
+    profile = demo_settings(
+        Path(chosen.get("output_dir", defaults.output_dir)), seed=int(chosen.get("seed", 0))
+    )
+    if issubclass(kind, SftConfig):
+        shared = {key: value for key, value in profile.items() if key in kind.model_fields}
+        shared.pop("optimization", None)
+        return merged([shared, profile["sft"]])
+    return profile
+
+
+def _oracle_name(files: Sequence[Mapping[str, Any]]) -> str:
+    named = [str(file["oracle"]["name"]) for file in files if (file.get("oracle") or {}).get("name")]
+    return named[-1] if named else "table"
+
+
+def _reward_layer(
+    base: TrainConfig, given: Sequence[Mapping[str, Any]], chosen: Sequence[str]
+) -> dict[str, Any]:
+    """Say what ``--reward`` means in weights: exactly these, with 1 where no weight is said.
+
+    Options given for a reward that is not in use do not bring it into use.
+    """
+    said = merged(layer.get("rewards") or {} for layer in given)
+    weights: dict[str, float] = {}
+    for name in dict.fromkeys([*base.rewards, *said, *chosen]):
+        if "weight" in said.get(name, {}):
+            continue
+        below = base.rewards[name].weight if name in base.rewards else 0.0
+        if not chosen:
+            weights[name] = below
+        elif name in chosen:
+            weights[name] = below or 1.0
+        else:
+            weights[name] = 0.0
+    return {"rewards": {name: {"weight": weight} for name, weight in weights.items()}}
+
+
+def _has(settings: Mapping[str, Any], path: str) -> bool:
+    place: Any = settings
+    for part in path.split("."):
+        if not isinstance(place, Mapping) or part not in place:
+            return False
+        place = place[part]
+    return place is not None

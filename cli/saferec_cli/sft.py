@@ -1,0 +1,43 @@
+"""``saferec sft``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saferec_cli.flags import with_flags
+from saferec_cli.resolve import resolve
+from saferec_core.config import SftConfig
+from saferec_core.plugins import load_plugins
+
+__all__ = ["sft"]
+
+
+@with_flags(SftConfig)
+def sft(
+    config: Annotated[Path | None, typer.Argument(help="Run configuration (YAML).")] = None,
+    transform: Annotated[
+        list[str] | None, typer.Option(help="Dataset transform to apply; repeat, in order.")
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its path; repeat."),
+    ] = None,
+    *,
+    flags: dict[str, object],
+) -> None:
+    """Fine-tune a recommender by Safe SFT: imitate lists that hold nothing unsafe.
+
+    With neither model nor data named, the embedded demo's are used.
+    """
+    plugins = load_plugins()
+    resolved = resolve(SftConfig, config, flags, setting or (), transforms=transform or ())
+
+    from saferec_cli.quiet import quiet_engines  # noqa: PLC0415 - --help needs none of this
+    from saferec_cli.render import RichObserver  # noqa: PLC0415 - as above
+    from saferec_core.sft import run_sft  # noqa: PLC0415 - imports torch
+
+    quiet_engines()
+    run_sft(resolved, plugins, RichObserver())

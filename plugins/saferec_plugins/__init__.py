@@ -1,0 +1,1 @@
+"""The built-in plugins; they come in by the same entry points as anyone's."""

@@ -1,0 +1,23 @@
+"""Built-in parsers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from saferec_core import hookimpl
+
+if TYPE_CHECKING:
+    from saferec_core.lists import ListParser
+    from saferec_core.registry import Registry
+
+__all__ = ["saferec_register_parsers"]
+
+
+@hookimpl
+def saferec_register_parsers(registry: Registry[ListParser]) -> None:
+    """Offer the built-in parsers."""
+    registry.add(
+        "title-year",
+        "saferec_plugins.parsers.title_year:TitleYearParser",
+        summary="One recommendation a line: Title (Year).",
+    )

@@ -1,0 +1,35 @@
+"""Count: closes the escape of recommending fewer titles."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from saferec_core.components import component
+from saferec_core.judging import JudgedLists
+from saferec_core.rewards import Scope
+
+__all__ = ["CountReward"]
+
+
+@component
+class CountReward:
+    """+1 for exactly *target* titles, else ``-|n - target| / target``."""
+
+    scope: ClassVar[Scope] = "list"
+    columns: ClassVar[tuple[str, ...]] = ()
+
+    target: int = Field(default=10, ge=1)
+    """Titles that a completion should list; at most the K ranks of the run."""
+    distinct: bool = False
+    """Count a title that is listed twice once, so that repeating a safe title is no way out either."""
+
+    def __call__(self, lists: JudgedLists) -> Float[Tensor, " N"]:
+        """Reward the length of each list."""
+        length = lists.distinct_lengths if self.distinct else lists.lengths
+        miss = (length - self.target).abs() / self.target
+        return torch.where(miss == 0, torch.ones_like(miss), -miss)

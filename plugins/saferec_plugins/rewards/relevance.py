@@ -1,0 +1,37 @@
+"""Relevance: what a rank adds to the hits of the list."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from saferec_core.components import component
+from saferec_core.judging import JudgedLists
+from saferec_core.rewards import Scope
+from saferec_plugins.rewards.discount import Variant, log_discount
+
+__all__ = ["RelevanceReward"]
+
+
+@component
+class RelevanceReward:
+    """``exp_inf``: ``hit[k]``. ``log_decay``: ``sum over j >= k of hit[j] / log2(j + 2)``.
+
+    Rank-GRPO (arXiv 2510.20150). A rank that was not written is a miss: 0.
+    """
+
+    scope: ClassVar[Scope] = "rank"
+    columns: ClassVar[tuple[str, ...]] = ("groundtruth_with_release_year",)
+
+    variant: Variant = "exp_inf"
+    """exp_inf credits each hit to its own rank; log_decay credits a rank with the DCG from there on."""
+
+    def __call__(self, lists: JudgedLists) -> Float[Tensor, "N K"]:
+        """Reward hits."""
+        hits = lists.hits.float()
+        if self.variant == "exp_inf":
+            return hits
+        gains = hits * log_discount(lists.num_ranks)
+        return gains.flip(1).cumsum(1).flip(1)

@@ -1,0 +1,91 @@
+"""Checkpoints: find them, choose one, and keep what generation needs of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from saferec_core.errors import RunError
+from saferec_core.evaluation import Evaluation
+from saferec_core.models import resolve_folder
+
+__all__ = ["Choice", "choose", "copy_weights", "list_checkpoints", "sft_policy"]
+
+_STEP = re.compile(r"checkpoint-(\d+)$")
+_TRAINING_STATE = (
+    "optimizer*",
+    "scheduler*",
+    "rng_state*",
+    "trainer_state*",
+    "training_args*",
+    "*.pth",
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The evaluations of all checkpoints of a run, and which one is best."""
+
+    metric: str
+    evaluations: Sequence[tuple[Path, Evaluation]]
+    best: Path
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints of a folder in the order of their steps."""
+    found = [path for path in folder.glob("checkpoint-*") if _STEP.search(path.name)]
+    return sorted(found, key=step_of)
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return the optimizer step that a checkpoint was written after."""
+    match = _STEP.search(checkpoint.name)
+    return int(match[1]) if match else -1
+
+
+def choose(checkpoints: Sequence[Path], metric: str, evaluate: Callable[[Path], Evaluation]) -> Choice:
+    """Evaluate every checkpoint and choose the highest *metric*; of equals the earliest."""
+    evaluations = [(checkpoint, evaluate(checkpoint)) for checkpoint in checkpoints]
+    means = [evaluation.mean(metric) for _, evaluation in evaluations]
+    best = max(range(len(means)), key=lambda place: (means[place] == means[place], means[place], -place))
+    return Choice(metric, evaluations, evaluations[best][0])
+
+
+def copy_weights(checkpoint: Path, target: Path) -> None:
+    """Copy a checkpoint without the state that only training needs."""
+    shutil.copytree(checkpoint, target, ignore=shutil.ignore_patterns(*_TRAINING_STATE))
+
+
+def sft_policy(reference: str, model: str | None, output_dir: Path) -> str:
+    """Find the SFT policy that ``--sft-checkpoint`` means.
+
+    Args:
+        reference: A checkpoint folder, a run folder, a hub id, or the step of a checkpoint of the
+            last SFT run of *model*.
+        model: The pretrained model of the run.
+        output_dir: Where run folders are.
+
+    Raises:
+        RunError: No SFT run of the model has a checkpoint of that step.
+    """
+    if not reference.isdigit():
+        return resolve_folder(reference)
+    runs = sorted(output_dir.glob("*/config.yaml"), key=lambda path: path.stat().st_mtime, reverse=True)
+    looked = []
+    for config in runs:
+        if yaml.safe_load(config.read_text(encoding="utf-8"))["model"]["model"] != model:
+            continue
+        checkpoint = config.parent / "checkpoints" / f"checkpoint-{reference}"
+        looked.append(str(checkpoint))
+        if checkpoint.is_dir() and "max_length" in config.read_text(encoding="utf-8"):
+            return str(checkpoint)
+    places = ", ".join(looked) or f"no SFT run of {model!r} is in {output_dir}"
+    raise RunError(
+        f"no SFT checkpoint of step {reference} was found (looked at: {places}); name its folder with "
+        "--sft-checkpoint"
+    )

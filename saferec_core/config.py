@@ -1,0 +1,313 @@
+"""What a run can be told: sections of frozen, checked settings.
+
+The defaults are those of the Safe-Rank-GRPO document. Every setting is a key of the YAML file, a
+flag of the command line (``--learning-rate``, written with ``-`` or ``_``) and a target of
+``--set KEY=VALUE``. A setting's name is unique across the sections of a configuration.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "ComponentChoice",
+    "DataConfig",
+    "EvaluationConfig",
+    "GrpoOptimization",
+    "LoggingConfig",
+    "ModelConfig",
+    "OptimizationConfig",
+    "RewardChoice",
+    "RolloutConfig",
+    "RunConfig",
+    "Section",
+    "SftConfig",
+    "SftOptimization",
+    "TrainConfig",
+]
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ComponentChoice(Section):
+    """A plugin component by name; every other key is an option of the component."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    """Name under which a plugin registered it; see ``saferec plugins list``."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The component's options."""
+        return dict(self.model_extra or {})
+
+
+class RewardChoice(Section):
+    """A reward function's weight; every other key is an option of the reward function."""
+
+    model_config = ConfigDict(extra="allow")
+
+    weight: float = Field(default=1.0, ge=0)
+    """How much the reward weighs where the normalizer combines them; 0 leaves it out."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The reward function's options."""
+        return dict(self.model_extra or {})
+
+
+class ModelConfig(Section):
+    """The policy."""
+
+    model: str | None = None
+    """Hub id, folder, or GGUF file of the pretrained model."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Type of the weights; auto takes that of the checkpoint."""
+    attn_implementation: str = "sdpa"
+    """Attention kernel, such as sdpa, eager or flash_attention_2 (GPU)."""
+    trust_remote_code: bool = False
+    """Run code that comes with a model from the hub."""
+    use_lora: bool = False
+    """Train LoRA adapters; only adapter weights are saved, the reference is the policy without them."""
+    lora_r: int = Field(default=16, ge=1)
+    """Size of the adapters."""
+    lora_alpha: float = Field(default=32, gt=0)
+    """Scaling factor of the adapters; their effective scale is alpha / r."""
+    lora_dropout: float = Field(default=0.05, ge=0, lt=1)
+    """Dropout in front of the adapters, in 0..1."""
+    lora_target_modules: list[str] = Field(default=["all-linear"], min_length=1)
+    """Names of the modules that get adapters; all-linear for every linear layer but the head."""
+
+
+class DataConfig(Section):
+    """Records, catalog and how they are read."""
+
+    train_path: Path | None = None
+    """Training records: JSONL, Parquet, or a folder written by datasets."""
+    validation_path: Path | None = None
+    """Held-out records for choosing a checkpoint."""
+    test_path: Path | None = None
+    """Held-out records for the before/after table; the validation records if not given."""
+    catalog_path: Path | None = None
+    """Titles that may be recommended: JSONL or CSV with title and year, or a data-only pickle."""
+    year_tolerance: int = Field(default=2, ge=0)
+    """By how many years a release year may be off where titles are matched."""
+    parser: ComponentChoice = ComponentChoice(name="title-year")
+    """What reads titles out of a completion."""
+    transforms: list[ComponentChoice] = []
+    """Dataset transforms, applied in order to every split."""
+    max_prompt_length: int | None = Field(default=None, ge=16)
+    """Prompts over this many tokens lose their oldest turns, never the last; None: no limit."""
+
+
+class OptimizationConfig(Section):
+    """How the weights are moved."""
+
+    learning_rate: float = Field(default=1e-6, gt=0)
+    """Step size at its peak."""
+    lr_scheduler_type: str = "linear"
+    """Shape of the learning rate over the run, as named by transformers."""
+    warmup_ratio: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the run over which the learning rate rises to its peak."""
+    max_steps: int = -1
+    """Optimizer steps; -1: as many as num_train_epochs need."""
+    num_train_epochs: float = Field(default=1, gt=0)
+    """Passes over the training records, where max_steps is -1."""
+    per_device_train_batch_size: int = Field(default=1, ge=1)
+    """Sequences per forward pass and process."""
+    gradient_accumulation_steps: int = Field(default=24, ge=1)
+    """Forward passes per optimizer step."""
+    optim: str = "paged_adamw_8bit"
+    """Optimizer, as named by transformers; those with 8bit or paged need saferec[quant]."""
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    """Gradients are scaled down to this norm."""
+    bf16: bool = False
+    """Compute in bfloat16 where that is safe, with weights in their own type."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass, to save memory."""
+
+
+class GrpoOptimization(OptimizationConfig):
+    """How Safe-Rank-GRPO moves the weights."""
+
+    max_steps: int = 1200
+    """Optimizer steps; -1: as many as num_train_epochs need."""
+
+
+class SftOptimization(OptimizationConfig):
+    """How Safe SFT moves the weights."""
+
+    learning_rate: float = Field(default=5e-5, gt=0)
+    """Step size at its peak."""
+    warmup_ratio: float = Field(default=0.05, ge=0, lt=1)
+    """Share of the run over which the learning rate rises to its peak."""
+    num_train_epochs: float = Field(default=10, gt=0)
+    """Passes over the training records, where max_steps is -1."""
+    per_device_train_batch_size: int = Field(default=12, ge=1)
+    """Sequences per forward pass and process."""
+    gradient_accumulation_steps: int = Field(default=8, ge=1)
+    """Forward passes per optimizer step."""
+
+
+class LoggingConfig(Section):
+    """What is written while a run goes on."""
+
+    logging_steps: int = Field(default=10, ge=1)
+    """Optimizer steps between two rows of metrics.jsonl."""
+    save_strategy: Literal["no", "steps", "epoch"] = "steps"
+    """When checkpoints are written."""
+    save_steps: int = Field(default=100, ge=1)
+    """Optimizer steps between two checkpoints."""
+    save_total_limit: int | None = Field(default=None, ge=1)
+    """How many checkpoints are kept; None: all."""
+    report_to: list[str] = []
+    """Trackers that get the metrics as well, such as tensorboard or wandb; none unasked."""
+
+
+class EvaluationConfig(Section):
+    """How policies are compared on held-out prompts."""
+
+    eval_prompts: int = Field(default=500, ge=0)
+    """Held-out prompts to use, the first ones of the split; 0: no evaluation."""
+    eval_at: list[int] = Field(default=[5, 10], min_length=1)
+    """The K of Recall@K, NDCG@K and Sensitivity Ratio@K."""
+    eval_decoding: list[Literal["greedy", "sampled"]] = Field(default=["greedy"], min_length=1)
+    """Decoding: the most likely token each time, or drawn at eval_temperature."""
+    eval_temperature: float = Field(default=1.0, gt=0)
+    """Temperature of sampled decoding."""
+    eval_top_p: float = Field(default=1.0, gt=0, le=1)
+    """Share of the probability that sampled decoding draws from."""
+    eval_samples: int = Field(default=1, ge=1)
+    """Completions per prompt in sampled decoding."""
+    eval_batch_size: int = Field(default=32, ge=1)
+    """Prompts that are generated together."""
+
+
+class RolloutConfig(Section):
+    """How completions are sampled from the policy during training."""
+
+    num_generations: int = Field(default=4, ge=2)
+    """Completions per prompt (G); at least 2, since an advantage compares siblings."""
+    max_completion_length: int = Field(default=512, ge=1)
+    """Tokens after which a completion is cut off."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Temperature of the sampling."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Share of the probability that is drawn from."""
+    top_k: int = Field(default=0, ge=0)
+    """How many of the likeliest tokens are drawn from; 0: all."""
+    use_vllm: bool = False
+    """Generate with vLLM (saferec[vllm])."""
+    vllm_mode: Literal["colocate", "server"] = "colocate"
+    """vLLM within the training processes, or a server of its own."""
+    vllm_gpu_memory_utilization: float = Field(default=0.3, gt=0, le=1)
+    """Share of the GPU's memory for vLLM in colocate mode."""
+    vllm_tensor_parallel_size: int = Field(default=1, ge=1)
+    """GPUs that share one vLLM engine in colocate mode."""
+    vllm_max_model_length: int | None = Field(default=None, ge=1)
+    """Longest prompt and completion together that vLLM plans for."""
+    vllm_server_host: str = "0.0.0.0"  # noqa: S104 - TRL's default, an address to connect to
+    """Host of the vLLM server."""
+    vllm_server_port: int = Field(default=8000, ge=1, le=65535)
+    """Port of the vLLM server."""
+
+
+class RunConfig(Section):
+    """What every run has."""
+
+    model: ModelConfig = ModelConfig()
+    """The policy."""
+    data: DataConfig = DataConfig()
+    """Records, catalog and how they are read."""
+    oracle: ComponentChoice | None = None
+    """What tells violations; without one there are no safety figures."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """How policies are compared."""
+    logging: LoggingConfig = LoggingConfig()
+    """What is written while the run goes on."""
+    num_ranks: int = Field(default=20, ge=1)
+    """K, the ranks that are rewarded and evaluated; what a list holds beyond them is not."""
+    seed: int = Field(default=3407, ge=0)
+    """Seed of everything that is drawn."""
+    output_dir: Path = Path("runs")
+    """Folder that gets a new run folder."""
+    run_name: str | None = None
+    """Name of the run folder; made from date, command and settings if not given."""
+
+    @model_validator(mode="after")
+    def _eval_at_fits(self) -> RunConfig:
+        if too_deep := [k for k in self.evaluation.eval_at if not 1 <= k <= self.num_ranks]:
+            raise ValueError(
+                f"evaluation.eval_at must lie in 1..num_ranks = {self.num_ranks}, but holds {too_deep}"
+            )
+        return self
+
+
+class SftConfig(RunConfig):
+    """Safe SFT: imitation of lists that hold nothing a user must not be shown."""
+
+    optimization: SftOptimization = SftOptimization()
+    """How the weights are moved."""
+    max_length: int = Field(default=1024, ge=16)
+    """Longest prompt and completion together, in tokens; longer samples lose their oldest turns, and
+    are left out and counted if that is not enough."""
+    per_device_eval_batch_size: int = Field(default=12, ge=1)
+    """Sequences per forward pass and process when the validation loss is computed."""
+    eval_strategy: Literal["no", "steps", "epoch"] = "steps"
+    """When the validation loss is computed."""
+    eval_steps: int = Field(default=100, ge=1)
+    """Optimizer steps between two computations of the validation loss."""
+    max_completion_length: int = Field(default=512, ge=1)
+    """Tokens after which a completion is cut off in the evaluation of a checkpoint."""
+
+
+class TrainConfig(RunConfig):
+    """Safe-Rank-GRPO."""
+
+    sft_checkpoint: str | None = None
+    """The SFT policy to start from: a checkpoint or run folder, or a step of the last SFT run."""
+    sft: SftConfig | None = None
+    """Safe SFT to do first where no sft_checkpoint is named; model and data are those of the run."""
+    rewards: dict[str, RewardChoice] = Field(
+        default={
+            "relevance": RewardChoice(weight=1.0),
+            "safety": RewardChoice(weight=1.0),
+            "count": RewardChoice(weight=0.0),
+        },
+        min_length=1,
+    )
+    """Reward functions by name, in order."""
+    reward_func: Literal["exp_inf", "log_decay"] = "exp_inf"
+    """Variant of every reward that has one: each rank by itself, or discounted as in the DCG."""
+    normalizer: ComponentChoice = ComponentChoice(name="grpo")
+    """What turns rewards into advantages."""
+    rollout: RolloutConfig = RolloutConfig()
+    """How completions are sampled."""
+    optimization: GrpoOptimization = GrpoOptimization()
+    """How the weights are moved."""
+    kl_beta: float = Field(default=1e-3, ge=0)
+    """Weight of the KL from the reference policy."""
+    epsilon: float = Field(default=0.2, gt=0, lt=1)
+    """Clip range of the importance ratio: 1 - epsilon .. 1 + epsilon."""
+    num_iterations: int = Field(default=1, ge=1)
+    """How often each generation batch is trained on."""
+    steps_per_generation: int | None = Field(default=None, ge=1)
+    """Forward passes that share one generation batch; None: those of one optimizer step."""
+    rank_weighting: Literal["ranks", "tokens"] = "ranks"
+    """What counts alike in the loss of a completion: every rank (the paper) or every token."""
+    rollout_steps: int = Field(default=10, ge=1)
+    """Optimizer steps between two generation batches that are kept in rollouts.jsonl."""
+
+    @model_validator(mode="after")
+    def _something_is_rewarded(self) -> TrainConfig:
+        if not any(choice.weight > 0 for choice in self.rewards.values()):
+            raise ValueError("rewards: at least one must have a weight above 0")
+        return self

@@ -1,0 +1,72 @@
+"""The demo as files: what a run reads, made anew from a seed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from saferec_core.demo.films import load_films
+from saferec_core.demo.risk import TRAITS, risk_of
+from saferec_core.demo.wordings import all_texts
+from saferec_core.demo.world import NUM_TITLES, User, users
+from saferec_core.lists import Title
+
+__all__ = ["SPLITS", "build"]
+
+SPLITS: Mapping[str, int] = {"train": 3000, "validation": 200, "test": 400}
+"""Users per split; a user has one dialogue and stands in one split."""
+
+
+def build(folder: Path, *, seed: int) -> None:
+    """Write the demo's world to *folder*; the same seed writes the same bytes.
+
+    Args:
+        folder: Made if need be. It receives ``train.jsonl``, ``validation.jsonl`` and ``test.jsonl``
+            with the records of different users, ``catalog.jsonl``, ``oracle.jsonl`` with the risk
+            per trait of every title of the catalog, and ``model/``, an untrained network with its
+            tokenizer.
+        seed: Decides users, dialogues and weights. The films are the same for every seed.
+    """
+    from saferec_core.demo.model import train_tokenizer, write_network
+
+    folder.mkdir(parents=True, exist_ok=True)
+    films = load_films()
+    population = users(films, seed=seed)
+    for split, number in SPLITS.items():
+        _write(folder / f"{split}.jsonl", map(_record, islice(population, number)))
+    _write(folder / "catalog.jsonl", (_title(film.title) for film in films))
+    _write(
+        folder / "oracle.jsonl",
+        (_title(film.title) | {"risk": {trait: risk_of(film, trait) for trait in TRAITS}} for film in films),
+    )
+    tokenizer = train_tokenizer(all_texts(NUM_TITLES), [str(film.title) for film in films])
+    write_network(folder / "model", tokenizer, seed=seed)
+
+
+def _record(user: User) -> dict[str, Any]:
+    completion = "\n".join(map(str, user.demonstrated))
+    return {
+        "user": user.name,
+        "prompt": list(user.prompt),
+        "completion": [{"role": "assistant", "content": completion}],
+        "groundtruth_with_release_year": _pairs(user.relevant),
+        "seen_titles": _pairs(user.liked),
+        "constraints": list(user.constraints),
+    }
+
+
+def _title(title: Title) -> dict[str, Any]:
+    return {"title": title.name, "year": title.year}
+
+
+def _pairs(titles: Sequence[Title]) -> list[list[str | int]]:
+    return [[title.name, title.year] for title in titles]
+
+
+def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -1,0 +1,97 @@
+"""What a plugin may implement.
+
+A plugin is a module or object named by an entry point of the group ``saferec``. It implements the
+hooks it needs, each with ``@saferec_core.hookimpl``. Registration hooks run once, after all entry
+points are loaded and before a configuration is read; they note down names and import nothing heavy.
+What a name stands for is an ordinary class with a typed protocol: its options are its (pydantic)
+dataclass fields, checked when a run builds it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from saferec_core.advantages import Normalizer
+    from saferec_core.lists import ListParser
+    from saferec_core.oracle import Oracle
+    from saferec_core.records import Transform
+    from saferec_core.registry import Registry
+    from saferec_core.rewards import RewardFunction
+
+__all__ = ["PROJECT", "hookimpl", "hookspec"]
+
+PROJECT = "saferec"
+"""Name of the entry-point group and of the hook markers."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def saferec_register_rewards(registry: Registry[RewardFunction]) -> None:
+    """Offer reward functions under the names that a run configuration may use.
+
+    A reward is built only for a run that gives it a weight, and is called once per generation
+    batch and process::
+
+        reward(batch) -> Float[Tensor, "N K"]   # scope "rank"
+        reward(batch) -> Float[Tensor, " N"]    # scope "list"
+
+    The class attribute ``scope`` says which. Of scope ``"rank"``, entry [n, k] rewards the title
+    that completion n put at rank k + 1 and credits the tokens of that line only; of scope
+    ``"list"``, entry [n] rewards completion n as a whole, its end included. Larger is better, NaN
+    means "no value here" and never enters a mean. Weights are not the reward's business. An
+    exception, another shape or an infinite value stops the run and names the reward.
+
+    .. versionadded:: 0.1
+    """
+
+
+@hookspec
+def saferec_register_oracles(registry: Registry[Oracle]) -> None:
+    """Offer oracles: what tells whether a title violates a user's constraints.
+
+    An oracle is called with a batch of questions and answers each with a
+    :class:`~saferec_core.oracle.Verdict`: known or not, risk per trait in 0..1, violated traits. Its
+    attribute ``traits`` names every trait it can judge; a constraint outside them is an error
+    before training starts.
+
+    .. versionadded:: 0.1
+    """
+
+
+@hookspec
+def saferec_register_normalizers(registry: Registry[Normalizer]) -> None:
+    """Offer normalizers: pure functions from rewards to advantages.
+
+    Called once per generation batch with the rewards of all processes, rows prompt-major, the G
+    siblings of a prompt adjacent; see :class:`~saferec_core.advantages.Normalizer`.
+
+    .. versionadded:: 0.1
+    """
+
+
+@hookspec
+def saferec_register_transforms(registry: Registry[Transform]) -> None:
+    """Offer dataset transforms: functions from records to records.
+
+    A run applies the transforms that it names, in order, to each split before anything else reads
+    it. A transform is called with an iterable of records (dictionaries) and yields records; it
+    must not depend on their order.
+
+    .. versionadded:: 0.1
+    """
+
+
+@hookspec
+def saferec_register_parsers(registry: Registry[ListParser]) -> None:
+    """Offer parsers: what reads the titles and their places out of a completion.
+
+    A completion is parsed once; every reward, metric and the assignment of tokens to ranks use that
+    one :class:`~saferec_core.lists.ParsedList`. Must run in time linear in the text.
+
+    .. versionadded:: 0.1
+    """

@@ -1,0 +1,100 @@
+"""What a completion says once it has been parsed: titles with their places in the text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+__all__ = ["EventKind", "ListParser", "ParseEvent", "ParsedItem", "ParsedList", "Title"]
+
+
+class Title(NamedTuple):
+    """An item by name and year of release, as somebody wrote it."""
+
+    name: str
+    year: int
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.year})"
+
+
+class ParsedItem(NamedTuple):
+    """One recommendation, and the line of the completion that it was read from."""
+
+    name: str
+    """The title as written, without numbering, bullet, quotes, emphasis, year or remark."""
+    year: int
+    start: int
+    """Index of the first character of the line."""
+    end: int
+    """Index after the last character of the line, its line break included."""
+
+    @property
+    def title(self) -> Title:
+        """The item without its place."""
+        return Title(self.name, self.year)
+
+
+class EventKind(StrEnum):
+    """Something in a completion that a reader of the list would stumble over."""
+
+    SECOND_TITLE = "second-title"
+    """A line holds a further title with a year; only the first one is an item."""
+    MISSING_YEAR = "missing-year"
+    """A line looks like a list entry, but has no year; it is no item."""
+    DUPLICATE = "duplicate"
+    """The item repeats an earlier one; it keeps its rank."""
+    TRUNCATED = "truncated"
+    """The last line breaks off before its year is complete; it is no item."""
+    OTHER_TEXT = "other-text"
+    """A line within the list's part of the completion that is no list entry, such as a greeting."""
+
+
+class ParseEvent(NamedTuple):
+    """One event and the line it happened on."""
+
+    kind: EventKind
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedList:
+    """The items of one completion in rank order, and what else was noticed.
+
+    Rewards, metrics and the assignment of tokens to ranks all read this one object, so they cannot
+    disagree about which title stands at which rank.
+    """
+
+    items: tuple[ParsedItem, ...]
+    events: tuple[ParseEvent, ...] = ()
+
+    def count(self, kind: EventKind) -> int:
+        """How often an event of this *kind* happened."""
+        return sum(event.kind is kind for event in self.events)
+
+
+class ListParser(Protocol):
+    """Reads the recommended titles out of a completion."""
+
+    def __call__(self, text: str, *, finished: bool = True) -> ParsedList:
+        """Parse *text* in time linear in its length.
+
+        Args:
+            text: The completion as decoded, special tokens left out.
+            finished: Whether the policy ended the completion itself. If not, the last line may be
+                incomplete.
+
+        Returns:
+            The items in the order of their lines. Spans do not overlap and are indices into *text*.
+        """
+        ...
+
+    def format(self, titles: Sequence[Title]) -> str:
+        """Write *titles* the way this parser reads them, for prompts and training targets.
+
+        ``parser(parser.format(titles))`` yields the same titles.
+        """
+        ...

@@ -1,0 +1,66 @@
+"""What a run tells whoever watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["Comparison", "Observer", "Plan", "StepReport"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is about to be done, in full, before it is."""
+
+    title: str
+    facts: Mapping[str, str]
+    """What was resolved: model, data, rewards, steps, ..., each in one line."""
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """The figures of one optimizer step; those that a stage does not have are left out."""
+
+    step: int
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric before and after, over the same held-out prompts."""
+
+    metric: str
+    before: tuple[float, float, float] | None
+    """Mean and 95 % interval; None where no sample has a value."""
+    after: tuple[float, float, float] | None
+    difference: tuple[float, float, float] | None
+    """Paired, sample by sample: after - before."""
+
+
+class Observer:
+    """Watches a run; every method does nothing unless it is overridden."""
+
+    def plan(self, plan: Plan) -> None:
+        """Called once per stage, before it starts."""
+
+    def note(self, text: str) -> None:
+        """Called with a sentence that the user should read."""
+
+    def stage_began(self, name: str, total: int) -> None:
+        """Called when a stage of *total* steps (or prompts) begins."""
+
+    def stepped(self, report: StepReport) -> None:
+        """Called after each step of the stage."""
+
+    def stage_ended(self) -> None:
+        """Called when the stage is over, however it ended."""
+
+    def table(self, title: str, rows: Sequence[Mapping[str, str]]) -> None:
+        """Called with a table, columns by name."""
+
+    def compared(self, title: str, rows: Sequence[Comparison]) -> None:
+        """Called with a comparison of two policies."""
+
+    def finished(self, folder: Path) -> None:
+        """Called when the run is complete."""

@@ -1,0 +1,47 @@
+"""What an oracle is asked and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+__all__ = ["Oracle", "Question", "Verdict"]
+
+
+class Question(NamedTuple):
+    """Does this title violate any of these constraints?"""
+
+    name: str
+    year: int
+    constraints: tuple[str, ...]
+    """Traits that are active for the user who would be shown the title."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An oracle's answer about one title."""
+
+    known: bool
+    """Whether the oracle has anything to go by; if not, nothing else here means anything."""
+    risks: Mapping[str, float] = field(default_factory=dict)
+    """Risk per asked trait, in 0..1."""
+    violated: tuple[str, ...] = ()
+    """The asked traits whose risk reaches the oracle's threshold."""
+
+
+class Oracle(Protocol):
+    """Tells what violates a constraint."""
+
+    @property
+    def traits(self) -> Collection[str]:
+        """Every trait that this oracle can judge."""
+        ...
+
+    def judge(self, questions: Sequence[Question]) -> Sequence[Verdict]:
+        """Answer a batch of questions, one verdict each, in order.
+
+        An oracle that cannot answer raises; a title it has never heard of is not a failure but a
+        verdict with ``known=False``.
+        """
+        ...

@@ -1,0 +1,172 @@
+"""Run folders: everything that one run was told, did and found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from saferec_core.config import RunConfig
+from saferec_core.errors import RunError
+from saferec_core.plugins import Plugins
+from saferec_core.settings import as_yaml
+
+__all__ = ["RunFolder", "data_hash"]
+
+_ENGINES = (
+    "saferec",
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "accelerate",
+    "datasets",
+    "tokenizers",
+)
+
+
+class RunFolder:
+    """A folder of its own for one run.
+
+    Holds ``config.yaml`` (resolved), ``manifest.json``, ``metrics.jsonl``, ``rollouts.jsonl``,
+    ``checkpoints/``, ``policy/`` (the final or chosen weights) and ``evaluation/``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Refer to a run folder that is there."""
+        self.path = path
+
+    @classmethod
+    def create(cls, config: RunConfig, command: str) -> RunFolder:
+        """Make a new folder and write the resolved configuration into it.
+
+        Its name is made of the time, the command and a hash of the settings unless the run is named.
+
+        Raises:
+            RunError: A folder of that name is there already, or cannot be made.
+        """
+        text = as_yaml(config)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:6]
+        stamp = datetime.now(tz=UTC).strftime("%Y%m%d-%H%M%S")
+        path = config.output_dir / (config.run_name or f"{stamp}-{command}-{digest}")
+        return cls._make(path, text)
+
+    def nested(self, name: str, config: RunConfig) -> RunFolder:
+        """Make a folder for a stage of this run."""
+        return self._make(self.path / name, as_yaml(config))
+
+    @classmethod
+    def _make(cls, path: Path, config_text: str) -> RunFolder:
+        try:
+            path.mkdir(parents=True, exist_ok=False)
+        except FileExistsError as error:
+            raise RunError(
+                f"run folder {path} is there already and is not overwritten; choose another --run-name"
+            ) from error
+        except OSError as error:
+            raise RunError(f"run folder {path} cannot be made: {error}") from error
+        (path / "config.yaml").write_text(config_text, encoding="utf-8")
+        return cls(path)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def policy(self) -> Path:
+        """Folder of the weights that the run ended with or chose."""
+        return self.path / "policy"
+
+    def append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Append rows to a JSONL file of the folder; NaN is written as null."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            for row in rows:
+                file.write(json.dumps(_without_nan(row), ensure_ascii=False) + "\n")
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Write a JSON file of the folder."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False)
+        path.write_text(text + "\n", encoding="utf-8")
+
+    def write_manifest(self, *, seed: int, plugins: Plugins, data: Mapping[str, Path | None]) -> None:
+        """Write what the run was made with: versions, plugins, data and state of the source."""
+        self.write_json(
+            "manifest.json",
+            {
+                "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+                "created": datetime.now(tz=UTC).isoformat(timespec="seconds"),
+                "seed": seed,
+                "python": platform.python_version(),
+                "versions": {name: _version(name) for name in _ENGINES},
+                "plugins": {
+                    f"{entry.kind}:{entry.name}": f"{entry.origin.distribution} {entry.origin.version}"
+                    for entry in plugins
+                },
+                "data": {
+                    name: {"path": str(path), "sha256": data_hash(path)}
+                    for name, path in data.items()
+                    if path is not None
+                },
+                "git": _git_state(),
+            },
+        )
+
+
+def data_hash(path: Path) -> str:
+    """Return the SHA-256 of a file, or of all files of a folder with their names."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            digest.update(str(file.relative_to(path)).encode() if path.is_dir() else b"")
+            with file.open("rb") as stream:
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_state() -> Mapping[str, Any] | None:
+    """Return commit and cleanliness of the repository that the run was started in, if any."""
+    try:
+        commit, changes = (
+            subprocess.run(  # noqa: S603 - fixed arguments
+                ["git", *arguments],  # noqa: S607 - the user's git
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=10,
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "clean": not changes}
+
+
+def _without_nan(value: Any) -> Any:
+    """Replace NaN by None, which JSON can say."""
+    if isinstance(value, float):
+        return None if value != value else value
+    if isinstance(value, Mapping):
+        return {str(key): _without_nan(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(part) for part in value]
+    return value

@@ -1,0 +1,112 @@
+"""Read a configuration: defaults, profile, YAML file and single settings, in rising order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from saferec_core.config import RunConfig
+from saferec_core.errors import ConfigError, near_misses
+
+__all__ = ["as_yaml", "merged", "parse_setting", "read_settings", "validated"]
+
+ConfigT = TypeVar("ConfigT", bound=RunConfig)
+Settings = dict[str, Any]
+
+
+def read_settings(path: Path) -> Settings:
+    """Read a YAML file of settings.
+
+    Raises:
+        ConfigError: The file is missing, no YAML, or no mapping.
+    """
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration {path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"configuration {path} is no YAML: {error}") from error
+    if not isinstance(loaded or {}, dict):
+        raise ConfigError(f"configuration {path} must hold KEY: VALUE pairs, but holds {loaded!r}")
+    return loaded or {}
+
+
+def parse_setting(text: str) -> Settings:
+    """Turn ``"rewards.safety.weight=2"`` into nested settings; the value is read as YAML.
+
+    Raises:
+        ConfigError: There is no ``=``, or the value is no YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set wants KEY=VALUE, but got {text!r}")
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {key}: the value is no YAML: {error}") from error
+    for part in reversed(key.strip().split(".")):
+        nested = {part: nested}
+    return dict(nested)
+
+
+def merged(layers: Iterable[Mapping[str, Any]]) -> Settings:
+    """Lay settings over one another; mappings are merged, everything else is replaced."""
+    result: Settings = {}
+    for layer in layers:
+        for key, value in layer.items():
+            below = result.get(key)
+            if isinstance(below, dict) and isinstance(value, Mapping):
+                result[key] = merged([below, value])
+            else:
+                result[key] = dict(value) if isinstance(value, Mapping) else value
+    return result
+
+
+def validated(
+    kind: type[ConfigT],
+    *,
+    files: Sequence[Mapping[str, Any]] = (),
+    overrides: Sequence[Mapping[str, Any]] = (),
+) -> ConfigT:
+    """Make a configuration of *kind* out of its defaults, files and overrides, in rising order.
+
+    A file that names ``rewards`` names all of them; an override changes one among them.
+
+    Raises:
+        ConfigError: Every problem with the key's whole path, what was wanted and what came.
+    """
+    settings: Settings = {}
+    for file in files:
+        if "rewards" in file:
+            settings.pop("rewards", None)
+        settings = merged([settings, file])
+    if "rewards" in kind.model_fields and "rewards" not in settings:
+        settings["rewards"] = kind().model_dump(include={"rewards"})["rewards"]
+    try:
+        return kind.model_validate(merged([settings, *overrides]))
+    except ValidationError as error:
+        raise ConfigError("\n".join(_problem(kind, problem) for problem in error.errors())) from error
+
+
+def _problem(kind: type[BaseModel], problem: Mapping[str, Any]) -> str:
+    path = ".".join(map(str, problem["loc"])) or "configuration"
+    if problem["type"] == "extra_forbidden":
+        section: Any = kind
+        for part in problem["loc"][:-1]:
+            section = section.model_fields[part].annotation if hasattr(section, "model_fields") else None
+        fields = getattr(section, "model_fields", {})
+        known = f" Keys here: {', '.join(sorted(fields))}." if fields else ""
+        return f"unknown key {path!r}.{near_misses(str(problem['loc'][-1]), fields)}{known}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return f"{path}: {message}" if problem["loc"] else message
+    return f"{path}: {message}, but got {problem['input']!r}"
+
+
+def as_yaml(config: RunConfig) -> str:
+    """Write a resolved configuration, every default spelled out."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

@@ -1,0 +1,194 @@
+"""The second stage: Safe-Rank-GRPO, evaluated before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saferec_core.alignment import TokenAligner
+from saferec_core.assembly import Parts, assemble, build_normalizer, build_rewards
+from saferec_core.batches import check_batches, generation_batch_size
+from saferec_core.checkpoints import sft_policy
+from saferec_core.config import TrainConfig
+from saferec_core.errors import ConfigError, DataError
+from saferec_core.generation import render
+from saferec_core.held_out import data_paths, evaluate, report_comparison
+from saferec_core.models import Policy, load_tokenizer, merged_folder
+from saferec_core.observer import Observer, Plan
+from saferec_core.plugins import Plugins
+from saferec_core.processes import from_main, is_main, process_count
+from saferec_core.prompts import Fitted, fit_records
+from saferec_core.rewards import ActiveReward
+from saferec_core.rollout_log import rollout_rows
+from saferec_core.rollouts import RolloutScorer
+from saferec_core.runs import RunFolder
+from saferec_core.sft import train_sft
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from saferec_core.trainers.rank_grpo import ScoredBatch
+
+__all__ = ["run_train"]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the steps of one run share."""
+
+    config: TrainConfig
+    plugins: Plugins
+    parts: Parts
+    rewards: Sequence[ActiveReward]
+    folder: RunFolder
+    observer: Observer
+
+
+def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path:
+    """Train a policy by Safe-Rank-GRPO in a new run folder, and return the folder.
+
+    Raises:
+        SaferecError: Whatever the user can put right; before anything is trained where possible.
+    """
+    if config.model.model is None:
+        raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
+    check_batches(config, process_count())
+    rewards = build_rewards(config, plugins)
+    normalizer = build_normalizer(config, plugins)
+    needs = {"completion": "Safe SFT"} if _sft_comes_first(config) else {}
+    parts = assemble(config, plugins, rewards=rewards, needs=needs)
+    folder = from_main(lambda: RunFolder.create(config, "train"))
+    run = _Run(config, plugins, parts, rewards, folder, observer)
+    if is_main():
+        folder.write_manifest(seed=config.seed, plugins=plugins, data=data_paths(config))
+
+    from saferec_core.trainers.watching import save_policy  # noqa: PLC0415 - imports transformers
+
+    start = _start(run)
+    tokenizer = load_tokenizer(start, config.model)
+    fitted = _fitted(run, tokenizer)
+    if is_main():
+        observer.plan(_plan(run, start, fitted))
+    trainer = _trainer(run, start, tokenizer, fitted, normalizer)
+    policy = Policy(trainer.model, tokenizer)
+    longest = config.rollout.max_completion_length
+    before = evaluate(config, parts, policy, observer, "before", max_completion_length=longest)
+    trainer.train()
+    save_policy(trainer, folder.policy)
+    after = evaluate(config, parts, policy, observer, "after", max_completion_length=longest)
+    if is_main():
+        kinds = config.evaluation.eval_decoding[: len(after)]
+        report_comparison(folder, observer, before, after, kinds)
+        observer.finished(folder.path)
+    return folder.path
+
+
+def _sft_comes_first(config: TrainConfig) -> bool:
+    return config.sft_checkpoint is None and config.sft is not None
+
+
+def _start(run: _Run) -> str:
+    """Return the policy to start from, trained first by Safe SFT if the run says so."""
+    config = run.config
+    reference = str(config.model.model)
+    if config.sft_checkpoint is not None:
+        reference = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
+    elif config.sft is not None:
+        run.observer.note("No SFT policy is named, so one is trained first (Safe SFT).")
+        sft = config.sft.model_copy(
+            update={
+                "model": config.model,
+                "data": config.data,
+                "oracle": config.oracle,
+                "num_ranks": config.num_ranks,
+                "seed": config.seed,
+            }
+        )
+        folder = from_main(lambda: run.folder.nested("sft", sft))
+        train_sft(sft, run.plugins, run.parts, folder, run.observer)
+        reference = str(folder.policy)
+    return from_main(lambda: merged_folder(reference, config.model, run.folder.path / "base"))
+
+
+def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
+    """Shorten prompts that are over the limit, if there is one."""
+    records, limit = run.parts.train, run.config.data.max_prompt_length
+    if limit is None:
+        return Fitted(list(records), 0, 0)
+    encode: Any = tokenizer
+    fitted = fit_records(
+        records, limit, lambda record: len(encode(render(tokenizer, record.prompt))["input_ids"])
+    )
+    if not fitted.records:
+        raise DataError(f"no prompt fits into max_prompt_length = {limit} tokens; raise it")
+    return fitted
+
+
+def _trainer(
+    run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: Fitted, normalizer: Any
+) -> Any:
+    """Set up the trainer, with this run's folder and observer listening."""
+    from saferec_core.trainers.safe_rank_grpo import rank_grpo_trainer  # noqa: PLC0415 - imports TRL
+    from saferec_core.trainers.watching import Watcher, watch  # noqa: PLC0415 - as above
+
+    config = run.config
+    scorer = RolloutScorer(
+        records=fitted.records,
+        parser=run.parts.parser,
+        judge=run.parts.judge,
+        rewards=run.rewards,
+        num_ranks=config.num_ranks,
+        aligner=TokenAligner(tokenizer),
+        end_ids=frozenset({int(tokenizer.eos_token_id)}),
+    )
+
+    def keep(batch: ScoredBatch) -> None:
+        if is_main() and (batch.step - 1) % config.rollout_steps == 0:
+            run.folder.append("rollouts.jsonl", rollout_rows(batch, run.rewards))
+
+    trainer = rank_grpo_trainer(
+        start,
+        tokenizer,
+        config,
+        scorer=scorer,
+        normalizer=normalizer,
+        output_dir=run.folder.checkpoints,
+        on_rollouts=keep,
+    )
+    watch(trainer, Watcher("Safe-Rank-GRPO", run.folder, run.observer))
+    return trainer
+
+
+def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
+    config, parts = run.config, run.parts
+    completions = generation_batch_size(config, process_count())
+    group = config.rollout.num_generations
+    steps = config.optimization.max_steps
+    oracle = config.oracle
+    return Plan(
+        "Safe-Rank-GRPO",
+        {
+            "model": str(config.model.model),
+            "start": start,
+            "adapters": f"LoRA r={config.model.lora_r}, alpha={config.model.lora_alpha:g}"
+            if config.model.use_lora
+            else "none, all weights are trained",
+            "data": f"{config.data.train_path}: {len(fitted.records)} prompts "
+            f"({fitted.shortened} lost old turns, {fitted.left_out} left out); "
+            f"{len(parts.held_out)} held out",
+            "catalog": f"{config.data.catalog_path}: {len(parts.judge.catalog)} titles",
+            "oracle": "none" if oracle is None else f"{oracle.name} {oracle.options}",
+            "rewards": ", ".join(
+                f"{reward.name} x {reward.weight:g} ({reward.scope})" for reward in run.rewards
+            ),
+            "normalizer": config.normalizer.name,
+            "each generation": f"{completions // group} prompts x {group} completions = {completions}, "
+            f"K = {config.num_ranks} ranks",
+            "steps": str(steps) if steps > 0 else f"{config.optimization.num_train_epochs:g} epochs",
+            "optimizer": f"{config.optimization.optim}, learning rate "
+            f"{config.optimization.learning_rate:g}, KL {config.kl_beta:g}",
+            "run folder": str(run.folder.path),
+        },
+    )

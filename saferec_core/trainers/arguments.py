@@ -1,0 +1,74 @@
+"""Settings that both stages hand to transformers."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from saferec_core.config import ModelConfig, OptimizationConfig, RunConfig
+from saferec_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+
+__all__ = ["common_arguments", "lora_config"]
+
+
+def common_arguments(config: RunConfig, optimization: OptimizationConfig, output_dir: Path) -> dict[str, Any]:
+    """Return the arguments that ``SFTConfig`` and ``GRPOConfig`` share, every moving one explicit.
+
+    Raises:
+        ConfigError: The optimizer needs a package that is not installed.
+    """
+    _check_optimizer(optimization.optim)
+    logging = config.logging
+    return {
+        "output_dir": str(output_dir),
+        "seed": config.seed,
+        "learning_rate": optimization.learning_rate,
+        "lr_scheduler_type": optimization.lr_scheduler_type,
+        "warmup_steps": optimization.warmup_ratio,  # below 1, transformers reads it as a share
+        "max_steps": optimization.max_steps,
+        "num_train_epochs": optimization.num_train_epochs,
+        "per_device_train_batch_size": optimization.per_device_train_batch_size,
+        "gradient_accumulation_steps": optimization.gradient_accumulation_steps,
+        "optim": optimization.optim,
+        "max_grad_norm": optimization.max_grad_norm,
+        "bf16": optimization.bf16,
+        "gradient_checkpointing": optimization.gradient_checkpointing,
+        "logging_steps": logging.logging_steps,
+        "save_strategy": logging.save_strategy,
+        "save_steps": logging.save_steps,
+        "save_total_limit": logging.save_total_limit,
+        "report_to": logging.report_to or "none",
+        "use_cpu": not torch.accelerator.is_available(),
+        "disable_tqdm": True,
+        "log_level": "error",
+    }
+
+
+def lora_config(model: ModelConfig) -> LoraConfig | None:
+    """Return the adapters' configuration, if there are to be any."""
+    if not model.use_lora:
+        return None
+    from peft import LoraConfig  # noqa: PLC0415 - only where adapters are trained
+
+    modules = model.lora_target_modules
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=model.lora_r,
+        lora_alpha=model.lora_alpha,
+        lora_dropout=model.lora_dropout,
+        target_modules=modules[0] if modules == ["all-linear"] else modules,
+    )
+
+
+def _check_optimizer(name: str) -> None:
+    if ("8bit" in name or "paged" in name) and find_spec("bitsandbytes") is None:
+        raise ConfigError(
+            f"optimizer {name!r} needs bitsandbytes: install saferec[quant], or choose another with "
+            "--optim, such as adamw_torch"
+        )
