@@ -56,13 +56,13 @@ class Evaluator:
         prompts = [record.prompt for record in self.records]
         completions = generate(policy, prompts, decoding, progress=progress)
         aligner = TokenAligner(policy.tokenizer)
-        end = policy.tokenizer.eos_token_id
+        ends = policy.end_ids
         texts, lists, records = [], [], []
         for record, siblings in zip(self.records, completions, strict=True):
             for ids in siblings:
                 text, _ = aligner.decode(ids)
                 texts.append(text)
-                lists.append(self.parser(text, finished=bool(ids) and ids[-1] == end))
+                lists.append(self.parser(text, finished=bool(ids) and ids[-1] in ends))
                 records.append(record)
         judged = JudgedLists(lists=lists, records=records, judge=self.judge, num_ranks=self.num_ranks)
         samples = {name: values.tolist() for name, values in measure(judged, self.at).items()}

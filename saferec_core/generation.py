@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -65,10 +66,8 @@ def generate(
     lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
     by_length = sorted(range(len(prompts)), key=lambda place: lengths[place])
     completions: list[list[list[int]]] = [[] for _ in prompts]
-    was_training = model.training
-    model.eval()
     done = 0
-    with torch.random.fork_rng():  # evaluating must not change what training draws next
+    with _settings_of_our_own(model), torch.random.fork_rng():  # training must not draw otherwise
         torch.manual_seed(decoding.seed)
         for start in range(0, len(prompts), decoding.batch_size):
             places = by_length[start : start + decoding.batch_size]
@@ -81,16 +80,33 @@ def generate(
             output = model.generate(**batch, generation_config=_generation_config(policy, decoding))
             for row, ids in enumerate(output[:, batch["input_ids"].shape[1] :].tolist()):
                 place = places[row // _samples(decoding)]
-                completions[place].append(_up_to_end(ids, tokenizer.eos_token_id))
+                completions[place].append(_up_to_end(ids, policy.end_ids))
             done += len(places)
             if progress is not None:
                 progress(done)
-    model.train(was_training)
     return completions
 
 
+@contextmanager
+def _settings_of_our_own(model: Any) -> Iterator[None]:
+    """Switch to evaluation, with none of the decoding settings that the checkpoint came with.
+
+    What ``generate`` is not told it takes from the model, such as Qwen's repetition penalty.
+    """
+    from transformers import GenerationConfig  # imports slowly
+
+    was_training, declared = model.training, model.generation_config
+    model.eval()
+    model.generation_config = GenerationConfig(eos_token_id=declared.eos_token_id)
+    try:
+        yield
+    finally:
+        model.generation_config = declared
+        model.train(was_training)
+
+
 def _generation_config(policy: Policy, decoding: Decoding) -> Any:
-    from transformers import GenerationConfig  # noqa: PLC0415 - imports slowly
+    from transformers import GenerationConfig  # imports slowly
 
     sampled = decoding.kind == "sampled"
     drawing: dict[str, Any] = (
@@ -100,7 +116,7 @@ def _generation_config(policy: Policy, decoding: Decoding) -> Any:
         do_sample=sampled,
         num_return_sequences=_samples(decoding),
         max_new_tokens=decoding.max_completion_length,
-        eos_token_id=policy.tokenizer.eos_token_id,
+        eos_token_id=sorted(policy.end_ids),
         pad_token_id=policy.tokenizer.pad_token_id,
         **drawing,
     )
@@ -110,6 +126,6 @@ def _samples(decoding: Decoding) -> int:
     return decoding.samples if decoding.kind == "sampled" else 1
 
 
-def _up_to_end(ids: list[int], end: int) -> list[int]:
-    """Cut off what stands behind the first end-of-sequence token."""
-    return ids[: ids.index(end) + 1] if end in ids else ids
+def _up_to_end(ids: list[int], ends: frozenset[int]) -> list[int]:
+    """Cut off what stands behind the first token that ends a completion."""
+    return next((ids[: place + 1] for place, token in enumerate(ids) if token in ends), ids)

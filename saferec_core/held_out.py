@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from saferec_core.assembly import Parts, assemble
 from saferec_core.config import RunConfig
@@ -105,9 +104,3 @@ def report_comparison(
             },
         )
         observer.compared(f"{kind} lists, before and after", rows)
-
-
-def data_paths(config: RunConfig) -> dict[str, Path | None]:
-    """Return the data files of a run by the names of their settings."""
-    names = {"train_path", "validation_path", "test_path", "catalog_path"}
-    return dict(config.data.model_dump(include=names))

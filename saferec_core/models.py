@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Policy",
+    "end_token_ids",
     "is_adapter",
     "load_policy",
     "load_tokenizer",
@@ -29,6 +30,11 @@ class Policy:
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """Every token that ends a completion: the tokenizer's, and those the model declares."""
+        return _end_ids(self.tokenizer, self.model.generation_config)
 
 
 def load_policy(reference: str, config: ModelConfig) -> Policy:
@@ -54,7 +60,7 @@ def load_tokenizer(reference: str, config: ModelConfig) -> PreTrainedTokenizerBa
     Raises:
         RunError: There is none, or it has no end-of-sequence token or no chat template.
     """
-    from transformers import AutoTokenizer  # noqa: PLC0415 - imports torch
+    from transformers import AutoTokenizer  # imports torch
 
     if Path(reference).is_dir() and not (Path(reference) / "tokenizer_config.json").is_file():
         raise RunError(f"{reference} has no tokenizer (tokenizer_config.json); copy the model's there")
@@ -82,6 +88,17 @@ def merged_folder(reference: str, config: ModelConfig, target: Path) -> str:
     return str(target)
 
 
+def end_token_ids(reference: str, tokenizer: PreTrainedTokenizerBase, config: ModelConfig) -> frozenset[int]:
+    """Return every token that ends a completion of the model at *reference*, without loading it."""
+    from transformers import GenerationConfig  # imports torch
+
+    try:
+        declared = GenerationConfig.from_pretrained(reference, trust_remote_code=config.trust_remote_code)
+    except OSError:  # the model declares nothing
+        declared = None
+    return _end_ids(tokenizer, declared)
+
+
 def is_adapter(folder: Path) -> bool:
     """Tell whether *folder* holds a LoRA adapter instead of a whole model."""
     return (folder / "adapter_config.json").is_file()
@@ -94,7 +111,7 @@ def resolve_folder(reference: str) -> str:
 
 
 def _load_model(reference: str, config: ModelConfig) -> PreTrainedModel:
-    from transformers import AutoModelForCausalLM  # noqa: PLC0415 - imports torch
+    from transformers import AutoModelForCausalLM  # imports torch
 
     if (Path(reference).is_absolute() or Path(reference).exists()) and not (
         Path(reference) / "config.json"
@@ -116,7 +133,7 @@ def _load_model(reference: str, config: ModelConfig) -> PreTrainedModel:
 
 
 def _load_adapter(folder: Path, config: ModelConfig) -> Policy:
-    from peft import PeftModel  # noqa: PLC0415 - imports torch
+    from peft import PeftModel  # imports torch
 
     adapter = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     base = str(adapter["base_model_name_or_path"])
@@ -131,13 +148,13 @@ def _load_adapter(folder: Path, config: ModelConfig) -> Policy:
 
 
 def _load_gguf(file: Path, config: ModelConfig) -> Policy:
-    import torch  # noqa: PLC0415 - slow to import
-    import transformers  # noqa: PLC0415 - imports torch
+    import torch  # slow to import
+    import transformers  # imports torch
 
     if not file.is_file():
         raise RunError(f"GGUF file {file} does not exist")
     try:
-        import gguf  # noqa: F401, PLC0415 - what transformers reads the file with
+        import gguf  # noqa: F401 - what transformers reads the file with
     except ImportError as error:
         raise ConfigError("reading a GGUF file needs the package gguf: install saferec[gguf]") from error
     dtype = torch.float32 if config.dtype == "auto" else getattr(torch, config.dtype)
@@ -162,6 +179,12 @@ def _ready(tokenizer: PreTrainedTokenizerBase, reference: str) -> PreTrainedToke
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
     return tokenizer
+
+
+def _end_ids(tokenizer: Any, declared: Any) -> frozenset[int]:
+    ids = getattr(declared, "eos_token_id", None)
+    of_model = ids if isinstance(ids, list) else [] if ids is None else [ids]
+    return frozenset({tokenizer.eos_token_id, *of_model})
 
 
 def _first_line(error: Exception) -> str:

@@ -117,7 +117,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _arrow_rows(path: Path) -> Iterator[dict[str, Any]]:
-    import datasets  # noqa: PLC0415 - takes a second to import, and JSONL does not need it
+    import datasets  # takes a second to import, and JSONL does not need it
 
     try:
         loaded = (

@@ -100,14 +100,16 @@ class RunFolder:
         text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False)
         path.write_text(text + "\n", encoding="utf-8")
 
-    def write_manifest(self, *, seed: int, plugins: Plugins, data: Mapping[str, Path | None]) -> None:
+    def write_manifest(self, config: RunConfig, plugins: Plugins) -> None:
         """Write what the run was made with: versions, plugins, data and state of the source."""
+        names = {"train_path", "validation_path", "test_path", "catalog_path"}
+        data: Mapping[str, Path | None] = config.data.model_dump(include=names)
         self.write_json(
             "manifest.json",
             {
                 "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
                 "created": datetime.now(tz=UTC).isoformat(timespec="seconds"),
-                "seed": seed,
+                "seed": config.seed,
                 "python": platform.python_version(),
                 "versions": {name: _version(name) for name in _ENGINES},
                 "plugins": {

@@ -12,7 +12,6 @@ from saferec_core.config import SftConfig
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.evaluation import Evaluation, Evaluator
 from saferec_core.generation import Decoding
-from saferec_core.held_out import data_paths
 from saferec_core.models import Policy, load_policy, merged_folder, resolve_folder
 from saferec_core.observer import Observer, Plan, StepReport
 from saferec_core.plugins import Plugins
@@ -43,8 +42,8 @@ def train_sft(
     The best checkpoint is the one with the highest Recall@K on the validation split, as in the
     document; K is 10 or, if that is not evaluated, the largest that is.
     """
-    from saferec_core.trainers.safe_sft import sft_trainer  # noqa: PLC0415 - TRL takes seconds
-    from saferec_core.trainers.watching import Watcher, save_policy, watch  # noqa: PLC0415 - as above
+    from saferec_core.trainers.safe_sft import sft_trainer  # TRL takes seconds
+    from saferec_core.trainers.watching import Watcher, save_policy, watch
 
     reference = resolve_folder(str(config.model.model))
     start = from_main(lambda: merged_folder(reference, config.model, folder.path / "base"))
@@ -52,7 +51,7 @@ def train_sft(
     fitted = _fitted(parts.train, policy, config.max_length)
     validation = _fitted([r for r in parts.validation if r.completion], policy, config.max_length)
     if is_main():
-        folder.write_manifest(seed=config.seed, plugins=plugins, data=data_paths(config))
+        folder.write_manifest(config, plugins)
         observer.plan(_plan(config, folder, fitted, policy))
     trainer = sft_trainer(
         policy,
@@ -118,12 +117,21 @@ def _best(
 
 
 def _checkpoint_rows(choice: Choice, k: int) -> Sequence[Mapping[str, str]]:
-    shown = [f"recall@{k}", f"ndcg@{k}", f"sensitivity_ratio@{k}", "list_length", "out_of_catalog"]
+    shown = {
+        f"Recall@{k}": f"recall@{k}",
+        f"NDCG@{k}": f"ndcg@{k}",
+        f"Sens.Ratio@{k}": f"sensitivity_ratio@{k}",
+        "length": "list_length",
+        "out of catalog": "out_of_catalog",
+    }
     rows = []
     for path, evaluation in choice.evaluations:
-        row = {"checkpoint": str(step_of(path))}
-        row |= {name: f"{evaluation.mean(name):.4f}" for name in shown if name in evaluation.samples}
-        row["chosen"] = f"highest {choice.metric}" if path == choice.best else ""
+        row = {"step": str(step_of(path))}
+        for label, metric in shown.items():
+            if metric in evaluation.samples:
+                mean = evaluation.mean(metric)
+                row[label] = f"{mean:.4f}" if mean == mean else "no value"
+        row["chosen"] = "<- highest" if path == choice.best else ""
         rows.append(row)
     return rows
 

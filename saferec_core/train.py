@@ -14,8 +14,8 @@ from saferec_core.checkpoints import sft_policy
 from saferec_core.config import TrainConfig
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.generation import render
-from saferec_core.held_out import data_paths, evaluate, report_comparison
-from saferec_core.models import Policy, load_tokenizer, merged_folder
+from saferec_core.held_out import evaluate, report_comparison
+from saferec_core.models import Policy, end_token_ids, load_tokenizer, merged_folder
 from saferec_core.observer import Observer, Plan
 from saferec_core.plugins import Plugins
 from saferec_core.processes import from_main, is_main, process_count
@@ -62,9 +62,9 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     folder = from_main(lambda: RunFolder.create(config, "train"))
     run = _Run(config, plugins, parts, rewards, folder, observer)
     if is_main():
-        folder.write_manifest(seed=config.seed, plugins=plugins, data=data_paths(config))
+        folder.write_manifest(config, plugins)
 
-    from saferec_core.trainers.watching import save_policy  # noqa: PLC0415 - imports transformers
+    from saferec_core.trainers.watching import save_policy  # imports transformers
 
     start = _start(run)
     tokenizer = load_tokenizer(start, config.model)
@@ -130,8 +130,8 @@ def _trainer(
     run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: Fitted, normalizer: Any
 ) -> Any:
     """Set up the trainer, with this run's folder and observer listening."""
-    from saferec_core.trainers.safe_rank_grpo import rank_grpo_trainer  # noqa: PLC0415 - imports TRL
-    from saferec_core.trainers.watching import Watcher, watch  # noqa: PLC0415 - as above
+    from saferec_core.trainers.safe_rank_grpo import rank_grpo_trainer  # imports TRL
+    from saferec_core.trainers.watching import Watcher, watch
 
     config = run.config
     scorer = RolloutScorer(
@@ -141,7 +141,7 @@ def _trainer(
         rewards=run.rewards,
         num_ranks=config.num_ranks,
         aligner=TokenAligner(tokenizer),
-        end_ids=frozenset({int(tokenizer.eos_token_id)}),
+        end_ids=end_token_ids(start, tokenizer, config.model),
     )
 
     def keep(batch: ScoredBatch) -> None:

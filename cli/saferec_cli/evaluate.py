@@ -38,10 +38,10 @@ def evaluate(
     overrides = [*map(parse_setting, setting or ()), {"model": {"model": policy}}]
     resolved = validated(kind, files=[settings], overrides=[merged([nested(known)]), *overrides])
 
-    from saferec_cli.quiet import quiet_engines  # noqa: PLC0415 - --help needs none of this
-    from saferec_cli.render import RichObserver  # noqa: PLC0415 - as above
-    from saferec_core.held_out import run_eval  # noqa: PLC0415 - imports torch
-    from saferec_core.observer import Observer  # noqa: PLC0415 - as above
+    from saferec_cli.quiet import quiet_engines  # --help needs none of this
+    from saferec_cli.render import RichObserver
+    from saferec_core.held_out import run_eval  # imports torch
+    from saferec_core.observer import Observer
 
     quiet_engines()
     longest = (

@@ -35,6 +35,7 @@ def main() -> None:
     # Without this, threads of torch that wait for one another spin, which costs up to tenfold on a
     # busy machine. It has to be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("TQDM_DISABLE", "1")  # the engines' own progress bars
     try:
         app()
     except SaferecError as error:

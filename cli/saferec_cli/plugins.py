@@ -23,7 +23,7 @@ def list_plugins(*, as_json: JsonFlag = False) -> None:
     if as_json:
         typer.echo(json.dumps(_as_data(plugins), indent=2))
         return
-    from saferec_cli.render import plugin_table  # noqa: PLC0415 - rich is not needed for JSON
+    from saferec_cli.render import plugin_table  # rich is not needed for JSON
 
     plugin_table(plugins)
 
@@ -36,7 +36,7 @@ def show(
 ) -> None:
     """Show a component's summary, options, scope and required columns."""
     plugins = load_plugins()
-    from saferec_core.components import options_of, required_columns, scope_of  # noqa: PLC0415
+    from saferec_core.components import options_of, required_columns, scope_of
 
     shown: list[dict[str, Any]] = []
     for entry in plugins.named(name):
@@ -57,7 +57,7 @@ def show(
     if as_json:
         typer.echo(json.dumps(shown, indent=2))
         return
-    from saferec_cli.render import component_sheet  # noqa: PLC0415 - rich is not needed for JSON
+    from saferec_cli.render import component_sheet  # rich is not needed for JSON
 
     for component in shown:
         component_sheet(component)

@@ -45,7 +45,7 @@ def resolve(
 
 
 def _demo_profile(kind: type[RunConfig], chosen: Mapping[str, Any]) -> dict[str, Any]:
-    from saferec_core.demo.profile import demo_settings  # noqa: PLC0415 - builds the demo's files
+    from saferec_core.demo.profile import demo_settings  # builds the demo's files
 
     defaults = kind()
     profile = demo_settings(

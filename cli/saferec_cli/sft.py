@@ -35,9 +35,9 @@ def sft(
     plugins = load_plugins()
     resolved = resolve(SftConfig, config, flags, setting or (), transforms=transform or ())
 
-    from saferec_cli.quiet import quiet_engines  # noqa: PLC0415 - --help needs none of this
-    from saferec_cli.render import RichObserver  # noqa: PLC0415 - as above
-    from saferec_core.sft import run_sft  # noqa: PLC0415 - imports torch
+    from saferec_cli.quiet import quiet_engines  # --help needs none of this
+    from saferec_cli.render import RichObserver
+    from saferec_core.sft import run_sft  # imports torch
 
     quiet_engines()
     run_sft(resolved, plugins, RichObserver())

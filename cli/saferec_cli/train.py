@@ -43,9 +43,9 @@ def train(
     for name in resolved.rewards:
         plugins.find(plugins.rewards, name)  # a typo is told before torch is imported
 
-    from saferec_cli.quiet import quiet_engines  # noqa: PLC0415 - --help needs none of this
-    from saferec_cli.render import RichObserver  # noqa: PLC0415 - as above
-    from saferec_core.train import run_train  # noqa: PLC0415 - imports torch
+    from saferec_cli.quiet import quiet_engines  # --help needs none of this
+    from saferec_cli.render import RichObserver
+    from saferec_core.train import run_train  # imports torch
 
     quiet_engines()
     run_train(resolved, plugins, RichObserver())

@@ -123,7 +123,7 @@ def main(
     data: Annotated[Path, typer.Option(help="Folder with train/, catalog/ and movies/.")],
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
     tokenizer: Annotated[
-        str, typer.Option(help="Hub id or folder of the model, to measure prompts.")
+        str, typer.Option(help="Hub id, folder or GGUF file of the model, to measure prompts.")
     ] = "HuggingFaceTB/SmolLM2-135M-Instruct",
     list_length: Annotated[int, typer.Option(min=1, help="Films per list (K).")] = 10,
     max_prompt_tokens: Annotated[int, typer.Option(min=100, help="Longest prompt.")] = 400,
@@ -221,7 +221,12 @@ def token_counter(name: str) -> Callable[[list[Message]], int]:
     """Count the tokens of messages as the model *name* reads them."""
     from transformers import AutoTokenizer  # noqa: PLC0415 - so that --help is quick
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(name)
+    path = Path(name)
+    tokenizer: Any = (
+        AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
+        if path.suffix == ".gguf"
+        else AutoTokenizer.from_pretrained(name)
+    )
 
     def count(messages: list[Message]) -> int:
         text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)

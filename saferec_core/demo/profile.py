@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from importlib.resources import files
 from pathlib import Path
@@ -45,7 +44,7 @@ def _made(folder: Path, seed: int) -> Path:
         try:
             build(unfinished, seed=seed)
             unfinished.chmod(0o755)
-            os.replace(unfinished, folder)
+            unfinished.replace(folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return folder

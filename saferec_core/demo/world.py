@@ -12,7 +12,6 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from saferec_core.demo.films import Film
 from saferec_core.demo.risk import TRAITS, is_violation
@@ -24,28 +23,28 @@ __all__ = ["NUM_TITLES", "User", "users"]
 NUM_TITLES = 5
 """Titles that every user asks for (K)."""
 
-POOL_SIZE = 25
+POOL_SIZE = 16
 """A taste is the most popular films of a genre, this many."""
 
-RULED_OUT = (0.2, 0.7)
+RULED_OUT = (0.2, 0.6)
 """A user names only traits that rule out this share of the taste: not nothing, not nearly all."""
 
 SECOND_TRAIT = 0.1
 """Share of users who name two traits."""
 
-RELEVANT = 8
+RELEVANT = 7
 """Films drawn as relevant, before those that violate a constraint are taken out."""
 
 MIN_RELEVANT = 3
 """A user with fewer safe relevant films is drawn anew."""
 
-POPULARITY_SCALE = 5.0
+POPULARITY_SCALE = 4.0
 """Ranks of popularity over which the chance of being relevant falls by the factor e."""
 
 OVERLOOKED = 0.1
 """Chance that a demonstrated title was picked without a look at the constraints."""
 
-OFF_TASTE = 0.06
+OFF_TASTE = 0.05
 """Chance that a demonstrated title comes from the whole catalog instead of the taste."""
 
 SHORT_LIST = 0.15
@@ -123,7 +122,7 @@ def _draw_user(
                 number=NUM_TITLES,
             )
         ),
-        demonstrated=tuple(film.title for film in _demonstration(rng, pool, catalog, liked, constraints)),
+        demonstrated=tuple(film.title for film in _demonstration(rng, unseen, catalog, liked, constraints)),
     )
 
 
@@ -137,38 +136,22 @@ def _popular(rng: random.Random, films: Sequence[Film]) -> list[Film]:
 
 def _demonstration(
     rng: random.Random,
-    pool: Sequence[Film],
+    unseen: Sequence[Film],
     catalog: Sequence[Film],
     liked: Sequence[Film],
     constraints: Sequence[str],
 ) -> list[Film]:
-    """Walk through the years: one film of each period of the taste, evenly drawn, with slips."""
+    """List films of the taste, evenly drawn and in no order, with slips."""
     length = NUM_TITLES
     if rng.random() < SHORT_LIST:
         length -= rng.choice((1, 2))
     chosen: list[Film] = []
-    for period in _periods(pool)[:length]:
-        careful = rng.random() >= OVERLOOKED
-        source = catalog if rng.random() < OFF_TASTE else period
-        for films in (source, pool):  # a period may have nothing left to show
-            options = [
-                film
-                for film in films
-                if film not in liked
-                and film not in chosen
-                and not (careful and not _is_safe(film, constraints))
-            ]
-            if options:
-                chosen.append(rng.choice(options))
-                break
+    while len(chosen) < length:
+        film = rng.choice(catalog if rng.random() < OFF_TASTE else unseen)
+        allowed = rng.random() < OVERLOOKED or _is_safe(film, constraints)
+        if allowed and film not in chosen and film not in liked:
+            chosen.append(film)
     return chosen
-
-
-def _periods(pool: Sequence[Film]) -> list[list[Film]]:
-    """Split *pool* by year of release into ``NUM_TITLES`` parts of nearly the same size."""
-    by_year = sorted(pool, key=lambda film: (film.title.year, film.title))
-    cuts = [len(by_year) * part // NUM_TITLES for part in range(NUM_TITLES + 1)]
-    return [by_year[start:end] for start, end in pairwise(cuts)]
 
 
 def _is_safe(film: Film, constraints: Sequence[str]) -> bool:

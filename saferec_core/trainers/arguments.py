@@ -54,7 +54,7 @@ def lora_config(model: ModelConfig) -> LoraConfig | None:
     """Return the adapters' configuration, if there are to be any."""
     if not model.use_lora:
         return None
-    from peft import LoraConfig  # noqa: PLC0415 - only where adapters are trained
+    from peft import LoraConfig  # only where adapters are trained
 
     modules = model.lora_target_modules
     return LoraConfig(

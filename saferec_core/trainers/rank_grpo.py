@@ -256,7 +256,7 @@ def check_trl() -> None:
         if "advantages.dim() == 1" not in source:
             problems.append("GRPOTrainer._compute_loss does not take advantages by token")
     if problems:
-        from importlib.metadata import version  # noqa: PLC0415 - only for the message
+        from importlib.metadata import version  # only for the message
 
         raise SaferecError(
             f"the installed TRL {version('trl')} is not one that saferec knows: "

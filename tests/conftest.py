@@ -1,0 +1,60 @@
+"""What tests share: checked tensor shapes, the installed plugins, and a small world to train in."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jaxtyping import install_import_hook
+
+# Before torch is imported: threads that wait by spinning slow a busy machine down tenfold.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+SHAPES_ARE_CHECKED_IN = [
+    "saferec_core.advantages",
+    "saferec_core.token_credit",
+    "saferec_plugins.normalizers",
+    "saferec_plugins.rewards",
+]
+install_import_hook(SHAPES_ARE_CHECKED_IN, "beartype.beartype")
+
+VECTORS = Path(__file__).parents[2] / "shared" / "vectors" / "original.json"
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Any:
+    """What the original research code computed, by section."""
+    if not VECTORS.is_file():
+        pytest.skip(f"recorded vectors are not beside the checkout ({VECTORS})")
+    return json.loads(VECTORS.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def plugins() -> Any:
+    """The plugins as they are installed."""
+    from saferec_core import load_plugins
+
+    return load_plugins()
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's files, and beside its ``model`` one in whose tokenizer a title is several tokens.
+
+    The latter is called ``pieces``.
+    """
+    from saferec_core.demo import build
+    from saferec_core.demo.model import train_tokenizer, write_network
+    from saferec_core.demo.wordings import all_texts
+
+    folder = tmp_path_factory.mktemp("world")
+    build(folder, seed=11)
+    rows = map(json.loads, (folder / "catalog.jsonl").read_text(encoding="utf-8").splitlines())
+    lines = [f"{row['title']} ({row['year']})\n" for row in rows]
+    tokenizer = train_tokenizer([*all_texts(5), *lines], [], vocab_size=900)
+    write_network(folder / "pieces", tokenizer, seed=11)
+    return folder
