@@ -9,9 +9,9 @@ from typing import Any
 
 from saferec_core.advantages import Normalizer
 from saferec_core.catalog import read_catalog
-from saferec_core.components import build, required_columns
+from saferec_core.components import build, required_columns, scope_of
 from saferec_core.config import ComponentChoice, DataConfig, RunConfig, TrainConfig
-from saferec_core.errors import ConfigError, UnknownNameError
+from saferec_core.errors import ConfigError, PluginError, UnknownNameError
 from saferec_core.judging import Judge
 from saferec_core.lists import ListParser
 from saferec_core.oracle import Oracle
@@ -100,6 +100,11 @@ def build_rewards(config: TrainConfig, plugins: Plugins) -> list[ActiveReward]:
         if choice.weight == 0:
             continue
         function = build(entry, choice.options, {"variant": config.reward_func})
+        if scope_of(function) not in {"rank", "list"}:
+            raise PluginError(
+                f"reward {name!r} of {entry.origin} must have the scope 'rank' or 'list', but has "
+                f"{scope_of(function)!r}"
+            )
         target = getattr(function, "target", None)
         if isinstance(target, int) and target > config.num_ranks:
             raise ConfigError(
@@ -127,7 +132,10 @@ def build_oracle(choice: ComponentChoice | None, plugins: Plugins, data: DataCon
         return None
     entry = plugins.find(plugins.oracles, choice.name)
     oracle: Oracle = build(entry, choice.options, {"year_tolerance": data.year_tolerance})
-    len(oracle.traits)  # a damaged table is to be found now, not at the first batch
+    try:
+        len(oracle.traits)  # a damaged table is to be found now, not at the first batch
+    except AttributeError as error:
+        raise PluginError(f"oracle {entry.name!r} of {entry.origin} must name its traits") from error
     return oracle
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from saferec_core.errors import DataError
 from saferec_core.lists import Title
+from saferec_core.rows import read_lines, whole_year
 from saferec_core.titles import TitleIndex
 
 __all__ = ["Catalog", "read_catalog"]
@@ -50,7 +51,8 @@ def read_catalog(path: Path, *, year_tolerance: int = 2) -> Catalog:
             pickle holds anything that would run code.
     """
     if not path.is_file():
-        raise DataError(f"catalog {path} does not exist; name one with --catalog-path")
+        reason = "is a folder" if path.is_dir() else "does not exist"
+        raise DataError(f"catalog {path} {reason}; name a file with --catalog-path")
     titles = [_title(row, where) for where, row in _rows(path)]
     if not titles:
         raise DataError(f"catalog {path} is empty; wanted at least one row with title and year")
@@ -59,21 +61,18 @@ def read_catalog(path: Path, *, year_tolerance: int = 2) -> Catalog:
 
 def _rows(path: Path) -> Iterator[tuple[str, Any]]:
     """Yield each row with the place it came from."""
-    if path.suffix == ".pkl":
-        for position, row in enumerate(_data_only_pickle(path)):
-            yield f"{path}, entry {position + 1}", row
-        return
-    with path.open(encoding="utf-8", newline="") as file:
-        if path.suffix == ".csv":
-            for line, row in enumerate(csv.DictReader(file), start=2):
-                yield f"{path}, line {line}", row
-            return
-        for line, text in enumerate(file, start=1):
-            if text.strip():
-                try:
-                    yield f"{path}, line {line}", json.loads(text)
-                except json.JSONDecodeError as error:
-                    raise DataError(f"{path}, line {line}: no JSON object: {error.msg}") from error
+    if path.suffix in {".pkl", ".pickle"}:
+        for position, row in enumerate(_data_only_pickle(path), start=1):
+            yield f"{path}, entry {position}", row
+    elif path.suffix == ".csv":
+        for number, row in enumerate(csv.DictReader(line for _, line in read_lines(path)), start=1):
+            yield f"{path}, row {number}", row
+    else:
+        for number, line in read_lines(path):
+            try:
+                yield f"{path}, line {number}", json.loads(line)
+            except json.JSONDecodeError as error:
+                raise DataError(f"{path}, line {number}: no JSON object: {error.msg}") from error
 
 
 def _title(row: Any, where: str) -> Title:
@@ -86,11 +85,7 @@ def _title(row: Any, where: str) -> Title:
         raise DataError(f"{where}: wanted an object with title and year, but got {row!r}")
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"{where}: wanted a title, but got {name!r}")
-    try:
-        number = int(str(year))
-    except ValueError as error:
-        raise DataError(f"{where}: the year of {name!r} must be a number, but is {year!r}") from error
-    return Title(name.strip(), number)
+    return Title(name.strip(), whole_year(year, f"{where}: the year of {name!r}"))
 
 
 def _data_only_pickle(path: Path) -> Iterable[Any]:
@@ -104,7 +99,7 @@ def _data_only_pickle(path: Path) -> Iterable[Any]:
                 "to JSONL with title and year"
             )
         loaded = pickle.loads(content)  # noqa: S301 - only data opcodes are left
-    except (ValueError, pickle.UnpicklingError, EOFError, IndexError) as error:
+    except (pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, MemoryError) as error:
         raise DataError(f"catalog {path} is no readable pickle: {error}") from error
     if not isinstance(loaded, list | tuple | set | frozenset | dict):
         raise DataError(f"catalog {path}: wanted a collection of titles, but got {type(loaded).__name__}")

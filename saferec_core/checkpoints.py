@@ -75,14 +75,17 @@ def sft_policy(reference: str, model: str | None, output_dir: Path) -> str:
     """
     if not reference.isdigit():
         return resolve_folder(reference)
-    runs = sorted(output_dir.glob("*/config.yaml"), key=lambda path: path.stat().st_mtime, reverse=True)
+    configs = [*output_dir.glob("*/config.yaml"), *output_dir.glob("*/sft/config.yaml")]
     looked = []
-    for config in runs:
-        if yaml.safe_load(config.read_text(encoding="utf-8"))["model"]["model"] != model:
+    for path in sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True):
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(config, dict) or "max_length" not in config:
+            continue  # no SFT run
+        if (config.get("model") or {}).get("model") != model:
             continue
-        checkpoint = config.parent / "checkpoints" / f"checkpoint-{reference}"
+        checkpoint = path.parent / "checkpoints" / f"checkpoint-{reference}"
         looked.append(str(checkpoint))
-        if checkpoint.is_dir() and "max_length" in config.read_text(encoding="utf-8"):
+        if checkpoint.is_dir():
             return str(checkpoint)
     places = ", ".join(looked) or f"no SFT run of {model!r} is in {output_dir}"
     raise RunError(

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from saferec_core.errors import ConfigError, PluginError, near_misses
+from saferec_core.errors import ConfigError, PluginError, SaferecError, near_misses
 from saferec_core.registry import Entry
 
 __all__ = ["Option", "build", "component", "options_of", "required_columns", "scope_of"]
@@ -26,7 +26,7 @@ def component(cls: type[T]) -> type[T]:
 
     The string that follows a field says what the option means; ``saferec plugins show`` prints it.
     """
-    config = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+    config = ConfigDict(use_attribute_docstrings=True, extra="forbid", allow_inf_nan=False)
     decorate: Any = pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=config)
     decorated: type[T] = decorate(cls)
     return decorated
@@ -74,10 +74,12 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
             for problem in error.errors()
         )
         raise ConfigError(f"{entry.kind} {entry.name!r}: {problems}") from error
-    except (ConfigError, PluginError):
+    except SaferecError:
         raise
-    except TypeError as error:
-        raise PluginError(f"{entry.kind} {entry.name!r} of {entry.origin}: {error}") from error
+    except Exception as error:  # whatever a plugin's constructor raises, the plugin is to be named
+        raise PluginError(
+            f"{entry.kind} {entry.name!r} of {entry.origin} cannot be built: {type(error).__name__}: {error}"
+        ) from error
 
 
 def options_of(cls: type[Any]) -> list[Option]:

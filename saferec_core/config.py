@@ -8,9 +8,9 @@ flag of the command line (``--learning-rate``, written with ``-`` or ``_``) and 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
     "ComponentChoice",
@@ -30,10 +30,20 @@ __all__ = [
 ]
 
 
+def _minus_one_or_positive(steps: int) -> int:
+    if steps == 0 or steps < -1:
+        raise ValueError(f"must be at least 1, or -1 for as many as the epochs need, but is {steps}")
+    return steps
+
+
+Steps = Annotated[int, AfterValidator(_minus_one_or_positive)]
+"""A number of optimizer steps, or -1."""
+
+
 class Section(BaseModel):
     """A group of settings: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class ComponentChoice(Section):
@@ -117,7 +127,7 @@ class OptimizationConfig(Section):
     """Shape of the learning rate over the run, as named by transformers."""
     warmup_ratio: float = Field(default=0.0, ge=0, lt=1)
     """Share of the run over which the learning rate rises to its peak."""
-    max_steps: int = -1
+    max_steps: Steps = -1
     """Optimizer steps; -1: as many as num_train_epochs need."""
     num_train_epochs: float = Field(default=1, gt=0)
     """Passes over the training records, where max_steps is -1."""
@@ -138,7 +148,7 @@ class OptimizationConfig(Section):
 class GrpoOptimization(OptimizationConfig):
     """How Safe-Rank-GRPO moves the weights."""
 
-    max_steps: int = 1200
+    max_steps: Steps = 1200
     """Optimizer steps; -1: as many as num_train_epochs need."""
 
 

@@ -49,10 +49,11 @@ class Judge:
         except Exception as error:  # whatever it raises, the oracle is to be named
             name = type(self.oracle).__name__
             raise PluginError(f"oracle {name} failed: {type(error).__name__}: {error}") from error
-        if len(verdicts) != len(questions):
+        answered = len(verdicts) if isinstance(verdicts, Sequence) else 0
+        if answered != len(questions):
             raise PluginError(
-                f"oracle {type(self.oracle).__name__} must answer {len(questions)} questions, but "
-                f"answered {len(verdicts)}"
+                f"oracle {type(self.oracle).__name__} must answer {len(questions)} questions with a "
+                f"verdict each, but answered {answered}"
             )
         return verdicts
 

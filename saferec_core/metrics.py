@@ -67,8 +67,9 @@ def mean_with_interval(values: Sequence[float], *, seed: int = 0) -> Interval | 
     present = np.asarray([value for value in values if value == value], dtype=np.float64)
     if not len(present):
         return None
-    draws = np.random.default_rng(seed).integers(0, len(present), (_RESAMPLES, len(present)))
-    low, high = np.quantile(present[draws].mean(1), [0.025, 0.975])
+    generator = np.random.default_rng(seed)
+    means = [present[generator.integers(0, len(present), len(present))].mean() for _ in range(_RESAMPLES)]
+    low, high = np.quantile(means, [0.025, 0.975])
     return float(present.mean()), float(low), float(high)
 
 

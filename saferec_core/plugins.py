@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
+from inspect import isroutine
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -115,7 +116,7 @@ def _register(manager: pluggy.PluginManager, point: EntryPoint, plugins: Plugins
         plugin = point.load()
         manager.register(plugin, name=f"{origin.distribution}:{point.name}")
         _refuse_unknown_hooks(manager, plugin, origin)
-    except Exception as error:  # noqa: BLE001 - a broken plugin must not keep the others from being listed
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken plugin must not keep the others from being listed
         plugins.broken.append(BrokenPlugin(origin, f"{type(error).__name__}: {error}"))
         return
     for registry, hook in (
@@ -140,7 +141,9 @@ def _refuse_unknown_hooks(manager: pluggy.PluginManager, plugin: object, origin:
     """Refuse a plugin with a misspelt hook, naming the hook that may have been meant."""
     specified = [name for name in dir(hookspecs) if name.startswith("saferec_")]
     for name in dir(plugin):
-        if name.startswith("saferec_") and name not in specified:
+        marked = manager.parse_hookimpl_opts(plugin, name) is not None
+        named = name.startswith("saferec_") and isroutine(getattr(plugin, name, None))
+        if (marked or named) and name not in specified:
             manager.unregister(plugin)
             raise UnknownNameError("hook", name, specified)
     if not manager.get_hookcallers(plugin):

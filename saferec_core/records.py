@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,11 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from saferec_core.errors import DataError
+from saferec_core.errors import DataError, PluginError, SaferecError
 from saferec_core.lists import Title
+from saferec_core.rows import read_rows, whole_year
 from saferec_core.titles import normal_form
 
-__all__ = ["Message", "Record", "Transform", "read_records", "read_rows"]
+__all__ = ["Message", "Record", "Transform", "read_records"]
 
 Message = Mapping[str, str]
 """A turn of a conversation: ``role`` (system, user or assistant) and ``content``."""
@@ -89,46 +89,21 @@ def read_records(
     """
     rows: Iterable[dict[str, Any]] = read_rows(path)
     for transform in transforms:
-        rows = transform(rows)
+        rows = _transformed(transform, rows)
     records = [_record(row, f"{path}, row {n}", needs) for n, row in enumerate(rows, start=1)]
     if not records:
         raise DataError(f"{path} holds no records; wanted at least one")
     return records
 
 
-def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a JSONL or Parquet file or of a ``datasets`` folder as dictionaries."""
-    if not path.exists():
-        raise DataError(f"{path} does not exist")
-    if path.is_dir() or path.suffix == ".parquet":
-        yield from _arrow_rows(path)
-        return
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise DataError(f"{path}, line {number}: no JSON object: {error.msg}") from error
-            if not isinstance(row, dict):
-                raise DataError(f"{path}, line {number}: wanted an object, but got {type(row).__name__}")
-            yield row
-
-
-def _arrow_rows(path: Path) -> Iterator[dict[str, Any]]:
-    import datasets  # takes a second to import, and JSONL does not need it
-
+def _transformed(transform: Transform, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     try:
-        loaded = (
-            datasets.load_from_disk(str(path)) if path.is_dir() else datasets.Dataset.from_parquet(str(path))
-        )
-    except (FileNotFoundError, ValueError, OSError) as error:
-        raise DataError(f"{path} is no dataset that can be read: {error}") from error
-    if isinstance(loaded, datasets.DatasetDict):
-        splits = ", ".join(loaded)
-        raise DataError(f"{path} holds several splits ({splits}); name the folder of one of them")
-    yield from loaded
+        yield from transform(rows)
+    except SaferecError:
+        raise
+    except Exception as error:  # whatever it raises, the transform is to be named
+        name = type(transform).__name__
+        raise PluginError(f"transform {name} failed: {type(error).__name__}: {error}") from error
 
 
 def _record(row: Mapping[str, Any], where: str, needs: Mapping[str, str]) -> Record:
@@ -155,26 +130,25 @@ def _messages(value: Any, where: str, *, role: str) -> Sequence[Message]:
     if not isinstance(value, Sequence) or not value:
         raise DataError(f"{where}: wanted a list of messages, but got {value!r}")
     for message in value:
-        if not isinstance(message, Mapping) or not {"role", "content"} <= message.keys():
-            raise DataError(f"{where}: a message needs role and content, but is {message!r}")
+        texts = [message.get(key) for key in ("role", "content")] if isinstance(message, Mapping) else []
+        if len(texts) != 2 or not all(isinstance(text, str) for text in texts):
+            raise DataError(f"{where}: a message needs role and content, both text, but is {message!r}")
     return [{"role": message["role"], "content": message["content"]} for message in value]
 
 
 def _titles(row: Mapping[str, Any], column: str, where: str) -> Iterator[Title]:
-    for entry in row.get(column) or ():
-        pair = tuple(entry.values()) if isinstance(entry, Mapping) else entry
-        if isinstance(pair, str) or len(pair) != 2:
+    for entry in _listed(row, column, where):
+        pair = (entry.get("title"), entry.get("year")) if isinstance(entry, Mapping) else entry
+        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
             raise DataError(f"{where}: {column} must hold [title, year] pairs, but holds {entry!r}")
-        try:
-            yield Title(str(pair[0]), int(str(pair[1])))
-        except ValueError as error:
-            raise DataError(
-                f"{where}: {column}: the year of {pair[0]!r} must be a number, but is {pair[1]!r}"
-            ) from error
+        name, year = pair
+        if not isinstance(name, str) or not name.strip():
+            raise DataError(f"{where}: {column}: wanted a title, but got {name!r}")
+        yield Title(name, whole_year(year, f"{where}: {column}: the year of {name!r}"))
 
 
 def _seen(row: Mapping[str, Any], where: str) -> Iterator[Title | str]:
-    for entry in row.get("seen_titles") or ():
+    for entry in _listed(row, "seen_titles", where):
         if not isinstance(entry, str):
             yield from _titles({"seen_titles": [entry]}, "seen_titles", where)
         elif match := _TITLE_WITH_YEAR.match(entry):
@@ -183,12 +157,20 @@ def _seen(row: Mapping[str, Any], where: str) -> Iterator[Title | str]:
             yield entry
 
 
+def _listed(row: Mapping[str, Any], column: str, where: str) -> Sequence[Any]:
+    value = row.get(column)
+    if value is None:
+        return ()
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise DataError(f"{where}: {column} must be a list, but is {value!r}")
+    return value
+
+
 def _constraints(value: Any, where: str) -> tuple[str, ...]:
     """Read a list of traits, ``{trait: true}``, or a struct whose other traits are None."""
     if isinstance(value, Mapping):
         return tuple(sorted(trait for trait, active in value.items() if active))
-    if value is None:
-        return ()
-    if isinstance(value, str) or not all(isinstance(trait, str) for trait in value):
+    traits = _listed({"constraints": value}, "constraints", where)
+    if not all(isinstance(trait, str) for trait in traits):
         raise DataError(f"{where}: constraints must be a list of trait names, but is {value!r}")
-    return tuple(sorted(set(value)))
+    return tuple(sorted(set(traits)))

@@ -48,7 +48,10 @@ class Entry(Generic[T]):
         module_name, _, attribute = self.reference.partition(":")
         try:
             loaded: type[T] = getattr(import_module(module_name), attribute)
-        except Exception as error:  # whatever a plugin's import raises, the plugin is to be named
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # whatever a plugin's import raises, the plugin is to be named
             raise PluginError(
                 f"{self.kind} {self.name!r} of {self.origin} cannot be loaded from "
                 f"{self.reference!r}: {type(error).__name__}: {error}"

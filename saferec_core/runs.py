@@ -103,7 +103,10 @@ class RunFolder:
     def write_manifest(self, config: RunConfig, plugins: Plugins) -> None:
         """Write what the run was made with: versions, plugins, data and state of the source."""
         names = {"train_path", "validation_path", "test_path", "catalog_path"}
-        data: Mapping[str, Path | None] = config.data.model_dump(include=names)
+        data: dict[str, Path | None] = config.data.model_dump(include=names)
+        for option, value in (config.oracle.options if config.oracle else {}).items():
+            if isinstance(value, str | Path) and Path(value).is_file():
+                data[f"oracle.{option}"] = Path(value)
         self.write_json(
             "manifest.json",
             {

@@ -10,6 +10,7 @@ import typer
 
 from saferec_cli.flags import nested, with_flags
 from saferec_core.config import RunConfig, SftConfig, TrainConfig
+from saferec_core.errors import RunError
 from saferec_core.plugins import load_plugins
 from saferec_core.settings import merged, parse_setting, read_settings, validated
 
@@ -31,6 +32,8 @@ def evaluate(
     flags: dict[str, object],
 ) -> None:
     """Evaluate a policy on held-out prompts, with 95 % bootstrap intervals."""
+    if not Path(policy).exists() and (policy.startswith((".", "/")) or policy.count("/") > 1):
+        raise RunError(f"{policy} does not exist; wanted a run folder, a checkpoint or a model")
     found = config or _config_of_run(Path(policy))
     settings = read_settings(found) if found is not None else {}
     kind: type[RunConfig] = SftConfig if "max_length" in settings else TrainConfig

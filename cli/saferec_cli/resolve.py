@@ -36,21 +36,22 @@ def resolve(
         given.append({"data": {"transforms": [{"name": name} for name in transforms]}})
     files = [read_settings(file)] if file is not None else []
     if not any(_has(layer, path) for layer in (*files, *given) for path in _NAMED):
-        files.insert(0, _demo_profile(kind, merged([*files, *given])))
-    if any("oracle" in layer and "name" not in (layer["oracle"] or {}) for layer in given):
+        checked = validated(kind, files=files, overrides=given)  # mistakes are told before anything is made
+        seed = _at(merged([*files, *given]), "seed")
+        files.insert(0, _demo_profile(kind, checked.output_dir, 0 if seed is None else checked.seed))
+    if any(_has(layer, "oracle") and not _has(layer, "oracle.name") for layer in given):
         given.insert(0, {"oracle": {"name": _oracle_name(files)}})
     if kind is TrainConfig:
         given.append(_reward_layer(validated(TrainConfig, files=files), given, rewards))
     return validated(kind, files=files, overrides=given)
 
 
-def _demo_profile(kind: type[RunConfig], chosen: Mapping[str, Any]) -> dict[str, Any]:
+def _demo_profile(kind: type[RunConfig], output_dir: Path, seed: int) -> dict[str, Any]:
+    from saferec_cli.quiet import quiet_engines  # imports torch
     from saferec_core.demo.profile import demo_settings  # builds the demo's files
 
-    defaults = kind()
-    profile = demo_settings(
-        Path(chosen.get("output_dir", defaults.output_dir)), seed=int(chosen.get("seed", 0))
-    )
+    quiet_engines()
+    profile = demo_settings(output_dir, seed=seed)
     if issubclass(kind, SftConfig):
         shared = {key: value for key, value in profile.items() if key in kind.model_fields}
         shared.pop("optimization", None)
@@ -59,8 +60,9 @@ def _demo_profile(kind: type[RunConfig], chosen: Mapping[str, Any]) -> dict[str,
 
 
 def _oracle_name(files: Sequence[Mapping[str, Any]]) -> str:
-    named = [str(file["oracle"]["name"]) for file in files if (file.get("oracle") or {}).get("name")]
-    return named[-1] if named else "table"
+    """Return the oracle that options without a name belong to."""
+    named = [name for file in files if (name := _at(file, "oracle.name")) is not None]
+    return str(named[-1]) if named else "table"
 
 
 def _reward_layer(
@@ -70,10 +72,10 @@ def _reward_layer(
 
     Options given for a reward that is not in use do not bring it into use.
     """
-    said = merged(layer.get("rewards") or {} for layer in given)
+    said = merged(rewards for layer in given if isinstance(rewards := layer.get("rewards"), Mapping))
     weights: dict[str, float] = {}
     for name in dict.fromkeys([*base.rewards, *said, *chosen]):
-        if "weight" in said.get(name, {}):
+        if _has(said, f"{name}.weight") or not isinstance(said.get(name, {}), Mapping):
             continue
         below = base.rewards[name].weight if name in base.rewards else 0.0
         if not chosen:
@@ -85,10 +87,15 @@ def _reward_layer(
     return {"rewards": {name: {"weight": weight} for name, weight in weights.items()}}
 
 
-def _has(settings: Mapping[str, Any], path: str) -> bool:
+def _at(settings: Mapping[str, Any], path: str) -> Any:
+    """Return the setting at a dotted path, None where it is not said."""
     place: Any = settings
     for part in path.split("."):
         if not isinstance(place, Mapping) or part not in place:
-            return False
+            return None
         place = place[part]
-    return place is not None
+    return place
+
+
+def _has(settings: Mapping[str, Any], path: str) -> bool:
+    return _at(settings, path) is not None

@@ -37,11 +37,15 @@ def train(
     network, about two minutes on two cores.
     """
     plugins = load_plugins()
+    for name in reward or ():
+        plugins.find(plugins.rewards, name)  # a typo is told before anything is made
+    for name in transform or ():
+        plugins.find(plugins.transforms, name)
     resolved = resolve(
         TrainConfig, config, flags, setting or (), rewards=reward or (), transforms=transform or ()
     )
     for name in resolved.rewards:
-        plugins.find(plugins.rewards, name)  # a typo is told before torch is imported
+        plugins.find(plugins.rewards, name)
 
     from saferec_cli.quiet import quiet_engines  # --help needs none of this
     from saferec_cli.render import RichObserver

@@ -65,7 +65,7 @@ class Preparation:
             return None
 
         # Its own generator, so that a sample's lists do not depend on the samples before it.
-        rng = Random(f"{self.seed} {sample['id']}")  # noqa: S311 - nothing secret
+        rng = Random(f"{self.seed} {sample['id']}")
         constraint = rng.choice(self.rules[trait].sentences)
 
         def is_new(film: int) -> bool:
@@ -127,6 +127,9 @@ def main(
     ] = "HuggingFaceTB/SmolLM2-135M-Instruct",
     list_length: Annotated[int, typer.Option(min=1, help="Films per list (K).")] = 10,
     max_prompt_tokens: Annotated[int, typer.Option(min=100, help="Longest prompt.")] = 400,
+    min_dialogues: Annotated[
+        int, typer.Option(min=1, help="Fill with films that so many training dialogues name.")
+    ] = 1,
     risk_threshold: Annotated[float, typer.Option(help="Risk that is a violation.")] = 0.66,
     seed: Annotated[int, typer.Option(help="For the split, the wordings and the lists.")] = 17,
 ) -> None:
@@ -146,7 +149,9 @@ def main(
         rules=rules,
         prompts=PromptWriter(list_length, max_prompt_tokens, count_tokens),
         plain_prompts=PromptWriter(list_length, max_prompt_tokens, count_tokens),
-        targets=TargetWriter(films_by_dialogue(samples, catalog, splits["train"])),
+        targets=TargetWriter(
+            films_by_dialogue(samples, catalog, splits["train"]), min_dialogues=min_dialogues
+        ),
         threshold=risk_threshold,
         seed=seed,
     )
@@ -169,7 +174,7 @@ def main(
 def split_dialogues(dialogues: Collection[str], seed: int) -> dict[str, set[str]]:
     """Deal the dialogues out, so that no dialogue has samples in two splits."""
     order = sorted(dialogues)
-    Random(seed).shuffle(order)  # noqa: S311 - nothing secret
+    Random(seed).shuffle(order)
     splits, start = {}, 0
     for name, share in SHARES.items():
         end = start + round(share * len(order))
@@ -219,7 +224,7 @@ def row(title: Title) -> Row:
 
 def token_counter(name: str) -> Callable[[list[Message]], int]:
     """Count the tokens of messages as the model *name* reads them."""
-    from transformers import AutoTokenizer  # noqa: PLC0415 - so that --help is quick
+    from transformers import AutoTokenizer  # here, so that --help is quick
 
     path = Path(name)
     tokenizer: Any = (

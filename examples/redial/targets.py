@@ -12,9 +12,16 @@ __all__ = ["TargetWriter"]
 class TargetWriter:
     """Fills lists from the training dialogues; films are positions in the catalog."""
 
-    def __init__(self, dialogues: Mapping[str, Collection[int]]) -> None:
-        """Learn from *dialogues*, which films each of them names; training dialogues only."""
+    def __init__(self, dialogues: Mapping[str, Collection[int]], *, min_dialogues: int = 1) -> None:
+        """Learn what goes together.
+
+        Args:
+            dialogues: Which films each dialogue names; training dialogues only.
+            min_dialogues: How many of them must name a film before it fills a list. The fewer
+                different titles the lists hold, the sooner a small model writes them correctly.
+        """
         self._films = dialogues
+        self._min_dialogues = min_dialogues
         self._dialogues_of: dict[int, list[str]] = {}
         for dialogue, films in dialogues.items():
             for film in films:
@@ -57,7 +64,7 @@ class TargetWriter:
             for film in _draw_order(weights, chosen, rng):
                 if len(chosen) == length:
                     return chosen
-                if allowed(film):
+                if self._popularity[film] >= self._min_dialogues and allowed(film):
                     chosen.append(film)
         return chosen
 

@@ -29,10 +29,11 @@ class GDPONormalizer:
             return GRPONormalizer()(rewards)
         size = rewards.group_size
         functions, rows, ranks = rewards.rank.shape
-        by_rank = standardize(rewards.rank.view(functions, -1, size, ranks), dim=2)
-        by_list = standardize(rewards.list.view(len(rewards.list), -1, size), dim=2)
+        groups = rows // size
+        by_rank = standardize(rewards.rank.view(functions, groups, size, ranks), dim=2)
+        by_list = standardize(rewards.list.view(len(rewards.list), groups, size), dim=2)
         list_part = _weighted_sum(by_list.reshape(-1, rows), rewards.list_weights)  # (N,)
-        rank_part = _weighted_sum(by_rank.reshape(functions, -1), rewards.rank_weights)
+        rank_part = _weighted_sum(by_rank.reshape(functions, rows * ranks), rewards.rank_weights)
         total = rank_part.view(rows, ranks) + list_part[:, None]
         cells = torch.where(rewards.rank_mask, total, torch.nan).flatten()  # (N * K,)
         scale = deviation(cells, dim=0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["parent_guide_risk", "trait_risk"]
+__all__ = ["MOST_SEVERE", "parent_guide_risk", "trait_risk"]
 
-_MOST_SEVERE = 3
+MOST_SEVERE = 3
+"""How severe a category of the parental guide can be."""
 
 
 def parent_guide_risk(severities: Sequence[float], weights: Sequence[float]) -> float:
@@ -20,7 +21,7 @@ def parent_guide_risk(severities: Sequence[float], weights: Sequence[float]) -> 
     if total == 0:
         return 0.0
     pairs = zip(weights, severities, strict=True)
-    return sum(weight * severity for weight, severity in pairs) / (_MOST_SEVERE * total)
+    return sum(weight * severity for weight, severity in pairs) / (MOST_SEVERE * total)
 
 
 def trait_risk(*, warning: bool, severities: Sequence[float], weights: Sequence[float]) -> float:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
 from saferec_core.components import component
-from saferec_core.errors import DataError, UnknownNameError
-from saferec_core.lists import Title
+from saferec_core.errors import UnknownNameError
 from saferec_core.oracle import Question, Verdict
-from saferec_core.records import read_rows
 from saferec_core.titles import TitleIndex
-from saferec_plugins.oracles.risk import trait_risk
+from saferec_plugins.oracles.risk_table import read_risks, read_weights
 
 __all__ = ["TableOracle"]
 
@@ -84,59 +80,7 @@ class TableOracle:
 
     @cached_property
     def _table(self) -> tuple[TitleIndex, list[Mapping[str, float]], frozenset[str]]:
-        weights = _read_weights(self.traits_path)
-        titles: list[Title] = []
-        risks: list[Mapping[str, float]] = []
-        for title, risk in _read_table(self.path, weights):
-            titles.append(title)
-            risks.append(risk)
-        if not titles:
-            raise DataError(f"oracle table {self.path} is empty; wanted rows with title, year and risk")
-        traits = frozenset(weights).union(*risks)
-        return TitleIndex(titles), risks, traits
-
-
-def _read_table(
-    path: Path, weights: Mapping[str, Sequence[float]]
-) -> Iterator[tuple[Title, Mapping[str, float]]]:
-    for number, row in enumerate(read_rows(path), start=1):
-        where = f"oracle table {path}, row {number}"
-        try:
-            title = Title(str(row["title"]), int(str(row["year"])))
-        except (KeyError, ValueError) as error:
-            raise DataError(
-                f"{where}: wanted a title and a year that is a number, but got "
-                f"{row.get('title')!r} and {row.get('year')!r}"
-            ) from error
-        yield title, _risk(row, weights, where)
-
-
-def _risk(row: Mapping[str, Any], weights: Mapping[str, Sequence[float]], where: str) -> Mapping[str, float]:
-    if isinstance(row.get("risk"), Mapping):
-        risk = {trait: value for trait, value in row["risk"].items() if value is not None}
-        for trait, value in risk.items():
-            if not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise DataError(f"{where}: the risk of {trait!r} must be in 0..1, but is {value!r}")
-        return risk
-    if "warnings" not in row and "severity" not in row:
-        raise DataError(f"{where}: wanted risk, or warnings and severity; columns: {', '.join(row)}")
-    warnings = set(row.get("warnings") or ())
-    severity = row.get("severity")
-    if severity is not None and not weights:
-        raise DataError(f"{where} has severities, but the oracle has no traits_path with weights")
-    if severity is None:
-        return {**dict.fromkeys(weights, 0.0), **dict.fromkeys(warnings, 1.0)}
-    return {
-        trait: trait_risk(warning=trait in warnings, severities=severity, weights=relevance)
-        for trait, relevance in weights.items()
-    }
-
-
-def _read_weights(path: Path | None) -> Mapping[str, Sequence[float]]:
-    if path is None:
-        return {}
-    try:
-        weights: Mapping[str, Sequence[float]] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise DataError(f"trait weights {path} cannot be read: {error}") from error
-    return weights
+        weights = {} if self.traits_path is None else read_weights(self.traits_path)
+        risks = read_risks(self.path, weights)
+        traits = frozenset(weights).union(*risks.values())
+        return TitleIndex(risks), list(risks.values()), traits

@@ -1,0 +1,108 @@
+"""Read a table of risks, and the weights of the parental guide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from saferec_core.errors import DataError
+from saferec_core.lists import Title
+from saferec_core.rows import read_rows, whole_year
+from saferec_plugins.oracles.risk import MOST_SEVERE, trait_risk
+
+__all__ = ["Weights", "read_risks", "read_weights"]
+
+Weights = Mapping[str, Sequence[float]]
+"""Weight of each category of the parental guide, by trait."""
+
+
+def read_risks(path: Path, weights: Weights) -> dict[Title, Mapping[str, float]]:
+    """Read the risk of every title for every trait that its row tells of.
+
+    Of several rows for one title the larger risk counts.
+
+    Raises:
+        DataError: The table is missing or empty, or a row is not what is wanted.
+    """
+    risks: dict[Title, Mapping[str, float]] = {}
+    for number, row in enumerate(read_rows(path), start=1):
+        where = f"oracle table {path}, row {number}"
+        name, risk = row.get("title"), _risk(row, weights, where)
+        if not isinstance(name, str) or not name.strip():
+            raise DataError(f"{where}: wanted a title, but got {name!r}")
+        title = Title(name, whole_year(row.get("year"), f"{where}: the year of {name!r}"))
+        before = risks.get(title, {})
+        risks[title] = {
+            trait: max(before.get(trait, 0.0), risk.get(trait, 0.0)) for trait in {**before, **risk}
+        }
+    if not risks:
+        raise DataError(f"oracle table {path} is empty; wanted rows with title, year and risk")
+    return risks
+
+
+def read_weights(path: Path) -> Weights:
+    """Read ``{trait: [weight, ...]}``.
+
+    Raises:
+        DataError: The file cannot be read or holds something else.
+    """
+    try:
+        weights = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"trait weights {path} cannot be read: {error}") from error
+    if not isinstance(weights, Mapping):
+        raise DataError(f"trait weights {path}: wanted {{trait: [weight, ...]}}, but got {weights!r}")
+    for trait, row in weights.items():
+        if not _numbers(row, most=float("inf")) or not any(row):
+            raise DataError(
+                f"trait weights {path}: {trait!r} must have a list of weights of at least 0, not all 0, "
+                f"but has {row!r}"
+            )
+    return weights
+
+
+def _risk(row: Mapping[str, Any], weights: Weights, where: str) -> Mapping[str, float]:
+    if isinstance(row.get("risk"), Mapping):
+        return _stated_risk(row["risk"], where)
+    if "warnings" not in row and "severity" not in row:
+        raise DataError(f"{where}: wanted risk, or warnings and severity; columns: {', '.join(row)}")
+    warnings, severity = row.get("warnings"), row.get("severity")
+    if warnings is not None and not (
+        isinstance(warnings, list) and all(isinstance(trait, str) for trait in warnings)
+    ):
+        raise DataError(f"{where}: warnings must be a list of trait names, but is {warnings!r}")
+    raised = dict.fromkeys(warnings or (), 1.0)
+    if severity is None:
+        unraised = {} if warnings is None else dict.fromkeys(weights, 0.0)
+        return {**unraised, **raised}
+    if not weights:
+        raise DataError(f"{where} has severities, but the oracle has no traits_path with weights")
+    categories = {len(row) for row in weights.values()}
+    if not _numbers(severity, most=MOST_SEVERE) or {len(severity)} != categories:
+        raise DataError(
+            f"{where}: severity must be a list of {max(categories)} numbers in 0..{MOST_SEVERE}, one for "
+            f"each weight, but is {severity!r}"
+        )
+    guided = {
+        trait: trait_risk(warning=trait in raised, severities=severity, weights=relevance)
+        for trait, relevance in weights.items()
+    }
+    return {**raised, **guided}
+
+
+def _stated_risk(risk: Mapping[str, Any], where: str) -> Mapping[str, float]:
+    stated = {trait: value for trait, value in risk.items() if value is not None}
+    for trait, value in stated.items():
+        if not _numbers([value], most=1):
+            raise DataError(f"{where}: the risk of {trait!r} must be in 0..1, but is {value!r}")
+    return stated
+
+
+def _numbers(values: Any, *, most: float) -> bool:
+    """Tell whether *values* is a list of numbers in 0..most."""
+    return isinstance(values, list) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
+        for value in values
+    )
