@@ -47,12 +47,11 @@ def _has_value(rewards: WeightedRewards) -> Tensor:
 def _list_part(by_list: Tensor, grouped: Tensor) -> Tensor:
     """Centre the list rewards (B, G) per prompt, on the scale that the prompt's ranks have.
 
-    The scale is the mean deviation of the ranks that vary; where none does, the list rewards' own.
+    The scale is the mean deviation of the ranks that vary, or the list rewards' own if that is larger.
     If nothing but list rewards varies, a token of no rank thus gets what a token of a rank gets.
     """
     centred = by_list - by_list.mean(1, keepdim=True)
     moving = varies(grouped, dim=1)[:, 0]  # (B, K)
     by_rank = torch.where(moving, deviation(grouped, dim=1)[:, 0], torch.nan)
-    scale = by_rank.nanmean(1, keepdim=True)
-    scale = torch.where(scale.isnan(), deviation(by_list, dim=1), scale)
+    scale = by_rank.nanmean(1, keepdim=True).nan_to_num(0.0).maximum(deviation(by_list, dim=1))
     return torch.where(varies(by_list, dim=1), centred / (scale + EPS), 0.0)
