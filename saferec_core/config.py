@@ -206,8 +206,6 @@ class RolloutConfig(Section):
 
     num_generations: int = Field(default=4, ge=2)
     """Completions per prompt (G); at least 2, since an advantage compares siblings."""
-    max_completion_length: int = Field(default=512, ge=1)
-    """Tokens after which a completion is cut off."""
     temperature: float = Field(default=1.0, gt=0)
     """Temperature of the sampling."""
     top_p: float = Field(default=1.0, gt=0, le=1)
@@ -245,6 +243,8 @@ class RunConfig(Section):
     """What is written while the run goes on."""
     num_ranks: int = Field(default=20, ge=1)
     """K, the ranks that are rewarded and evaluated; what a list holds beyond them is not."""
+    max_completion_length: int = Field(default=512, ge=1)
+    """Tokens after which a completion is cut off, in training and evaluation."""
     seed: int = Field(default=3407, ge=0)
     """Seed of everything that is drawn."""
     output_dir: Path = Path("runs")
@@ -275,8 +275,6 @@ class SftConfig(RunConfig):
     """When the validation loss is computed."""
     eval_steps: int = Field(default=100, ge=1)
     """Optimizer steps between two computations of the validation loss."""
-    max_completion_length: int = Field(default=512, ge=1)
-    """Tokens after which a completion is cut off in the evaluation of a checkpoint."""
 
 
 class TrainConfig(RunConfig):

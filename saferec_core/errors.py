@@ -8,6 +8,7 @@ from difflib import get_close_matches
 __all__ = [
     "ConfigError",
     "DataError",
+    "NameTakenError",
     "PluginError",
     "RewardError",
     "RunError",
@@ -31,6 +32,10 @@ class DataError(SaferecError):
 
 class PluginError(SaferecError):
     """A plugin cannot be loaded, or breaks its contract."""
+
+
+class NameTakenError(PluginError):
+    """Two plugins offer the same name."""
 
 
 class RewardError(PluginError):

@@ -19,9 +19,7 @@ from saferec_core.runs import RunFolder
 __all__ = ["evaluate", "report_comparison", "run_eval"]
 
 
-def run_eval(
-    config: RunConfig, plugins: Plugins, observer: Observer, *, max_completion_length: int
-) -> list[Evaluation]:
+def run_eval(config: RunConfig, plugins: Plugins, observer: Observer) -> list[Evaluation]:
     """Evaluate ``config.model.model`` (a run, a checkpoint, a model) on the held-out prompts."""
     if config.model.model is None:
         raise ConfigError("no policy is named; give a run folder, a checkpoint or a model")
@@ -29,9 +27,7 @@ def run_eval(
     if not parts.held_out:
         raise ConfigError("no held-out records are named; give --test-path or --validation-path")
     policy = load_policy(resolve_folder(config.model.model), config.model)
-    evaluations = evaluate(
-        config, parts, policy, observer, "policy", max_completion_length=max_completion_length
-    )
+    evaluations = evaluate(config, parts, policy, observer, "policy")
     for evaluation in evaluations:
         rows = [Comparison(metric, None, interval, None) for metric, interval in evaluation.summary().items()]
         observer.compared(evaluation.protocol, rows)
@@ -39,13 +35,7 @@ def run_eval(
 
 
 def evaluate(
-    config: RunConfig,
-    parts: Parts,
-    policy: Policy,
-    observer: Observer,
-    when: str,
-    *,
-    max_completion_length: int,
+    config: RunConfig, parts: Parts, policy: Policy, observer: Observer, when: str
 ) -> list[Evaluation]:
     """Evaluate a policy once per decoding; on the main process only, elsewhere there is nothing."""
     settings = config.evaluation
@@ -55,7 +45,7 @@ def evaluate(
     evaluator = Evaluator(records, parts.parser, parts.judge, config.num_ranks, settings.eval_at)
     drawn = Decoding(
         "sampled",
-        max_completion_length,
+        config.max_completion_length,
         temperature=settings.eval_temperature,
         top_p=settings.eval_top_p,
         samples=settings.eval_samples,

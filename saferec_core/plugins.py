@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from saferec_core import hookspecs
-from saferec_core.errors import PluginError, UnknownNameError
+from saferec_core.errors import NameTakenError, PluginError, UnknownNameError
 from saferec_core.registry import Entry, Origin, Registry
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def load_plugins() -> Plugins:
     A plugin that fails is noted in ``Plugins.broken`` and does not keep the others from working.
 
     Raises:
-        PluginError: Two plugins offer the same name; both are named.
+        NameTakenError: Two plugins offer the same name; both are named.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
@@ -131,7 +131,7 @@ def _register(manager: pluggy.PluginManager, point: EntryPoint, plugins: Plugins
         try:
             with registry.offered_by(origin):
                 caller(registry=registry)
-        except PluginError:
+        except NameTakenError:
             raise
         except Exception as error:  # noqa: BLE001 - as above
             plugins.broken.append(BrokenPlugin(origin, f"{hook}: {type(error).__name__}: {error}"))

@@ -149,7 +149,14 @@ def _titles(row: Mapping[str, Any], column: str, where: str) -> Iterator[Title]:
 
 def _seen(row: Mapping[str, Any], where: str) -> Iterator[Title | str]:
     for entry in _listed(row, "seen_titles", where):
-        if not isinstance(entry, str):
+        if (
+            isinstance(entry, Sequence)
+            and not isinstance(entry, str)
+            and len(entry) == 2
+            and entry[1] is None
+        ):
+            yield str(entry[0])
+        elif not isinstance(entry, str):
             yield from _titles({"seen_titles": [entry]}, "seen_titles", where)
         elif match := _TITLE_WITH_YEAR.match(entry):
             yield Title(match[1], int(match[2]))

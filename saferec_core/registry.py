@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Generic, TypeVar
 
-from saferec_core.errors import PluginError, UnknownNameError
+from saferec_core.errors import NameTakenError, PluginError, UnknownNameError
 
 __all__ = ["Entry", "Origin", "Registry"]
 
@@ -80,7 +80,8 @@ class Registry(Generic[T]):
             summary: What it does, in one line.
 
         Raises:
-            PluginError: The name is taken (the message tells both origins) or malformed.
+            NameTakenError: The name is taken; the message tells both origins.
+            PluginError: The name or the reference is malformed.
         """
         if self._origin is None:
             raise PluginError(f"{self.kind} {name!r} was registered outside a registration hook")
@@ -92,7 +93,7 @@ class Registry(Generic[T]):
                 "'package.module:attribute'"
             )
         if name in self._entries:
-            raise PluginError(
+            raise NameTakenError(
                 f"{self.kind} {name!r} is offered twice: by {self._entries[name].origin} and by "
                 f"{self._origin}. Uninstall one of them or ask its author for another name."
             )

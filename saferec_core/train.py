@@ -73,11 +73,10 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
         observer.plan(_plan(run, start, fitted))
     trainer = _trainer(run, start, tokenizer, fitted, normalizer)
     policy = Policy(trainer.model, tokenizer)
-    longest = config.rollout.max_completion_length
-    before = evaluate(config, parts, policy, observer, "before", max_completion_length=longest)
+    before = evaluate(config, parts, policy, observer, "before")
     trainer.train()
     save_policy(trainer, folder.policy)
-    after = evaluate(config, parts, policy, observer, "after", max_completion_length=longest)
+    after = evaluate(config, parts, policy, observer, "after")
     if is_main():
         kinds = config.evaluation.eval_decoding[: len(after)]
         report_comparison(folder, observer, before, after, kinds)
@@ -103,6 +102,7 @@ def _start(run: _Run) -> str:
                 "data": config.data,
                 "oracle": config.oracle,
                 "num_ranks": config.num_ranks,
+                "max_completion_length": config.max_completion_length,
                 "seed": config.seed,
             }
         )

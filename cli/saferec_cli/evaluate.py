@@ -32,9 +32,15 @@ def evaluate(
     flags: dict[str, object],
 ) -> None:
     """Evaluate a policy on held-out prompts, with 95 % bootstrap intervals."""
-    if not Path(policy).exists() and (policy.startswith((".", "/")) or policy.count("/") > 1):
+    place = Path(policy)
+    local = (
+        policy.startswith((".", "/"))
+        or policy.count("/") > 1
+        or (place.name != policy and place.parent.is_dir())
+    )
+    if local and not place.exists():
         raise RunError(f"{policy} does not exist; wanted a run folder, a checkpoint or a model")
-    found = config or _config_of_run(Path(policy))
+    found = config or _config_of_run(place)
     settings = read_settings(found) if found is not None else {}
     kind: type[RunConfig] = SftConfig if "max_length" in settings else TrainConfig
     known = {path: value for path, value in flags.items() if path.split(".")[0] in kind.model_fields}
@@ -47,13 +53,8 @@ def evaluate(
     from saferec_core.observer import Observer
 
     quiet_engines()
-    longest = (
-        resolved.rollout.max_completion_length
-        if isinstance(resolved, TrainConfig)
-        else getattr(resolved, "max_completion_length", 512)
-    )
     observer = Observer() if as_json else RichObserver()
-    evaluations = run_eval(resolved, load_plugins(), observer, max_completion_length=longest)
+    evaluations = run_eval(resolved, load_plugins(), observer)
     if as_json:
         summaries = {found.protocol: found.summary() for found in evaluations}
         typer.echo(json.dumps(summaries, indent=2))

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from saferec_cli.flags import nested
 from saferec_core.config import RunConfig, SftConfig, TrainConfig
+from saferec_core.errors import ConfigError
 from saferec_core.settings import merged, parse_setting, read_settings, validated
 
 __all__ = ["resolve"]
@@ -35,28 +36,42 @@ def resolve(
     if transforms:
         given.append({"data": {"transforms": [{"name": name} for name in transforms]}})
     files = [read_settings(file)] if file is not None else []
-    if not any(_has(layer, path) for layer in (*files, *given) for path in _NAMED):
-        checked = validated(kind, files=files, overrides=given)  # mistakes are told before anything is made
-        seed = _at(merged([*files, *given]), "seed")
-        files.insert(0, _demo_profile(kind, checked.output_dir, 0 if seed is None else checked.seed))
+    for layer in (*files, *given):
+        if not isinstance(layer.get("rewards", {}), Mapping):
+            raise ConfigError(f"rewards: wanted NAME: {{weight: ...}} pairs, but got {layer['rewards']!r}")
+    is_demo = not any(_has(layer, path) for layer in (*files, *given) for path in _NAMED)
+    if is_demo:
+        files.insert(0, _demo_profile(kind, merged([*files, *given])))
     if any(_has(layer, "oracle") and not _has(layer, "oracle.name") for layer in given):
         given.insert(0, {"oracle": {"name": _oracle_name(files)}})
     if kind is TrainConfig:
         given.append(_reward_layer(validated(TrainConfig, files=files), given, rewards))
-    return validated(kind, files=files, overrides=given)
+    resolved = validated(kind, files=files, overrides=given)
+    if is_demo:  # mistakes have been told before anything is made
+        _make_demo(resolved)
+    return resolved
 
 
-def _demo_profile(kind: type[RunConfig], output_dir: Path, seed: int) -> dict[str, Any]:
+def _demo_profile(kind: type[RunConfig], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the demo's settings for the folder and the seed that are *given*."""
+    from saferec_core.demo.profile import demo_settings  # only for the demo
+
+    early = {key: given[key] for key in ("output_dir", "seed") if key in given}
+    where = validated(kind, files=[{"seed": 0, **early}])
+    profile = demo_settings(where.output_dir, seed=where.seed)
+    if not issubclass(kind, SftConfig):
+        return profile
+    shared = {key: value for key, value in profile.items() if key in kind.model_fields}
+    shared.pop("optimization", None)
+    return merged([shared, profile["sft"]])
+
+
+def _make_demo(config: RunConfig) -> None:
     from saferec_cli.quiet import quiet_engines  # imports torch
-    from saferec_core.demo.profile import demo_settings  # builds the demo's files
+    from saferec_core.demo.profile import make_demo
 
     quiet_engines()
-    profile = demo_settings(output_dir, seed=seed)
-    if issubclass(kind, SftConfig):
-        shared = {key: value for key, value in profile.items() if key in kind.model_fields}
-        shared.pop("optimization", None)
-        return merged([shared, profile["sft"]])
-    return profile
+    make_demo(config.output_dir, seed=config.seed)
 
 
 def _oracle_name(files: Sequence[Mapping[str, Any]]) -> str:

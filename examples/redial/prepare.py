@@ -103,7 +103,7 @@ class Preparation:
             "prompt": prompts.write(sample["context"], constraint),
             "completion": [{"role": "assistant", "content": completion}],
             "groundtruth_with_release_year": [self.catalog.titles[film] for film in truth],
-            "seen_titles": sample["seen_titles"],
+            "seen_titles": [title for title in sample["seen_titles"] if title[0].strip()],
             "constraints": list(sample["constraints"]),
         }
 

@@ -11,18 +11,18 @@ from typing import Any
 import yaml
 
 from saferec_core.demo.folder import build
-from saferec_core.processes import from_main
 
-__all__ = ["demo_settings"]
+__all__ = ["demo_folder", "demo_settings", "make_demo"]
+
+
+def demo_folder(output_dir: Path, seed: int) -> Path:
+    """Return where the demo's files are, or will be."""
+    return output_dir / f"demo-seed{seed}"
 
 
 def demo_settings(output_dir: Path, *, seed: int) -> dict[str, Any]:
-    """Return the settings of the demo, its files made in *output_dir* unless they are there.
-
-    The files lie in ``demo-seed<seed>`` and are left as they are once made, whatever a user does to
-    them.
-    """
-    folder = from_main(lambda: _made(output_dir / f"demo-seed{seed}", seed))
+    """Return the settings of the demo; its files are made by :func:`make_demo`."""
+    folder = demo_folder(output_dir, seed)
     text = files("saferec_core.demo").joinpath("settings.yaml").read_text(encoding="utf-8")
     settings: dict[str, Any] = yaml.safe_load(text)
     settings["seed"] = seed
@@ -31,6 +31,13 @@ def demo_settings(output_dir: Path, *, seed: int) -> dict[str, Any]:
     settings["data"]["catalog_path"] = str(folder / "catalog.jsonl")
     settings["oracle"] = {"name": "table", "path": str(folder / "oracle.jsonl")}
     return settings
+
+
+def make_demo(output_dir: Path, *, seed: int) -> None:
+    """Make the demo's files unless they are there; what is there is left as it is."""
+    from saferec_core.processes import from_main  # imports torch
+
+    from_main(lambda: _made(demo_folder(output_dir, seed), seed))
 
 
 _SPLITS = ("train", "validation", "test")

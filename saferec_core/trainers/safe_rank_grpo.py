@@ -44,7 +44,7 @@ def rank_grpo_trainer(
             "trust_remote_code": config.model.trust_remote_code,
         },
         num_generations=rollout.num_generations,
-        max_completion_length=rollout.max_completion_length,
+        max_completion_length=config.max_completion_length,
         temperature=rollout.temperature,
         top_p=rollout.top_p,
         top_k=rollout.top_k,

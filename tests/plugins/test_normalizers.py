@@ -233,6 +233,25 @@ def test_a_value_without_siblings_to_compare_it_with_gives_exactly_zero(normaliz
     assert not normalize(rewards([relevance], written=written, group=4)).rank.any()
 
 
+def test_in_gdpo_a_written_rank_that_no_reward_has_a_value_for_gets_exactly_zero():
+    relevance, safety = column(2, 0, 1, NAN), column(0, -1, NAN, NAN)
+
+    advantages = gdpo(rewards([relevance, safety], weights=[1.0, 3.0], group=4))
+
+    # (1, -1, 0) + 3 * (sqrt(1/2), -sqrt(1/2), no value)
+    assert advantages.rank[:, 0].tolist() == about(1, -1, 0, 0)
+    assert advantages.rank[3, 0] == 0
+
+
+@both
+def test_a_list_without_value_enters_no_mean_and_gets_exactly_zero(normalize):
+    advantages = normalize(rewards([column(2, 0, 1, NAN)], [[2, 0, 1, NAN]], group=4))
+
+    assert advantages.rank[:, 0].tolist() == about(1, -1, 0, 0)
+    assert advantages.list.tolist() == about(0.5, -0.5, 0, 0)
+    assert advantages.list[3] == 0
+
+
 def test_in_gdpo_weights_decide_which_reward_is_heard():
     relevance, safety = column(1, 0, 1, 0), column(0, -1, -1, 0)
 

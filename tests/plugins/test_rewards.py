@@ -98,7 +98,10 @@ def test_each_title_of_the_ground_truth_is_matched_once(plugins, judge):
 def test_a_title_matches_the_ground_truth_of_the_nearest_year_first():
     judge = Judge(Catalog([Title("It", 1990), Title("It", 1991), Title("It", 1992)]))
     lists = lists_of(
-        judge, "It (1992)\nIt (1990)\nIt (1991)", groundtruth=truth(("It", 1990), ("It", 1992)), constraints=()
+        judge,
+        "It (1992)\nIt (1990)\nIt (1991)",
+        groundtruth=truth(("It", 1990), ("It", 1992)),
+        constraints=(),
     )
 
     # Taken by nearest year, 1992 and 1990 leave nothing to 1991.
@@ -123,9 +126,7 @@ def test_a_title_that_was_seen_is_a_miss(judge, seen):
 
 
 def test_having_seen_another_film_of_that_name_does_not_spoil_a_hit(judge):
-    lists = lists_of(
-        judge, "Saw (2004)", groundtruth=truth(("Saw", 2004)), seen_titles=(Title("Saw", 1980),)
-    )
+    lists = lists_of(judge, "Saw (2004)", groundtruth=truth(("Saw", 2004)), seen_titles=(Title("Saw", 1980),))
 
     assert lists.hits.tolist() == [[True, False, False, False]]
 
@@ -289,7 +290,7 @@ def test_a_penalty_that_would_reward_or_ignore_violations_is_refused(plugins, pe
 
 
 def test_a_misspelt_option_is_told_with_its_near_miss(plugins):
-    with pytest.raises(ConfigError, match="no option 'penalti'. Did you mean 'penalty'"):
+    with pytest.raises(ConfigError, match=r"no option 'penalti'\. Did you mean 'penalty'"):
         build(plugins.find(plugins.rewards, "safety"), {"penalti": 2})
 
 

@@ -1,0 +1,19 @@
+"""A saferec plugin: one hook that offers one reward."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from saferec_core import hookimpl
+
+if TYPE_CHECKING:
+    from saferec_core.registry import Registry
+    from saferec_core.rewards import RewardFunction
+
+__all__ = ["saferec_register_rewards"]
+
+
+@hookimpl
+def saferec_register_rewards(registry: Registry[RewardFunction]) -> None:
+    """Offer the reward; its module is imported only by a run that names it."""
+    registry.add("recency", "saferec_recency.reward:RecencyReward", summary="1 for a film from SINCE on.")

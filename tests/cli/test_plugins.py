@@ -1,0 +1,220 @@
+"""``saferec plugins`` and what is told of plugins of other people."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+REWARD = """
+import saferec_core
+
+@saferec_core.hookimpl
+def saferec_register_rewards(registry):
+    registry.add("novelty", "{module}:Novelty", summary="Rewards [rare] titles.")
+
+class Novelty:
+    \"\"\"Rewards titles that few people name.\"\"\"
+    scope = "rank"
+    columns = ("popularity",)
+    def __init__(self): ...
+    def __call__(self, lists): ...
+"""
+
+BUILT_IN = {"relevance", "safety", "count", "table", "grpo", "gdpo", "title-year"}
+
+
+def imported_by(arguments, cwd):
+    """Run Python with *arguments* and return the names of all modules that it imported."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": ""},
+    )
+    names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
+    return done.returncode, names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["-c", "import saferec_core"], 0),
+        (["-m", "saferec_cli", "--help"], 0),
+        (["-m", "saferec_cli", "train", "--help"], 0),
+        (["-m", "saferec_cli", "plugins", "list"], 0),
+        (["-m", "saferec_cli", "train", "--reward", "cuont"], 2),
+    ],
+)
+def test_torch_is_not_imported_before_something_is_computed(tmp_path, arguments, status):
+    returned, names = imported_by(arguments, tmp_path)
+
+    assert returned == status
+    assert "saferec_core" in names
+    assert not names & {"torch", "transformers", "trl", "datasets", "accelerate", "numpy"}
+
+
+def test_everything_built_in_is_listed_with_its_distribution(saferec):
+    outcome = saferec("plugins", "list", "--json")
+
+    listed = json.loads(outcome.out)
+    assert outcome.status == 0
+    assert {c["name"] for c in listed["components"] if c["distribution"] == "saferec"} >= BUILT_IN
+    assert listed["broken"] == []
+
+
+def test_a_reward_of_another_distribution_is_listed_with_its_version(saferec, distribution):
+    site = distribution("acme-rewards", REWARD.format(module="acme_rewards"))
+
+    table = saferec("plugins", "list", path=site)
+    assert table.status == 0
+    line = next(line for line in table.out.splitlines() if "novelty" in line)
+    assert "acme-rewards 1.2.3" in line
+    assert "Rewards [rare] titles." in line  # brackets are no markup
+
+    listed = json.loads(saferec("plugins", "list", "--json", path=site).out)
+    assert {
+        "kind": "reward",
+        "name": "novelty",
+        "summary": "Rewards [rare] titles.",
+        "distribution": "acme-rewards",
+        "version": "1.2.3",
+        "reference": "acme_rewards:Novelty",
+    } in listed["components"]
+
+
+def test_show_tells_options_scope_and_columns(saferec, distribution):
+    site = distribution("acme-rewards", REWARD.format(module="acme_rewards"))
+
+    [novelty] = json.loads(saferec("plugins", "show", "novelty", "--json", path=site).out)
+    assert (novelty["scope"], novelty["columns"]) == ("rank", ["popularity"])
+    assert "few people name" in saferec("plugins", "show", "novelty", path=site).out
+
+
+def test_show_tells_default_range_and_meaning_of_an_option(main):
+    [count] = json.loads(main("plugins", "show", "count", "--json").out)
+
+    target = next(option for option in count["options"] if option["name"] == "target")
+    assert (target["type"], target["default"], target["range"]) == ("int", "10", ">= 1")
+    assert target["meaning"].startswith("Titles that a completion should list")
+    assert count["scope"] == "list"
+
+
+def test_show_understands_a_name_with_either_dash(main):
+    assert main("plugins", "show", "title_year").status == 0
+    assert main("plugins", "show", "title-year").status == 0
+
+
+def test_show_of_an_unknown_name_offers_the_near_miss(main):
+    outcome = main("plugins", "show", "saftey")
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.startswith("error: unknown plugin 'saftey'. Did you mean 'safety'?")
+
+
+HOOK = "import saferec_core\n@saferec_core.hookimpl\n"
+
+BROKEN = {
+    "raises": ("raise RuntimeError('no [licence] found')", "RuntimeError: no [licence] found"),
+    "lacks-a-module": ("import nowhere_to_be_found", "ModuleNotFoundError: No module named"),
+    "is-no-python": ("def", "SyntaxError"),
+    "ends-the-process": ("import sys\nsys.exit(3)", "SystemExit: 3"),
+    "has-no-hook": ("def saferec_register_rewards(registry): ...", "is @hookimpl missing?"),
+    "misspells-a-hook": (
+        HOOK + "def saferec_register_reward(registry): ...",
+        "unknown hook 'saferec_register_reward'. Did you mean 'saferec_register_rewards'",
+    ),
+    "misspells-the-prefix": (
+        HOOK + "def safrec_register_rewards(registry): ...",
+        "unknown hook 'safrec_register_rewards'. Did you mean 'saferec_register_rewards'",
+    ),
+    "wants-another-argument": (
+        HOOK + "def saferec_register_rewards(rewards): ...",
+        "rewards",
+    ),
+    "fails-to-register": (
+        HOOK + "def saferec_register_rewards(registry):\n    1 / 0",
+        "ZeroDivisionError",
+    ),
+    "forgets-the-module": (
+        HOOK + "def saferec_register_rewards(registry):\n    registry.add('x', 'X', summary='')",
+        "wanted 'package.module:attribute'",
+    ),
+}
+
+
+def test_plugins_that_fail_are_listed_with_their_reasons_and_keep_nobody_else_out(saferec, distribution):
+    sites = [distribution(f"acme-{name}", code) for name, (code, _) in BROKEN.items()]
+    sites.append(distribution("sound", REWARD.format(module="sound")))
+    outcome = saferec("plugins", "list", "--json", path=os.pathsep.join(map(str, sites)))
+
+    assert outcome.status == 0, outcome.err
+    listed = json.loads(outcome.out)
+    assert {c["name"] for c in listed["components"]} >= {"novelty", *BUILT_IN}
+    reasons = {broken["distribution"]: broken["reason"] for broken in listed["broken"]}
+    assert reasons.keys() == {f"acme-{name}" for name in BROKEN}
+    for name, (_, reason) in BROKEN.items():
+        assert reason in reasons[f"acme-{name}"]
+
+
+def test_the_table_shows_a_broken_plugin_with_its_reason_to_the_letter(saferec, distribution):
+    outcome = saferec("plugins", "list", path=distribution("acme", BROKEN["raises"][0]))
+
+    assert outcome.status == 0
+    assert "acme 1.2.3" in outcome.out
+    assert "RuntimeError: no [licence] found" in outcome.out
+
+
+def test_a_name_that_two_distributions_offer_is_an_error_that_names_both(saferec, distribution):
+    sites = [distribution(name, REWARD.format(module=name)) for name in ("acme", "globex")]
+    outcome = saferec("plugins", "list", path=os.pathsep.join(map(str, sites)))
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "reward 'novelty' is offered twice" in outcome.err
+    assert "acme 1.2.3" in outcome.err
+    assert "globex 1.2.3" in outcome.err
+
+
+def test_nobody_can_take_the_place_of_a_built_in_component(saferec, distribution):
+    code = REWARD.format(module="acme").replace('"novelty"', '"safety"')
+    outcome = saferec("plugins", "list", path=distribution("acme", code))
+
+    assert outcome.status == 2
+    assert "reward 'safety' is offered twice" in outcome.err
+    assert "saferec" in outcome.err
+
+
+def test_an_unknown_reward_is_told_with_the_near_miss_and_nothing_is_written(saferec, tmp_path):
+    outcome = saferec("train", "--reward", "cuont")
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.splitlines() == [
+        "error: unknown reward 'cuont'. Did you mean 'count'? Available: count, relevance, safety."
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reward_of_a_plugin_that_failed_stops_the_run_and_tells_why(saferec, distribution):
+    site = distribution("acme", "raise RuntimeError('no licence')\n" + REWARD.format(module="acme"))
+    outcome = saferec("train", "--reward", "novelty", path=site)
+
+    assert outcome.status == 2
+    assert "unknown reward 'novelty'" in outcome.err
+    assert "acme 1.2.3" in outcome.err
+    assert "no licence" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_a_component_whose_module_is_missing_stops_the_run_with_its_name_and_distribution(
+    main, installed, tiny
+):
+    code = REWARD.format(module="acme_gone").replace("acme_gone:Novelty", "acme_lost.rewards:Novelty")
+    installed("acme-gone", code)
+    outcome = main("train", tiny / "run.yaml", "--reward", "novelty")
+
+    assert outcome.status == 2
+    assert "reward 'novelty' of acme-gone 1.2.3" in outcome.err
+    assert "No module named 'acme_lost'" in outcome.err
