@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError
+
 from saferec_core.config import ModelConfig
 from saferec_core.errors import ConfigError, RunError
 
@@ -127,7 +129,7 @@ def _load_model(reference: str, config: ModelConfig) -> PreTrainedModel:
             attn_implementation=config.attn_implementation,
             trust_remote_code=config.trust_remote_code,
         )
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise RunError(f"no model can be loaded from {reference!r}: {_first_line(error)}") from error
     return model
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from saferec_core.config import RunConfig
-from saferec_core.errors import RunError
+from saferec_core.errors import RunError, SaferecError
 from saferec_core.plugins import Plugins
+from saferec_core.processes import is_main
 from saferec_core.settings import as_yaml
 
 __all__ = ["RunFolder", "data_hash"]
@@ -57,6 +60,19 @@ class RunFolder:
         stamp = datetime.now(tz=UTC).strftime("%Y%m%d-%H%M%S")
         path = config.output_dir / (config.run_name or f"{stamp}-{command}-{digest}")
         return cls._make(path, text)
+
+    @contextmanager
+    def discarded_if_nothing_was_done(self) -> Iterator[None]:
+        """Remove the folder if the run fails before its first step was logged.
+
+        A corrected command can then use the same name. What was trained is never removed.
+        """
+        try:
+            yield
+        except SaferecError:
+            if is_main() and not any(self.path.rglob("metrics.jsonl")):
+                shutil.rmtree(self.path)
+            raise
 
     def nested(self, name: str, config: RunConfig) -> RunFolder:
         """Make a folder for a stage of this run."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from saferec_core.config import RunConfig
+from saferec_core.config import ComponentChoice, RunConfig
 from saferec_core.errors import ConfigError, near_misses
 
 __all__ = ["as_yaml", "merged", "parse_setting", "read_settings", "validated"]
@@ -87,9 +87,22 @@ def validated(
     if "rewards" in kind.model_fields and "rewards" not in settings:
         settings["rewards"] = kind().model_dump(include={"rewards"})["rewards"]
     try:
-        return kind.model_validate(merged([settings, *overrides]))
+        return kind.model_validate(_with_names(kind(), merged([settings, *overrides])))
     except ValidationError as error:
         raise ConfigError("\n".join(_problem(kind, problem) for problem in error.errors())) from error
+
+
+def _with_names(defaults: BaseModel, settings: Settings) -> Settings:
+    """Complete options that are said of a default component without naming it."""
+    for name, value in settings.items():
+        default = getattr(defaults, name, None)
+        if not isinstance(value, dict) or not isinstance(default, BaseModel):
+            continue
+        if isinstance(default, ComponentChoice):
+            settings[name] = {"name": default.name, **value}
+        else:
+            _with_names(default, value)
+    return settings
 
 
 def _problem(kind: type[BaseModel], problem: Mapping[str, Any]) -> str:

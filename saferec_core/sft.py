@@ -11,6 +11,7 @@ from saferec_core.checkpoints import Choice, choose, copy_weights, list_checkpoi
 from saferec_core.config import SftConfig
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.evaluation import Evaluation, Evaluator
+from saferec_core.extras import check_extras
 from saferec_core.generation import Decoding
 from saferec_core.models import Policy, load_policy, merged_folder, resolve_folder
 from saferec_core.observer import Observer, Plan, StepReport
@@ -27,9 +28,11 @@ def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
     """Fine-tune by imitation in a new run folder, and return the folder."""
     if config.model.model is None:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
+    check_extras(config)
     parts = assemble(config, plugins, needs={"completion": "Safe SFT"})
     folder = from_main(lambda: RunFolder.create(config, "sft"))
-    train_sft(config, plugins, parts, folder, observer)
+    with folder.discarded_if_nothing_was_done():
+        train_sft(config, plugins, parts, folder, observer)
     observer.finished(folder.path)
     return folder.path
 

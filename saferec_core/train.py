@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from saferec_core.advantages import Normalizer
 from saferec_core.alignment import TokenAligner
 from saferec_core.assembly import Parts, assemble, build_normalizer, build_rewards
 from saferec_core.batches import check_batches, generation_batch_size
 from saferec_core.checkpoints import sft_policy
 from saferec_core.config import TrainConfig
 from saferec_core.errors import ConfigError, DataError
+from saferec_core.extras import check_extras
 from saferec_core.generation import render
 from saferec_core.held_out import evaluate, report_comparison
 from saferec_core.models import Policy, end_token_ids, load_tokenizer, merged_folder
@@ -54,6 +56,9 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     """
     if config.model.model is None:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
+    check_extras(config)
+    if config.sft is not None and _sft_comes_first(config):
+        check_extras(config.sft)
     check_batches(config, process_count())
     rewards = build_rewards(config, plugins)
     normalizer = build_normalizer(config, plugins)
@@ -61,11 +66,18 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
     folder = from_main(lambda: RunFolder.create(config, "train"))
     run = _Run(config, plugins, parts, rewards, folder, observer)
-    if is_main():
-        folder.write_manifest(config, plugins)
+    with folder.discarded_if_nothing_was_done():
+        _train(run, normalizer)
+    return folder.path
 
+
+def _train(run: _Run, normalizer: Normalizer) -> None:
+    """Train and evaluate within the run's folder."""
     from saferec_core.trainers.watching import save_policy  # imports transformers
 
+    config, folder, observer = run.config, run.folder, run.observer
+    if is_main():
+        folder.write_manifest(config, run.plugins)
     start = _start(run)
     tokenizer = load_tokenizer(start, config.model)
     fitted = _fitted(run, tokenizer)
@@ -73,15 +85,14 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
         observer.plan(_plan(run, start, fitted))
     trainer = _trainer(run, start, tokenizer, fitted, normalizer)
     policy = Policy(trainer.model, tokenizer)
-    before = evaluate(config, parts, policy, observer, "before")
+    before = evaluate(config, run.parts, policy, observer, "before")
     trainer.train()
     save_policy(trainer, folder.policy)
-    after = evaluate(config, parts, policy, observer, "after")
+    after = evaluate(config, run.parts, policy, observer, "after")
     if is_main():
         kinds = config.evaluation.eval_decoding[: len(after)]
         report_comparison(folder, observer, before, after, kinds)
         observer.finished(folder.path)
-    return folder.path
 
 
 def _sft_comes_first(config: TrainConfig) -> bool:
@@ -127,7 +138,7 @@ def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
 
 
 def _trainer(
-    run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: Fitted, normalizer: Any
+    run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: Fitted, normalizer: Normalizer
 ) -> Any:
     """Set up the trainer, with this run's folder and observer listening."""
     from saferec_core.trainers.safe_rank_grpo import rank_grpo_trainer  # imports TRL

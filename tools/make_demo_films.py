@@ -81,9 +81,7 @@ def select(rows: Iterable[Row]) -> list[Row]:
         by_name.setdefault((row.title, row.year), row)
     films = list(by_name.values())
     kept = {
-        row
-        for genre in GENRES
-        for row in [film for film in films if genre in film.genres][:FILMS_PER_GENRE]
+        row for genre in GENRES for row in [film for film in films if genre in film.genres][:FILMS_PER_GENRE]
     }
     return sorted(kept, key=lambda row: (-row.reviews, row.title, row.year))
 

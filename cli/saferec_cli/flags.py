@@ -10,6 +10,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
+import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -149,6 +150,8 @@ def _parameter(flag: Flag) -> inspect.Parameter:
 def _value(flag: Flag, given: Any) -> Any:
     if flag.kind is list:
         return [part.strip() for text in given for part in text.split(",") if part.strip()]
+    if flag.path.startswith(("rewards.", "oracle.")) and not flag.path.endswith((".path", ".name")):
+        return yaml.safe_load(given)  # an option of a component: only its plugin knows the type
     return given
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 
 from saferec_core.config import ModelConfig, OptimizationConfig, RunConfig
 from saferec_core.errors import ConfigError
@@ -14,16 +16,21 @@ from saferec_core.errors import ConfigError
 if TYPE_CHECKING:
     from peft import LoraConfig
 
-__all__ = ["common_arguments", "lora_config"]
+__all__ = ["common_arguments", "engine_settings", "lora_config"]
+
+
+@contextmanager
+def engine_settings() -> Iterator[None]:
+    """Turn what the engines refuse while they are set up into an error that the user can act on."""
+    try:
+        yield
+    except (ValueError, ImportError, OSError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:600]
+        raise ConfigError(f"the training engine refuses the settings: {reason}") from error
 
 
 def common_arguments(config: RunConfig, optimization: OptimizationConfig, output_dir: Path) -> dict[str, Any]:
-    """Return the arguments that ``SFTConfig`` and ``GRPOConfig`` share, every moving one explicit.
-
-    Raises:
-        ConfigError: The optimizer needs a package that is not installed.
-    """
-    _check_optimizer(optimization.optim)
+    """Return the arguments that ``SFTConfig`` and ``GRPOConfig`` share, every moving one explicit."""
     logging = config.logging
     return {
         "output_dir": str(output_dir),
@@ -64,11 +71,3 @@ def lora_config(model: ModelConfig) -> LoraConfig | None:
         lora_dropout=model.lora_dropout,
         target_modules=modules[0] if modules == ["all-linear"] else modules,
     )
-
-
-def _check_optimizer(name: str) -> None:
-    if ("8bit" in name or "paged" in name) and find_spec("bitsandbytes") is None:
-        raise ConfigError(
-            f"optimizer {name!r} needs bitsandbytes: install saferec[quant], or choose another with "
-            "--optim, such as adamw_torch"
-        )

@@ -12,7 +12,7 @@ from trl import GRPOConfig
 from saferec_core.advantages import Normalizer
 from saferec_core.config import TrainConfig
 from saferec_core.rollouts import RolloutScorer
-from saferec_core.trainers.arguments import common_arguments, lora_config
+from saferec_core.trainers.arguments import common_arguments, engine_settings, lora_config
 from saferec_core.trainers.rank_grpo import RankGRPOTrainer, ScoredBatch
 
 if TYPE_CHECKING:
@@ -36,45 +36,46 @@ def rank_grpo_trainer(
     What TRL has moved the default of, or may, is set explicitly.
     """
     rollout = config.rollout
-    arguments = GRPOConfig(
-        **common_arguments(config, config.optimization, output_dir),
-        model_init_kwargs={
-            "dtype": config.model.dtype,
-            "attn_implementation": config.model.attn_implementation,
-            "trust_remote_code": config.model.trust_remote_code,
-        },
-        num_generations=rollout.num_generations,
-        max_completion_length=config.max_completion_length,
-        temperature=rollout.temperature,
-        top_p=rollout.top_p,
-        top_k=rollout.top_k,
-        steps_per_generation=config.steps_per_generation,
-        num_iterations=config.num_iterations,
-        beta=config.kl_beta,
-        epsilon=config.epsilon,
-        loss_type="grpo" if config.rank_weighting == "ranks" else "bnpo",
-        importance_sampling_level="token",  # made rank-level by the trainer
-        scale_rewards="group",
-        use_bias_correction_kl=False,
-        mask_truncated_completions=False,
-        remove_unused_columns=False,
-        use_vllm=rollout.use_vllm,
-        vllm_mode=rollout.vllm_mode,
-        vllm_gpu_memory_utilization=rollout.vllm_gpu_memory_utilization,
-        vllm_tensor_parallel_size=rollout.vllm_tensor_parallel_size,
-        vllm_max_model_length=rollout.vllm_max_model_length,
-        vllm_server_host=rollout.vllm_server_host,
-        vllm_server_port=rollout.vllm_server_port,
-    )
-    prompts = [list(record.prompt) for record in scorer.records]
-    return RankGRPOTrainer(
-        start,
-        scorer=scorer,
-        normalizer=normalizer,
-        args=arguments,
-        rank_weighting=config.rank_weighting,
-        on_rollouts=on_rollouts,
-        train_dataset=Dataset.from_dict({"prompt": prompts, "record": list(range(len(prompts)))}),
-        processing_class=tokenizer,
-        peft_config=lora_config(config.model),
-    )
+    with engine_settings():
+        arguments = GRPOConfig(
+            **common_arguments(config, config.optimization, output_dir),
+            model_init_kwargs={
+                "dtype": config.model.dtype,
+                "attn_implementation": config.model.attn_implementation,
+                "trust_remote_code": config.model.trust_remote_code,
+            },
+            num_generations=rollout.num_generations,
+            max_completion_length=config.max_completion_length,
+            temperature=rollout.temperature,
+            top_p=rollout.top_p,
+            top_k=rollout.top_k,
+            steps_per_generation=config.steps_per_generation,
+            num_iterations=config.num_iterations,
+            beta=config.kl_beta,
+            epsilon=config.epsilon,
+            loss_type="grpo" if config.rank_weighting == "ranks" else "bnpo",
+            importance_sampling_level="token",  # made rank-level by the trainer
+            scale_rewards="group",
+            use_bias_correction_kl=False,
+            mask_truncated_completions=False,
+            remove_unused_columns=False,
+            use_vllm=rollout.use_vllm,
+            vllm_mode=rollout.vllm_mode,
+            vllm_gpu_memory_utilization=rollout.vllm_gpu_memory_utilization,
+            vllm_tensor_parallel_size=rollout.vllm_tensor_parallel_size,
+            vllm_max_model_length=rollout.vllm_max_model_length,
+            vllm_server_host=rollout.vllm_server_host,
+            vllm_server_port=rollout.vllm_server_port,
+        )
+        prompts = [list(record.prompt) for record in scorer.records]
+        return RankGRPOTrainer(
+            start,
+            scorer=scorer,
+            normalizer=normalizer,
+            args=arguments,
+            rank_weighting=config.rank_weighting,
+            on_rollouts=on_rollouts,
+            train_dataset=Dataset.from_dict({"prompt": prompts, "record": list(range(len(prompts)))}),
+            processing_class=tokenizer,
+            peft_config=lora_config(config.model),
+        )

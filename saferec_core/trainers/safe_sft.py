@@ -13,7 +13,7 @@ from trl import SFTTrainer
 from saferec_core.config import SftConfig
 from saferec_core.models import Policy
 from saferec_core.records import Record
-from saferec_core.trainers.arguments import common_arguments, lora_config
+from saferec_core.trainers.arguments import common_arguments, engine_settings, lora_config
 
 __all__ = ["sft_trainer"]
 
@@ -28,23 +28,24 @@ def sft_trainer(
 ) -> SFTTrainer:
     """Set TRL's trainer up for records that fit into ``max_length`` already."""
     evaluated = config.eval_strategy if validation else "no"
-    arguments = TrlSFTConfig(
-        **common_arguments(config, config.optimization, output_dir),
-        max_length=None,  # what does not fit was shortened or left out, and counted
-        completion_only_loss=True,
-        packing=False,
-        eval_strategy=evaluated,
-        eval_steps=config.eval_steps if evaluated == "steps" else None,
-        per_device_eval_batch_size=config.per_device_eval_batch_size,
-    )
-    return SFTTrainer(
-        policy.model,
-        args=arguments,
-        train_dataset=_dataset(train),
-        eval_dataset=_dataset(validation) if evaluated != "no" else None,
-        processing_class=policy.tokenizer,
-        peft_config=lora_config(config.model),
-    )
+    with engine_settings():
+        arguments = TrlSFTConfig(
+            **common_arguments(config, config.optimization, output_dir),
+            max_length=None,  # what does not fit was shortened or left out, and counted
+            completion_only_loss=True,
+            packing=False,
+            eval_strategy=evaluated,
+            eval_steps=config.eval_steps if evaluated == "steps" else None,
+            per_device_eval_batch_size=config.per_device_eval_batch_size,
+        )
+        return SFTTrainer(
+            policy.model,
+            args=arguments,
+            train_dataset=_dataset(train),
+            eval_dataset=_dataset(validation) if evaluated != "no" else None,
+            processing_class=policy.tokenizer,
+            peft_config=lora_config(config.model),
+        )
 
 
 def _dataset(records: Sequence[Record]) -> Dataset:

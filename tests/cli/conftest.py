@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -19,6 +20,9 @@ class Outcome(NamedTuple):
     out: str
     err: str
 
+
+PROGRESS_BAR = re.compile(r"^.*\d%\|.*it/s.*\n", re.MULTILINE)
+"""What tqdm draws. A command turns it off, which comes too late where tests have imported it already."""
 
 Command = Callable[..., Outcome]
 
@@ -64,7 +68,7 @@ def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
         except SystemExit as ending:
             status = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
         printed = capsys.readouterr()
-        return Outcome(status, printed.out, printed.err)
+        return Outcome(status, printed.out, PROGRESS_BAR.sub("", printed.err))
 
     return run
 
@@ -118,7 +122,8 @@ def tiny(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         "oracle": {"name": "table", "path": str(folder / "oracle.jsonl")},
         "num_ranks": 5,
-        "rollout": {"num_generations": 4, "max_completion_length": 16},
+        "rollout": {"num_generations": 4},
+        "max_completion_length": 16,
         "optimization": {
             "learning_rate": 1e-3,
             "max_steps": 1,

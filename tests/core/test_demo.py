@@ -209,16 +209,14 @@ def test_tokenizer_returns_any_text_unchanged(tokenizer: Any) -> None:
     assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
 
 
-def test_rendered_prompt_is_a_prefix_of_prompt_and_completion(
-    tokenizer: Any, records: list[Record]
-) -> None:
+def test_rendered_prompt_is_a_prefix_of_prompt_and_completion(tokenizer: Any, records: list[Record]) -> None:
     for record in records[:200]:
         prompt = tokenizer.apply_chat_template(
             record["prompt"], add_generation_prompt=True, return_dict=True
         )["input_ids"]
-        whole = tokenizer.apply_chat_template(
-            record["prompt"] + record["completion"], return_dict=True
-        )["input_ids"]
+        whole = tokenizer.apply_chat_template(record["prompt"] + record["completion"], return_dict=True)[
+            "input_ids"
+        ]
         listed = lines(record)
         assert whole[: len(prompt)] == prompt
         assert len(whole) - len(prompt) == 2 * len(listed)

@@ -652,20 +652,21 @@ def test_a_step_of_training_makes_tokens_with_advantage_likelier_than_those_with
     assert (gain * batch["advantages"])[batch["completion_mask"].bool()].sum() > 0.1
 
 
+REWARD_SETS: dict[str, dict[str, Any]] = {"all": {}, "by rank": ONLY_RANK_REWARDS}
+
+
 def save_advantages(world: str, folder: str) -> None:
     """Score this process's part of twelve completions and write down what it was given."""
-    setup = set_up(Path(world), Path(folder), optimization={"per_device_train_batch_size": 12 // processes()})
-    assert setup.trainer.accelerator.num_processes == processes()
-    batch = setup.batch(lists_of_all_kinds(setup, 12))
-    advantages = setup.scored[0].advantages
-    torch.save(
-        {"rank": advantages.rank, "list": advantages.list, "rank_ids": batch["rank_ids"]},
-        Path(folder) / f"{processes()}-{setup.trainer.accelerator.process_index}.pt",
-    )
-
-
-def processes() -> int:
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    batch_size = {"optimization": {"per_device_train_batch_size": 12 // processes}}
+    given = {}
+    for name, rewards in REWARD_SETS.items():
+        setup = set_up(Path(world), Path(folder), **batch_size, **rewards)
+        assert setup.trainer.accelerator.num_processes == processes
+        setup.batch(lists_of_all_kinds(setup, 12))
+        advantages = setup.scored[0].advantages
+        given[name] = torch.cat([advantages.rank, advantages.list[:, None]], 1)
+    torch.save(given, Path(folder) / f"{processes}-{setup.trainer.accelerator.process_index}.pt")
 
 
 @pytest.mark.slow
@@ -690,6 +691,8 @@ def test_two_processes_get_the_advantages_that_one_would_though_a_group_straddle
     assert done.returncode == 0, done.stderr[-3000:]
     alone = torch.load(tmp_path / "1-0.pt", weights_only=True)
     together = [torch.load(tmp_path / f"2-{index}.pt", weights_only=True) for index in range(2)]
-    assert [len(part["list"]) for part in together] == [6, 6]  # G = 4: the second group lies in both
-    for name in ("rank", "list"):
-        torch.testing.assert_close(torch.cat([part[name] for part in together]), alone[name])
+    for name in REWARD_SETS:
+        parts = [part[name] for part in together]
+        assert [len(part) for part in parts] == [6, 6]  # G = 4: the second group lies in both
+        assert alone[name].any()
+        torch.testing.assert_close(torch.cat(parts), alone[name])
