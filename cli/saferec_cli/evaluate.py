@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from saferec_cli.flags import nested, with_flags
+from saferec_cli.options import JsonOption, SettingOption
 from saferec_core.config import RunConfig, SftConfig, TrainConfig
 from saferec_core.errors import RunError
 from saferec_core.plugins import load_plugins
@@ -23,11 +24,8 @@ def evaluate(
     config: Annotated[
         Path | None, typer.Option(help="Run configuration (YAML); that of the policy's run if any.")
     ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its path; repeat."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    setting: SettingOption = None,
+    as_json: JsonOption = False,
     *,
     flags: dict[str, object],
 ) -> None:

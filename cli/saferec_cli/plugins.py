@@ -7,17 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from saferec_cli.options import JsonOption
 from saferec_core.plugins import Plugins, load_plugins
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="See what is installed.", rich_markup_mode=None)
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
 
 @app.command("list")
-def list_plugins(*, as_json: JsonFlag = False) -> None:
+def list_plugins(*, as_json: JsonOption = False) -> None:
     """List every component that the installed plugins offer, and the plugins that failed to load."""
     plugins = load_plugins()
     if as_json:
@@ -32,7 +31,7 @@ def list_plugins(*, as_json: JsonFlag = False) -> None:
 def show(
     name: Annotated[str, typer.Argument(help="Name of a component, such as 'safety'.")],
     *,
-    as_json: JsonFlag = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show a component's summary, options, scope and required columns."""
     plugins = load_plugins()

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from saferec_cli.flags import with_flags
+from saferec_cli.options import ConfigArgument, SettingOption, TransformOption
 from saferec_cli.resolve import resolve
 from saferec_core.config import SftConfig
 from saferec_core.plugins import load_plugins
@@ -17,14 +13,9 @@ __all__ = ["sft"]
 
 @with_flags(SftConfig)
 def sft(
-    config: Annotated[Path | None, typer.Argument(help="Run configuration (YAML).")] = None,
-    transform: Annotated[
-        list[str] | None, typer.Option(help="Dataset transform to apply; repeat, in order.")
-    ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its path; repeat."),
-    ] = None,
+    config: ConfigArgument = None,
+    transform: TransformOption = None,
+    setting: SettingOption = None,
     *,
     flags: dict[str, object],
 ) -> None:

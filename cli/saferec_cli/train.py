@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from saferec_cli.flags import with_flags
+from saferec_cli.options import ConfigArgument, RewardOption, SettingOption, TransformOption
 from saferec_cli.resolve import resolve
 from saferec_core.config import TrainConfig
 from saferec_core.plugins import load_plugins
@@ -17,17 +13,10 @@ __all__ = ["train"]
 
 @with_flags(TrainConfig)
 def train(
-    config: Annotated[Path | None, typer.Argument(help="Run configuration (YAML).")] = None,
-    reward: Annotated[
-        list[str] | None, typer.Option(help="Reward function to use; repeat for several.")
-    ] = None,
-    transform: Annotated[
-        list[str] | None, typer.Option(help="Dataset transform to apply; repeat, in order.")
-    ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its path; repeat."),
-    ] = None,
+    config: ConfigArgument = None,
+    reward: RewardOption = None,
+    transform: TransformOption = None,
+    setting: SettingOption = None,
     *,
     flags: dict[str, object],
 ) -> None:

@@ -1,6 +1,7 @@
 """From arguments to the configuration that a run gets."""
 
 import re
+from importlib.resources import files
 
 import pytest
 import yaml
@@ -115,10 +116,10 @@ def test_the_training_command_of_the_document_is_understood(resolved, dash):
         "optimization.gradient_checkpointing": True,
         "rewards.relevance.weight": 1,
         "rewards.safety.weight": 2,
-        "rewards.safety.penalty": "3.0",
+        "rewards.safety.penalty": 3,
         "rewards.count.weight": 0.5,
-        "rewards.count.target": "7",
-        "oracle.risk_threshold": "0.5",
+        "rewards.count.target": 7,
+        "oracle.risk_threshold": 0.5,
         "oracle.path": "oracle.jsonl",
         "optimization.optim": "adamw_torch",
     }.items() <= Settings(config)
@@ -291,31 +292,33 @@ def test_a_resolved_configuration_read_from_its_yaml_is_the_same(resolved, tmp_p
 
 @pytest.fixture
 def demo(monkeypatch):
-    """Stand in for the demo's files, which take seconds to make."""
+    """Stand in for the demo's files, which take seconds to make; return the settings that it ships."""
     from saferec_core.demo import profile
 
     monkeypatch.setattr(profile, "build", lambda folder, *, seed: folder.mkdir(exist_ok=True))
+    shipped = files("saferec_core.demo").joinpath("settings.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(shipped)
 
 
-@pytest.mark.usefixtures("demo")
-def test_with_nothing_named_the_demo_is_run_with_its_own_settings(resolved):
+def test_with_nothing_named_the_demo_is_run_with_its_own_settings(resolved, demo):
     config = resolved("train")
 
     assert config.model.model.endswith("demo-seed0/model")
-    assert weights(config) == {"relevance": 2, "safety": 1, "count": 1}
+    assert weights(config) == {name: choice["weight"] for name, choice in demo["rewards"].items()}
     assert (config.num_ranks, config.rewards["count"].options) == (5, {"target": 5})
-    assert config.sft is not None
+    assert config.optimization.max_steps == demo["optimization"]["max_steps"]
+    assert config.sft.optimization.max_steps == demo["sft"]["optimization"]["max_steps"]
 
 
 @pytest.mark.usefixtures("demo")
 @pytest.mark.parametrize(
     ("arguments", "path", "value"),
     [
-        (["--risk-threshold", "0.5"], "oracle.risk_threshold", "0.5"),
+        (["--risk-threshold", "0.5"], "oracle.risk_threshold", 0.5),
         (["--num-ranks", "6"], "num_ranks", 6),
         (["--seed", "7"], "seed", 7),
         (["--lambda-safe", "3"], "rewards.safety.weight", 3),
-        (["--target-count", "4"], "rewards.count.target", "4"),
+        (["--target-count", "4"], "rewards.count.target", 4),
         (["--set", "sft.optimization.max_steps=20"], "sft.optimization.max_steps", 20),
         (["--advantage-mode", "grpo"], "normalizer.name", "grpo"),
         (["--use-lora"], "model.use_lora", True),
@@ -329,22 +332,20 @@ def test_every_setting_of_the_demo_can_be_moved_by_itself(resolved, arguments, p
     assert config.data.train_path.name == "train.jsonl"
 
 
-@pytest.mark.usefixtures("demo")
-def test_safe_sft_of_the_demo_takes_the_settings_of_its_stage(resolved):
+def test_safe_sft_of_the_demo_takes_the_settings_of_its_stage(resolved, demo):
     config = resolved("sft")
 
-    assert (config.optimization.learning_rate, config.max_length) == (2e-3, 256)
-    assert config.num_ranks == 5
+    assert config.optimization.learning_rate == demo["sft"]["optimization"]["learning_rate"]
+    assert (config.max_length, config.num_ranks) == (demo["sft"]["max_length"], demo["num_ranks"])
 
 
-@pytest.mark.usefixtures("demo")
-def test_a_file_that_names_neither_model_nor_data_is_laid_over_the_demo(resolved, tmp_path):
+def test_a_file_that_names_neither_model_nor_data_is_laid_over_the_demo(resolved, tmp_path, demo):
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump({"kl_beta": 0.5, "rollout": {"num_generations": 4}}))
     config = resolved("train", file)
 
     assert (config.kl_beta, config.rollout.num_generations) == (0.5, 4)
-    assert config.max_completion_length == 24
+    assert config.max_completion_length == demo["max_completion_length"]
 
 
 # --- mistakes ----------------------------------------------------------------------------------

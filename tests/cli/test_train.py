@@ -374,7 +374,7 @@ def test_a_run_of_the_demo_leaves_everything_that_it_was_told_did_and_found(safe
 
     assert outcome.status == 0, outcome.err
     assert outcome.err == ""
-    for shown in ("Safe SFT", "Safe-Rank-GRPO", "relevance x 2", "gdpo", "before", "after", "difference"):
+    for shown in ("Safe SFT", "Safe-Rank-GRPO", "relevance x", "gdpo", "before", "after", "difference"):
         assert shown in outcome.out
     assert outcome.out.splitlines()[-1].endswith("runs/demo")
 

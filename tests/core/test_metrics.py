@@ -154,7 +154,7 @@ def test_samples_without_a_value_do_not_count():
 
 
 def test_the_same_values_always_have_the_same_interval():
-    values = [0.1, 0.9, 0.4, 0.4]
+    values = [n * n / 400 for n in range(20)]
 
     assert mean_with_interval(values) == mean_with_interval(values)
     assert mean_with_interval(values, seed=1) != mean_with_interval(values, seed=2)
@@ -173,7 +173,7 @@ def test_a_pair_counts_only_if_both_have_a_value():
 
 
 def test_pairs_that_do_not_match_are_refused():
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="argument 2 is longer"):
         difference([1.0], [1.0, 2.0])
 
 
@@ -183,6 +183,8 @@ def test_recall_of_the_recorded_hand_cases_is_the_recorded_one(recorded):
         catalog = Catalog([Title(*title) for title in case["catalog"]])
         if case["seen"] or any(catalog.find(*title) is None for title in case["recs"]):
             continue  # the research code removed these first and closed the ranks
+        if case["recall"] is None:
+            continue  # no ground truth
         text = "\n".join(f"{name} ({year})" for name, year in case["recs"])
         truth = tuple(Title(name, int(year)) for name, year in case["gt"])
         lists = JudgedLists(
