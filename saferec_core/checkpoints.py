@@ -78,7 +78,10 @@ def sft_policy(reference: str, model: str | None, output_dir: Path) -> str:
     configs = [*output_dir.glob("*/config.yaml"), *output_dir.glob("*/sft/config.yaml")]
     looked = []
     for path in sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True):
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        try:
+            config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, OSError, UnicodeDecodeError):
+            continue  # somebody else's file
         if not isinstance(config, dict) or "max_length" not in config:
             continue  # no SFT run
         if (config.get("model") or {}).get("model") != model:

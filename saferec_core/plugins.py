@@ -73,11 +73,7 @@ class Plugins:
         Raises:
             UnknownNameError: There is none.
         """
-        found = [
-            registry.get(name)
-            for registry in self.registries
-            if name.replace("_", "-") in {entry.name.replace("_", "-") for entry in registry}
-        ]
+        found = [entry for entry in self if entry.name.replace("_", "-") == name.replace("_", "-")]
         if not found:
             hint = self._broken_hint() if self.broken else ""
             raise UnknownNameError("plugin", name, {entry.name for entry in self}, hint=hint)

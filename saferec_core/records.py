@@ -97,12 +97,15 @@ def read_records(
 
 
 def _transformed(transform: Transform, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    name = type(transform).__name__
     try:
-        yield from transform(rows)
+        for row in transform(rows):
+            if not isinstance(row, dict):
+                raise PluginError(f"transform {name} must yield dictionaries, but yielded {row!r}")
+            yield row
     except SaferecError:
         raise
     except Exception as error:  # whatever it raises, the transform is to be named
-        name = type(transform).__name__
         raise PluginError(f"transform {name} failed: {type(error).__name__}: {error}") from error
 
 

@@ -59,6 +59,11 @@ class Entry(Generic[T]):
         return loaded
 
 
+def _spelling(name: str) -> str:
+    """Return what two spellings of one name, with ``-`` or ``_``, have in common."""
+    return name.replace("_", "-")
+
+
 class Registry(Generic[T]):
     """The components of one kind, by name.
 
@@ -92,9 +97,10 @@ class Registry(Generic[T]):
                 f"{self._origin} offers {self.kind} {name!r} as {reference!r}; wanted "
                 "'package.module:attribute'"
             )
-        if name in self._entries:
+        taken = next((entry for entry in self if _spelling(entry.name) == _spelling(name)), None)
+        if taken is not None:
             raise NameTakenError(
-                f"{self.kind} {name!r} is offered twice: by {self._entries[name].origin} and by "
+                f"{self.kind} {name!r} is offered twice: by {taken.origin} and by "
                 f"{self._origin}. Uninstall one of them or ask its author for another name."
             )
         self._entries[name] = Entry(self.kind, name, reference, summary, self._origin)
@@ -105,9 +111,9 @@ class Registry(Generic[T]):
         Raises:
             UnknownNameError: There is none; the message names the near misses.
         """
-        for candidate in (name, name.replace("_", "-"), name.replace("-", "_")):
-            if candidate in self._entries:
-                return self._entries[candidate]
+        for entry in self:
+            if _spelling(entry.name) == _spelling(name):
+                return entry
         raise UnknownNameError(self.kind, name, self._entries)
 
     def __iter__(self) -> Iterator[Entry[T]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 import shutil
 import subprocess
@@ -107,13 +108,13 @@ class RunFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             for row in rows:
-                file.write(json.dumps(_without_nan(row), ensure_ascii=False) + "\n")
+                file.write(json.dumps(_finite(row), ensure_ascii=False) + "\n")
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a JSON file of the folder."""
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False)
+        text = json.dumps(_finite(content), indent=2, ensure_ascii=False)
         path.write_text(text + "\n", encoding="utf-8")
 
     def write_manifest(self, config: RunConfig, plugins: Plugins) -> None:
@@ -182,12 +183,12 @@ def _git_state() -> Mapping[str, Any] | None:
     return {"commit": commit, "clean": not changes}
 
 
-def _without_nan(value: Any) -> Any:
-    """Replace NaN by None, which JSON can say."""
+def _finite(value: Any) -> Any:
+    """Replace what is no number by None, which JSON can say."""
     if isinstance(value, float):
-        return None if value != value else value
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): _without_nan(part) for key, part in value.items()}
+        return {str(key): _finite(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(part) for part in value]
+        return [_finite(part) for part in value]
     return value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -30,7 +31,7 @@ def read_settings(path: Path) -> Settings:
         raise ConfigError(f"configuration {path} cannot be read: {error}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"configuration {path} is no YAML: {error}") from error
-    if not isinstance(loaded or {}, dict):
+    if not isinstance(loaded or {}, dict) or not all(isinstance(key, str) for key in loaded or {}):
         raise ConfigError(f"configuration {path} must hold KEY: VALUE pairs, but holds {loaded!r}")
     return loaded or {}
 
@@ -95,7 +96,7 @@ def validated(
 def _with_names(defaults: BaseModel, settings: Settings) -> Settings:
     """Complete options that are said of a default component without naming it."""
     for name, value in settings.items():
-        default = getattr(defaults, name, None)
+        default = getattr(defaults, str(name), None)
         if not isinstance(value, dict) or not isinstance(default, BaseModel):
             continue
         if isinstance(default, ComponentChoice):
@@ -110,7 +111,7 @@ def _problem(kind: type[BaseModel], problem: Mapping[str, Any]) -> str:
     if problem["type"] == "extra_forbidden":
         section: Any = kind
         for part in problem["loc"][:-1]:
-            section = section.model_fields[part].annotation if hasattr(section, "model_fields") else None
+            section = _section_below(section, part)
         fields = getattr(section, "model_fields", {})
         known = f" Keys here: {', '.join(sorted(fields))}." if fields else ""
         return f"unknown key {path!r}.{near_misses(str(problem['loc'][-1]), fields)}{known}"
@@ -118,6 +119,15 @@ def _problem(kind: type[BaseModel], problem: Mapping[str, Any]) -> str:
     if problem["type"] == "value_error":
         return f"{path}: {message}" if problem["loc"] else message
     return f"{path}: {message}, but got {problem['input']!r}"
+
+
+def _section_below(section: Any, name: Any) -> Any:
+    """Return the type of a section's field, without the None that an optional one may be."""
+    field = getattr(section, "model_fields", {}).get(name)
+    if field is None:
+        return None
+    parts = [part for part in get_args(field.annotation) if part is not NoneType]
+    return parts[0] if len(parts) == 1 else field.annotation
 
 
 def as_yaml(config: RunConfig) -> str:

@@ -47,7 +47,7 @@ OVERLOOKED = 0.1
 OFF_TASTE = 0.05
 """Chance that a demonstrated title comes from the whole catalog instead of the taste."""
 
-SHORT_LIST = 0.15
+SHORT_LIST = 0.12
 """Share of demonstrations that stop one or two titles early."""
 
 

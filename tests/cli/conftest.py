@@ -58,8 +58,8 @@ def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
     """Call what the console script calls, in this process: torch is then imported once."""
     from saferec_cli.main import main as entry
 
-    def run(*arguments: object) -> Outcome:
-        monkeypatch.chdir(tmp_path)
+    def run(*arguments: object, cwd: Path | None = None) -> Outcome:
+        monkeypatch.chdir(cwd or tmp_path)
         monkeypatch.setenv("COLUMNS", "200")
         monkeypatch.setattr(sys, "argv", ["saferec", *map(str, arguments)])
         status = 0

@@ -353,7 +353,7 @@ def test_a_run_folder_that_is_there_is_not_written_over(main, tiny, tmp_path):
 @pytest.mark.parametrize("command", ["eval", "sft"])
 def test_other_commands_name_a_policy_that_is_not_there(main, tiny, command):
     arguments = ["/nowhere/run"] if command == "eval" else ["--model", "/nowhere/run"]
-    data = ["--train-path", tiny / "train.jsonl", "--catalog-path", tiny / "catalog.jsonl"]
+    data = ["--train-path", tiny / "train.jsonl", "--catalog-path", tiny / "catalog.jsonl", "--optim", "sgd"]
     outcome = main(command, *arguments, *data)
 
     assert outcome.status == 2
@@ -442,6 +442,53 @@ def test_with_lora_only_adapters_are_saved_and_the_run_can_be_evaluated(main, ti
     assert again.status == 0, again.err
     [figures] = json.loads(again.out).values()
     assert figures == {name: metric["after"] for name, metric in found["metrics"].items()}
+
+
+def test_a_run_that_began_with_adapters_can_be_evaluated_from_another_folder(main, tiny, tmp_path):
+    lora = ("--use-lora", "--lora-r", 2, "--eval-prompts", 0)
+    assert main("train", tiny / "run.yaml", *lora).status == 0
+    second = main("train", tiny / "run.yaml", *lora, "--sft-checkpoint", "runs/run", "--run-name", "second")
+    assert second.status == 0, second.err
+
+    run = tmp_path / "runs" / "second"
+    assert (run / "policy" / "adapter_model.safetensors").is_file()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    outcome = main("eval", run, "--eval-prompts", 2, cwd=elsewhere)
+    assert outcome.status == 0, outcome.err
+
+
+def test_data_named_from_where_a_run_began_is_found_from_another_folder(main, tiny, tmp_path):
+    for path in tiny.glob("*.jsonl"):
+        shutil.copy(path, tmp_path)
+    data = [
+        *("--train-path", "train.jsonl", "--test-path", "test.jsonl"),
+        *("--catalog-path", "catalog.jsonl", "--oracle-path", "oracle.jsonl"),
+    ]
+    assert main("train", tiny / "run.yaml", *data, "--eval-prompts", 0).status == 0
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    outcome = main("eval", tmp_path / "runs" / "run", "--eval-prompts", 2, cwd=elsewhere)
+    assert outcome.status == 0, outcome.err
+
+
+def test_a_model_without_a_run_is_evaluated_on_the_data_that_the_flags_name(main, tiny, world):
+    outcome = main(
+        *("eval", world / "model", "--test-path", tiny / "test.jsonl", "--num-ranks", 5, "--eval-at", 5),
+        *("--catalog-path", tiny / "catalog.jsonl", "--oracle-path", tiny / "oracle.jsonl"),
+        *("--max-completion-length", 16),
+    )
+
+    assert outcome.status == 0, outcome.err
+    assert "Sensitivity Ratio@5" in outcome.out
+
+
+def test_an_evaluation_of_nothing_is_refused(main, tiny, world):
+    outcome = main("eval", world / "model", "--config", tiny / "run.yaml", "--eval-prompts", 0)
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "eval_prompts" in outcome.err
 
 
 def test_an_evaluation_prints_a_value_with_its_interval_for_every_metric(main, tiny, world):
