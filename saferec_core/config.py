@@ -245,7 +245,7 @@ class RunConfig(Section):
     """K, the ranks that are rewarded and evaluated; what a list holds beyond them is not."""
     max_completion_length: int = Field(default=512, ge=1)
     """Tokens after which a completion is cut off, in training and evaluation."""
-    seed: int = Field(default=3407, ge=0)
+    seed: int = Field(default=3407, ge=0, lt=2**32)
     """Seed of everything that is drawn."""
     output_dir: Path = Path("runs")
     """Folder that gets a new run folder."""

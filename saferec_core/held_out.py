@@ -23,6 +23,8 @@ def run_eval(config: RunConfig, plugins: Plugins, observer: Observer) -> list[Ev
     """Evaluate ``config.model.model`` (a run, a checkpoint, a model) on the held-out prompts."""
     if config.model.model is None:
         raise ConfigError("no policy is named; give a run folder, a checkpoint or a model")
+    if config.evaluation.eval_prompts == 0:
+        raise ConfigError("eval_prompts = 0 leaves nothing to evaluate; set at least 1")
     parts = assemble(config, plugins, train=False)
     if not parts.held_out:
         raise ConfigError("no held-out records are named; give --test-path or --validation-path")

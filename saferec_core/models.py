@@ -80,14 +80,14 @@ def merged_folder(reference: str, config: ModelConfig, target: Path) -> str:
     read from disk again, and a new adapter needs a base that can be named.
     """
     if not reference.endswith(".gguf") and not is_adapter(Path(reference)):
-        return reference
+        return str(Path(reference).resolve()) if Path(reference).exists() else reference
     policy = load_policy(reference, config)
     model: Any = policy.model
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
     model.save_pretrained(target)
     policy.tokenizer.save_pretrained(target)
-    return str(target)
+    return str(target.resolve())
 
 
 def end_token_ids(reference: str, tokenizer: PreTrainedTokenizerBase, config: ModelConfig) -> frozenset[int]:
@@ -139,11 +139,12 @@ def _load_adapter(folder: Path, config: ModelConfig) -> Policy:
 
     adapter = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     base = str(adapter["base_model_name_or_path"])
-    if not Path(base).exists() and Path(base).is_absolute():
+    if not Path(base).exists():
         moved = next((p / "base" for p in folder.parents if (p / "base" / "config.json").is_file()), None)
-        if moved is None:
+        if moved is not None:
+            base = str(moved)
+        elif Path(base).is_absolute():
             raise RunError(f"adapter {folder} was trained on {base}, which is not there any more")
-        base = str(moved)
     model: Any = PeftModel.from_pretrained(_load_model(base, config), str(folder))
     has_tokenizer = (folder / "tokenizer_config.json").is_file()
     return Policy(model, load_tokenizer(str(folder) if has_tokenizer else base, config))

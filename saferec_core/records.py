@@ -101,7 +101,9 @@ def _transformed(transform: Transform, rows: Iterable[dict[str, Any]]) -> Iterat
     try:
         for row in transform(rows):
             if not isinstance(row, dict):
-                raise PluginError(f"transform {name} must yield dictionaries, but yielded {row!r}")
+                raise PluginError(  # noqa: TRY301 - passed on by the next line
+                    f"transform {name} must yield dictionaries, but yielded {row!r}"
+                )
             yield row
     except SaferecError:
         raise

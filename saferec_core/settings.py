@@ -131,5 +131,14 @@ def _section_below(section: Any, name: Any) -> Any:
 
 
 def as_yaml(config: RunConfig) -> str:
-    """Write a resolved configuration, every default spelled out."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    """Write a resolved configuration, every default spelled out and every file by its whole path."""
+    return yaml.safe_dump(_located(config.model_dump(mode="json")), sort_keys=False, allow_unicode=True)
+
+
+def _located(value: Any) -> Any:
+    """Write what names a file or folder so that it is found from any working directory."""
+    if isinstance(value, dict):
+        return {key: _located(part) for key, part in value.items()}
+    if isinstance(value, str) and ("/" in value or "." in value) and Path(value).exists():
+        return str(Path(value).resolve())
+    return value

@@ -10,10 +10,11 @@ import typer
 
 from saferec_cli.flags import nested, with_flags
 from saferec_cli.options import JsonOption, SettingOption
+from saferec_cli.resolve import oracle_name
 from saferec_core.config import RunConfig, SftConfig, TrainConfig
 from saferec_core.errors import RunError
 from saferec_core.plugins import load_plugins
-from saferec_core.settings import merged, parse_setting, read_settings, validated
+from saferec_core.settings import parse_setting, read_settings, validated
 
 __all__ = ["evaluate"]
 
@@ -42,17 +43,17 @@ def evaluate(
     settings = read_settings(found) if found is not None else {}
     kind: type[RunConfig] = SftConfig if "max_length" in settings else TrainConfig
     known = {path: value for path, value in flags.items() if path.split(".")[0] in kind.model_fields}
-    overrides = [*map(parse_setting, setting or ()), {"model": {"model": policy}}]
-    resolved = validated(kind, files=[settings], overrides=[merged([nested(known)]), *overrides])
+    given = [nested(known), *map(parse_setting, setting or ()), {"model": {"model": policy}}]
+    resolved = validated(kind, files=[settings], overrides=[oracle_name([settings], given), *given])
 
-    from saferec_cli.quiet import quiet_engines  # --help needs none of this
-    from saferec_cli.render import RichObserver
+    from saferec_cli.render import RichObserver  # --help needs none of this
+    from saferec_cli.running import running
     from saferec_core.held_out import run_eval  # imports torch
     from saferec_core.observer import Observer
 
-    quiet_engines()
     observer = Observer() if as_json else RichObserver()
-    evaluations = run_eval(resolved, load_plugins(), observer)
+    with running():
+        evaluations = run_eval(resolved, load_plugins(), observer)
     if as_json:
         summaries = {found.protocol: found.summary() for found in evaluations}
         typer.echo(json.dumps(summaries, indent=2))

@@ -41,6 +41,3 @@ def main() -> None:
     except SaferecError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; what the run has written so far is kept\n")
-        sys.exit(130)

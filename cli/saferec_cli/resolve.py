@@ -11,7 +11,7 @@ from saferec_core.config import RunConfig, SftConfig, TrainConfig
 from saferec_core.errors import ConfigError
 from saferec_core.settings import merged, parse_setting, read_settings, validated
 
-__all__ = ["resolve"]
+__all__ = ["oracle_name", "resolve"]
 
 ConfigT = TypeVar("ConfigT", bound=RunConfig)
 
@@ -42,8 +42,7 @@ def resolve(
     is_demo = not any(_has(layer, path) for layer in (*files, *given) for path in _NAMED)
     if is_demo:
         files.insert(0, _demo_profile(kind, merged([*files, *given])))
-    if any(_has(layer, "oracle") and not _has(layer, "oracle.name") for layer in given):
-        given.insert(0, {"oracle": {"name": _oracle_name(files)}})
+    given.insert(0, oracle_name(files, given))
     if kind is TrainConfig:
         given.append(_reward_layer(validated(TrainConfig, files=files), given, rewards))
     resolved = validated(kind, files=files, overrides=given)
@@ -67,17 +66,19 @@ def _demo_profile(kind: type[RunConfig], given: Mapping[str, Any]) -> dict[str, 
 
 
 def _make_demo(config: RunConfig) -> None:
-    from saferec_cli.quiet import quiet_engines  # imports torch
+    from saferec_cli.running import running  # imports torch
     from saferec_core.demo.profile import make_demo
 
-    quiet_engines()
-    make_demo(config.output_dir, seed=config.seed)
+    with running():
+        make_demo(config.output_dir, seed=config.seed)
 
 
-def _oracle_name(files: Sequence[Mapping[str, Any]]) -> str:
-    """Return the oracle that options without a name belong to."""
+def oracle_name(files: Sequence[Mapping[str, Any]], given: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Name the oracle that options such as ``--oracle-path`` are said of without naming it."""
+    if not any(_has(layer, "oracle") and not _has(layer, "oracle.name") for layer in given):
+        return {}
     named = [name for file in files if (name := _at(file, "oracle.name")) is not None]
-    return str(named[-1]) if named else "table"
+    return {"oracle": {"name": str(named[-1]) if named else "table"}}
 
 
 def _reward_layer(
@@ -85,12 +86,15 @@ def _reward_layer(
 ) -> dict[str, Any]:
     """Say what ``--reward`` means in weights: exactly these, with 1 where no weight is said.
 
-    Options given for a reward that is not in use do not bring it into use.
+    Options given for a reward that is not in use do not bring it into use, nor does a weight for one
+    that ``--reward`` leaves out.
     """
     said = merged(rewards for layer in given if isinstance(rewards := layer.get("rewards"), Mapping))
     weights: dict[str, float] = {}
     for name in dict.fromkeys([*base.rewards, *said, *chosen]):
-        if _has(said, f"{name}.weight") or not isinstance(said.get(name, {}), Mapping):
+        if not isinstance(said.get(name, {}), Mapping):
+            continue  # refused when the whole is checked
+        if _has(said, f"{name}.weight") and (not chosen or name in chosen):
             continue
         below = base.rewards[name].weight if name in base.rewards else 0.0
         if not chosen:

@@ -26,9 +26,9 @@ def sft(
     plugins = load_plugins()
     resolved = resolve(SftConfig, config, flags, setting or (), transforms=transform or ())
 
-    from saferec_cli.quiet import quiet_engines  # --help needs none of this
-    from saferec_cli.render import RichObserver
+    from saferec_cli.render import RichObserver  # --help needs none of this
+    from saferec_cli.running import running
     from saferec_core.sft import run_sft  # imports torch
 
-    quiet_engines()
-    run_sft(resolved, plugins, RichObserver())
+    with running():
+        run_sft(resolved, plugins, RichObserver())

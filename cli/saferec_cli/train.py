@@ -36,9 +36,9 @@ def train(
     for name in resolved.rewards:
         plugins.find(plugins.rewards, name)
 
-    from saferec_cli.quiet import quiet_engines  # --help needs none of this
-    from saferec_cli.render import RichObserver
+    from saferec_cli.render import RichObserver  # --help needs none of this
+    from saferec_cli.running import running
     from saferec_core.train import run_train  # imports torch
 
-    quiet_engines()
-    run_train(resolved, plugins, RichObserver())
+    with running():
+        run_train(resolved, plugins, RichObserver())

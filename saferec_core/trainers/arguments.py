@@ -20,13 +20,17 @@ __all__ = ["common_arguments", "engine_settings", "lora_config"]
 
 
 @contextmanager
-def engine_settings() -> Iterator[None]:
-    """Turn what the engines refuse while they are set up into an error that the user can act on."""
+def engine_settings(model: object) -> Iterator[None]:
+    """Turn what the engines refuse while they are set up into an error that the user can act on.
+
+    Args:
+        model: The policy that they are set up for, as the user knows it.
+    """
     try:
         yield
     except (ValueError, ImportError, OSError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:600]
-        raise ConfigError(f"the training engine refuses the settings: {reason}") from error
+        raise ConfigError(f"the training engine refuses {model} or the settings: {reason}") from error
 
 
 def common_arguments(config: RunConfig, optimization: OptimizationConfig, output_dir: Path) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def rank_grpo_trainer(
     What TRL has moved the default of, or may, is set explicitly.
     """
     rollout = config.rollout
-    with engine_settings():
+    with engine_settings(start):
         arguments = GRPOConfig(
             **common_arguments(config, config.optimization, output_dir),
             model_init_kwargs={

@@ -28,7 +28,7 @@ def sft_trainer(
 ) -> SFTTrainer:
     """Set TRL's trainer up for records that fit into ``max_length`` already."""
     evaluated = config.eval_strategy if validation else "no"
-    with engine_settings():
+    with engine_settings(config.model.model):
         arguments = TrlSFTConfig(
             **common_arguments(config, config.optimization, output_dir),
             max_length=None,  # what does not fit was shortened or left out, and counted

@@ -40,7 +40,7 @@ SETTINGS = {
     },
     "normalizer": {"name": "gdpo"},
     "kl_beta": 0.0,
-    "rollout": {"num_generations": G, "max_completion_length": 120},
+    "rollout": {"num_generations": G},
     "optimization": {
         "learning_rate": 1e-3,
         "max_steps": 1,
@@ -436,7 +436,6 @@ def test_with_one_rank_the_advantages_are_those_of_stock_trl(world, tmp_path, no
             str(tmp_path),
             per_device_train_batch_size=N,
             num_generations=G,
-            max_completion_length=120,
             multi_objective_aggregation=aggregation,
             reward_weights=[active.weight for active in scorer.rewards],
             report_to="none",

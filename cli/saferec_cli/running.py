@@ -1,0 +1,29 @@
+"""What holds while the engines are at work."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+__all__ = ["running"]
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """Keep the engines' notices out of what a user reads, and end on Ctrl-C with a word.
+
+    Notices of deprecation are for saferec's maintainers, whose tests do show them.
+    """
+    from transformers.utils import logging  # slow to import
+
+    logging.set_verbosity_error()
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|torch)\.")
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; what the run has written so far is kept\n")
+        raise typer.Exit(130) from None
