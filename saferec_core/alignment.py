@@ -52,7 +52,8 @@ class TokenAligner:
         backend = backend_of(tokenizer)
         byte_level = isinstance(backend.decoder, decoders.ByteLevel)
         self._decoder: TokenDecoder = ByteDecoder(backend) if byte_level else StreamDecoder(backend)
-        self._special_ids = frozenset(getattr(tokenizer, "all_special_ids", ()))
+        special_ids = frozenset(getattr(tokenizer, "all_special_ids", ()))
+        self._special_ids = special_ids - special_ids_of(backend)  # those are left out by the decoder
 
     def decode(self, ids: Sequence[int]) -> Decoded:
         """Decode a completion.

@@ -7,6 +7,7 @@ import json
 import pickle
 import pickletools
 from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,15 @@ class Catalog:
         self.titles = tuple(titles)
         self.year_tolerance = year_tolerance
         self._index = TitleIndex(self.titles)
+        look_up = partial(self._index.find, tolerance=year_tolerance)
+        self._look_up = lru_cache(maxsize=1 << 16)(look_up)  # a policy names the same titles over and over
 
     def __len__(self) -> int:
         return len(self.titles)
 
     def find(self, name: str, year: int) -> int | None:
         """Return the position of the title, or None if it may not be recommended."""
-        return self._index.find(name, year, tolerance=self.year_tolerance)
+        return self._look_up(name, year)
 
 
 def read_catalog(path: Path, *, year_tolerance: int = 2) -> Catalog:

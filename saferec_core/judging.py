@@ -6,10 +6,12 @@ constraint, which is known. The answers are worked out here once per batch, on d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -105,7 +107,7 @@ class JudgedLists:
         """Whether the title may be recommended at all."""
         find = self.judge.catalog.find
         return self._by_rank(
-            [[find(item.name, item.year) is not None for item in items] for items in self._items]
+            find(name, year) is not None for items in self._items for name, year, _, _ in items
         )
 
     @cached_property
@@ -116,19 +118,19 @@ class JudgedLists:
         that no earlier rank has matched: of the same normal form with the year equal, else the
         nearest within the catalog's year tolerance.
         """
-        rows = [
+        rows = (
             _hits(items, record, self.judge.catalog)
             for items, record in zip(self._items, self.records, strict=True)
-        ]
-        return self._by_rank(rows)
+        )
+        return self._by_rank(chain.from_iterable(rows))
 
     @cached_property
     def verdicts(self) -> Sequence[Sequence[Verdict]]:
         """The oracle's verdict on each written rank."""
         questions = [
-            Question(item.name, item.year, record.constraints)
+            Question(name, year, record.constraints)
             for items, record in zip(self._items, self.records, strict=True)
-            for item in items
+            for name, year, _, _ in items
         ]
         answers = iter(self.judge.ask(questions))
         return [[next(answers) for _ in items] for items in self._items]
@@ -136,12 +138,12 @@ class JudgedLists:
     @cached_property
     def known(self) -> Bool[Tensor, "N K"]:
         """Whether the oracle knows the title."""
-        return self._by_rank([[verdict.known for verdict in row] for row in self.verdicts])
+        return self._by_rank(verdict.known for row in self.verdicts for verdict in row)
 
     @cached_property
     def violations(self) -> Bool[Tensor, "N K"]:
         """Whether the title is known to violate a constraint of its user."""
-        return self._by_rank([[bool(verdict.violated) for verdict in row] for row in self.verdicts])
+        return self._by_rank(bool(verdict.violated) for row in self.verdicts for verdict in row)
 
     @cached_property
     def base_rates(self) -> Float[Tensor, " N"]:
@@ -152,9 +154,12 @@ class JudgedLists:
     def _items(self) -> list[tuple[ParsedItem, ...]]:
         return [parsed.items[: self.num_ranks] for parsed in self.lists]
 
-    def _by_rank(self, rows: list[list[bool]]) -> Bool[Tensor, "N K"]:
-        blank = [False] * self.num_ranks
-        return torch.tensor([(row + blank)[: self.num_ranks] for row in rows], dtype=torch.bool)
+    def _by_rank(self, answers: Iterable[bool]) -> Bool[Tensor, "N K"]:
+        """Lay out one answer per written rank, list after list; no list can overrun into another."""
+        written = self.rank_mask.numpy()
+        laid_out = np.zeros_like(written)
+        laid_out[written] = np.fromiter(answers, np.bool_, np.count_nonzero(written))
+        return torch.from_numpy(laid_out)
 
 
 def _hits(items: Sequence[ParsedItem], record: Record, catalog: Catalog) -> list[bool]:

@@ -36,9 +36,7 @@ def byte_level_tokenizer(*pieces):
 def llama_like_tokenizer():
     """SentencePiece as in Llama 2: a space in front, and bytes for what the pieces lack."""
     tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
-    )
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     tokenizer.decoder = decoders.Sequence([*steps, decoders.Strip(" ", 1, 0)])
     pieces = [f"<0x{byte:02X}>" for byte in range(256)]

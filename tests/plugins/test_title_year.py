@@ -208,9 +208,7 @@ def test_whatever_is_formatted_is_read_back(titles):
     readable = [
         title
         for title in titles
-        if title.name
-        and title.name == title.name.strip()
-        and not re.search(r"[\r\n<]|\([12]", title.name)
+        if title.name and title.name == title.name.strip() and not re.search(r"[\r\n<]|\([12]", title.name)
     ]
 
     assert titles_in(parse.format(readable)) == readable
@@ -238,9 +236,7 @@ def test_the_first_year_with_a_title_before_it_counts():
     assert titles_in("** (2004)") == []
 
 
-@pytest.mark.parametrize(
-    "line", ["Saw (04)", "Saw 2004", "Saw (1799)", "Saw (2100)", "Saw (20045)"]
-)
+@pytest.mark.parametrize("line", ["Saw (04)", "Saw 2004", "Saw (1799)", "Saw (2100)", "Saw (20045)"])
 def test_a_year_has_brackets_and_four_digits_of_the_cinema_era(line):
     assert titles_in(line) == []
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from saferec_core.advantages import EPS, Advantages, WeightedRewards, deviation, standardize
 from saferec_core.components import component
-from saferec_plugins.normalizers.grpo import GRPONormalizer
+from saferec_plugins.normalizers.grpo import GRPONormalizer, has_value
 
 __all__ = ["GDPONormalizer"]
 
@@ -35,7 +35,8 @@ class GDPONormalizer:
         list_part = _weighted_sum(by_list.reshape(-1, rows), rewards.list_weights)  # (N,)
         rank_part = _weighted_sum(by_rank.reshape(functions, rows * ranks), rewards.rank_weights)
         total = rank_part.view(rows, ranks) + list_part[:, None]
-        cells = torch.where(rewards.rank_mask, total, torch.nan).flatten()  # (N * K,)
+        valued = rewards.rank_mask & has_value(rewards)
+        cells = torch.where(valued, total, torch.nan).flatten()  # (N * K,)
         scale = deviation(cells, dim=0)
         # Where no two written cells differ by more than eps, they set no scale for the others.
         list_scale = torch.where(scale > EPS, scale, deviation(list_part, dim=0))

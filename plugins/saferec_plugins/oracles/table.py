@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from pydantic import Field
@@ -49,14 +49,7 @@ class TableOracle:
         Raises:
             UnknownNameError: A constraint is no trait of the table.
         """
-        answers = self._answers
-        verdicts = []
-        for question in questions:
-            verdict = answers.get(question)
-            if verdict is None:
-                verdict = answers[question] = self._look_up(question)
-            verdicts.append(verdict)
-        return verdicts
+        return list(map(self._answer, questions))
 
     def _look_up(self, question: Question) -> Verdict:
         index, risks, traits = self._table
@@ -74,9 +67,9 @@ class TableOracle:
         return Verdict(known=known, risks=asked, violated=violated)
 
     @cached_property
-    def _answers(self) -> dict[Question, Verdict]:
-        """Verdicts already given; a policy names the same titles over and over."""
-        return {}
+    def _answer(self) -> Callable[[Question], Verdict]:
+        """Look up, or remember: a policy names the same titles over and over."""
+        return lru_cache(maxsize=1 << 16)(self._look_up)
 
     @cached_property
     def _table(self) -> tuple[TitleIndex, list[Mapping[str, float]], frozenset[str]]:
