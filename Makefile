@@ -24,7 +24,7 @@ demo: install
 	$(BIN)/saferec train --reward relevance --reward safety --reward count
 
 test: install
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff format --check .

@@ -12,7 +12,7 @@ from saferec_core.alignment import TokenAligner
 from saferec_core.assembly import Parts, assemble, build_normalizer, build_rewards
 from saferec_core.batches import check_batches, generation_batch_size
 from saferec_core.checkpoints import sft_policy
-from saferec_core.config import TrainConfig
+from saferec_core.config import ComponentChoice, TrainConfig
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.extras import check_extras
 from saferec_core.generation import render
@@ -190,11 +190,11 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             f"({fitted.shortened} lost old turns, {fitted.left_out} left out); "
             f"{len(parts.held_out)} held out",
             "catalog": f"{config.data.catalog_path}: {len(parts.judge.catalog)} titles",
-            "oracle": "none" if oracle is None else f"{oracle.name} {oracle.options}",
+            "oracle": "none" if oracle is None else _described(oracle),
             "rewards": ", ".join(
                 f"{reward.name} x {reward.weight:g} ({reward.scope})" for reward in run.rewards
             ),
-            "normalizer": config.normalizer.name,
+            "normalizer": _described(config.normalizer),
             "each generation": f"{completions // group} prompts x {group} completions = {completions}, "
             f"K = {config.num_ranks} ranks",
             "steps": str(steps) if steps > 0 else f"{config.optimization.num_train_epochs:g} epochs",
@@ -203,3 +203,8 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             "run folder": str(run.folder.path),
         },
     )
+
+
+def _described(choice: ComponentChoice) -> str:
+    options = ", ".join(f"{name}={value}" for name, value in choice.options.items())
+    return f"{choice.name} ({options})" if options else choice.name
