@@ -258,11 +258,13 @@ def test_count_sees_titles_beyond_k_so_that_a_long_list_is_no_full_one(plugins, 
     assert reward(plugins, "count", lists, target=4).tolist() == [-1.0]
 
 
-def test_count_takes_a_repeated_title_for_one_only_when_it_counts_distinct_ones(plugins, judge):
+def test_count_takes_a_repeated_title_for_a_missing_one_only_when_it_counts_distinct_ones(plugins, judge):
     lists = lists_of(judge, films(3, repeat=1))
 
     assert reward(plugins, "count", lists, target=4).tolist() == [1.0]
     assert reward(plugins, "count", lists, target=4, distinct=True).tolist() == [-0.25]
+    # three different titles and a repeat are no list of three titles either
+    assert reward(plugins, "count", lists, target=3, distinct=True).tolist() == pytest.approx([-1 / 3])
 
 
 def test_a_second_title_on_a_line_does_not_help_to_reach_the_target(plugins, judge):

@@ -26,10 +26,13 @@ class CountReward:
     target: int = Field(default=10, ge=1)
     """Titles that a completion should list; at most the K ranks of the run."""
     distinct: bool = False
-    """Count a title that is listed twice once, so that repeating a safe title is no way out either."""
+    """Let a repeated title count as a missing one too, so that repeating a safe title is no way out:
+    the miss is then the larger of that of the titles and that of the different titles."""
 
     def __call__(self, lists: JudgedLists) -> Float[Tensor, " N"]:
         """Reward the length of each list."""
-        length = lists.distinct_lengths if self.distinct else lists.lengths
-        miss = (length - self.target).abs() / self.target
+        miss = (lists.lengths - self.target).abs()
+        if self.distinct:
+            miss = miss.maximum((lists.distinct_lengths - self.target).abs())
+        miss = miss / self.target
         return torch.where(miss == 0, torch.ones_like(miss), -miss)
