@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
+import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-from saferec_core.errors import SaferecError
+from saferec_core.errors import RunError, SaferecError
 
 __all__ = ["from_main", "is_main", "process_count"]
 
 T = TypeVar("T")
 
 
+@cache
+def _state() -> Any:
+    """Join the other processes that a launcher such as torchrun has started, if any.
+
+    Raises:
+        RunError: Fewer work together than were launched; each would else train by itself.
+    """
+    # Unless told that there is no accelerator, accelerate takes every process for the only one.
+    state = PartialState(cpu=not torch.accelerator.is_available())
+    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    if state.num_processes != launched:
+        raise RunError(f"{launched} processes were launched, but {state.num_processes} work together")
+    return state
+
+
 def is_main() -> bool:
     """Tell whether this process writes files and reports to the user."""
-    return bool(PartialState().is_main_process)
+    return bool(_state().is_main_process)
 
 
 def process_count() -> int:
     """Return how many processes train together."""
-    return int(PartialState().num_processes)
+    return int(_state().num_processes)
 
 
 def from_main(make: Callable[[], T]) -> T:
