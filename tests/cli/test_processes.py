@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from saferec_core import processes
+from saferec_core.errors import RunError
+
 SHORT = ["--max-steps", "2", "--logging-steps", "1", "--set", "sft.optimization.max_steps=3"]
 SHORT += ["--set", "sft.logging.save_steps=3", "--set", "sft.evaluation.eval_prompts=4"]
 SHORT += ["--eval-prompts", "8", "--set", "evaluation.eval_decoding=[greedy]"]
@@ -47,13 +50,10 @@ def test_two_processes_share_one_run_folder_and_generate_twice_the_completions(t
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 3  # two steps and the summary
 
 
-def test_processes_that_do_not_work_together_are_told_so(tmp_path):
-    found = subprocess.run(
-        [sys.executable, "-c",
-         "import os\nfrom saferec_core import processes\nos.environ['WORLD_SIZE'] = '2'\n"
-         "from accelerate import PartialState\nPartialState._shared_state.clear()\n"
-         "os.environ.pop('LOCAL_RANK', None)\nprocesses.process_count()"],
-        cwd=tmp_path, env={**os.environ}, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+def test_processes_that_do_not_work_together_are_told_so(monkeypatch):
+    processes.process_count()  # this process has joined no other
+    processes._state.cache_clear()
+    monkeypatch.setenv("WORLD_SIZE", "2")
 
-    assert "2 processes were launched, but 1 work together" in found.stderr
+    with pytest.raises(RunError, match="2 processes were launched, but 1 work together"):
+        processes.process_count()
