@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import Field
@@ -17,6 +17,8 @@ from saferec_plugins.oracles.risk_table import read_risks, read_weights
 __all__ = ["TableOracle"]
 
 _UNKNOWN = Verdict(known=False)
+_REMEMBERED = 1 << 17
+"""How many verdicts are remembered before all are forgotten."""
 
 
 @component
@@ -49,7 +51,16 @@ class TableOracle:
         Raises:
             UnknownNameError: A constraint is no trait of the table.
         """
-        return list(map(self._answer, questions))
+        answers = self._answers
+        if len(answers) > _REMEMBERED:
+            answers.clear()
+        verdicts = []
+        for question in questions:
+            verdict = answers.get(question)
+            if verdict is None:
+                verdict = answers[question] = self._look_up(question)
+            verdicts.append(verdict)
+        return verdicts
 
     def _look_up(self, question: Question) -> Verdict:
         index, risks, traits = self._table
@@ -67,9 +78,9 @@ class TableOracle:
         return Verdict(known=known, risks=asked, violated=violated)
 
     @cached_property
-    def _answer(self) -> Callable[[Question], Verdict]:
-        """Look up, or remember: a policy names the same titles over and over."""
-        return lru_cache(maxsize=1 << 16)(self._look_up)
+    def _answers(self) -> dict[Question, Verdict]:
+        """Verdicts already given; a policy names the same titles over and over."""
+        return {}
 
     @cached_property
     def _table(self) -> tuple[TitleIndex, list[Mapping[str, float]], frozenset[str]]:
