@@ -17,7 +17,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[gguf]' --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[data,gguf]' --group dev
 	@touch $@
 
 demo: install

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from saferec_core.advantages import Normalizer
 from saferec_core.catalog import read_catalog
+from saferec_core.choosing import build_oracle, chosen
 from saferec_core.components import build, required_columns, scope_of
-from saferec_core.config import ComponentChoice, DataConfig, RunConfig, TrainConfig
+from saferec_core.config import RunConfig, TrainConfig
 from saferec_core.errors import ConfigError, PluginError, UnknownNameError
 from saferec_core.judging import Judge
 from saferec_core.lists import ListParser
 from saferec_core.oracle import Oracle
 from saferec_core.plugins import Plugins
-from saferec_core.records import Record, Transform, read_records
-from saferec_core.registry import Registry
+from saferec_core.records import Record, read_records
 from saferec_core.rewards import ActiveReward
+from saferec_core.transforms import Transform
 
 __all__ = ["Parts", "assemble", "build_normalizer", "build_rewards", "require_path"]
 
@@ -65,8 +65,19 @@ def assemble(
         require_path(data.catalog_path, "catalog", "--catalog-path"),
         year_tolerance=data.year_tolerance,
     )
-    judge = Judge(catalog, build_oracle(config.oracle, plugins, data))
-    transforms: list[Transform] = [_chosen(plugins, plugins.transforms, t) for t in data.transforms]
+    oracle = None
+    if config.oracle is not None:
+        oracle = build_oracle(config.oracle, year_tolerance=data.year_tolerance, plugins=plugins)
+    judge = Judge(catalog, oracle)
+    inherited = {
+        "catalog_path": data.catalog_path,
+        "year_tolerance": data.year_tolerance,
+        "oracle": config.oracle,
+        "seed": config.seed,
+    }
+    transforms: list[Transform] = [
+        chosen(plugins, plugins.transforms, choice, inherited) for choice in data.transforms
+    ]
     columns = _needs(rewards, transforms)
     train_records: list[Record] = []
     if train:
@@ -77,7 +88,7 @@ def assemble(
         for path in (data.validation_path, data.test_path)
     ]
     parts = Parts(
-        parser=_chosen(plugins, plugins.parsers, data.parser),
+        parser=chosen(plugins, plugins.parsers, data.parser),
         judge=judge,
         train=train_records,
         validation=held_out[0],
@@ -122,21 +133,8 @@ def build_rewards(config: TrainConfig, plugins: Plugins) -> list[ActiveReward]:
 
 def build_normalizer(config: TrainConfig, plugins: Plugins) -> Normalizer:
     """Build the normalizer of the run."""
-    normalizer: Normalizer = _chosen(plugins, plugins.normalizers, config.normalizer)
+    normalizer: Normalizer = chosen(plugins, plugins.normalizers, config.normalizer)
     return normalizer
-
-
-def build_oracle(choice: ComponentChoice | None, plugins: Plugins, data: DataConfig) -> Oracle | None:
-    """Build the oracle of the run, if it has one, and have it read what it reads."""
-    if choice is None:
-        return None
-    entry = plugins.find(plugins.oracles, choice.name)
-    oracle: Oracle = build(entry, choice.options, {"year_tolerance": data.year_tolerance})
-    try:
-        len(oracle.traits)  # a damaged table is to be found now, not at the first batch
-    except AttributeError as error:
-        raise PluginError(f"oracle {entry.name!r} of {entry.origin} must name its traits") from error
-    return oracle
 
 
 def require_path(path: Path | None, what: str, flag: str) -> Path:
@@ -148,10 +146,6 @@ def require_path(path: Path | None, what: str, flag: str) -> Path:
     if path is None:
         raise ConfigError(f"no {what} is named; give {flag}, or no settings at all for the demo")
     return path
-
-
-def _chosen(plugins: Plugins, registry: Registry[Any], choice: ComponentChoice) -> Any:
-    return build(plugins.find(registry, choice.name), choice.options)
 
 
 def _needs(rewards: Iterable[ActiveReward], transforms: Iterable[Transform]) -> dict[str, str]:

@@ -15,11 +15,12 @@ import pluggy
 
 if TYPE_CHECKING:
     from saferec_core.advantages import Normalizer
+    from saferec_core.evidence import EvidenceSource
     from saferec_core.lists import ListParser
     from saferec_core.oracle import Oracle
-    from saferec_core.records import Transform
     from saferec_core.registry import Registry
     from saferec_core.rewards import RewardFunction
+    from saferec_core.transforms import Transform
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
 
@@ -76,11 +77,13 @@ def saferec_register_normalizers(registry: Registry[Normalizer]) -> None:
 
 @hookspec
 def saferec_register_transforms(registry: Registry[Transform]) -> None:
-    """Offer dataset transforms: functions from records to records.
+    """Offer dataset transforms, importers included: rows in, rows out.
 
-    A run applies the transforms that it names, in order, to each split before anything else reads
-    it. A transform is called with an iterable of records (dictionaries) and yields records; it
-    must not depend on their order.
+    ``saferec data run`` applies one, ``saferec data build`` a chain of them, to files of any size: a
+    transform is called once for each part of a file, in several processes, and yields rows between
+    which it may report what it removed, rejected or counted; see
+    :class:`~saferec_core.transforms.Transform`. ``saferec train --transform`` applies it to each
+    split that is read.
 
     .. versionadded:: 0.1
     """
@@ -94,4 +97,16 @@ def saferec_register_parsers(registry: Registry[ListParser]) -> None:
     one :class:`~saferec_core.lists.ParsedList`. Must run in time linear in the text.
 
     .. versionadded:: 0.1
+    """
+
+
+@hookspec
+def saferec_register_evidence(registry: Registry[EvidenceSource]) -> None:
+    """Offer sources of evidence: what ``saferec oracle build`` makes an oracle of.
+
+    A source is called once with all rows of its file and yields, per title, a risk in 0..1 and what
+    it rests on for each trait that it looked at; see
+    :class:`~saferec_core.evidence.EvidenceSource`. Of several sources the highest risk counts.
+
+    .. versionadded:: 0.2
     """

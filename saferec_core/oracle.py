@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
-__all__ = ["Oracle", "Question", "Verdict"]
+__all__ = ["Evidence", "Explaining", "Oracle", "Question", "Verdict"]
 
 
 class Question(NamedTuple):
@@ -44,4 +44,25 @@ class Oracle(Protocol):
         An oracle that cannot answer raises; a title it has never heard of is not a failure but a
         verdict with ``known=False``.
         """
+        ...
+
+
+class Evidence(NamedTuple):
+    """What a verdict rests on: what one source says about one title and one trait."""
+
+    trait: str
+    risk: float
+    """In 0..1."""
+    source: str
+    """Name of the source."""
+    detail: str
+    """What the source says: the words that matched, the question that was answered yes."""
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """An oracle that can tell what its verdicts rest on."""
+
+    def explain(self, question: Question) -> Sequence[Evidence]:
+        """Return the evidence for the asked traits, the highest risk first."""
         ...

@@ -16,10 +16,11 @@ from saferec_core.registry import Entry, Origin, Registry
 
 if TYPE_CHECKING:
     from saferec_core.advantages import Normalizer
+    from saferec_core.evidence import EvidenceSource
     from saferec_core.lists import ListParser
     from saferec_core.oracle import Oracle
-    from saferec_core.records import Transform
     from saferec_core.rewards import RewardFunction
+    from saferec_core.transforms import Transform
 
 __all__ = ["BrokenPlugin", "Plugins", "load_plugins"]
 
@@ -41,12 +42,20 @@ class Plugins:
     normalizers: Registry[Normalizer] = field(default_factory=lambda: Registry("normalizer"))
     transforms: Registry[Transform] = field(default_factory=lambda: Registry("transform"))
     parsers: Registry[ListParser] = field(default_factory=lambda: Registry("parser"))
+    evidence: Registry[EvidenceSource] = field(default_factory=lambda: Registry("evidence"))
     broken: list[BrokenPlugin] = field(default_factory=list)
 
     @property
     def registries(self) -> tuple[Registry[Any], ...]:
         """The registries in the order in which they are listed."""
-        return (self.rewards, self.oracles, self.normalizers, self.transforms, self.parsers)
+        return (
+            self.rewards,
+            self.oracles,
+            self.normalizers,
+            self.transforms,
+            self.parsers,
+            self.evidence,
+        )
 
     def __iter__(self) -> Iterator[Entry[Any]]:
         for registry in self.registries:
@@ -121,6 +130,7 @@ def _register(manager: pluggy.PluginManager, point: EntryPoint, plugins: Plugins
         (plugins.normalizers, "saferec_register_normalizers"),
         (plugins.transforms, "saferec_register_transforms"),
         (plugins.parsers, "saferec_register_parsers"),
+        (plugins.evidence, "saferec_register_evidence"),
     ):
         others = [other for other in manager.get_plugins() if other is not plugin]
         caller = manager.subset_hook_caller(hook, remove_plugins=others)

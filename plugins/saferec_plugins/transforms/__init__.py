@@ -1,0 +1,49 @@
+"""Built-in dataset transforms: importers first, then the phases of the Safe-Rank-GRPO document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from saferec_core import hookimpl
+
+if TYPE_CHECKING:
+    from saferec_core.registry import Registry
+    from saferec_core.transforms import Transform
+
+__all__ = ["saferec_register_transforms"]
+
+_HERE = "saferec_plugins.transforms"
+
+
+@hookimpl
+def saferec_register_transforms(registry: Registry[Transform]) -> None:
+    """Offer the built-in transforms."""
+    for name, reference, summary in (
+        ("from-redial", "from_redial:FromRedial", "Imports ReDial dialogues (official JSONL)."),
+        ("from-inspired", "from_inspired:FromInspired", "Imports INSPIRED dialogues (TSV)."),
+        ("from-reddit", "from_reddit:FromReddit", "Imports Reddit-Movie / Reddit-v2 processed datasets."),
+        ("from-movielens", "from_movielens:FromMovielens", "Imports MovieLens ratings as histories."),
+        ("from-table", "from_table:FromTable", "Imports plain CSV, JSONL or Parquet by a map of columns."),
+        ("split", "split:Split", "Deals users or times out to train, validation and test."),
+        ("map-titles", "map_titles:MapTitles", "Phase 1: titles become the catalog's own entries."),
+        ("assign-traits", "assign_traits:AssignTraits", "Phase 0.1: a language model assigns traits."),
+        ("draw-traits", "draw_traits:DrawTraits", "Phase 0.1 offline: traits are drawn by stated rules."),
+        (
+            "filter-ground-truth",
+            "filter_ground_truth:FilterGroundTruth",
+            "Phase 0.2: takes violating titles out of the ground truth.",
+        ),
+        ("filter-samples", "filter_samples:FilterSamples", "Phase 0.3: keeps samples that can still teach."),
+        (
+            "inject-constraints",
+            "inject_constraints:InjectConstraints",
+            "Phase 2: states the constraints in the user's words.",
+        ),
+        ("build-targets", "build_targets:BuildTargets", "Writes Safe SFT completions of safe titles."),
+        (
+            "to-dataset",
+            "to_dataset:ToDataset",
+            "Phase 3: records for saferec, split and checked for leakage.",
+        ),
+    ):
+        registry.add(name, f"{_HERE}.{reference}", summary=summary)

@@ -1,0 +1,143 @@
+"""Dataset transforms: rows in, rows out, and an account of what was lost on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from saferec_core.errors import DataError, PluginError, SaferecError
+
+__all__ = [
+    "Counted",
+    "Outcome",
+    "Rejected",
+    "Removed",
+    "Row",
+    "Surveying",
+    "Transform",
+    "rng_of",
+    "transformed",
+]
+
+Row = dict[str, Any]
+"""A sample on its way, as JSON has it: strings, numbers, lists and objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A row that is left out on purpose; kept beside the output with the evidence."""
+
+    row: Row
+    reason: str
+    """Why, in words that are the same for all rows left out for this reason; they are counted."""
+    evidence: Any = None
+    """What shows it, as JSON has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that cannot be used, such as one with a year that is no number; kept and counted.
+
+    A transform may raise a :class:`~saferec_core.errors.DataError` instead: it rejects the row that
+    the transform read last. Whoever reads ahead has to yield.
+    """
+
+    row: Row
+    """The row as the transform was given it, the very object."""
+    reason: str
+    """What was wanted and what came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Something that the step's report tells, such as a title that was not found."""
+
+    what: str
+    """In words that are the same each time."""
+    times: int = 1
+    example: str | None = None
+    """The report shows the first few different ones."""
+
+
+Outcome = Row | Removed | Rejected | Counted
+"""What a transform may yield; whoever only wants rows skips the rest."""
+
+
+class Transform(Protocol):
+    """Turns rows into rows, a few at a time.
+
+    A large file is cut into parts that are transformed one by one, in several processes, so what
+    becomes of a row must not depend on the rows around it. What is drawn comes from :func:`rng_of`.
+
+    A class may also have ``group_column``, the name of a column: neighbouring rows that agree in it
+    then come in one call. With ``in_one_process = True`` the parts are not spread over processes.
+    """
+
+    columns: ClassVar[tuple[str, ...]]
+    """Columns that every row must have; a row without one is rejected before it gets here."""
+
+    def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Yield what becomes of the *rows*, in their order."""
+        ...
+
+
+@runtime_checkable
+class Surveying(Protocol):
+    """A transform that has to have seen all rows before it can transform any."""
+
+    def survey(self, rows: Iterable[Row]) -> Transform:
+        """Read all *rows* once, in order, and return the transform to use; it is pickled."""
+        ...
+
+
+def transformed(transform: Transform, rows: Callable[[], Iterable[Row]]) -> Iterator[Row]:
+    """Apply a transform to all *rows*, for a run that reads them anyway; only rows are passed on.
+
+    Args:
+        transform: The transform.
+        rows: Begins to read the rows; called a second time for a transform that surveys them.
+
+    Raises:
+        DataError: A row was rejected.
+        PluginError: The transform failed, or yielded what is no outcome; the message names it.
+    """
+    name = type(transform).__name__
+    try:
+        if isinstance(transform, Surveying):
+            transform = transform.survey(rows())
+        for outcome in transform(rows()):
+            if row := _row_of(outcome, name):
+                yield row
+    except SaferecError:
+        raise
+    except Exception as error:  # whatever it raises, the transform is to be named
+        raise PluginError(f"transform {name} failed: {type(error).__name__}: {error}") from error
+
+
+def _row_of(outcome: Outcome, transform: str) -> Row | None:
+    if isinstance(outcome, dict):
+        return outcome
+    if isinstance(outcome, Rejected):
+        raise DataError(f"transform {transform} rejects a record: {outcome.reason}")
+    if not isinstance(outcome, Removed | Counted):
+        raise PluginError(f"transform {transform} must yield dictionaries, but yielded {outcome!r}")
+    return None
+
+
+def rng_of(row: Row, seed: int, purpose: str) -> Random:
+    """Return a generator that depends on the row alone, not on its place among others.
+
+    Args:
+        row: Its ``id`` tells it apart; a row without one is known by its prompt.
+        seed: Of the run.
+        purpose: What is drawn, so that two transforms do not draw alike.
+    """
+    own = row.get("id")
+    if own is None:
+        text = json.dumps(row.get("prompt"), sort_keys=True, ensure_ascii=False, default=str)
+        own = hashlib.sha256(text.encode()).hexdigest()
+    return Random(f"{seed} {purpose} {own}")
