@@ -47,8 +47,8 @@ class Observer:
     def note(self, text: str) -> None:
         """Called with a sentence that the user should read."""
 
-    def stage_began(self, name: str, total: int) -> None:
-        """Called when a stage of *total* steps (or prompts) begins."""
+    def stage_began(self, name: str, total: int | None) -> None:
+        """Called when a stage of *total* steps (or prompts, or rows) begins; None if nobody knows."""
 
     def stepped(self, report: StepReport) -> None:
         """Called after each step of the stage."""

@@ -1,64 +1,132 @@
-"""Rows of files, each with the place that an error can name."""
+"""Rows of files of every kind, each with the number that an error can name."""
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from saferec_core.errors import DataError
+from saferec_core.plain_pickle import read_plain_pickle
 
-__all__ = ["read_lines", "read_rows", "whole_year"]
+__all__ = [
+    "arrow_tables",
+    "is_line_file",
+    "kind_of",
+    "numbered_lines",
+    "numbered_rows",
+    "open_bytes",
+    "parsed_object",
+    "read_rows",
+    "row_name",
+    "try_rows",
+    "try_values",
+    "whole_year",
+]
+
+_LONGEST_FIELD = 1 << 30
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a JSONL or Parquet file or of a ``datasets`` folder as dictionaries."""
-    if not path.exists():
-        raise DataError(f"{path} does not exist")
-    if path.is_dir() or path.suffix == ".parquet":
-        yield from _arrow_rows(path)
-        return
-    for number, line in read_lines(path):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path}, line {number}: no JSON object: {error.msg}") from error
-        if not isinstance(row, dict):
-            raise DataError(f"{path}, line {number}: wanted an object, but got {type(row).__name__}")
+    """Yield the rows of a file: JSONL, CSV or TSV, each also gzipped, Parquet, or a ``datasets`` folder.
+
+    The values of CSV and TSV are strings.
+
+    Raises:
+        DataError: The file is missing or unreadable, or a row is malformed; the message names it.
+    """
+    for _, row in numbered_rows(path):
         yield row
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a text file that are not blank, with their numbers.
+def numbered_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the rows with their numbers: the line in a text file, else counted from 1.
 
     Raises:
-        DataError: The file is no UTF-8 text, or cannot be read.
+        DataError: As `read_rows`.
+    """
+    for number, row in try_rows(path):
+        if isinstance(row, DataError):
+            raise DataError(f"{path}, {row_name(path)} {number}: {row}")
+        yield number, row
+
+
+def try_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | DataError]]:
+    """Yield the rows with their numbers, and in place of a malformed row what is wrong with it.
+
+    Raises:
+        DataError: The file as a whole is missing or unreadable.
+    """
+    for number, value in try_values(path):
+        yield number, _object(value)
+
+
+def try_values(path: Path) -> Iterator[tuple[int, Any]]:
+    """Do as `try_rows`, but take every JSON value, or element of a data-only pickle, for a row."""
+    if not path.exists():
+        raise DataError(f"{path} does not exist")
+    kind = kind_of(path)
+    if path.is_dir() or kind == ".parquet":
+        yield from enumerate(_arrow_rows(path), start=1)
+    elif kind in {".pkl", ".pickle"}:
+        yield from enumerate(read_plain_pickle(path), start=1)
+    elif kind in {".csv", ".tsv"}:
+        yield from _table_rows(path, "\t" if kind == ".tsv" else ",")
+    else:
+        for number, line in numbered_lines(path):
+            yield number, _parsed(line)
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a file that are not blank, as they are, with their numbers.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    with open_bytes(path) as file:
+        for number, line in enumerate(_lines(file, path), start=1):
+            if line.strip():
+                yield number, line
+
+
+def parsed_object(line: bytes) -> dict[str, Any] | DataError:
+    """Return the JSON object of a line, or what is wrong with the line."""
+    return _object(_parsed(line))
+
+
+def is_line_file(path: Path) -> bool:
+    """Whether the file has one JSON value a line, so that it can be cut without being understood."""
+    return path.is_file() and kind_of(path) not in {".parquet", ".pkl", ".pickle", ".csv", ".tsv"}
+
+
+def kind_of(path: Path) -> str:
+    """Return the suffix in lower case, without that of gzip."""
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    return suffixes[-1] if suffixes else ""
+
+
+def row_name(path: Path) -> str:
+    """What the number of a row counts."""
+    return "line" if is_line_file(path) or kind_of(path) in {".csv", ".tsv"} else "row"
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file that may be gzipped.
+
+    Raises:
+        DataError: It cannot be read.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets write a mark in front
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no UTF-8 text: {error}") from error
+        if path.suffix.lower() == ".gz":
+            return io.BufferedReader(gzip.open(path, "rb"), 1 << 20)
+        return path.open("rb")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}") from error
-
-
-def _arrow_rows(path: Path) -> Iterator[dict[str, Any]]:
-    import datasets  # takes a second to import, and JSONL does not need it
-
-    try:
-        loaded = (
-            datasets.load_from_disk(str(path)) if path.is_dir() else datasets.Dataset.from_parquet(str(path))
-        )
-    except (FileNotFoundError, ValueError, OSError) as error:
-        raise DataError(f"{path} is no dataset that can be read: {error}") from error
-    if isinstance(loaded, datasets.DatasetDict):
-        splits = ", ".join(loaded)
-        raise DataError(f"{path} holds several splits ({splits}); name the folder of one of them")
-    yield from loaded
 
 
 def whole_year(value: Any, what: str) -> int:
@@ -74,3 +142,93 @@ def whole_year(value: Any, what: str) -> int:
     except (ValueError, OverflowError):
         pass
     raise DataError(f"{what} must be a whole number, but is {value!r}")
+
+
+def _object(value: Any) -> dict[str, Any] | DataError:
+    if isinstance(value, dict | DataError):
+        return value
+    return DataError(f"wanted an object, but got {type(value).__name__}")
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return json.loads(line.decode("utf-8-sig"))  # spreadsheets write a mark in front
+    except UnicodeDecodeError as error:
+        return DataError(f"no UTF-8 text: {error}")
+    except json.JSONDecodeError as error:
+        return DataError(f"no JSON object: {error.msg} (character {error.pos + 1})")
+    except (ValueError, RecursionError) as error:
+        return DataError(f"no JSON object: {error}")
+
+
+def _lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
+    try:
+        yield from file
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read to its end: {error}") from error
+
+
+def _table_rows(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, Any] | DataError]]:
+    """Yield the rows of a table with a head; a field may hold line breaks, its last line counts."""
+    csv.field_size_limit(_LONGEST_FIELD)
+    with open_bytes(path) as file:
+        lines = (line.decode("utf-8", errors="surrogateescape") for line in _lines(file, path))
+        reader = csv.reader(lines, delimiter=delimiter)
+        head: list[str] | None = None
+        while True:
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield reader.line_num, DataError(f"no row of a table: {error}")
+                continue
+            if head is None:
+                head = [name.removeprefix("\ufeff").strip() for name in fields]
+            elif fields:
+                yield reader.line_num, _table_row(head, fields)
+
+
+def _table_row(head: list[str], fields: list[str]) -> dict[str, Any] | DataError:
+    if len(fields) != len(head):
+        return DataError(f"wanted {len(head)} fields, as the head has, but got {len(fields)}")
+    if any("\udc80" <= char <= "\udcff" for field in fields if not field.isascii() for char in field):
+        return DataError("no UTF-8 text")
+    return dict(zip(head, fields, strict=True))
+
+
+def _arrow_rows(path: Path) -> Iterator[dict[str, Any]]:
+    for table in arrow_tables(path):
+        yield from table.to_pylist()
+
+
+def arrow_tables(path: Path, rows: int = 500) -> Iterator[Any]:
+    """Yield a Parquet file or a ``datasets`` folder in tables of *rows* rows, one in memory at a time.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if path.is_dir():
+            yield from _folder_tables(path, rows)
+            return
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=rows):
+                yield pa.Table.from_batches([batch])
+    except (FileNotFoundError, ValueError, OSError, pa.ArrowException) as error:
+        raise DataError(f"{path} is no dataset that can be read: {error}") from error
+
+
+def _folder_tables(path: Path, rows: int) -> Iterator[Any]:
+    import datasets  # takes a second to import, and nothing else needs it
+
+    loaded = datasets.load_from_disk(str(path))
+    if isinstance(loaded, datasets.DatasetDict):
+        splits = ", ".join(loaded)
+        raise DataError(f"{path} holds several splits ({splits}); name the folder of one of them")
+    plain = loaded.with_format("arrow")
+    for start in range(0, len(plain), rows):
+        yield plain[start : start + rows]

@@ -18,11 +18,12 @@ from typing import Any
 
 from saferec_core.config import RunConfig
 from saferec_core.errors import RunError, SaferecError
+from saferec_core.hashing import data_hash
 from saferec_core.plugins import Plugins
 from saferec_core.processes import is_main
 from saferec_core.settings import as_yaml
 
-__all__ = ["RunFolder", "data_hash"]
+__all__ = ["RunFolder"]
 
 _ENGINES = (
     "saferec",
@@ -144,18 +145,6 @@ class RunFolder:
                 "git": _git_state(),
             },
         )
-
-
-def data_hash(path: Path) -> str:
-    """Return the SHA-256 of a file, or of all files of a folder with their names."""
-    digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            digest.update(str(file.relative_to(path)).encode() if path.is_dir() else b"")
-            with file.open("rb") as stream:
-                while block := stream.read(1 << 20):
-                    digest.update(block)
-    return digest.hexdigest()
 
 
 def _version(distribution: str) -> str | None:

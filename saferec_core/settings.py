@@ -10,12 +10,12 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from saferec_core.config import ComponentChoice, RunConfig
+from saferec_core.config import ComponentChoice, RunConfig, Section
 from saferec_core.errors import ConfigError, near_misses
 
 __all__ = ["as_yaml", "merged", "parse_setting", "read_settings", "validated"]
 
-ConfigT = TypeVar("ConfigT", bound=RunConfig)
+ConfigT = TypeVar("ConfigT", bound=Section)
 Settings = dict[str, Any]
 
 
@@ -86,9 +86,9 @@ def validated(
             settings.pop("rewards", None)
         settings = merged([settings, file])
     if "rewards" in kind.model_fields and "rewards" not in settings:
-        settings["rewards"] = kind().model_dump(include={"rewards"})["rewards"]
+        settings["rewards"] = kind.model_construct().model_dump(include={"rewards"})["rewards"]
     try:
-        return kind.model_validate(_with_names(kind(), merged([settings, *overrides])))
+        return kind.model_validate(_with_names(kind.model_construct(), merged([settings, *overrides])))
     except ValidationError as error:
         raise ConfigError("\n".join(_problem(kind, problem) for problem in error.errors())) from error
 

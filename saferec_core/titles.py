@@ -39,15 +39,18 @@ def normal_form(name: str) -> str:
         Letters and digits only; for a title that has none ("!!!"), the title itself in lower case.
     """
     ascii_only = name.isascii()
-    text = (name if ascii_only else without_accents(name)).casefold().replace("&", " and ")
-
-    front, comma, last_word = text.rpartition(",")
-    if comma and last_word.strip() in TRAILING_ARTICLES:
-        text = f"{last_word} {front}"
-
-    words = text.split(maxsplit=1)
-    if len(words) > 1 and words[0] in ENGLISH_ARTICLES:
-        text = letters_and_digits(words[1], ascii_only=ascii_only) or words[0]
+    text = name.lower() if ascii_only else without_accents(name).casefold()
+    if "&" in text:
+        text = text.replace("&", " and ")
+    if "," in text:
+        front, _, last_word = text.rpartition(",")
+        if last_word.strip() in TRAILING_ARTICLES:
+            text = f"{last_word} {front}"
+    text = text.lstrip()
+    if text[:1] in {"a", "t"}:  # as every English article begins
+        words = text.split(maxsplit=1)
+        if len(words) > 1 and words[0] in ENGLISH_ARTICLES:
+            text = letters_and_digits(words[1], ascii_only=ascii_only) or words[0]
     return letters_and_digits(text, ascii_only=ascii_only) or name.strip().casefold()
 
 

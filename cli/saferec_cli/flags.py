@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from saferec_core.config import ComponentChoice, RunConfig
+from saferec_core.config import ComponentChoice, RunConfig, Section
 
 __all__ = ["DOCUMENT_NAMES", "Flag", "flags_of", "nested", "with_flags"]
 
@@ -31,6 +31,9 @@ DOCUMENT_NAMES: Mapping[str, tuple[str, str]] = {
     "oracle-path": ("oracle.path", "Table of risks for the oracle (JSONL or Parquet)."),
 }
 """Flags that the Safe-Rank-GRPO document has under other names, or for options of components."""
+
+_NO_FLAG = {"rewards", "transforms", "steps", "input", "output"}
+"""Settings that arguments or options such as ``--reward`` stand for."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Flag:
         return f"flag_{self.name.replace('-', '_')}"
 
 
-def flags_of(kind: type[RunConfig]) -> list[Flag]:
+def flags_of(kind: type[Section]) -> list[Flag]:
     """List the flags of a command whose configuration is of this *kind*."""
     flags = list(_of_section(kind, "", "Run"))
     for name, (path, text) in DOCUMENT_NAMES.items():
@@ -72,7 +75,7 @@ def _of_section(section: type[BaseModel], prefix: str, panel: str) -> Iterator[F
             yield Flag(flag, f"{prefix}{name}.name", str, "NAME", text, "Components")
         elif isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from _of_section(inner, f"{prefix}{name}.", name.capitalize())
-        elif name not in {"rewards", "transforms"}:  # chosen by --reward and --transform
+        elif name not in _NO_FLAG:
             yield _of_field(flag, f"{prefix}{name}", field, inner, panel)
 
 
@@ -101,7 +104,7 @@ def _without_none(annotation: Any) -> Any:
     return annotation
 
 
-def with_flags(kind: type[RunConfig]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_flags(kind: type[Section]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command a flag for every setting of *kind*.
 
     The command's parameter ``flags`` receives the settings that were given, by dotted path.

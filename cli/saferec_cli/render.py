@@ -83,9 +83,9 @@ class RichObserver(Observer):
         """Print a sentence."""
         self._console.print(escape(text))
 
-    def stage_began(self, name: str, total: int) -> None:
+    def stage_began(self, name: str, total: int | None) -> None:
         """Open a progress bar, or begin to print lines."""
-        self._stage, self._total, self._lines = name, total, 0
+        self._stage, self._total, self._lines = name, total or 0, 0
         if self._console.is_terminal:
             self._progress = Progress(
                 TextColumn("[bold]{task.description}"),

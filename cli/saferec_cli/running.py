@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import typer
+from saferec_cli.interrupting import interruptible
 
 __all__ = ["running"]
 
@@ -22,8 +21,5 @@ def running() -> Iterator[None]:
 
     logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|torch)\.")
-    try:
+    with interruptible():
         yield
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; what the run has written so far is kept\n")
-        raise typer.Exit(130) from None

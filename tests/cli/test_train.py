@@ -7,7 +7,7 @@ import shutil
 import pytest
 import yaml
 
-from saferec_core.runs import data_hash
+from saferec_core.hashing import data_hash
 
 OTHERS = """
 import torch

@@ -181,7 +181,7 @@ def test_a_row_that_is_not_what_was_wanted_is_named(read, change, message):
         (b"\n\n", "holds no records; wanted at least one"),
         (b'{"prompt": "a"}\n{"prompt": ', "line 2: no JSON object"),
         (b'{"prompt": "a"}\n\n[1]\n', "line 3: wanted an object, but got list"),
-        ('{"prompt": "é"}'.encode("latin-1"), "is no UTF-8 text"),
+        ('{"prompt": "é"}'.encode("latin-1"), "no UTF-8 text"),
     ],
 )
 def test_a_file_that_is_not_what_was_wanted_is_named(tmp_path, content, message):

@@ -9,7 +9,8 @@ import yaml
 
 from saferec_core.config import TrainConfig
 from saferec_core.errors import RunError
-from saferec_core.runs import RunFolder, data_hash
+from saferec_core.hashing import data_hash
+from saferec_core.runs import RunFolder
 
 
 def config(tmp_path, **settings):

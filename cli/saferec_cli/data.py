@@ -1,0 +1,126 @@
+"""``saferec data run`` and ``saferec data build``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from saferec_cli.flags import nested, with_flags
+from saferec_cli.options import SettingOption
+from saferec_cli.resolve import oracle_name
+from saferec_core.components import Option, options_of
+from saferec_core.errors import ConfigError, near_misses
+from saferec_core.pipeline.config import ChainConfig
+from saferec_core.plugins import Plugins, load_plugins
+from saferec_core.settings import parse_setting, read_settings, validated
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Make datasets out of dialogues.", rich_markup_mode=None)
+
+OutOption = Annotated[Path | None, typer.Option("--out", help="A .jsonl file, or a folder for a dataset.")]
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@with_flags(ChainConfig)
+def run(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Transform; see 'saferec plugins list'.")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="JSONL, CSV, TSV, Parquet or a folder.")],
+    out: OutOption = None,
+    setting: SettingOption = None,
+    *,
+    flags: dict[str, object],
+) -> None:
+    """Apply one transform to a file.
+
+    Every option of the transform is a flag as well ('saferec plugins show NAME' lists them), such as
+    --rate 0.5 for inject-constraints.
+    """
+    if out is None:
+        raise ConfigError(f"data run {name}: no output is named; give --out FILE.jsonl or --out FOLDER")
+    plugins = load_plugins()
+    entry = plugins.find(plugins.transforms, name)
+    options = _options(entry.name, context.args, options_of(entry.load()))
+    step = {"name": entry.name, **options}
+    layers = [nested(flags), *map(parse_setting, setting or ())]
+    base = {"input": source, "output": out, "steps": [step]}
+    _run(validated(ChainConfig, files=[base], overrides=[oracle_name([], layers), *layers]), plugins)
+
+
+@app.command()
+@with_flags(ChainConfig)
+def build(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Chain of transforms (YAML).")],
+    out: OutOption = None,
+    setting: SettingOption = None,
+    *,
+    flags: dict[str, object],
+) -> None:
+    """Run a chain of transforms, doing again only what has changed."""
+    plugins = load_plugins()
+    settings = read_settings(config)
+    layers = [nested(flags), *map(parse_setting, setting or ())]
+    if out is not None:
+        layers.append({"output": out})
+    given = [oracle_name([settings], layers), *layers]
+    _run(validated(ChainConfig, files=[settings], overrides=given), plugins)
+
+
+def _run(config: ChainConfig, plugins: Plugins) -> None:
+    from saferec_cli.interrupting import interruptible
+    from saferec_cli.render import RichObserver
+    from saferec_cli.render_data import accounts_table
+    from saferec_core.pipeline.chain import run_chain
+
+    with interruptible():
+        accounts_table(run_chain(config, plugins, RichObserver()))
+
+
+def _options(name: str, arguments: Sequence[str], options: Sequence[Option]) -> dict[str, Any]:
+    """Read ``--option value``, ``--option=value``, ``--switch`` and ``--no-switch``."""
+    known = {option.name: option for option in options}
+    given: dict[str, Any] = {}
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        flag, equals, value = argument.partition("=")
+        key = flag.removeprefix("--").replace("-", "_")
+        if not argument.startswith("--"):
+            raise ConfigError(f"data run {name}: unexpected argument {argument!r}")
+        if not equals and key.startswith("no_") and _is_switch(known, key.removeprefix("no_")):
+            given[key.removeprefix("no_")] = False
+            continue
+        if key not in known:
+            flags = ["--" + option.replace("_", "-") for option in known]
+            raise ConfigError(
+                f"transform {name!r} has no option {flag!r}.{near_misses(flag, flags)} Options: "
+                f"{', '.join(sorted(flags)) or 'none'}."
+            )
+        if not equals and _is_switch(known, key):
+            given[key] = True
+            continue
+        if not equals:
+            if not rest:
+                raise ConfigError(f"data run {name}: {flag} wants a value")
+            value = rest.pop(0)
+        given[key] = _value(known[key], value, flag)
+    return given
+
+
+def _is_switch(known: Mapping[str, Option], key: str) -> bool:
+    return key in known and known[key].type == "bool"
+
+
+def _value(option: Option, text: str, flag: str) -> Any:
+    """Leave text and numbers to the component's own checks; lists and mappings are read as YAML."""
+    if not option.type.startswith(("list", "dict", "tuple", "ComponentChoice")):
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{flag}: {text!r} is no YAML: {error}") from error

@@ -1,0 +1,1 @@
+"""Chains of transforms over files of any size: in parts, in processes, resumable, accounted for."""

@@ -1,0 +1,69 @@
+"""What a step read, wrote and lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["EXAMPLES", "Account"]
+
+EXAMPLES = 12
+"""How many different examples of one thing are kept."""
+
+
+@dataclass
+class Account:
+    """Counts of one step, or of one part of it."""
+
+    step: str
+    """Name of the step, such as ``"map-titles"``."""
+    read: int = 0
+    """Rows that came in, malformed ones included."""
+    written: int = 0
+    removed: Counter[str] = field(default_factory=Counter)
+    """Rows left out on purpose, by reason."""
+    rejected: int = 0
+    """Rows that could not be used."""
+    rejections: list[str] = field(default_factory=list)
+    """The first of them, each with file, line and reason."""
+    counted: Counter[str] = field(default_factory=Counter)
+    """What else the transform counted."""
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    """The first few different examples of what was counted."""
+
+    def count(self, what: str, times: int, example: str | None) -> None:
+        """Add to what the transform counted."""
+        self.counted[what] += times
+        if example is not None:
+            self._keep(what, [example])
+
+    def add(self, part: Account) -> None:
+        """Add the account of the part that comes next."""
+        self.read += part.read
+        self.written += part.written
+        self.removed.update(part.removed)
+        self.rejected += part.rejected
+        self.rejections = [*self.rejections, *part.rejections][:EXAMPLES]
+        self.counted.update(part.counted)
+        for what, examples in part.examples.items():
+            self._keep(what, examples)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the account as JSON has it."""
+        return {
+            name: dict(value) if isinstance(value, Counter) else value for name, value in vars(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Account:
+        """Read what :meth:`as_json` returned."""
+        counters = {name: Counter(content[name]) for name in ("removed", "counted")}
+        return cls(**{**content, **counters})
+
+    def _keep(self, what: str, examples: list[str]) -> None:
+        kept = self.examples.setdefault(what, [])
+        kept += [example for example in dict.fromkeys(examples) if example not in kept][
+            : EXAMPLES - len(kept)
+        ]

@@ -1,0 +1,172 @@
+"""A chain of transforms, from the input to what is published."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import saferec_core
+from saferec_core.choosing import chosen
+from saferec_core.errors import ConfigError
+from saferec_core.observer import Observer, Plan, StepReport
+from saferec_core.pipeline.config import ChainConfig, WorkConfig
+from saferec_core.pipeline.keys import input_key, step_key
+from saferec_core.pipeline.output import (
+    check_output,
+    is_file_name,
+    is_up_to_date,
+    manifest_of,
+    replacing,
+    write_json,
+)
+from saferec_core.pipeline.publish import publish
+from saferec_core.pipeline.step import Step, StepResult, run_step
+from saferec_core.pipeline.work import as_line
+from saferec_core.plugins import Plugins
+from saferec_core.transforms import Transform
+
+__all__ = ["run_chain"]
+
+LOSSES = ("removed", "rejects")
+"""What steps leave beside the rows."""
+
+
+def run_chain(config: ChainConfig, plugins: Plugins, observer: Observer) -> list[StepResult]:
+    """Run a chain, doing only what the cache does not hold, and publish its result.
+
+    Args:
+        config: The chain.
+        plugins: What is installed.
+        observer: Is told what goes on.
+
+    Returns:
+        What each step left.
+
+    Raises:
+        SaferecError: Something is named that is not there, an input is not what was wanted, a step
+            failed, or the output holds something else.
+    """
+    if not config.input.exists():
+        raise ConfigError(f"input {config.input} does not exist; name a file or a datasets folder")
+    transforms = _transforms(config, plugins)
+    folders, key = _folders(config, plugins, transforms)
+    current = is_up_to_date(config.output, key) and not config.fresh
+    if not current:
+        check_output(config.output, overwrite=config.overwrite or is_up_to_date(config.output, key))
+    observer.plan(_plan(config))
+    results: list[StepResult] = []
+    source = config.input
+    for choice, transform, folder in zip(config.steps, transforms, folders, strict=True):
+        if config.fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+        total = results[-1].account.written if results else None
+        results.append(_run(Step(choice.name, transform, source, folder), config, observer, total))
+        source = results[-1].rows
+    if current:
+        observer.note(f"{config.output} is up to date.")
+    else:
+        _publish(config, results, _manifest(config, plugins, key, results))
+    observer.finished(config.output)
+    return results
+
+
+def _transforms(config: ChainConfig, plugins: Plugins) -> list[Transform]:
+    inherited = {**config.handed_down, "cache_path": _cache(config) / "responses.sqlite"}
+    return [chosen(plugins, plugins.transforms, choice, inherited) for choice in config.steps]
+
+
+def _cache(config: ChainConfig) -> Path:
+    return config.cache_dir or config.output.parent / ".saferec-cache"
+
+
+def _folders(
+    config: ChainConfig, plugins: Plugins, transforms: Sequence[Transform]
+) -> tuple[list[Path], str]:
+    """Name each step's folder after all that determines its result; return the output's key as well."""
+    key, folders = input_key(config.input), []
+    for choice, transform in zip(config.steps, transforms, strict=True):
+        entry = plugins.find(plugins.transforms, choice.name)
+        key = step_key(key, entry, transform)
+        folders.append(_cache(config) / f"{entry.name}-{key[:16]}")
+    return folders, f"{key}-{config.form}"
+
+
+def _run(step: Step, config: ChainConfig, observer: Observer, total: int | None) -> StepResult:
+    observer.stage_began(step.name, total)
+    try:
+        return run_step(
+            step,
+            num_proc=config.num_proc,
+            max_rejects=config.max_rejects,
+            on_progress=lambda rows: observer.stepped(StepReport(rows)),
+        )
+    finally:
+        observer.stage_ended()
+
+
+def _plan(config: ChainConfig) -> Plan:
+    facts = {
+        "input": str(config.input),
+        "output": str(config.output),
+        "steps": " -> ".join(choice.name for choice in config.steps),
+        "processes": str(config.num_proc),
+        "cache": str(_cache(config)),
+    }
+    return Plan("Data", facts)
+
+
+def _publish(config: ChainConfig, results: Sequence[StepResult], manifest: Mapping[str, Any]) -> None:
+    output = config.output
+    if is_file_name(output):
+        for kind in LOSSES:
+            output.with_suffix(f".{kind}.jsonl").unlink(missing_ok=True)
+            _join_losses(results, kind, output.with_suffix(f".{kind}.jsonl"))
+        with replacing(output) as draft:
+            shutil.copyfile(results[-1].rows, draft)
+        write_json(manifest_of(output), manifest)
+        return
+    from saferec_core.pipeline.card import describe, markdown  # only where a dataset is made
+    from saferec_core.pipeline.card_page import page
+
+    with replacing(output) as draft:
+        published = publish(results[-1].rows, draft, form=config.form)
+        facts = describe(draft, published, [result.account for result in results])
+        (draft / "README.md").write_text(markdown(facts), encoding="utf-8")
+        if (drawn := page(facts)) is not None:
+            (draft / "card.html").write_text(drawn, encoding="utf-8")
+        for kind in LOSSES:
+            _join_losses(results, kind, draft / f"{kind}.jsonl")
+        write_json(draft / manifest_of(output).name, manifest)
+
+
+def _join_losses(results: Sequence[StepResult], kind: str, out: Path) -> None:
+    """Put what the steps removed or rejected into one file, if there is any."""
+    lost = [(result.account.step, result.folder / f"{kind}.jsonl") for result in results]
+    lost = [(step, path) for step, path in lost if path.stat().st_size]
+    if not lost:
+        return
+    with out.open("w", encoding="utf-8") as file:
+        for step, path in lost:
+            with path.open(encoding="utf-8") as rows:
+                file.writelines(as_line({"step": step, **json.loads(row)}) for row in rows)
+
+
+def _manifest(
+    config: ChainConfig, plugins: Plugins, key: str, results: Sequence[StepResult]
+) -> dict[str, Any]:
+    """Tell what the output was made of; neither time nor process, so that the same work tells the same."""
+    entries = [plugins.find(plugins.transforms, choice.name) for choice in config.steps]
+    made_of = config.model_dump(mode="json", exclude=set(WorkConfig.model_fields))
+    return {
+        "key": key,
+        "saferec": saferec_core.__version__,
+        "python": platform.python_version(),
+        "suppliers": sorted({f"{entry.origin.distribution} {entry.origin.version}" for entry in entries}),
+        "config": made_of,
+        "input_sha256": input_key(config.input),
+        "steps": [result.account.as_json() for result in results],
+    }

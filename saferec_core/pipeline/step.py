@@ -1,0 +1,261 @@
+"""One step of a chain: a file in, a file out, in parts, in processes, taken up where it was left."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from saferec_core.errors import DataError, PluginError, RunError
+from saferec_core.pipeline.account import Account
+from saferec_core.pipeline.parts import Part, parts_of
+from saferec_core.pipeline.work import KINDS, do_part, part_account, part_file
+from saferec_core.rows import try_rows
+from saferec_core.transforms import Row, Surveying, Transform
+
+__all__ = ["Step", "StepResult", "run_step"]
+
+_SURE = 200
+"""Rows after which the share of rejected ones means something."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A transform and the file that it is applied to."""
+
+    name: str
+    transform: Transform
+    source: Path
+    folder: Path
+    """Where everything about it is kept; named after all that determines its result."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a finished step left."""
+
+    folder: Path
+    account: Account
+    cached: bool
+    """Whether it had been finished before."""
+
+    @property
+    def rows(self) -> Path:
+        """The rows that came out (JSONL)."""
+        return self.folder / "rows.jsonl"
+
+
+def run_step(
+    step: Step,
+    *,
+    num_proc: int = 1,
+    max_rejects: float = 1.0,
+    on_progress: Callable[[int], None] | None = None,
+) -> StepResult:
+    """Apply a transform to a file, or return what is there if that was done before.
+
+    Whatever *num_proc* is, and however often the step was interrupted, the same bytes come out.
+
+    Args:
+        step: What is to be done.
+        num_proc: Processes that work on parts of the file.
+        max_rejects: Share of the rows that may be rejected before the step stops, in 0..1.
+        on_progress: Called with the number of rows done so far.
+
+    Raises:
+        DataError: The file cannot be read, or too many of its rows were rejected.
+        RunError: Another process is at the same step, or the disk is full.
+        PluginError: The transform failed.
+    """
+    with _alone(step):
+        account = _finished(step)
+        if account is None:
+            with _writing(step):
+                return StepResult(step.folder, _work(step, num_proc, max_rejects, on_progress), cached=False)
+        _check_rejects(step, account, max_rejects)
+        return StepResult(step.folder, account, cached=True)
+
+
+def _work(
+    step: Step, num_proc: int, max_rejects: float, on_progress: Callable[[int], None] | None
+) -> Account:
+    parts = step.folder / "parts"
+    parts.mkdir(parents=True, exist_ok=True)
+    transform = step.transform
+    if isinstance(transform, Surveying):
+        transform = transform.survey(_sound_rows(step.source))
+    total, count = Account(step.name), 0
+    for account in _accounts(step, transform, parts, num_proc):
+        total.add(account)
+        count += 1
+        if total.read >= _SURE:
+            _check_rejects(step, total, max_rejects, parts=count)
+        if on_progress is not None:
+            on_progress(total.read)
+    _check_rejects(step, total, max_rejects, parts=count)
+    for kind in KINDS:
+        _join(parts, count, kind, step.folder / f"{kind}.jsonl")
+    _write(step.folder / "account.json", json.dumps(total.as_json(), indent=2, ensure_ascii=False))
+    shutil.rmtree(parts)
+    return total
+
+
+def _accounts(step: Step, transform: Transform, folder: Path, num_proc: int) -> Iterator[Account]:
+    """Yield the accounts of the parts in their order, doing those that are not done."""
+    parts = parts_of(step.source, group_column=getattr(transform, "group_column", None))
+    ahead = list(islice(parts, 2))
+    if num_proc == 1 or len(ahead) < 2 or getattr(transform, "in_one_process", False):
+        for part in (*ahead, *parts):
+            yield part_account(folder, part.index) or do_part(step.name, transform, part, folder)
+        return
+    with _workers(step, transform, num_proc) as submit:
+        running: dict[int, Future[Account] | Account] = {}
+        following = 0
+        for part in (*ahead, *parts):
+            running[part.index] = part_account(folder, part.index) or submit(part, folder)
+            while len(running) > 2 * num_proc:
+                yield _next(step, running, following)
+                following += 1
+        while running:
+            yield _next(step, running, following)
+            following += 1
+
+
+def _next(step: Step, running: dict[int, Future[Account] | Account], index: int) -> Account:
+    """Return the account of the part that comes next; of another that fails meanwhile, the error."""
+    account = running.pop(index)
+    try:
+        if isinstance(account, Account):
+            return account
+        others = [future for future in running.values() if isinstance(future, Future)]
+        while not account.done():
+            done, _ = wait([account, *others], return_when=FIRST_COMPLETED)
+            others = [future for future in others if future not in done]
+            for future in done:
+                future.result()
+        return account.result()
+    except BrokenProcessPool as error:
+        raise RunError(
+            f"step {step.name!r}: a process was ended from outside, for want of memory perhaps; try a "
+            "smaller --num-proc. What was done is kept, run the same command to go on."
+        ) from error
+
+
+@contextmanager
+def _workers(step: Step, transform: Transform, number: int) -> Iterator[Any]:
+    try:
+        content = pickle.dumps((step.name, transform))
+    except Exception as error:
+        raise PluginError(
+            f"step {step.name!r}: its transform cannot be sent to other processes ({error}); use --num-proc 1"
+        ) from error
+    # Spawned, not forked: Arrow's and BLAS's threads do not survive a fork.
+    pool = ProcessPoolExecutor(number, get_context("spawn"), _prepare, (content,))
+    try:
+        yield lambda part, folder: pool.submit(_do, part, folder)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_prepared: list[tuple[str, Transform]] = []
+
+
+def _prepare(content: bytes) -> None:
+    """Make a worker ready; it ends with its parent, however that ends."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _prepared[:] = [pickle.loads(content)]  # noqa: S301 - sent by the parent
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _do(part: Part, folder: Path) -> Account:
+    ((name, transform),) = _prepared
+    return do_part(name, transform, part, folder)
+
+
+def _sound_rows(path: Path) -> Iterator[Row]:
+    """Read the rows that are not malformed; the others are noted when they are transformed."""
+    return (row for _, row in try_rows(path) if isinstance(row, dict))
+
+
+def _check_rejects(step: Step, account: Account, most: float, *, parts: int | None = None) -> None:
+    if account.rejected <= most * account.read:
+        return
+    place = step.folder / "rejects.jsonl"
+    if parts is not None:
+        _join(step.folder / "parts", parts, "rejects", place)
+    first = "\n  ".join(account.rejections[:3])
+    raise DataError(
+        f"step {step.name!r} rejected {account.rejected:,} of {account.read:,} rows; at most "
+        f"{most:.1%} were allowed (max_rejects). All of them: {place}. The first:\n  {first}"
+    )
+
+
+def _finished(step: Step) -> Account | None:
+    try:
+        return Account.from_json(json.loads((step.folder / "account.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def _join(parts: Path, count: int, kind: str, out: Path) -> None:
+    """Put the parts' files of one kind together; *out* is there whole or not at all."""
+    draft = out.with_suffix(".draft")
+    with draft.open("wb") as joined:
+        for index in range(count):
+            with part_file(parts, index, kind).open("rb") as part:
+                shutil.copyfileobj(part, joined, 1 << 20)
+        joined.flush()
+        os.fsync(joined.fileno())
+    draft.replace(out)
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_suffix(".draft")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+@contextmanager
+def _alone(step: Step) -> Iterator[None]:
+    try:
+        step.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(step.folder.with_suffix(".lock"), timeout=0):
+            yield
+    except Timeout as error:
+        raise RunError(
+            f"step {step.name!r} is being worked on by another saferec ({step.folder}); wait for it, or "
+            "name another --cache-dir"
+        ) from error
+
+
+@contextmanager
+def _writing(step: Step) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"step {step.name!r} cannot write to {step.folder}: {error.strerror or error}. What was done is "
+            "kept, run the same command to go on."
+        ) from error

@@ -1,0 +1,166 @@
+"""What is done to one part of a file, in whatever process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from datetime import date, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from saferec_core.components import required_columns
+from saferec_core.errors import DataError, PluginError, SaferecError
+from saferec_core.pipeline.account import Account
+from saferec_core.pipeline.parts import Part
+from saferec_core.transforms import Counted, Outcome, Rejected, Removed, Row, Transform
+
+__all__ = ["KINDS", "as_line", "do_part", "part_account", "part_file"]
+
+KINDS = ("rows", "removed", "rejects")
+"""What a part leaves, a JSONL file of each."""
+
+
+def part_file(folder: Path, index: int, kind: str) -> Path:
+    """Name the file that a part leaves."""
+    return folder / f"{index:06d}.{kind}.jsonl"
+
+
+def part_account(folder: Path, index: int) -> Account | None:
+    """Return the account of a part that is done, None if it is not."""
+    try:
+        return Account.from_json(json.loads((folder / f"{index:06d}.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def do_part(step: str, transform: Transform, part: Part, folder: Path) -> Account:
+    """Transform a part, and write what becomes of it into *folder*; its account comes last.
+
+    Raises:
+        PluginError: The transform failed; the message names the step.
+        SaferecError: It stopped for a reason of its own.
+    """
+    account = Account(step)
+    with ExitStack() as stack:
+        files: dict[str, IO[str]] = {
+            kind: stack.enter_context(part_file(folder, part.index, kind).open("w", encoding="utf-8"))
+            for kind in KINDS
+        }
+        _transform(transform, _Reader(part, required_columns(transform), account, files), account, files)
+    done = folder / f"{part.index:06d}.json"
+    draft = done.with_suffix(".draft")
+    draft.write_text(json.dumps(account.as_json()), encoding="utf-8")
+    draft.replace(done)
+    return account
+
+
+def as_line(value: Any) -> str:
+    """Write a value as one line of JSON.
+
+    Raises:
+        TypeError: JSON cannot say it.
+        ValueError: A number is not finite.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+
+
+class _Reader:
+    """Hands the sound rows of a part to the transform, and notes down the others."""
+
+    def __init__(
+        self, part: Part, columns: Iterable[str], account: Account, files: dict[str, IO[str]]
+    ) -> None:
+        self._part = part
+        self._columns = tuple(columns)
+        self._account = account
+        self._rejects = files["rejects"]
+        self._rows = part.rows()
+        self._numbers: dict[int, int] = {}
+        self._given: list[Row] = []  # kept, so that no other row gets the identity of one of them
+        self.last: Row | None = None
+
+    def __iter__(self) -> Iterator[Row]:
+        return self
+
+    def __next__(self) -> Row:
+        while True:
+            number, row = next(self._rows)
+            self._account.read += 1
+            problem = row if isinstance(row, DataError) else self._missing(row)
+            if isinstance(row, dict) and problem is None:
+                self._numbers[id(row)] = number
+                self._given.append(row)
+                self.last = row
+                return row
+            self._note(number, row if isinstance(row, dict) else self._part.raw().get(number), str(problem))
+
+    def reject(self, row: Row | None, reason: str) -> None:
+        """Note down a row that the transform cannot use."""
+        self._note(self._numbers.get(id(row)), row, reason)
+
+    def _missing(self, row: Row) -> DataError | None:
+        for column in self._columns:
+            if row.get(column) is None:
+                has = ", ".join(sorted(key for key, value in row.items() if value is not None))
+                return DataError(f"column {column!r} is missing; columns: {has}")
+        return None
+
+    def _note(self, number: int | None, row: Any, reason: str) -> None:
+        self._account.rejected += 1
+        self._account.rejections.append(f"{self._part.source}, {self._part.unit} {number}: {reason}")
+        del self._account.rejections[_KEPT:]
+        note = {"file": self._part.source, self._part.unit: number, "reason": reason, "content": row}
+        self._rejects.write(as_line(note))
+
+
+_KEPT = 12
+
+
+def _transform(transform: Transform, reader: _Reader, account: Account, files: dict[str, IO[str]]) -> None:
+    outcomes = iter(transform(reader))
+    while True:
+        try:
+            outcome = next(outcomes, None)
+        except DataError as error:
+            if reader.last is None:
+                raise
+            reader.reject(reader.last, str(error))
+            reader.last = None
+            outcomes = iter(transform(reader))  # a generator that raised is over; the next takes the rest
+            continue
+        except SaferecError:
+            raise
+        except Exception as error:  # whatever it raises, the transform is to be named
+            raise PluginError(f"step {account.step!r} failed: {type(error).__name__}: {error}") from error
+        if outcome is None:
+            break
+        try:
+            _keep(outcome, reader, account, files)
+        except (TypeError, ValueError) as error:
+            raise PluginError(f"step {account.step!r} yielded what JSON cannot say: {error}") from error
+    if next(reader, None) is not None:
+        raise PluginError(f"step {account.step!r} stopped before it had read all its rows")
+
+
+def _keep(outcome: Outcome, reader: _Reader, account: Account, files: dict[str, IO[str]]) -> None:
+    if isinstance(outcome, dict):
+        files["rows"].write(as_line(outcome))
+        account.written += 1
+    elif isinstance(outcome, Removed):
+        account.removed[outcome.reason] += 1
+        note = {"reason": outcome.reason, "evidence": outcome.evidence, "row": outcome.row}
+        files["removed"].write(as_line(note))
+    elif isinstance(outcome, Rejected):
+        reader.reject(outcome.row, outcome.reason)
+    elif isinstance(outcome, Counted):
+        account.count(outcome.what, outcome.times, outcome.example)
+    else:
+        raise TypeError(f"wanted a row or another outcome, but it yielded {outcome!r:.80}")
+
+
+def _plain(value: Any) -> Any:
+    """Say in JSON what Arrow files may hold besides."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON: {value!r:.80}")

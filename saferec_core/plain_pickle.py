@@ -1,0 +1,37 @@
+"""Pickles of plain data: containers, strings and numbers. Whatever could run code is refused."""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from saferec_core.errors import DataError
+
+__all__ = ["read_plain_pickle"]
+
+_RUNS_CODE = {"GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "REDUCE", "BUILD", "NEWOBJ", "NEWOBJ_EX"}
+_RUNS_CODE |= {"PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4"}
+
+
+def read_plain_pickle(path: Path) -> Iterable[Any]:
+    """Read a collection out of a pickle, such as the catalog of the research code.
+
+    Raises:
+        DataError: It holds an opcode that runs code, is damaged, or holds no collection.
+    """
+    content = path.read_bytes()
+    try:
+        opcodes = {opcode.name for opcode, _, _ in pickletools.genops(content)}
+        if forbidden := sorted(opcodes & _RUNS_CODE):
+            raise DataError(
+                f"{path} is a pickle that could run code ({', '.join(forbidden)}); convert it to JSONL"
+            )
+        loaded = pickle.loads(content)  # noqa: S301 - only data opcodes are left
+    except (pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, MemoryError) as error:
+        raise DataError(f"{path} is no readable pickle: {error}") from error
+    if not isinstance(loaded, list | tuple | set | frozenset | dict):
+        raise DataError(f"{path}: wanted a collection, but got {type(loaded).__name__}")
+    return loaded
