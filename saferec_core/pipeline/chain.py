@@ -61,16 +61,12 @@ def run_chain(config: ChainConfig, plugins: Plugins, observer: Observer) -> list
     results: list[StepResult] = []
     source = config.input
     for choice, transform, folder in zip(config.steps, transforms, folders, strict=True):
-        if config.fresh:
-            shutil.rmtree(folder, ignore_errors=True)
         total = results[-1].account.written if results else None
         results.append(_run(Step(choice.name, transform, source, folder), config, observer, total))
         source = results[-1].rows
-    if current:
-        observer.note(f"{config.output} is up to date.")
-    else:
+    if not current:
         _publish(config, results, _manifest(config, plugins, key, results))
-    observer.finished(config.output)
+    observer.note(f"{config.output} is up to date." if current else f"Written: {config.output}")
     return results
 
 
@@ -102,6 +98,7 @@ def _run(step: Step, config: ChainConfig, observer: Observer, total: int | None)
             step,
             num_proc=config.num_proc,
             max_rejects=config.max_rejects,
+            fresh=config.fresh,
             on_progress=lambda rows: observer.stepped(StepReport(rows)),
         )
     finally:

@@ -41,16 +41,16 @@ def check_output(output: Path, *, overwrite: bool) -> None:
         ConfigError: It is neither a .jsonl file nor a folder.
         RunError: There is something, and it may not be replaced or is none of ours.
     """
-    aside = _beside(output, "old")
-    if aside.exists() and not output.exists():
-        aside.rename(output)  # the last replacement was cut off between two renames
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return
     if not is_file_name(output) and output.suffix in {".json", ".parquet", ".csv", ".gz"}:
         raise ConfigError(
             f"output {output}: wanted a name that ends with .jsonl, or a folder for a file per split (form: "
             "jsonl, parquet or datasets)"
         )
+    aside = _beside(output, "old")
+    if aside.exists() and not output.exists():
+        aside.rename(output)  # the last replacement was cut off between two renames
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return
     if output.is_dir() and is_file_name(output):
         raise RunError(f"{output} is a folder; name a file, or a folder without a suffix")
     if not manifest_of(output).is_file():

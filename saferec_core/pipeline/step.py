@@ -63,6 +63,7 @@ def run_step(
     *,
     num_proc: int = 1,
     max_rejects: float = 1.0,
+    fresh: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> StepResult:
     """Apply a transform to a file, or return what is there if that was done before.
@@ -73,6 +74,7 @@ def run_step(
         step: What is to be done.
         num_proc: Processes that work on parts of the file.
         max_rejects: Share of the rows that may be rejected before the step stops, in 0..1.
+        fresh: Forget what is there and begin anew.
         on_progress: Called with the number of rows done so far.
 
     Raises:
@@ -81,6 +83,8 @@ def run_step(
         PluginError: The transform failed.
     """
     with _alone(step):
+        if fresh:
+            shutil.rmtree(step.folder)
         account = _finished(step)
         if account is None:
             with _writing(step):

@@ -1,0 +1,258 @@
+"""``saferec data run`` and ``saferec data build``, with transforms of another distribution."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+PLUGIN = '''
+from pydantic import Field
+from saferec_core import hookimpl
+from saferec_core.components import component
+from saferec_core.errors import DataError
+from saferec_core.transforms import Counted, Removed
+
+
+@hookimpl
+def saferec_register_transforms(registry):
+    registry.add("scale", "acme_steps:Scale", summary="Multiplies n.")
+    registry.add("drop-odd", "acme_steps:DropOdd", summary="Keeps even n.")
+
+
+@component
+class Scale:
+    """Multiplies n."""
+
+    columns = ("n",)
+    incidental = frozenset({"label"})
+
+    factor: int = Field(default=2, ge=1)
+    """What n is multiplied by."""
+    seed: int = 0
+    """Added to it."""
+    loudly: bool = False
+    """Whether to count."""
+    label: str = ""
+    """Changes nothing."""
+    words: list[str] = Field(default_factory=list)
+    """Told along."""
+
+    def __call__(self, rows):
+        for row in rows:
+            if row["n"] == 13:
+                raise DataError("13 is no number")
+            if self.loudly:
+                yield Counted("scaled")
+            yield {**row, "n": row["n"] * self.factor + self.seed, "words": self.words}
+
+
+@component
+class DropOdd:
+    """Keeps even n."""
+
+    columns = ("n",)
+
+    def __call__(self, rows):
+        for row in rows:
+            yield row if row["n"] % 2 == 0 else Removed(row, "odd")
+'''
+
+
+@pytest.fixture
+def acme(installed):
+    installed("acme-steps", PLUGIN)
+
+
+@pytest.fixture
+def numbers(tmp_path):
+    (tmp_path / "in.jsonl").write_text("".join(f'{{"n": {n}}}\n' for n in range(10)), encoding="utf-8")
+    return tmp_path / "in.jsonl"
+
+
+def rows(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_one_transform_is_applied_with_its_options_as_flags(acme, main, tmp_path, numbers):
+    outcome = main(
+        "data", "run", "scale", numbers, "--out", "out.jsonl",
+        "--factor", "3", "--loudly", "--words", "[a, b]", "--seed", "1",
+    )  # fmt: skip
+
+    assert outcome.status == 0, outcome.err
+    assert rows(tmp_path / "out.jsonl")[:2] == [{"n": 1, "words": ["a", "b"]}, {"n": 4, "words": ["a", "b"]}]
+    assert "10 scaled" in outcome.out
+    manifest = json.loads((tmp_path / "out.manifest.json").read_text())
+    assert manifest["suppliers"] == ["acme-steps 1.2.3"]
+    assert manifest["steps"][0]["written"] == 10
+    assert not (tmp_path / "out.rejects.jsonl").exists()
+
+
+def test_what_was_removed_and_rejected_lies_beside_the_output(acme, main, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"n": 1}\nnonsense\n{"n": 2}\n')
+
+    outcome = main("data", "run", "drop-odd", "in.jsonl", "--out", "out.jsonl", "--max-rejects", "0.5")
+
+    assert outcome.status == 0, outcome.err
+    assert rows(tmp_path / "out.jsonl") == [{"n": 2}]
+    assert rows(tmp_path / "out.removed.jsonl")[0]["row"] == {"n": 1}
+    (reject,) = rows(tmp_path / "out.rejects.jsonl")
+    assert (reject["step"], reject["line"], reject["content"]) == ("drop-odd", 2, "nonsense")
+    assert "removed 1: odd" in outcome.out
+    assert "in.jsonl, line 2: no JSON object" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("scael", "in.jsonl", "--out", "o.jsonl"), "unknown transform 'scael'. Did you mean 'scale'"),
+        (("scale", "in.jsonl"), "no output is named; give --out"),
+        (("scale", "no.jsonl", "--out", "o.jsonl"), "input no.jsonl does not exist"),
+        (("scale", "in.jsonl", "--out", "o.jsonl", "--facto", "2"), "Did you mean '--factor'"),
+        (("scale", "in.jsonl", "--out", "o.jsonl", "--factor"), "--factor wants a value"),
+        (("scale", "in.jsonl", "--out", "o.jsonl", "--factor", "0"), "scale.factor: Input should be"),
+        (("scale", "in.jsonl", "--out", "o.jsonl", "--factor=two"), "scale.factor: Input should be a"),
+        (("scale", "in.jsonl", "--out", "o.jsonl", "--words", "[a"), "--words: '[a' is no YAML"),
+        (("scale", "in.jsonl", "--out", "o.jsonl", "3"), "unexpected argument '3'"),
+        (("scale", "in.jsonl", "--out", "o.csv"), "wanted a name that ends with .jsonl, or a folder"),
+        (("scale", "in.jsonl", "--out", "o.jsonl", "--num-proc", "0"), "num_proc: Input should be greater"),
+        (("scale", "in.jsonl", "--out", "in.jsonl"), "was not made by 'saferec data' and is not overwritten"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_message_and_nothing_is_written(acme, main, tmp_path, numbers, arguments, message):
+    outcome = main("data", "run", *arguments)
+
+    assert outcome.status == 2
+    assert outcome.err.startswith("error: ")
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+    assert {path.name for path in tmp_path.iterdir()} <= {"in.jsonl", "site-acme-steps"}
+
+
+def test_rejects_above_the_share_stop_the_command_with_file_and_line(acme, main, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"n": 13}\n{"n": 2}\n')
+
+    outcome = main("data", "run", "scale", "in.jsonl", "--out", "out.jsonl")
+
+    assert outcome.status == 2
+    assert "step 'scale' rejected 1 of 2 rows; at most 1.0% were allowed" in outcome.err
+    assert "in.jsonl, line 1: 13 is no number" in outcome.err
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_an_output_is_replaced_only_when_asked_and_only_if_it_is_ours(acme, main, tmp_path, numbers):
+    def scale(factor, *flags):
+        return main("data", "run", "scale", numbers, "--out", "out.jsonl", "--factor", factor, *flags)
+
+    assert scale(2).status == 0
+    first = (tmp_path / "out.jsonl").read_bytes()
+    assert "is up to date" in scale(2).out
+    refused = scale(3)
+    assert (refused.status, (tmp_path / "out.jsonl").read_bytes()) == (2, first)
+    assert "replace it with --overwrite" in refused.err
+    assert scale(3, "--overwrite").status == 0
+    assert rows(tmp_path / "out.jsonl")[1]["n"] == 3
+
+
+def test_a_folder_of_the_users_own_is_never_replaced(acme, main, tmp_path, numbers):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("all of it")
+
+    outcome = main("data", "run", "scale", numbers, "--out", "mine", "--overwrite")
+
+    assert outcome.status == 2
+    assert "was not made by 'saferec data'" in outcome.err
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "all of it"
+
+
+@pytest.fixture
+def chain(tmp_path, numbers):
+    def write(**changes):
+        settings = {
+            "input": "in.jsonl",
+            "output": "out.jsonl",
+            "seed": 1,
+            "steps": [{"name": "drop-odd"}, {"name": "scale", "factor": 5}, {"name": "scale"}],
+            **changes,
+        }
+        (tmp_path / "chain.yaml").write_text(yaml.safe_dump(settings))
+        return "chain.yaml"
+
+    return write
+
+
+def done_before(out):
+    """Tell of each step whether it was done before."""
+    table = [line for line in out.splitlines() if line.startswith("│") and line.count("│") == 7]
+    return ["done before" in line for line in table]
+
+
+def test_a_chain_hands_its_settings_down_and_does_only_what_changed(acme, main, tmp_path, chain):
+    first = main("data", "build", chain())
+    assert first.status == 0, first.err
+    # 0 2 4 6 8, times 5 plus the seed, times 2 plus the seed
+    assert [row["n"] for row in rows(tmp_path / "out.jsonl")] == [3, 23, 43, 63, 83]
+    assert done_before(first.out) == [False, False, False]
+
+    assert done_before(main("data", "build", chain()).out) == [True, True, True]
+    steps = [{"name": "drop-odd"}, {"name": "scale", "factor": 5}, {"name": "scale", "factor": 3}]
+    changed = main("data", "build", chain(steps=steps), "--overwrite")
+    assert done_before(changed.out) == [True, True, False]
+    steps[2]["label"] = "for a reader"
+    assert done_before(main("data", "build", chain(steps=steps)).out) == [True, True, True]
+    seeded = main("data", "build", chain(steps=steps), "--overwrite", "--seed", "2")
+    assert done_before(seeded.out) == [True, False, False]
+    (tmp_path / "in.jsonl").write_text('{"n": 4}\n')
+    other_input = main("data", "build", chain(steps=steps), "--overwrite")
+    assert done_before(other_input.out) == [False, False, False]
+    assert [row["n"] for row in rows(tmp_path / "out.jsonl")] == [64]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stesp": []}, "unknown key 'stesp'. Did you mean 'steps'"),
+        ({"steps": []}, "steps: List should have at least 1 item"),
+        ({"steps": [{"factor": 3}]}, "steps.0.name: Field required"),
+        ({"steps": [{"name": "scale", "factr": 3}]}, "has no option 'factr'. Did you mean 'factor'"),
+        ({"input": None}, "input: "),
+        ({"form": "csv"}, "form: Input should be 'datasets', 'jsonl' or 'parquet'"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_chain_is_told_with_its_key(acme, main, tmp_path, chain, changes, message):
+    outcome = main("data", "build", chain(**changes))
+
+    assert outcome.status == 2
+    assert message in outcome.err
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_when_the_disk_is_full_the_old_output_is_intact(acme, main, tmp_path, distribution):
+    (tmp_path / "in.jsonl").write_text("".join(f'{{"n": {n}}}\n' for n in range(2000)))
+    assert main("data", "run", "scale", "in.jsonl", "--out", "out.jsonl").status == 0
+    before = (tmp_path / "out.jsonl").read_bytes()
+    code = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+from saferec_cli.main import main
+sys.argv = ["saferec", "data", "run", "scale", "in.jsonl", "--out", "out.jsonl", "--factor", "1",
+            "--overwrite", "--num-proc", "1"]
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site-acme-steps")},
+    )
+
+    assert done.returncode == 2
+    assert "cannot" in done.stderr
+    assert "File too large" in done.stderr
+    assert (tmp_path / "out.jsonl").read_bytes() == before
