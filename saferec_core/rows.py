@@ -152,13 +152,16 @@ def _object(value: Any) -> dict[str, Any] | DataError:
 
 def _parsed(line: bytes) -> Any:
     try:
-        return json.loads(line.decode("utf-8-sig"))  # spreadsheets write a mark in front
+        value = json.loads(line.decode("utf-8-sig"))  # spreadsheets write a mark in front
+        if b"\\u" in line:
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except UnicodeDecodeError as error:
         return DataError(f"no UTF-8 text: {error}")
     except json.JSONDecodeError as error:
         return DataError(f"no JSON object: {error.msg} (character {error.pos + 1})")
     except (ValueError, RecursionError) as error:
         return DataError(f"no JSON object: {error}")
+    return value
 
 
 def _lines(file: IO[bytes], path: Path) -> Iterator[bytes]:

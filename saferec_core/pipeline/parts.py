@@ -78,16 +78,15 @@ def parts_of(path: Path, *, group_column: str | None = None) -> Iterator[Part]:
     numbered: Iterator[tuple[int, Any]] = numbered_lines(path) if unparsed else try_rows(path)
     index = 0
     content: list[tuple[int, Any]] = []
+    group: Any = None
     for number, value in numbered:
-        if len(content) >= PART_ROWS and not _same_group(content[-1][1], value, group_column):
+        of_group = value.get(group_column) if group_column is not None and isinstance(value, dict) else None
+        malformed = isinstance(value, DataError)
+        same_group = of_group is not None and of_group == group
+        if len(content) >= PART_ROWS and not same_group and not (malformed and group is not None):
             yield Part(index, source, unit, len(content), content)
             index, content = index + 1, []
         content.append((number, value))
+        group = group if malformed else of_group
     if content:
         yield Part(index, source, unit, len(content), content)
-
-
-def _same_group(before: Any, row: Any, column: str | None) -> bool:
-    if column is None or not isinstance(before, dict) or not isinstance(row, dict):
-        return False
-    return column in row and before.get(column) == row[column]

@@ -111,7 +111,7 @@ class _Reader:
         self._account.rejections.append(f"{self._part.source}, {self._part.unit} {number}: {reason}")
         del self._account.rejections[_KEPT:]
         note = {"file": self._part.source, self._part.unit: number, "reason": reason, "content": row}
-        self._rejects.write(as_line(note))
+        self._rejects.write(_as_note(note))
 
 
 _KEPT = 12
@@ -145,18 +145,33 @@ def _transform(transform: Transform, reader: _Reader, account: Account, files: d
 
 def _keep(outcome: Outcome, reader: _Reader, account: Account, files: dict[str, IO[str]]) -> None:
     if isinstance(outcome, dict):
-        files["rows"].write(as_line(outcome))
+        line = as_line(outcome)
+        line.encode()  # half a surrogate pair can be said in JSON, but not written
+        files["rows"].write(line)
         account.written += 1
     elif isinstance(outcome, Removed):
         account.removed[outcome.reason] += 1
         note = {"reason": outcome.reason, "evidence": outcome.evidence, "row": outcome.row}
-        files["removed"].write(as_line(note))
+        files["removed"].write(_as_note(note))
     elif isinstance(outcome, Rejected):
         reader.reject(outcome.row, outcome.reason)
     elif isinstance(outcome, Counted):
         account.count(outcome.what, outcome.times, outcome.example)
     else:
         raise TypeError(f"wanted a row or another outcome, but it yielded {outcome!r:.80}")
+
+
+def _as_note(note: dict[str, Any]) -> str:
+    """Write a note about a row that may hold anything; what JSON cannot say is shown as Python does."""
+    return as_line({name: value if _can_be_written(value) else ascii(value) for name, value in note.items()})
+
+
+def _can_be_written(value: Any) -> bool:
+    try:
+        as_line(value).encode()
+    except (TypeError, ValueError):  # half a surrogate pair is a ValueError as well
+        return False
+    return True
 
 
 def _plain(value: Any) -> Any:

@@ -124,6 +124,32 @@ def test_neighbours_of_one_group_come_in_one_call(tmp_path, steps):
     assert lines(result.rows) == [{"group": group, "sum": 300} for group in range(7)]
 
 
+def test_a_malformed_row_does_not_cut_its_group_apart(tmp_path, steps):
+    path = tmp_path / "rows.jsonl"
+    rows = [json.dumps({"group": 1, "n": 1})] * 500 + ["oops"] + [json.dumps({"group": 1, "n": 1})] * 100
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+    result = run_step(Step("sums", steps.Sums(), path, tmp_path / "step"))
+
+    assert lines(result.rows) == [{"group": 1, "sum": 600}]
+    assert result.account.rejected == 1
+
+
+def test_a_row_that_cannot_be_written_can_still_be_rejected_and_removed(tmp_path, steps):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(
+        b'{"n": 1, "x": NaN}\n{"n": -1, "x": NaN}\n{"n": 2, "x": "\\ud83d"}\n{"n": 4, "x": "\\u00e9"}\n'
+    )
+
+    result = run_step(Step("halve", steps.Halve(), path, tmp_path / "step"))
+
+    assert lines(result.rows) == [{"n": 4, "x": "é", "half": 2}]
+    assert lines(result.folder / "removed.jsonl")[0]["row"] == "{'n': 1, 'x': nan}"
+    reasons = [reject["reason"] for reject in lines(result.folder / "rejects.jsonl")]
+    assert reasons[0] == "n must not be negative, but is -1"
+    assert reasons[1].startswith("no JSON object: 'utf-8' codec can't encode")
+
+
 @pytest.mark.parametrize("num_proc", [1, 2])
 def test_a_killed_step_goes_on_where_it_was_and_gives_the_same_bytes(tmp_path, steps, numbers, num_proc):
     whole = run_step(Step("slow", steps.Slow(), numbers, tmp_path / "whole"))

@@ -1,0 +1,276 @@
+"""Phase 2: the user says what the list must not hold, in a person's words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from saferec_core.components import component
+from saferec_core.errors import ConfigError, DataError, near_misses
+from saferec_core.records import constraints_of, messages_of, seen_titles_of
+from saferec_core.traits import Trait, read_traits
+from saferec_core.transforms import Counted, Outcome, Row, rng_of
+from saferec_plugins.parsers.title_year import TitleYearParser
+
+__all__ = ["InjectConstraints", "check_sentences"]
+
+_NAME = "inject-constraints"
+_STATED, _UNSTATED = "constraints_stated", "constraints_unstated"
+
+
+@component
+class InjectConstraints:
+    """Puts a sentence for every constraint into the last turn of the user.
+
+    The prompt is all that a policy knows of a user, so a constraint that stays unsaid is no longer
+    one: it moves from ``constraints`` to the column ``constraints_unstated``. What was said for each
+    trait stands in the column ``constraints_stated``, word for word as it stands in the prompt. What
+    is drawn depends on *seed* and the row alone.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = ("prompt", "constraints")
+
+    traits_path: Path | None = None
+    """Own trait file (YAML); without it, the built-in twenty traits."""
+    seed: int = Field(default=0, ge=0)
+    """Of everything that is drawn."""
+    rate: float = Field(default=1.0, ge=0, le=1)
+    """Share of the samples in which the user says anything about constraints; in 0..1."""
+    max_traits: int = Field(default=3, ge=1, le=3)
+    """How many traits a user states at most; if the sample has more, they are drawn."""
+    wording: Literal["explicit", "implied", "mixed"] = "mixed"
+    """Stated outright, or left to be understood; mixed: half and half, drawn for each trait."""
+    position: Literal["before", "inside", "after", "mixed"] = "mixed"
+    """In front of the text, between two of its sentences, or behind it; mixed: a third each. A text
+    that has no two sentences gets it behind instead of inside."""
+
+    def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Yield the rows with their constraints said, and counts by trait and position.
+
+        Raises:
+            ConfigError: The trait file is not what is wanted.
+            DataError: A row went through this before, or its constraints or prompt are unusable.
+        """
+        traits = self._traits
+        for row in rows:
+            yield from self._outcomes(row, traits)
+
+    @cached_property
+    def _traits(self) -> dict[str, Trait]:
+        traits = read_traits(self.traits_path)
+        check_sentences(traits)
+        return traits
+
+    def _outcomes(self, row: Row, traits: Mapping[str, Trait]) -> list[Outcome]:
+        constraints = _checked(row, traits, self.traits_path)
+        if not constraints:
+            return [row, Counted("without constraints")]
+        messages = messages_of(row)
+        turn = _last_user_turn(messages)
+
+        rng = rng_of(row, self.seed, _NAME)
+        speaks = rng.random() < self.rate
+        said = rng.sample(constraints, min(len(constraints), self.max_traits)) if speaks else []
+        unsaid = sorted(set(constraints) - set(said))
+        result = {**row, "constraints": sorted(said)}
+        if unsaid:
+            result[_UNSTATED] = unsaid
+        outcomes: list[Outcome] = [result, *(Counted(f"unstated: {trait}") for trait in unsaid)]
+        if said:
+            text = turn["content"]
+            seen = [title if isinstance(title, str) else title.name for title in seen_titles_of(row)]
+            gaps = _gaps(text, seen)
+            position = self._position(text, gaps, rng)
+            stated = self._sentences(said, traits, rng, opening=position in {"before", "alone"})
+            turn["content"] = _placed(text, _joined(list(stated.values()), rng), position, gaps, rng)
+            assert all(sentence in turn["content"] for sentence in stated.values())
+            result["prompt"] = messages
+            result[_STATED] = stated
+            outcomes += [Counted(f"stated: {trait}", example=stated[trait]) for trait in said]
+            outcomes.append(Counted(f"position: {position}"))
+        return outcomes
+
+    def _position(self, text: str, gaps: Sequence[int], rng: Random) -> str:
+        drawn = rng.choice(("before", "inside", "after"))
+        position = drawn if self.position == "mixed" else self.position
+        if not text.strip():
+            return "alone"
+        return "after" if position == "inside" and not gaps else position
+
+    def _sentences(
+        self, said: Sequence[str], traits: Mapping[str, Trait], rng: Random, *, opening: bool
+    ) -> dict[str, str]:
+        """Draw a sentence for each trait; no message begins with an afterthought or has two."""
+        stated: dict[str, str] = {}
+        linked = False
+        for name in said:
+            drawn = rng.choice(("explicit", "implied"))
+            wording = drawn if self.wording == "mixed" else self.wording
+            trait = traits[name]
+            sentences = trait.explicit if wording == "explicit" else trait.implied
+            if linked or (opening and not stated):
+                sentences = [one for one in sentences if not _AFTERTHOUGHT.match(one)] or sentences
+            stated[name] = rng.choice(sentences)
+            linked = linked or _AFTERTHOUGHT.match(stated[name]) is not None
+        return stated
+
+
+def check_sentences(traits: Mapping[str, Trait]) -> None:
+    """Make sure that nothing a user would say is read as a recommendation.
+
+    Raises:
+        ConfigError: The parser of lists finds a title in a sentence.
+    """
+    parse = TitleYearParser()
+    for name, trait in traits.items():
+        for wording, sentences in (("explicit", trait.explicit), ("implied", trait.implied)):
+            for sentence in sentences:
+                if parse(sentence).items:
+                    raise ConfigError(
+                        f"{name}.{wording}: a sentence must not name a title with its year, "
+                        f"but does: {sentence!r}"
+                    )
+
+
+def _checked(row: Row, traits: Mapping[str, Trait], source: Path | None) -> tuple[str, ...]:
+    """Read the constraints of a row that none was said in so far."""
+    for column in (_STATED, _UNSTATED):
+        if row.get(column) is not None:
+            raise DataError(f"column {column!r} is there already: {_NAME} says constraints only once")
+    constraints = constraints_of(row)
+    for trait in constraints:
+        if trait not in traits:
+            raise DataError(
+                f"constraints: unknown trait {trait!r}.{near_misses(trait, traits)} "
+                f"Wanted one of {len(traits)} traits ({source or 'the built-in ones'})"
+            )
+    return constraints
+
+
+def _last_user_turn(messages: Sequence[dict[str, str]]) -> dict[str, str]:
+    for message in reversed(messages):
+        if message["role"] == "user":
+            return message
+    raise DataError("prompt: wanted a turn of the user, to say the constraints in, but there is none")
+
+
+# --- what is said ------------------------------------------------------------------------------
+
+_AFTERTHOUGHT = re.compile(
+    r"(?:oh|also|and|plus|but|btw|by the way|ps|one (?:more )?(?:thing|request))\b", re.IGNORECASE
+)
+"""How a sentence begins that comes after something else and needs no further link to it."""
+
+_LINKS = ("One more thing: ", "And one more thing: ", "Also: ")
+_LINKS_TO_I = ("Also, ", "And ", "Plus, ")
+_CASUAL_LINKS = ("also ", "and ", "plus ")
+
+
+def _joined(sentences: Sequence[str], rng: Random) -> str:
+    """Join sentences, at times with a few words; never two such links in one message."""
+    text = sentences[0]
+    linked = any(map(_AFTERTHOUGHT.match, sentences))
+    for sentence in sentences[1:]:
+        link = rng.choice(_links_to(sentence))
+        if linked or rng.random() < 0.5:
+            link = ""
+        linked = linked or bool(link)
+        text = f"{_finished(text)} {link}{sentence}"
+    return text
+
+
+def _links_to(sentence: str) -> Sequence[str]:
+    """Return links after which the sentence may keep its first letter as it is."""
+    if re.match(r"I\b", sentence):
+        return _LINKS_TO_I
+    return _CASUAL_LINKS if sentence[0].islower() else _LINKS
+
+
+# --- where it is said --------------------------------------------------------------------------
+
+_PAIRS = (("(", ")"), ("[", "]"), ("“", "”"), ("«", "»"))
+_CLOSING = "\"'”’»)]*_"
+_END = re.compile(rf"[.!?…。！？][{re.escape(_CLOSING)}]*$")
+_SMILEY = re.compile(r"(?:^|\s)(?:[:;=]['^-]?[()DPpO3/|]+|[xX]D+|</?3)$")
+_LIST_LINE = re.compile(r"\s*(?:[-*+•>]|[0-9]{1,3}[.)])\s")
+
+_SENTENCE_END = re.compile(
+    rf"(?<![.!?…])[.!?…]++[{re.escape(_CLOSING)}]*+(?=\s++[\"“'‘]?(?P<first>[^\W_])(?P<rest>\w?))"
+)
+_NO_SENTENCE_END = re.compile(
+    r"""
+    (?<![\w'’])(?:mr|mrs|ms|dr|st|jr|sr|vs|vol|no|pt|ep|inc|prof|capt|sgt|lt|[^\W\di])$
+    | ^\s*[0-9]+$
+    """,
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
+"""What a full stop belongs to that ends no sentence: "Dr. No", "E.T. the Extra-Terrestrial", "1. Saw"."""
+
+_REST_OF_TITLE = re.compile(
+    r"\s+(?:(?:[^\sa-z(][^\s()]*|of|the|an?|and|in|on|to|for|from|or|my|with|at|by)\s+){1,12}\((?:18|19|20)\d\d\)"
+)
+"""Capitalized words up to a year, as behind the first word of "Mamma Mia! Here We Go Again (2018)"."""
+
+
+def _placed(text: str, said: str, position: str, gaps: Sequence[int], rng: Random) -> str:
+    """Put what is said before, inside or after the text."""
+    if position == "alone":
+        return said
+    if position == "before":
+        space = "\n\n" if _LIST_LINE.match(text) else " "
+        return f"{_finished(said)}{space}{text.lstrip()}"
+    if position == "inside":
+        gap = rng.choice(gaps)
+        return f"{text[:gap]} {_finished(said)}{text[gap:]}"
+    text = text.rstrip()
+    if _LIST_LINE.match(text.rpartition("\n")[2]):  # or it would belong to the last entry
+        return f"{text}\n\n{said}"
+    return f"{_finished(text)} {said}"
+
+
+def _gaps(text: str, titles: Iterable[str]) -> list[int]:
+    """Find the ends of sentences that others follow; rather too few than one inside a title."""
+    inside = [
+        match.span()
+        for title in titles
+        if _SENTENCE_END.search(title)
+        for match in re.finditer(re.escape(title), text, re.IGNORECASE)
+    ]
+    gaps = []
+    marks: Counter[str] = Counter()
+    counted_to = 0
+    for match in _SENTENCE_END.finditer(text):
+        end = match.end()
+        marks.update(text[counted_to:end])
+        counted_to = end
+        begins = match["first"].isupper() or (match["first"] == "i" and not match["rest"])
+        stop_of_word = match[0][0] == "." and _NO_SENTENCE_END.search(
+            text[max(0, match.start() - 12) : match.start()]
+        )
+        if (
+            begins
+            and not stop_of_word
+            and not _REST_OF_TITLE.match(text, end)
+            and not any(start < end < stop for start, stop in inside)
+            and not any(marks[opening] > marks[closing] for opening, closing in _PAIRS)
+            and marks['"'] % 2 == 0
+            and not _LIST_LINE.match(text, text.rfind("\n", 0, end) + 1)
+        ):
+            gaps.append(end)
+    return gaps
+
+
+def _finished(text: str) -> str:
+    """End the text with a full stop unless it ends with something that closes a sentence."""
+    is_emoji = unicodedata.category(text[-1]) in {"So", "Sk"} or text[-1] == "\ufe0f"
+    if is_emoji or _END.search(text) or _SMILEY.search(text):
+        return text
+    return (text.rstrip(" ,;:-–—") or text) + "."
