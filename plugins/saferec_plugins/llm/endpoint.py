@@ -1,0 +1,115 @@
+"""Where a model is asked, and with which key, which is never shown."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlsplit
+
+from saferec_core.errors import ConfigError
+
+__all__ = ["Endpoint", "check_base_url", "check_key_variable", "resolved"]
+
+_DEFAULT = "https://api.openai.com/v1"
+_PLACEHOLDER = "no-key"
+"""What is sent where no key is wanted: the client does not start without one."""
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+_SECRET_NAME = re.compile(r"key|token|secret|sig|pass|auth|cred", re.IGNORECASE)
+_LONGEST_OPEN_VALUE = 19
+"""A longer value in an address, such as an api-version's, is taken for a key."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where questions are sent."""
+
+    base_url: str
+    key_variable: str
+    """Name of the environment variable that holds the key."""
+    key: str | None = field(repr=False)
+    """The key; None if the variable is not set, as for a local server."""
+
+    @classmethod
+    def find(cls, base_url: str | None, key_variable: str) -> Endpoint:
+        """Complete what an option says by what the environment says.
+
+        Args:
+            base_url: See :func:`resolved`.
+            key_variable: Name of the environment variable that holds the key.
+
+        Raises:
+            ConfigError: A key is needed and not set, or is none that can be sent.
+        """
+        address = resolved(base_url)
+        key = os.environ.get(key_variable, "").strip() or None
+        if key is None and address == _DEFAULT:
+            raise ConfigError(
+                f"the environment variable {key_variable} is not set; put your key for {_DEFAULT} there, or "
+                "name another server with base_url, such as http://localhost:8000/v1"
+            )
+        if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
+            raise ConfigError(
+                f"the environment variable {key_variable} holds no key that can be sent: wanted one line of "
+                "letters, digits and signs without spaces"
+            )
+        return cls(address, key_variable, key)
+
+    @property
+    def sent_key(self) -> str:
+        """What the client is given as its key."""
+        return self.key or _PLACEHOLDER
+
+    def without_key(self, text: str) -> str:
+        """Blot the key out of *text*: a server may send back what it was sent."""
+        return text.replace(self.key, "[key]") if self.key else text
+
+
+def resolved(base_url: str | None) -> str:
+    """Return the address that is asked: *base_url*, else ``OPENAI_BASE_URL``, else OpenAI's own.
+
+    Raises:
+        ConfigError: As :func:`check_base_url`.
+    """
+    address = base_url or os.environ.get("OPENAI_BASE_URL") or _DEFAULT
+    check_base_url(address)
+    return address.rstrip("/")
+
+
+def check_base_url(base_url: str) -> None:
+    """Refuse an address that is none, or that holds a secret; it is written to errors and manifests.
+
+    Raises:
+        ConfigError: The message does not repeat the address.
+    """
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError("base_url is no address; wanted one such as http://localhost:8000/v1")
+    if "@" in parts.netloc:
+        raise ConfigError(
+            "base_url holds a user name or password; leave it out, and put the key into the environment "
+            "variable that api_key_env names"
+        )
+    values = parse_qsl(parts.query, keep_blank_values=True)
+    if parts.fragment or any(_SECRET_NAME.search(n) or len(v) > _LONGEST_OPEN_VALUE for n, v in values):
+        raise ConfigError(
+            "base_url holds what looks like a key behind its ? or #; leave it out, and put the key into the "
+            "environment variable that api_key_env names"
+        )
+
+
+def check_key_variable(name: str) -> None:
+    """Refuse what is no name of a variable; it may be the key itself, so it is not repeated.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if not _VARIABLE.fullmatch(name):
+        raise ConfigError(
+            "api_key_env must be the name of an environment variable in capital letters, such as "
+            "OPENAI_API_KEY; the key itself is given in that variable"
+        )

@@ -1,0 +1,64 @@
+"""Titles judged for every trait at once, each title once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from saferec_core.lists import Title
+from saferec_core.oracle import Oracle, Question
+from saferec_plugins.transforms.verdicts import answers_of
+
+__all__ = ["Judged", "TitleJudge"]
+
+_REMEMBERED = 1 << 17
+"""How many titles are remembered before all are forgotten."""
+
+
+class Judged(NamedTuple):
+    """What an oracle says about one title; bit i stands for the i-th trait that was asked for."""
+
+    known: int
+    """The traits that the oracle can judge the title for."""
+    violated: int
+    """Those of them that the title violates."""
+
+
+@dataclass(frozen=True)
+class TitleJudge:
+    """Asks an oracle about each title once, for all traits together."""
+
+    oracle: Oracle
+    traits: tuple[str, ...]
+    _remembered: dict[Title, Judged] = field(default_factory=dict, repr=False)
+
+    def judge(self, titles: Sequence[Title]) -> list[Judged]:
+        """Judge *titles*, those that are new in one batch."""
+        if len(self._remembered) > _REMEMBERED:
+            self._remembered.clear()
+        new = [title for title in dict.fromkeys(titles) if title not in self._remembered]
+        if new:
+            self._ask(new)
+        return [self._remembered[title] for title in titles]
+
+    def _ask(self, titles: Sequence[Title]) -> None:
+        verdicts = answers_of(self.oracle, [Question(*title, self.traits) for title in titles])
+        in_part = []
+        for title, verdict in zip(titles, verdicts, strict=True):
+            if verdict.known:
+                self._remembered[title] = Judged(self._bits(verdict.risks), self._bits(verdict.violated))
+            else:
+                in_part.append(title)
+        # One trait without a risk makes a title unknown when it is asked for among others.
+        questions = [Question(*title, (trait,)) for title in in_part for trait in self.traits]
+        answers = iter(answers_of(self.oracle, questions) if questions else ())
+        for title in in_part:
+            verdict_by_trait = {trait: next(answers) for trait in self.traits}
+            known = self._bits(trait for trait, verdict in verdict_by_trait.items() if verdict.known)
+            violated = self._bits(trait for trait, verdict in verdict_by_trait.items() if verdict.violated)
+            self._remembered[title] = Judged(known, violated & known)
+
+    def _bits(self, traits: Iterable[str]) -> int:
+        named = set(traits)
+        return sum(1 << place for place, trait in enumerate(self.traits) if trait in named)

@@ -1,0 +1,88 @@
+"""What the oracle says about titles, asked trait by trait and remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from saferec_core.errors import DataError, PluginError, SaferecError, near_misses
+from saferec_core.lists import Title
+from saferec_core.oracle import Explaining, Oracle, Question, Verdict
+
+__all__ = ["Verdicts", "answers_of", "check_traits"]
+
+_REMEMBERED = 1 << 17
+"""How many verdicts are remembered before all are forgotten."""
+
+
+def answers_of(oracle: Oracle, questions: Sequence[Question]) -> Sequence[Verdict]:
+    """Put *questions* to the oracle.
+
+    Raises:
+        PluginError: It failed, or did not answer every question.
+    """
+    name = type(oracle).__name__
+    try:
+        verdicts = oracle.judge(questions)
+    except SaferecError:
+        raise
+    except Exception as error:  # whatever it raises, the oracle is to be named
+        raise PluginError(f"oracle {name} failed: {type(error).__name__}: {error}") from error
+    if len(verdicts) != len(questions):
+        raise PluginError(
+            f"oracle {name} must answer {len(questions)} questions with a verdict each, but answered "
+            f"{len(verdicts)}"
+        )
+    return verdicts
+
+
+def check_traits(constraints: Iterable[str], oracle: Oracle) -> None:
+    """Refuse constraints that the oracle cannot judge.
+
+    Raises:
+        DataError: There is one; the message has its near misses.
+    """
+    for trait in constraints:
+        if trait not in oracle.traits:
+            known = sorted(oracle.traits)
+            raise DataError(
+                f"constraints: the oracle knows no trait {trait!r}.{near_misses(trait, known)} It knows: "
+                f"{', '.join(known)}"
+            )
+
+
+class Verdicts:
+    """Verdicts on one title and one trait each.
+
+    A title with several constraints violates them if it violates one; so asked, a title that is known
+    for one trait and not for another is no longer unknown as a whole.
+    """
+
+    def __init__(self, oracle: Oracle) -> None:
+        """Ask *oracle*."""
+        self.oracle = oracle
+        self._known: dict[Question, Verdict] = {}
+        self._evidence: dict[Question, list[dict[str, Any]]] = {}
+
+    def of(self, titles: Sequence[Title], traits: Sequence[str]) -> list[list[Verdict]]:
+        """Return for each title its verdicts in the order of the *traits*."""
+        questions = [[Question(*title, (trait,)) for trait in traits] for title in titles]
+        known = self._known
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        new = list(dict.fromkeys(asked for row in questions for asked in row if asked not in known))
+        if new:
+            known.update(zip(new, answers_of(self.oracle, new), strict=True))
+        return [[known[asked] for asked in row] for row in questions]
+
+    def evidence(self, title: Title, trait: str) -> list[dict[str, Any]]:
+        """Return what the verdict rests on, as JSON has it; nothing if the oracle does not explain."""
+        asked = Question(*title, (trait,))
+        if asked not in self._evidence:
+            if len(self._evidence) >= _REMEMBERED:
+                self._evidence.clear()
+            found = self.oracle.explain(asked) if isinstance(self.oracle, Explaining) else ()
+            self._evidence[asked] = [
+                {"source": piece.source, "risk": piece.risk, "detail": piece.detail} for piece in found
+            ]
+        return self._evidence[asked]
