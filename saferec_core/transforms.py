@@ -58,7 +58,8 @@ class Counted:
 
     what: str
     """In words that are the same each time."""
-    times: int = 1
+    times: float = 1
+    """How often, or how much."""
     example: str | None = None
     """The report shows the first few different ones."""
 

@@ -39,8 +39,12 @@ def _details(console: Console, account: Account) -> None:
     lines += [f"rejected: {reason}" for reason in account.rejections[:_EXAMPLES]]
     for what, times in account.counted.items():
         examples = account.examples.get(what, [])[:_EXAMPLES]
-        lines.append(f"{times:,} {what}" + (f" ({'; '.join(examples)}, ...)" if examples else ""))
+        lines.append(f"{_number(times)} {what}" + (f" ({'; '.join(examples)}, ...)" if examples else ""))
     if lines:
         console.print(f"[bold]{escape(account.step)}[/]")
     for line in lines:
         console.print(f"  {escape(line)}", soft_wrap=True, highlight=False)
+
+
+def _number(times: float) -> str:
+    return f"{times:,}" if times == int(times) else f"{times:,.4f}"

@@ -28,14 +28,14 @@ class Account:
     """Rows that could not be used."""
     rejections: list[str] = field(default_factory=list)
     """The first of them, each with file, line and reason."""
-    counted: Counter[str] = field(default_factory=Counter)
-    """What else the transform counted."""
+    counted: dict[str, float] = field(default_factory=Counter)
+    """What else the transform counted, in the order in which it came up."""
     examples: dict[str, list[str]] = field(default_factory=dict)
     """The first few different examples of what was counted."""
 
-    def count(self, what: str, times: int, example: str | None) -> None:
+    def count(self, what: str, times: float, example: str | None) -> None:
         """Add to what the transform counted."""
-        self.counted[what] += times
+        self.counted[what] = self.counted.get(what, 0) + times
         if example is not None:
             self._keep(what, [example])
 
@@ -46,7 +46,8 @@ class Account:
         self.removed.update(part.removed)
         self.rejected += part.rejected
         self.rejections = [*self.rejections, *part.rejections][:EXAMPLES]
-        self.counted.update(part.counted)
+        for what, times in part.counted.items():
+            self.count(what, times, None)
         for what, examples in part.examples.items():
             self._keep(what, examples)
 
@@ -59,8 +60,9 @@ class Account:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Account:
         """Read what :meth:`as_json` returned."""
-        counters = {name: Counter(content[name]) for name in ("removed", "counted")}
-        return cls(**{**content, **counters})
+        return cls(
+            **{**content, "removed": Counter(content["removed"]), "counted": Counter(content["counted"])}
+        )
 
     def _keep(self, what: str, examples: list[str]) -> None:
         kept = self.examples.setdefault(what, [])

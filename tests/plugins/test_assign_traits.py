@@ -559,7 +559,7 @@ def test_tokens_and_cost_are_counted_and_told(server, assigner):
     assert counts(outcomes) == {
         "tokens in": 700,
         "tokens out": 70,
-        "cost in millionths of the prices' currency": 7000,
+        "cost in the prices' currency": pytest.approx(0.007),
     }
     account = transform.account()
     assert account.cost == pytest.approx(0.007)

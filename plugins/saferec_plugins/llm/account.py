@@ -19,9 +19,9 @@ class Prices:
     tokens_in: float
     tokens_out: float
 
-    def millionths(self, tokens_in: int, tokens_out: int) -> float:
-        """Return the cost in millionths of the prices' currency."""
-        return tokens_in * self.tokens_in + tokens_out * self.tokens_out
+    def cost(self, tokens_in: int, tokens_out: int) -> float:
+        """Return the cost in the prices' currency."""
+        return (tokens_in * self.tokens_in + tokens_out * self.tokens_out) / _MILLION
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Account:
         """In the currency of the prices; None without prices."""
         if self.prices is None:
             return None
-        return self.prices.millionths(self.tokens_in, self.tokens_out) / _MILLION
+        return self.prices.cost(self.tokens_in, self.tokens_out)
 
     def update(self, totals: Totals) -> None:
         """Take over what the cache holds; other processes may have added to it."""

@@ -158,8 +158,8 @@ class AssignTraits:
         yield Counted("tokens in", tokens_in)
         yield Counted("tokens out", tokens_out)
         if self._account.prices is not None:
-            millionths = self._account.prices.millionths(tokens_in, tokens_out)
-            yield Counted("cost in millionths of the prices' currency", round(millionths))
+            cost = self._account.prices.cost(tokens_in, tokens_out)
+            yield Counted("cost in the prices' currency", cost)
 
     @cached_property
     def _traits(self) -> Mapping[str, Trait]:
