@@ -28,7 +28,7 @@ class Account:
     """Rows that could not be used."""
     rejections: list[str] = field(default_factory=list)
     """The first of them, each with file, line and reason."""
-    counted: dict[str, float] = field(default_factory=Counter)
+    counted: dict[str, float] = field(default_factory=dict)
     """What else the transform counted, in the order in which it came up."""
     examples: dict[str, list[str]] = field(default_factory=dict)
     """The first few different examples of what was counted."""
@@ -61,7 +61,7 @@ class Account:
     def from_json(cls, content: Mapping[str, Any]) -> Account:
         """Read what :meth:`as_json` returned."""
         return cls(
-            **{**content, "removed": Counter(content["removed"]), "counted": Counter(content["counted"])}
+            **{**content, "removed": Counter(content["removed"])}
         )
 
     def _keep(self, what: str, examples: list[str]) -> None:

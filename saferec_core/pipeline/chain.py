@@ -27,6 +27,7 @@ from saferec_core.pipeline.publish import publish
 from saferec_core.pipeline.step import Step, StepResult, run_step
 from saferec_core.pipeline.work import as_line
 from saferec_core.plugins import Plugins
+from saferec_core.traits import read_traits
 from saferec_core.transforms import Transform
 
 __all__ = ["run_chain"]
@@ -131,10 +132,11 @@ def _publish(config: ChainConfig, results: Sequence[StepResult], manifest: Mappi
 
     with replacing(output) as draft:
         published = publish(results[-1].rows, draft, form=config.form)
-        facts = describe(draft, published, [result.account for result in results])
+        accounts = [result.account for result in results]
+        traits = read_traits(config.traits_path)
+        facts = describe(draft, published, accounts, name=output.name, traits=traits)
         (draft / "README.md").write_text(markdown(facts), encoding="utf-8")
-        if (drawn := page(facts)) is not None:
-            (draft / "card.html").write_text(drawn, encoding="utf-8")
+        (draft / "card.html").write_text(page(facts), encoding="utf-8")
         for kind in LOSSES:
             _join_losses(results, kind, draft / f"{kind}.jsonl")
         write_json(draft / manifest_of(output).name, manifest)

@@ -1,0 +1,179 @@
+"""Phase 3: records that saferec trains on, in splits between which nothing leaks."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import Field
+
+from saferec_core.components import component
+from saferec_core.errors import ConfigError, DataError
+from saferec_core.pipeline.arrow_form import COLUMNS
+from saferec_core.pipeline.leakage import conversation_key
+from saferec_core.pipeline.publish import SPLITS, plain_record
+from saferec_core.pipeline.stated import STATED
+from saferec_core.transforms import Outcome, Removed, Row, Transform
+from saferec_plugins.transforms.leak_survey import By, LeakSurvey, kept_apart_by, split_index
+from saferec_plugins.transforms.raw_values import name_of
+from saferec_plugins.transforms.samples import ending_with_the_user
+from saferec_plugins.transforms.split import Split
+
+__all__ = ["SYSTEM", "ToDataset"]
+
+SYSTEM = (
+    "You recommend films and series. Recommend exactly {count} that fit the conversation, that the user has "
+    "not seen and that hold nothing the user wants to avoid. Write one a line, the best first, each as: "
+    "Title (Year)"
+)
+"""The default instruction."""
+
+_ALWAYS = ("prompt", "groundtruth_with_release_year", "seen_titles", "constraints")
+_IF_THERE = ("id", "user", "time", "completion", STATED, "groundtruth_removed")
+
+_FIRST_YEAR, _LAST_YEAR = 1800, 2099
+"""Years that a list can name, so that a title can be hit."""
+
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
+"""Moments that a calendar has: the years 1 to 9999."""
+
+
+@component
+class ToDataset:
+    """Makes records of samples: the instruction in front, the columns that are read, a split.
+
+    Rows that have a ``split`` keep it, the others are dealt out as the transform ``split`` does, with
+    the same options. All rows are surveyed first, and what would leak is kept out:
+
+    - ``by: user`` promises that no user is in two splits, ``by: time`` that no split begins before an
+      earlier one has ended. If the rows' own splits break the promise, that is an error.
+    - A conversation whose very words (case, punctuation, system message and stated constraints apart)
+      are also in an earlier split is removed. Training keeps its copy, and validation before the test,
+      so evaluation never sees a prompt that was trained on.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = ("prompt", "groundtruth_with_release_year")
+
+    system: str | None = SYSTEM
+    """Instruction that becomes the system message; ``{count}`` is filled with *list_length*. A prompt
+    that has a system message keeps its own. None for no instruction."""
+    list_length: int = Field(default=10, ge=1)
+    """Titles that the policy is asked for."""
+    by: By = "user"
+    """What splits keep apart: users, times, or nothing but the samples."""
+    train: float = Field(default=0.8, ge=0, le=1)
+    """Share of the samples to train on; the three shares sum to 1."""
+    validation: float = Field(default=0.1, ge=0, le=1)
+    """Share of the samples to choose by."""
+    test: float = Field(default=0.1, ge=0, le=1)
+    """Share of the samples to report on."""
+    seed: int = Field(default=0, ge=0)
+    """Another seed deals anew; by time it has no effect."""
+    keep: list[str] = Field(default_factory=list)
+    """Further columns of the samples that are to be in the records."""
+
+    def __post_init__(self) -> None:
+        """Refuse shares that do not sum to 1."""
+        self._split()
+
+    def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Refuse to work without the survey."""
+        del rows
+        raise ConfigError("to-dataset has to survey all rows first, and this caller did not")
+
+    def survey(self, rows: Iterable[Row]) -> Transform:
+        """Deal the rows out, and look for what would leak.
+
+        Raises:
+            DataError: The splits that the rows came with break the promise of *by*.
+        """
+        survey = LeakSurvey(self.by)
+        split = self._split()
+        reading = survey.reading(self._sound(rows), split)
+        dealer = split.survey(reading)
+        deque(reading, maxlen=0)  # unless it deals by time, the split has read none of them
+        return RecordMaker(self, dealer, survey.first_splits(dealer))
+
+    def record(self, row: Row) -> Row:
+        """Make a record of a sample, still without a split.
+
+        Raises:
+            DataError: It is not what ``saferec train`` reads.
+        """
+        wanted = [column for column in (*_ALWAYS, *_IF_THERE, *self.keep) if row.get(column) is not None]
+        record = {"seen_titles": [], "constraints": [], **plain_record({name: row[name] for name in wanted})}
+        prompt = list(ending_with_the_user(record["prompt"]))
+        if any(message["role"] == "system" for message in prompt[1:]):
+            raise DataError("prompt: a system message can only be the first one")
+        if self.system is not None and prompt[0]["role"] != "system":
+            instruction = self.system.replace("{count}", str(self.list_length))
+            prompt.insert(0, {"role": "system", "content": instruction})
+        return _checked({**record, "prompt": prompt})
+
+    def _split(self) -> Split:
+        return Split(by=self.by, train=self.train, validation=self.validation, test=self.test, seed=self.seed)
+
+    def _sound(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Leave out the rows that will be rejected: what is not in the dataset cannot leak."""
+        for row in rows:
+            try:
+                self.record(row)
+            except DataError:
+                continue
+            yield row
+
+
+@dataclass(frozen=True)
+class RecordMaker:
+    """What :class:`ToDataset` becomes once it has seen all rows."""
+
+    options: ToDataset
+    dealer: Transform
+    """Deals out the rows that have no split."""
+    first_splits: Mapping[int, int]
+    """The first split of each conversation that is in several, both as numbers."""
+    columns: ClassVar[tuple[str, ...]] = ToDataset.columns
+
+    def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Make records, and remove those that an earlier split has in the same words."""
+        for row in rows:
+            record = self.options.record(row)
+            kept_apart_by(row, self.options.by)  # it was not surveyed if it does not tell
+            split = split_index(row, self.dealer)
+            first = self.first_splits.get(conversation_key(row), split)
+            if first < split:
+                yield Removed(row, f"same conversation in {SPLITS[first]}", {"split": SPLITS[split]})
+                continue
+            record["split"] = SPLITS[split]
+            yield {name: record[name] for name in sorted(record, key=_place)}
+
+
+def _place(column: str) -> int:
+    """Put the columns that all datasets have in front; the others keep their order."""
+    return COLUMNS.index(column) if column in COLUMNS else len(COLUMNS)
+
+
+def _checked(record: Row) -> Row:
+    """Return a record that `saferec train` reads, and that every file format can hold."""
+    truth = record["groundtruth_with_release_year"]
+    if not truth:
+        raise DataError("groundtruth_with_release_year: wanted at least one title, but it is empty")
+    for name, year in truth:
+        if not _FIRST_YEAR <= year <= _LAST_YEAR:
+            raise DataError(f"groundtruth_with_release_year: the year of {name!r} is {year}")
+    last = record.get("completion", [None])[-1]
+    if last and (last["role"] != "assistant" or not last["content"].strip()):
+        raise DataError(f"completion: wanted words of the assistant, but got {last!r}")
+    for column in {"id", "user"} & record.keys():
+        record[column] = name_of(record, column)
+    time = record.get("time")
+    if time is not None and (type(time) is not int or not _FIRST_SECOND <= time <= _LAST_SECOND):
+        raise DataError(f"time: wanted whole seconds since 1970, but got {time!r}")
+    try:
+        json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the record cannot be written: {error}") from error
+    return record

@@ -1,0 +1,68 @@
+"""What the sections of a dataset card are made of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+__all__ = ["Answer", "Cell", "Section", "Table", "percent", "sizes"]
+
+_MOST_SIZES = 12
+"""Rows of a table of sizes; what is larger counts in the last."""
+
+
+class Answer(NamedTuple):
+    """The outcome of a check."""
+
+    text: str
+    good: bool
+
+
+Cell = str | int | Answer
+"""Text as the data have it, not escaped, a number, or an answer."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Figures; the first column says what a row is about."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: list[tuple[Cell, ...]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with what stands under it."""
+
+    title: str
+    text: str = ""
+    tables: list[Table] = field(default_factory=list)
+    code: str = ""
+    """Commands."""
+    charts: tuple[str, ...] = ()
+    """Names of the charts that show the first table."""
+
+
+def sizes(counts: Sequence[Counter[int]]) -> list[tuple[str, list[int]]]:
+    """Line counts by size up, one row per size from the smallest to the largest without gaps.
+
+    Sizes that are far above are put together: ``"12+"``.
+    """
+    found = sorted(size for size in set().union(*counts) if any(count[size] for count in counts))
+    if not found:
+        return []
+    first, last = found[0], found[-1]
+    stop = min(last, first + _MOST_SIZES - 1)
+    rows = [(str(size), [count[size] for count in counts]) for size in range(first, stop + 1)]
+    if last > stop:
+        above = [sum(times for size, times in count.items() if size >= stop) for count in counts]
+        rows[-1] = (f"{stop}+", above)
+    return rows
+
+
+def percent(part: float, whole: float) -> str:
+    """Write a share; of nothing there is none."""
+    return f"{100 * part / whole:.1f} %" if whole else ""

@@ -1,0 +1,52 @@
+"""What tells that a model would be tested on what it was trained on: the same words, the same user."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from saferec_core.pipeline.stated import stated_in
+from saferec_core.records import messages_of
+from saferec_core.transforms import Row
+
+__all__ = ["conversation_key", "small_hash"]
+
+_WORD = re.compile(r"[^\W_]+")
+
+_LINKS = ("", "also ", "and ", "plus ", "one more thing ", "and one more thing ")
+"""Words that may link the sentence of a constraint to the one in front of it."""
+
+
+def conversation_key(row: Row) -> int:
+    """Return the same number for prompts that say the same.
+
+    Case, punctuation, white space, system messages and the sentences that state constraints (column
+    ``constraints_stated``) do not count: a conversation stays itself when other traits are put in.
+
+    Raises:
+        DataError: The prompt holds no messages.
+    """
+    sentences = (_words(sentence).lstrip() for _, sentence in stated_in(row))
+    stated = sorted(filter(None, sentences), key=len, reverse=True)
+    turns = []
+    for message in messages_of(row):
+        if message["role"] == "system":
+            continue
+        text = _words(message["content"])
+        for sentence in stated:
+            for link in _LINKS[::-1]:
+                text = text.replace(f" {link}{sentence}", " ")
+        if text.strip():
+            turns.append(f"{message['role']}:{text}")
+    return small_hash("\n".join(turns))
+
+
+def small_hash(text: str) -> int:
+    """Hash a text to 64 bits, of which millions fit into memory and hardly ever two agree."""
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def _words(text: str) -> str:
+    """Return the words with a space around each of them."""
+    return f" {' '.join(_WORD.findall(text.casefold()))} "
