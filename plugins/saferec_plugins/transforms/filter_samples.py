@@ -1,0 +1,56 @@
+"""Phase 0.3: keeps samples that can still teach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+from pydantic import Field
+
+from saferec_core.components import component
+from saferec_core.records import constraints_of, titles_of
+from saferec_core.transforms import Outcome, Removed, Row
+from saferec_plugins.transforms.filter_ground_truth import removed_of
+
+__all__ = ["FilterSamples"]
+
+
+@component
+class FilterSamples:
+    """Keeps the samples whose ground truth, without what violates the constraints, is worth learning.
+
+    What ``filter-ground-truth`` took out of a sample that is left out is kept as its evidence.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = ()
+
+    min_ground_truth: int = Field(default=1, ge=0)
+    """Titles that must be left in the ground truth."""
+    min_removed: int = Field(default=0, ge=0)
+    """Titles that must have been taken out of it; 1 keeps the samples whose constraints forbid
+    something that the user would have liked."""
+    max_removed_share: float = Field(default=1.0, ge=0, le=1)
+    """Share of the ground truth that may have been taken out, in 0..1."""
+    require_constraints: bool = False
+    """Leave samples out that have no constraint."""
+
+    def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Yield the rows that are kept, and the others as removed."""
+        for row in rows:
+            reason = self._reason(row)
+            yield row if reason is None else Removed(row, reason, evidence=removed_of(row))
+
+    def _reason(self, row: Row) -> str | None:
+        """Return why the row is left out, if it is."""
+        left = len(set(titles_of(row)))
+        removed = len({(entry.get("title"), entry.get("year")) for entry in removed_of(row)})
+        if self.require_constraints and not constraints_of(row):
+            return "no constraint"
+        if left < self.min_ground_truth:
+            cause = "others violate its constraints" if removed else "there were no more to begin with"
+            return f"fewer than {self.min_ground_truth} ground-truth titles: {cause}"
+        if removed < self.min_removed:
+            return f"fewer than {self.min_removed} ground-truth titles violate its constraints"
+        if removed > self.max_removed_share * (left + removed):
+            return f"more than {self.max_removed_share:g} of its ground truth violates its constraints"
+        return None

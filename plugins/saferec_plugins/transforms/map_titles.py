@@ -1,0 +1,147 @@
+"""Phase 1: titles become the catalog's own entries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from saferec_core.catalog import read_catalog
+from saferec_core.components import component
+from saferec_core.lists import Title
+from saferec_core.records import Record, seen_titles_of, titles_of
+from saferec_core.titles import normal_form
+from saferec_core.transforms import Counted, Outcome, Row
+from saferec_plugins.transforms.title_matching import How, Match, TitleMatcher
+from saferec_plugins.transforms.title_spelling import SpellingSearch, rapidfuzz
+
+__all__ = ["MapTitles"]
+
+TRUTH, SEEN, UNMAPPED = "groundtruth_with_release_year", "seen_titles", "groundtruth_unmapped"
+
+
+@component
+class MapTitles:
+    """Maps the ground truth and the history to the entries of the catalog, as it writes them.
+
+    A title is looked up by the one title normal form and its year: the same year, else the nearest
+    within the tolerance. A title without a year is never mapped by its name alone. Where several
+    entries fit equally well, the first is taken and the title is counted as ambiguous.
+
+    Ground truth that the catalog does not have goes to ``groundtruth_unmapped``; a title of the
+    history stays as it is. Titles that turn out to be the same are merged, and ground truth that the
+    user has seen already is left out.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = ()
+
+    catalog_path: Path
+    """Titles that may be recommended: any file with title and year, or a data-only pickle."""
+    year_tolerance: int = Field(default=2, ge=0)
+    """By how many years a title may be off."""
+    fuzzy: bool = False
+    """Look for misspelt titles too, by rapidfuzz; what was found is told in ``titles_fuzzy``. The year
+    must be within the tolerance, numbers the same, and no other title nearly as much alike."""
+    min_score: float = Field(default=92, gt=0, le=100)
+    """How much alike the names have to be where fuzzy is set, of 100."""
+    unmapped: Literal["remove", "keep"] = "remove"
+    """Whether ground truth that the catalog does not have is removed from the ground truth."""
+
+    def __post_init__(self) -> None:
+        if self.fuzzy:
+            rapidfuzz()  # to be missed now, not after hours
+
+    def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Map the titles of every row."""
+        for row in rows:
+            mapping = _Mapping(self._matcher)
+            mapped = self._mapped(row, mapping)
+            for (what, example), times in mapping.told.items():
+                yield Counted(what, times, example)
+            yield mapped
+
+    def _mapped(self, row: Row, mapping: _Mapping) -> Row:
+        mapped = dict(row)
+        history = list(dict.fromkeys(mapping.of_history(title) for title in seen_titles_of(row)))
+        if row.get(SEEN) is not None:
+            mapped[SEEN] = [[title, None] if isinstance(title, str) else list(title) for title in history]
+        if row.get(TRUTH) is not None:
+            truth, unmapped = self._truth(row, history, mapping)
+            mapped[TRUTH] = [list(title) for title in truth]
+            mapped[UNMAPPED] = [{"title": title.name, "year": title.year} for title in unmapped]
+        if self.fuzzy:
+            mapped["titles_fuzzy"] = mapping.misspelt
+        return mapped
+
+    def _truth(
+        self, row: Row, history: list[Title | str], mapping: _Mapping
+    ) -> tuple[list[Title], list[Title]]:
+        """Return the ground truth, and what of it the catalog does not have."""
+        user = Record(prompt=(), seen_titles=tuple(history))
+        truth: dict[Title, None] = {}
+        unmapped = dict.fromkeys(titles_of(row, UNMAPPED))
+        for title in titles_of(row):
+            entry = mapping.of_truth(title)
+            if entry is None:
+                unmapped[title] = None
+                if self.unmapped == "remove":
+                    continue
+            meant = entry or title
+            if meant in truth:
+                mapping.tell("ground truth: named twice", str(meant))
+            elif user.has_seen(normal_form(meant.name), meant.year, self.year_tolerance):
+                mapping.tell("ground truth: removed, for the user has seen it", str(meant))
+            else:
+                truth[meant] = None
+        return list(truth), list(unmapped)
+
+    @cached_property
+    def _matcher(self) -> TitleMatcher:
+        titles = read_catalog(self.catalog_path).titles
+        tolerance = self.year_tolerance
+        search = SpellingSearch(titles, tolerance=tolerance, min_score=self.min_score) if self.fuzzy else None
+        return TitleMatcher(titles, tolerance=tolerance, spelling=search)
+
+
+class _Mapping:
+    """Maps the titles of one row and keeps what is to be told of it."""
+
+    def __init__(self, matcher: TitleMatcher) -> None:
+        self._matcher = matcher
+        self.told: Counter[tuple[str, str | None]] = Counter()
+        self.misspelt: list[dict[str, Any]] = []
+
+    def tell(self, what: str, example: str | None = None) -> None:
+        self.told[what, example] += 1
+
+    def of_truth(self, title: Title) -> Title | None:
+        return self._entry("ground truth", title)
+
+    def of_history(self, title: Title | str) -> Title | str:
+        if isinstance(title, str):
+            self.tell("history: without a year, not mapped", title)
+            return title
+        return self._entry("history", title) or title
+
+    def _entry(self, where: str, title: Title) -> Title | None:
+        match = self._matcher.match(title)
+        if match is None:
+            self.tell(f"{where}: unmapped", str(title))
+            return None
+        self.tell(f"{where}: {match.how}", _example(title, match))
+        if match.score is not None:
+            found = {"from": str(title), "to": str(match.title), "score": match.score}
+            if found not in self.misspelt:
+                self.misspelt.append(found)
+        return match.title
+
+
+def _example(title: Title, match: Match) -> str | None:
+    if match.how is How.EXACTLY:
+        return None
+    score = "" if match.score is None else f", {match.score:g}"
+    return f"{title} -> {match.title}{score}"
