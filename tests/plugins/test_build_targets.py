@@ -19,10 +19,10 @@ from saferec_core.records import Record
 from saferec_core.titles import TitleIndex, normal_form
 from saferec_core.transforms import Counted, Removed, Surveying
 from saferec_plugins.parsers.title_year import TitleYearParser
-from saferec_plugins.transforms import co_mentions
-from saferec_plugins.transforms.build_targets import BuildTargets
-from saferec_plugins.transforms.co_mentions import Mentions, drawn_in_order
-from saferec_plugins.transforms.reasoning import as_prose
+from saferec_plugins.targets import co_mentions
+from saferec_plugins.targets.build_targets import BuildTargets
+from saferec_plugins.targets.co_mentions import Mentions, drawn_in_order
+from saferec_plugins.targets.reasoning import as_prose
 
 GORE, DRUGS, SUICIDE = (
     "Anti-gore / squeamish",
@@ -415,7 +415,7 @@ def test_an_oracle_that_contradicts_itself_stops_the_run(options, monkeypatch):
             return [Verdict(True, {}, traits) for traits in violated]
 
     monkeypatch.setattr(
-        "saferec_plugins.transforms.build_targets.build_oracle", lambda choice, *, year_tolerance: TwoFaced()
+        "saferec_plugins.targets.build_targets.build_oracle", lambda choice, *, year_tolerance: TwoFaced()
     )
     row = row_of(1, truth=[A], constraints=[GORE, DRUGS])
 

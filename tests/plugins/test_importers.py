@@ -17,13 +17,13 @@ from saferec_core.errors import ConfigError, DataError
 from saferec_core.records import constraints_of, messages_of, seen_titles_of, titles_of
 from saferec_core.rows import read_rows
 from saferec_core.transforms import Counted, Rejected, Removed
-from saferec_plugins.transforms.from_inspired import FromInspired
-from saferec_plugins.transforms.from_movielens import FromMovielens
-from saferec_plugins.transforms.from_reddit import FromReddit
-from saferec_plugins.transforms.from_redial import FromRedial
-from saferec_plugins.transforms.from_table import FromTable
-from saferec_plugins.transforms.named_films import names_film
-from saferec_plugins.transforms.raw_values import moment, title_and_year, titles_in
+from saferec_plugins.importers.inspired import FromInspired
+from saferec_plugins.importers.movielens import FromMovielens
+from saferec_plugins.importers.reddit import FromReddit
+from saferec_plugins.importers.redial import FromRedial
+from saferec_plugins.importers.table import FromTable
+from saferec_plugins.importers.named_films import names_film
+from saferec_plugins.importers.raw_values import moment, title_and_year, titles_in
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 TRUTH = "groundtruth_with_release_year"

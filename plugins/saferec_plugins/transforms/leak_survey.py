@@ -12,7 +12,7 @@ from saferec_core.errors import DataError
 from saferec_core.pipeline.leakage import conversation_key, small_hash
 from saferec_core.pipeline.publish import SPLITS, split_of
 from saferec_core.transforms import Row, Transform
-from saferec_plugins.transforms.raw_values import name_of
+from saferec_plugins.importers.raw_values import name_of
 
 __all__ = ["By", "LeakSurvey", "kept_apart_by", "split_index"]
 

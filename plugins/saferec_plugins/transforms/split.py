@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from saferec_core.components import component
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.transforms import Outcome, Row, Transform
-from saferec_plugins.transforms.raw_values import is_nothing, name_of
+from saferec_plugins.importers.raw_values import is_nothing, name_of
 
 __all__ = ["Split"]
 

@@ -17,9 +17,9 @@ from saferec_core.pipeline.leakage import conversation_key
 from saferec_core.pipeline.publish import SPLITS, plain_record
 from saferec_core.pipeline.stated import STATED
 from saferec_core.transforms import Outcome, Removed, Row, Transform
+from saferec_plugins.importers.raw_values import name_of
+from saferec_plugins.importers.samples import ending_with_the_user
 from saferec_plugins.transforms.leak_survey import By, LeakSurvey, kept_apart_by, split_index
-from saferec_plugins.transforms.raw_values import name_of
-from saferec_plugins.transforms.samples import ending_with_the_user
 from saferec_plugins.transforms.split import Split
 
 __all__ = ["SYSTEM", "ToDataset"]

@@ -11,7 +11,7 @@ from saferec_core.components import component
 from saferec_core.errors import DataError, near_misses
 from saferec_core.records import Message, constraints_of, messages_of
 from saferec_core.transforms import Counted, Outcome, Row
-from saferec_plugins.transforms.raw_values import (
+from saferec_plugins.importers.raw_values import (
     RawTitle,
     is_nothing,
     moment,
@@ -20,7 +20,7 @@ from saferec_plugins.transforms.raw_values import (
     title_and_year,
     titles_in,
 )
-from saferec_plugins.transforms.samples import content_id, ending_with_the_user, sample
+from saferec_plugins.importers.samples import content_id, ending_with_the_user, sample
 
 __all__ = ["FromTable"]
 

@@ -15,8 +15,8 @@ from saferec_core.components import component
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.rows import read_rows
 from saferec_core.transforms import Counted, Outcome, Rejected, Removed, Row
-from saferec_plugins.transforms.raw_values import RawTitle, moment, name_of, text_of, title_and_year
-from saferec_plugins.transforms.samples import sample
+from saferec_plugins.importers.raw_values import RawTitle, moment, name_of, text_of, title_and_year
+from saferec_plugins.importers.samples import sample
 
 __all__ = ["FromMovielens"]
 

@@ -15,10 +15,10 @@ from saferec_core.errors import ConfigError, DataError
 from saferec_core.rows import read_rows
 from saferec_core.titles import normal_form
 from saferec_core.transforms import Counted, Outcome, Rejected, Row
-from saferec_plugins.transforms.converted import read_converted
-from saferec_plugins.transforms.dialogues import Cut, Dialogue, Film, Turn, cut_into_samples, merged
-from saferec_plugins.transforms.named_films import SHORTEST_NAME, names_film
-from saferec_plugins.transforms.raw_values import RawTitle, is_nothing, text_of, titles_in
+from saferec_plugins.importers.converted import read_converted
+from saferec_plugins.importers.dialogues import Cut, Dialogue, Film, Turn, cut_into_samples, merged
+from saferec_plugins.importers.named_films import SHORTEST_NAME, names_film
+from saferec_plugins.importers.raw_values import RawTitle, is_nothing, text_of, titles_in
 
 __all__ = ["FromInspired"]
 

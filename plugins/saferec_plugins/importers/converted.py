@@ -11,8 +11,8 @@ from urllib.parse import unquote
 from saferec_core.errors import DataError
 from saferec_core.rows import whole_year
 from saferec_core.transforms import Row
-from saferec_plugins.transforms.dialogues import Dialogue, Film, Turn, merged
-from saferec_plugins.transforms.raw_values import is_nothing, name_of
+from saferec_plugins.importers.dialogues import Dialogue, Film, Turn, merged
+from saferec_plugins.importers.raw_values import is_nothing, name_of
 
 __all__ = ["read_converted"]
 

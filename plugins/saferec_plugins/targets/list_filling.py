@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from saferec_core.lists import Title
 from saferec_core.titles import normal_form
-from saferec_plugins.transforms.co_mentions import CoMentions, drawn_in_order
+from saferec_plugins.targets.co_mentions import CoMentions, drawn_in_order
 
 __all__ = ["ListFiller", "NamedTitles", "Place", "Source"]
 

@@ -12,7 +12,7 @@ from saferec_core.errors import DataError
 from saferec_core.records import Message
 from saferec_core.titles import normal_form
 from saferec_core.transforms import Counted, Outcome, Removed, Row
-from saferec_plugins.transforms.raw_values import RawTitle, finite
+from saferec_plugins.importers.raw_values import RawTitle, finite
 
 __all__ = ["content_id", "ending_with_the_user", "sample"]
 

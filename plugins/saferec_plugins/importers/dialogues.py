@@ -8,8 +8,8 @@ from itertools import chain
 from typing import Literal
 
 from saferec_core.transforms import Counted, Outcome, Removed, Row
-from saferec_plugins.transforms.raw_values import RawTitle
-from saferec_plugins.transforms.samples import sample
+from saferec_plugins.importers.raw_values import RawTitle
+from saferec_plugins.importers.samples import sample
 
 __all__ = ["Cut", "Dialogue", "Film", "Turn", "cut_into_samples", "merged"]
 

@@ -22,11 +22,11 @@ from saferec_core.records import constraints_of, messages_of, seen_titles_of, ti
 from saferec_core.traits import Trait, read_traits
 from saferec_core.transforms import Counted, Outcome, Removed, Row, rng_of
 from saferec_plugins.parsers.title_year import TitleYearParser
-from saferec_plugins.transforms.co_mentions import CoMentions, Mentions
-from saferec_plugins.transforms.list_filling import ListFiller, NamedTitles, Place
-from saferec_plugins.transforms.reasoning import reasoning
-from saferec_plugins.transforms.safe_titles import SafeTitles
-from saferec_plugins.transforms.target_checks import against_the_oracle, against_the_user
+from saferec_plugins.targets.co_mentions import CoMentions, Mentions
+from saferec_plugins.targets.list_filling import ListFiller, NamedTitles, Place
+from saferec_plugins.targets.reasoning import reasoning
+from saferec_plugins.targets.safe_titles import SafeTitles
+from saferec_plugins.targets.target_checks import against_the_oracle, against_the_user
 from saferec_plugins.transforms.verdicts import check_traits
 
 __all__ = ["BuildTargets"]

@@ -11,9 +11,9 @@ from urllib.parse import unquote
 from saferec_core.components import component
 from saferec_core.errors import DataError
 from saferec_core.transforms import Outcome, Row
-from saferec_plugins.transforms.converted import read_converted
-from saferec_plugins.transforms.dialogues import Cut, Dialogue, Film, Turn, cut_into_samples, merged
-from saferec_plugins.transforms.raw_values import RawTitle, is_nothing, name_of, title_and_year
+from saferec_plugins.importers.converted import read_converted
+from saferec_plugins.importers.dialogues import Cut, Dialogue, Film, Turn, cut_into_samples, merged
+from saferec_plugins.importers.raw_values import RawTitle, is_nothing, name_of, title_and_year
 
 __all__ = ["FromRedial"]
 

@@ -9,8 +9,8 @@ from saferec_core.components import component
 from saferec_core.errors import DataError
 from saferec_core.records import constraints_of, messages_of
 from saferec_core.transforms import Outcome, Row
-from saferec_plugins.transforms.raw_values import is_nothing, moment, name_of, titles_in
-from saferec_plugins.transforms.samples import content_id, ending_with_the_user, sample
+from saferec_plugins.importers.raw_values import is_nothing, moment, name_of, titles_in
+from saferec_plugins.importers.samples import content_id, ending_with_the_user, sample
 
 __all__ = ["FromReddit"]
 

@@ -8,7 +8,7 @@ from saferec_core.lists import Title
 from saferec_core.oracle import Oracle, Question
 from saferec_core.records import Record
 from saferec_core.titles import normal_form
-from saferec_plugins.transforms.list_filling import Place, Source
+from saferec_plugins.targets.list_filling import Place, Source
 from saferec_plugins.transforms.verdicts import answers_of
 
 __all__ = ["against_the_oracle", "against_the_user"]

@@ -1,0 +1,1 @@
+"""Importers: transforms that make samples of other people's files."""
