@@ -76,7 +76,10 @@ def make_world(folder: Path) -> list[tuple[str, int]]:
 
 
 def write_dialogues(path: Path, titles: list[tuple[str, int]], number: int) -> None:
-    """Write dialogues of about ten turns that name eight films of one neighbourhood."""
+    """Write dialogues of ten turns that name five or six films of one neighbourhood.
+
+    They give 2.5 samples each, as ReDial's do.
+    """
     rng = random.Random(1)
     chat = (
         "I am looking for something to watch with friends tonight.",
@@ -87,7 +90,7 @@ def write_dialogues(path: Path, titles: list[tuple[str, int]], number: int) -> N
     with path.open("w") as file:
         for dialogue in range(number):
             centre = rng.randrange(TITLES)
-            films = [(centre + step) % TITLES for step in rng.sample(range(60), 8)]
+            films = [(centre + step) % TITLES for step in rng.sample(range(60), rng.choice((5, 6)))]
             mentions = {str(film): "{} ({})".format(*titles[film]) for film in films}
             messages, answers = [], {}
             for turn in range(10):

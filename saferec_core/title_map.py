@@ -24,6 +24,9 @@ _SCHEMA = pa.schema(
 )
 
 
+_NUMPY = {pa.uint64(): np.uint64, pa.int16(): np.int16, pa.int32(): np.int32, pa.uint8(): np.uint8}
+
+
 class TitleMap:
     """Finds titles as a :class:`~saferec_core.titles.TitleIndex` does, by an Arrow table.
 
@@ -124,11 +127,10 @@ class TitleMap:
         """Tell where the name in the row has the query's normal form, not its hash alone."""
         if not len(rows):
             return np.zeros(0, dtype=bool)
-        asked = pa.array([forms[query] for query in queries], type=pa.large_string())
-        same: npt.NDArray[np.bool_] = pc.equal(self._forms.take(pa.array(rows)), asked).to_numpy(
-            zero_copy_only=False
-        )
-        return same
+        asked = pa.array([forms[query] for query in queries.tolist()], type=pa.large_string())
+        places = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)])
+        same = pc.equal(self._forms.take(places), asked)
+        return _as_array(same.cast(pa.uint8())).astype(np.bool_)
 
 
 def _hashes(forms: Sequence[str]) -> npt.NDArray[np.uint64]:
@@ -148,9 +150,15 @@ def _first_of_each(
 
 
 def _one_chunk(column: Any) -> Any:
+    """Return a column in one piece; it is copied only if it is not in one."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _as_array(column: Any) -> Any:
-    """Return a column as an array over the very same memory, where it comes in one piece."""
-    return _one_chunk(column).to_numpy(zero_copy_only=False)
+    """Return a column without nulls as an array over the very same memory.
+
+    Arrow's own conversion imports pandas.
+    """
+    chunk = _one_chunk(column) if isinstance(column, pa.ChunkedArray) else column
+    array = np.frombuffer(chunk.buffers()[1], dtype=_NUMPY[chunk.type])
+    return array[chunk.offset : chunk.offset + len(chunk)]

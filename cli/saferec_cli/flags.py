@@ -28,7 +28,7 @@ DOCUMENT_NAMES: Mapping[str, tuple[str, str]] = {
     "lambda-count": ("rewards.count.weight", "Weight of the count reward; 0 leaves it out."),
     "target-count": ("rewards.count.target", "Titles that a completion should list."),
     "risk-threshold": ("oracle.risk_threshold", "A risk of at least this is a violation, in 0..1."),
-    "oracle-path": ("oracle.path", "Table of risks for the oracle (JSONL or Parquet)."),
+    "oracle-path": ("oracle.path", "Oracle file, or a table of risks (JSONL, Parquet)."),
 }
 """Flags that the Safe-Rank-GRPO document has under other names, or for options of components."""
 

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from saferec_cli import data, evaluate, plugins, sft, train
+from saferec_cli import data, evaluate, oracle, plugins, sft, train
 from saferec_core.errors import SaferecError
 
 __all__ = ["app", "main"]
@@ -28,6 +28,7 @@ app.command()(train.train)
 app.command()(sft.sft)
 app.command("eval")(evaluate.evaluate)
 app.add_typer(data.app, name="data")
+app.add_typer(oracle.app, name="oracle")
 app.add_typer(plugins.app, name="plugins")
 
 

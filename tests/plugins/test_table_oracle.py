@@ -6,7 +6,9 @@ import pytest
 
 from saferec_core.components import build
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
-from saferec_core.oracle import Question
+from saferec_core.lists import Title
+from saferec_core.oracle import Evidence, Explaining, Question
+from saferec_core.oracle_file import OracleTitle, write_oracle_file
 from saferec_plugins.oracles.risk import parent_guide_risk, trait_risk
 from saferec_plugins.oracles.table import TableOracle
 
@@ -285,6 +287,102 @@ def test_a_table_may_be_parquet_in_which_every_row_has_every_trait(tmp_path):
     assert oracle.traits == {GORE, DRUGS}
     assert ask(oracle, "Saw", 2004, GORE).violated == (GORE,)
     assert not ask(oracle, "Saw", 2004, DRUGS).known
+
+
+# --- oracle files ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def oracle_file(tmp_path):
+    """Write titles with their risks to an oracle file, and make the oracle that reads it."""
+
+    def make(risks, **options):
+        titles = [
+            OracleTitle(title, tuple(Evidence(*told, "scores", "seen") for told in each.items()))
+            for title, each in risks.items()
+        ]
+        path = tmp_path / "oracle.arrow"
+        write_oracle_file(path, titles, [GORE, DRUGS], {"sources": []}, overwrite=True)
+        return TableOracle(path=path, **options)
+
+    return make
+
+
+def test_an_oracle_file_is_judged_like_a_table(oracle_file, table):
+    risks = {
+        Title("Saw", 2004): {GORE: 1.0, DRUGS: 0.1},
+        Title("Up", 2009): {GORE: 0.0},
+        Title("Funny Games", 1997): {GORE: 0.7},
+        Title("Funny Games", 2007): {DRUGS: 0.66},
+    }
+    rows = [{"title": title.name, "year": title.year, "risk": each} for title, each in risks.items()]
+    names = ("Saw", "The Saw!", "Up", "Funny Games", "Nobody's Film")
+    questions = [
+        Question(name, year, constraints)
+        for name in names
+        for year in range(1990, 2012)
+        for constraints in ((), (GORE,), (DRUGS,), (GORE, DRUGS))
+    ]
+    file, other = oracle_file(risks), table(*rows)
+
+    assert file.traits == other.traits == {GORE, DRUGS}
+    for _ in range(2):
+        assert file.judge(questions) == other.judge(questions)
+
+
+@pytest.mark.parametrize("risk", [0.1, 0.3, 1 / 3, 0.55, 0.66, 2 / 3, 0.7, 0.9, 1.0])
+def test_a_risk_of_an_oracle_file_reaches_the_same_threshold(oracle_file, risk):
+    title = Title("Saw", 2004)
+
+    verdict = ask(oracle_file({title: {GORE: risk}}, risk_threshold=risk), *title, GORE)
+    assert verdict.violated == (GORE,)
+    assert verdict.risks[GORE] == pytest.approx(risk, abs=1e-6)
+    if risk < 1:
+        assert not ask(oracle_file({title: {GORE: risk}}, risk_threshold=risk + 1e-5), *title, GORE).violated
+
+
+def test_a_trait_that_an_oracle_file_does_not_have_is_an_error_with_the_near_miss(oracle_file):
+    oracle = oracle_file({Title("Saw", 2004): {GORE: 1.0}})
+
+    for name in ("Saw", "Nobody's Film"):
+        with pytest.raises(UnknownNameError, match=r"unknown trait 'Anti-gore / squeemish'.*Did you mean"):
+            ask(oracle, name, 2004, "Anti-gore / squeemish")
+
+
+def test_an_oracle_file_that_is_none_is_named(tmp_path):
+    (tmp_path / "oracle.arrow").write_text(json.dumps(SAW), encoding="utf-8")
+
+    with pytest.raises(DataError, match=r"oracle\.arrow is no oracle file"):
+        _ = TableOracle(path=tmp_path / "oracle.arrow").traits
+
+
+# --- what a verdict rests on -------------------------------------------------------------------
+
+
+def test_a_table_explains_that_it_states_the_risk(table):
+    oracle = table({**SAW, "risk": {GORE: 0.5, DRUGS: 0.9}})
+
+    assert isinstance(oracle, Explaining)
+    assert oracle.explain(Question("saw", 2005, (GORE, DRUGS))) == [
+        Evidence(DRUGS, 0.9, "oracle.jsonl", "risk stated in the table"),
+        Evidence(GORE, 0.5, "oracle.jsonl", "risk stated in the table"),
+    ]
+
+
+def test_an_oracle_file_explains_with_its_evidence(oracle_file):
+    oracle = oracle_file({Title("Saw", 2004): {GORE: 0.5, DRUGS: 0.9}})
+
+    assert oracle.explain(Question("saw", 2005, (GORE,))) == [Evidence(GORE, 0.5, "scores", "seen")]
+    assert oracle.explain(Question("saw", 2005, ())) == []
+
+
+def test_of_an_unknown_title_there_is_nothing_to_explain(table, oracle_file):
+    title = Title("Saw", 2004)
+
+    for oracle in (table({**SAW, "risk": {GORE: 0.5}}), oracle_file({title: {GORE: 0.5}})):
+        assert oracle.explain(Question("Saw", 1990, (GORE,))) == []
+        with pytest.raises(UnknownNameError):
+            oracle.explain(Question("Saw", 1990, ("Gore",)))
 
 
 # --- what the research code's oracle missed ----------------------------------------------------

@@ -19,5 +19,5 @@ def saferec_register_oracles(registry: Registry[Oracle]) -> None:
     registry.add(
         "table",
         "saferec_plugins.oracles.table:TableOracle",
-        summary="SafetyOracle: looks the risk of each title up in a table (JSONL).",
+        summary="SafetyOracle: looks risks up in an oracle file (.arrow) or a table (JSONL).",
     )

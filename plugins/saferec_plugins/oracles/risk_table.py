@@ -9,13 +9,48 @@ from typing import Any
 
 from saferec_core.errors import DataError
 from saferec_core.lists import Title
+from saferec_core.oracle import Evidence
 from saferec_core.rows import read_rows, whole_year
+from saferec_core.titles import TitleIndex
 from saferec_plugins.oracles.risk import MOST_SEVERE, trait_risk
 
-__all__ = ["Weights", "read_risks", "read_weights"]
+__all__ = ["RiskTable", "Weights", "read_risks", "read_weights"]
 
 Weights = Mapping[str, Sequence[float]]
 """Weight of each category of the parental guide, by trait."""
+
+
+class RiskTable:
+    """A table of stated risks, in memory."""
+
+    def __init__(self, path: Path, weights: Weights, *, risk_threshold: float) -> None:
+        """Read the table at *path*; see `read_risks`."""
+        risks = read_risks(path, weights)
+        self.traits = frozenset(weights).union(*risks.values())
+        """The traits that the table has a risk for."""
+        self.threshold = risk_threshold
+        """A risk of at least this is a violation."""
+        self._path = path
+        self._index = TitleIndex(risks)
+        self._risks = list(risks.values())
+
+    def find_many(self, names: Sequence[str], years: Sequence[int], *, tolerance: int) -> list[int]:
+        """Return the rows of titles, -1 for one that is not known."""
+        found = (
+            self._index.find(name, year, tolerance=tolerance) for name, year in zip(names, years, strict=True)
+        )
+        return [-1 if row is None else row for row in found]
+
+    def risk(self, row: int, trait: str) -> float | None:
+        """Return the risk of a title for a trait, None if it is not known."""
+        return self._risks[row].get(trait)
+
+    def evidence(self, row: int) -> list[Evidence]:
+        """Return the risks of a title: nothing else is known about them."""
+        return [
+            Evidence(trait, risk, self._path.name, "risk stated in the table")
+            for trait, risk in self._risks[row].items()
+        ]
 
 
 def read_risks(path: Path, weights: Weights) -> dict[Title, Mapping[str, float]]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import Field
 
 from saferec_core.components import component
 from saferec_core.errors import UnknownNameError
-from saferec_core.oracle import Question, Verdict
-from saferec_core.titles import TitleIndex
-from saferec_plugins.oracles.risk_table import read_risks, read_weights
+from saferec_core.oracle import Evidence, Question, Verdict
+from saferec_plugins.oracles.risk_table import RiskTable, read_weights
 
 __all__ = ["TableOracle"]
 
@@ -21,20 +21,38 @@ _REMEMBERED = 1 << 17
 """How many verdicts are remembered before all are forgotten."""
 
 
+class _Risks(Protocol):
+    """What a table and an oracle file have in common."""
+
+    @property
+    def traits(self) -> frozenset[str]: ...
+
+    @property
+    def threshold(self) -> float: ...
+
+    def find_many(self, names: Sequence[str], years: Sequence[int], *, tolerance: int) -> list[int]: ...
+
+    def risk(self, row: int, trait: str) -> float | None: ...
+
+    def evidence(self, row: int) -> list[Evidence]: ...
+
+
 @component
 class TableOracle:
     """Looks titles up by the one title normal form, and compares their risk with a threshold.
 
-    The table has a row per title: ``{"title": ..., "year": ..., "risk": {trait: 0..1}}``. Instead of
-    ``risk`` a row may hold ``warnings``, the traits that a content warning was raised for, and
-    ``severity``, the 0..3 severities of a parental guide; its risk is then the larger of the two,
+    It reads oracle files (``.arrow``), which ``saferec oracle build`` makes and which processes share
+    in memory, and tables. A table has a row per title:
+    ``{"title": ..., "year": ..., "risk": {trait: 0..1}}``. Instead of ``risk`` a row may hold
+    ``warnings``, the traits that a content warning was raised for, and ``severity``, the 0..3
+    severities of a parental guide; its risk is then the larger of the two,
     ``max(warning, (w . s) / (3 * sum(w)))`` with the weights ``w`` of *traits*.
     """
 
     path: Path
-    """The table (JSONL or Parquet)."""
+    """The oracle file (.arrow) or the table (JSONL or Parquet)."""
     traits_path: Path | None = None
-    """JSON object with the parental-guide weights per trait; needed for rows with severities."""
+    """JSON object with the parental-guide weights per trait; needed for tables with severities."""
     risk_threshold: float = Field(default=0.66, gt=0, le=1)
     """A risk of at least this is a violation; in 0..1."""
     year_tolerance: int = Field(default=2, ge=0)
@@ -43,7 +61,7 @@ class TableOracle:
     @property
     def traits(self) -> frozenset[str]:
         """The traits that the table has a risk for."""
-        return self._table[2]
+        return self._risks.traits
 
     def judge(self, questions: Sequence[Question]) -> list[Verdict]:
         """Look every title up.
@@ -54,28 +72,52 @@ class TableOracle:
         answers = self._answers
         if len(answers) > _REMEMBERED:
             answers.clear()
-        verdicts = []
-        for question in questions:
-            verdict = answers.get(question)
-            if verdict is None:
-                verdict = answers[question] = self._look_up(question)
-            verdicts.append(verdict)
-        return verdicts
+        verdicts = [answers.get(question) for question in questions]
+        new = list(
+            dict.fromkeys(q for q, verdict in zip(questions, verdicts, strict=True) if verdict is None)
+        )
+        if new:
+            answers.update(zip(new, self._look_up(new), strict=True))
+        return [
+            answers[question] if verdict is None else verdict
+            for question, verdict in zip(questions, verdicts, strict=True)
+        ]
 
-    def _look_up(self, question: Question) -> Verdict:
-        index, risks, traits = self._table
-        for trait in question.constraints:
+    def explain(self, question: Question) -> list[Evidence]:
+        """Return what the risks of a title rest on for the asked traits, the highest risk first.
+
+        Raises:
+            UnknownNameError: A constraint is no trait of the table.
+        """
+        self._check(question.constraints)
+        (row,) = self._risks.find_many([question.name], [question.year], tolerance=self.year_tolerance)
+        told = [] if row < 0 else self._risks.evidence(row)
+        asked = [evidence for evidence in told if evidence.trait in question.constraints]
+        return sorted(asked, key=lambda evidence: -evidence.risk)
+
+    def _look_up(self, questions: Sequence[Question]) -> list[Verdict]:
+        for question in questions:
+            self._check(question.constraints)
+        names, years = [question.name for question in questions], [question.year for question in questions]
+        rows = self._risks.find_many(names, years, tolerance=self.year_tolerance)
+        return [
+            _UNKNOWN if row < 0 else self._verdict(row, question.constraints)
+            for row, question in zip(rows, questions, strict=True)
+        ]
+
+    def _verdict(self, row: int, constraints: Sequence[str]) -> Verdict:
+        risks = self._risks
+        asked = {trait: risk for trait in constraints if (risk := risks.risk(row, trait)) is not None}
+        violated = tuple(trait for trait, risk in asked.items() if risk >= risks.threshold)
+        # A title without a risk for some asked trait is not known to be safe.
+        known = bool(violated) or len(asked) == len(constraints)
+        return Verdict(known=known, risks=asked, violated=violated)
+
+    def _check(self, constraints: Collection[str]) -> None:
+        traits = self._risks.traits
+        for trait in constraints:
             if trait not in traits:
                 raise UnknownNameError("trait", trait, traits)
-        place = index.find(question.name, question.year, tolerance=self.year_tolerance)
-        if place is None:
-            return _UNKNOWN
-        row = risks[place]
-        asked = {trait: row[trait] for trait in question.constraints if trait in row}
-        violated = tuple(trait for trait, risk in asked.items() if risk >= self.risk_threshold)
-        # A title without a risk for some asked trait is not known to be safe.
-        known = bool(violated) or len(asked) == len(question.constraints)
-        return Verdict(known=known, risks=asked, violated=violated)
 
     @cached_property
     def _answers(self) -> dict[Question, Verdict]:
@@ -83,8 +125,10 @@ class TableOracle:
         return {}
 
     @cached_property
-    def _table(self) -> tuple[TitleIndex, list[Mapping[str, float]], frozenset[str]]:
+    def _risks(self) -> _Risks:
+        if self.path.suffix == ".arrow":
+            from saferec_plugins.oracles.risk_file import RiskFile  # Arrow, for those who need it
+
+            return RiskFile(self.path, risk_threshold=self.risk_threshold)
         weights = {} if self.traits_path is None else read_weights(self.traits_path)
-        risks = read_risks(self.path, weights)
-        traits = frozenset(weights).union(*risks.values())
-        return TitleIndex(risks), list(risks.values()), traits
+        return RiskTable(self.path, weights, risk_threshold=self.risk_threshold)

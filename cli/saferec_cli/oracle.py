@@ -1,0 +1,168 @@
+"""``saferec oracle build``, ``saferec oracle check`` and ``saferec oracle card``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from saferec_cli.options import JsonOption, SettingOption
+from saferec_core.errors import ConfigError
+from saferec_core.settings import parse_setting, read_settings, validated
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True, help="Build oracles, and see what they say and why.", rich_markup_mode=None
+)
+
+OraclePathOption = Annotated[Path, typer.Option(help="Oracle file that 'saferec oracle build' made.")]
+YearToleranceOption = Annotated[
+    int, typer.Option(min=0, help="By how many years a title that is asked for may be off.")
+]
+
+
+@app.command()
+def build(
+    config: Annotated[
+        Path | None, typer.Argument(help="Sources and the other settings (YAML).", metavar="CONFIG")
+    ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FILE",
+            help="Source of evidence and its file; repeat. Two of a kind need names of their own: "
+            "tags:keywords=FILE. See 'saferec plugins list'.",
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Oracle file to make. [default: oracle.arrow]")] = None,
+    traits_path: Annotated[
+        Path | None, typer.Option(help="Traits (YAML) in place of the built-in ones.")
+    ] = None,
+    aliases_path: Annotated[
+        Path | None, typer.Option(help="Further names of titles: rows with title, year, alias, alias_year.")
+    ] = None,
+    join_tolerance: Annotated[
+        int | None, typer.Option(help="By how many years sources may differ about a film. [default: 1]")
+    ] = None,
+    max_rejects: Annotated[
+        float | None,
+        typer.Option(help="Share of a source's rows that may be malformed, in 0..1. [default: 0.01]"),
+    ] = None,
+    overwrite: Annotated[
+        bool | None, typer.Option("--overwrite/--no-overwrite", help="Replace an oracle file.")
+    ] = None,
+    setting: SettingOption = None,
+) -> None:
+    """Join sources of content warnings into one oracle file.
+
+    Options of a source are settings: --set sources.tags.keywords_column=tags.
+    """
+    from saferec_core.oracle_build import OracleBuildConfig, run_oracle_build  # Arrow; not for --help
+
+    flags = {
+        "out": out,
+        "traits_path": traits_path,
+        "aliases_path": aliases_path,
+        "join_tolerance": join_tolerance,
+        "max_rejects": max_rejects,
+        "overwrite": overwrite,
+    }
+    given = {name: value for name, value in flags.items() if value is not None}
+    settings = {} if config is None else read_settings(config)
+    layers = [_sources(source or ()), given, *map(parse_setting, setting or ())]
+    resolved = validated(OracleBuildConfig, files=[settings], overrides=layers)
+
+    from saferec_cli.interrupting import interruptible
+    from saferec_cli.render_oracle import build_table, reading
+
+    with interruptible(), reading() as began:
+        report = run_oracle_build(resolved, began=began)
+    build_table(report)
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(metavar="TITLE", help="The title, in any usual spelling.")],
+    year: Annotated[int, typer.Argument(metavar="YEAR", help="Its year of release.")],
+    trait: Annotated[
+        list[str] | None, typer.Option(help="Trait to ask for; repeat. All if none is named.")
+    ] = None,
+    oracle_path: OraclePathOption = Path("oracle.arrow"),
+    risk_threshold: Annotated[
+        float, typer.Option(help="A risk of at least this is a violation, in 0..1.")
+    ] = 0.66,
+    year_tolerance: YearToleranceOption = 2,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what an oracle says about a title, and what it rests on."""
+    from saferec_core.lists import Title
+    from saferec_core.oracle_check import check_title
+
+    checked = check_title(
+        oracle_path,
+        Title(name, year),
+        trait or (),
+        risk_threshold=risk_threshold,
+        year_tolerance=year_tolerance,
+    )
+    if as_json:
+        typer.echo(json.dumps(checked.as_json(), indent=2, ensure_ascii=False))
+        return
+    from saferec_cli.render_oracle import title_sheet  # rich is not needed for JSON
+
+    title_sheet(checked)
+
+
+@app.command()
+def card(
+    oracle_path: OraclePathOption = Path("oracle.arrow"),
+    catalog_path: Annotated[
+        Path | None, typer.Option(help="Titles that may be recommended; else those of the oracle.")
+    ] = None,
+    risk_threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="At which sources are said to disagree, in 0..1.")
+    ] = 0.66,
+    year_tolerance: YearToleranceOption = 2,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what an oracle knows of a catalog, what it blocks, and where its sources disagree."""
+    from saferec_core.catalog import read_catalog
+    from saferec_core.oracle_card import oracle_card
+    from saferec_core.oracle_file import OracleFile
+
+    figures = oracle_card(
+        OracleFile(oracle_path),
+        None if catalog_path is None else read_catalog(catalog_path).titles,
+        year_tolerance=year_tolerance,
+        threshold=risk_threshold,
+    )
+    if as_json:
+        typer.echo(json.dumps(figures.as_json(), indent=2, ensure_ascii=False))
+        return
+    from saferec_cli.render_oracle import card_tables  # rich is not needed for JSON
+
+    card_tables(figures)
+
+
+def _sources(given: Sequence[str]) -> Mapping[str, Any]:
+    """Read ``NAME=FILE`` and ``OWN_NAME:NAME=FILE``."""
+    sources: dict[str, dict[str, Any]] = {}
+    for text in given:
+        names, equals, path = text.partition("=")
+        own, _, component = names.rpartition(":")
+        label = own or component
+        if not (equals and label and component and path):
+            raise ConfigError(f"--source wants NAME=FILE or OWN_NAME:NAME=FILE, but got {text!r}")
+        if label in sources:
+            raise ConfigError(
+                f"--source {label} is given twice; give each a name of its own, such as "
+                f"--source more:{component}={path}"
+            )
+        sources[label] = {"name": component, "path": path}
+    return {"sources": sources} if sources else {}

@@ -1,0 +1,152 @@
+"""Oracles as tables: what they were made of, what they say, and their figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from saferec_core.oracle_build import BuildReport
+from saferec_core.oracle_card import THRESHOLDS, Collisions, OracleCard
+from saferec_core.oracle_check import TitleCheck, TraitCheck
+
+__all__ = ["build_table", "card_tables", "reading", "title_sheet"]
+
+
+@contextmanager
+def reading() -> Iterator[Callable[[str], None]]:
+    """Show which source is being read, where there is a terminal."""
+    console = Console(stderr=True)
+    with console.status("Reading") as status:
+        yield lambda source: status.update(f"Reading {escape(source)}")
+
+
+def build_table(report: BuildReport) -> None:
+    """Print what each source gave, and what became of it."""
+    console = Console()
+    table = _table("Sources", ["source", "file"], ["rows", "titles", "rejected"])
+    for source in report.sources:
+        named = (
+            source.source if source.source == source.component else f"{source.source} ({source.component})"
+        )
+        figures = (source.rows, source.titles, source.rejected)
+        table.add_row(escape(named), escape(source.file), *(f"{figure:,}" for figure in figures))
+    console.print(table)
+    names = [source.source for source in report.sources]
+    table = _table("Titles with evidence, by trait", ["trait"], [*names, "together"])
+    for trait, known in report.known.items():
+        counts = [source.findings.get(trait, 0) for source in report.sources]
+        table.add_row(escape(trait), *(f"{count:,}" if count else "-" for count in [*counts, known]))
+    console.print(table)
+    if report.aliases:
+        unknown = (
+            f", {report.unknown_aliases:,} of titles that no source has" if report.unknown_aliases else ""
+        )
+        _say(console, f"{report.aliases:,} further names{unknown}")
+    if report.rejects_path is not None:
+        _say(console, f"Rows that could not be used: {report.rejects_path}")
+    _say(console, f"{report.titles:,} titles: {report.out}")
+
+
+def title_sheet(checked: TitleCheck) -> None:
+    """Print the verdict on every trait with its evidence, or what else may have been meant."""
+    console = Console()
+    if not checked.found:
+        _say(console, f"{checked.title} is not known to the oracle.")
+        if checked.near:
+            _say(console, f"Known are: {'; '.join(map(str, checked.near))}")
+        return
+    as_entry = "" if checked.entry in (None, checked.title) else f", found as {checked.entry}"
+    _say(console, f"{checked.title}{as_entry}; a risk of {checked.risk_threshold:g} is a violation")
+    table = _table("", ["trait", "verdict"], ["risk"])
+    table.add_column("evidence")
+    for trait in checked.traits:
+        told = "\n".join(f"{each.source} ({each.risk:.2f}): {each.detail}" for each in trait.evidence)
+        risk = "" if trait.risk is None else f"{trait.risk:.2f}"
+        table.add_row(escape(trait.trait), _verdict(trait), risk, escape(told))
+    console.print(table)
+
+
+def _verdict(trait: TraitCheck) -> str:
+    if trait.violated:
+        return "[red]violates[/]"
+    return "[dim]not known[/]" if trait.risk is None else "[green]safe[/]"
+
+
+def card_tables(card: OracleCard) -> None:
+    """Print coverage, what is blocked, collisions and disagreement."""
+    console = Console()
+    sources = ", ".join(str(source.get("source")) for source in card.sources)
+    _say(console, f"{card.path}: {card.oracle_titles:,} titles of {sources}")
+    whose = "catalog" if card.of_catalog else "oracle"
+    if card.of_catalog:
+        found, known = (f"{part:,} ({_share(part, card.titles)})" for part in (card.found, card.known))
+        _say(
+            console,
+            f"Of {card.titles:,} titles of the catalog {found} have an entry, and of {known} the risk is "
+            "known for some trait",
+        )
+    table = _table(
+        f"Share of the {whose}'s titles",
+        ["trait"],
+        ["known", *(f"risk >= {limit}" for limit in THRESHOLDS)],
+    )
+    for trait in card.traits:
+        counts = [trait.known, *trait.blocked.values()]
+        mark = " *" if trait.one_sided else ""
+        table.add_row(escape(trait.trait) + mark, *(_share(count, card.titles) for count in counts))
+    console.print(table)
+    if any(trait.one_sided for trait in card.traits):
+        _say(
+            console,
+            "* No source tells of a title that is safe for this trait: whatever is known is blocked, and the "
+            "share of violations among known titles means nothing.",
+        )
+    _collisions(console, "oracle", card.oracle_collisions)
+    if card.of_catalog:
+        _collisions(console, "catalog", card.collisions)
+    _disagreements(console, card)
+
+
+def _collisions(console: Console, whose: str, collisions: Collisions) -> None:
+    examples = f", such as {'; '.join(collisions.examples)}" if collisions.examples else ""
+    _say(
+        console,
+        f"Collisions in the {whose}: {collisions.same_year:,} titles stand there twice (one normal form and "
+        f"year), {collisions.near_years:,} have a neighbour within the year tolerance{examples}",
+    )
+
+
+def _disagreements(console: Console, card: OracleCard) -> None:
+    if not card.disagreements:
+        return
+    table = _table(
+        f"Where one source says {card.threshold:g} or more and another less",
+        ["sources", "trait"],
+        ["both judge", "disagree", "share"],
+    )
+    for told in card.disagreements:
+        pair = " and ".join(told.sources) if told.trait is None else ""
+        figures = (f"{told.both:,}", f"{told.apart:,}", f"{told.share:.1%}")
+        table.add_row(escape(pair), escape(told.trait or "all"), *figures)
+    console.print(table)
+
+
+def _table(title: str, texts: Sequence[str], numbers: Sequence[str]) -> Table:
+    table = Table(title=escape(title), title_justify="left")
+    for name in texts:
+        table.add_column(escape(name))
+    for name in numbers:
+        table.add_column(escape(name), justify="right")
+    return table
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "-"
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(escape(text), soft_wrap=True, highlight=False)

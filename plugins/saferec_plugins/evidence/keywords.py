@@ -1,0 +1,93 @@
+"""Keywords and tags of titles, as TMDB and MovieLens have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from saferec_core.components import component
+from saferec_core.config import Section
+from saferec_core.errors import DataError
+from saferec_core.evidence import Finding, Findings
+from saferec_core.traits import Trait
+from saferec_core.transforms import Row
+from saferec_plugins.evidence.rules import WordsByRisk, first_match, read_rules, rules_for
+from saferec_plugins.evidence.title_columns import title_of
+
+__all__ = ["KeywordRule", "Keywords"]
+
+_SHOWN = 3
+"""How many keywords a detail spells out."""
+
+
+class KeywordRule(Section):
+    """What keywords say about one trait."""
+
+    risk: WordsByRisk
+    """Risk: what a keyword that tells of it contains."""
+
+
+@component
+class Keywords:
+    """A keyword that matches a rule is a warning; that none does says nothing."""
+
+    path: Path
+    """The keywords (JSONL, CSV, TSV or Parquet), a row per title."""
+    rules_path: Path | None = None
+    """Own rules (YAML: trait, then risk); the built-in ones if not given."""
+    keywords_column: str = "keywords"
+    """Column of the keywords: a list, or text with separators."""
+    separator: str | None = None
+    """What stands between keywords in text; if not given a bar, else a semicolon, else a comma,
+    whichever occurs."""
+    title_column: str = "title"
+    """Column of the title."""
+    year_column: str = "year"
+    """Column of the year; without one, the title must read "Title (Year)"."""
+
+    def __call__(self, rows: Iterable[Row], traits: Mapping[str, Trait]) -> Iterator[Findings]:
+        """Yield what the keywords of each title say."""
+        rules = rules_for(traits, self._rules, self.rules_path)
+        meaning: dict[str, dict[str, float]] = {}  # by keyword, since titles share them
+        for row in rows:
+            title = title_of(row, self.title_column, self.year_column)
+            told: dict[str, list[tuple[float, str]]] = {}
+            for keyword in self._keywords(row):
+                if keyword not in meaning:
+                    meaning[keyword] = _meaning(keyword, rules)
+                for trait, risk in meaning[keyword].items():
+                    told.setdefault(trait, []).append((risk, keyword))
+            yield Findings(title, tuple(_finding(trait, told[trait]) for trait in rules if trait in told))
+
+    @cached_property
+    def _rules(self) -> dict[str, KeywordRule]:
+        return read_rules(KeywordRule, self.rules_path, "keywords.yaml")
+
+    def _keywords(self, row: Row) -> list[str]:
+        """Return the row's keywords, each once."""
+        if self.keywords_column not in row:
+            raise DataError(f"wanted the column {self.keywords_column!r}; columns: {', '.join(row)}")
+        value: Any = row[self.keywords_column]
+        if isinstance(value, str):
+            separator = self.separator or next((mark for mark in "|;" if mark in value), ",")
+            value = value.split(separator)
+        if value is None:
+            value = []
+        if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
+            raise DataError(f"{self.keywords_column!r} must hold keywords, but is {value!r}")
+        return list(dict.fromkeys(part.strip() for part in value if part.strip()))
+
+
+def _meaning(keyword: str, rules: Mapping[str, KeywordRule]) -> dict[str, float]:
+    found = ((trait, first_match(rule.risk, keyword)) for trait, rule in rules.items())
+    return {trait: match[0] for trait, match in found if match is not None}
+
+
+def _finding(trait: str, told: list[tuple[float, str]]) -> Finding:
+    risk = max(risk for risk, _ in told)
+    words = [keyword for other, keyword in told if other == risk]
+    more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+    shown = ", ".join(f'"{word}"' for word in words[:_SHOWN])
+    return Finding(trait, risk, f"keyword{'s' if len(words) > 1 else ''} {shown}{more}")

@@ -1,0 +1,118 @@
+"""Severities of a parental guide, in its five categories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from saferec_core.components import component
+from saferec_core.errors import DataError
+from saferec_core.evidence import Finding, Findings
+from saferec_core.traits import PARENT_GUIDE, Trait
+from saferec_core.transforms import Row
+from saferec_plugins.evidence.title_columns import title_of
+from saferec_plugins.oracles.risk import MOST_SEVERE, parent_guide_risk
+
+__all__ = ["ParentGuide"]
+
+_NAMES = ("None", "Mild", "Moderate", "Severe")
+_Category = Literal[
+    "sex_nudity", "violence_gore", "profanity", "alcohol_drugs_smoking", "frightening_intense"
+]
+
+
+@component
+class ParentGuide:
+    """The risk is ``(w . s) / (3 * sum(w))`` with the trait's weights ``w`` and the severities ``s``.
+
+    A severity is a number in 0..3, or None, Mild, Moderate or Severe; an empty one is not known. A
+    category is found under its own name (``sex_nudity``), under IMDb's ("Sex & Nudity"), or in a list
+    ``severity`` of all five in the order sex_nudity, violence_gore, profanity, alcohol_drugs_smoking,
+    frightening_intense.
+
+    For a trait to which no category matters the guide says nothing: there is no finding, while the
+    research code took it for a risk of 0. Nor is there one where the severity of a category that
+    matters to the trait is not known.
+    """
+
+    path: Path
+    """The guide (JSONL, CSV, TSV or Parquet), a row per title."""
+    columns: dict[_Category, str] = Field(default_factory=dict)
+    """Column of a category, where it has a name of its own."""
+    severity_column: str = "severity"
+    """Column of a list with all five severities."""
+    title_column: str = "title"
+    """Column of the title."""
+    year_column: str = "year"
+    """Column of the year; without one, the title must read "Title (Year)"."""
+
+    def __call__(self, rows: Iterable[Row], traits: Mapping[str, Trait]) -> Iterator[Findings]:
+        """Yield the risk that the guide gives each title."""
+        for row in rows:
+            title = title_of(row, self.title_column, self.year_column)
+            severities = self._severities(row)
+            found = (_finding(name, trait.weights, severities) for name, trait in traits.items())
+            yield Findings(title, tuple(finding for finding in found if finding is not None))
+
+    def _severities(self, row: Row) -> list[float | None]:
+        """Return the severities in the order of the categories, None for what is not known."""
+        listed = row.get(self.severity_column)
+        if isinstance(listed, list):
+            if len(listed) != len(PARENT_GUIDE):
+                raise DataError(
+                    f"{self.severity_column!r} must hold {len(PARENT_GUIDE)} severities ("
+                    f"{', '.join(PARENT_GUIDE)}), but is {listed!r}"
+                )
+            return [_severity(value, name) for name, value in zip(PARENT_GUIDE, listed, strict=True)]
+        columns = {_letters(column): column for column in row}
+        named = {str(category): column for category, column in self.columns.items()}
+        severities = []
+        for category in PARENT_GUIDE:
+            own = named.get(category)
+            if own is not None and own not in row:
+                raise DataError(f"wanted the column {own!r}; columns: {', '.join(row)}")
+            column = own or columns.get(_letters(category)) or columns.get(_letters(category) + "scenes")
+            severities.append(None if column is None else _severity(row[column], column))
+        return severities
+
+
+def _letters(name: str) -> str:
+    """Return what "Sex & Nudity" and ``sex_nudity`` have in common."""
+    return "".join(filter(str.isalpha, name)).casefold()
+
+
+def _severity(value: Any, column: str) -> float | None:
+    text = "" if value is None else str(value).strip()
+    if not text:
+        return None
+    if text.capitalize() in _NAMES:
+        return float(_NAMES.index(text.capitalize()))
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if isinstance(value, bool) or not 0 <= number <= MOST_SEVERE:
+        raise DataError(f"{column!r} must be 0..{MOST_SEVERE}, or {', '.join(_NAMES)}, but is {value!r}")
+    return number
+
+
+def _finding(trait: str, weights: Sequence[float], severities: Sequence[float | None]) -> Finding | None:
+    weighed = [
+        (weight, severity, name)
+        for weight, severity, name in zip(weights, severities, PARENT_GUIDE, strict=True)
+        if weight
+    ]
+    known = [(weight, severity) for weight, severity, _ in weighed if severity is not None]
+    if not weighed or len(known) < len(weighed):
+        return None
+    risk = parent_guide_risk([severity for _, severity in known], [weight for weight, _ in known])
+    return Finding(trait, risk, ", ".join(f"{name} {_said(severity)}" for _, severity, name in weighed))
+
+
+def _said(severity: float | None) -> str:
+    if severity is None or severity != int(severity):
+        return f"{severity} of {MOST_SEVERE}"
+    return _NAMES[int(severity)]

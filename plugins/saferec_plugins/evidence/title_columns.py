@@ -1,0 +1,33 @@
+"""The title that a row of a source is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from saferec_core.errors import DataError
+from saferec_core.lists import Title
+from saferec_core.rows import whole_year
+
+__all__ = ["title_of"]
+
+_WITH_YEAR = re.compile(r"^(?P<name>.*\S)\s*\((?P<year>\d{4})(?:\s*[-\u2013]\s*(?:\d{4})?)?\)$")
+
+
+def title_of(row: Mapping[str, Any], title_column: str, year_column: str) -> Title:
+    """Read the title of a row; without a year of its own, it is taken out of ``"Saw (2004)"``.
+
+    Raises:
+        DataError: There is no title, or no year, or the year is no number.
+    """
+    name, year = row.get(title_column), row.get(year_column)
+    if not isinstance(name, str) or not name.strip():
+        raise DataError(f"wanted a title in {title_column!r}, but got {name!r}")
+    name = name.strip()
+    if year is not None and str(year).strip():
+        return Title(name, whole_year(year, f"{year_column!r} of {name!r}"))
+    match = _WITH_YEAR.match(name)
+    if match is None:
+        raise DataError(f"wanted the year of {name!r} in {year_column!r} or behind the title, but got none")
+    return Title(match["name"], int(match["year"]))
