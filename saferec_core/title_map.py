@@ -129,8 +129,9 @@ class TitleMap:
             return np.zeros(0, dtype=bool)
         asked = pa.array([forms[query] for query in queries.tolist()], type=pa.large_string())
         places = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)])
-        same = pc.equal(self._forms.take(places), asked)
-        return _as_array(same.cast(pa.uint8())).astype(np.bool_)
+        equal = pc.equal(self._forms.take(places), asked)
+        same: npt.NDArray[np.bool_] = _as_array(equal.cast(pa.uint8())).astype(np.bool_)
+        return same
 
 
 def _hashes(forms: Sequence[str]) -> npt.NDArray[np.uint64]:
