@@ -127,6 +127,14 @@ def test_without_a_ground_truth_any_trait_will_do(drawing):
     assert {tuple(traits) for traits in drawn(drawing(), *rows)} == {(GORE,), (SAD,), (SCARY,)}
 
 
+def test_only_the_named_traits_are_drawn(drawing):
+    rows = [sample(number, "Heidi", "Bambi") for number in range(50)]
+
+    assert {tuple(traits) for traits in drawn(drawing(traits=[SCARY, GORE]), *rows)} == {(GORE,), (SCARY,)}
+    with pytest.raises(UnknownNameError, match="unknown trait 'Gory'. Did you mean 'Gore'"):
+        drawn(drawing(traits=["Gory"]), *rows)
+
+
 def test_as_many_traits_as_wanted_are_drawn_all_numbers_alike(drawing):
     rows = [sample(number, "Heidi") for number in range(1200)]
 

@@ -17,7 +17,7 @@ from pydantic import Field
 from saferec_core.choosing import build_oracle
 from saferec_core.components import component
 from saferec_core.config import ComponentChoice
-from saferec_core.errors import ConfigError, DataError
+from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.lists import Title
 from saferec_core.records import messages_of, seen_titles_of, titles_of
 from saferec_core.transforms import Counted, Outcome, Row, Transform, rng_of
@@ -63,6 +63,9 @@ class DrawTraits:
     per: Literal["sample", "user"] = "sample"
     """Whether each sample draws for itself, or all samples of a user get the same traits; the ground
     truth, the history and the words of all of them then count together."""
+    traits: list[str] | None = Field(default=None, min_length=1)
+    """Traits that may be drawn; None: all that the oracle judges. 'saferec oracle card' marks those of which
+    it knows violations only, so that nothing counts as safe: better left out."""
     max_history_share: float = Field(default=0.5, ge=0, le=1)
     """Largest share of the seen titles, of those that the oracle knows, that may violate a drawn trait."""
     rules_path: Path | None = None
@@ -147,7 +150,11 @@ class DrawTraits:
     @cached_property
     def _judge(self) -> TitleJudge:
         oracle = build_oracle(self.oracle, year_tolerance=self.year_tolerance)
-        return TitleJudge(oracle, tuple(sorted(oracle.traits)))
+        for trait in self.traits or ():
+            if trait not in oracle.traits:
+                hint = "It is an option of draw-traits; the oracle judges others."
+                raise UnknownNameError("trait", trait, oracle.traits, hint=hint)
+        return TitleJudge(oracle, tuple(sorted(set(self.traits or oracle.traits))))
 
     @cached_property
     def _rules(self) -> DrawRules:
