@@ -43,6 +43,8 @@ imports: install
 bench: install
 	$(BIN)/python benchmarks/reward_path.py
 	$(BIN)/python benchmarks/step_overhead.py
+	$(BIN)/python benchmarks/titles_and_oracle.py
+	$(BIN)/python benchmarks/data_pipeline.py --dialogues 10000
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

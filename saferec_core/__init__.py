@@ -10,4 +10,4 @@ from saferec_core.plugins import load_plugins
 
 __all__ = ["SaferecError", "__version__", "hookimpl", "load_plugins"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

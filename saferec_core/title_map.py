@@ -127,11 +127,18 @@ class TitleMap:
         """Tell where the name in the row has the query's normal form, not its hash alone."""
         if not len(rows):
             return np.zeros(0, dtype=bool)
-        asked = pa.array([forms[query] for query in queries.tolist()], type=pa.large_string())
+        asked = _strings([forms[query] for query in queries.tolist()])
         places = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)])
         equal = pc.equal(self._forms.take(places), asked)
         same: npt.NDArray[np.bool_] = _as_array(equal.cast(pa.uint8())).astype(np.bool_)
         return same
+
+
+def _strings(texts: Sequence[str]) -> Any:
+    """Make an Arrow array of texts; Arrow's own conversion of a list imports pandas."""
+    encoded = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
 
 
 def _hashes(forms: Sequence[str]) -> npt.NDArray[np.uint64]:

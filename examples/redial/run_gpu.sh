@@ -11,25 +11,35 @@ here=$(cd "$(dirname "$0")" && pwd)
 data=$1 model=$2 out=$3 steps=${4:-600}
 precision=(); command -v nvidia-smi >/dev/null && precision=(--bf16)
 
-python "$here/prepare.py" --data "$data" --out "$out/data" --tokenizer "$model"
+catalog="$data/catalog/reddit_gt_catalog.jsonl"
+mkdir -p "$out"
+saferec oracle build --out "$out/oracle.arrow" \
+  --source rating-reasons="$data/movies/mpaa_reasons.csv.gz" --source scores="$data/movies/kids_in_mind.csv.gz" \
+  --source tmdb:keywords="$data/movies/ml1m_tmdb.csv.gz" --set sources.tmdb.keywords_column=tmdb_keywords \
+  --source tags:keywords="$data/movies/ml25m_tag_keywords.csv.gz" --set sources.tags.keywords_column=keywords \
+  --set "sources.tags.separator='|'"
+chain=(--set input="$data/crs/redial_train.jsonl.gz" --catalog-path "$catalog")
+saferec data build "$here/data.yaml" "${chain[@]}" --oracle-path "$out/oracle.arrow" --out "$out/dataset"
+saferec data build "$here/data_plain.yaml" "${chain[@]}" --out "$out/dataset-plain"
 
-world=(--catalog-path "$out/data/catalog.jsonl" --oracle-path "$out/data/oracle.jsonl" --num-ranks 10
+world=(--catalog-path "$catalog" --oracle-path "$out/oracle.arrow" --num-ranks 10
   --eval-at 5,10 --max-completion-length 160 --output-dir "$out/runs" --optim adamw_torch --seed 0)
-sft=("${world[@]}" "${precision[@]}" --validation-path "$out/data/validation.jsonl" --learning-rate 2e-4
+sft=("${world[@]}" "${precision[@]}" --validation-path "$out/dataset/validation" --learning-rate 2e-4
   --max-steps $((steps / 2)) --per-device-train-batch-size 16 --gradient-accumulation-steps 2 --max-length 640
   --save-steps $((steps / 8)) --eval-strategy no)
 
-saferec sft --model "$model" --train-path "$out/data/train_plain.jsonl" "${sft[@]}" --run-name plain-sft
-saferec sft --model "$model" --train-path "$out/data/train.jsonl" "${sft[@]}" --run-name safe-sft
+saferec sft --model "$model" --train-path "$out/dataset-plain/train" "${sft[@]}" --run-name plain-sft
+saferec sft --model "$model" --train-path "$out/dataset/train" "${sft[@]}" --run-name safe-sft
 
-saferec train --model "$model" --sft-checkpoint "$out/runs/safe-sft" --train-path "$out/data/train.jsonl" \
-  --test-path "$out/data/test.jsonl" "${world[@]}" "${precision[@]}" \
-  --reward relevance --reward safety --reward count --target-count 10 --advantage-mode gdpo \
+saferec train --model "$model" --sft-checkpoint "$out/runs/safe-sft" --train-path "$out/dataset/train" \
+  --test-path "$out/dataset/test" "${world[@]}" "${precision[@]}" \
+  --reward relevance --reward safety --reward count --target-count 10 --set rewards.count.distinct=true \
+  --advantage-mode gdpo \
   --lr 2e-6 --kl-beta 1e-3 --num-generations 8 --per-device-train-batch-size 64 --gradient-accumulation-steps 1 \
   --max-steps "$steps" --temperature 0.8 --eval-temperature 0.8 --eval-decoding sampled,greedy \
   --save-steps $((steps / 4)) --run-name safe-rank-grpo
 
 for run in plain-sft safe-sft safe-rank-grpo; do
-  saferec eval "$out/runs/$run" --test-path "$out/data/test.jsonl" --eval-temperature 0.8 \
+  saferec eval "$out/runs/$run" --test-path "$out/dataset/test" --eval-temperature 0.8 \
     --eval-decoding sampled,greedy
 done
