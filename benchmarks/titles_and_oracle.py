@@ -18,7 +18,7 @@ from pathlib import Path
 
 from saferec_core.lists import Title
 from saferec_core.oracle import Evidence
-from saferec_core.oracle_file import OracleTitle, write_oracle_file
+from saferec_core.oracles.file import OracleTitle, write_oracle_file
 from saferec_core.title_map import TitleMap
 from saferec_core.titles import TitleIndex
 from saferec_core.traits import read_traits

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import orjson
+
 from saferec_core.errors import DataError
 from saferec_core.plain_pickle import read_plain_pickle
 
@@ -30,6 +32,9 @@ __all__ = [
 ]
 
 _LONGEST_FIELD = 1 << 30
+
+_DIGITS_TO_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+_DIGITS_OF_64_BITS = b"0" * 19
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -135,6 +140,8 @@ def whole_year(value: Any, what: str) -> int:
     Raises:
         DataError: It is no whole number; *what* says whose year it is.
     """
+    if type(value) is int and abs(value) < 10_000:
+        return value
     try:
         number = float(str(value))
         if number == int(number):
@@ -151,6 +158,12 @@ def _object(value: Any) -> dict[str, Any] | DataError:
 
 
 def _parsed(line: bytes) -> Any:
+    """Parse by orjson; what that refuses, or would make a float of, by json, which says what is wrong."""
+    if _DIGITS_OF_64_BITS not in line.translate(_DIGITS_TO_ZEROS):
+        try:
+            return orjson.loads(line)
+        except orjson.JSONDecodeError:
+            pass  # NaN, a mark in front, half a surrogate pair, or no JSON at all
     try:
         value = json.loads(line.decode("utf-8-sig"))  # spreadsheets write a mark in front
         if b"\\u" in line:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from jaxtyping import install_import_hook
 
+from tests.shared import SHARED
+
 # Before torch is imported: threads that wait by spinning slow a busy machine down tenfold.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -22,7 +24,7 @@ SHAPES_ARE_CHECKED_IN = [
 ]
 install_import_hook(SHAPES_ARE_CHECKED_IN, "beartype.beartype")
 
-VECTORS = Path(__file__).parents[2] / "shared" / "vectors" / "original.json"
+VECTORS = SHARED / "vectors" / "original.json"
 
 
 @pytest.fixture(scope="session")

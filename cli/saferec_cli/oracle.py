@@ -61,7 +61,7 @@ def build(
 
     Options of a source are settings: --set sources.tags.keywords_column=tags.
     """
-    from saferec_core.oracle_build import OracleBuildConfig, run_oracle_build  # Arrow; not for --help
+    from saferec_core.oracles.build import OracleBuildConfig, run_oracle_build  # Arrow; not for --help
 
     flags = {
         "out": out,
@@ -101,7 +101,7 @@ def check(
 ) -> None:
     """Tell what an oracle says about a title, and what it rests on."""
     from saferec_core.lists import Title
-    from saferec_core.oracle_check import check_title
+    from saferec_core.oracles.check import check_title
 
     checked = check_title(
         oracle_path,
@@ -133,8 +133,8 @@ def card(
 ) -> None:
     """Tell what an oracle knows of a catalog, what it blocks, and where its sources disagree."""
     from saferec_core.catalog import read_catalog
-    from saferec_core.oracle_card import oracle_card
-    from saferec_core.oracle_file import OracleFile
+    from saferec_core.oracles.card import oracle_card
+    from saferec_core.oracles.file import OracleFile
 
     figures = oracle_card(
         OracleFile(oracle_path),

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from saferec_core.oracle_build import BuildReport
-from saferec_core.oracle_card import THRESHOLDS, Collisions, OracleCard
-from saferec_core.oracle_check import TitleCheck, TraitCheck
+from saferec_core.oracles.build import BuildReport
+from saferec_core.oracles.card import THRESHOLDS, Collisions, OracleCard
+from saferec_core.oracles.check import TitleCheck, TraitCheck
 
 __all__ = ["build_table", "card_tables", "reading", "title_sheet"]
 

@@ -60,9 +60,7 @@ class Account:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Account:
         """Read what :meth:`as_json` returned."""
-        return cls(
-            **{**content, "removed": Counter(content["removed"])}
-        )
+        return cls(**{**content, "removed": Counter(content["removed"])})
 
     def _keep(self, what: str, examples: list[str]) -> None:
         kept = self.examples.setdefault(what, [])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from saferec_core.errors import ConfigError
 from saferec_core.observer import Observer, Plan, StepReport
 from saferec_core.pipeline.config import ChainConfig, WorkConfig
 from saferec_core.pipeline.keys import input_key, step_key
+from saferec_core.pipeline.lines import as_line
 from saferec_core.pipeline.output import (
     check_output,
     is_file_name,
@@ -25,7 +25,6 @@ from saferec_core.pipeline.output import (
 )
 from saferec_core.pipeline.publish import publish
 from saferec_core.pipeline.step import Step, StepResult, run_step
-from saferec_core.pipeline.work import as_line
 from saferec_core.plugins import Plugins
 from saferec_core.traits import read_traits
 from saferec_core.transforms import Transform
@@ -148,10 +147,11 @@ def _join_losses(results: Sequence[StepResult], kind: str, out: Path) -> None:
     lost = [(step, path) for step, path in lost if path.stat().st_size]
     if not lost:
         return
-    with out.open("w", encoding="utf-8") as file:
+    with out.open("wb") as file:
         for step, path in lost:
-            with path.open(encoding="utf-8") as rows:
-                file.writelines(as_line({"step": step, **json.loads(row)}) for row in rows)
+            begin = as_line({"step": step}).rstrip(b"}\n") + b","  # the rest is an object's inside already
+            with path.open("rb") as rows:
+                file.writelines(begin + row.removeprefix(b"{") for row in rows)
 
 
 def _manifest(

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
 
 from saferec_core.components import required_columns
 from saferec_core.errors import DataError, PluginError, SaferecError
 from saferec_core.pipeline.account import Account
+from saferec_core.pipeline.lines import as_line
 from saferec_core.pipeline.parts import Part
 from saferec_core.transforms import Counted, Outcome, Rejected, Removed, Row, Transform
 
-__all__ = ["KINDS", "as_line", "do_part", "part_account", "part_file"]
+__all__ = ["KINDS", "do_part", "part_account", "part_file"]
 
 KINDS = ("rows", "removed", "rejects")
 """What a part leaves, a JSONL file of each."""
@@ -43,9 +43,8 @@ def do_part(step: str, transform: Transform, part: Part, folder: Path) -> Accoun
     """
     account = Account(step)
     with ExitStack() as stack:
-        files: dict[str, IO[str]] = {
-            kind: stack.enter_context(part_file(folder, part.index, kind).open("w", encoding="utf-8"))
-            for kind in KINDS
+        files: dict[str, IO[bytes]] = {
+            kind: stack.enter_context(part_file(folder, part.index, kind).open("wb")) for kind in KINDS
         }
         _transform(transform, _Reader(part, required_columns(transform), account, files), account, files)
     done = folder / f"{part.index:06d}.json"
@@ -55,21 +54,11 @@ def do_part(step: str, transform: Transform, part: Part, folder: Path) -> Accoun
     return account
 
 
-def as_line(value: Any) -> str:
-    """Write a value as one line of JSON.
-
-    Raises:
-        TypeError: JSON cannot say it.
-        ValueError: A number is not finite.
-    """
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
-
-
 class _Reader:
     """Hands the sound rows of a part to the transform, and notes down the others."""
 
     def __init__(
-        self, part: Part, columns: Iterable[str], account: Account, files: dict[str, IO[str]]
+        self, part: Part, columns: Iterable[str], account: Account, files: dict[str, IO[bytes]]
     ) -> None:
         self._part = part
         self._columns = tuple(columns)
@@ -117,7 +106,7 @@ class _Reader:
 _KEPT = 12
 
 
-def _transform(transform: Transform, reader: _Reader, account: Account, files: dict[str, IO[str]]) -> None:
+def _transform(transform: Transform, reader: _Reader, account: Account, files: dict[str, IO[bytes]]) -> None:
     outcomes = iter(transform(reader))
     while True:
         try:
@@ -143,11 +132,9 @@ def _transform(transform: Transform, reader: _Reader, account: Account, files: d
         raise PluginError(f"step {account.step!r} stopped before it had read all its rows")
 
 
-def _keep(outcome: Outcome, reader: _Reader, account: Account, files: dict[str, IO[str]]) -> None:
+def _keep(outcome: Outcome, reader: _Reader, account: Account, files: dict[str, IO[bytes]]) -> None:
     if isinstance(outcome, dict):
-        line = as_line(outcome)
-        line.encode()  # half a surrogate pair can be said in JSON, but not written
-        files["rows"].write(line)
+        files["rows"].write(as_line(outcome))
         account.written += 1
     elif isinstance(outcome, Removed):
         account.removed[outcome.reason] += 1
@@ -161,21 +148,17 @@ def _keep(outcome: Outcome, reader: _Reader, account: Account, files: dict[str, 
         raise TypeError(f"wanted a row or another outcome, but it yielded {outcome!r:.80}")
 
 
-def _as_note(note: dict[str, Any]) -> str:
+def _as_note(note: dict[str, Any]) -> bytes:
     """Write a note about a row that may hold anything; what JSON cannot say is shown as Python does."""
-    return as_line({name: value if _can_be_written(value) else ascii(value) for name, value in note.items()})
+    try:
+        return as_line(note)
+    except (TypeError, ValueError):
+        return as_line({name: value if _can_be_written(value) else ascii(value) for name, value in note.items()})
 
 
 def _can_be_written(value: Any) -> bool:
     try:
-        as_line(value).encode()
-    except (TypeError, ValueError):  # half a surrogate pair is a ValueError as well
+        as_line(value)
+    except (TypeError, ValueError):
         return False
     return True
-
-
-def _plain(value: Any) -> Any:
-    """Say in JSON what Arrow files may hold besides."""
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON: {value!r:.80}")

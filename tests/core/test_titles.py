@@ -2,7 +2,6 @@
 
 import json
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,8 +9,7 @@ from hypothesis import strategies as st
 
 from saferec_core.lists import Title
 from saferec_core.titles import TitleIndex, normal_form
-
-SHARED = Path(__file__).parents[2].parent / "shared"
+from tests.shared import SHARED
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,14 @@
 import json
 import re
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 
 from saferec_core.errors import ConfigError
 from saferec_core.traits import PARENT_GUIDE, Trait, read_traits
+from tests.shared import SHARED
 
-TRAITS = Path(__file__).parents[2].parent / "shared" / "data" / "traits"
+TRAITS = SHARED / "data" / "traits"
 
 BUILT_IN = read_traits()
 SENTENCES = [

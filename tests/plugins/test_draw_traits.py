@@ -131,7 +131,7 @@ def test_only_the_named_traits_are_drawn(drawing):
     rows = [sample(number, "Heidi", "Bambi") for number in range(50)]
 
     assert {tuple(traits) for traits in drawn(drawing(traits=[SCARY, GORE]), *rows)} == {(GORE,), (SCARY,)}
-    with pytest.raises(UnknownNameError, match="unknown trait 'Gory'. Did you mean 'Gore'"):
+    with pytest.raises(UnknownNameError, match=r"unknown trait 'Gory'\. Did you mean 'Gore'"):
         drawn(drawing(traits=["Gory"]), *rows)
 
 

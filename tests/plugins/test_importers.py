@@ -8,7 +8,6 @@ import json
 import math
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -19,13 +18,14 @@ from saferec_core.rows import read_rows
 from saferec_core.transforms import Counted, Rejected, Removed
 from saferec_plugins.importers.inspired import FromInspired
 from saferec_plugins.importers.movielens import FromMovielens
+from saferec_plugins.importers.named_films import names_film
+from saferec_plugins.importers.raw_values import moment, title_and_year, titles_in
 from saferec_plugins.importers.reddit import FromReddit
 from saferec_plugins.importers.redial import FromRedial
 from saferec_plugins.importers.table import FromTable
-from saferec_plugins.importers.named_films import names_film
-from saferec_plugins.importers.raw_values import moment, title_and_year, titles_in
+from tests.shared import SHARED
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+DATA = SHARED / "data"
 TRUTH = "groundtruth_with_release_year"
 
 
@@ -64,7 +64,7 @@ class Imported:
 
 
 def real(*parts):
-    path = SHARED.joinpath(*parts)
+    path = DATA.joinpath(*parts)
     if not path.exists():
         pytest.skip(f"real data are not beside the checkout ({path})")
     return path

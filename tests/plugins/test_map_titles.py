@@ -6,7 +6,6 @@ import re
 import sys
 import time
 import unicodedata
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -20,8 +19,9 @@ from saferec_core.transforms import Counted
 from saferec_plugins.transforms.map_titles import MapTitles
 from saferec_plugins.transforms.title_matching import How, Match, TitleMatcher
 from saferec_plugins.transforms.title_spelling import SpellingSearch, spelt, words_of
+from tests.shared import SHARED
 
-REAL_CATALOG = Path(__file__).parents[2].parent / "shared/data/catalog/reddit_gt_catalog.jsonl"
+REAL_CATALOG = SHARED / "data/catalog/reddit_gt_catalog.jsonl"
 CATALOG = (
     Title("The Matrix", 1999),
     Title("Saw", 2004),

@@ -8,7 +8,7 @@ from saferec_core.components import build
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.lists import Title
 from saferec_core.oracle import Evidence, Explaining, Question
-from saferec_core.oracle_file import OracleTitle, write_oracle_file
+from saferec_core.oracles.file import OracleTitle, write_oracle_file
 from saferec_plugins.oracles.risk import parent_guide_risk, trait_risk
 from saferec_plugins.oracles.table import TableOracle
 

@@ -4,7 +4,6 @@ import csv
 import gzip
 import json
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,8 +14,7 @@ from saferec_core.lists import EventKind, Title
 from saferec_plugins.parsers import title_year
 from saferec_plugins.parsers.sections import list_sections
 from saferec_plugins.parsers.title_year import TitleYearParser
-
-SHARED = Path(__file__).parents[2].parent / "shared"
+from tests.shared import SHARED
 
 parse = TitleYearParser()
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from saferec_core.oracle import Evidence
-from saferec_core.oracle_file import OracleFile
+from saferec_core.oracles.file import OracleFile
 
 __all__ = ["RiskFile"]
 

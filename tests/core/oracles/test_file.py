@@ -14,7 +14,7 @@ import pytest
 from saferec_core.errors import DataError, RunError
 from saferec_core.lists import Title
 from saferec_core.oracle import Evidence
-from saferec_core.oracle_file import FORMAT_VERSION, OracleFile, OracleTitle, write_oracle_file
+from saferec_core.oracles.file import FORMAT_VERSION, OracleFile, OracleTitle, write_oracle_file
 
 GORE, DRUGS = "Anti-gore / squeamish", "Substance recovery"
 TITLES = [
@@ -192,7 +192,7 @@ def test_a_write_that_fails_half_way_leaves_the_old_file(path):
 from pathlib import Path
 from saferec_core.errors import RunError
 from saferec_core.lists import Title
-from saferec_core.oracle_file import OracleTitle, write_oracle_file
+from saferec_core.oracles.file import OracleTitle, write_oracle_file
 titles = [OracleTitle(Title(f"Film {{n}}", 2000), ()) for n in range(20_000)]
 try:
     write_oracle_file(Path({str(path)!r}), titles, ["x"], {{}}, overwrite=True)

@@ -16,12 +16,12 @@ from saferec_core.errors import ConfigError, DataError, RunError
 from saferec_core.evidence import EvidenceSource
 from saferec_core.hashing import data_hash
 from saferec_core.lists import Title
-from saferec_core.oracle_file import write_oracle_file
-from saferec_core.oracle_join import SourceTitles, TitleJoin
+from saferec_core.oracles.file import write_oracle_file
+from saferec_core.oracles.join import SourceTitles, TitleJoin
+from saferec_core.oracles.source_rows import YEARS, Rejects, SourceRows, findings_of
 from saferec_core.plugins import Plugins, load_plugins
 from saferec_core.registry import Entry
 from saferec_core.rows import numbered_rows, row_name, whole_year
-from saferec_core.source_rows import YEARS, Rejects, SourceRows, findings_of
 from saferec_core.traits import read_traits
 
 __all__ = ["BuildReport", "OracleBuildConfig", "SourceChoice", "SourceReport", "run_oracle_build"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from saferec_core.evidence import Finding
 from saferec_core.lists import Title
 from saferec_core.oracle import Evidence
-from saferec_core.oracle_file import OracleTitle
+from saferec_core.oracles.file import OracleTitle
 from saferec_core.titles import normal_form
 
 __all__ = ["SourceTitles", "TitleJoin"]

@@ -11,9 +11,9 @@ from saferec_core.catalog import read_catalog
 from saferec_core.choosing import build_oracle
 from saferec_core.config import ComponentChoice
 from saferec_core.lists import Title
-from saferec_core.near_titles import near_titles
 from saferec_core.oracle import Evidence, Explaining, Question
-from saferec_core.oracle_file import OracleFile
+from saferec_core.oracles.file import OracleFile
+from saferec_core.oracles.near_titles import near_titles
 
 __all__ = ["TitleCheck", "TraitCheck", "check_title"]
 

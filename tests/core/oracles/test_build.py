@@ -10,14 +10,15 @@ from saferec_core.catalog import read_catalog
 from saferec_core.errors import ConfigError, DataError, PluginError, RunError, UnknownNameError
 from saferec_core.lists import Title
 from saferec_core.oracle import Evidence
-from saferec_core.oracle_build import OracleBuildConfig, run_oracle_build
-from saferec_core.oracle_card import collisions_of, oracle_card
-from saferec_core.oracle_file import OracleFile
+from saferec_core.oracles.build import OracleBuildConfig, run_oracle_build
+from saferec_core.oracles.card import collisions_of, oracle_card
+from saferec_core.oracles.file import OracleFile
+from tests.shared import SHARED
 
 GORE, DRUGS = "Anti-gore / squeamish", "Substance recovery / avoid drugs & alcohol"
 HORROR = "Horror avoider (avoids scares & supernatural)"
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+DATA = SHARED / "data"
 
 REASONS = """title,year,rating,reason
 Saw,2004,R,Rated R for strong grisly violence and language
@@ -415,7 +416,7 @@ def test_collisions_are_titles_of_one_form_and_one_or_nearly_one_year():
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
     """An oracle of the rating reasons and the Kids-In-Mind scores beside the checkout."""
-    movies = SHARED / "movies"
+    movies = DATA / "movies"
     if not movies.is_dir():
         pytest.skip(f"films with their ratings are not beside the checkout ({movies})")
     sources = {
@@ -472,7 +473,7 @@ def test_every_row_of_the_real_files_is_accounted_for(real):
 
 
 def test_the_reddit_catalog_is_known_to_three_fifths(real):
-    catalog = SHARED / "catalog" / "reddit_gt_catalog.jsonl"
+    catalog = DATA / "catalog" / "reddit_gt_catalog.jsonl"
     if not catalog.is_file():
         pytest.skip(f"the catalog is not beside the checkout ({catalog})")
     card = oracle_card(real[1], read_catalog(catalog).titles)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saferec_core.lists import Title
-from saferec_core.oracle_file import OracleFile
+from saferec_core.oracles.file import OracleFile
 from saferec_core.titles import normal_form
 
 __all__ = [

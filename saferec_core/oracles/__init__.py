@@ -1,0 +1,1 @@
+"""Oracle files: built from sources of evidence, asked through a memory map, described."""

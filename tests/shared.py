@@ -1,0 +1,5 @@
+"""Real data and recorded behaviour beside the checkout; tests that need them are skipped without."""
+
+from pathlib import Path
+
+SHARED = Path(__file__).parents[2] / "shared"
