@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,9 @@ def _folders(
 
 def _run(step: Step, config: ChainConfig, observer: Observer, total: int | None) -> StepResult:
     observer.stage_began(step.name, total)
+    began = time.perf_counter()
     try:
-        return run_step(
+        result = run_step(
             step,
             num_proc=config.num_proc,
             max_rejects=config.max_rejects,
@@ -103,6 +105,12 @@ def _run(step: Step, config: ChainConfig, observer: Observer, total: int | None)
         )
     finally:
         observer.stage_ended()
+    if not result.cached:
+        account, seconds = result.account, time.perf_counter() - began
+        observer.note(
+            f"{step.name}: {account.read:,} rows read, {account.written:,} written, {seconds:.1f} s"
+        )
+    return result
 
 
 def _plan(config: ChainConfig) -> Plan:
