@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from saferec_core.errors import DataError
@@ -79,9 +80,14 @@ class Results:
 
     @cached_property
     def users(self) -> npt.NDArray[np.int64]:
-        """Number of the user of each of the N rows; rows of one user are not independent."""
-        codes = self.table.column("user").combine_chunks().dictionary_encode().indices
-        return codes.to_numpy().astype(np.int64)  # type: ignore[no-any-return]
+        """Number of the user of each of the N rows; rows of one user are not independent.
+
+        Where no user is named each record has one of its own.
+        """
+        record = pc.cast(self.table.column("record"), pa.string())
+        nobody = pc.binary_join_element_wise("record", record, "\0")
+        named = pc.coalesce(self.table.column("user"), nobody).combine_chunks()
+        return named.dictionary_encode().indices.to_numpy().astype(np.int64)  # type: ignore[no-any-return]
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -142,8 +148,14 @@ def read_results(path: Path) -> Results:
         missing = sorted({*COLUMNS.names, *metrics} - set(table.column_names))
         if missing:
             raise DataError(f"{path} lacks the columns {', '.join(missing)}")
-        return Results(table, facts["protocol"], facts["policy"], facts["data_sha256"], metrics)
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        expected = {**{field.name: field.type for field in COLUMNS}, **dict.fromkeys(metrics, pa.float64())}
+        for name, wanted in expected.items():
+            if not (found := table.schema.field(name).type).equals(wanted):
+                raise DataError(f"{path}: column {name!r} must be of type {wanted}, but is of type {found}")
+        return Results(
+            table, dict(facts["protocol"]), str(facts["policy"]), str(facts["data_sha256"]), metrics
+        )
+    except (OSError, pa.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{path} holds no evaluation that can be read ({type(error).__name__}: {error}); evaluate again"
         ) from error
