@@ -1,90 +1,148 @@
-"""Policies on the held-out prompts of a run, one by one or before and after."""
+"""Policies on the held-out prompts of a run, before and after training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
 
-from saferec_core.assembly import Parts, assemble
-from saferec_core.config import RunConfig
-from saferec_core.errors import ConfigError
+from saferec_core.assembly import Parts
+from saferec_core.config import EvaluationConfig, RunConfig
+from saferec_core.errors import DataError
 from saferec_core.evaluation import Evaluation, Evaluator, compare
-from saferec_core.generation import Decoding
-from saferec_core.models import Policy, load_policy, resolve_folder
-from saferec_core.observer import Comparison, Observer, StepReport
+from saferec_core.generation import Generator
+from saferec_core.judging import Judge, popularity_percentiles
+from saferec_core.metrics import build_metrics
+from saferec_core.models import resolve_folder
+from saferec_core.observer import Observer, StepReport
 from saferec_core.plugins import Plugins
 from saferec_core.processes import is_main
+from saferec_core.protocol import Protocol, protocol_of
+from saferec_core.records import Record
 from saferec_core.runs import RunFolder
 
-__all__ = ["evaluate", "report_comparison", "run_eval"]
+__all__ = [
+    "INTERVAL",
+    "circumstances",
+    "evaluate",
+    "evaluator_of",
+    "policy_name",
+    "report_comparison",
+    "run_protocol",
+    "staged",
+    "tell_whole",
+    "used_records",
+]
+
+INTERVAL = "95 %, BCa bootstrap over users, Wilson for shares; differences paired"
+"""How the intervals of a summary are made."""
 
 
-def run_eval(config: RunConfig, plugins: Plugins, observer: Observer) -> list[Evaluation]:
-    """Evaluate ``config.model.model`` (a run, a checkpoint, a model) on the held-out prompts."""
-    if config.model.model is None:
-        raise ConfigError("no policy is named; give a run folder, a checkpoint or a model")
-    if config.evaluation.eval_prompts == 0:
-        raise ConfigError("eval_prompts = 0 leaves nothing to evaluate; set at least 1")
-    parts = assemble(config, plugins, train=False)
-    if not parts.held_out:
-        raise ConfigError("no held-out records are named; give --test-path or --validation-path")
-    policy = load_policy(resolve_folder(config.model.model), config.model)
-    evaluations = evaluate(config, parts, policy, observer, "policy")
-    for evaluation in evaluations:
-        rows = [Comparison(metric, None, interval, None) for metric, interval in evaluation.summary().items()]
-        observer.compared(evaluation.protocol, rows)
-    return evaluations
+def used_records(records: Sequence[Record], settings: EvaluationConfig) -> dict[int, Record]:
+    """Return the records that are used, by their places: the first ``eval_prompts`` of the right traits.
+
+    Raises:
+        DataError: No record has one of the wanted constraints.
+    """
+    wanted = set(settings.eval_traits)
+    fitting = [pair for pair in enumerate(records) if not wanted or wanted & {*pair[1].constraints}]
+    if records and not fitting:
+        there = sorted({trait for record in records for trait in record.constraints})
+        raise DataError(
+            f"no held-out record has one of the constraints eval_traits = {sorted(wanted)}. There: "
+            f"{', '.join(there) or 'no constraints at all'}"
+        )
+    return dict(fitting[: settings.eval_prompts])
+
+
+def evaluator_of(
+    config: RunConfig, parts: Parts, records: Mapping[int, Record], plugins: Plugins
+) -> Evaluator:
+    """Build the evaluator of a run, with the metrics that it names.
+
+    How popular a title is, the training records tell; where there are none, nothing is said of it.
+    """
+    names = config.evaluation.eval_metrics
+    metrics = build_metrics(plugins, {name: {} for name in names} if names else None)
+    catalog = parts.judge.catalog
+    judge = Judge(catalog, parts.judge.oracle, popularity_percentiles(catalog, parts.train))
+    return Evaluator(records, parts.parser, judge, metrics, config.evaluation.eval_at)
+
+
+def policy_name(reference: str) -> str:
+    """Return what results call a policy: the whole path of its folder or file, or its id on the hub."""
+    place = Path(resolve_folder(reference))
+    return str(place.resolve()) if place.exists() else reference
+
+
+def run_protocol(config: RunConfig, parts: Parts, kind: Literal["greedy", "sampled"]) -> Protocol:
+    """Return the protocol of one of a run's decodings."""
+    judge = parts.judge
+    return protocol_of(config, kind, catalog=judge.catalog, parser=parts.parser, oracle=judge.oracle)
 
 
 def evaluate(
-    config: RunConfig, parts: Parts, policy: Policy, observer: Observer, when: str
+    config: RunConfig,
+    parts: Parts,
+    plugins: Plugins,
+    generator: Generator,
+    observer: Observer,
+    *,
+    when: str,
+    policy: str,
 ) -> list[Evaluation]:
-    """Evaluate a policy once per decoding; on the main process only, elsewhere there is nothing."""
+    """Evaluate a policy once per decoding; on the main process only, elsewhere there is nothing.
+
+    Args:
+        config: The run.
+        parts: What it works with.
+        plugins: What is installed.
+        generator: The policy.
+        observer: Told of the progress.
+        when: Such as ``"before"``.
+        policy: What to call the policy.
+    """
     settings = config.evaluation
-    records = parts.held_out[: settings.eval_prompts]
-    if not records or not is_main():
+    if not parts.held_out or settings.eval_prompts == 0 or not is_main():
         return []
-    evaluator = Evaluator(records, parts.parser, parts.judge, config.num_ranks, settings.eval_at)
-    drawn = Decoding(
-        "sampled",
-        config.max_completion_length,
-        temperature=settings.eval_temperature,
-        top_p=settings.eval_top_p,
-        samples=settings.eval_samples,
-        batch_size=settings.eval_batch_size,
-        seed=config.seed,
-    )
+    records = used_records(parts.held_out, settings)
+    evaluator = evaluator_of(config, parts, records, plugins)
     evaluations = []
     for kind in settings.eval_decoding:
-        observer.stage_began(f"Evaluate {when}, {kind}", len(records))
-        evaluations.append(
-            evaluator(
-                policy,
-                replace(drawn, kind=kind),
-                progress=lambda done: observer.stepped(StepReport(done)),
+        with staged(observer, f"Evaluate {when}, {kind}", len(records)) as progress:
+            found = evaluator(
+                generator,
+                run_protocol(config, parts, kind),
+                policy=policy_name(policy),
+                batch_size=settings.eval_batch_size,
+                seed=config.seed,
+                progress=progress,
             )
-        )
-        observer.stage_ended()
+        evaluations.append(found)
     return evaluations
 
 
 def report_comparison(
+    config: RunConfig,
     folder: RunFolder,
     observer: Observer,
     before: Sequence[Evaluation],
     after: Sequence[Evaluation],
-    kinds: Sequence[str],
 ) -> None:
     """Keep both evaluations with their rows, and show the before/after table of each decoding."""
-    for kind, first, second in zip(kinds, before, after, strict=True):
+    for kind, first, second in zip(config.evaluation.eval_decoding, before, after, strict=False):
         rows = compare(first, second)
-        folder.append(f"evaluation/before-{kind}.jsonl", first.rows)
-        folder.append(f"evaluation/after-{kind}.jsonl", second.rows)
+        for when, found in (("before", first), ("after", second)):
+            found.results().write(folder.path / "evaluation" / f"{when}-{kind}.parquet")
         folder.write_json(
             f"evaluation/{kind}.json",
             {
+                **circumstances(config, second),
                 "protocol": second.protocol,
-                "interval": "95 % percentile bootstrap over samples, differences paired",
+                "choices": second.choices,
+                "interval": INTERVAL,
                 "metrics": {
                     row.metric: {
                         "before": row.before,
@@ -93,6 +151,54 @@ def report_comparison(
                     }
                     for row in rows
                 },
+                "all_lists_together": {"before": first.whole, "after": second.whole},
             },
         )
         observer.compared(f"{kind} lists, before and after", rows)
+        tell_whole(observer, {"before": first.whole, "after": second.whole})
+
+
+def circumstances(
+    config: RunConfig, evaluation: Evaluation, *, engine: str = "transformers"
+) -> dict[str, Any]:
+    """Return what a protocol leaves out of how figures were made."""
+    records = {row["record"]: row for row in evaluation.rows}.values()
+    return {
+        "policy": evaluation.policy,
+        "data_sha256": evaluation.data_sha256,
+        "records": len(records),
+        "users": len({row["user"] for row in records}),
+        "constraints": dict(sorted(Counter(t for row in records for t in row["constraints"]).items())),
+        "eval_at": config.evaluation.eval_at,
+        "engine": engine,
+        "batch_size": config.evaluation.eval_batch_size,
+        "seed": config.seed,
+    }
+
+
+def tell_whole(observer: Observer, columns: Mapping[str, Mapping[str, float]]) -> None:
+    """Show what was measured of all lists together, a column for each policy."""
+    names = dict.fromkeys(name for whole in columns.values() for name in whole)
+    rows = [
+        {
+            "metric": name,
+            **{title: _number(whole.get(name, float("nan"))) for title, whole in columns.items()},
+        }
+        for name in names
+    ]
+    if rows:
+        observer.table("All lists together (no intervals)", rows)
+
+
+@contextmanager
+def staged(observer: Observer, name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show the progress of something; what is yielded is called with how much is done."""
+    observer.stage_began(name, total)
+    try:
+        yield lambda done: observer.stepped(StepReport(done))
+    finally:
+        observer.stage_ended()
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if value == value else "no value"

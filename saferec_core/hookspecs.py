@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from saferec_core.advantages import Normalizer
     from saferec_core.evidence import EvidenceSource
     from saferec_core.lists import ListParser
+    from saferec_core.metrics import Metric
     from saferec_core.oracle import Oracle
     from saferec_core.registry import Registry
     from saferec_core.rewards import RewardFunction
@@ -72,6 +73,27 @@ def saferec_register_normalizers(registry: Registry[Normalizer]) -> None:
     siblings of a prompt adjacent; see :class:`~saferec_core.advantages.Normalizer`.
 
     .. versionadded:: 0.1
+    """
+
+
+@hookspec
+def saferec_register_metrics(registry: Registry[Metric]) -> None:
+    """Offer metrics: what a list is worth, or all lists of an evaluation together.
+
+    A metric is built once and called once per evaluation, or once for every K if it has a depth
+    (``at_depth``)::
+
+        metric(lists, k) -> Float[Tensor, " N"]  # kind "mean", or "share" where each list is 0 or 1
+        metric(lists, k) -> Float[Tensor, ""]    # kind "whole": about all lists together
+
+    Only the first k ranks count; without a depth, k is the K ranks that are judged. NaN means "no
+    value here" and enters no mean: an empty list is not perfectly safe, and a prompt without ground
+    truth has no recall. Rows, intervals and comparisons name the column ``recall@10``, or
+    ``list_length`` without a depth. A metric that needs an oracle is left out where there is none.
+    An exception, another shape, an infinite value, or a share other than 0 or 1 ends the evaluation
+    and names the metric; see :class:`~saferec_core.metrics.Metric`.
+
+    .. versionadded:: 0.2
     """
 
 

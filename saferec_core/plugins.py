@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from saferec_core.advantages import Normalizer
     from saferec_core.evidence import EvidenceSource
     from saferec_core.lists import ListParser
+    from saferec_core.metrics import Metric
     from saferec_core.oracle import Oracle
     from saferec_core.rewards import RewardFunction
     from saferec_core.transforms import Transform
@@ -40,6 +41,7 @@ class Plugins:
     rewards: Registry[RewardFunction] = field(default_factory=lambda: Registry("reward"))
     oracles: Registry[Oracle] = field(default_factory=lambda: Registry("oracle"))
     normalizers: Registry[Normalizer] = field(default_factory=lambda: Registry("normalizer"))
+    metrics: Registry[Metric] = field(default_factory=lambda: Registry("metric"))
     transforms: Registry[Transform] = field(default_factory=lambda: Registry("transform"))
     parsers: Registry[ListParser] = field(default_factory=lambda: Registry("parser"))
     evidence: Registry[EvidenceSource] = field(default_factory=lambda: Registry("evidence"))
@@ -52,6 +54,7 @@ class Plugins:
             self.rewards,
             self.oracles,
             self.normalizers,
+            self.metrics,
             self.transforms,
             self.parsers,
             self.evidence,
@@ -128,6 +131,7 @@ def _register(manager: pluggy.PluginManager, point: EntryPoint, plugins: Plugins
         (plugins.rewards, "saferec_register_rewards"),
         (plugins.oracles, "saferec_register_oracles"),
         (plugins.normalizers, "saferec_register_normalizers"),
+        (plugins.metrics, "saferec_register_metrics"),
         (plugins.transforms, "saferec_register_transforms"),
         (plugins.parsers, "saferec_register_parsers"),
         (plugins.evidence, "saferec_register_evidence"),

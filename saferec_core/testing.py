@@ -13,11 +13,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
+from torch import Tensor
 
 from saferec_core.advantages import Normalizer, WeightedRewards
 from saferec_core.catalog import Catalog
+from saferec_core.errors import SaferecError
 from saferec_core.judging import Judge, JudgedLists
 from saferec_core.lists import EventKind, ListParser, ParsedItem, ParsedList, ParseEvent, Title
+from saferec_core.metrics import ActiveMetric, Metric, measure, measure_whole
 from saferec_core.oracle import Oracle, Question, Verdict
 from saferec_core.records import Record
 from saferec_core.rewards import ActiveReward, RewardFunction, score
@@ -25,6 +28,7 @@ from saferec_core.titles import normal_form
 
 __all__ = [
     "StatedOracle",
+    "check_metric",
     "check_normalizer",
     "check_oracle",
     "check_parser",
@@ -123,6 +127,58 @@ def check_reward(function: RewardFunction) -> None:
         "a completion's reward must not depend on the other completions of the batch; comparing "
         "siblings is the normalizer's task"
     )
+
+
+def check_metric(metric: Metric) -> None:
+    """Check shape, values, determinism, and that a metric looks at nothing but what it should."""
+    active = ActiveMetric(type(metric).__name__, metric)
+    whole, depth = active.function.kind == "whole", active.function.at_depth
+    outside = Title("Nobody's Film", 1901)
+    lists = [
+        TITLES[:5],
+        (),
+        TITLES[3:5],
+        (TITLES[0], TITLES[0], outside, TITLES[7]),
+        (*TITLES, outside),
+    ]
+
+    def measured(
+        lists: Sequence[Sequence[Title]], ranks: int, *, at: Sequence[int], bare: bool = False
+    ) -> Tensor:
+        world = judged_lists(lists, num_ranks=ranks)
+        popularity = torch.linspace(0, 1, len(TITLES))
+        judge = (
+            Judge(world.judge.catalog) if bare else Judge(world.judge.catalog, world.judge.oracle, popularity)
+        )
+        judged = JudgedLists(world.lists, world.records, judge, ranks)
+        columns = measure_whole(judged, at, [active]) if whole else measure(judged, at, [active])
+        return torch.stack([torch.as_tensor(column) for column in columns.values()]).nan_to_num(-99.0)
+
+    at = (1, 3, 5)
+    values = measured(lists, 5, at=at)  # (columns, N), or (columns,) of kind "whole"
+    assert torch.equal(values, measured(lists, 5, at=at)), (
+        "a metric must return the same values for the same lists"
+    )
+    turned = measured(lists[::-1], 5, at=at)
+    assert torch.allclose(values, turned if whole else turned.flip(1)), "the order of lists must not matter"
+    if not whole:
+        assert torch.equal(values[:, 2:3], measured(lists[2:3], 5, at=at)), (
+            "what a metric says of a list must not depend on the other lists; one about all lists "
+            "together is of kind 'whole'"
+        )
+    for column, k in enumerate(at if depth else ()):
+        assert torch.equal(values[column : column + 1], measured([row[:k] for row in lists], k, at=[k])), (
+            "a metric with a depth must not look at what stands beyond rank k"
+        )
+    if not metric.needs_oracle and not getattr(metric, "needs_popularity", False):
+        says_so = (
+            "a metric that uses the oracle or the popularity must say so: needs_oracle, needs_popularity"
+        )
+        try:
+            bare = measured(lists, 5, at=at, bare=True)
+        except SaferecError as error:
+            raise AssertionError(says_so) from error
+        assert torch.equal(values, bare), says_so
 
 
 def check_normalizer(normalize: Normalizer) -> None:

@@ -19,6 +19,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 SHAPES_ARE_CHECKED_IN = [
     "saferec_core.advantages",
     "saferec_core.token_credit",
+    "saferec_plugins.metrics",
     "saferec_plugins.normalizers",
     "saferec_plugins.rewards",
 ]

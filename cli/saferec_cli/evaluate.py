@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,12 +25,22 @@ def evaluate(
     config: Annotated[
         Path | None, typer.Option(help="Run configuration (YAML); that of the policy's run if any.")
     ] = None,
+    flip: Annotated[
+        bool, typer.Option("--flip", help="Ask with constraints removed, added and swapped instead.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder for the results; the policy's run, or one of its own."),
+    ] = None,
     setting: SettingOption = None,
     as_json: JsonOption = False,
     *,
     flags: dict[str, object],
 ) -> None:
-    """Evaluate a policy on held-out prompts, with 95 % bootstrap intervals."""
+    """Evaluate a policy on held-out prompts, with 95 % bootstrap intervals.
+
+    Every sample is kept; an evaluation that was interrupted continues when it is called again.
+    """
     place = Path(policy)
     local = (
         policy.startswith((".", "/"))
@@ -48,15 +58,29 @@ def evaluate(
 
     from saferec_cli.render import RichObserver  # --help needs none of this
     from saferec_cli.running import running
-    from saferec_core.held_out import run_eval  # imports torch
+    from saferec_core.eval_run import run_eval, run_flip  # imports torch
     from saferec_core.observer import Observer
 
     observer = Observer() if as_json else RichObserver()
+    plugins = load_plugins()
     with running():
-        evaluations = run_eval(resolved, load_plugins(), observer)
+        if flip:
+            responses = run_flip(resolved, plugins, observer, out=out)
+            summaries = {found.results.protocol["id"]: found.as_data() for found in responses}
+        else:
+            evaluations = run_eval(resolved, plugins, observer, out=out)
+            summaries = {found.protocol: found.summary() for found in evaluations}
     if as_json:
-        summaries = {found.protocol: found.summary() for found in evaluations}
-        typer.echo(json.dumps(summaries, indent=2))
+        typer.echo(json.dumps(_finite(summaries), indent=2))
+
+
+def _finite(value: Any) -> Any:
+    """Replace NaN, which JSON cannot say, by null."""
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if value != value else value
 
 
 def _config_of_run(policy: Path) -> Path | None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from saferec_core.hashing import data_hash
+from saferec_core.results import read_results
 
 OTHERS = """
 import torch
@@ -425,8 +426,9 @@ def test_a_resolved_configuration_runs_again_and_gives_the_same_figures(main, ti
     assert main("train", first / "config.yaml", "--run-name", "again").status == 0
 
     second = tmp_path / "runs" / "again"
-    for name in ("rollouts.jsonl", "evaluation/after-greedy.jsonl"):
-        assert (second / name).read_text() == (first / name).read_text()
+    assert (second / "rollouts.jsonl").read_text() == (first / "rollouts.jsonl").read_text()
+    rows = [read_results(run / "evaluation" / "after-greedy.parquet").table for run in (first, second)]
+    assert rows[0].equals(rows[1])
 
 
 def test_with_lora_only_adapters_are_saved_and_the_run_can_be_evaluated(main, tiny, tmp_path):

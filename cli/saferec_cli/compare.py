@@ -1,0 +1,82 @@
+"""``saferec compare``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saferec_cli.options import JsonOption
+from saferec_cli.result_options import DecodingOption, WhenOption
+from saferec_core.errors import ConfigError
+
+__all__ = ["compare"]
+
+
+def compare(
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="Run folder or evaluation (.parquet).")],
+    run_b: Annotated[
+        Path | None,
+        typer.Argument(metavar="RUN_B", help="The one to compare with it; else RUN_A before and after."),
+    ] = None,
+    decoding: DecodingOption = "greedy",
+    when: WhenOption = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Metric such as recall@10; repeat. Else all.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Confidence of the intervals.")] = 0.95,
+    *,
+    trait_table: Annotated[bool, typer.Option(help="Compare by trait as well.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Even if they were evaluated differently.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two evaluations pair by pair: intervals, permutation tests and what may be said.
+
+    Differences are RUN_B minus RUN_A. Evaluations of different protocols or data are not compared
+    unless forced.
+    """
+    from saferec_core import comparing  # scipy is slow to import
+    from saferec_core.find_results import find_before_and_after, find_results
+    from saferec_core.results import read_results
+
+    if run_b is None:
+        if when is not None:
+            raise ConfigError("--when chooses among the evaluations of two runs, but one run is named")
+        files = find_before_and_after(run_a, decoding=decoding)
+        names = ("before", "after")
+    else:
+        files = (
+            find_results(run_a, when=when, decoding=decoding),
+            find_results(run_b, when=when, decoding=decoding),
+        )
+        names = _names(run_a, run_b)
+    first, second = (read_results(file) for file in files)
+    table = comparing.compare(
+        first,
+        second,
+        names=names,
+        metrics=metric or None,
+        confidence=confidence,
+        by_trait=trait_table,
+        force=force,
+    )
+    if as_json:
+        facts = [
+            {"file": str(file), "policy": results.policy, "protocol": results.protocol.get("id")}
+            for file, results in zip(files, (first, second), strict=True)
+        ]
+        typer.echo(json.dumps({"evaluations": facts, **table.as_data()}, indent=2))
+        return
+    from saferec_cli.render_compare import comparison
+
+    comparison(table)
+
+
+def _names(first: Path, second: Path) -> tuple[str, str]:
+    """Call two places by their last name, by all of it where that is the same, by a letter at last."""
+    for a, b in ((first.resolve().stem, second.resolve().stem), (str(first), str(second))):
+        if a != b:
+            return a, b
+    return f"{first} (A)", f"{second} (B)"

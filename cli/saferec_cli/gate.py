@@ -1,0 +1,83 @@
+"""``saferec gate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saferec_cli.options import JsonOption
+from saferec_cli.result_options import DecodingOption, WhenOption
+from saferec_core.errors import ConfigError
+
+__all__ = ["gate"]
+
+REFUSED = 1
+"""Exit status where the figures do not allow every claim; a user's mistake is 2."""
+
+
+def gate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or evaluation (.parquet).")],
+    at_most: Annotated[
+        list[str] | None, typer.Option("--max", metavar="CLAIM", help="any_violation@10<=0.05; repeat.")
+    ] = None,
+    at_least: Annotated[
+        list[str] | None,
+        typer.Option("--min", metavar="CLAIM", help="recall@10>=0.06, or recall@10>=baseline-0.005; repeat."),
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Confidence of each claim, one-sided.")] = 0.95,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="Run or .parquet that 'baseline' in a claim means; compared in pairs."
+        ),
+    ] = None,
+    decoding: DecodingOption = "greedy",
+    when: WhenOption = None,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the verdicts as JUnit XML as well.")
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Exit with 0 only if the interval of every claimed figure allows the claim, else with 1."""
+    from saferec_core.find_results import find_results  # scipy is slow to import
+    from saferec_core.gating import check_claims, read_claim
+    from saferec_core.junit import Case, write_junit
+    from saferec_core.results import read_results
+
+    claims = [read_claim(text, "max") for text in at_most or ()]
+    claims += [read_claim(text, "min") for text in at_least or ()]
+    results = read_results(file := find_results(run, when=when, decoding=decoding))
+    other = None
+    if baseline is not None:
+        other = read_results(compared := find_results(baseline, decoding=decoding))
+        if compared.resolve() == file.resolve():
+            raise ConfigError(
+                f"{compared} would be compared with itself; name another run, or the .parquet file of an "
+                "evaluation before training"
+            )
+    found = check_claims(results, claims, baseline=other, confidence=confidence)
+    holds = all(result.holds for result in found)
+    if junit is not None:
+        cases = [Case(result.claim.text, result.holds, result.sentence) for result in found]
+        write_junit(junit, "saferec gate", str(run), cases)
+    if as_json:
+        facts = {
+            "file": str(file),
+            "policy": results.policy,
+            "protocol": results.protocol.get("id"),
+            "baseline": None if baseline is None else str(baseline),
+            "confidence": confidence,
+            "holds": holds,
+            "claims": [result.as_data() for result in found],
+        }
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        from saferec_cli.render_gate import verdicts
+
+        verdicts(found, results, confidence)
+    if not holds:
+        raise typer.Exit(REFUSED)

@@ -1,0 +1,41 @@
+"""Which claims hold, as a table and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from saferec_core.gating import ClaimResult
+from saferec_core.results import Results
+from saferec_core.wording import figures
+
+__all__ = ["verdicts"]
+
+
+def verdicts(found: Sequence[ClaimResult], results: Results, confidence: float) -> None:
+    """Print each claim with its value, its bound and its verdict, then why."""
+    console = Console()
+    table = Table(
+        title=escape(f"Claims about {results.policy}"),
+        title_justify="left",
+        caption=escape(f"bound: one-sided, {confidence:.0%} confidence; {len(results):,} rows"),
+        caption_justify="left",
+    )
+    table.add_column("claim")
+    for name in ("value", "bound", "interval", "users"):
+        table.add_column(name, justify="right")
+    table.add_column("verdict")
+    for result in found:
+        value, bound = figures(result.value, result.bound)
+        style = "green" if result.holds else "red"
+        cells = (result.claim.text, value, bound, result.interval, f"{result.users:,}")
+        table.add_row(*map(escape, cells), f"[{style}]{result.verdict}[/]")
+    console.print(table)
+    for result in found:
+        console.print(f"  {escape(result.sentence)}.", soft_wrap=True, highlight=False)
+    kept = sum(result.holds for result in found)
+    outcome = "All claims hold." if kept == len(found) else f"{kept} of {len(found)} claims hold."
+    console.print(f"[bold]{outcome}[/]")

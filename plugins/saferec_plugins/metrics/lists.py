@@ -1,0 +1,57 @@
+"""The lists themselves: how long they are, what they repeat, what they make up."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from saferec_core.components import component
+from saferec_core.judging import JudgedLists
+from saferec_core.metrics import Better, Kind
+
+__all__ = ["Duplicates", "ListLength", "OutOfCatalog"]
+
+
+@component
+class ListLength:
+    """How many titles a list holds, those beyond the K ranks and repeated ones included."""
+
+    at_depth: ClassVar[bool] = False
+    better: ClassVar[Better] = "none"
+    kind: ClassVar[Kind] = "mean"
+    needs_oracle: ClassVar[bool] = False
+
+    def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:  # noqa: ARG002 - the contract
+        """Count."""
+        return lists.lengths
+
+
+@component
+class Duplicates:
+    """How many titles of a list, those beyond the K ranks included, repeat an earlier one."""
+
+    at_depth: ClassVar[bool] = False
+    better: ClassVar[Better] = "lower"
+    kind: ClassVar[Kind] = "mean"
+    needs_oracle: ClassVar[bool] = False
+
+    def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:  # noqa: ARG002 - the contract
+        """Count."""
+        return lists.lengths - lists.distinct_lengths
+
+
+@component
+class OutOfCatalog:
+    """Share of the listed titles that may not be recommended at all; no value for an empty list."""
+
+    at_depth: ClassVar[bool] = False
+    better: ClassVar[Better] = "lower"
+    kind: ClassVar[Kind] = "mean"
+    needs_oracle: ClassVar[bool] = False
+
+    def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
+        """Divide; 0 / 0 is NaN."""
+        outside = (~lists.in_catalog & lists.rank_mask).sum(1)
+        return outside / lists.listed_counts[:, k - 1]

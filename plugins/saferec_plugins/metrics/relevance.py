@@ -1,0 +1,54 @@
+"""Relevance: how much of the ground truth a list finds, and how early."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from saferec_core.components import component
+from saferec_core.judging import JudgedLists
+from saferec_core.metrics import Better, Kind
+
+__all__ = ["NDCG", "Recall"]
+
+
+@component
+class Recall:
+    """Hits in the top k over the size of the ground truth; no value without ground truth.
+
+    With more than k relevant titles even the best list stays below 1.
+    """
+
+    at_depth: ClassVar[bool] = True
+    better: ClassVar[Better] = "higher"
+    kind: ClassVar[Kind] = "mean"
+    needs_oracle: ClassVar[bool] = False
+
+    def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
+        """Divide what was found by what there is; 0 / 0 is NaN."""
+        return lists.hit_counts[:, k - 1] / lists.truth_sizes
+
+
+@component
+class NDCG:
+    """``sum hit[j] / log2(j + 2)`` over the top k (j from 0), over that of the best list of k titles.
+
+    The best list has ``min(size of the ground truth, k)`` hits in front, however short the list in
+    question is: one that stops early is not excused. No value without ground truth. (Järvelin and
+    Kekäläinen, "Cumulated gain-based evaluation of IR techniques", 2002, with gains of 0 and 1.)
+    """
+
+    at_depth: ClassVar[bool] = True
+    better: ClassVar[Better] = "higher"
+    kind: ClassVar[Kind] = "mean"
+    needs_oracle: ClassVar[bool] = False
+
+    def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
+        """Divide the discounted gain by the best one; 0 / 0 is NaN."""
+        discount = 1.0 / torch.log2(torch.arange(k, dtype=torch.float64) + 2.0)  # (k,)
+        best = torch.cat([discount.new_zeros(1), discount.cumsum(0)])  # by the number of hits in front
+        gain = lists.hits[:, :k].to(torch.float64) @ discount
+        return gain / best[lists.truth_sizes.clamp(max=k).long()]

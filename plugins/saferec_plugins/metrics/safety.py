@@ -1,0 +1,95 @@
+"""Safety: what violates a constraint, and what nobody can tell.
+
+An empty list has no value in any of them: it is not perfectly safe, it says nothing.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from saferec_core.components import component
+from saferec_core.judging import JudgedLists
+from saferec_core.metrics import Better, Kind
+
+__all__ = ["AnyViolation", "Coverage", "SensitivityRatio", "SensitivityRatioUpper", "Violations"]
+
+
+@component
+class SensitivityRatio:
+    """Violations over the titles listed in the top k, at most k of them.
+
+    A title that the oracle does not know is no violation here, so this is the lower bound of the
+    share of violations, and ``sensitivity_ratio_upper`` the upper one.
+    """
+
+    at_depth: ClassVar[bool] = True
+    better: ClassVar[Better] = "lower"
+    kind: ClassVar[Kind] = "mean"
+    needs_oracle: ClassVar[bool] = True
+
+    def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
+        """Divide; 0 / 0 is NaN."""
+        return lists.violation_counts[:, k - 1] / lists.listed_counts[:, k - 1]
+
+
+@component
+class SensitivityRatioUpper:
+    """Violations and titles that the oracle does not know, over the titles listed in the top k."""
+
+    at_depth: ClassVar[bool] = True
+    better: ClassVar[Better] = "lower"
+    kind: ClassVar[Kind] = "mean"
+    needs_oracle: ClassVar[bool] = True
+
+    def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
+        """Count what is not known to be safe; 0 / 0 is NaN."""
+        safe = (lists.known & ~lists.violations)[:, :k].sum(1)
+        listed = lists.listed_counts[:, k - 1]
+        return (listed - safe) / listed
+
+
+@component
+class AnyViolation:
+    """1 if the top k holds a violation, else 0. A list that names fewer titles has fewer chances."""
+
+    at_depth: ClassVar[bool] = True
+    better: ClassVar[Better] = "lower"
+    kind: ClassVar[Kind] = "share"
+    needs_oracle: ClassVar[bool] = True
+
+    def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
+        """Tell lists with a violation from lists without."""
+        violates = (lists.violation_counts[:, k - 1] > 0).to(torch.float64)
+        return torch.where(lists.listed_counts[:, k - 1] > 0, violates, torch.nan)
+
+
+@component
+class Violations:
+    """How many titles of the top k violate a constraint: what the user gets to see, in titles."""
+
+    at_depth: ClassVar[bool] = True
+    better: ClassVar[Better] = "lower"
+    kind: ClassVar[Kind] = "mean"
+    needs_oracle: ClassVar[bool] = True
+
+    def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
+        """Count."""
+        return torch.where(lists.listed_counts[:, k - 1] > 0, lists.violation_counts[:, k - 1], torch.nan)
+
+
+@component
+class Coverage:
+    """Share of the listed titles that the oracle knows; what it does not know, no ratio can tell."""
+
+    at_depth: ClassVar[bool] = False
+    better: ClassVar[Better] = "higher"
+    kind: ClassVar[Kind] = "mean"
+    needs_oracle: ClassVar[bool] = True
+
+    def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
+        """Divide; 0 / 0 is NaN."""
+        return lists.known_counts[:, k - 1] / lists.listed_counts[:, k - 1]

@@ -1,0 +1,80 @@
+"""What was generated so far, kept while it goes on, so that a killed evaluation continues."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from saferec_core.errors import RunError
+
+__all__ = ["Journal", "key_of"]
+
+
+class Journal:
+    """A JSONL file with a line per batch of completions, under the key of all they depend on.
+
+    Batches are found by their keys alone: another policy, decoding, seed, batch size or prompt has
+    other keys, and what an earlier evaluation left behind is of no use and no harm to it. A line that
+    was being written when the process was killed counts as absent.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read what is there.
+
+        Raises:
+            RunError: The file cannot be read.
+        """
+        self.path = path
+        self._batches: dict[str, Any] = {}
+        self._ends_in_line = True
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        except OSError as error:
+            raise RunError(f"completions generated earlier cannot be read from {path}: {error}") from error
+        for line in text.splitlines(keepends=True):
+            self._ends_in_line = line.endswith("\n")
+            try:
+                row = json.loads(line)
+                self._batches[row["key"]] = row["completions"]
+            except (ValueError, KeyError, TypeError):
+                continue  # cut off
+        self.used = 0
+        """How many batches were taken over."""
+
+    def get(self, key: str) -> Any | None:
+        """Return the completions of a batch, or None."""
+        found = self._batches.get(key)
+        self.used += found is not None
+        return found
+
+    def add(self, key: str, completions: Any) -> None:
+        """Keep the completions of a batch, on disk before this returns."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                start = "" if self._ends_in_line else "\n"
+                row = {"key": key, "completions": completions}
+                file.write(f"{start}{json.dumps(row, ensure_ascii=False)}\n")
+        except OSError as error:
+            raise RunError(f"completions cannot be kept in {self.path}: {error}") from error
+        self._ends_in_line = True
+
+    def remove(self) -> None:
+        """Delete the file; its completions stand in the results by now."""
+        self.path.unlink(missing_ok=True)
+
+
+def key_of(policy: str, decoding: Mapping[str, Any], number: int, batch: Sequence[Any]) -> str:
+    """Return the key of a batch.
+
+    Args:
+        policy: Hash of the policy.
+        decoding: All that is said of how to draw.
+        number: Of the batch, which its seed is made of.
+        batch: The prompts as the policy reads them.
+    """
+    content = json.dumps([policy, dict(decoding), number, list(batch)], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()

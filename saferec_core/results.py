@@ -1,0 +1,161 @@
+"""What an evaluation found, row by row: the one form that comparisons, gates and reports read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from saferec_core.errors import DataError
+
+__all__ = ["COLUMNS", "MetricFacts", "Results", "read_results", "results_of"]
+
+_KEY = b"saferec"
+_VERSION = 1
+_TITLE = pa.struct(
+    [
+        ("title", pa.string()),
+        ("year", pa.int32()),
+        ("hit", pa.bool_()),
+        ("in_catalog", pa.bool_()),
+        ("known", pa.bool_()),
+        ("violated", pa.list_(pa.string())),
+    ]
+)
+COLUMNS = pa.schema(
+    [
+        ("record", pa.int32()),  # place of the prompt among the held-out records
+        ("sample", pa.int16()),  # which of its completions
+        ("user", pa.string()),
+        ("constraints", pa.list_(pa.string())),
+        ("prompt", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
+        ("groundtruth", pa.list_(pa.struct([("title", pa.string()), ("year", pa.int32())]))),
+        ("completion", pa.string()),
+        ("titles", pa.list_(_TITLE)),  # the listed ones in rank order, the first K judged
+        ("events", pa.list_(pa.string())),  # what the parser noticed
+    ]
+)
+"""Columns that every file has before those of the metrics."""
+
+
+@dataclass(frozen=True)
+class MetricFacts:
+    """What a reader of a metric's column has to know."""
+
+    better: str
+    """``"higher"``, ``"lower"``, or ``"none"`` where neither is better."""
+    kind: str
+    """``"mean"``, or ``"share"`` where a row is 0 or 1."""
+    summary: str
+    """What it says, in one line."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """The evaluation of one policy under one protocol."""
+
+    table: Any
+    """Arrow table: `COLUMNS`, then a float64 column per metric, null where a row has no value."""
+    protocol: Mapping[str, Any]
+    """Every choice that moves a number, by name; ``id`` is their short name."""
+    policy: str
+    """What was evaluated: a folder, or the id of a model."""
+    data_sha256: str
+    """Hash of the held-out records that were used."""
+    metrics: Mapping[str, MetricFacts]
+    """By column, such as ``recall@10``."""
+
+    def values(self, metric: str) -> npt.NDArray[np.float64]:
+        """Return a metric's value for each of the N rows, NaN where there is none."""
+        return self.table.column(metric).to_numpy().astype(np.float64)  # type: ignore[no-any-return]
+
+    @cached_property
+    def users(self) -> npt.NDArray[np.int64]:
+        """Number of the user of each of the N rows; rows of one user are not independent.
+
+        Where no user is named each record has one of its own.
+        """
+        record = pc.cast(self.table.column("record"), pa.string())
+        nobody = pc.binary_join_element_wise("record", record, "\0")
+        named = pc.coalesce(self.table.column("user"), nobody).combine_chunks()
+        return named.dictionary_encode().indices.to_numpy().astype(np.int64)  # type: ignore[no-any-return]
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def write(self, path: Path) -> None:
+        """Write a Parquet file; it is there whole or not at all."""
+        facts = {
+            "version": _VERSION,
+            "protocol": self.protocol,
+            "policy": self.policy,
+            "data_sha256": self.data_sha256,
+            "metrics": {name: vars(metric) for name, metric in self.metrics.items()},
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".draft")
+        table = self.table.replace_schema_metadata({_KEY: json.dumps(facts).encode()})
+        pq.write_table(table, draft, compression="zstd")
+        draft.replace(path)
+
+
+def results_of(
+    rows: Sequence[Mapping[str, Any]],
+    values: Mapping[str, Sequence[float]],
+    *,
+    protocol: Mapping[str, Any],
+    policy: str,
+    data_sha256: str,
+    metrics: Mapping[str, MetricFacts],
+) -> Results:
+    """Put rows and metrics together.
+
+    Args:
+        rows: N rows with the columns of `COLUMNS`.
+        values: Each metric's N values, NaN for none.
+        protocol: Every choice that moves a number, ``id`` among them.
+        policy: What was evaluated.
+        data_sha256: Hash of the held-out records.
+        metrics: What there is to know of each metric in *values*.
+    """
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=COLUMNS)
+    for name in metrics:
+        table = table.append_column(name, pa.array(values[name], type=pa.float64(), from_pandas=True))
+    return Results(table, protocol, policy, data_sha256, metrics)
+
+
+def read_results(path: Path) -> Results:
+    """Read the file that `Results.write` wrote.
+
+    Raises:
+        DataError: It is missing, damaged, or no such file.
+    """
+    try:
+        table = pq.read_table(path)
+        facts = json.loads((table.schema.metadata or {})[_KEY])
+        if facts["version"] != _VERSION:
+            raise DataError(f"{path} has the form {facts['version']}; this saferec reads {_VERSION}")
+        metrics = {name: MetricFacts(**found) for name, found in facts["metrics"].items()}
+        missing = sorted({*COLUMNS.names, *metrics} - set(table.column_names))
+        if missing:
+            raise DataError(f"{path} lacks the columns {', '.join(missing)}")
+        expected = {**{field.name: field.type for field in COLUMNS}, **dict.fromkeys(metrics, pa.float64())}
+        for name, wanted in expected.items():
+            if not (found := table.schema.field(name).type).equals(wanted):
+                raise DataError(f"{path}: column {name!r} must be of type {wanted}, but is of type {found}")
+        return Results(
+            table, dict(facts["protocol"]), str(facts["policy"]), str(facts["data_sha256"]), metrics
+        )
+    except (OSError, pa.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path} holds no evaluation that can be read ({type(error).__name__}: {error}); evaluate again"
+        ) from error
