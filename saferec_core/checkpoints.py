@@ -1,20 +1,17 @@
-"""Checkpoints: find them, choose one, and keep what generation needs of it."""
+"""Checkpoints: find them, and keep what generation needs of one."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from saferec_core.errors import RunError
-from saferec_core.evaluation import Evaluation
 from saferec_core.models import resolve_folder
 
-__all__ = ["Choice", "choose", "copy_weights", "list_checkpoints", "sft_policy"]
+__all__ = ["copy_weights", "list_checkpoints", "sft_policy", "step_of"]
 
 _STEP = re.compile(r"checkpoint-(\d+)$")
 _TRAINING_STATE = (
@@ -27,15 +24,6 @@ _TRAINING_STATE = (
 )
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The evaluations of all checkpoints of a run, and which one is best."""
-
-    metric: str
-    evaluations: Sequence[tuple[Path, Evaluation]]
-    best: Path
-
-
 def list_checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints of a folder in the order of their steps."""
     found = [path for path in folder.glob("checkpoint-*") if _STEP.search(path.name)]
@@ -46,14 +34,6 @@ def step_of(checkpoint: Path) -> int:
     """Return the optimizer step that a checkpoint was written after."""
     match = _STEP.search(checkpoint.name)
     return int(match[1]) if match else -1
-
-
-def choose(checkpoints: Sequence[Path], metric: str, evaluate: Callable[[Path], Evaluation]) -> Choice:
-    """Evaluate every checkpoint and choose the highest *metric*; of equals the earliest."""
-    evaluations = [(checkpoint, evaluate(checkpoint)) for checkpoint in checkpoints]
-    means = [evaluation.mean(metric) for _, evaluation in evaluations]
-    best = max(range(len(means)), key=lambda place: (means[place] == means[place], means[place], -place))
-    return Choice(metric, evaluations, evaluations[best][0])
 
 
 def copy_weights(checkpoint: Path, target: Path) -> None:

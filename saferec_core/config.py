@@ -15,17 +15,22 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 __all__ = [
     "ComponentChoice",
     "DataConfig",
+    "EmptyList",
     "EvaluationConfig",
     "GrpoOptimization",
+    "IdealDcg",
     "LoggingConfig",
     "ModelConfig",
     "OptimizationConfig",
+    "Preset",
+    "Removal",
     "RewardChoice",
     "RolloutConfig",
     "RunConfig",
     "Section",
     "SftConfig",
     "SftOptimization",
+    "TitleMatching",
     "TrainConfig",
 ]
 
@@ -38,6 +43,28 @@ def _minus_one_or_positive(steps: int) -> int:
 
 Steps = Annotated[int, AfterValidator(_minus_one_or_positive)]
 """A number of optimizer steps, or -1."""
+
+
+def _without_none(names: list[str]) -> list[str]:
+    trackers = [name for name in dict.fromkeys(names) if name != "none"]
+    if trackers and "none" in names:
+        raise ValueError(f"none stands alone, but came with {', '.join(trackers)}")
+    return trackers
+
+
+Trackers = Annotated[list[Literal["tensorboard", "trackio", "wandb", "none"]], AfterValidator(_without_none)]
+"""Trackers by name; ``["none"]`` is read as none."""
+
+Preset = Literal["saferec", "rank-grpo", "safe-training"]
+"""Ways to score lists that have a name."""
+Removal = Literal["miss", "removed"]
+"""What becomes of a title that can be no hit: it keeps its rank, or the ranks are closed."""
+TitleMatching = Literal["normal-form", "exact"]
+"""Whether titles match by their one normal form, or by the very string."""
+IdealDcg = Literal["truth", "list"]
+"""What NDCG compares with: hits as many as relevant titles, or as the list has room for."""
+EmptyList = Literal["no-value", "safe"]
+"""What the share of violations of an empty list is."""
 
 
 class Section(BaseModel):
@@ -178,8 +205,8 @@ class LoggingConfig(Section):
     """Optimizer steps between two checkpoints."""
     save_total_limit: int | None = Field(default=None, ge=1)
     """How many checkpoints are kept; None: all."""
-    report_to: list[str] = []
-    """Trackers that get the metrics as well, such as tensorboard or wandb; none unasked."""
+    report_to: Trackers = []
+    """Trackers that get the metrics as well: tensorboard, trackio, wandb; none: nothing is sent anywhere."""
 
 
 class EvaluationConfig(Section):
@@ -199,6 +226,28 @@ class EvaluationConfig(Section):
     """Completions per prompt in sampled decoding."""
     eval_batch_size: int = Field(default=32, ge=1)
     """Prompts that are generated together."""
+    eval_engine: Literal["transformers", "vllm"] = "transformers"
+    """What generates in saferec eval; vllm needs saferec[vllm]. During training it is transformers, with
+    the model that is being trained."""
+    protocol: Preset = "saferec"
+    """How lists are scored: saferec's way, or that of the Rank-GRPO or the Safe-Rank-GRPO code, to compare
+    with published figures. Each choice below changes one thing about it."""
+    eval_seen: Removal | None = None
+    """A title the user has seen keeps its rank as a miss, or is removed and the ranks are closed."""
+    eval_duplicates: Removal | None = None
+    """Likewise for a title that repeats an earlier one."""
+    eval_out_of_catalog: Removal | None = None
+    """Likewise for a title that is not in the catalog."""
+    eval_title_matching: TitleMatching | None = None
+    """Hits, seen and catalog titles by normal form and year, or by the very string."""
+    eval_ideal_dcg: IdealDcg | None = None
+    """NDCG compares with as many hits as there are relevant titles, or as the list has room for."""
+    eval_empty_list: EmptyList | None = None
+    """An empty list has no share of violations, or is safe."""
+    eval_metrics: list[str] = []
+    """Metrics to compute, by name; none: every one that is installed."""
+    eval_traits: list[str] = []
+    """Use only records with one of these constraints; none: all."""
 
 
 class RolloutConfig(Section):
@@ -275,6 +324,9 @@ class SftConfig(RunConfig):
     """When the validation loss is computed."""
     eval_steps: int = Field(default=100, ge=1)
     """Optimizer steps between two computations of the validation loss."""
+    select: str | None = None
+    """Rule that chooses the checkpoint to keep, by the validation records, such as "recall@10 subject to
+    sensitivity_ratio@10<=0.02"; None: the highest Recall@10, else Recall at the largest K evaluated."""
 
 
 class TrainConfig(RunConfig):
@@ -313,6 +365,9 @@ class TrainConfig(RunConfig):
     """What counts alike in the loss of a completion: every rank (the paper) or every token."""
     rollout_steps: int = Field(default=10, ge=1)
     """Optimizer steps between two generation batches that are kept in rollouts.jsonl."""
+    select: str | None = None
+    """Rule that chooses the checkpoint to keep, by the validation records, such as "recall@10 subject to
+    sensitivity_ratio@10<=0.02"; None: the last state of the training."""
 
     @model_validator(mode="after")
     def _something_is_rewarded(self) -> TrainConfig:

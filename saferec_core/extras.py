@@ -9,6 +9,9 @@ from saferec_core.errors import ConfigError
 
 __all__ = ["check_extras"]
 
+_TRACKERS = {"tensorboard": ("tensorboard", "tensorboardX"), "trackio": ("trackio",), "wandb": ("wandb",)}
+"""Packages that do for a tracker, each by itself."""
+
 
 def check_extras(config: SftConfig | TrainConfig) -> None:
     """Refuse settings that need a package which is not installed, before anything is done.
@@ -16,6 +19,12 @@ def check_extras(config: SftConfig | TrainConfig) -> None:
     Raises:
         ConfigError: The message names the extra to install, and what else could be chosen.
     """
+    for tracker in config.logging.report_to:
+        if not any(find_spec(package) for package in _TRACKERS[tracker]):
+            raise ConfigError(
+                f"--report-to {tracker} needs a package that is not installed: pip install {tracker}, or "
+                "leave the flag out; the metrics are in metrics.jsonl of the run folder in any case"
+            )
     optimizer = config.optimization.optim
     if ("8bit" in optimizer or "paged" in optimizer) and find_spec("bitsandbytes") is None:
         raise ConfigError(

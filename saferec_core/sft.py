@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from saferec_core.assembly import Parts, assemble, require_path
-from saferec_core.checkpoints import Choice, choose, copy_weights, list_checkpoints, step_of
+from saferec_core.checkpoint_evaluation import best_checkpoint, rule_of
+from saferec_core.checkpoints import copy_weights, list_checkpoints
 from saferec_core.config import SftConfig
 from saferec_core.errors import ConfigError, DataError
-from saferec_core.evaluation import Evaluation, Evaluator
 from saferec_core.extras import check_extras
-from saferec_core.generation import Decoding
 from saferec_core.models import Policy, load_policy, merged_folder, resolve_folder
-from saferec_core.observer import Observer, Plan, StepReport
+from saferec_core.observer import Observer, Plan
 from saferec_core.plugins import Plugins
 from saferec_core.processes import from_main, is_main
 from saferec_core.prompts import Fitted, fit_records
@@ -40,14 +39,14 @@ def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
 def train_sft(
     config: SftConfig, plugins: Plugins, parts: Parts, folder: RunFolder, observer: Observer
 ) -> None:
-    """Do the stage within *folder*: train, evaluate every checkpoint, keep the best as ``policy``.
+    """Do the stage within *folder*: train, evaluate every checkpoint, keep the chosen one as ``policy``.
 
-    The best checkpoint is the one with the highest Recall@K on the validation split, as in the
-    document; K is 10 or, if that is not evaluated, the largest that is.
+    :func:`saferec_core.checkpoint_evaluation.rule_of` says how it is chosen.
     """
     from saferec_core.trainers.safe_sft import sft_trainer  # TRL takes seconds
     from saferec_core.trainers.watching import Watcher, save_policy, watch
 
+    rule = rule_of(config, parts, plugins)
     reference = resolve_folder(str(config.model.model))
     start = from_main(lambda: merged_folder(reference, config.model, folder.path / "base"))
     policy = load_policy(start, config.model)
@@ -69,74 +68,13 @@ def train_sft(
     if not checkpoints:
         save_policy(trainer, folder.policy)
     elif is_main():
-        copy_weights(_best(config, parts, folder, checkpoints, observer), folder.policy)
+        chosen = checkpoints[-1]
+        if rule is None:
+            observer.note("No checkpoint is evaluated on validation records: the last one is kept.")
+        else:
+            chosen = best_checkpoint(config, plugins, parts, folder, checkpoints, rule, observer)
+        copy_weights(chosen, folder.policy)
     trainer.accelerator.wait_for_everyone()
-
-
-def _best(
-    config: SftConfig,
-    parts: Parts,
-    folder: RunFolder,
-    checkpoints: Sequence[Path],
-    observer: Observer,
-) -> Path:
-    """Evaluate the checkpoints on the validation split; without one, the last is the best."""
-    settings = config.evaluation
-    records = parts.validation[: settings.eval_prompts]
-    if not records:
-        observer.note("No validation records: the last checkpoint is kept.")
-        return checkpoints[-1]
-    evaluator = Evaluator(records, parts.parser, parts.judge, config.num_ranks, settings.eval_at)
-    decoding = Decoding(
-        "greedy",
-        config.max_completion_length,
-        batch_size=settings.eval_batch_size,
-        seed=config.seed,
-    )
-    k = 10 if 10 in settings.eval_at else max(settings.eval_at)
-    observer.stage_began("Evaluate checkpoints", len(records) * len(checkpoints))
-
-    def evaluate(checkpoint: Path) -> Evaluation:
-        done = checkpoints.index(checkpoint) * len(records)
-        return evaluator(
-            load_policy(str(checkpoint), config.model),
-            decoding,
-            progress=lambda n: observer.stepped(StepReport(done + n)),
-        )
-
-    choice = choose(checkpoints, f"recall@{k}", evaluate)
-    observer.stage_ended()
-    observer.table(f"Checkpoints on {len(records)} validation prompts (greedy)", _checkpoint_rows(choice, k))
-    folder.write_json(
-        "evaluation/checkpoints.json",
-        {
-            "rule": f"highest {choice.metric} on the validation split",
-            "chosen": choice.best.name,
-            "protocol": choice.evaluations[0][1].protocol,
-            "checkpoints": {path.name: found.summary() for path, found in choice.evaluations},
-        },
-    )
-    return choice.best
-
-
-def _checkpoint_rows(choice: Choice, k: int) -> Sequence[Mapping[str, str]]:
-    shown = {
-        f"Recall@{k}": f"recall@{k}",
-        f"NDCG@{k}": f"ndcg@{k}",
-        f"Sens.Ratio@{k}": f"sensitivity_ratio@{k}",
-        "length": "list_length",
-        "out of catalog": "out_of_catalog",
-    }
-    rows = []
-    for path, evaluation in choice.evaluations:
-        row = {"step": str(step_of(path))}
-        for label, metric in shown.items():
-            if metric in evaluation.samples:
-                mean = evaluation.mean(metric)
-                row[label] = f"{mean:.4f}" if mean == mean else "no value"
-        row["chosen"] = "<- highest" if path == choice.best else ""
-        rows.append(row)
-    return rows
 
 
 def _fitted(records: Sequence[Record], policy: Policy, limit: int) -> Fitted:

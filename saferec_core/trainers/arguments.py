@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from huggingface_hub import constants
 from safetensors import SafetensorError
 
 from saferec_core.config import ModelConfig, OptimizationConfig, RunConfig
@@ -23,14 +24,20 @@ __all__ = ["common_arguments", "engine_settings", "lora_config"]
 def engine_settings(model: object) -> Iterator[None]:
     """Turn what the engines refuse while they are set up into an error that the user can act on.
 
+    Nothing is sent meanwhile: TRL would tell the hub which architecture is trained on which GPU.
+
     Args:
         model: The policy that they are set up for, as the user knows it.
     """
+    untold = constants.HF_HUB_DISABLE_TELEMETRY
+    constants.HF_HUB_DISABLE_TELEMETRY = True
     try:
         yield
     except (ValueError, ImportError, OSError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:600]
         raise ConfigError(f"the training engine refuses {model} or the settings: {reason}") from error
+    finally:
+        constants.HF_HUB_DISABLE_TELEMETRY = untold
 
 
 def common_arguments(config: RunConfig, optimization: OptimizationConfig, output_dir: Path) -> dict[str, Any]:
@@ -38,6 +45,7 @@ def common_arguments(config: RunConfig, optimization: OptimizationConfig, output
     logging = config.logging
     return {
         "output_dir": str(output_dir),
+        "run_name": _run_name(output_dir.parent),
         "seed": config.seed,
         "learning_rate": optimization.learning_rate,
         "lr_scheduler_type": optimization.lr_scheduler_type,
@@ -55,10 +63,18 @@ def common_arguments(config: RunConfig, optimization: OptimizationConfig, output
         "save_steps": logging.save_steps,
         "save_total_limit": logging.save_total_limit,
         "report_to": logging.report_to or "none",
+        "project": "saferec",  # of trackio; wandb reads WANDB_PROJECT
+        "trackio_space_id": None,  # on this machine; nothing is sent to the hub
         "use_cpu": not torch.accelerator.is_available(),
         "disable_tqdm": True,
         "log_level": "error",
     }
+
+
+def _run_name(folder: Path) -> str:
+    """Return what trackers call a stage: its run folder's name, with that of the run it is a part of."""
+    within = (folder.parent / "config.yaml").is_file()
+    return f"{folder.parent.name}-{folder.name}" if within else folder.name
 
 
 def lora_config(model: ModelConfig) -> LoraConfig | None:

@@ -1,37 +1,13 @@
-"""Which checkpoint is meant, and which is best."""
+"""Which checkpoint is meant, and what is kept of it."""
 
-import math
 import os
-from pathlib import Path
 
 import pytest
 
-from saferec_core.checkpoints import choose, copy_weights, list_checkpoints, sft_policy
+from saferec_core.checkpoints import copy_weights, list_checkpoints, sft_policy, step_of
 from saferec_core.config import SftConfig, TrainConfig
 from saferec_core.errors import RunError
-from saferec_core.evaluation import Evaluation
 from saferec_core.settings import as_yaml
-
-
-def chosen(**recall):
-    """Choose among checkpoints by a recall for each, named by their steps as ``s100``."""
-    paths = [Path(f"checkpoint-{name[1:]}") for name in recall]
-    values = dict(zip(paths, recall.values(), strict=True))
-    choice = choose(paths, "recall@10", lambda path: Evaluation("p", {"recall@10": values[path]}, []))
-    return choice.best.name
-
-
-def test_the_checkpoint_with_the_highest_mean_is_best():
-    assert chosen(s200=[0.0, 0.1], s800=[0.2, 0.1], s1000=[0.1, 0.1]) == "checkpoint-800"
-
-
-def test_of_equal_checkpoints_the_earliest_is_best():
-    assert chosen(s200=[0.1], s400=[0.3], s600=[0.3]) == "checkpoint-400"
-
-
-def test_a_checkpoint_without_a_value_is_never_best():
-    assert chosen(s200=[math.nan], s400=[0.0], s600=[math.nan]) == "checkpoint-400"
-    assert chosen(s200=[math.nan], s400=[math.nan]) == "checkpoint-200"
 
 
 def test_checkpoints_are_listed_by_their_steps_and_nothing_else_is(tmp_path):
@@ -40,6 +16,7 @@ def test_checkpoints_are_listed_by_their_steps_and_nothing_else_is(tmp_path):
 
     assert [path.name for path in list_checkpoints(tmp_path)] == ["checkpoint-200", "checkpoint-1000"]
     assert list_checkpoints(tmp_path / "nowhere") == []
+    assert [step_of(path) for path in list_checkpoints(tmp_path)] == [200, 1000]
 
 
 def test_weights_are_copied_without_what_only_training_needs(tmp_path):
