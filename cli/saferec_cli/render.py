@@ -129,7 +129,7 @@ class RichObserver(Observer):
         table = Table(
             title=escape(title[:1].upper() + title[1:]),
             title_justify="left",
-            caption="[...]: 95 % bootstrap interval over the prompts"
+            caption="[...]: 95 % interval over users"
             + ("" if alone else "; differences are paired"),
             caption_justify="left",
         )
@@ -186,4 +186,4 @@ def _interval(value: tuple[float, float, float] | None, sign: str) -> str:
     if value is None:
         return "no value"
     mean, low, high = (f"{number:{sign}.4f}" for number in value)
-    return f"{mean} [{low}, {high}]"
+    return mean if value[1] != value[1] else f"{mean} [{low}, {high}]"  # too few users for an interval
