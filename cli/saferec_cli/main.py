@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from saferec_cli import data, evaluate, plugins, sft, train
+from saferec_cli import compare, data, evaluate, gate, plugins, report, sft, train
 from saferec_core.errors import SaferecError
 
 __all__ = ["app", "main"]
@@ -27,6 +27,9 @@ app = typer.Typer(
 app.command()(train.train)
 app.command()(sft.sft)
 app.command("eval")(evaluate.evaluate)
+app.command()(compare.compare)
+app.command()(gate.gate)
+app.command()(report.report)
 app.add_typer(data.app, name="data")
 app.add_typer(plugins.app, name="plugins")
 
