@@ -45,6 +45,9 @@ bench: install
 	$(BIN)/python benchmarks/step_overhead.py
 	$(BIN)/python benchmarks/titles_and_oracle.py
 	$(BIN)/python benchmarks/data_pipeline.py --dialogues 10000
+	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/resampling.py
+	$(BIN)/python benchmarks/report.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

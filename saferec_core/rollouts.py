@@ -24,6 +24,8 @@ class Rollouts:
     texts: Sequence[str]
     rank_ids: Sequence[Int[np.ndarray, " T"]]
     """For each completion the rank index k of each of its tokens, or ``NO_RANK``."""
+    token_starts: Sequence[Int[np.ndarray, " T"]]
+    """For each completion the index of each token's first character, or ``NO_START``."""
     lists: JudgedLists
     rewards: RewardValues
 
@@ -67,12 +69,13 @@ class RolloutScorer:
         Raises:
             RewardError: A reward function broke its contract.
         """
-        texts, rank_ids, lists = [], [], []
+        texts, rank_ids, token_starts, lists = [], [], [], []
         for ids in completion_ids:
             text, starts = self.aligner.decode(ids)
             parsed = self.parser(text, finished=bool(ids) and ids[-1] in self.end_ids)
             texts.append(text)
             lists.append(parsed)
+            token_starts.append(starts)
             rank_ids.append(assign_ranks(starts, parsed.items, self.num_ranks))
         judged = JudgedLists(
             lists=lists,
@@ -80,4 +83,4 @@ class RolloutScorer:
             judge=self.judge,
             num_ranks=self.num_ranks,
         )
-        return Rollouts(texts, rank_ids, judged, score(self.rewards, judged))
+        return Rollouts(texts, rank_ids, token_starts, judged, score(self.rewards, judged))

@@ -11,13 +11,15 @@ from saferec_core.advantages import Normalizer
 from saferec_core.alignment import TokenAligner
 from saferec_core.assembly import Parts, assemble, build_normalizer, build_rewards
 from saferec_core.batches import check_batches, generation_batch_size
-from saferec_core.checkpoints import sft_policy
-from saferec_core.config import ComponentChoice, TrainConfig
-from saferec_core.errors import ConfigError, DataError
+from saferec_core.checkpoint_evaluation import best_checkpoint, rule_of
+from saferec_core.checkpoints import copy_weights, list_checkpoints, sft_policy
+from saferec_core.config import ComponentChoice, LoggingConfig, RunConfig, TrainConfig
+from saferec_core.errors import ConfigError, DataError, SaferecError
+from saferec_core.evaluation import Evaluation
 from saferec_core.extras import check_extras
-from saferec_core.generation import render
+from saferec_core.generation import PolicyGenerator, on_accelerator, render
 from saferec_core.held_out import evaluate, report_comparison
-from saferec_core.models import Policy, end_token_ids, load_tokenizer, merged_folder
+from saferec_core.models import Policy, end_token_ids, load_policy, load_tokenizer, merged_folder
 from saferec_core.observer import Observer, Plan
 from saferec_core.plugins import Plugins
 from saferec_core.processes import from_main, is_main, process_count
@@ -26,6 +28,7 @@ from saferec_core.rewards import ActiveReward
 from saferec_core.rollout_log import rollout_rows
 from saferec_core.rollouts import RolloutScorer
 from saferec_core.runs import RunFolder
+from saferec_core.selection import Rule
 from saferec_core.sft import train_sft
 
 if TYPE_CHECKING:
@@ -44,6 +47,8 @@ class _Run:
     plugins: Plugins
     parts: Parts
     rewards: Sequence[ActiveReward]
+    rule: Rule | None
+    """What chooses the checkpoint to keep; None: the last state is kept."""
     folder: RunFolder
     observer: Observer
 
@@ -64,8 +69,9 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     normalizer = build_normalizer(config, plugins)
     needs = {"completion": "Safe SFT"} if _sft_comes_first(config) else {}
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
+    rule = rule_of(config, parts, plugins)
     folder = from_main(lambda: RunFolder.create(config, "train"))
-    run = _Run(config, plugins, parts, rewards, folder, observer)
+    run = _Run(config, plugins, parts, rewards, rule, folder, observer)
     with folder.discarded_if_nothing_was_done():
         _train(run, normalizer)
     return folder.path
@@ -73,8 +79,6 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
 
 def _train(run: _Run, normalizer: Normalizer) -> None:
     """Train and evaluate within the run's folder."""
-    from saferec_core.trainers.watching import save_policy  # imports transformers
-
     config, folder, observer = run.config, run.folder, run.observer
     if is_main():
         folder.write_manifest(config, run.plugins)
@@ -85,14 +89,49 @@ def _train(run: _Run, normalizer: Normalizer) -> None:
         observer.plan(_plan(run, start, fitted))
     trainer = _trainer(run, start, tokenizer, fitted, normalizer)
     policy = Policy(trainer.model, tokenizer)
-    before = evaluate(config, run.parts, policy, observer, "before")
+    before = _evaluate(run, policy, "before", start)
     trainer.train()
-    save_policy(trainer, folder.policy)
-    after = evaluate(config, run.parts, policy, observer, "after")
+    after = _evaluate(run, _keep(run, trainer, policy), "after", str(folder.policy))
     if is_main():
-        kinds = config.evaluation.eval_decoding[: len(after)]
-        report_comparison(folder, observer, before, after, kinds)
+        report_comparison(config, folder, observer, before, after)
+        _report(run)
         observer.finished(folder.path)
+
+
+def _evaluate(run: _Run, policy: Policy, when: str, name: str) -> list[Evaluation]:
+    generator = PolicyGenerator(policy)
+    return evaluate(run.config, run.parts, run.plugins, generator, run.observer, when=when, policy=name)
+
+
+def _keep(run: _Run, trainer: Any, trained: Policy) -> Policy:
+    """Write the run's policy, and return it: the last state or, by a rule, one of the checkpoints."""
+    from saferec_core.trainers.watching import save_policy  # imports transformers
+
+    config, folder = run.config, run.folder
+    checkpoints = list_checkpoints(folder.checkpoints)
+    if run.rule is None or not checkpoints:
+        save_policy(trainer, folder.policy)
+        return trained
+    if is_main():
+        chosen = best_checkpoint(config, run.plugins, run.parts, folder, checkpoints, run.rule, run.observer)
+        copy_weights(chosen, folder.policy)
+        if not run.parts.test:
+            run.observer.note(
+                "There are no test records: what follows is measured on those that the checkpoint was chosen "
+                "by, and flatters it."
+            )
+    trainer.accelerator.wait_for_everyone()
+    return on_accelerator(load_policy(str(folder.policy), config.model))
+
+
+def _report(run: _Run) -> None:
+    """Write the page about the run; a run that cannot be shown is none the worse."""
+    from saferec_core.reporting import write_report  # scipy is slow to import
+
+    try:
+        write_report([run.folder.path], run.folder.path / "report.html")
+    except SaferecError as error:
+        run.observer.note(f"No report was written: {error}")
 
 
 def _sft_comes_first(config: TrainConfig) -> bool:
@@ -115,12 +154,18 @@ def _start(run: _Run) -> str:
                 "num_ranks": config.num_ranks,
                 "max_completion_length": config.max_completion_length,
                 "seed": config.seed,
+                "logging": _logging(config.sft, config),
             }
         )
         folder = from_main(lambda: run.folder.nested("sft", sft))
         train_sft(sft, run.plugins, run.parts, folder, run.observer)
         reference = str(folder.policy)
     return from_main(lambda: merged_folder(reference, config.model, run.folder.path / "base"))
+
+
+def _logging(stage: RunConfig, run: RunConfig) -> LoggingConfig:
+    """Return what a stage within a run logs: to the run's trackers, unless it names its own."""
+    return stage.logging.model_copy(update={"report_to": stage.logging.report_to or run.logging.report_to})
 
 
 def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:

@@ -7,7 +7,11 @@ import sys
 
 import typer
 
+<<<<<<< HEAD
 from saferec_cli import data, evaluate, oracle, plugins, sft, train
+=======
+from saferec_cli import compare, data, evaluate, gate, plugins, report, sft, train
+>>>>>>> evaluation
 from saferec_core.errors import SaferecError
 
 __all__ = ["app", "main"]
@@ -27,6 +31,9 @@ app = typer.Typer(
 app.command()(train.train)
 app.command()(sft.sft)
 app.command("eval")(evaluate.evaluate)
+app.command()(compare.compare)
+app.command()(gate.gate)
+app.command()(report.report)
 app.add_typer(data.app, name="data")
 app.add_typer(oracle.app, name="oracle")
 app.add_typer(plugins.app, name="plugins")

@@ -1,0 +1,31 @@
+"""``saferec report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["report"]
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders; the first is the base.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="HTML file to write; else report.html, for one run in its folder."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace FILE even if it is no report.")
+    ] = False,
+) -> None:
+    """Write one self-contained HTML page: results, curves and every list, of one run or several.
+
+    It opens from disk and needs no network. Later runs are compared with the first.
+    """
+    from saferec_core.reporting import write_report  # scipy and altair are slow to import
+
+    default = runs[0] / "report.html" if len(runs) == 1 else Path("report.html")
+    written = write_report(runs, out or default, overwrite=overwrite)
+    typer.echo(f"Report: {written} ({written.stat().st_size / 1e6:.1f} MB)")

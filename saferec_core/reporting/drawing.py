@@ -1,0 +1,32 @@
+"""What all pictures share: colours that follow the page's theme, and how a picture is handed to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["SERIES_COLORS", "SERIES_DASHES", "Picture", "data_of"]
+
+SERIES_COLORS = [f"var(--series-{number})" for number in range(1, 7)]
+"""Of runs or policies, in order; the style sheet gives them for light and dark."""
+
+SERIES_DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [10, 4], [4, 1]]
+"""Of their lines, so that colour is not all that tells them apart."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One Vega-Lite chart."""
+
+    title: str
+    description: str
+    """What it shows, in words, for whoever cannot see it."""
+    spec: Mapping[str, Any]
+
+
+def data_of(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Return rows as the data of an Altair chart, whatever their number."""
+    import altair as alt
+
+    return alt.InlineData(values=[dict(row) for row in rows])
