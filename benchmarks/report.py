@@ -315,7 +315,7 @@ def main() -> None:
         rollouts = (run / "rollouts.jsonl").stat().st_size / 1e6
         print(f"run of {chosen.steps:,} steps, rollouts.jsonl {rollouts:.1f} MB")
         start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "saferec_cli", "report", str(run)], check=True)  # noqa: S603
+        subprocess.run([sys.executable, "-m", "saferec_cli", "report", str(run)], check=True)
         seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
         busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         size = (run / "report.html").stat().st_size / 1e6

@@ -7,11 +7,7 @@ import sys
 
 import typer
 
-<<<<<<< HEAD
-from saferec_cli import data, evaluate, oracle, plugins, sft, train
-=======
-from saferec_cli import compare, data, evaluate, gate, plugins, report, sft, train
->>>>>>> evaluation
+from saferec_cli import compare, data, evaluate, gate, oracle, plugins, report, sft, train
 from saferec_core.errors import SaferecError
 
 __all__ = ["app", "main"]

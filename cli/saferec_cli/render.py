@@ -129,8 +129,7 @@ class RichObserver(Observer):
         table = Table(
             title=escape(title[:1].upper() + title[1:]),
             title_justify="left",
-            caption="[...]: 95 % interval over users"
-            + ("" if alone else "; differences are paired"),
+            caption="[...]: 95 % interval over users" + ("" if alone else "; differences are paired"),
             caption_justify="left",
         )
         table.add_column("metric")
