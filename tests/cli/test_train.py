@@ -499,7 +499,7 @@ def test_an_evaluation_prints_a_value_with_its_interval_for_every_metric(main, t
     assert (outcome.status, outcome.err) == (0, "")
     for metric in ("Recall@1", "NDCG@5", "Sensitivity Ratio@5", "Coverage", "List length"):
         assert metric in outcome.out
-    assert "95 % bootstrap interval" in outcome.out
+    assert "95 % interval over users" in outcome.out
 
 
 def test_safe_sft_of_a_few_steps_keeps_the_checkpoint_with_the_highest_recall(main, tiny, world, tmp_path):
