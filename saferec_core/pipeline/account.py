@@ -64,6 +64,8 @@ class Account:
 
     def _keep(self, what: str, examples: list[str]) -> None:
         kept = self.examples.setdefault(what, [])
+        if len(kept) == EXAMPLES:
+            return
         kept += [example for example in dict.fromkeys(examples) if example not in kept][
             : EXAMPLES - len(kept)
         ]

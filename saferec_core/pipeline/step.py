@@ -6,16 +6,14 @@ import json
 import os
 import pickle
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any
+from tempfile import NamedTemporaryFile
 
 from filelock import FileLock, Timeout
 
@@ -23,6 +21,7 @@ from saferec_core.errors import DataError, PluginError, RunError
 from saferec_core.pipeline.account import Account
 from saferec_core.pipeline.parts import Part, parts_of
 from saferec_core.pipeline.work import KINDS, do_part, part_account, part_file
+from saferec_core.pipeline.workers import Workers, ended_from_outside
 from saferec_core.rows import try_rows
 from saferec_core.transforms import Row, Surveying, Transform
 
@@ -62,6 +61,7 @@ def run_step(
     step: Step,
     *,
     num_proc: int = 1,
+    workers: Workers | None = None,
     max_rejects: float = 1.0,
     fresh: bool = False,
     on_progress: Callable[[int], None] | None = None,
@@ -73,6 +73,7 @@ def run_step(
     Args:
         step: What is to be done.
         num_proc: Processes that work on parts of the file.
+        workers: In place of them, processes that are there for other steps as well.
         max_rejects: Share of the rows that may be rejected before the step stops, in 0..1.
         fresh: Forget what is there and begin anew.
         on_progress: Called with the number of rows done so far.
@@ -87,14 +88,14 @@ def run_step(
             shutil.rmtree(step.folder)
         account = _finished(step)
         if account is None:
-            with _writing(step):
-                return StepResult(step.folder, _work(step, num_proc, max_rejects, on_progress), cached=False)
+            with _writing(step), nullcontext(workers) if workers else Workers(num_proc) as processes:
+                return StepResult(step.folder, _work(step, processes, max_rejects, on_progress), cached=False)
         _check_rejects(step, account, max_rejects)
         return StepResult(step.folder, account, cached=True)
 
 
 def _work(
-    step: Step, num_proc: int, max_rejects: float, on_progress: Callable[[int], None] | None
+    step: Step, workers: Workers, max_rejects: float, on_progress: Callable[[int], None] | None
 ) -> Account:
     parts = step.folder / "parts"
     parts.mkdir(parents=True, exist_ok=True)
@@ -102,7 +103,7 @@ def _work(
     if isinstance(transform, Surveying):
         transform = transform.survey(_sound_rows(step.source))
     total, count = Account(step.name), 0
-    for account in _accounts(step, transform, parts, num_proc):
+    for account in _accounts(step, transform, parts, workers):
         total.add(account)
         count += 1
         if total.read >= _SURE:
@@ -117,20 +118,20 @@ def _work(
     return total
 
 
-def _accounts(step: Step, transform: Transform, folder: Path, num_proc: int) -> Iterator[Account]:
+def _accounts(step: Step, transform: Transform, folder: Path, workers: Workers) -> Iterator[Account]:
     """Yield the accounts of the parts in their order, doing those that are not done."""
     parts = parts_of(step.source, group_column=getattr(transform, "group_column", None))
     ahead = list(islice(parts, 2))
-    if num_proc == 1 or len(ahead) < 2 or getattr(transform, "in_one_process", False):
+    if workers.number == 1 or len(ahead) < 2 or getattr(transform, "in_one_process", False):
         for part in (*ahead, *parts):
             yield part_account(folder, part.index) or do_part(step.name, transform, part, folder)
         return
-    with _workers(step, transform, num_proc) as submit:
+    with _submitting(step, transform, folder, workers) as submit:
         running: dict[int, Future[Account] | Account] = {}
         following = 0
         for part in (*ahead, *parts):
-            running[part.index] = part_account(folder, part.index) or submit(part, folder)
-            while len(running) > 2 * num_proc:
+            running[part.index] = part_account(folder, part.index) or submit(part)
+            while len(running) > 2 * workers.number:
                 yield _next(step, running, following)
                 following += 1
         while running:
@@ -152,46 +153,51 @@ def _next(step: Step, running: dict[int, Future[Account] | Account], index: int)
                 future.result()
         return account.result()
     except BrokenProcessPool as error:
-        raise RunError(
-            f"step {step.name!r}: a process was ended from outside, for want of memory perhaps; try a "
-            "smaller --num-proc. What was done is kept, run the same command to go on."
-        ) from error
+        raise ended_from_outside(f"step {step.name!r}") from error
 
 
 @contextmanager
-def _workers(step: Step, transform: Transform, number: int) -> Iterator[Any]:
+def _submitting(
+    step: Step, transform: Transform, folder: Path, workers: Workers
+) -> Iterator[Callable[[Part], Future[Account]]]:
+    """Lay the transform down where the workers read it, each once, and give what has them do a part.
+
+    No worker is at a part any more when the block is left, in whatever way.
+    """
     try:
         content = pickle.dumps((step.name, transform))
     except Exception as error:
         raise PluginError(
             f"step {step.name!r}: its transform cannot be sent to other processes ({error}); use --num-proc 1"
         ) from error
-    # Spawned, not forked: Arrow's and BLAS's threads do not survive a fork.
-    pool = ProcessPoolExecutor(number, get_context("spawn"), _prepare, (content,))
-    try:
-        yield lambda part, folder: pool.submit(_do, part, folder)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    waiting: set[Future[Account]] = set()
+
+    def submit(part: Part) -> Future[Account]:
+        future = workers.submit(_do, file.name, part, folder)
+        waiting.add(future)
+        future.add_done_callback(waiting.discard)
+        return future
+
+    with NamedTemporaryFile(dir=folder, suffix=".pickle") as file:
+        file.write(content)
+        file.flush()
+        try:
+            yield submit
+        finally:
+            for future in tuple(waiting):
+                future.cancel()
+            wait(tuple(waiting))
 
 
-_prepared: list[tuple[str, Transform]] = []
+_read: dict[str, tuple[str, Transform]] = {}
+"""In a worker, the step that it works on, by the file that it was read from."""
 
 
-def _prepare(content: bytes) -> None:
-    """Make a worker ready; it ends with its parent, however that ends."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _prepared[:] = [pickle.loads(content)]  # noqa: S301 - sent by the parent
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _do(part: Part, folder: Path) -> Account:
-    ((name, transform),) = _prepared
+def _do(file: str, part: Part, folder: Path) -> Account:
+    if file not in _read:
+        _read.clear()
+        _read[file] = pickle.loads(Path(file).read_bytes())  # noqa: S301 - written by the parent
+    name, transform = _read[file]
     return do_part(name, transform, part, folder)
 
 

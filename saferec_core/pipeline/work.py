@@ -65,8 +65,7 @@ class _Reader:
         self._account = account
         self._rejects = files["rejects"]
         self._rows = part.rows()
-        self._numbers: dict[int, int] = {}
-        self._given: list[Row] = []  # kept, so that no other row gets the identity of one of them
+        self._numbers: dict[int, int] = {}  # by identity, which a row keeps while a transform has it
         self.last: Row | None = None
 
     def __iter__(self) -> Iterator[Row]:
@@ -79,7 +78,6 @@ class _Reader:
             problem = row if isinstance(row, DataError) else self._missing(row)
             if isinstance(row, dict) and problem is None:
                 self._numbers[id(row)] = number
-                self._given.append(row)
                 self.last = row
                 return row
             self._note(number, row if isinstance(row, dict) else self._part.raw().get(number), str(problem))
@@ -153,7 +151,9 @@ def _as_note(note: dict[str, Any]) -> bytes:
     try:
         return as_line(note)
     except (TypeError, ValueError):
-        return as_line({name: value if _can_be_written(value) else ascii(value) for name, value in note.items()})
+        return as_line(
+            {name: value if _can_be_written(value) else ascii(value) for name, value in note.items()}
+        )
 
 
 def _can_be_written(value: Any) -> bool:
