@@ -17,13 +17,14 @@ from tempfile import NamedTemporaryFile
 
 from filelock import FileLock, Timeout
 
-from saferec_core.errors import DataError, PluginError, RunError
+from saferec_core.components import required_columns
+from saferec_core.errors import DataError, PluginError, RunError, SaferecError
 from saferec_core.pipeline.account import Account
 from saferec_core.pipeline.parts import Part, parts_of
-from saferec_core.pipeline.work import KINDS, do_part, part_account, part_file
+from saferec_core.pipeline.work import KINDS, do_part, part_account, part_file, read_account
 from saferec_core.pipeline.workers import Workers, ended_from_outside
 from saferec_core.rows import try_rows
-from saferec_core.transforms import Row, Surveying, Transform
+from saferec_core.transforms import Surveying, Transform
 
 __all__ = ["Step", "StepResult", "run_step"]
 
@@ -83,12 +84,12 @@ def run_step(
         RunError: Another process is at the same step, or the disk is full.
         PluginError: The transform failed.
     """
-    with _alone(step):
+    with _writing(step), _alone(step):
         if fresh:
             shutil.rmtree(step.folder)
         account = _finished(step)
         if account is None:
-            with _writing(step), nullcontext(workers) if workers else Workers(num_proc) as processes:
+            with nullcontext(workers) if workers else Workers(num_proc) as processes:
                 return StepResult(step.folder, _work(step, processes, max_rejects, on_progress), cached=False)
         _check_rejects(step, account, max_rejects)
         return StepResult(step.folder, account, cached=True)
@@ -101,7 +102,7 @@ def _work(
     parts.mkdir(parents=True, exist_ok=True)
     transform = step.transform
     if isinstance(transform, Surveying):
-        transform = transform.survey(_sound_rows(step.source))
+        transform = _surveyed(step, transform)
     total, count = Account(step.name), 0
     for account in _accounts(step, transform, parts, workers):
         total.add(account)
@@ -113,6 +114,7 @@ def _work(
     _check_rejects(step, total, max_rejects, parts=count)
     for kind in KINDS:
         _join(parts, count, kind, step.folder / f"{kind}.jsonl")
+    total.sizes = {kind: (step.folder / f"{kind}.jsonl").stat().st_size for kind in KINDS}
     _write(step.folder / "account.json", json.dumps(total.as_json(), indent=2, ensure_ascii=False))
     shutil.rmtree(parts)
     return total
@@ -201,9 +203,23 @@ def _do(file: str, part: Part, folder: Path) -> Account:
     return do_part(name, transform, part, folder)
 
 
-def _sound_rows(path: Path) -> Iterator[Row]:
-    """Read the rows that are not malformed; the others are noted when they are transformed."""
-    return (row for _, row in try_rows(path) if isinstance(row, dict))
+def _surveyed(step: Step, transform: Surveying) -> Transform:
+    """Let the transform see all rows, but those that will be rejected when they are transformed."""
+    columns = required_columns(transform)
+    rows = (
+        row
+        for _, row in try_rows(step.source)
+        if isinstance(row, dict) and all(row.get(column) is not None for column in columns)
+    )
+    try:
+        surveyed = transform.survey(rows)
+    except SaferecError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever it raises, the transform is to be named
+        raise PluginError(f"step {step.name!r} failed: {type(error).__name__}: {error}") from error
+    if not callable(surveyed):
+        raise PluginError(f"step {step.name!r}: survey must return a transform, but returned {surveyed!r}")
+    return surveyed
 
 
 def _check_rejects(step: Step, account: Account, most: float, *, parts: int | None = None) -> None:
@@ -220,10 +236,8 @@ def _check_rejects(step: Step, account: Account, most: float, *, parts: int | No
 
 
 def _finished(step: Step) -> Account | None:
-    try:
-        return Account.from_json(json.loads((step.folder / "account.json").read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
+    files = {kind: step.folder / f"{kind}.jsonl" for kind in KINDS}
+    return read_account(step.folder / "account.json", files)
 
 
 def _join(parts: Path, count: int, kind: str, out: Path) -> None:
