@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +17,8 @@ from saferec_core.errors import DataError
 from saferec_core.plain_pickle import read_plain_pickle
 
 __all__ = [
+    "LIST",
+    "OBJECT",
     "arrow_tables",
     "is_line_file",
     "kind_of",
@@ -30,6 +32,9 @@ __all__ = [
     "try_values",
     "whole_year",
 ]
+
+OBJECT, LIST = (dict, Mapping), (list, tuple, Sequence)
+"""For isinstance, which tells the usual types in a tenth of the time that abstract ones take."""
 
 _LONGEST_FIELD = 1 << 30
 
@@ -140,8 +145,6 @@ def whole_year(value: Any, what: str) -> int:
     Raises:
         DataError: It is no whole number; *what* says whose year it is.
     """
-    if type(value) is int and abs(value) < 10_000:
-        return value
     try:
         number = float(str(value))
         if number == int(number):

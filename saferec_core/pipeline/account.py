@@ -33,6 +33,9 @@ class Account:
     examples: dict[str, list[str]] = field(default_factory=dict)
     """The first few different examples of what was counted."""
 
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Bytes of the files that go with it, by kind; a file of another size was cut off."""
+
     def count(self, what: str, times: float, example: str | None) -> None:
         """Add to what the transform counted."""
         self.counted[what] = self.counted.get(what, 0) + times
@@ -64,6 +67,8 @@ class Account:
 
     def _keep(self, what: str, examples: list[str]) -> None:
         kept = self.examples.setdefault(what, [])
+        if len(kept) == EXAMPLES:
+            return
         kept += [example for example in dict.fromkeys(examples) if example not in kept][
             : EXAMPLES - len(kept)
         ]

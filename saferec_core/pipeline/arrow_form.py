@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from saferec_core.pipeline.stated import STATED
 from saferec_core.transforms import Row
 
 __all__ = ["COLUMNS", "ArrowForm"]
@@ -23,9 +25,6 @@ COLUMNS = (
     "constraints",
 )
 """The order in which columns stand; others follow as they come."""
-
-_MESSAGES = ("prompt", "completion")
-_TITLES = ("groundtruth_with_release_year", "seen_titles")
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -69,31 +68,41 @@ _PLAIN_KINDS: dict[type, _Kind] = {type(None): _NOTHING, str: _TEXT, bool: _BOOL
 _MESSAGE_KIND = _Listed(_Struct((("role", _TEXT), ("content", _TEXT))))
 _TITLE_KIND = _Listed(_Struct((("title", _TEXT), ("year", _Plain("int32")))))
 
+_FIXED_KINDS: dict[str, _Kind] = {
+    "prompt": _MESSAGE_KIND,
+    "completion": _MESSAGE_KIND,
+    "groundtruth_with_release_year": _TITLE_KIND,
+    "seen_titles": _TITLE_KIND,
+    "constraints": _Listed(_TEXT),
+    STATED: _Listed(_Struct((("trait", _TEXT), ("sentence", _TEXT)))),
+}
+"""Of columns that `saferec_core.pipeline.publish.plain_record` brings into one form."""
+
 
 class ArrowForm:
     """Columns and their types.
 
-    Messages are lists of ``{role, content}``, titles lists of ``{title, year}``, constraints lists
-    of text. Of every other column all values are looked at: whole numbers and numbers together are
-    numbers, objects with the same keys are structs, lists of like values are lists. Where values are
-    of no one type (text in one row, a list in the next; objects whose keys differ, as in a map from
-    titles to risks), each is written as JSON text, as deep inside as it can be.
+    Messages are lists of ``{role, content}``, titles lists of ``{title, year}``, constraints lists of
+    text and what states them lists of ``{trait, sentence}``. Of every other column all values are
+    looked at: whole numbers and numbers together are numbers, objects with the same keys are structs,
+    lists of like values are lists. Where values are of no one type (text in one row, a list in the
+    next; objects whose keys differ, as in a map from titles to risks), each is written as JSON text, as
+    deep inside as it can be.
     """
 
     def __init__(self) -> None:
         """Begin with no columns."""
         self._kinds: dict[str, _Kind] = {}
+        self._places: list[tuple[str, _Kind]] | None = None
 
     def look_at(self, row: Row) -> None:
-        """Take a row into account; it has passed `saferec_core.pipeline.publish.plain_record`."""
-        kinds = self._kinds
+        """Take a row into account; columns without a value do not count."""
+        kinds, self._places = self._kinds, None
         for column, value in row.items():
-            if column in _MESSAGES:
-                kinds[column] = _MESSAGE_KIND
-            elif column in _TITLES:
-                kinds[column] = _TITLE_KIND
-            elif column == "constraints":
-                kinds[column] = _Listed(_TEXT)
+            if value is None:
+                continue
+            if column in _FIXED_KINDS:
+                kinds[column] = _FIXED_KINDS[column]
             else:
                 kinds[column] = _both(kinds.get(column, _NOTHING), _kind_of(value))
 
@@ -109,13 +118,15 @@ class ArrowForm:
         return pa.schema([(column, _arrow_type(kind)) for column, kind in self._ordered()])
 
     def converted(self, row: Row) -> Row:
-        """Return the row with values that fit the schema."""
+        """Return the row, in the one form of `plain_record`, with values that fit the schema."""
         return {column: _fitting(row.get(column), kind) for column, kind in self._ordered()}
 
     def _ordered(self) -> list[tuple[str, _Kind]]:
-        first = [column for column in COLUMNS if column in self._kinds]
-        others = [column for column in self._kinds if column not in COLUMNS]
-        return [(column, self._kinds[column]) for column in (*first, *others)]
+        if self._places is None:
+            first = [column for column in COLUMNS if column in self._kinds]
+            others = [column for column in self._kinds if column not in COLUMNS]
+            self._places = [(column, self._kinds[column]) for column in (*first, *others)]
+        return self._places
 
 
 def _kind_of(value: Any) -> _Kind:
@@ -135,7 +146,7 @@ def _kind_of(value: Any) -> _Kind:
 
 def _both(one: _Kind, other: _Kind) -> _Kind:
     """Return the kind that holds the values of both."""
-    if one == other or isinstance(other, _Nothing):
+    if one is other or one == other or isinstance(other, _Nothing):
         return one
     if isinstance(one, _Nothing):
         return other
@@ -163,17 +174,20 @@ def _arrow_type(kind: _Kind) -> Any:
 
 
 def _fitting(value: Any, kind: _Kind) -> Any:
-    if value is None or isinstance(kind, _Plain | _Nothing):
+    if kind is _TITLE_KIND and value is not None:
+        return [{"title": title, "year": year} for title, year in value]
+    if value is None or not _holds_json(kind):
         return value
-    if isinstance(kind, _Json):
-        return json.dumps(value, ensure_ascii=False, sort_keys=True)
     if isinstance(kind, _Listed):
-        if kind.inner in (_TEXT, _INT, _FLOAT):
-            return value
-        if kind is _TITLE_KIND:
-            return [{"title": title, "year": year} for title, year in value]
         return [_fitting(element, kind.inner) for element in value]
-    return {key: _fitting(value[key], inner) for key, inner in kind.fields}
+    if isinstance(kind, _Struct):
+        return {key: _fitting(value[key], inner) for key, inner in kind.fields}
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+@cache
+def _holds_json(kind: _Kind) -> bool:
+    return next(_json_paths("", kind), None) is not None
 
 
 def _json_paths(path: str, kind: _Kind) -> Iterator[str]:

@@ -15,7 +15,7 @@ from saferec_core.pipeline.leakage import conversation_key, small_hash
 from saferec_core.pipeline.publish import SPLITS, Published, published_files, split_of
 from saferec_core.pipeline.stated import place_of, stated_in
 from saferec_core.records import constraints_of, messages_of, titles_of
-from saferec_core.rows import read_rows
+from saferec_core.rows import OBJECT, read_rows
 from saferec_core.titles import normal_form
 from saferec_core.traits import Trait, read_traits
 from saferec_core.transforms import Row
@@ -153,7 +153,7 @@ class _Counting:
 
     def look_at(self, split: str, row: Row) -> None:
         """Count a row."""
-        facts = self.splits.setdefault(split, SplitFacts())
+        facts = self.splits.get(split) or self.splits.setdefault(split, SplitFacts())
         facts.samples += 1
         facts.turns += sum(message["role"] != "system" for message in messages_of(row))
         bit = 1 << SPLITS.index(split)
@@ -229,7 +229,7 @@ class _Counting:
         )
 
     def _trait(self, name: str) -> TraitFacts:
-        return self._traits.setdefault(name, TraitFacts())
+        return self._traits.get(name) or self._traits.setdefault(name, TraitFacts())
 
     def _checks(self, splits: list[str]) -> Iterator[Check]:
         if len(splits) < 2:
@@ -263,7 +263,7 @@ def _shared(masks: Mapping[int, int]) -> int:
 
 
 def _objects(row: Row, column: str) -> Iterable[Mapping[str, Any]]:
-    return (entry for entry in row.get(column) or () if isinstance(entry, Mapping))
+    return (entry for entry in row.get(column) or () if isinstance(entry, OBJECT))
 
 
 def _dealt(rows: Path) -> Iterator[tuple[str, Row]]:

@@ -6,6 +6,7 @@ import platform
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from saferec_core.pipeline.output import (
 )
 from saferec_core.pipeline.publish import publish
 from saferec_core.pipeline.step import Step, StepResult, run_step
+from saferec_core.pipeline.workers import Workers, collecting_rarely
 from saferec_core.plugins import Plugins
 from saferec_core.traits import read_traits
 from saferec_core.transforms import Transform
@@ -61,12 +63,14 @@ def run_chain(config: ChainConfig, plugins: Plugins, observer: Observer) -> list
     observer.plan(_plan(config))
     results: list[StepResult] = []
     source = config.input
-    for choice, transform, folder in zip(config.steps, transforms, folders, strict=True):
-        total = results[-1].account.written if results else None
-        results.append(_run(Step(choice.name, transform, source, folder), config, observer, total))
-        source = results[-1].rows
-    if not current:
-        _publish(config, results, _manifest(config, plugins, key, results))
+    with Workers(config.num_proc) as workers, collecting_rarely():
+        for choice, transform, folder in zip(config.steps, transforms, folders, strict=True):
+            total = results[-1].account.written if results else None
+            step = Step(choice.name, transform, source, folder)
+            results.append(_run(step, config, workers, observer, total))
+            source = results[-1].rows
+        if not current:
+            _publish(config, workers, results, _manifest(config, plugins, key, results))
     observer.note(f"{config.output} is up to date." if current else f"Written: {config.output}")
     return results
 
@@ -92,13 +96,15 @@ def _folders(
     return folders, f"{key}-{config.form}"
 
 
-def _run(step: Step, config: ChainConfig, observer: Observer, total: int | None) -> StepResult:
+def _run(
+    step: Step, config: ChainConfig, workers: Workers, observer: Observer, total: int | None
+) -> StepResult:
     observer.stage_began(step.name, total)
     began = time.perf_counter()
     try:
         result = run_step(
             step,
-            num_proc=config.num_proc,
+            workers=workers,
             max_rejects=config.max_rejects,
             fresh=config.fresh,
             on_progress=lambda rows: observer.stepped(StepReport(rows)),
@@ -124,7 +130,9 @@ def _plan(config: ChainConfig) -> Plan:
     return Plan("Data", facts)
 
 
-def _publish(config: ChainConfig, results: Sequence[StepResult], manifest: Mapping[str, Any]) -> None:
+def _publish(
+    config: ChainConfig, workers: Workers, results: Sequence[StepResult], manifest: Mapping[str, Any]
+) -> None:
     output = config.output
     if is_file_name(output):
         for kind in LOSSES:
@@ -138,10 +146,11 @@ def _publish(config: ChainConfig, results: Sequence[StepResult], manifest: Mappi
     from saferec_core.pipeline.card_page import page
 
     with replacing(output) as draft:
-        published = publish(results[-1].rows, draft, form=config.form)
+        rows, traits = results[-1].rows, read_traits(config.traits_path)
+        described = workers.begin(describe, rows, name=output.name, traits=traits)
+        published = publish(rows, draft, form=config.form)
         accounts = [result.account for result in results]
-        traits = read_traits(config.traits_path)
-        facts = describe(draft, published, accounts, name=output.name, traits=traits)
+        facts = replace(described(), published=published, accounts=accounts)
         (draft / "README.md").write_text(markdown(facts), encoding="utf-8")
         (draft / "card.html").write_text(page(facts), encoding="utf-8")
         for kind in LOSSES:

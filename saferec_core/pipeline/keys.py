@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
-from inspect import getsourcefile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,9 @@ def input_key(path: Path) -> str:
 def step_key(before: str, entry: Entry[Any], transform: Transform) -> str:
     """Return the key of a step.
 
-    It changes with the step before, with the transform's code and version, with its options and with
-    the content of every file that they name. Options that a class names in ``incidental`` do not
-    count: they change how the work is done, not what comes out.
+    It changes with the step before, with the transform's version, its package's code and the core's, with
+    its options and with the content of every file that they name. Options that a class names in
+    ``incidental`` do not count: they change how the work is done, not what comes out.
 
     Args:
         before: Key of the step before, or of the input.
@@ -39,13 +40,12 @@ def step_key(before: str, entry: Entry[Any], transform: Transform) -> str:
     """
     skipped: frozenset[str] = getattr(transform, "incidental", frozenset())
     options = {name: value for name, value in _fields(transform).items() if name not in skipped}
-    source = getsourcefile(type(transform))
     content = {
         "before": before,
         "saferec": saferec_core.__version__,
         "reference": entry.reference,
         "version": f"{entry.origin.distribution} {entry.origin.version}",
-        "source": data_hash(Path(source)) if source and Path(source).is_file() else None,
+        "code": [_code_hash("saferec_core"), _code_hash(type(transform).__module__.partition(".")[0])],
         "options": _plain(options),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -74,6 +74,21 @@ def _plain(value: Any) -> Any:
 def _is_place(text: str) -> bool:
     """Tell whether an option that is mere text names a file, as an oracle's may."""
     try:
-        return "/" in text and Path(text).exists()
-    except OSError:  # a sentence, too long for a name
+        return Path(text).is_file()
+    except (OSError, ValueError):  # a sentence, too long for a name, or with a null in it
         return False
+
+
+@cache
+def _code_hash(package: str) -> str:
+    """Return the hash of a package's code, or of a module that stands alone."""
+    file = getattr(sys.modules.get(package), "__file__", None)
+    if file is None:
+        return package
+    path = Path(file)
+    files = sorted(path.parent.rglob("*")) if path.name == "__init__.py" else [path]
+    digest = hashlib.sha256()
+    for source in files:
+        if source.suffix in {".py", ".yaml"}:
+            digest.update(source.name.encode() + source.read_bytes())
+    return digest.hexdigest()

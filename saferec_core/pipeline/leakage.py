@@ -13,6 +13,8 @@ __all__ = ["conversation_key", "small_hash"]
 
 _WORD = re.compile(r"[^\W_]+")
 
+_ASCII_TO_WORDS = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
+
 _LINKS = ("", "also ", "and ", "plus ", "one more thing ", "and one more thing ")
 """Words that may link the sentence of a constraint to the one in front of it."""
 
@@ -34,8 +36,9 @@ def conversation_key(row: Row) -> int:
             continue
         text = _words(message["content"])
         for sentence in stated:
-            for link in _LINKS[::-1]:
-                text = text.replace(f" {link}{sentence}", " ")
+            if sentence in text:
+                for link in _LINKS[::-1]:
+                    text = text.replace(f" {link}{sentence}", " ")
         if text.strip():
             turns.append(f"{message['role']}:{text}")
     return small_hash("\n".join(turns))
@@ -49,4 +52,5 @@ def small_hash(text: str) -> int:
 
 def _words(text: str) -> str:
     """Return the words with a space around each of them."""
-    return f" {' '.join(_WORD.findall(text.casefold()))} "
+    words = text.translate(_ASCII_TO_WORDS).split() if text.isascii() else _WORD.findall(text.casefold())
+    return f" {' '.join(words)} "

@@ -29,9 +29,7 @@ def as_line(value: Any) -> bytes:
 
 def _slowly(value: Any) -> bytes:
     try:
-        text = json.dumps(
-            value, ensure_ascii=False, allow_nan=False, default=_plain, separators=(",", ":")
-        )
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain, separators=(",", ":"))
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
     return text.encode() + b"\n"

@@ -19,10 +19,13 @@ from saferec_core.rows import (
 )
 from saferec_core.transforms import Row
 
-__all__ = ["PART_ROWS", "Part", "parts_of"]
+__all__ = ["PART_BYTES", "PART_ROWS", "Part", "parts_of"]
 
 PART_ROWS = 500
 """Rows of a part; fixed, so that a step that is taken up again finds the parts it left."""
+
+PART_BYTES = 1 << 23
+"""Bytes of lines after which a part ends earlier, so that long rows do not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -78,15 +81,18 @@ def parts_of(path: Path, *, group_column: str | None = None) -> Iterator[Part]:
     numbered: Iterator[tuple[int, Any]] = numbered_lines(path) if unparsed else try_rows(path)
     index = 0
     content: list[tuple[int, Any]] = []
+    size = 0
     group: Any = None
     for number, value in numbered:
         of_group = value.get(group_column) if group_column is not None and isinstance(value, dict) else None
         malformed = isinstance(value, DataError)
         same_group = of_group is not None and of_group == group
-        if len(content) >= PART_ROWS and not same_group and not (malformed and group is not None):
+        full = len(content) >= PART_ROWS or size >= PART_BYTES
+        if full and not same_group and not (malformed and group is not None):
             yield Part(index, source, unit, len(content), content)
-            index, content = index + 1, []
+            index, content, size = index + 1, [], 0
         content.append((number, value))
+        size += len(value) if isinstance(value, bytes) else 0
         group = group if malformed else of_group
     if content:
         yield Part(index, source, unit, len(content), content)

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from saferec_core.errors import DataError
 from saferec_core.lists import Title
 from saferec_core.pipeline.arrow_form import COLUMNS, ArrowForm
+from saferec_core.pipeline.lines import as_line
 from saferec_core.pipeline.stated import STATED, stated_in
 from saferec_core.records import constraints_of, messages_of, seen_titles_of, titles_of
 from saferec_core.rows import numbered_rows, row_name
@@ -68,7 +69,7 @@ def publish(rows: Path, out: Path, *, form: Form) -> Published:
     out.mkdir(parents=True, exist_ok=True)
     arrow = ArrowForm()
     if form != "jsonl":
-        for _, row in _records(rows):
+        for _, row in numbered_rows(rows):
             arrow.look_at(row)
     counts = dict.fromkeys(SPLITS, 0)
     writers: dict[str, _Writer] = {}
@@ -78,7 +79,7 @@ def publish(rows: Path, out: Path, *, form: Form) -> Published:
             if split not in writers:
                 writers[split] = _writer(form, out, split, arrow)
                 stack.callback(writers[split].close)
-            writers[split].write(_json_line(row, f"{rows}, {row_name(rows)} {number}"), row)
+            writers[split].write(_json_line(row, rows, number), row)
             counts[split] += 1
         for writer in writers.values():
             writer.finish()
@@ -171,11 +172,11 @@ class _Writer(Protocol):
         """Close, also after an error; twice does no harm."""
 
 
-def _json_line(row: Row, where: str) -> bytes:
+def _json_line(row: Row, rows: Path, number: int) -> bytes:
     try:
-        return (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
-    except ValueError as error:  # half a surrogate pair, or a number that JSON does not have
-        raise DataError(f"{where}: the row cannot be written: {error}") from error
+        return as_line(row)
+    except (TypeError, ValueError) as error:  # half a surrogate pair, or a number that JSON does not have
+        raise DataError(f"{rows}, {row_name(rows)} {number}: the row cannot be written: {error}") from error
 
 
 def _file_name(form: Form, split: str) -> str:

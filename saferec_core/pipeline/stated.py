@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saferec_core.errors import DataError
 from saferec_core.records import messages_of
+from saferec_core.rows import LIST, OBJECT
 from saferec_core.transforms import Row
 
 __all__ = ["STATED", "place_of", "stated_in"]
@@ -24,9 +24,9 @@ def stated_in(row: Row) -> list[tuple[str, str]]:
     value: Any = row.get(STATED)
     if value is None:
         return []
-    if isinstance(value, Mapping):
+    if not isinstance(value, list) and isinstance(value, OBJECT):
         pairs = [(trait, sentence) for trait, sentence in value.items() if sentence is not None]
-    elif isinstance(value, Sequence) and all(isinstance(entry, Mapping) for entry in value):
+    elif isinstance(value, LIST) and all(isinstance(entry, OBJECT) for entry in value):
         pairs = [(entry.get("trait"), entry.get("sentence")) for entry in value]
     else:
         raise DataError(f"{STATED} must hold a sentence for each trait, but is {value!r:.80}")

@@ -6,25 +6,25 @@ import json
 import os
 import pickle
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any
+from tempfile import NamedTemporaryFile
 
 from filelock import FileLock, Timeout
 
-from saferec_core.errors import DataError, PluginError, RunError
+from saferec_core.components import required_columns
+from saferec_core.errors import DataError, PluginError, RunError, SaferecError
 from saferec_core.pipeline.account import Account
 from saferec_core.pipeline.parts import Part, parts_of
-from saferec_core.pipeline.work import KINDS, do_part, part_account, part_file
+from saferec_core.pipeline.work import KINDS, do_part, part_account, part_file, read_account
+from saferec_core.pipeline.workers import Workers, ended_from_outside
 from saferec_core.rows import try_rows
-from saferec_core.transforms import Row, Surveying, Transform
+from saferec_core.transforms import Surveying, Transform
 
 __all__ = ["Step", "StepResult", "run_step"]
 
@@ -62,6 +62,7 @@ def run_step(
     step: Step,
     *,
     num_proc: int = 1,
+    workers: Workers | None = None,
     max_rejects: float = 1.0,
     fresh: bool = False,
     on_progress: Callable[[int], None] | None = None,
@@ -73,6 +74,7 @@ def run_step(
     Args:
         step: What is to be done.
         num_proc: Processes that work on parts of the file.
+        workers: In place of them, processes that are there for other steps as well.
         max_rejects: Share of the rows that may be rejected before the step stops, in 0..1.
         fresh: Forget what is there and begin anew.
         on_progress: Called with the number of rows done so far.
@@ -82,27 +84,27 @@ def run_step(
         RunError: Another process is at the same step, or the disk is full.
         PluginError: The transform failed.
     """
-    with _alone(step):
+    with _writing(step), _alone(step):
         if fresh:
             shutil.rmtree(step.folder)
         account = _finished(step)
         if account is None:
-            with _writing(step):
-                return StepResult(step.folder, _work(step, num_proc, max_rejects, on_progress), cached=False)
+            with nullcontext(workers) if workers else Workers(num_proc) as processes:
+                return StepResult(step.folder, _work(step, processes, max_rejects, on_progress), cached=False)
         _check_rejects(step, account, max_rejects)
         return StepResult(step.folder, account, cached=True)
 
 
 def _work(
-    step: Step, num_proc: int, max_rejects: float, on_progress: Callable[[int], None] | None
+    step: Step, workers: Workers, max_rejects: float, on_progress: Callable[[int], None] | None
 ) -> Account:
     parts = step.folder / "parts"
     parts.mkdir(parents=True, exist_ok=True)
     transform = step.transform
     if isinstance(transform, Surveying):
-        transform = transform.survey(_sound_rows(step.source))
+        transform = _surveyed(step, transform)
     total, count = Account(step.name), 0
-    for account in _accounts(step, transform, parts, num_proc):
+    for account in _accounts(step, transform, parts, workers):
         total.add(account)
         count += 1
         if total.read >= _SURE:
@@ -112,25 +114,26 @@ def _work(
     _check_rejects(step, total, max_rejects, parts=count)
     for kind in KINDS:
         _join(parts, count, kind, step.folder / f"{kind}.jsonl")
+    total.sizes = {kind: (step.folder / f"{kind}.jsonl").stat().st_size for kind in KINDS}
     _write(step.folder / "account.json", json.dumps(total.as_json(), indent=2, ensure_ascii=False))
     shutil.rmtree(parts)
     return total
 
 
-def _accounts(step: Step, transform: Transform, folder: Path, num_proc: int) -> Iterator[Account]:
+def _accounts(step: Step, transform: Transform, folder: Path, workers: Workers) -> Iterator[Account]:
     """Yield the accounts of the parts in their order, doing those that are not done."""
     parts = parts_of(step.source, group_column=getattr(transform, "group_column", None))
     ahead = list(islice(parts, 2))
-    if num_proc == 1 or len(ahead) < 2 or getattr(transform, "in_one_process", False):
+    if workers.number == 1 or len(ahead) < 2 or getattr(transform, "in_one_process", False):
         for part in (*ahead, *parts):
             yield part_account(folder, part.index) or do_part(step.name, transform, part, folder)
         return
-    with _workers(step, transform, num_proc) as submit:
+    with _submitting(step, transform, folder, workers) as submit:
         running: dict[int, Future[Account] | Account] = {}
         following = 0
         for part in (*ahead, *parts):
-            running[part.index] = part_account(folder, part.index) or submit(part, folder)
-            while len(running) > 2 * num_proc:
+            running[part.index] = part_account(folder, part.index) or submit(part)
+            while len(running) > 2 * workers.number:
                 yield _next(step, running, following)
                 following += 1
         while running:
@@ -152,52 +155,71 @@ def _next(step: Step, running: dict[int, Future[Account] | Account], index: int)
                 future.result()
         return account.result()
     except BrokenProcessPool as error:
-        raise RunError(
-            f"step {step.name!r}: a process was ended from outside, for want of memory perhaps; try a "
-            "smaller --num-proc. What was done is kept, run the same command to go on."
-        ) from error
+        raise ended_from_outside(f"step {step.name!r}") from error
 
 
 @contextmanager
-def _workers(step: Step, transform: Transform, number: int) -> Iterator[Any]:
+def _submitting(
+    step: Step, transform: Transform, folder: Path, workers: Workers
+) -> Iterator[Callable[[Part], Future[Account]]]:
+    """Lay the transform down where the workers read it, each once, and give what has them do a part.
+
+    No worker is at a part any more when the block is left, in whatever way.
+    """
     try:
         content = pickle.dumps((step.name, transform))
     except Exception as error:
         raise PluginError(
             f"step {step.name!r}: its transform cannot be sent to other processes ({error}); use --num-proc 1"
         ) from error
-    # Spawned, not forked: Arrow's and BLAS's threads do not survive a fork.
-    pool = ProcessPoolExecutor(number, get_context("spawn"), _prepare, (content,))
-    try:
-        yield lambda part, folder: pool.submit(_do, part, folder)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    waiting: set[Future[Account]] = set()
+
+    def submit(part: Part) -> Future[Account]:
+        future = workers.submit(_do, file.name, part, folder)
+        waiting.add(future)
+        future.add_done_callback(waiting.discard)
+        return future
+
+    with NamedTemporaryFile(dir=folder, suffix=".pickle") as file:
+        file.write(content)
+        file.flush()
+        try:
+            yield submit
+        finally:
+            for future in tuple(waiting):
+                future.cancel()
+            wait(tuple(waiting))
 
 
-_prepared: list[tuple[str, Transform]] = []
+_read: dict[str, tuple[str, Transform]] = {}
+"""In a worker, the step that it works on, by the file that it was read from."""
 
 
-def _prepare(content: bytes) -> None:
-    """Make a worker ready; it ends with its parent, however that ends."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _prepared[:] = [pickle.loads(content)]  # noqa: S301 - sent by the parent
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _do(part: Part, folder: Path) -> Account:
-    ((name, transform),) = _prepared
+def _do(file: str, part: Part, folder: Path) -> Account:
+    if file not in _read:
+        _read.clear()
+        _read[file] = pickle.loads(Path(file).read_bytes())  # noqa: S301 - written by the parent
+    name, transform = _read[file]
     return do_part(name, transform, part, folder)
 
 
-def _sound_rows(path: Path) -> Iterator[Row]:
-    """Read the rows that are not malformed; the others are noted when they are transformed."""
-    return (row for _, row in try_rows(path) if isinstance(row, dict))
+def _surveyed(step: Step, transform: Surveying) -> Transform:
+    """Let the transform see all rows, but those that will be rejected when they are transformed."""
+    columns = required_columns(transform)
+    rows = (
+        row
+        for _, row in try_rows(step.source)
+        if isinstance(row, dict) and all(row.get(column) is not None for column in columns)
+    )
+    try:
+        surveyed = transform.survey(rows)
+    except SaferecError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever it raises, the transform is to be named
+        raise PluginError(f"step {step.name!r} failed: {type(error).__name__}: {error}") from error
+    if not callable(surveyed):
+        raise PluginError(f"step {step.name!r}: survey must return a transform, but returned {surveyed!r}")
+    return surveyed
 
 
 def _check_rejects(step: Step, account: Account, most: float, *, parts: int | None = None) -> None:
@@ -214,10 +236,8 @@ def _check_rejects(step: Step, account: Account, most: float, *, parts: int | No
 
 
 def _finished(step: Step) -> Account | None:
-    try:
-        return Account.from_json(json.loads((step.folder / "account.json").read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
+    files = {kind: step.folder / f"{kind}.jsonl" for kind in KINDS}
+    return read_account(step.folder / "account.json", files)
 
 
 def _join(parts: Path, count: int, kind: str, out: Path) -> None:

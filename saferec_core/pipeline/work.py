@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
@@ -15,7 +15,7 @@ from saferec_core.pipeline.lines import as_line
 from saferec_core.pipeline.parts import Part
 from saferec_core.transforms import Counted, Outcome, Rejected, Removed, Row, Transform
 
-__all__ = ["KINDS", "do_part", "part_account", "part_file"]
+__all__ = ["KINDS", "do_part", "part_account", "part_file", "read_account"]
 
 KINDS = ("rows", "removed", "rejects")
 """What a part leaves, a JSONL file of each."""
@@ -27,11 +27,19 @@ def part_file(folder: Path, index: int, kind: str) -> Path:
 
 
 def part_account(folder: Path, index: int) -> Account | None:
-    """Return the account of a part that is done, None if it is not."""
+    """Return the account of a part that is done, None if it is not or its files were damaged."""
+    files = {kind: part_file(folder, index, kind) for kind in KINDS}
+    return read_account(folder / f"{index:06d}.json", files)
+
+
+def read_account(path: Path, files: Mapping[str, Path]) -> Account | None:
+    """Read an account; None if it is not there, or its *files* are not what it says."""
     try:
-        return Account.from_json(json.loads((folder / f"{index:06d}.json").read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
+        account = Account.from_json(json.loads(path.read_text(encoding="utf-8")))
+        whole = all(file.stat().st_size == account.sizes.get(kind) for kind, file in files.items())
+    except (FileNotFoundError, ValueError, TypeError, LookupError):
+        return None  # a power failure may leave a file empty
+    return account if whole else None
 
 
 def do_part(step: str, transform: Transform, part: Part, folder: Path) -> Account:
@@ -47,6 +55,7 @@ def do_part(step: str, transform: Transform, part: Part, folder: Path) -> Accoun
             kind: stack.enter_context(part_file(folder, part.index, kind).open("wb")) for kind in KINDS
         }
         _transform(transform, _Reader(part, required_columns(transform), account, files), account, files)
+        account.sizes = {kind: file.tell() for kind, file in files.items()}
     done = folder / f"{part.index:06d}.json"
     draft = done.with_suffix(".draft")
     draft.write_text(json.dumps(account.as_json()), encoding="utf-8")
@@ -65,8 +74,7 @@ class _Reader:
         self._account = account
         self._rejects = files["rejects"]
         self._rows = part.rows()
-        self._numbers: dict[int, int] = {}
-        self._given: list[Row] = []  # kept, so that no other row gets the identity of one of them
+        self._numbers: dict[int, int] = {}  # by identity, which a row keeps while a transform has it
         self.last: Row | None = None
 
     def __iter__(self) -> Iterator[Row]:
@@ -79,7 +87,6 @@ class _Reader:
             problem = row if isinstance(row, DataError) else self._missing(row)
             if isinstance(row, dict) and problem is None:
                 self._numbers[id(row)] = number
-                self._given.append(row)
                 self.last = row
                 return row
             self._note(number, row if isinstance(row, dict) else self._part.raw().get(number), str(problem))
@@ -107,22 +114,23 @@ _KEPT = 12
 
 
 def _transform(transform: Transform, reader: _Reader, account: Account, files: dict[str, IO[bytes]]) -> None:
-    outcomes = iter(transform(reader))
+    outcomes: Iterator[Outcome] | None = None
     while True:
         try:
-            outcome = next(outcomes, None)
+            if outcomes is None:  # a generator that raised is over; the next takes the rest
+                outcomes = iter(transform(reader))
+            outcome = next(outcomes, _END)
         except DataError as error:
             if reader.last is None:
-                raise
+                raise DataError(f"step {account.step!r}: {error}") from error
             reader.reject(reader.last, str(error))
-            reader.last = None
-            outcomes = iter(transform(reader))  # a generator that raised is over; the next takes the rest
+            reader.last = outcomes = None
             continue
         except SaferecError:
             raise
-        except Exception as error:  # whatever it raises, the transform is to be named
+        except (Exception, SystemExit) as error:  # whatever it raises, the transform is to be named
             raise PluginError(f"step {account.step!r} failed: {type(error).__name__}: {error}") from error
-        if outcome is None:
+        if outcome is _END:
             break
         try:
             _keep(outcome, reader, account, files)
@@ -130,6 +138,10 @@ def _transform(transform: Transform, reader: _Reader, account: Account, files: d
             raise PluginError(f"step {account.step!r} yielded what JSON cannot say: {error}") from error
     if next(reader, None) is not None:
         raise PluginError(f"step {account.step!r} stopped before it had read all its rows")
+
+
+_END: Any = object()
+"""What stands behind the last outcome."""
 
 
 def _keep(outcome: Outcome, reader: _Reader, account: Account, files: dict[str, IO[bytes]]) -> None:
@@ -153,7 +165,9 @@ def _as_note(note: dict[str, Any]) -> bytes:
     try:
         return as_line(note)
     except (TypeError, ValueError):
-        return as_line({name: value if _can_be_written(value) else ascii(value) for name, value in note.items()})
+        return as_line(
+            {name: value if _can_be_written(value) else ascii(value) for name, value in note.items()}
+        )
 
 
 def _can_be_written(value: Any) -> bool:

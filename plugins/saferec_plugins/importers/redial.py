@@ -119,7 +119,7 @@ def _turn(
     if not isinstance(text, str):
         raise DataError(f"{where}: text must be text, but is {text!r}")
     try:
-        sender = name_of(dict(message), "senderWorkerId")
+        sender = name_of(message if isinstance(message, dict) else dict(message), "senderWorkerId")
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
     if sender not in roles:

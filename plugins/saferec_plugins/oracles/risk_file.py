@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from saferec_core.oracle import Evidence
@@ -36,6 +36,6 @@ class RiskFile:
         risk = float(self._risks[trait][row])
         return None if risk != risk else round(risk, _DECIMALS)
 
-    def evidence(self, row: int) -> list[Evidence]:
-        """Return what the risks of a title rest on."""
-        return self._file.evidence(row)
+    def evidence(self, row: int, traits: Collection[str]) -> list[Evidence]:
+        """Return what the risks of a title for some traits rest on."""
+        return [evidence for evidence in self._file.evidence(row) if evidence.trait in traits]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from saferec_core.rows import read_rows, whole_year
 from saferec_core.titles import TitleIndex
 from saferec_plugins.oracles.risk import MOST_SEVERE, trait_risk
 
-__all__ = ["RiskTable", "Weights", "read_risks", "read_weights"]
+__all__ = ["RiskTable", "Weights", "read_risks", "read_weights", "shared_table"]
 
 Weights = Mapping[str, Sequence[float]]
 """Weight of each category of the parental guide, by trait."""
@@ -31,26 +32,52 @@ class RiskTable:
         self.threshold = risk_threshold
         """A risk of at least this is a violation."""
         self._path = path
-        self._index = TitleIndex(risks)
+        self._find = lru_cache(maxsize=1 << 16)(TitleIndex(risks).find)  # the same titles are asked for again
         self._risks = list(risks.values())
 
     def find_many(self, names: Sequence[str], years: Sequence[int], *, tolerance: int) -> list[int]:
         """Return the rows of titles, -1 for one that is not known."""
-        found = (
-            self._index.find(name, year, tolerance=tolerance) for name, year in zip(names, years, strict=True)
-        )
+        found = (self._find(name, year, tolerance=tolerance) for name, year in zip(names, years, strict=True))
         return [-1 if row is None else row for row in found]
 
     def risk(self, row: int, trait: str) -> float | None:
         """Return the risk of a title for a trait, None if it is not known."""
         return self._risks[row].get(trait)
 
-    def evidence(self, row: int) -> list[Evidence]:
-        """Return the risks of a title: nothing else is known about them."""
+    def evidence(self, row: int, traits: Collection[str]) -> list[Evidence]:
+        """Return the risks of a title for some traits: nothing else is known about them."""
         return [
             Evidence(trait, risk, self._path.name, "risk stated in the table")
             for trait, risk in self._risks[row].items()
+            if trait in traits
         ]
+
+
+def shared_table(path: Path, traits_path: Path | None, *, risk_threshold: float) -> RiskTable:
+    """Return a table that a process reads once for all oracles that have it, unless the files change.
+
+    Args:
+        path: The table; see `read_risks`.
+        traits_path: The weights; see `read_weights`.
+        risk_threshold: A risk of at least this is a violation.
+    """
+    return _table(path, _state(path), traits_path, _state(traits_path), risk_threshold)
+
+
+@lru_cache(maxsize=1)
+def _table(
+    path: Path, _table_state: object, traits_path: Path | None, _traits_state: object, risk_threshold: float
+) -> RiskTable:
+    weights = {} if traits_path is None else read_weights(traits_path)
+    return RiskTable(path, weights, risk_threshold=risk_threshold)
+
+
+def _state(path: Path | None) -> tuple[int, ...] | None:
+    """Return what changes with a file."""
+    if path is None or not path.exists():
+        return None
+    state = path.stat()
+    return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def read_risks(path: Path, weights: Weights) -> dict[Title, Mapping[str, float]]:

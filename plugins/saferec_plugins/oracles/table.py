@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from pydantic import Field
 from saferec_core.components import component
 from saferec_core.errors import UnknownNameError
 from saferec_core.oracle import Evidence, Question, Verdict
-from saferec_plugins.oracles.risk_table import RiskTable, read_weights
+from saferec_plugins.oracles.risk_table import shared_table
 
 __all__ = ["TableOracle"]
 
@@ -34,7 +34,7 @@ class _Risks(Protocol):
 
     def risk(self, row: int, trait: str) -> float | None: ...
 
-    def evidence(self, row: int) -> list[Evidence]: ...
+    def evidence(self, row: int, traits: Collection[str]) -> list[Evidence]: ...
 
 
 @component
@@ -72,16 +72,10 @@ class TableOracle:
         answers = self._answers
         if len(answers) > _REMEMBERED:
             answers.clear()
-        verdicts = [answers.get(question) for question in questions]
-        new = list(
-            dict.fromkeys(q for q, verdict in zip(questions, verdicts, strict=True) if verdict is None)
-        )
+        new = [question for question in dict.fromkeys(questions) if question not in answers]
         if new:
             answers.update(zip(new, self._look_up(new), strict=True))
-        return [
-            answers[question] if verdict is None else verdict
-            for question, verdict in zip(questions, verdicts, strict=True)
-        ]
+        return [answers[question] for question in questions]
 
     def explain(self, question: Question) -> list[Evidence]:
         """Return what the risks of a title rest on for the asked traits, the highest risk first.
@@ -91,22 +85,24 @@ class TableOracle:
         """
         self._check(question.constraints)
         (row,) = self._risks.find_many([question.name], [question.year], tolerance=self.year_tolerance)
-        told = [] if row < 0 else self._risks.evidence(row)
-        asked = [evidence for evidence in told if evidence.trait in question.constraints]
-        return sorted(asked, key=lambda evidence: -evidence.risk)
+        told = [] if row < 0 else self._risks.evidence(row, question.constraints)
+        return sorted(told, key=lambda evidence: -evidence.risk)
 
     def _look_up(self, questions: Sequence[Question]) -> list[Verdict]:
-        for question in questions:
-            self._check(question.constraints)
-        names, years = [question.name for question in questions], [question.year for question in questions]
+        names, years, constraints = zip(*questions, strict=True)
+        for asked in set(constraints):
+            self._check(asked)
         rows = self._risks.find_many(names, years, tolerance=self.year_tolerance)
         return [
-            _UNKNOWN if row < 0 else self._verdict(row, question.constraints)
-            for row, question in zip(rows, questions, strict=True)
+            _UNKNOWN if row < 0 else self._verdict(row, asked)
+            for row, asked in zip(rows, constraints, strict=True)
         ]
 
     def _verdict(self, row: int, constraints: Sequence[str]) -> Verdict:
         risks = self._risks
+        if len(constraints) == 1:
+            (trait,) = constraints
+            return _verdict_on_one(trait, risks.risk(row, trait), risks.threshold)
         asked = {trait: risk for trait in constraints if (risk := risks.risk(row, trait)) is not None}
         violated = tuple(trait for trait, risk in asked.items() if risk >= risks.threshold)
         # A title without a risk for some asked trait is not known to be safe.
@@ -130,5 +126,12 @@ class TableOracle:
             from saferec_plugins.oracles.risk_file import RiskFile  # Arrow, for those who need it
 
             return RiskFile(self.path, risk_threshold=self.risk_threshold)
-        weights = {} if self.traits_path is None else read_weights(self.traits_path)
-        return RiskTable(self.path, weights, risk_threshold=self.risk_threshold)
+        return shared_table(self.path, self.traits_path, risk_threshold=self.risk_threshold)
+
+
+@lru_cache(maxsize=1 << 13)
+def _verdict_on_one(trait: str, risk: float | None, threshold: float) -> Verdict:
+    """Return what is the same for all titles with this risk; there are few different ones."""
+    if risk is None:
+        return _UNKNOWN
+    return Verdict(known=True, risks={trait: risk}, violated=(trait,) if risk >= threshold else ())

@@ -26,7 +26,7 @@ from saferec_plugins.targets.co_mentions import CoMentions, Mentions
 from saferec_plugins.targets.list_filling import ListFiller, NamedTitles, Place
 from saferec_plugins.targets.reasoning import reasoning
 from saferec_plugins.targets.safe_titles import SafeTitles
-from saferec_plugins.targets.target_checks import against_the_oracle, against_the_user
+from saferec_plugins.targets.target_checks import OracleCheck, against_the_user
 from saferec_plugins.transforms.verdicts import check_traits
 
 __all__ = ["BuildTargets"]
@@ -155,13 +155,13 @@ class TargetBuilder:
         if len(places) < settings.list_length:
             reason = f"fewer than {settings.list_length} titles are safe, new to the user and in the catalog"
             return [Removed(row, reason, {"found": len(places), "constraints": list(constraints)})]
-        text = _PARSER.format([self.catalog.titles[place.title] for place in places])
+        text = "\n".join(self.lines[place.title] for place in places)
         if settings.style == "reasoning":
             why = reasoning(prompt, history, constraints, self.traits, rng)
             text = f"<reasoning>\n{why}\n</reasoning>\n<solution>\n{text}\n</solution>"
-        self._check(row, text, places, constraints)
-        for place in places:
-            told[f"list: {place.source}", None] += 1
+        self._check(row, text, places, history, constraints)
+        for source, times in Counter(place.source for place in places).items():
+            told[f"list: {source}", None] = times
         if self._from_all_rows:
             told["filled by what all rows name together, for no row has a split", None] += 1
         counts = [Counted(what, times, example) for (what, example), times in told.items()]
@@ -196,7 +196,14 @@ class TargetBuilder:
             told["list without ground truth", None] += 1
         return truth
 
-    def _check(self, row: Row, text: str, places: Sequence[Place], constraints: tuple[str, ...]) -> None:
+    def _check(
+        self,
+        row: Row,
+        text: str,
+        places: Sequence[Place],
+        history: Sequence[Title | str],
+        constraints: tuple[str, ...],
+    ) -> None:
         """Read the completion as a reward would, and hold it against all that it must not be.
 
         Raises:
@@ -205,11 +212,9 @@ class TargetBuilder:
         titles = [self.catalog.titles[place.title] for place in places]
         read = [item.title for item in _PARSER(text).items]
         problems = [] if read == titles else [f"is read as {', '.join(map(str, read))}"]
-        problems += against_the_user(titles, seen_titles_of(row), self._settings.year_tolerance)
-        if self.oracle is not None and constraints:
-            problems += against_the_oracle(
-                titles, places, constraints, self.oracle, unknown_allowed=self._settings.unknown == "allow"
-            )
+        problems += against_the_user(titles, history, self._settings.year_tolerance)
+        if self.oracle_check is not None and constraints:
+            problems += self.oracle_check.problems(places, constraints)
         if problems:
             raise PluginError(
                 f"build-targets: the completion of sample {row.get('id')!r} {'; '.join(problems)}. This is "
@@ -228,6 +233,19 @@ class TargetBuilder:
         if settings.oracle is None or settings.check == "none":
             return None
         return build_oracle(settings.oracle, year_tolerance=settings.year_tolerance)
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """How the parser writes each title of the catalog."""
+        return [_PARSER.format([title]) for title in self.catalog.titles]
+
+    @cached_property
+    def oracle_check(self) -> OracleCheck | None:
+        """What completions are held against, if constraints are taken notice of."""
+        if self.oracle is None:
+            return None
+        unknown_allowed = self._settings.unknown == "allow"
+        return OracleCheck(self.catalog.titles, self.oracle, unknown_allowed=unknown_allowed)
 
     @cached_property
     def safe_titles(self) -> SafeTitles:

@@ -103,7 +103,7 @@ class CoMentions:
     def of(self, user: str) -> Own:
         """Return what counts as named together by *user*."""
         asked = np.uint64(_hash_of(user))
-        place = int(np.searchsorted(self._users, asked))
+        place = int(self._users.searchsorted(asked))
         if place < len(self._users) and self._users[place] == asked:
             return Own(place, frozenset(self._titles_at(place).tolist()))
         return Own(len(self._users), frozenset())

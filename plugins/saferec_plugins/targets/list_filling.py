@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import accumulate
@@ -34,8 +35,11 @@ class NamedTitles:
         self._years.setdefault(normal_form(name), []).append(year)
 
     def __contains__(self, title: Title) -> bool:
-        years = self._years.get(normal_form(title.name), ())
-        return any(year is None or abs(year - title.year) <= self._tolerance for year in years)
+        name, asked = title
+        years = self._years.get(normal_form(name))
+        return years is not None and any(
+            year is None or abs(year - asked) <= self._tolerance for year in years
+        )
 
 
 class Source(StrEnum):
@@ -76,7 +80,7 @@ class ListFiller:
         self._popular = [
             title for title in learned.by_popularity if learned.users_of[title] >= max(min_mentions, 1)
         ]
-        self._up_to = list(accumulate(learned.users_of[title] for title in self._popular))
+        self._up_to = [float(users) for users in accumulate(map(learned.users_of.__getitem__, self._popular))]
 
     def filled(
         self,
@@ -99,31 +103,36 @@ class ListFiller:
             rng: Where the draws come from.
         """
         places = [Place(title, Source.TRUTH) for title in truth[: self._length]]
-        for place in self._candidates(anchors, user, rng):
+        for title, source in self._candidates(anchors, user, rng):
             if len(places) == self._length:
                 break
-            if allowed[place.title] and (title := self._titles[place.title]) not in named:
-                named.add(title)
-                places.append(place)
+            if allowed[title] and (entry := self._titles[title]) not in named:
+                named.add(entry)
+                places.append(Place(title, source))
         return places
 
-    def _candidates(self, anchors: Iterable[int], user: str, rng: Random) -> Iterator[Place]:
+    def _candidates(self, anchors: Iterable[int], user: str, rng: Random) -> Iterator[tuple[int, Source]]:
         mine = self._learned.of(user)
         own = mine.titles
         users_of = self._learned.users_of
         together = self._learned.together(anchors, apart_from=mine)
         for title in drawn_in_order(together, rng):
             if users_of[title] - (title in own) >= self._min_mentions:
-                yield Place(title, Source.TOGETHER)
+                yield title, Source.TOGETHER
         if self._popular:
-            for title in rng.choices(
-                self._popular, cum_weights=self._up_to, k=DRAWS_PER_TITLE * self._length
-            ):
+            for title in self._drawn_by_popularity(rng):
                 others = users_of[title] - (title in own)
                 if others >= self._min_mentions and (
                     title not in own or rng.random() * (others + 1) < others
                 ):
-                    yield Place(title, Source.POPULAR)
-        yield from (Place(title, Source.POPULAR) for title in self._popular if title not in own)
-        yield from (Place(title, Source.REST) for title in self._learned.by_popularity if title not in own)
-        yield from (Place(title, Source.REST) for title in sorted(own))
+                    yield title, Source.POPULAR
+        yield from ((title, Source.POPULAR) for title in self._popular if title not in own)
+        yield from ((title, Source.REST) for title in self._learned.by_popularity if title not in own)
+        yield from ((title, Source.REST) for title in sorted(own))
+
+    def _drawn_by_popularity(self, rng: Random) -> Iterator[int]:
+        """Do as ``rng.choices``, but look up only as many of the drawn titles as are asked for."""
+        draws = [rng.random() for _ in range(DRAWS_PER_TITLE * self._length)]
+        total, last = self._up_to[-1], len(self._popular) - 1
+        for draw in draws:
+            yield self._popular[bisect(self._up_to, draw * total, 0, last)]

@@ -69,10 +69,11 @@ class SafeTitles:
     def _judged(self, trait: str) -> tuple[Mask, Mask]:
         """Return which titles violate the trait, and which the oracle knows."""
         if trait not in self._traits and self._oracle is not None:
+            asked = (trait,)
             violating: list[bool] = []
             known: list[bool] = []
             for start in range(0, len(self._titles), _BATCH):
-                questions = [Question(*title, (trait,)) for title in self._titles[start : start + _BATCH]]
+                questions = [Question(*title, asked) for title in self._titles[start : start + _BATCH]]
                 for verdict in answers_of(self._oracle, questions):
                     violating.append(verdict.known and bool(verdict.violated))
                     known.append(verdict.known)

@@ -11,7 +11,10 @@ from saferec_core.titles import normal_form
 from saferec_plugins.targets.list_filling import Place, Source
 from saferec_plugins.transforms.verdicts import answers_of
 
-__all__ = ["against_the_oracle", "against_the_user"]
+__all__ = ["OracleCheck", "against_the_user"]
+
+_REMEMBERED_BYTES = 1 << 25
+"""Answers that are remembered, a byte each, before all are forgotten."""
 
 
 def against_the_user(titles: Sequence[Title], seen: Sequence[Title | str], tolerance: int) -> list[str]:
@@ -28,28 +31,47 @@ def against_the_user(titles: Sequence[Title], seen: Sequence[Title | str], toler
     return problems
 
 
-def against_the_oracle(
-    titles: Sequence[Title],
-    places: Sequence[Place],
-    constraints: tuple[str, ...],
-    oracle: Oracle,
-    *,
-    unknown_allowed: bool,
-) -> list[str]:
-    """Return what the oracle, asked for all constraints at once, has against a list.
+class OracleCheck:
+    """Asks the oracle for all constraints at once; about a title under the same constraints once."""
 
-    Args:
-        titles: The list.
-        places: Why each of them is in it; ground truth need not be known.
-        constraints: What is active for the user.
-        oracle: What tells violations.
-        unknown_allowed: Whether other titles need not be known either.
-    """
-    problems = []
-    verdicts = answers_of(oracle, [Question(*title, constraints) for title in titles])
-    for title, place, verdict in zip(titles, places, verdicts, strict=True):
-        if verdict.known and verdict.violated:
-            problems.append(f"holds {title}, which violates {', '.join(verdict.violated)}")
-        elif not (verdict.known or unknown_allowed or place.source is Source.TRUTH):
-            problems.append(f"holds {title}, which the oracle does not know")
-    return problems
+    def __init__(self, titles: Sequence[Title], oracle: Oracle, *, unknown_allowed: bool) -> None:
+        """Prepare to ask.
+
+        Args:
+            titles: The catalog.
+            oracle: What tells violations.
+            unknown_allowed: Whether titles may be listed that the oracle does not know. Ground truth
+                need not be known anyway.
+        """
+        self._titles = titles
+        self._oracle = oracle
+        self._unknown_allowed = unknown_allowed
+        self._fine: dict[tuple[str, ...], bytearray] = {}
+
+    def problems(self, places: Sequence[Place], constraints: tuple[str, ...]) -> list[str]:
+        """Return what the oracle has against a list for somebody with these *constraints*."""
+        fine = self._fine_under(constraints)
+        new = [place for place in places if not fine[place.title]]
+        if not new:
+            return []
+        verdicts = answers_of(
+            self._oracle, [Question(*self._titles[place.title], constraints) for place in new]
+        )
+        problems = []
+        for place, verdict in zip(new, verdicts, strict=True):
+            title = self._titles[place.title]
+            if verdict.known and verdict.violated:
+                problems.append(f"holds {title}, which violates {', '.join(verdict.violated)}")
+            elif verdict.known or self._unknown_allowed:
+                fine[place.title] = True
+            elif place.source is not Source.TRUTH:
+                problems.append(f"holds {title}, which the oracle does not know")
+        return problems
+
+    def _fine_under(self, constraints: tuple[str, ...]) -> bytearray:
+        """Return for each title, a byte each, whether it was asked for and nothing is against it."""
+        if constraints not in self._fine:
+            if len(self._fine) * len(self._titles) > _REMEMBERED_BYTES:
+                self._fine.clear()
+            self._fine[constraints] = bytearray(len(self._titles))
+        return self._fine[constraints]

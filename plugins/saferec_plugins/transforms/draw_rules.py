@@ -58,7 +58,8 @@ class DrawRules:
         patterns = self.patterns.values()
         if not patterns or any(pattern.groups for pattern in patterns):  # groups would be renumbered
             return None
-        return re.compile("|".join(f"(?:{pattern.pattern})" for pattern in patterns))
+        words = (self.rules[place].words for place in self.patterns)
+        return re.compile(rf"\b(?:{'|'.join(filter(None, words))})\b")
 
 
 def read_draw_rules(path: Path | None, traits: Sequence[str]) -> DrawRules:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from saferec_core.components import component
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.pipeline.arrow_form import COLUMNS
 from saferec_core.pipeline.leakage import conversation_key
+from saferec_core.pipeline.lines import as_line
 from saferec_core.pipeline.publish import SPLITS, plain_record
 from saferec_core.pipeline.stated import STATED
 from saferec_core.transforms import Outcome, Removed, Row, Transform
@@ -148,12 +148,8 @@ class RecordMaker:
                 yield Removed(row, f"same conversation in {SPLITS[first]}", {"split": SPLITS[split]})
                 continue
             record["split"] = SPLITS[split]
-            yield {name: record[name] for name in sorted(record, key=_place)}
-
-
-def _place(column: str) -> int:
-    """Put the columns that all datasets have in front; the others keep their order."""
-    return COLUMNS.index(column) if column in COLUMNS else len(COLUMNS)
+            first_columns = [column for column in COLUMNS if column in record]
+            yield {column: record[column] for column in (*first_columns, *record)}  # each in its first place
 
 
 def _checked(record: Row) -> Row:
@@ -173,7 +169,7 @@ def _checked(record: Row) -> Row:
     if time is not None and (type(time) is not int or not _FIRST_SECOND <= time <= _LAST_SECOND):
         raise DataError(f"time: wanted whole seconds since 1970, but got {time!r}")
     try:
-        json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
+        as_line(record)
     except (TypeError, ValueError) as error:
         raise DataError(f"the record cannot be written: {error}") from error
     return record

@@ -61,6 +61,7 @@ class Verdicts:
     def __init__(self, oracle: Oracle) -> None:
         """Ask *oracle*."""
         self.oracle = oracle
+        self._explaining = oracle if isinstance(oracle, Explaining) else None
         self._known: dict[Question, Verdict] = {}
         self._evidence: dict[Question, list[dict[str, Any]]] = {}
 
@@ -81,7 +82,7 @@ class Verdicts:
         if asked not in self._evidence:
             if len(self._evidence) >= _REMEMBERED:
                 self._evidence.clear()
-            found = self.oracle.explain(asked) if isinstance(self.oracle, Explaining) else ()
+            found = self._explaining.explain(asked) if self._explaining else ()
             self._evidence[asked] = [
                 {"source": piece.source, "risk": piece.risk, "detail": piece.detail} for piece in found
             ]

@@ -109,6 +109,32 @@ class Ahead:
             yield Rejected(row, "not two") if row["n"] == 2 else row
 
 
+class Quits:
+    columns = ()
+    def __call__(self, rows):
+        for row in rows:
+            raise SystemExit(0)
+            yield
+
+
+class Eager:
+    columns = ()
+    def __call__(self, rows):
+        raise KeyError("at once")
+
+
+class NoSurvey:
+    columns = ()
+    def survey(self, rows):
+        return None
+
+
+class BadSurvey:
+    columns = ()
+    def survey(self, rows):
+        raise OSError("no such source")
+
+
 class Dies:
     columns = ()
     def __call__(self, rows):

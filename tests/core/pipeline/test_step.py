@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import islice
 
 import pytest
 from filelock import FileLock
 
 from saferec_core.errors import DataError, PluginError, RunError
+from saferec_core.pipeline.parts import PART_BYTES, parts_of
 from saferec_core.pipeline.step import Step, run_step
+from saferec_core.pipeline.work import do_part
 
 
 def lines(path):
@@ -157,7 +160,9 @@ def test_a_killed_step_goes_on_where_it_was_and_gives_the_same_bytes(tmp_path, s
     code = f"""
 from pathlib import Path
 from made_up_steps import Slow
+from saferec_core.pipeline.parts import PART_BYTES, parts_of
 from saferec_core.pipeline.step import Step, run_step
+from saferec_core.pipeline.work import do_part
 if __name__ == "__main__":
     step = Step("slow", Slow(log={str(log)!r}), Path({str(numbers)!r}), Path({str(tmp_path / "step")!r}))
     run_step(step, num_proc={num_proc})
@@ -186,11 +191,47 @@ if __name__ == "__main__":
     assert again.isdisjoint({int(name.partition(".")[0]) for name in done_before})
 
 
+def test_what_was_cut_off_in_the_cache_is_done_again(tmp_path, steps, numbers):
+    step = Step("halve", steps.Halve(), numbers, tmp_path / "step")
+    whole = contents(run_step(step).folder)
+    for name, content in (("rows.jsonl", b'{"n": 0'), ("account.json", b""), ("removed.jsonl", b"")):
+        (step.folder / name).write_bytes(content)
+
+        assert not run_step(step).cached
+        assert contents(step.folder) == whole
+    (step.folder / "rows.jsonl").unlink()
+    assert run_step(step).account.written == 850
+
+
+def test_a_part_that_was_cut_off_is_done_again(tmp_path, steps, numbers):
+    whole = contents(run_step(Step("halve", steps.Halve(), numbers, tmp_path / "whole")).folder)
+    parts = tmp_path / "step" / "parts"
+    parts.mkdir(parents=True)
+    for part in islice(parts_of(numbers), 3):
+        do_part("halve", steps.Halve(), part, parts)
+    with (parts / "000001.rows.jsonl").open("r+b") as file:
+        file.truncate(100)
+    (parts / "000002.json").write_bytes(b"")
+
+    assert contents(run_step(Step("halve", steps.Halve(), numbers, tmp_path / "step")).folder) == whole
+
+
+def test_long_rows_make_short_parts(tmp_path):
+    path = tmp_path / "long.jsonl"
+    path.write_text("".join(json.dumps({"n": n, "text": "x" * (PART_BYTES // 4)}) + "\n" for n in range(10)))
+
+    assert [part.size for part in parts_of(path)] == [4, 4, 2]
+
+
 @pytest.mark.parametrize("num_proc", [1, 2])
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
         ("Raises", (), r"step 'step' failed: KeyError: 'what\?'"),
+        ("Quits", (), "step 'step' failed: SystemExit: 0"),
+        ("Eager", (), "step 'step' failed: KeyError: 'at once'"),
+        ("NoSurvey", (), "step 'step': survey must return a transform, but returned None"),
+        ("BadSurvey", (), "step 'step' failed: OSError: no such source"),
         ("Lazy", (), "step 'step' stopped before it had read all its rows"),
         ("Yields", (7,), "step 'step' yielded what JSON cannot say: wanted a row or another outcome"),
         ("Yields", ({"x": float("nan")},), "step 'step' yielded what JSON cannot say"),
@@ -232,7 +273,9 @@ import resource, signal
 from pathlib import Path
 from made_up_steps import Halve
 from saferec_core.errors import RunError
+from saferec_core.pipeline.parts import PART_BYTES, parts_of
 from saferec_core.pipeline.step import Step, run_step
+from saferec_core.pipeline.work import do_part
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
 try:
