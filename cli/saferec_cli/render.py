@@ -135,7 +135,7 @@ class RichObserver(Observer):
         table.add_column("metric")
         for name in ("value",) if alone else ("before", "after", "difference"):
             table.add_column(name, justify="right")
-        for row in rows:
+        for row in sorted(rows, key=_place):
             if alone:
                 table.add_row(_label(row.metric), escape(_interval(row.after, "")))
             else:
@@ -169,6 +169,27 @@ def _figures(figures: Mapping[str, float]) -> str:
             share = name in {"violation_rate", "out_of_catalog"}
             parts.append(f"{label} {figures[name]:.1%}" if share else f"{label} {figures[name]:.3f}")
     return "  ".join(parts)
+
+
+_FIRST = (
+    "recall",
+    "ndcg",
+    "sensitivity_ratio",
+    "sensitivity_ratio_upper",
+    "any_violation",
+    "violations",
+    "list_length",
+    "duplicates",
+    "out_of_catalog",
+    "coverage",
+    "popularity",
+)
+"""What is looked at first stands first; metrics of other plugins follow."""
+
+
+def _place(row: Comparison) -> int:
+    base = row.metric.partition("@")[0]
+    return _FIRST.index(base) if base in _FIRST else len(_FIRST)
 
 
 def _label(metric: str) -> str:
