@@ -1,4 +1,4 @@
-# make demo    set up, then train a safe recommender on the embedded demo (about two and a half minutes)
+# make demo    set up, then train a safe recommender on the embedded demo (about three minutes)
 # make test    set up, then run every test
 # make install set up alone: .venv with saferec, its tools and tested versions
 

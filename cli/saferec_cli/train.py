@@ -23,7 +23,7 @@ def train(
     """Train a recommender by Safe-Rank-GRPO.
 
     With neither model nor data named, the embedded demo is run: real films, made-up users, a tiny
-    network, about two and a half minutes on two cores.
+    network, about three minutes on two cores.
     """
     plugins = load_plugins()
     for name in reward or ():
