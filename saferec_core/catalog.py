@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterable
 from functools import lru_cache, partial
 from pathlib import Path
@@ -70,7 +71,7 @@ def _title(row: Any, where: str) -> Title:
     elif isinstance(row, str) and (match := _WITH_YEAR.match(row)):
         name, year = match.groups()
     else:
-        raise DataError(f"{where}: wanted an object with title and year, but got {row!r:.80}")
+        raise DataError(f"{where}: wanted an object with title and year, but got {reprlib.repr(row)}")
     if not isinstance(name, str) or not name.strip():
-        raise DataError(f"{where}: wanted a title, but got {name!r}")
+        raise DataError(f"{where}: wanted a title, but got {reprlib.repr(name)}")
     return Title(name.strip(), whole_year(year, f"{where}: the year of {name!r}"))

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from saferec_core.errors import ConfigError, PluginError, SaferecError, near_misses
+from saferec_core.errors import ConfigError, PluginError, SaferecError, came_instead, near_misses
 from saferec_core.registry import Entry
 
 __all__ = ["Option", "build", "component", "options_of", "required_columns", "scope_of"]
@@ -68,11 +68,7 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
     try:
         return cls(**{**taken, **options})
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join([entry.name, *map(str, problem['loc'])])}: {problem['msg']}, "
-            f"but got {problem['input']!r}"
-            for problem in error.errors()
-        )
+        problems = "; ".join(_problem(entry.name, problem) for problem in error.errors())
         raise ConfigError(f"{entry.kind} {entry.name!r}: {problems}") from error
     except SaferecError:
         raise
@@ -80,6 +76,14 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
         raise PluginError(
             f"{entry.kind} {entry.name!r} of {entry.origin} cannot be built: {type(error).__name__}: {error}"
         ) from error
+
+
+def _problem(name: str, problem: Mapping[str, Any]) -> str:
+    place = [str(part) for part in problem["loc"]]
+    if problem["type"] == "missing" and len(place) == 1:
+        return f"option {place[0]!r} is missing; give --{place[0].replace('_', '-')}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{'.'.join([name, *place])}: {message}{came_instead(problem)}"
 
 
 def options_of(cls: type[Any]) -> list[Option]:

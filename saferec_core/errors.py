@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 __all__ = [
     "ConfigError",
@@ -14,8 +16,15 @@ __all__ = [
     "RunError",
     "SaferecError",
     "UnknownNameError",
+    "came_instead",
     "near_misses",
 ]
+
+_SECRET_KEY = re.compile(
+    r"(?:^|[._-])(?:url|uri|api_?keys?|keys?|token|secret|password)(?:$|[._-])", re.IGNORECASE
+)
+_MOST_SHOWN = 80
+_KINDS: Mapping[type, str] = {dict: "a mapping", list: "a list", tuple: "a list"}
 
 
 class SaferecError(Exception):
@@ -62,6 +71,33 @@ class UnknownNameError(SaferecError, LookupError):
         message = f"unknown {what} {name!r}.{near_misses(name, known)}"
         message += f" Available: {', '.join(known)}." if known else f" No {what} is available."
         super().__init__(f"{message} {hint}".rstrip())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel from a worker as the message: what it was made of is no longer needed."""
+        return _remade, (type(self), str(self))
+
+
+def _remade(cls: type[UnknownNameError], message: str) -> UnknownNameError:
+    error = cls.__new__(cls)
+    error.args = (message,)
+    return error
+
+
+def came_instead(problem: Mapping[str, Any]) -> str:
+    """Return ``", but got 0"`` for a problem that pydantic found, or nothing where a key might be shown.
+
+    A mapping or a list is not shown, since it holds more than what is wrong; nor is what belongs to a
+    name such as ``base_url``, or an address.
+    """
+    value = problem["input"]
+    if problem["type"] == "missing" or not problem["loc"]:
+        return ""
+    if not (value is None or isinstance(value, str | int | float)):
+        return f", but got {_KINDS.get(type(value), type(value).__name__)}"
+    if any(_SECRET_KEY.search(str(part)) for part in problem["loc"]) or "://" in str(value):
+        return ""
+    shown = repr(value)
+    return f", but got {shown if len(shown) <= _MOST_SHOWN else shown[:_MOST_SHOWN] + '...'}"
 
 
 def near_misses(name: str, known: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import pickletools
+import reprlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,19 @@ __all__ = ["read_plain_pickle"]
 _RUNS_CODE = {"GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "REDUCE", "BUILD", "NEWOBJ", "NEWOBJ_EX"}
 _RUNS_CODE |= {"PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4"}
 
+_UNREADABLE = (
+    *(pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, MemoryError),
+    *(AttributeError, OverflowError, RecursionError),
+)
+
+_ORDER = reprlib.Repr()  # sorts nested sets and does not follow nesting without end
+_ORDER.maxlevel, _ORDER.maxtuple, _ORDER.maxstring, _ORDER.maxother = 3, 10, 1 << 20, 1 << 10
+
 
 def read_plain_pickle(path: Path) -> Iterable[Any]:
     """Read a collection out of a pickle, such as the catalog of the research code.
+
+    A set comes as a sorted list: its own order differs from process to process.
 
     Raises:
         DataError: It holds an opcode that runs code, is damaged, or holds no collection.
@@ -30,8 +41,8 @@ def read_plain_pickle(path: Path) -> Iterable[Any]:
                 f"{path} is a pickle that could run code ({', '.join(forbidden)}); convert it to JSONL"
             )
         loaded = pickle.loads(content)  # noqa: S301 - only data opcodes are left
-    except (pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, MemoryError) as error:
+    except _UNREADABLE as error:
         raise DataError(f"{path} is no readable pickle: {error}") from error
     if not isinstance(loaded, list | tuple | set | frozenset | dict):
         raise DataError(f"{path}: wanted a collection, but got {type(loaded).__name__}")
-    return loaded
+    return sorted(loaded, key=_ORDER.repr) if isinstance(loaded, set | frozenset) else loaded

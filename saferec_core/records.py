@@ -172,7 +172,7 @@ def constraints_of(row: Row, column: str = "constraints") -> tuple[str, ...]:
 def _title(entry: Any, column: str) -> Title:
     if type(entry) is list and len(entry) == 2:  # nearly every one, and told at once
         name, year = entry
-        if type(name) is str and type(year) is int and name.strip():
+        if type(name) is str and name.strip() and type(year) is int and 0 <= year <= 9999:
             return Title(name, year)
     pair = _pair(entry)
     if not isinstance(pair, LIST) or isinstance(pair, str) or len(pair) != 2:

@@ -6,7 +6,10 @@ import csv
 import gzip
 import io
 import json
+import math
+import reprlib
 import zlib
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -37,6 +40,10 @@ OBJECT, LIST = (dict, Mapping), (list, tuple, Sequence)
 """For isinstance, which tells the usual types in a tenth of the time that abstract ones take."""
 
 _LONGEST_FIELD = 1 << 30
+_LONGEST_RECORD = 50
+"""Lines; one that goes on longer has a quote that nobody closed."""
+
+_LAST_YEAR = 9999
 
 _DIGITS_TO_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 _DIGITS_OF_64_BITS = b"0" * 19
@@ -134,7 +141,7 @@ def open_bytes(path: Path) -> IO[bytes]:
     try:
         if path.suffix.lower() == ".gz":
             return io.BufferedReader(gzip.open(path, "rb"), 1 << 20)
-        return path.open("rb")
+        return path.open("rb", buffering=1 << 20)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}") from error
 
@@ -143,15 +150,28 @@ def whole_year(value: Any, what: str) -> int:
     """Read a year, also one that came through a table as ``"2004.0"``.
 
     Raises:
-        DataError: It is no whole number; *what* says whose year it is.
+        DataError: It is no whole number of at most four digits; *what* says whose year it is.
     """
     try:
-        number = float(str(value))
-        if number == int(number):
-            return int(number)
+        number = math.nan if isinstance(value, dict | list | tuple) else float(str(value))
+        year = int(number) if math.isfinite(number) else None
     except (ValueError, OverflowError):
-        pass
-    raise DataError(f"{what} must be a whole number, but is {value!r}")
+        year = None
+    if year is None or number != year:
+        raise DataError(f"{what} must be a whole number, but is {_shown(value)}")
+    if abs(year) > _LAST_YEAR:
+        raise DataError(f"{what} must have at most four digits, but is {_shown(value)}")
+    return year
+
+
+def _shown(value: Any) -> str:
+    """Represent a value in a message; nested by reference it could be endless, as a number unprintable."""
+    if isinstance(value, str | bool | float | None):
+        return f"{value!r:.80}"
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # more digits than Python writes
+        return f"a number of type {type(value).__name__}"
 
 
 def _object(value: Any) -> dict[str, Any] | DataError:
@@ -168,16 +188,26 @@ def _parsed(line: bytes) -> Any:
         except orjson.JSONDecodeError:
             pass  # NaN, a mark in front, half a surrogate pair, or no JSON at all
     try:
-        value = json.loads(line.decode("utf-8-sig"))  # spreadsheets write a mark in front
+        text = line.decode("utf-8-sig")  # spreadsheets write a mark in front
+        value = json.loads(text, parse_float=_finite, parse_constant=_finite)
         if b"\\u" in line:
             json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except UnicodeDecodeError as error:
         return DataError(f"no UTF-8 text: {error}")
     except json.JSONDecodeError as error:
         return DataError(f"no JSON object: {error.msg} (character {error.pos + 1})")
+    except DataError as error:
+        return error
     except (ValueError, RecursionError) as error:
         return DataError(f"no JSON object: {error}")
     return value
+
+
+def _finite(text: str) -> float:
+    """Read a number as JSON says it."""
+    if math.isfinite(number := float(text)):
+        return number
+    raise DataError(f"a number that is not finite: {text:.40}")
 
 
 def _lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
@@ -192,20 +222,66 @@ def _table_rows(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, Any
     csv.field_size_limit(_LONGEST_FIELD)
     with open_bytes(path) as file:
         lines = (line.decode("utf-8", errors="surrogateescape") for line in _lines(file, path))
-        reader = csv.reader(lines, delimiter=delimiter)
+        again = _Again(lines)
+        reader = csv.reader(again, delimiter=delimiter)
         head: list[str] | None = None
         while True:
+            again.record.clear()
             try:
                 fields = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                yield reader.line_num, DataError(f"no row of a table: {error}")
+                yield again.number, DataError(f"no row of a table: {error}")
+                continue
+            except _OpenQuoteError as error:
+                again.back_to_second()
+                if head is None:
+                    raise DataError(f"{path}, line {again.number}, the head: {error}") from error
+                yield again.number, DataError(str(error))
                 continue
             if head is None:
                 head = [name.removeprefix("\ufeff").strip() for name in fields]
             elif fields:
-                yield reader.line_num, _table_row(head, fields)
+                yield again.number, _table_row(head, fields)
+
+
+class _OpenQuoteError(Exception):
+    """A record goes on and on: the quote that it began with is a stray one."""
+
+
+class _Again:
+    """Lines for a CSV reader, of which those behind a stray quote can be read once more."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._returned: deque[str] = deque()
+        self.record: list[str] = []
+        """What the reader has taken since this was cleared."""
+        self.number = 0
+        """The number of the last line that it took."""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if len(self.record) >= _LONGEST_RECORD:
+            raise _OpenQuoteError(f"a quote is not closed within {_LONGEST_RECORD} lines")
+        try:
+            line = self._returned.popleft() if self._returned else next(self._lines)
+        except StopIteration:
+            if self.record:
+                raise _OpenQuoteError("a quote is not closed before the file ends") from None
+            raise
+        self.record.append(line)
+        self.number += 1
+        return line
+
+    def back_to_second(self) -> None:
+        """Take back all lines of the record but the first."""
+        later = self.record[1:]
+        self._returned.extendleft(reversed(later))
+        self.number -= len(later)
 
 
 def _table_row(head: list[str], fields: list[str]) -> dict[str, Any] | DataError:
@@ -224,6 +300,8 @@ def _arrow_rows(path: Path) -> Iterator[dict[str, Any]]:
 def arrow_tables(path: Path, rows: int = 500) -> Iterator[Any]:
     """Yield a Parquet file or a ``datasets`` folder in tables of *rows* rows, one in memory at a time.
 
+    Decimal columns come as floats.
+
     Raises:
         DataError: It cannot be read.
     """
@@ -232,13 +310,24 @@ def arrow_tables(path: Path, rows: int = 500) -> Iterator[Any]:
 
     try:
         if path.is_dir():
-            yield from _folder_tables(path, rows)
+            yield from map(_without_decimals, _folder_tables(path, rows))
             return
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=rows):
-                yield pa.Table.from_batches([batch])
+                yield _without_decimals(pa.Table.from_batches([batch]))
     except (FileNotFoundError, ValueError, OSError, pa.ArrowException) as error:
         raise DataError(f"{path} is no dataset that can be read: {error}") from error
+
+
+def _without_decimals(table: Any) -> Any:
+    """Make floats of the decimals, which JSON does not have."""
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_decimal(field.type):
+            floats = table.column(place).cast(pa.float64())
+            table = table.set_column(place, field.with_type(pa.float64()), floats)
+    return table
 
 
 def _folder_tables(path: Path, rows: int) -> Iterator[Any]:

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from saferec_core.config import ComponentChoice, RunConfig, Section
-from saferec_core.errors import ConfigError, near_misses
+from saferec_core.errors import ConfigError, came_instead, near_misses
 
 __all__ = ["as_yaml", "merged", "parse_setting", "read_settings", "validated"]
 
@@ -30,10 +30,23 @@ def read_settings(path: Path) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"configuration {path} cannot be read: {error}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"configuration {path} is no YAML: {error}") from error
-    if not isinstance(loaded or {}, dict) or not all(isinstance(key, str) for key in loaded or {}):
-        raise ConfigError(f"configuration {path} must hold KEY: VALUE pairs, but holds {loaded!r}")
+        raise ConfigError(f"configuration {path} is no YAML: {_told(error)}") from None
+    if not isinstance(loaded or {}, dict):
+        raise ConfigError(f"configuration {path} must hold KEY: VALUE pairs, but holds {_kind_of(loaded)}")
+    if not all(isinstance(key, str) for key in loaded or {}):
+        raise ConfigError(f"configuration {path} must hold KEY: VALUE pairs, and every KEY must be text")
     return loaded or {}
+
+
+def _told(error: yaml.YAMLError) -> str:
+    """Tell what is wrong and where without the line itself, which may hold a key."""
+    mark = getattr(error, "problem_mark", None)
+    what = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+    return f"{what} (line {mark.line + 1}, column {mark.column + 1})" if mark else str(what)
+
+
+def _kind_of(loaded: object) -> str:
+    return "a list" if isinstance(loaded, list) else f"a single value ({type(loaded).__name__})"
 
 
 def parse_setting(text: str) -> Settings:
@@ -48,7 +61,7 @@ def parse_setting(text: str) -> Settings:
     try:
         nested: Any = yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set {key}: the value is no YAML: {error}") from error
+        raise ConfigError(f"--set {key}: the value is no YAML: {_told(error)}") from None
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
     return dict(nested)
@@ -118,7 +131,7 @@ def _problem(kind: type[BaseModel], problem: Mapping[str, Any]) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return f"{path}: {message}" if problem["loc"] else message
-    return f"{path}: {message}, but got {problem['input']!r}"
+    return f"{path}: {message}{came_instead(problem)}"
 
 
 def _section_below(section: Any, name: Any) -> Any:

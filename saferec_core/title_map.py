@@ -23,6 +23,8 @@ _SCHEMA = pa.schema(
     [("hash", pa.uint64()), ("year", pa.int16()), ("entry", pa.int32()), ("form", pa.large_string())]
 )
 
+_FARTHEST = 1 << 17
+"""Years beyond it are as far from every year of the table, which are of 16 bits, as it is."""
 
 _NUMPY = {pa.uint64(): np.uint64, pa.int16(): np.int16, pa.int32(): np.int32, pa.uint8(): np.uint8}
 
@@ -105,10 +107,10 @@ class TitleMap:
         """
         forms = [normal_form(name) for name in names]
         hashes = _hashes(forms)
-        wanted = np.asarray(years, dtype=np.int64)
+        wanted = np.asarray([max(-_FARTHEST, min(year, _FARTHEST)) for year in years], dtype=np.int64)
         row = np.searchsorted(self._hashes, hashes)
         found = np.full(len(forms), -1, dtype=np.int64)
-        nearest = np.full(len(forms), tolerance + 1, dtype=np.int64)
+        nearest = np.full(len(forms), min(tolerance, 2 * _FARTHEST) + 1, dtype=np.int64)
         open_ = np.flatnonzero(row < len(self))
         while len(open_):  # one turn for each name that shares a hash: a handful
             rows = row[open_]
@@ -136,14 +138,18 @@ class TitleMap:
 
 def _strings(texts: Sequence[str]) -> Any:
     """Make an Arrow array of texts; Arrow's own conversion of a list imports pandas."""
-    encoded = [text.encode() for text in texts]
+    encoded = [_encoded(text) for text in texts]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
     return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
 
 
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")  # what a shell passes on may be no UTF-8; it is not found
+
+
 def _hashes(forms: Sequence[str]) -> npt.NDArray[np.uint64]:
     digest = xxhash.xxh3_64_intdigest
-    return np.fromiter(map(digest, map(str.encode, forms)), dtype=np.uint64, count=len(forms))
+    return np.fromiter(map(digest, map(_encoded, forms)), dtype=np.uint64, count=len(forms))
 
 
 def _first_of_each(

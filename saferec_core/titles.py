@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
@@ -21,7 +22,15 @@ TRAILING_ARTICLES = ENGLISH_ARTICLES | {
 # fmt: on
 """What catalogs write behind a comma: "Avventura, L'", "Boot, Das", "Matrix, The"."""
 
+MARKS = frozenset({"Mn", "Mc"})
+
 ASCII_PUNCTUATION = {code: None for code in range(128) if not chr(code).isalnum()}
+
+
+_OTHER_SCRIPTS = re.compile(
+    "[\u0530-\u1cff\u2d30-\u2ddf\u2e80-\ua63f\ua6a0-\ua71f\ua800-\uab2f\uab70-\U0010ffff]"
+)
+"""What is neither Latin, Greek nor Cyrillic, whose accents people leave out, nor punctuation."""
 
 
 @lru_cache(maxsize=1 << 16)
@@ -29,14 +38,16 @@ def normal_form(name: str) -> str:
     """Reduce *name* to what stays the same however people write the title.
 
     Accents, case, punctuation, spaces and a leading English article do not count, ``&`` is "and",
-    and an article behind a comma stands in front. So "Amelie" is "Amélie", "Spider Man" is
+    and an article behind a comma stands in front. The marks of other scripts than Latin, Greek and
+    Cyrillic do count: they are vowels and consonants. So "Amelie" is "Amélie", "Spider Man" is
     "Spider-Man" and "Matrix, The" is "Matrix". The words themselves count: "Se7en" is not "Seven".
 
     Args:
         name: The title without its year.
 
     Returns:
-        Letters and digits only; for a title that has none ("!!!"), the title itself in lower case.
+        Letters and digits only, with the marks that count; for a title that has none ("!!!"), the
+        title itself in lower case.
     """
     ascii_only = name.isascii()
     text = name.lower() if ascii_only else without_accents(name).casefold()
@@ -55,15 +66,28 @@ def normal_form(name: str) -> str:
 
 
 def without_accents(text: str) -> str:
-    """Decompose *text* (NFKD) and drop the combining marks."""
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    """Decompose *text* (NFKD) and drop the combining marks of Latin, Greek and Cyrillic letters."""
+    text = unicodedata.normalize("NFKD", text)
+    if not _OTHER_SCRIPTS.search(text):
+        return "".join(c for c in text if not unicodedata.combining(c))
+    kept = []
+    marks_count = False
+    for c in text:
+        if unicodedata.category(c) not in MARKS:
+            marks_count = c.isalnum() and _OTHER_SCRIPTS.match(c) is not None
+            kept.append(c)
+        elif marks_count and not "\ufe00" <= c <= "\ufe0f":  # these choose between looks of a letter
+            kept.append(c)
+    return unicodedata.normalize("NFC", "".join(kept))
 
 
 def letters_and_digits(text: str, *, ascii_only: bool) -> str:
-    """Drop all of *text* that is neither a letter nor a digit."""
+    """Drop all of *text* that is neither a letter nor a digit nor, in other scripts, a mark."""
     if ascii_only:
         return text.translate(ASCII_PUNCTUATION)
-    return "".join(filter(str.isalnum, text))
+    if not _OTHER_SCRIPTS.search(text):
+        return "".join(filter(str.isalnum, text))
+    return "".join(c for c in text if c.isalnum() or unicodedata.category(c) in MARKS)
 
 
 class TitleIndex:

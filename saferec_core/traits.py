@@ -37,6 +37,16 @@ Line = Annotated[str, AfterValidator(_one_line)]
 """Text without line breaks, and not blank."""
 
 
+def _ended(text: str) -> str:
+    if text.endswith((",", ";", ":", "-", "–", "—")):
+        raise ValueError(f"must not end with {text[-1]!r}, for other sentences follow: {text!r}")
+    return text
+
+
+Sentence = Annotated[Line, AfterValidator(_ended)]
+"""A line that a full stop may be put behind."""
+
+
 class Trait(Section):
     """One sensitivity."""
 
@@ -46,9 +56,9 @@ class Trait(Section):
     """Yes/no questions about a title; one yes is a warning."""
     parent_guide: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     """Weight of each category of the parental guide that matters to the trait; none: no signal."""
-    explicit: list[Line] = Field(min_length=1)
+    explicit: list[Sentence] = Field(min_length=1)
     """Sentences with which a user states the constraint."""
-    implied: list[Line] = Field(min_length=1)
+    implied: list[Sentence] = Field(min_length=1)
     """Sentences from which it follows without being stated."""
 
     @property

@@ -12,11 +12,11 @@ from pydantic import ConfigDict, Field
 
 from saferec_core.components import build
 from saferec_core.config import Section
-from saferec_core.errors import ConfigError, DataError, RunError
+from saferec_core.errors import ConfigError, DataError
 from saferec_core.evidence import EvidenceSource
 from saferec_core.hashing import data_hash
 from saferec_core.lists import Title
-from saferec_core.oracles.file import write_oracle_file
+from saferec_core.oracles.file import check_oracle_out, write_oracle_file
 from saferec_core.oracles.join import SourceTitles, TitleJoin
 from saferec_core.oracles.source_rows import YEARS, Rejects, SourceRows, findings_of
 from saferec_core.plugins import Plugins, load_plugins
@@ -94,6 +94,8 @@ class BuildReport:
     """Further names that were read."""
     unknown_aliases: int
     """Those among them whose title no source knows."""
+    alias_collisions: int
+    """Those that were not used, since one source has them as another title."""
     rejects_path: Path | None
     """Where the rows are that could not be used; None if there are none."""
 
@@ -124,8 +126,7 @@ def run_oracle_build(
         raise ConfigError("an oracle needs a source; name one with --source NAME=FILE")
     if config.out.suffix != ".arrow":
         raise ConfigError(f"an oracle file is called something.arrow, but out is {config.out}")
-    if config.out.exists() and not config.overwrite:
-        raise RunError(f"{config.out} is there already; name another file, or replace it with --overwrite")
+    check_oracle_out(config.out, overwrite=config.overwrite)
     plugins = plugins or load_plugins()
     traits = read_traits(config.traits_path)
     sources = {name: _component(plugins, name, choice) for name, choice in config.sources.items()}
@@ -137,7 +138,7 @@ def run_oracle_build(
             if began is not None:
                 began(name)
             rows = SourceRows(name, source.path, rejects)
-            titles = SourceTitles(name, join.aliases)
+            titles = SourceTitles(name)
             for findings in findings_of(rows, entry, source, traits):
                 titles.add(findings.title, findings.findings)
             _check_rejects(rows, config.max_rejects)
@@ -148,7 +149,7 @@ def run_oracle_build(
                 )
             join.add(titles)
             reports.append(_report(rows, entry, source, config.sources[name], titles))
-    unknown_aliases = join.apply_aliases()
+    lost = join.join()
     entries = join.titles(list(traits), list(sources))
     write_oracle_file(config.out, entries, list(traits), _about(config, reports), overwrite=config.overwrite)
     known = dict.fromkeys(traits, 0)
@@ -161,7 +162,8 @@ def run_oracle_build(
         known=known,
         sources=tuple(reports),
         aliases=aliases,
-        unknown_aliases=unknown_aliases,
+        unknown_aliases=lost.unknown,
+        alias_collisions=lost.collisions,
         rejects_path=rejects.path if rejects.number else None,
     )
 

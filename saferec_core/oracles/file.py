@@ -31,7 +31,7 @@ from saferec_core.oracle import Evidence
 from saferec_core.pipeline.output import replacing
 from saferec_core.title_map import TitleMap
 
-__all__ = ["FORMAT_VERSION", "OracleFile", "OracleTitle", "write_oracle_file"]
+__all__ = ["FORMAT_VERSION", "OracleFile", "OracleTitle", "check_oracle_out", "write_oracle_file"]
 
 FORMAT_VERSION = 1
 
@@ -60,6 +60,29 @@ class OracleTitle:
     """Names and years under which the title is found as well, unless another title has them."""
 
 
+def check_oracle_out(path: Path, *, overwrite: bool) -> None:
+    """Refuse to write where something is that must stay.
+
+    Raises:
+        RunError: There is a folder, a file of another kind, or an oracle and *overwrite* is not said.
+    """
+    if path.is_dir():
+        raise RunError(f"{path} is a folder; name a file")
+    if path.exists() and not overwrite:
+        raise RunError(f"{path} is there already; name another file, or replace it with --overwrite")
+    if path.exists() and not _begins_as_oracle(path):
+        raise RunError(f"{path} is no oracle file and is not overwritten; name another file")
+
+
+def _begins_as_oracle(path: Path) -> bool:
+    """Tell an oracle file, be it damaged further on or of another version."""
+    try:
+        with pa.OSFile(str(path)) as source:
+            return _KEY in (pa.ipc.open_stream(source).schema.metadata or {})
+    except (pa.ArrowException, OSError):
+        return False
+
+
 def write_oracle_file(
     path: Path,
     titles: Sequence[OracleTitle],
@@ -81,8 +104,7 @@ def write_oracle_file(
         DataError: A trait has the name of a column.
         RunError: The file is there already, or cannot be written; what was there is unchanged.
     """
-    if path.exists() and not overwrite:
-        raise RunError(f"{path} is there already; name another file, or replace it with --overwrite")
+    check_oracle_out(path, overwrite=overwrite)
     if taken := sorted(set(traits) & set(_OWN_COLUMNS)):
         raise DataError(f"an oracle file cannot have a trait called {taken[0]!r}; that is one of its columns")
     metadata = {"version": FORMAT_VERSION, "traits": list(traits), **about}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
+from typing import NamedTuple
 
 from saferec_core.evidence import Finding
 from saferec_core.lists import Title
@@ -11,7 +13,7 @@ from saferec_core.oracle import Evidence
 from saferec_core.oracles.file import OracleTitle
 from saferec_core.titles import normal_form
 
-__all__ = ["SourceTitles", "TitleJoin"]
+__all__ = ["AliasCounts", "SourceTitles", "TitleJoin"]
 
 _DETAILS = 5
 """How many different details of one source, title and trait are kept."""
@@ -27,15 +29,9 @@ def _key(title: Title) -> _Key:
 class SourceTitles:
     """What one source says, put together by title; rows of one title are taken together."""
 
-    def __init__(self, source: str, aliases: Mapping[_Key, Title]) -> None:
-        """Begin with nothing.
-
-        Args:
-            source: Its name, which the evidence will have.
-            aliases: Titles that are known under these keys as well, as `TitleJoin.aliases` has them.
-        """
+    def __init__(self, source: str) -> None:
+        """Begin with nothing; *source* is the name that the evidence will have."""
         self.source = source
-        self._aliases = aliases
         self._titles: dict[_Key, Title] = {}
         self._told: dict[_Key, dict[str, tuple[float, list[str]]]] = {}
 
@@ -47,7 +43,6 @@ class SourceTitles:
 
     def add(self, title: Title, findings: Iterable[Finding]) -> None:
         """Take in what a row says; of findings on one trait the highest risk counts."""
-        title = self._aliases.get(_key(title), title)
         key = _key(title)
         self._titles.setdefault(key, title)
         told = self._told.setdefault(key, {})
@@ -57,6 +52,10 @@ class SourceTitles:
                 told[finding.trait] = (finding.risk, [finding.detail])
             elif finding.risk == risk and finding.detail not in details:
                 details.append(finding.detail)
+
+    def title(self, key: _Key) -> Title:
+        """Return a title as its first row wrote it."""
+        return self._titles[key]
 
     def evidence(self, key: _Key) -> Iterator[Evidence]:
         """Yield what the source says about a title, one piece for each trait."""
@@ -74,69 +73,77 @@ class SourceTitles:
         return counts
 
 
-@dataclass
+class AliasCounts(NamedTuple):
+    """What became of the further names that could not be given."""
+
+    unknown: int
+    """Names of a title that no source knows."""
+    collisions: int
+    """Names that stand for another title, since one source has both."""
+
+
+@dataclass(slots=True)
 class _Entry:
-    title: Title
-    evidence: list[Evidence] = field(default_factory=list)
-    other_names: list[Title] = field(default_factory=list)
+    """A film: what it is called where."""
+
+    members: list[tuple[int, _Key]] = field(default_factory=list)
+    """Place of a source, and what it calls the film; each source calls it once."""
+    keys: list[_Key] = field(default_factory=list)
+    """Everything that it is found under."""
+    aliases: list[Title] = field(default_factory=list)
+
+    @property
+    def years(self) -> list[int]:
+        return [year for _, (_, year) in self.members]
 
 
 class TitleJoin:
-    """Joins sources one after the other.
+    """Joins sources; what is joined does not depend on their order.
 
-    Two titles are one film if their normal forms agree and so do their years, or else nearly: an
-    exact year goes first, and two titles that one source tells apart are never joined.
+    Two titles are one film if their normal forms agree and so do their years, or else nearly: the
+    nearest years go first, no two years of a film are further apart than the tolerance, and two
+    titles that one source tells apart are never joined, by year or by an alias.
     """
 
     def __init__(self, *, tolerance: int) -> None:
         """Begin with nothing; by *tolerance* years sources may differ about a film."""
         self.tolerance = tolerance
-        self.aliases: dict[_Key, Title] = {}
-        """The title that a further name stands for, by the name's key."""
         self._alias_names: list[tuple[Title, Title]] = []
-        self._entries: list[_Entry] = []
-        self._years: dict[str, dict[int, int]] = {}
-
-    def __len__(self) -> int:
-        return len(self._entries)
+        self._sources: list[SourceTitles] = []
+        self._found: dict[str, dict[int, _Entry]] = {}
 
     def add_alias(self, title: Title, alias: Title) -> None:
-        """Note a further name of a title; to be called before the sources are read."""
-        self.aliases.setdefault(_key(alias), title)
+        """Note a further name of a title."""
         self._alias_names.append((title, alias))
 
     def add(self, titles: SourceTitles) -> None:
-        """Take in all that a source says."""
-        places: dict[_Key, int] = {}
+        """Take in all that a source says; of the names of a film that of the first source counts."""
         for key, _ in titles:
-            place = self._years.get(key[0], {}).get(key[1])
-            if place is not None:
-                places[key] = place
-        taken = set(places.values())
-        for key, title in titles:
-            if key not in places:
-                near = self._nearest(key, taken)
-                places[key] = self._new_entry(title) if near is None else near
-                taken.add(places[key])
-        for key, title in titles:
-            entry, years = self._entries[places[key]], self._years[key[0]]
-            if key[1] not in years:
-                years[key[1]] = places[key]
-                entry.other_names.append(title)
-            entry.evidence.extend(titles.evidence(key))
+            entry = self._found.setdefault(key[0], {}).setdefault(key[1], _Entry(keys=[key]))
+            entry.members.append((len(self._sources), key))
+        self._sources.append(titles)
 
-    def apply_aliases(self) -> int:
-        """Give the entries their further names, and return how many names are of no known title."""
-        unknown = 0
+    def join(self) -> AliasCounts:
+        """Join what has been added, first by the years and then by the aliases; to be called once."""
+        for found in self._found.values():
+            near = [(b - a, a, b) for a, b in combinations(sorted(found), 2) if b - a <= self.tolerance]
+            for _, earlier, later in sorted(near):
+                years = found[earlier].years + found[later].years
+                if max(years) - min(years) <= self.tolerance:
+                    self._merge(found[earlier], found[later])
+        unknown = collisions = 0
         for title, alias in self._alias_names:
-            key = _key(title)
-            place = self._years.get(key[0], {}).get(key[1])
-            place = self._nearest(key, set()) if place is None else place
-            if place is None:
+            entry, other = self._nearest(_key(title)), self._entry(_key(alias))
+            if entry is None and other is None:
                 unknown += 1
-            else:
-                self._entries[place].other_names.append(alias)
-        return unknown
+            elif entry is None and other is not None:
+                self._find_under(_key(title), other)
+                other.aliases.append(title)
+            elif entry is not None and other is None:
+                entry.aliases.append(alias)
+            elif entry is not None and other is not None and not self._merge(entry, other):
+                collisions += 1
+        return AliasCounts(unknown, collisions)
 
     def titles(self, traits: Sequence[str], sources: Sequence[str]) -> list[OracleTitle]:
         """Return the entries by normal form and year, their evidence by trait, risk and source."""
@@ -146,29 +153,41 @@ class TitleJoin:
         def place(told: Evidence) -> tuple[int, float, int]:
             return trait_places[told.trait], -told.risk, source_places[told.source]
 
-        ordered = sorted(self._entries, key=lambda entry: (*_key(entry.title), entry.title.name))
-        return [
-            OracleTitle(
-                entry.title,
-                tuple(sorted(entry.evidence, key=place)),
-                tuple(dict.fromkeys(name for name in entry.other_names if name != entry.title)),
-            )
-            for entry in ordered
-        ]
+        entries = {id(entry): entry for found in self._found.values() for entry in found.values()}
+        made = [self._made(entry, place) for entry in entries.values()]
+        return sorted(made, key=lambda entry: (*_key(entry.title), entry.title.name))
 
-    def _nearest(self, key: _Key, taken: set[int]) -> int | None:
+    def _made(self, entry: _Entry, place: Callable[[Evidence], tuple[int, float, int]]) -> OracleTitle:
+        names: dict[_Key, Title] = {}
+        evidence: list[Evidence] = []
+        for source, key in sorted(entry.members):
+            names.setdefault(key, self._sources[source].title(key))
+            evidence.extend(self._sources[source].evidence(key))
+        title, *others = names.values()
+        others += [alias for alias in entry.aliases if alias != title]
+        return OracleTitle(title, tuple(sorted(evidence, key=place)), tuple(dict.fromkeys(others)))
+
+    def _merge(self, entry: _Entry, other: _Entry) -> bool:
+        """Make two entries one, unless one source has both; return whether they are one now."""
+        if entry is other:
+            return True
+        if {source for source, _ in entry.members} & {source for source, _ in other.members}:
+            return False
+        entry.members += other.members
+        entry.aliases += other.aliases
+        for key in other.keys:
+            self._find_under(key, entry)
+        return True
+
+    def _find_under(self, key: _Key, entry: _Entry) -> None:
+        self._found.setdefault(key[0], {})[key[1]] = entry
+        entry.keys.append(key)
+
+    def _entry(self, key: _Key) -> _Entry | None:
+        return self._found.get(key[0], {}).get(key[1])
+
+    def _nearest(self, key: _Key) -> _Entry | None:
         """Find the entry of the nearest year within the tolerance; earlier years win ties."""
-        form, year = key
-        near = [
-            (abs(known - year), known, place)
-            for known, place in self._years.get(form, {}).items()
-            if abs(known - year) <= self.tolerance and place not in taken
-        ]
-        return min(near)[2] if near else None
-
-    def _new_entry(self, title: Title) -> int:
-        form, year = _key(title)
-        place = len(self._entries)
-        self._entries.append(_Entry(title))
-        self._years.setdefault(form, {})[year] = place
-        return place
+        found = self._found.get(key[0], {})
+        near = [(abs(year - key[1]), year) for year in found if abs(year - key[1]) <= self.tolerance]
+        return found[min(near)[1]] if near else None

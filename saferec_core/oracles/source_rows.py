@@ -24,7 +24,13 @@ class Rejects:
     """The rows that could not be used, written down as they come, also if the build then fails."""
 
     def __init__(self, path: Path) -> None:
-        """Write to *path* (JSONL) from the first reject on."""
+        """Write to *path* (JSONL) from the first reject on.
+
+        Raises:
+            RunError: Something else than rejects is there.
+        """
+        if path.exists() and not _holds_rejects(path):
+            raise RunError(f"{path} is there already and holds no rejects; move it, or name another out")
         self.path = path
         self.number = 0
         """Rows that were written down."""
@@ -51,6 +57,15 @@ class Rejects:
         except OSError as error:
             raise RunError(f"{self.path} cannot be written: {error}") from error
         self.number += 1
+
+
+def _holds_rejects(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8") as file:
+            first = json.loads(file.readline())
+    except (OSError, ValueError):
+        return False
+    return isinstance(first, dict) and {"file", "place", "reason"} <= first.keys()
 
 
 class SourceRows:

@@ -18,12 +18,15 @@ from saferec_core.pipeline.config import ChainConfig, WorkConfig
 from saferec_core.pipeline.keys import input_key, step_key
 from saferec_core.pipeline.lines import as_line
 from saferec_core.pipeline.output import (
+    LOSSES,
+    alone_at,
     check_output,
+    check_places,
     is_file_name,
     is_up_to_date,
-    manifest_of,
-    replacing,
-    write_json,
+    losses_of,
+    publishing,
+    write_manifest,
 )
 from saferec_core.pipeline.publish import publish
 from saferec_core.pipeline.step import Step, StepResult, run_step
@@ -33,9 +36,6 @@ from saferec_core.traits import read_traits
 from saferec_core.transforms import Transform
 
 __all__ = ["run_chain"]
-
-LOSSES = ("removed", "rejects")
-"""What steps leave beside the rows."""
 
 
 def run_chain(config: ChainConfig, plugins: Plugins, observer: Observer) -> list[StepResult]:
@@ -55,11 +55,24 @@ def run_chain(config: ChainConfig, plugins: Plugins, observer: Observer) -> list
     """
     if not config.input.exists():
         raise ConfigError(f"input {config.input} does not exist; name a file or a datasets folder")
+    check_places(config.output, config.input, _cache(config))
     transforms = _transforms(config, plugins)
     folders, key = _folders(config, plugins, transforms)
+    with alone_at(config.output):
+        return _make(config, plugins, observer, transforms, folders, key)
+
+
+def _make(
+    config: ChainConfig,
+    plugins: Plugins,
+    observer: Observer,
+    transforms: Sequence[Transform],
+    folders: Sequence[Path],
+    key: str,
+) -> list[StepResult]:
     current = is_up_to_date(config.output, key) and not config.fresh
     if not current:
-        check_output(config.output, overwrite=config.overwrite or is_up_to_date(config.output, key))
+        check_output(config.output, key, overwrite=config.overwrite)
     observer.plan(_plan(config))
     results: list[StepResult] = []
     source = config.input
@@ -134,28 +147,29 @@ def _publish(
     config: ChainConfig, workers: Workers, results: Sequence[StepResult], manifest: Mapping[str, Any]
 ) -> None:
     output = config.output
-    if is_file_name(output):
+    with publishing(output) as draft:
+        if is_file_name(output):
+            shutil.copyfile(results[-1].rows, draft / output.name)
+        else:
+            _publish_splits(config, workers, results, draft)
         for kind in LOSSES:
-            output.with_suffix(f".{kind}.jsonl").unlink(missing_ok=True)
-            _join_losses(results, kind, output.with_suffix(f".{kind}.jsonl"))
-        with replacing(output) as draft:
-            shutil.copyfile(results[-1].rows, draft)
-        write_json(manifest_of(output), manifest)
-        return
+            _join_losses(results, kind, draft / losses_of(output, kind).name)
+        write_manifest(draft, output, manifest)
+
+
+def _publish_splits(
+    config: ChainConfig, workers: Workers, results: Sequence[StepResult], draft: Path
+) -> None:
     from saferec_core.pipeline.card import describe, markdown  # only where a dataset is made
     from saferec_core.pipeline.card_page import page
 
-    with replacing(output) as draft:
-        rows, traits = results[-1].rows, read_traits(config.traits_path)
-        described = workers.begin(describe, rows, name=output.name, traits=traits)
-        published = publish(rows, draft, form=config.form)
-        accounts = [result.account for result in results]
-        facts = replace(described(), published=published, accounts=accounts)
-        (draft / "README.md").write_text(markdown(facts), encoding="utf-8")
-        (draft / "card.html").write_text(page(facts), encoding="utf-8")
-        for kind in LOSSES:
-            _join_losses(results, kind, draft / f"{kind}.jsonl")
-        write_json(draft / manifest_of(output).name, manifest)
+    rows, traits = results[-1].rows, read_traits(config.traits_path)
+    described = workers.begin(describe, rows, name=config.output.name, traits=traits)
+    published = publish(rows, draft, form=config.form)
+    accounts = [result.account for result in results]
+    facts = replace(described(), published=published, accounts=accounts)
+    (draft / "README.md").write_text(markdown(facts), encoding="utf-8")
+    (draft / "card.html").write_text(page(facts), encoding="utf-8")
 
 
 def _join_losses(results: Sequence[StepResult], kind: str, out: Path) -> None:

@@ -9,7 +9,7 @@ from saferec_core.pipeline.stated import stated_in
 from saferec_core.records import messages_of
 from saferec_core.transforms import Row
 
-__all__ = ["conversation_key", "small_hash"]
+__all__ = ["conversation_key", "dialogue_of", "small_hash"]
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -23,7 +23,8 @@ def conversation_key(row: Row) -> int:
     """Return the same number for prompts that say the same.
 
     Case, punctuation, white space, system messages and the sentences that state constraints (column
-    ``constraints_stated``) do not count: a conversation stays itself when other traits are put in.
+    ``constraints_stated``) do not count: a conversation stays itself when other traits are put in. A
+    turn without any word is compared by its signs.
 
     Raises:
         DataError: The prompt holds no messages.
@@ -35,6 +36,8 @@ def conversation_key(row: Row) -> int:
         if message["role"] == "system":
             continue
         text = _words(message["content"])
+        if not text.strip():  # of signs only, such as emoji
+            text = " ".join(message["content"].split())
         for sentence in stated:
             if sentence in text:
                 for link in _LINKS[::-1]:
@@ -42,6 +45,11 @@ def conversation_key(row: Row) -> int:
         if text.strip():
             turns.append(f"{message['role']}:{text}")
     return small_hash("\n".join(turns))
+
+
+def dialogue_of(id_of_sample: str) -> str:
+    """Return what the samples cut from one dialogue or history share: the id up to a ``#``."""
+    return id_of_sample.partition("#")[0]
 
 
 def small_hash(text: str) -> int:

@@ -52,7 +52,8 @@ def do_part(step: str, transform: Transform, part: Part, folder: Path) -> Accoun
     account = Account(step)
     with ExitStack() as stack:
         files: dict[str, IO[bytes]] = {
-            kind: stack.enter_context(part_file(folder, part.index, kind).open("wb")) for kind in KINDS
+            kind: stack.enter_context(part_file(folder, part.index, kind).open("wb", buffering=1 << 18))
+            for kind in KINDS
         }
         _transform(transform, _Reader(part, required_columns(transform), account, files), account, files)
         account.sizes = {kind: file.tell() for kind, file in files.items()}

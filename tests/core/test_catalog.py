@@ -11,6 +11,10 @@ from saferec_core.lists import Title
 
 TITLES = (Title("Saw", 2004), Title("Amélie", 2001), Title("Matrix, The", 1999))
 
+NESTED_BY_REFERENCE: list = []  # of 3 to the 40th elements when written out
+for _ in range(40):
+    NESTED_BY_REFERENCE = [NESTED_BY_REFERENCE] * 3
+
 
 @pytest.fixture
 def catalog(tmp_path):
@@ -49,6 +53,13 @@ def test_a_set_of_pairs_as_the_research_code_pickled_it_is_read(catalog):
     assert set(catalog("gt_catalog_complete.pkl", pickle.dumps(pairs)).titles) == set(TITLES)
 
 
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_a_set_is_read_in_one_order_whatever_its_own(catalog, kind):
+    pairs = kind((f"Film {n}", 1950 + n) for n in range(50))
+
+    assert list(catalog("c.pkl", pickle.dumps(pairs)).titles) == sorted(pairs)
+
+
 def test_a_title_is_found_by_its_normal_form_within_the_year_tolerance():
     catalog = Catalog(TITLES, year_tolerance=1)
 
@@ -82,6 +93,11 @@ def test_a_year_that_is_no_number_is_told_with_file_and_line(catalog):
         ("c.pkl", pickle.dumps([("Saw", 2004)])[:-4], "no readable pickle"),
         ("c.pkl", b"no pickle at all", "no readable pickle"),
         ("c.pkl", b"\x80\x04}]K\x01s.", "no readable pickle"),
+        ("c.pkl", b"\x80\x04\x8c\x01aK\x01a.", "no readable pickle"),  # APPEND to a str
+        ("c.pkl", b"\x80\x04\x95" + b"\xff" * 8 + b"].", "no readable pickle"),  # FRAME without end
+        ("c.pkl", pickle.dumps([NESTED_BY_REFERENCE]), "row 1: wanted an object with title and year"),
+        ("c.pkl", pickle.dumps([(NESTED_BY_REFERENCE, 2004)]), "row 1: wanted a title, but got [[["),
+        ("c.pkl", pickle.dumps([("Saw", NESTED_BY_REFERENCE)]), "the year of 'Saw' must be a whole number"),
     ],
 )
 def test_what_is_no_catalog_is_refused_with_its_name(catalog, name, content, message):

@@ -75,7 +75,7 @@ def test_a_component_cannot_be_changed_once_it_is_built():
         ({"name": "n", "size": 0}, r"sample\.size: .*greater than or equal to 1, but got 0"),
         ({"name": "n", "size": "many"}, r"sample\.size: .*integer.*but got 'many'"),
         ({"name": "n", "kind": "c"}, r"sample\.kind: .*'a' or 'b'.*but got 'c'"),
-        ({}, r"sample\.name: .*required"),
+        ({}, r"^reward 'sample': option 'name' is missing; give --name$"),
         ({"name": "n", "siz": 1}, r"no option 'siz'\. Did you mean 'size'\? Options: kind, name, size"),
         ({"name": "n", "__class__": 1}, "no option '__class__'"),
     ],
@@ -115,3 +115,37 @@ def test_scope_and_columns_are_told_of_a_class_and_of_what_is_built_from_it():
     for thing in (Sample, build(entry_of(Sample), {"name": "n"})):
         assert (scope_of(thing), required_columns(thing)) == ("list", ("mood",))
     assert (scope_of(Plain), required_columns(Plain)) == ("", ())
+
+
+@component
+class Asking:
+    """A component with an address."""
+
+    base_url: str
+    """Where."""
+    model_name: str
+    """Whom."""
+    size: int = 1
+    """How many."""
+
+    def __post_init__(self):
+        if self.size == 7:
+            raise ValueError("size and model do not go together")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, r"option 'model_name' is missing; give --model-name$"),
+        ({"model_name": "m", "size": 7}, r"sample: size and model do not go together$"),
+        ({"model_name": {"key": "SECRET"}}, r"sample\.model_name: .*string, but got a mapping$"),
+        ({"model_name": "m", "base_url": b"\xffSECRET"}, r"sample\.base_url: "),
+        ({"model_name": "m", "size": "http://me:SECRET@h"}, r"sample\.size: .*integer"),
+    ],
+)
+def test_what_may_hold_a_key_is_not_printed(options, message):
+    with pytest.raises(ConfigError, match=message) as error:
+        build(entry_of(Asking), {"base_url": "http://me:SECRET@h/v1", **options})
+
+    assert "SECRET" not in str(error.value)
+    assert "ArgsKwargs" not in str(error.value)

@@ -2,13 +2,14 @@
 
 import gzip
 import json
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from saferec_core.errors import DataError
-from saferec_core.rows import numbered_rows, read_rows, try_rows
+from saferec_core.rows import numbered_rows, read_rows, try_rows, whole_year
 
 ROWS = [{"title": "Amélie", "year": "2001"}, {"title": "It, again", "year": "2017"}]
 
@@ -38,6 +39,13 @@ def test_parquet_and_datasets_folders_are_read(tmp_path):
 
     assert list(read_rows(tmp_path / "rows.parquet")) == ROWS
     assert list(read_rows(tmp_path / "folder")) == ROWS
+
+
+def test_decimals_of_a_table_are_floats(tmp_path):
+    rows = [{"title": "Saw", "price": Decimal("4.50")}, {"title": "Up", "price": None}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
+
+    assert [row["price"] for row in read_rows(tmp_path / "rows.parquet")] == [4.5, None]
 
 
 def test_a_malformed_row_is_given_with_its_line_and_the_next_is_read(tmp_path):
@@ -80,3 +88,51 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, message):
     with pytest.raises(DataError, match=message) as error:
         list(read_rows(tmp_path / name))
     assert name in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+@pytest.mark.parametrize("rows_behind", [3, 500])
+def test_a_stray_quote_costs_its_own_line_only(tmp_path, kind, rows_behind):
+    delimiter = {"csv": ",", "tsv": "\t"}[kind]
+    rows = [["Saw", "2004"], ['"oops', "2004"], *([f"Film {n}", "1999"] for n in range(rows_behind))]
+    lines = [delimiter.join(row) + "\n" for row in [["title", "year"], *rows]]
+    (tmp_path / f"rows.{kind}").write_text("".join(lines))
+
+    found = list(try_rows(tmp_path / f"rows.{kind}"))
+
+    assert [number for number, _ in found] == list(range(2, len(lines) + 1))
+    assert "a quote is not closed" in str(found[1][1])
+    assert [row["title"] for _, row in found[:1] + found[2:]] == [row[0] for row in rows[:1] + rows[2:]]
+
+
+def test_a_field_of_fifty_lines_is_read_and_a_head_with_a_stray_quote_refused(tmp_path):
+    text = "\n" * 49
+    (tmp_path / "rows.csv").write_text(f'title,plot\nSaw,"{text}"\nUp,Sad\n')
+    (tmp_path / "head.csv").write_text('"title,plot\nSaw,Gory\n')
+
+    assert list(try_rows(tmp_path / "rows.csv")) == [
+        (51, {"title": "Saw", "plot": text}),
+        (52, {"title": "Up", "plot": "Sad"}),
+    ]
+    with pytest.raises(DataError, match=r"head\.csv, line 1, the head: a quote is not closed before"):
+        list(try_rows(tmp_path / "head.csv"))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+def test_a_number_that_is_not_finite_costs_its_own_row(tmp_path, number):
+    (tmp_path / "rows.jsonl").write_text(f'{{"a": 1}}\n{{"a": [{number}]}}\n{{"a": 1.5}}\n')
+
+    found = list(try_rows(tmp_path / "rows.jsonl"))
+
+    assert [found[0], found[2]] == [(1, {"a": 1}), (3, {"a": 1.5})]
+    assert str(found[1][1]).startswith("a number that is not finite: ")
+
+
+def test_a_year_of_more_than_four_digits_is_refused():
+    assert [whole_year(year, "it") for year in (1999, "2004.0", -9999, 9999)] == [1999, 2004, -9999, 9999]
+    for year in (10_000, -10_000, 10**20, "1e30"):
+        with pytest.raises(DataError, match="it must have at most four digits"):
+            whole_year(year, "it")
+    for year in ("inf", "nan", None, True, [2004], 10**5000):
+        with pytest.raises(DataError, match="it must be a whole number"):
+            whole_year(year, "it")

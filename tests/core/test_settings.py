@@ -128,3 +128,40 @@ def test_reading_settings_runs_no_code(tmp_path):
     with pytest.raises(ConfigError, match="is no YAML"):
         read_settings(tmp_path / "bad.yaml")
     assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- base_url: http://me:SECRET@h",
+        "SECRET",
+        "a: 'SECRET",
+        "a: b: SECRET",
+        "a: [SECRET\nb: 1",
+        "1: SECRET",
+    ],
+)
+def test_a_file_that_cannot_be_used_is_not_quoted(tmp_path, text):
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    with pytest.raises(
+        ConfigError, match=r"run\.yaml (is no YAML: .*line \d|must hold KEY: VALUE pairs)"
+    ) as error:
+        read_settings(path)
+
+    assert "SECRET" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"seed": {"base_url": "SECRET"}}, "seed: .*, but got a mapping"),
+        ({"seed": ["SECRET"]}, "seed: .*, but got a list"),
+        ({"seed": "http://me:SECRET@h"}, "seed: .*integer.*"),
+    ],
+)
+def test_of_a_wrong_value_only_a_scalar_without_address_is_printed(settings, line):
+    with pytest.raises(ConfigError, match=line) as error:
+        validated(TrainConfig, files=[settings])
+
+    assert "SECRET" not in str(error.value)

@@ -85,3 +85,15 @@ def test_what_is_no_title_map_is_refused():
         TitleMap(pa.table({"title": ["Saw"]}))
     with pytest.raises(DataError, match="years of four digits"):
         TitleMap.of([Title("Saw", 200_400)])
+
+
+def test_a_year_that_no_film_has_is_not_found_however_far():
+    names = TitleMap.of([Title("Saw", 2004), Title("Saw", 32_767)])
+
+    for year in (10**20, -(10**20), 2**63 - 1, 40_000):
+        assert names.find("Saw", year, tolerance=2) is None
+    assert names.find("Saw", 1990, tolerance=10**20) == 0
+
+
+def test_a_name_that_is_no_utf8_is_not_found():
+    assert TitleMap.of([Title("Saw", 2004)]).find("\udcff\udcfe", 2004, tolerance=2) is None

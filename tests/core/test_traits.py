@@ -155,6 +155,14 @@ def test_what_is_no_file_of_traits_is_told_what_was_wanted(read, text, message):
         ("questions", "question", r"own\.yaml: Afraid of the dark\.questions is missing"),
         ("[Is most of it set at night?]", "[]", r"\.questions: List should have at least 1 item"),
         ("[I sleep with the lights on.]", "[no]", r"\.implied\.0: .*valid string, but got False"),
+        *(
+            (
+                "[I sleep with the lights on.]",
+                f"['I sleep, {sign}']",
+                rf"implied\.0: must not end with '{sign}'",
+            )
+            for sign in ",:-"
+        ),
         ("[I sleep with the lights on.]", "[' ']", r"\.implied\.0: must be one line of text, but is ''"),
         ("[I sleep with the lights on.]", '["a\\nb"]', r"must be one line of text, but is 'a\\nb'"),
         (

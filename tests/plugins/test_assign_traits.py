@@ -690,6 +690,12 @@ def test_the_address_may_stand_in_the_environment(server, assigner, monkeypatch)
     assert len(server.requests) == 1
 
 
+def test_another_address_in_the_environment_is_another_configuration(assigner, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://a/v1")
+
+    assert assigner(base_url=None).base_url == "http://a/v1"
+
+
 def test_a_key_that_cannot_be_sent_is_not_shown(assigner, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret\nsecond line")
 
@@ -707,6 +713,8 @@ def test_a_key_that_cannot_be_sent_is_not_shown(assigner, monkeypatch):
         "https://host/v1?api-key=hunter2secret",
         "https://host/v1?x=hunter2secrethunter2secret",
         "https://host/v1#hunter2secret",
+        "https://host/sk-hunter2secret/v1",
+        "https://host/hunter2secrethunter2secret/v1",
         "hunter2secret",
         "http://[hunter2secret/v1",
         "http://host:hunter2secret/v1",

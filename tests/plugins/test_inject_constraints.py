@@ -178,6 +178,8 @@ def test_a_sentence_stands_before_inside_or_after_the_text(own, position, text, 
     "text",
     [
         "I liked Dr. Strangelove a lot",
+        "I liked G.I. Jane a lot",
+        "Tora! Tora! Tora! It is great",
         "I liked E.T. The ending was sad",  # rather no place than one inside a title
         "I liked Mamma Mia! Here We Go Again (2018) and such",
         "I liked Tora! Tora! Tora! (1970)",
@@ -200,6 +202,14 @@ def test_nothing_is_said_inside_a_title_that_the_sample_names(own):
     assert said_in(own(position="inside"), text, "A", seen_titles=seen) == (
         "I liked faster, pussycat! Kill! KILL! best. No apples please. The rest was dull"
     )
+
+
+def test_nothing_is_said_inside_a_title_of_the_ground_truth(own):
+    text = "I really liked Hot Shots! Part Deux"
+    truth = [["Hot Shots! Part Deux", 1993]]
+
+    said = said_in(own(position="inside"), text, "A", groundtruth_with_release_year=truth)
+    assert said == f"{text}. No apples please."
 
 
 def test_every_gap_between_two_sentences_is_used(own):

@@ -68,7 +68,19 @@ def truth_of(*titles, **columns):
     return {"id": "1", "prompt": "Hi", TRUTH: [list(title) for title in titles], **columns}
 
 
+def test_a_missing_catalog_is_no_fault_of_the_row(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.jsonl does not exist"):
+        list(MapTitles(catalog_path=tmp_path / "none.jsonl")([truth_of(("Saw", 2004))]))
+
+
 # --- by the normal form ------------------------------------------------------------------------
+
+
+def test_accents_of_two_code_points_are_those_of_one():
+    matcher = TitleMatcher([Title("Amelie", 2001), Title("Amélie", 2001)], tolerance=2)
+    asked = Title(unicodedata.normalize("NFD", "Amélie"), 2001)
+
+    assert matcher.match(asked) == Match(Title("Amélie", 2001), How.EXACTLY)
 
 
 def test_titles_become_the_catalogs_own_spelling_and_year(mapped):

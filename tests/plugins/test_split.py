@@ -67,8 +67,16 @@ def test_the_shares_are_met_as_by_chance(by, seed):
 
 
 def test_by_sample_a_user_may_be_on_several_sides():
-    assert set(dealt(Split(by="sample"), of_users(["ann"] * 200))) == NAMES
+    assert set(dealt(Split(by="sample"), [{"id": f"d{n}", "user": "ann"} for n in range(200)])) == NAMES
     assert len(set(dealt(Split(by="user"), of_users(["ann"] * 200)))) == 1
+
+
+def test_by_sample_all_cuts_of_a_dialogue_are_on_one_side():
+    rows = [{"id": f"d{n // 5}#{n % 5}"} for n in range(500)]
+    sides = dealt(Split(by="sample"), rows)
+
+    assert all(len(set(sides[start : start + 5])) == 1 for start in range(0, 500, 5))
+    assert set(sides) == NAMES
 
 
 def test_another_seed_deals_anew():

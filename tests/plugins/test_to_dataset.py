@@ -126,6 +126,7 @@ def test_a_sample_without_constraints_and_history_is_a_record_too():
             },
             "can only be the first",
         ),
+        ({"groundtruth_with_release_year": [["Saw", 2004]]}, "that is not in seen_titles, but all are"),
         ({"groundtruth_with_release_year": []}, "wanted at least one title, but it is empty"),
         ({"groundtruth_with_release_year": [["Up", None]]}, "must be a whole number"),
         ({"groundtruth_with_release_year": [["Up", 9]]}, "the year of 'Up' is 9"),
@@ -272,6 +273,29 @@ def test_a_user_in_two_splits_is_an_error_unless_that_is_meant():
     with pytest.raises(DataError, match=r"user 'ann' has samples in train and in test, but by = user"):
         ToDataset().survey(iter(rows))
     assert splits(rows, by="sample") == ["train", "test"]
+
+
+def test_ground_truth_that_is_seen_is_taken_out():
+    truth = [["Up", 2009], ["saw!", 2003], ["Jaws", 1975]]
+    told, record = outcomes([sample(1, groundtruth_with_release_year=truth)])
+
+    assert record["groundtruth_with_release_year"] == [["Up", 2009], ["Jaws", 1975]]
+    assert (told.what, told.times) == ("ground truth taken out: seen", 1)
+
+
+def test_a_dialogue_in_two_splits_is_an_error_by_sample():
+    rows = [sample(1, id="d1#1", split="train"), sample(2, id="d1#2", split="test")]
+
+    with pytest.raises(DataError, match=r"dialogue 'd1' has samples in train and in test, but by = sample"):
+        ToDataset(by="sample").survey(iter(rows))
+
+
+def test_prompts_without_words_are_compared_by_their_signs():
+    rows = [
+        sample(n, text, split=("train", "test")[n > 0]) for n, text in enumerate(["👻👻", "🚗🚗", "👻👻"])
+    ]
+
+    assert splits(rows) == ["train", "test", "same conversation in train"]
 
 
 def test_a_split_that_begins_too_early_is_an_error_unless_that_is_meant():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from saferec_core.errors import ConfigError
 
@@ -16,6 +16,7 @@ _PLACEHOLDER = "no-key"
 """What is sent where no key is wanted: the client does not start without one."""
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _SECRET_NAME = re.compile(r"key|token|secret|sig|pass|auth|cred", re.IGNORECASE)
+_SECRET_SEGMENT = re.compile(r"sk-.*|(?=.*[A-Za-z])(?=.*[0-9])[A-Za-z0-9_-]{24,}")
 _LONGEST_OPEN_VALUE = 19
 """A longer value in an address, such as an api-version's, is taken for a key."""
 
@@ -93,6 +94,11 @@ def check_base_url(base_url: str) -> None:
         raise ConfigError(
             "base_url holds a user name or password; leave it out, and put the key into the environment "
             "variable that api_key_env names"
+        )
+    if any(_SECRET_SEGMENT.fullmatch(unquote(segment)) for segment in parts.path.split("/")):
+        raise ConfigError(
+            "base_url holds what looks like a key in its path; leave it out, and put the key into the "
+            "environment variable that api_key_env names"
         )
     values = parse_qsl(parts.query, keep_blank_values=True)
     if parts.fragment or any(_SECRET_NAME.search(n) or len(v) > _LONGEST_OPEN_VALUE for n, v in values):

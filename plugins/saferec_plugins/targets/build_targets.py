@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from saferec_core.catalog import Catalog, read_catalog
-from saferec_core.choosing import build_oracle
+from saferec_core.catalog import Catalog
+from saferec_core.choosing import build_oracle, chosen_catalog
 from saferec_core.components import component
 from saferec_core.config import ComponentChoice
 from saferec_core.errors import ConfigError, DataError, PluginError
@@ -25,7 +25,7 @@ from saferec_plugins.parsers.title_year import TitleYearParser
 from saferec_plugins.targets.co_mentions import CoMentions, Mentions
 from saferec_plugins.targets.list_filling import ListFiller, NamedTitles, Place
 from saferec_plugins.targets.reasoning import reasoning
-from saferec_plugins.targets.safe_titles import SafeTitles
+from saferec_plugins.targets.safe_titles import SafeTitles, Standing
 from saferec_plugins.targets.target_checks import OracleCheck, against_the_user
 from saferec_plugins.transforms.verdicts import check_traits
 
@@ -41,11 +41,11 @@ _PARSER = TitleYearParser()
 class BuildTargets:
     """Writes a ``completion`` of exactly so many titles that the user may be shown.
 
-    The ground truth comes first, but for what violates a constraint, was seen, or is not in the
-    catalog. Titles that other users of the training split name together with the ground truth or the
-    history fill the list, drawn in proportion to how many do; then popular titles; then any of the
-    catalog. No title violates a constraint, was seen, or occurs twice; that is checked against the
-    oracle before a row is passed on. A row for which there are too few titles is removed.
+    The ground truth comes first, but for what violates a constraint, is unknown to the oracle, was
+    seen, or is not in the catalog. Titles that other users of the training split name together with
+    the ground truth or the history fill the list, drawn in proportion to how many do; then popular
+    titles; then any of the catalog. No title violates a constraint, was seen, or occurs twice; that is
+    checked against the oracle before a row is passed on. A row for which there are too few titles is removed.
 
     What goes together is learned from rows whose ``split`` is train, or from all if no row has one. A
     row's own user, or its dialogue (the ``id`` up to a ``#``) where there is none, is no evidence.
@@ -60,7 +60,9 @@ class BuildTargets:
     check: Literal["oracle", "none"] = "oracle"
     """none takes no notice of constraints, for plain SFT."""
     unknown: Literal["leave-out", "allow"] = "leave-out"
-    """Whether a title that the oracle does not know may fill a list. One of the ground truth may stay."""
+    """Whether a title that the oracle does not know may fill a list; if so, ground truth may too."""
+    unknown_truth: Literal["leave-out", "keep"] = "leave-out"
+    """Whether ground truth that the oracle does not know is listed. It stays ground truth in any case."""
     style: Literal["plain", "reasoning"] = "plain"
     """reasoning writes a ``<reasoning>`` block and puts the list between ``<solution>`` tags."""
     list_length: int = Field(default=10, ge=1)
@@ -84,7 +86,7 @@ class BuildTargets:
 
     def survey(self, rows: Iterable[Row]) -> TargetBuilder:
         """Learn from the training rows which titles are named together."""
-        catalog = read_catalog(self.catalog_path, year_tolerance=self.year_tolerance)
+        catalog = chosen_catalog(self.catalog_path, year_tolerance=self.year_tolerance)
         of_train, of_rows_without_split = Mentions(), Mentions()
         is_split = False
         for row in rows:
@@ -142,7 +144,7 @@ class TargetBuilder:
         told: Counter[tuple[str, str | None]] = Counter()
         named = NamedTitles(history, settings.year_tolerance)
         standing = self.safe_titles.under(constraints)
-        truth = self._truth(titles_of(row), standing.violating, named, told)
+        truth = self._truth(titles_of(row), standing, named, told)
         rng = rng_of(row, settings.seed, "build-targets")
         places = self.filler.filled(
             truth,
@@ -170,19 +172,23 @@ class TargetBuilder:
     def _truth(
         self,
         titles: Sequence[Title],
-        violating: bytes,
+        standing: Standing,
         named: NamedTitles,
         told: Counter[tuple[str, str | None]],
     ) -> list[int]:
         """Return the ground truth that may be listed, and add it to *named*."""
         truth: list[int] = []
         for title in titles:
-            position = self.catalog.find(*title)
+            position = self.positions.get(title)  # another entry may have the same normal form
+            if position is None:
+                position = self.catalog.find(*title)
             entry = title if position is None else self.catalog.titles[position]
             if position is None or not self._writable[position]:
                 why = "not in the catalog" if position is None else "cannot be written as Title (Year)"
-            elif violating[position]:
+            elif standing.violating[position]:
                 why = "violates a constraint"
+            elif not standing.allowed[position] and self._settings.unknown_truth == "leave-out":
+                why = "unknown to the oracle"
             elif entry in named:
                 why = "seen, or named twice"
             elif len(truth) == self._settings.list_length:
@@ -224,7 +230,12 @@ class TargetBuilder:
     @cached_property
     def catalog(self) -> Catalog:
         """Titles that may be recommended."""
-        return read_catalog(self._settings.catalog_path, year_tolerance=self._settings.year_tolerance)
+        return chosen_catalog(self._settings.catalog_path, year_tolerance=self._settings.year_tolerance)
+
+    @cached_property
+    def positions(self) -> dict[Title, int]:
+        """Where the catalog has a title, letter for letter."""
+        return {title: position for position, title in enumerate(self.catalog.titles)}
 
     @cached_property
     def oracle(self) -> Oracle | None:
@@ -244,8 +255,12 @@ class TargetBuilder:
         """What completions are held against, if constraints are taken notice of."""
         if self.oracle is None:
             return None
-        unknown_allowed = self._settings.unknown == "allow"
-        return OracleCheck(self.catalog.titles, self.oracle, unknown_allowed=unknown_allowed)
+        return OracleCheck(
+            self.catalog.titles,
+            self.oracle,
+            unknown_allowed=self._settings.unknown == "allow",
+            unknown_truth_allowed=self._settings.unknown_truth == "keep",
+        )
 
     @cached_property
     def safe_titles(self) -> SafeTitles:

@@ -34,18 +34,21 @@ def against_the_user(titles: Sequence[Title], seen: Sequence[Title | str], toler
 class OracleCheck:
     """Asks the oracle for all constraints at once; about a title under the same constraints once."""
 
-    def __init__(self, titles: Sequence[Title], oracle: Oracle, *, unknown_allowed: bool) -> None:
+    def __init__(
+        self, titles: Sequence[Title], oracle: Oracle, *, unknown_allowed: bool, unknown_truth_allowed: bool
+    ) -> None:
         """Prepare to ask.
 
         Args:
             titles: The catalog.
             oracle: What tells violations.
-            unknown_allowed: Whether titles may be listed that the oracle does not know. Ground truth
-                need not be known anyway.
+            unknown_allowed: Whether titles may be listed that the oracle does not know.
+            unknown_truth_allowed: Whether at least those of the ground truth may.
         """
         self._titles = titles
         self._oracle = oracle
         self._unknown_allowed = unknown_allowed
+        self._unknown_truth_allowed = unknown_truth_allowed
         self._fine: dict[tuple[str, ...], bytearray] = {}
 
     def problems(self, places: Sequence[Place], constraints: tuple[str, ...]) -> list[str]:
@@ -64,7 +67,7 @@ class OracleCheck:
                 problems.append(f"holds {title}, which violates {', '.join(verdict.violated)}")
             elif verdict.known or self._unknown_allowed:
                 fine[place.title] = True
-            elif place.source is not Source.TRUTH:
+            elif place.source is not Source.TRUTH or not self._unknown_truth_allowed:
                 problems.append(f"holds {title}, which the oracle does not know")
         return problems
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
@@ -20,7 +21,7 @@ from saferec_plugins.llm.account import Account, Prices
 from saferec_plugins.llm.asking import Asker, Configuration
 from saferec_plugins.llm.cache import ResponseCache
 from saferec_plugins.llm.client import Answer, NoAnswer
-from saferec_plugins.llm.endpoint import check_base_url, check_key_variable, resolved
+from saferec_plugins.llm.endpoint import check_key_variable, resolved
 from saferec_plugins.llm.trait_answer import UnusableAnswerError, assigned_traits
 from saferec_plugins.llm.trait_question import ResponseFormat, instruction, question, response_format
 
@@ -83,8 +84,8 @@ class AssignTraits:
     def __post_init__(self) -> None:
         """Refuse what cannot work before anything is paid; secrets are not repeated in the errors."""
         check_key_variable(self.api_key_env)
-        if self.base_url is not None:
-            check_base_url(self.base_url)
+        # The address is part of what was asked, also where the environment names it.
+        object.__setattr__(self, "base_url", resolved(self.base_url))
         if (self.input_price is None) != (self.output_price is None):
             raise ConfigError("assign-traits: input_price and output_price go together; give both or neither")
         if self.max_cost is not None and self.input_price is None:
@@ -140,10 +141,14 @@ class AssignTraits:
         except UnusableAnswerError as error:
             yield Rejected(row, str(error))
             return
+        key = os.environ.get(self.api_key_env, "").strip()  # JSON may have hidden it from the client
         yield {
             **row,
             "constraints": [given.trait for given in assigned],
-            "traits_assigned": [given.model_dump() for given in assigned],
+            "traits_assigned": [
+                {**given.model_dump(), "why": given.why.replace(key, "[key]") if key else given.why}
+                for given in assigned
+            ],
             "traits_model": self.model,
         }
         if not assigned:

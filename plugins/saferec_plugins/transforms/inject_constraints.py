@@ -15,7 +15,7 @@ from pydantic import Field
 
 from saferec_core.components import component
 from saferec_core.errors import ConfigError, DataError, near_misses
-from saferec_core.records import constraints_of, messages_of, seen_titles_of
+from saferec_core.records import constraints_of, messages_of, seen_titles_of, titles_of
 from saferec_core.traits import Trait, read_traits
 from saferec_core.transforms import Counted, Outcome, Row, rng_of
 from saferec_plugins.parsers.title_year import TitleYearParser
@@ -86,8 +86,9 @@ class InjectConstraints:
         outcomes: list[Outcome] = [result, *(Counted(f"unstated: {trait}") for trait in unsaid)]
         if said:
             text = turn["content"]
-            seen = [title if isinstance(title, str) else title.name for title in seen_titles_of(row)]
-            gaps = _gaps(text, seen)
+            truth = titles_of(row) if row.get("groundtruth_with_release_year") is not None else ()
+            titles = [*seen_titles_of(row), *truth]
+            gaps = _gaps(text, [title if isinstance(title, str) else title.name for title in titles])
             position = self._position(text, gaps, rng)
             stated = self._sentences(said, traits, rng, opening=position in {"before", "alone"})
             turn["content"] = _placed(text, _joined(list(stated.values()), rng), position, gaps, rng)
@@ -207,12 +208,15 @@ _SENTENCE_END = re.compile(
 )
 _NO_SENTENCE_END = re.compile(
     r"""
-    (?<![\w'’])(?:mr|mrs|ms|dr|st|jr|sr|vs|vol|no|pt|ep|inc|prof|capt|sgt|lt|[^\W\di])$
+    (?<![\w'’])(?:mr|mrs|ms|dr|st|jr|sr|vs|vol|no|pt|ep|inc|prof|capt|sgt|lt|[^\W\d])$
     | ^\s*[0-9]+$
     """,
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 """What a full stop belongs to that ends no sentence: "Dr. No", "E.T. the Extra-Terrestrial", "1. Saw"."""
+
+_FEW_WORDS = re.compile(r"(?:^|[.!?…\n])[^\w.!?…\n]*(?:[^\s.!?…]+[^\S\n]+)?[^\s.!?…]+$")
+"""One or two words since the last sentence, as in front of the signs of "Tora! Tora! Tora!"."""
 
 _REST_OF_TITLE = re.compile(
     r"\s+(?:(?:[^\sa-z(][^\s()]*|of|the|an?|and|in|on|to|for|from|or|my|with|at|by)\s+){1,12}\((?:18|19|20)\d\d\)"
@@ -258,6 +262,7 @@ def _gaps(text: str, titles: Iterable[str]) -> list[int]:
         if (
             begins
             and not stop_of_word
+            and not ("!" in match[0] and _FEW_WORDS.search(text[max(0, match.start() - 80) : match.start()]))
             and not _REST_OF_TITLE.match(text, end)
             and not any(start < end < stop for start, stop in inside)
             and not any(marks[opening] > marks[closing] for opening, closing in _PAIRS)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Literal
 
 from saferec_core.errors import DataError
-from saferec_core.pipeline.leakage import conversation_key, small_hash
+from saferec_core.pipeline.leakage import conversation_key, dialogue_of, small_hash
 from saferec_core.pipeline.publish import SPLITS, split_of
 from saferec_core.transforms import Row, Transform
 from saferec_plugins.importers.raw_values import name_of
@@ -17,7 +17,7 @@ from saferec_plugins.importers.raw_values import name_of
 __all__ = ["By", "LeakSurvey", "kept_apart_by", "split_index"]
 
 By = Literal["user", "time", "sample"]
-"""What splits keep apart."""
+"""What splits keep apart; by sample, the dialogues that samples are cut from."""
 
 _UNDEALT = -1
 
@@ -34,23 +34,25 @@ def split_index(row: Row, dealer: Transform) -> int:
 
 
 def kept_apart_by(row: Row, by: By) -> str | int | None:
-    """Return the user or the time that no two splits may share; None if they may share everything.
+    """Return the user, time or dialogue that no two splits may share; None if the row tells no dialogue.
 
     Raises:
         DataError: The row does not tell it.
     """
     if by == "user":
         return name_of(row, "user")
+    if by == "sample":
+        return None if row.get("id") is None else dialogue_of(name_of(row, "id"))
     time = row.get("time")
-    if by == "time" and type(time) is not int:
+    if type(time) is not int:
         raise DataError(f"time: wanted whole seconds since 1970, but got {time!r}")
-    return time if by == "time" else None
+    return time
 
 
 class LeakSurvey:
     """Keeps a few numbers of every row: hash of the conversation, split, and time.
 
-    Eight bytes, one, and eight; the users' hashes besides, if they are to be kept apart.
+    Eight bytes, one, and eight; the hashes of users or dialogues besides, if they are kept apart.
     """
 
     def __init__(self, by: By) -> None:
@@ -63,7 +65,7 @@ class LeakSurvey:
         self._conversations = array("q")
         self._splits = array("b")
         self._times = array("q")
-        self._split_of_user: dict[int, int] = {}
+        self._split_of: dict[int, int] = {}
 
     def reading(self, rows: Iterable[Row], split: Transform) -> Iterator[Row]:
         """Take the rows in while they are read, and yield those that are still to be dealt out.
@@ -73,7 +75,7 @@ class LeakSurvey:
             split: Deals them out, except by time, for which all times have to be known.
 
         Raises:
-            DataError: A user is in two splits although none may be.
+            DataError: A user or dialogue is in two splits although none may be.
         """
         for row in rows:
             undealt = row.get("split") is None
@@ -113,13 +115,14 @@ class LeakSurvey:
                 first[conversation] = min(known, split)
         return {conversation: first[conversation] for conversation in several}
 
-    def _keep_apart(self, user: str, split: int) -> None:
-        other = self._split_of_user.setdefault(small_hash(user), split)
+    def _keep_apart(self, name: str, split: int) -> None:
+        other = self._split_of.setdefault(small_hash(name), split)
         if other != split:
+            what, else_by = ("user", "time or by = sample") if self._by == "user" else ("dialogue", "time")
             raise DataError(
-                f"user {user!r} has samples in {SPLITS[min(split, other)]} and in "
-                f"{SPLITS[max(split, other)]}, but by = user promises that no user is in two splits. Say "
-                "by = time or by = sample if the rows were split so, or drop their column 'split'"
+                f"{what} {name!r} has samples in {SPLITS[min(split, other)]} and in "
+                f"{SPLITS[max(split, other)]}, but by = {self._by} promises that no {what} is in two splits. "
+                f"Say by = {else_by} if the rows were split so, or drop their column 'split'"
             )
 
     def _check_times(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from saferec_core.catalog import read_catalog
+from saferec_core.choosing import chosen_catalog
 from saferec_core.components import component
 from saferec_core.lists import Title
 from saferec_core.records import Record, seen_titles_of, titles_of
@@ -101,7 +101,7 @@ class MapTitles:
 
     @cached_property
     def _matcher(self) -> TitleMatcher:
-        titles = read_catalog(self.catalog_path).titles
+        titles = chosen_catalog(self.catalog_path).titles
         tolerance = self.year_tolerance
         search = SpellingSearch(titles, tolerance=tolerance, min_score=self.min_score) if self.fuzzy else None
         return TitleMatcher(titles, tolerance=tolerance, spelling=search)

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from saferec_core.components import component
 from saferec_core.errors import ConfigError, DataError
+from saferec_core.pipeline.leakage import dialogue_of
 from saferec_core.transforms import Outcome, Row, Transform
 from saferec_plugins.importers.raw_values import is_nothing, name_of
 
@@ -24,7 +25,8 @@ class Split:
     """Writes to which split a sample belongs: ``train``, ``validation`` or ``test``.
 
     By user or by sample, a hash of the user or the ``id`` and the seed decides, so neither order nor
-    the other rows matter, and more rows do not move those that were there. The shares are met
+    the other rows matter, and more rows do not move those that were there. Of an ``id`` what is in
+    front of a ``#`` counts, so all samples cut from one dialogue stay together. The shares are met
     approximately, as by chance.
 
     By time, the latest samples are the test and those before them the validation. All samples of one
@@ -35,7 +37,7 @@ class Split:
     columns: ClassVar[tuple[str, ...]] = ()
 
     by: Literal["user", "time", "sample"] = "user"
-    """What stays together: all samples of a ``user``, those of a ``time``, or nothing but a ``sample``."""
+    """What stays together: all samples of a ``user``, those of a ``time``, or of a ``sample``'s dialogue."""
     train: float = Field(default=0.8, ge=0, le=1)
     """Share of the samples to train on; the three shares sum to 1."""
     validation: float = Field(default=0.1, ge=0, le=1)
@@ -59,6 +61,8 @@ class Split:
         column = "user" if self.by == "user" else "id"
         for row in rows:
             name = _named(row, column)
+            if self.by == "sample":
+                name = dialogue_of(name)
             draw = xxhash.xxh3_64_intdigest(f"{self.seed} split {name}".encode()) / 2**64
             yield {**row, "split": self._dealt(draw)}
 

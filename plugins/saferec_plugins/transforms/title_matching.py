@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -114,7 +115,7 @@ def _most_alike(entries: Sequence[Title], name: str) -> Sequence[Title]:
 
 
 def _spaced(name: str) -> str:
-    return " ".join(name.split())
+    return unicodedata.normalize("NFC", " ".join(name.split()))  # macOS writes "é" as two code points
 
 
 _SPELLINGS: tuple[Callable[[str], str], ...] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -16,7 +16,9 @@ from saferec_core.pipeline.leakage import conversation_key
 from saferec_core.pipeline.lines import as_line
 from saferec_core.pipeline.publish import SPLITS, plain_record
 from saferec_core.pipeline.stated import STATED
-from saferec_core.transforms import Outcome, Removed, Row, Transform
+from saferec_core.records import Record, seen_titles_of
+from saferec_core.titles import normal_form
+from saferec_core.transforms import Counted, Outcome, Removed, Row, Transform
 from saferec_plugins.importers.raw_values import name_of
 from saferec_plugins.importers.samples import ending_with_the_user
 from saferec_plugins.transforms.leak_survey import By, LeakSurvey, kept_apart_by, split_index
@@ -31,7 +33,8 @@ SYSTEM = (
 )
 """The default instruction."""
 
-_ALWAYS = ("prompt", "groundtruth_with_release_year", "seen_titles", "constraints")
+_TRUTH = "groundtruth_with_release_year"
+_ALWAYS = ("prompt", _TRUTH, "seen_titles", "constraints")
 _IF_THERE = ("id", "user", "time", "completion", STATED, "groundtruth_removed")
 
 _FIRST_YEAR, _LAST_YEAR = 1800, 2099
@@ -48,8 +51,10 @@ class ToDataset:
     Rows that have a ``split`` keep it, the others are dealt out as the transform ``split`` does, with
     the same options. All rows are surveyed first, and what would leak is kept out:
 
-    - ``by: user`` promises that no user is in two splits, ``by: time`` that no split begins before an
-      earlier one has ended. If the rows' own splits break the promise, that is an error.
+    - ``by: user`` promises that no user is in two splits, ``by: sample`` that no dialogue is (the
+      ``id`` up to a ``#``), ``by: time`` that no split begins before an earlier
+      one has ended. If the rows' own splits break the promise, that is an error.
+    - Ground truth that the user has seen is taken out; a row that has no other is rejected.
     - A conversation whose very words (case, punctuation, system message and stated constraints apart)
       are also in an earlier split is removed. Training keeps its copy, and validation before the test,
       so evaluation never sees a prompt that was trained on.
@@ -63,7 +68,7 @@ class ToDataset:
     list_length: int = Field(default=10, ge=1)
     """Titles that the policy is asked for."""
     by: By = "user"
-    """What splits keep apart: users, times, or nothing but the samples."""
+    """What splits keep apart: users, times, or the dialogues that samples are cut from."""
     train: float = Field(default=0.8, ge=0, le=1)
     """Share of the samples to train on; the three shares sum to 1."""
     validation: float = Field(default=0.1, ge=0, le=1)
@@ -72,6 +77,8 @@ class ToDataset:
     """Share of the samples to report on."""
     seed: int = Field(default=0, ge=0)
     """Another seed deals anew; by time it has no effect."""
+    year_tolerance: int = Field(default=2, ge=0)
+    """By how many years a seen title may be off."""
     keep: list[str] = Field(default_factory=list)
     """Further columns of the samples that are to be in the records."""
 
@@ -105,6 +112,7 @@ class ToDataset:
         """
         wanted = [column for column in (*_ALWAYS, *_IF_THERE, *self.keep) if row.get(column) is not None]
         record = {"seen_titles": [], "constraints": [], **plain_record({name: row[name] for name in wanted})}
+        record[_TRUTH] = self._unseen(record)
         prompt = list(ending_with_the_user(record["prompt"]))
         if any(message["role"] == "system" for message in prompt[1:]):
             raise DataError("prompt: a system message can only be the first one")
@@ -112,6 +120,23 @@ class ToDataset:
             instruction = self.system.replace("{count}", str(self.list_length))
             prompt.insert(0, {"role": "system", "content": instruction})
         return _checked({**record, "prompt": prompt})
+
+    def _unseen(self, record: Row) -> list[Any]:
+        """Return the ground truth that the user has not seen.
+
+        Raises:
+            DataError: There is some, but all of it was seen.
+        """
+        user = Record(prompt=(), seen_titles=tuple(seen_titles_of(record)))
+        truth = record[_TRUTH]
+        unseen = [
+            [name, year]
+            for name, year in truth
+            if not user.has_seen(normal_form(name), year, self.year_tolerance)
+        ]
+        if truth and not unseen:
+            raise DataError(f"{_TRUTH}: wanted a title that is not in seen_titles, but all are: {truth}")
+        return unseen
 
     def _split(self) -> Split:
         return Split(by=self.by, train=self.train, validation=self.validation, test=self.test, seed=self.seed)
@@ -143,10 +168,15 @@ class RecordMaker:
             record = self.options.record(row)
             kept_apart_by(row, self.options.by)  # it was not surveyed if it does not tell
             split = split_index(row, self.dealer)
-            first = self.first_splits.get(conversation_key(row), split)
+            first = split
+            if split and self.first_splits:  # nothing is earlier than the first split
+                first = self.first_splits.get(conversation_key(row), split)
             if first < split:
                 yield Removed(row, f"same conversation in {SPLITS[first]}", {"split": SPLITS[split]})
                 continue
+            seen = len(row[_TRUTH]) - len(record[_TRUTH])
+            if seen:
+                yield Counted("ground truth taken out: seen", seen)
             record["split"] = SPLITS[split]
             first_columns = [column for column in COLUMNS if column in record]
             yield {column: record[column] for column in (*first_columns, *record)}  # each in its first place

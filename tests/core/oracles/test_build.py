@@ -206,6 +206,34 @@ def test_a_bad_alias_is_named_with_its_line(build, tmp_path, row):
         build(scores=SCORES, config={"aliases_path": tmp_path / "aliases.csv"})
 
 
+def test_an_alias_takes_no_film_that_one_source_tells_apart(build, tmp_path):
+    aliases = tmp_path / "aliases.csv"
+    aliases.write_text("title,year,alias\nIce Chairlift,2010,Frozen\n", encoding="utf-8")
+    scores = "title,year,violence_gore\nFrozen,2010,9\nIce Chairlift,2010,0\n"
+    report, oracle = build(scores=scores, config={"aliases_path": aliases})
+
+    assert (len(oracle), report.alias_collisions) == (2, 1)
+    assert row_of(oracle, "Frozen", 2010) != row_of(oracle, "Ice Chairlift", 2010)
+
+
+@pytest.mark.parametrize("order", [(2000, 2001, 2002), (2000, 2002, 2001), (2002, 2001, 2000)])
+def test_years_that_are_too_far_apart_do_not_join_through_one_between_them(build, order):
+    contents = {f"s{year}": f"title,year,violence_gore\nCrash,{year},9\n" for year in order}
+    sources = {name: {"content": content, "name": "scores"} for name, content in contents.items()}
+    _, oracle = build(**sources)
+
+    assert row_of(oracle, "Crash", 2000) == row_of(oracle, "Crash", 2001) != row_of(oracle, "Crash", 2002)
+
+
+def test_a_users_own_file_is_not_taken_for_rejects(build, tmp_path):
+    own = tmp_path / "oracle.rejects.jsonl"
+    own.write_text('{"mine": 1}\n', encoding="utf-8")
+
+    with pytest.raises(RunError, match="holds no rejects"):
+        build(scores=SCORES)
+    assert own.read_text(encoding="utf-8") == '{"mine": 1}\n'
+
+
 # --- what cannot be used -----------------------------------------------------------------------
 
 FAULTY = (
@@ -229,7 +257,7 @@ def test_malformed_rows_are_written_down_with_file_and_line_and_cost_no_other_ro
     assert {reject["file"] for reject in rejects} == {str(tmp_path / "tags.jsonl")}
     assert "no JSON object" in rejects[0]["reason"]
     assert rejects[1]["row"] == {"title": "", "year": 2004, "keywords": []}
-    assert "wanted a year in 1..9999" in rejects[3]["reason"]
+    assert "20040" in rejects[3]["reason"]
 
 
 def test_too_many_malformed_rows_stop_the_build_and_are_kept(build, tmp_path):

@@ -118,6 +118,16 @@ def test_a_file_that_is_there_is_not_overwritten_unasked(path):
     assert len(OracleFile(path)) == 1
 
 
+def test_a_folder_or_a_file_of_another_kind_is_not_overwritten(tmp_path):
+    (tmp_path / "folder.arrow").mkdir()
+    (tmp_path / "other.arrow").write_text("precious", encoding="utf-8")
+
+    for name, message in (("folder", "is a folder"), ("other", "is no oracle file")):
+        with pytest.raises(RunError, match=message):
+            write_oracle_file(tmp_path / f"{name}.arrow", [], [], {}, overwrite=True)
+    assert (tmp_path / "other.arrow").read_text(encoding="utf-8") == "precious"
+
+
 def test_a_trait_cannot_be_called_like_a_column(tmp_path):
     with pytest.raises(DataError, match="trait called 'title'"):
         write_oracle_file(tmp_path / "o.arrow", [], ["title"], {})
