@@ -152,9 +152,12 @@ def test_arrow_types_fit_all_rows_and_only_irregular_values_become_json(publishe
         ({"split": "dev"}, r"rows\.jsonl, line 2: split must be train, validation or test, but is 'dev'"),
         ({"split": "../../etc"}, "line 2: split must be"),
         ({"prompt": None}, "line 2: prompt: wanted a list of messages"),
-        ({"seen_titles": [["Saw", 2**40]]}, "line 2: the year of 'Saw' is 1099511627776"),
+        (
+            {"seen_titles": [["Saw", 2**40]]},
+            "line 2: seen_titles: the year of 'Saw' must have at most four digits, but is 1099511627776",
+        ),
         ({"prompt": "half a pair: \ud800"}, "line 2: "),
-        ({"score": float("nan")}, "line 2: the row cannot be written"),
+        ({"score": float("nan")}, "line 2: a number that is not finite"),
     ],
 )
 def test_a_row_that_cannot_be_written_is_named(published, form, bad, complaint):
