@@ -9,7 +9,13 @@ from typing import Any
 
 from saferec_core.errors import ConfigError
 from saferec_core.lists import Title
-from saferec_core.titles import ENGLISH_ARTICLES, TRAILING_ARTICLES, normal_form, without_accents
+from saferec_core.titles import (
+    ENGLISH_ARTICLES,
+    TRAILING_ARTICLES,
+    letters_and_digits,
+    normal_form,
+    without_accents,
+)
 
 __all__ = [
     "SpellingSearch",
@@ -60,7 +66,7 @@ def words_of(name: str) -> list[str]:
     front, comma, last_word = text.rpartition(",")
     if comma and last_word.strip() in TRAILING_ARTICLES:
         text = f"{last_word} {front}"
-    words = ("".join(filter(str.isalnum, word)) for word in text.split())
+    words = (letters_and_digits(word, ascii_only=word.isascii()) for word in text.split())
     return [word for word in words if word]
 
 
