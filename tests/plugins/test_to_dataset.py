@@ -130,7 +130,10 @@ def test_a_sample_without_constraints_and_history_is_a_record_too():
         ({"groundtruth_with_release_year": []}, "wanted at least one title, but it is empty"),
         ({"groundtruth_with_release_year": [["Up", None]]}, "must be a whole number"),
         ({"groundtruth_with_release_year": [["Up", 9]]}, "the year of 'Up' is 9"),
-        ({"seen_titles": [["Up", 2**50]]}, "the year of 'Up' is 1125899906842624"),
+        (
+            {"seen_titles": [["Up", 2**50]]},
+            "the year of 'Up' must have at most four digits, but is 1125899906842624",
+        ),
         ({"completion": [{"role": "user", "content": "Up (2009)"}]}, "wanted words of the assistant"),
         ({"completion": [{"role": "assistant", "content": ""}]}, "wanted words of the assistant"),
         ({"constraints": "squeamish"}, "constraints must be a list"),
