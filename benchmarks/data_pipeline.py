@@ -55,7 +55,7 @@ def main() -> None:
 
 def make_world(folder: Path) -> list[tuple[str, int]]:
     """Write a catalog and an oracle, and return the titles."""
-    from saferec_core.traits import read_traits
+    from saferec_core.data.traits import read_traits
 
     rng = random.Random(0)
     syllables = [a + b for a in "bdfgklmnprstvz" for b in ("a", "e", "i", "o", "u", "an", "er", "ol")]

@@ -28,12 +28,12 @@ import torch
 from reward_path import TRAITS, made_up_titles
 
 from saferec_core import load_plugins
-from saferec_core.catalog import Catalog
-from saferec_core.components import build
-from saferec_core.judging import Judge, JudgedLists, popularity_percentiles
-from saferec_core.lists import ParsedItem, ParsedList, Title
-from saferec_core.metrics import build_metrics, measure, measure_whole
-from saferec_core.records import Record
+from saferec_core.data.catalog import Catalog
+from saferec_core.data.records import Record
+from saferec_core.plugins.component import build
+from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists, popularity_percentiles
+from saferec_core.plugins.contracts.metric import build_metrics, measure, measure_whole
+from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList, Title
 
 GOAL = 3.0
 """Seconds, judging and measuring together."""

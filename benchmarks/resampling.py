@@ -17,8 +17,8 @@ import time
 
 import numpy as np
 
-from saferec_core.resampling import RESAMPLES
-from saferec_core.statistics import compare_pairs, estimate_means
+from saferec_core.analysis.bootstrap import RESAMPLES
+from saferec_core.analysis.estimates import compare_pairs, estimate_means
 
 GOAL = 5.0
 """Seconds."""

@@ -35,9 +35,9 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from transformers.utils import logging
 from trl import GRPOTrainer
 
-from saferec_core.components import build
-from saferec_core.config import TrainConfig
-from saferec_core.trainers.safe_rank_grpo import rank_grpo_trainer
+from saferec_core.config.schema import TrainConfig
+from saferec_core.plugins.component import build
+from saferec_core.training.trl.grpo_setup import rank_grpo_trainer
 
 GOAL = 1.02
 """A step of ours in steps of TRL's."""

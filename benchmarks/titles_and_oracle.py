@@ -16,12 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from saferec_core.lists import Title
-from saferec_core.oracle import Evidence
-from saferec_core.oracles.file import OracleTitle, write_oracle_file
-from saferec_core.title_map import TitleMap
-from saferec_core.titles import TitleIndex
-from saferec_core.traits import read_traits
+from saferec_core.data.title_map import TitleMap
+from saferec_core.data.titles import TitleIndex
+from saferec_core.data.traits import read_traits
+from saferec_core.oracle_files.format import OracleTitle, write_oracle_file
+from saferec_core.plugins.contracts.oracle import Evidence
+from saferec_core.plugins.contracts.parser import Title
 
 NAMES, TITLES, QUERIES = 1_000_000, 25_000, 300_000
 ROUNDS = 5
@@ -29,7 +29,7 @@ ROUNDS = 5
 OPEN = """
 import sys, time
 import psutil, pyarrow, numpy, xxhash, pyarrow.compute
-from saferec_core.oracle import Question
+from saferec_core.plugins.contracts.oracle import Question
 from saferec_plugins.oracles.table import TableOracle
 process = psutil.Process()
 before = process.memory_info().rss

@@ -5,8 +5,8 @@ follows the protocols in ``rewards``, ``oracle``, ``advantages``, ``records`` an
 """
 
 from saferec_core.errors import SaferecError
-from saferec_core.hookspecs import hookimpl
-from saferec_core.plugins import load_plugins
+from saferec_core.plugins.hookspecs import hookimpl
+from saferec_core.plugins.manager import load_plugins
 
 __all__ = ["SaferecError", "__version__", "hookimpl", "load_plugins"]
 

@@ -17,8 +17,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 SHAPES_ARE_CHECKED_IN = [
-    "saferec_core.advantages",
-    "saferec_core.token_credit",
+    "saferec_core.plugins.contracts.normalizer",
+    "saferec_core.rl.ranks",
     "saferec_plugins.metrics",
     "saferec_plugins.normalizers",
     "saferec_plugins.rewards",

@@ -37,9 +37,9 @@ def compare(
     Differences are RUN_B minus RUN_A. Evaluations of different protocols or data are not compared
     unless forced.
     """
-    from saferec_core import comparing  # scipy is slow to import
-    from saferec_core.find_results import find_before_and_after, find_results
-    from saferec_core.results import read_results
+    from saferec_core.analysis import compare as comparing  # scipy is slow to import
+    from saferec_core.analysis.results import read_results
+    from saferec_core.runs.locate import find_before_and_after, find_results
 
     if run_b is None:
         if when is not None:

@@ -12,11 +12,11 @@ import yaml
 from saferec_cli.flags import nested, with_flags
 from saferec_cli.options import SettingOption
 from saferec_cli.resolve import oracle_name
-from saferec_core.components import Option, options_of
+from saferec_core.config.load import parse_setting, read_settings, validated
 from saferec_core.errors import ConfigError, near_misses
 from saferec_core.pipeline.config import ChainConfig
-from saferec_core.plugins import Plugins, load_plugins
-from saferec_core.settings import parse_setting, read_settings, validated
+from saferec_core.plugins.component import Option, options_of
+from saferec_core.plugins.manager import Plugins, load_plugins
 
 __all__ = ["app"]
 

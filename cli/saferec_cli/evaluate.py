@@ -11,10 +11,10 @@ import typer
 from saferec_cli.flags import nested, with_flags
 from saferec_cli.options import JsonOption, SettingOption
 from saferec_cli.resolve import oracle_name
-from saferec_core.config import RunConfig, SftConfig, TrainConfig
+from saferec_core.config.load import parse_setting, read_settings, validated
+from saferec_core.config.schema import RunConfig, SftConfig, TrainConfig
 from saferec_core.errors import RunError
-from saferec_core.plugins import load_plugins
-from saferec_core.settings import parse_setting, read_settings, validated
+from saferec_core.plugins.manager import load_plugins
 
 __all__ = ["evaluate"]
 
@@ -58,8 +58,8 @@ def evaluate(
 
     from saferec_cli.render import RichObserver  # --help needs none of this
     from saferec_cli.running import running
-    from saferec_core.eval_run import run_eval, run_flip  # imports torch
-    from saferec_core.observer import Observer
+    from saferec_core.evaluation.run import run_eval, run_flip  # imports torch
+    from saferec_core.runs.observer import Observer
 
     observer = Observer() if as_json else RichObserver()
     plugins = load_plugins()

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from saferec_core.config import ComponentChoice, RunConfig, Section
+from saferec_core.config.schema import ComponentChoice, RunConfig, Section
 
 __all__ = ["DOCUMENT_NAMES", "Flag", "flags_of", "nested", "with_flags"]
 

@@ -43,10 +43,10 @@ def gate(
     as_json: JsonOption = False,
 ) -> None:
     """Exit with 0 only if the interval of every claimed figure allows the claim, else with 1."""
-    from saferec_core.find_results import find_results  # scipy is slow to import
-    from saferec_core.gating import check_claims, read_claim
-    from saferec_core.junit import Case, write_junit
-    from saferec_core.results import read_results
+    from saferec_core.analysis.gate import check_claims, read_claim
+    from saferec_core.analysis.junit import Case, write_junit
+    from saferec_core.analysis.results import read_results
+    from saferec_core.runs.locate import find_results  # scipy is slow to import
 
     claims = [read_claim(text, "max") for text in at_most or ()]
     claims += [read_claim(text, "min") for text in at_least or ()]

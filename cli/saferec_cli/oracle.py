@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from saferec_cli.options import JsonOption, SettingOption
+from saferec_core.config.load import parse_setting, read_settings, validated
 from saferec_core.errors import ConfigError
-from saferec_core.settings import parse_setting, read_settings, validated
 
 __all__ = ["app"]
 
@@ -61,7 +61,7 @@ def build(
 
     Options of a source are settings: --set sources.tags.keywords_column=tags.
     """
-    from saferec_core.oracles.build import OracleBuildConfig, run_oracle_build  # Arrow; not for --help
+    from saferec_core.oracle_files.build import OracleBuildConfig, run_oracle_build  # Arrow; not for --help
 
     flags = {
         "out": out,
@@ -100,8 +100,8 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what an oracle says about a title, and what it rests on."""
-    from saferec_core.lists import Title
-    from saferec_core.oracles.check import check_title
+    from saferec_core.oracle_files.check import check_title
+    from saferec_core.plugins.contracts.parser import Title
 
     checked = check_title(
         oracle_path,
@@ -132,9 +132,9 @@ def card(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what an oracle knows of a catalog, what it blocks, and where its sources disagree."""
-    from saferec_core.catalog import read_catalog
-    from saferec_core.oracles.card import oracle_card
-    from saferec_core.oracles.file import OracleFile
+    from saferec_core.data.catalog import read_catalog
+    from saferec_core.oracle_files.card import oracle_card
+    from saferec_core.oracle_files.format import OracleFile
 
     figures = oracle_card(
         OracleFile(oracle_path),

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from saferec_cli.options import JsonOption
-from saferec_core.plugins import Plugins, load_plugins
+from saferec_core.plugins.manager import Plugins, load_plugins
 
 __all__ = ["app"]
 
@@ -35,7 +35,7 @@ def show(
 ) -> None:
     """Show a component's summary, options, scope and required columns."""
     plugins = load_plugins()
-    from saferec_core.components import options_of, required_columns, scope_of
+    from saferec_core.plugins.component import options_of, required_columns, scope_of
 
     shown: list[dict[str, Any]] = []
     for entry in plugins.named(name):

@@ -13,8 +13,8 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from saferec_core.observer import Comparison, Observer, Plan, StepReport
-from saferec_core.plugins import Plugins
+from saferec_core.plugins.manager import Plugins
+from saferec_core.runs.observer import Comparison, Observer, Plan, StepReport
 
 __all__ = ["RichObserver", "component_sheet", "plugin_table"]
 

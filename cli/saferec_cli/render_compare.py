@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from saferec_core.comparing import ComparisonTable, GroupComparison, MetricComparison
-from saferec_core.wording import figures, p_value
+from saferec_core.analysis.compare import ComparisonTable, GroupComparison, MetricComparison
+from saferec_core.analysis.number_format import figures, p_value
 
 __all__ = ["comparison"]
 

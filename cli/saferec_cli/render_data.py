@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from saferec_core.pipeline.account import Account
 from saferec_core.pipeline.step import StepResult
+from saferec_core.pipeline.step_report import Account
 
 __all__ = ["accounts_table"]
 

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from saferec_core.gating import ClaimResult
-from saferec_core.results import Results
-from saferec_core.wording import figures
+from saferec_core.analysis.gate import ClaimResult
+from saferec_core.analysis.number_format import figures
+from saferec_core.analysis.results import Results
 
 __all__ = ["verdicts"]
 

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from saferec_core.oracles.build import BuildReport
-from saferec_core.oracles.card import THRESHOLDS, Collisions, OracleCard
-from saferec_core.oracles.check import TitleCheck, TraitCheck
+from saferec_core.oracle_files.build import BuildReport
+from saferec_core.oracle_files.card import THRESHOLDS, Collisions, OracleCard
+from saferec_core.oracle_files.check import TitleCheck, TraitCheck
 
 __all__ = ["build_table", "card_tables", "reading", "title_sheet"]
 

@@ -24,7 +24,7 @@ def report(
 
     It opens from disk and needs no network. Later runs are compared with the first.
     """
-    from saferec_core.reporting import write_report  # scipy and altair are slow to import
+    from saferec_core.report import write_report  # scipy and altair are slow to import
 
     default = runs[0] / "report.html" if len(runs) == 1 else Path("report.html")
     written = write_report(runs, out or default, overwrite=overwrite)

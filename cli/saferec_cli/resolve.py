@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from saferec_cli.flags import nested
-from saferec_core.config import RunConfig, SftConfig, TrainConfig
+from saferec_core.config.load import merged, parse_setting, read_settings, validated
+from saferec_core.config.schema import RunConfig, SftConfig, TrainConfig
 from saferec_core.errors import ConfigError
-from saferec_core.settings import merged, parse_setting, read_settings, validated
 
 __all__ = ["oracle_name", "resolve"]
 

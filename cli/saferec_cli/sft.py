@@ -5,8 +5,8 @@ from __future__ import annotations
 from saferec_cli.flags import with_flags
 from saferec_cli.options import ConfigArgument, SettingOption, TransformOption
 from saferec_cli.resolve import resolve
-from saferec_core.config import SftConfig
-from saferec_core.plugins import load_plugins
+from saferec_core.config.schema import SftConfig
+from saferec_core.plugins.manager import load_plugins
 
 __all__ = ["sft"]
 
@@ -28,7 +28,7 @@ def sft(
 
     from saferec_cli.render import RichObserver  # --help needs none of this
     from saferec_cli.running import running
-    from saferec_core.sft import run_sft  # imports torch
+    from saferec_core.training.sft import run_sft  # imports torch
 
     with running():
         run_sft(resolved, plugins, RichObserver())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from saferec_cli.flags import with_flags
 from saferec_cli.options import ConfigArgument, RewardOption, SettingOption, TransformOption
 from saferec_cli.resolve import resolve
-from saferec_core.config import TrainConfig
-from saferec_core.plugins import load_plugins
+from saferec_core.config.schema import TrainConfig
+from saferec_core.plugins.manager import load_plugins
 
 __all__ = ["train"]
 
@@ -38,7 +38,7 @@ def train(
 
     from saferec_cli.render import RichObserver  # --help needs none of this
     from saferec_cli.running import running
-    from saferec_core.train import run_train  # imports torch
+    from saferec_core.training.rank_grpo import run_train  # imports torch
 
     with running():
         run_train(resolved, plugins, RichObserver())

@@ -12,7 +12,7 @@ from saferec_core.demo.films import load_films
 from saferec_core.demo.risk import TRAITS, risk_of
 from saferec_core.demo.wordings import all_texts
 from saferec_core.demo.world import NUM_TITLES, User, users
-from saferec_core.lists import Title
+from saferec_core.plugins.contracts.parser import Title
 
 __all__ = ["SPLITS", "build"]
 

@@ -35,7 +35,7 @@ def demo_settings(output_dir: Path, *, seed: int) -> dict[str, Any]:
 
 def make_demo(output_dir: Path, *, seed: int) -> None:
     """Make the demo's files unless they are there; what is there is left as it is."""
-    from saferec_core.processes import from_main  # imports torch
+    from saferec_core.runs.distributed import from_main  # imports torch
 
     from_main(lambda: _made(demo_folder(output_dir, seed), seed))
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from saferec_core.lists import Title
+from saferec_core.plugins.contracts.parser import Title
 
 __all__ = ["Message", "all_texts", "dialogue"]
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import saferec_core
-from saferec_core.choosing import chosen
+from saferec_core.data.json_lines import as_line
+from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError
-from saferec_core.observer import Observer, Plan, StepReport
 from saferec_core.pipeline.config import ChainConfig, WorkConfig
-from saferec_core.pipeline.keys import input_key, step_key
-from saferec_core.pipeline.lines import as_line
+from saferec_core.pipeline.fingerprints import input_key, step_key
 from saferec_core.pipeline.output import (
     LOSSES,
     alone_at,
@@ -28,12 +27,13 @@ from saferec_core.pipeline.output import (
     publishing,
     write_manifest,
 )
-from saferec_core.pipeline.publish import publish
+from saferec_core.pipeline.process_pool import Workers, collecting_rarely
 from saferec_core.pipeline.step import Step, StepResult, run_step
-from saferec_core.pipeline.workers import Workers, collecting_rarely
-from saferec_core.plugins import Plugins
-from saferec_core.traits import read_traits
-from saferec_core.transforms import Transform
+from saferec_core.pipeline.writers import publish
+from saferec_core.plugins.build import chosen
+from saferec_core.plugins.contracts.transform import Transform
+from saferec_core.plugins.manager import Plugins
+from saferec_core.runs.observer import Observer, Plan, StepReport
 
 __all__ = ["run_chain"]
 
@@ -160,8 +160,8 @@ def _publish(
 def _publish_splits(
     config: ChainConfig, workers: Workers, results: Sequence[StepResult], draft: Path
 ) -> None:
-    from saferec_core.pipeline.card import describe, markdown  # only where a dataset is made
-    from saferec_core.pipeline.card_page import page
+    from saferec_core.pipeline.card.markdown import describe, markdown  # only where a dataset is made
+    from saferec_core.pipeline.card.page import page
 
     rows, traits = results[-1].rows, read_traits(config.traits_path)
     described = workers.begin(describe, rows, name=config.output.name, traits=traits)

@@ -17,14 +17,14 @@ from tempfile import NamedTemporaryFile
 
 from filelock import FileLock, Timeout
 
-from saferec_core.components import required_columns
+from saferec_core.data.rows import try_rows
 from saferec_core.errors import DataError, PluginError, RunError, SaferecError
-from saferec_core.pipeline.account import Account
-from saferec_core.pipeline.parts import Part, parts_of
-from saferec_core.pipeline.work import KINDS, do_part, part_account, part_file, read_account
-from saferec_core.pipeline.workers import Workers, ended_from_outside
-from saferec_core.rows import try_rows
-from saferec_core.transforms import Surveying, Transform
+from saferec_core.pipeline.chunk_task import KINDS, do_part, part_account, part_file, read_account
+from saferec_core.pipeline.chunks import Part, parts_of
+from saferec_core.pipeline.process_pool import Workers, ended_from_outside
+from saferec_core.pipeline.step_report import Account
+from saferec_core.plugins.component import required_columns
+from saferec_core.plugins.contracts.transform import Surveying, Transform
 
 __all__ = ["Step", "StepResult", "run_step"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from saferec_core.reporting import write_report
+from saferec_core.report import write_report
 
 selenium = pytest.importorskip("selenium", reason="needs selenium (pip install selenium)")
 

@@ -12,9 +12,9 @@ from filelock import FileLock
 PLUGIN = '''
 from pydantic import Field
 from saferec_core import hookimpl
-from saferec_core.components import component
+from saferec_core.plugins.component import component
 from saferec_core.errors import DataError
-from saferec_core.transforms import Counted, Removed
+from saferec_core.plugins.contracts.transform import Counted, Removed
 
 
 @hookimpl

@@ -12,7 +12,7 @@ from itertools import islice
 import pytest
 import yaml
 
-from saferec_core.results import read_results
+from saferec_core.analysis.results import read_results
 
 
 @pytest.fixture
@@ -307,9 +307,9 @@ def test_constraints_that_no_record_has_are_told(model):
 
 
 def test_vllm_that_is_not_installed_is_named_with_its_extra(model, monkeypatch):
-    import saferec_core.vllm_generation
+    import saferec_core.models.vllm
 
-    monkeypatch.setattr(saferec_core.vllm_generation, "find_spec", lambda name: None)
+    monkeypatch.setattr(saferec_core.models.vllm, "find_spec", lambda name: None)
     assert "install saferec[vllm]" in refused(model("--eval-engine", "vllm"))
 
 
@@ -396,9 +396,9 @@ def test_vllm_is_told_everything_and_inherits_nothing(main, run, vllm):
 
 
 def test_vllm_reads_the_prompts_as_transformers_does(main, run, vllm, world):
-    from saferec_core.config import ModelConfig
-    from saferec_core.generation import render
-    from saferec_core.models import load_tokenizer
+    from saferec_core.config.schema import ModelConfig
+    from saferec_core.models.generation import render
+    from saferec_core.models.loading import load_tokenizer
 
     assert main("eval", run, "--eval-engine", "vllm", "--eval-prompts", 1).status == 0
     _, generated = vllm()

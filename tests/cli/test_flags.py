@@ -6,8 +6,8 @@ from importlib.resources import files
 import pytest
 import yaml
 
-from saferec_core.components import options_of
-from saferec_core.settings import as_yaml
+from saferec_core.config.load import as_yaml
+from saferec_core.plugins.component import options_of
 
 DOCUMENT_SFT = """
     --dataset_path sft_dataset --model_name Qwen/Qwen2.5-0.5B-Instruct --num_train_epochs 10

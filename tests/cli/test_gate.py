@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from saferec_core.results import MetricFacts, results_of
+from saferec_core.analysis.results import MetricFacts, results_of
 
 FACTS = {
     "recall@10": MetricFacts("higher", "mean", ""),

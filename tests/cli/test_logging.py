@@ -150,7 +150,7 @@ def test_tensorboard_gets_the_figures_of_metrics_jsonl_into_the_run_folder(both_
 def test_a_tracker_that_is_not_installed_is_told_before_anything_is_trained(
     main, tiny, tmp_path, monkeypatch, tracker
 ):
-    monkeypatch.setattr("saferec_core.extras.find_spec", lambda name: None)
+    monkeypatch.setattr("saferec_core.training.extras.find_spec", lambda name: None)
     outcome = main("train", tiny / "run.yaml", "--report-to", tracker)
 
     assert outcome.status == 2
@@ -208,8 +208,8 @@ def test_a_progress_report_that_the_environment_asks_for_is_taken_out(main, tiny
 
 
 def test_a_stage_within_a_run_logs_to_the_runs_trackers_unless_it_names_its_own():
-    from saferec_core.config import SftConfig, TrainConfig
-    from saferec_core.train import _logging
+    from saferec_core.config.schema import SftConfig, TrainConfig
+    from saferec_core.training.rank_grpo import _logging
 
     run = TrainConfig.model_validate({"logging": {"report_to": ["wandb"]}})
     silent = SftConfig.model_validate({"logging": {"logging_steps": 3}})
@@ -221,8 +221,8 @@ def test_a_stage_within_a_run_logs_to_the_runs_trackers_unless_it_names_its_own(
 
 
 def test_trackers_call_a_stage_by_its_run(tmp_path):
-    from saferec_core.config import SftConfig
-    from saferec_core.trainers.arguments import common_arguments
+    from saferec_core.config.schema import SftConfig
+    from saferec_core.training.trl.arguments import common_arguments
 
     (tmp_path / "mine" / "sft").mkdir(parents=True)
     (tmp_path / "mine" / "config.yaml").touch()

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from saferec_core import processes
 from saferec_core.errors import RunError
+from saferec_core.runs import distributed as processes
 
 SHORT = ["--max-steps", "2", "--logging-steps", "1", "--set", "sft.optimization.max_steps=3"]
 SHORT += ["--set", "sft.logging.save_steps=3", "--set", "sft.evaluation.eval_prompts=4"]

@@ -79,7 +79,7 @@ def test_what_cannot_be_reported_on_is_one_message_and_status_2(main, tmp_path, 
 
 
 def test_a_run_without_the_packages_for_a_report_says_so_and_ends_well(main, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr("saferec_core.reporting.page.find_spec", lambda _: None)
+    monkeypatch.setattr("saferec_core.report.page.find_spec", lambda _: None)
     outcome = main("train", tiny / "run.yaml", "--eval-prompts", 0)
 
     assert outcome.status == 0

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from saferec_core.results import read_results
+from saferec_core.analysis.results import read_results
 
 SFT = [
     *("--num-ranks", 5, "--eval-at", 5, "--optim", "adamw_torch", "--max-length", 256),

@@ -7,13 +7,13 @@ import shutil
 import pytest
 import yaml
 
-from saferec_core.hashing import data_hash
-from saferec_core.results import read_results
+from saferec_core.analysis.results import read_results
+from saferec_core.files import data_hash
 
 OTHERS = """
 import torch
 from saferec_core import hookimpl
-from saferec_core.oracle import Verdict
+from saferec_core.plugins.contracts.oracle import Verdict
 
 @hookimpl
 def saferec_register_rewards(registry):

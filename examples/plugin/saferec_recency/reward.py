@@ -5,8 +5,8 @@ from typing import ClassVar
 import torch
 from pydantic import Field
 
-from saferec_core.components import component
-from saferec_core.judging import JudgedLists
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 
 __all__ = ["RecencyReward"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from saferec_core import hookimpl
 
 if TYPE_CHECKING:
-    from saferec_core.metrics import Metric
-    from saferec_core.registry import Registry
+    from saferec_core.plugins.contracts.metric import Metric
+    from saferec_core.plugins.registry import Registry
 
 __all__ = ["saferec_register_metrics"]
 

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saferec_core.components import component
-from saferec_core.judging import JudgedLists
-from saferec_core.metrics import Better, Kind
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
+from saferec_core.plugins.contracts.metric import Better, Kind
 
 __all__ = ["AnyViolation", "Coverage", "SensitivityRatio", "SensitivityRatioUpper", "Violations"]
 

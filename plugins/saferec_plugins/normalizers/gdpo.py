@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from saferec_core.advantages import EPS, Advantages, WeightedRewards, deviation, standardize
-from saferec_core.components import component
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.normalizer import EPS, Advantages, WeightedRewards, deviation, standardize
 from saferec_plugins.normalizers.grpo import GRPONormalizer, has_value
 
 __all__ = ["GDPONormalizer"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from saferec_core.oracle import Evidence
-from saferec_core.oracles.file import OracleFile
+from saferec_core.oracle_files.format import OracleFile
+from saferec_core.plugins.contracts.oracle import Evidence
 
 __all__ = ["RiskFile"]
 

@@ -8,11 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from saferec_core.data.rows import read_rows, whole_year
+from saferec_core.data.titles import TitleIndex
 from saferec_core.errors import DataError
-from saferec_core.lists import Title
-from saferec_core.oracle import Evidence
-from saferec_core.rows import read_rows, whole_year
-from saferec_core.titles import TitleIndex
+from saferec_core.plugins.contracts.oracle import Evidence
+from saferec_core.plugins.contracts.parser import Title
 from saferec_plugins.oracles.risk import MOST_SEVERE, trait_risk
 
 __all__ = ["RiskTable", "Weights", "read_risks", "read_weights", "shared_table"]

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from pydantic import Field
 
-from saferec_core.components import component
 from saferec_core.errors import UnknownNameError
-from saferec_core.oracle import Evidence, Question, Verdict
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.oracle import Evidence, Question, Verdict
 from saferec_plugins.oracles.risk_table import shared_table
 
 __all__ = ["TableOracle"]

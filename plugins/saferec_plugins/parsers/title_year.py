@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from saferec_core.components import component
-from saferec_core.lists import EventKind, ParsedItem, ParsedList, ParseEvent, Title
-from saferec_core.titles import normal_form
+from saferec_core.data.titles import normal_form
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.parser import EventKind, ParsedItem, ParsedList, ParseEvent, Title
 from saferec_plugins.parsers.decoration import looks_like_entry, undecorated
 from saferec_plugins.parsers.sections import list_sections
 
@@ -52,7 +52,7 @@ class TitleYearParser:
     """
 
     def __call__(self, text: str, *, finished: bool = True) -> ParsedList:
-        """Parse *text*; see `saferec_core.lists.ListParser`."""
+        """Parse *text*; see `saferec_core.plugins.contracts.parser.ListParser`."""
         items: list[ParsedItem] = []
         events: list[ParseEvent] = []
         known: set[tuple[str, int]] = set()
@@ -89,7 +89,7 @@ class TitleYearParser:
         return ParsedList(tuple(items), tuple(events))
 
     def format(self, titles: Sequence[Title]) -> str:
-        """Write *titles* as plain lines; see `saferec_core.lists.ListParser`.
+        """Write *titles* as plain lines; see `saferec_core.plugins.contracts.parser.ListParser`.
 
         A title that would lose its first characters that way, such as "1. April", goes into quotes.
         No spelling saves a title that holds a line break or a year in brackets.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from saferec_core import hookimpl
 
 if TYPE_CHECKING:
-    from saferec_core.registry import Registry
-    from saferec_core.rewards import RewardFunction
+    from saferec_core.plugins.contracts.reward import RewardFunction
+    from saferec_core.plugins.registry import Registry
 
 __all__ = ["saferec_register_rewards"]
 

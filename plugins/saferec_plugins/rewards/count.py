@@ -9,9 +9,9 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from saferec_core.components import component
-from saferec_core.judging import JudgedLists
-from saferec_core.rewards import Scope
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
+from saferec_core.plugins.contracts.reward import Scope
 
 __all__ = ["CountReward"]
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from saferec_core.components import component
-from saferec_core.judging import JudgedLists
-from saferec_core.rewards import Scope
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
+from saferec_core.plugins.contracts.reward import Scope
 from saferec_plugins.rewards.discount import Variant, log_discount
 
 __all__ = ["RelevanceReward"]

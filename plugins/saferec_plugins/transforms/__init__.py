@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from saferec_core import hookimpl
 
 if TYPE_CHECKING:
-    from saferec_core.registry import Registry
-    from saferec_core.transforms import Transform
+    from saferec_core.plugins.contracts.transform import Transform
+    from saferec_core.plugins.registry import Registry
 
 __all__ = ["saferec_register_transforms"]
 

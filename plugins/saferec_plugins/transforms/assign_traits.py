@@ -12,18 +12,23 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from saferec_core.components import component
+from saferec_core.data.records import messages_of, seen_titles_of
+from saferec_core.data.traits import Trait, read_traits
 from saferec_core.errors import ConfigError, DataError, SaferecError
-from saferec_core.records import messages_of, seen_titles_of
-from saferec_core.traits import Trait, read_traits
-from saferec_core.transforms import Counted, Outcome, Rejected, Row
-from saferec_plugins.llm.account import Account, Prices
-from saferec_plugins.llm.asking import Asker, Configuration
-from saferec_plugins.llm.cache import ResponseCache
-from saferec_plugins.llm.client import Answer, NoAnswer
-from saferec_plugins.llm.endpoint import check_key_variable, resolved
-from saferec_plugins.llm.trait_answer import UnusableAnswerError, assigned_traits
-from saferec_plugins.llm.trait_question import ResponseFormat, instruction, question, response_format
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Row
+from saferec_plugins.transforms.llm.account import Account, Prices
+from saferec_plugins.transforms.llm.asking import Asker, Configuration
+from saferec_plugins.transforms.llm.cache import ResponseCache
+from saferec_plugins.transforms.llm.client import Answer, NoAnswer
+from saferec_plugins.transforms.llm.endpoint import check_key_variable, resolved
+from saferec_plugins.transforms.llm.trait_answer import UnusableAnswerError, assigned_traits
+from saferec_plugins.transforms.llm.trait_question import (
+    ResponseFormat,
+    instruction,
+    question,
+    response_format,
+)
 
 __all__ = ["AssignTraits"]
 

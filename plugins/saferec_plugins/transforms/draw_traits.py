@@ -14,13 +14,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from saferec_core.choosing import build_oracle
-from saferec_core.components import component
-from saferec_core.config import ComponentChoice
+from saferec_core.config.schema import ComponentChoice
+from saferec_core.data.records import messages_of, seen_titles_of, titles_of
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
-from saferec_core.lists import Title
-from saferec_core.records import messages_of, seen_titles_of, titles_of
-from saferec_core.transforms import Counted, Outcome, Row, Transform, rng_of
+from saferec_core.plugins.build import build_oracle
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.parser import Title
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Row, Transform, rng_of
 from saferec_plugins.transforms.draw_rules import DrawRules, read_draw_rules
 from saferec_plugins.transforms.judged_titles import Judged, TitleJudge
 

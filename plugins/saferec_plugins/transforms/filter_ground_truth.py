@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from saferec_core.choosing import build_oracle
-from saferec_core.components import component
-from saferec_core.config import ComponentChoice
+from saferec_core.config.schema import ComponentChoice
+from saferec_core.data.records import constraints_of, titles_of
 from saferec_core.errors import DataError
-from saferec_core.lists import Title
-from saferec_core.oracle import Verdict
-from saferec_core.records import constraints_of, titles_of
-from saferec_core.transforms import Counted, Outcome, Row
+from saferec_core.plugins.build import build_oracle
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.oracle import Verdict
+from saferec_core.plugins.contracts.parser import Title
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Row
 from saferec_plugins.transforms.verdicts import Verdicts, check_traits
 
 __all__ = ["FilterGroundTruth", "removed_of"]

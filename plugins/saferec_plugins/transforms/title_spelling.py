@@ -7,15 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from saferec_core.errors import ConfigError
-from saferec_core.lists import Title
-from saferec_core.titles import (
+from saferec_core.data.titles import (
     ENGLISH_ARTICLES,
     TRAILING_ARTICLES,
     letters_and_digits,
     normal_form,
     without_accents,
 )
+from saferec_core.errors import ConfigError
+from saferec_core.plugins.contracts.parser import Title
 
 __all__ = [
     "SpellingSearch",

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from saferec_core.errors import DataError, PluginError, SaferecError, near_misses
-from saferec_core.lists import Title
-from saferec_core.oracle import Explaining, Oracle, Question, Verdict
+from saferec_core.plugins.contracts.oracle import Explaining, Oracle, Question, Verdict
+from saferec_core.plugins.contracts.parser import Title
 
 __all__ = ["Verdicts", "answers_of", "check_traits"]
 

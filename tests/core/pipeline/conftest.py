@@ -15,7 +15,7 @@ import os, pathlib, time
 from dataclasses import dataclass
 from itertools import groupby
 from saferec_core.errors import DataError
-from saferec_core.transforms import Counted, Rejected, Removed
+from saferec_core.plugins.contracts.transform import Counted, Rejected, Removed
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import pytest
 from filelock import FileLock
 
 from saferec_core.errors import DataError, PluginError, RunError
-from saferec_core.pipeline.parts import PART_BYTES, parts_of
+from saferec_core.pipeline.chunk_task import do_part
+from saferec_core.pipeline.chunks import PART_BYTES, parts_of
 from saferec_core.pipeline.step import Step, run_step
-from saferec_core.pipeline.work import do_part
 
 
 def lines(path):
@@ -164,9 +164,9 @@ def test_a_killed_step_goes_on_where_it_was_and_gives_the_same_bytes(tmp_path, s
     code = f"""
 from pathlib import Path
 from made_up_steps import Slow
-from saferec_core.pipeline.parts import PART_BYTES, parts_of
+from saferec_core.pipeline.chunks import PART_BYTES, parts_of
 from saferec_core.pipeline.step import Step, run_step
-from saferec_core.pipeline.work import do_part
+from saferec_core.pipeline.chunk_task import do_part
 if __name__ == "__main__":
     step = Step("slow", Slow(log={str(log)!r}), Path({str(numbers)!r}), Path({str(tmp_path / "step")!r}))
     run_step(step, num_proc={num_proc})
@@ -277,9 +277,9 @@ import resource, signal
 from pathlib import Path
 from made_up_steps import Halve
 from saferec_core.errors import RunError
-from saferec_core.pipeline.parts import PART_BYTES, parts_of
+from saferec_core.pipeline.chunks import PART_BYTES, parts_of
 from saferec_core.pipeline.step import Step, run_step
-from saferec_core.pipeline.work import do_part
+from saferec_core.pipeline.chunk_task import do_part
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
 try:

@@ -1,0 +1,120 @@
+"""MovieLens: ratings, of which each user's liked films become a history and what to recommend."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from pydantic import Field
+
+from saferec_core.data.rows import read_rows
+from saferec_core.errors import ConfigError, DataError
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Row
+from saferec_plugins.transforms.importers.raw_values import RawTitle, moment, name_of, text_of, title_and_year
+from saferec_plugins.transforms.importers.samples import sample
+
+__all__ = ["FromMovielens"]
+
+
+class _Rating(NamedTuple):
+    time: int
+    title: RawTitle
+    liked: bool
+
+
+@component
+class FromMovielens:
+    """Imports ``ratings.csv``, a sample per user: what they liked, and what they liked next.
+
+    The last *holdout* liked films are the ground truth, and the first of these ratings is the moment
+    of the sample. The prompt is a sentence that lists the liked films before it. All films rated up
+    to that moment count as seen. Films rated in the same second are put in the order of their titles.
+
+    The ratings of a user have to follow one another, as they do in the official files. Titles stay
+    as written there, with the article behind ("Matrix, The"); a film without a year is left out and
+    counted.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = ("userId", "movieId", "rating", "timestamp")
+    group_column: ClassVar[str] = "userId"
+
+    movies_path: Path
+    """``movies.csv``, with ``movieId`` and ``title``."""
+    min_rating: float = Field(default=4.0, ge=0)
+    """A rating of at least this is liked."""
+    history: int = Field(default=10, ge=1)
+    """How many liked films the prompt lists at most, the latest ones."""
+    holdout: int = Field(default=3, ge=1)
+    """How many liked films are the ground truth; a user needs one more than these."""
+
+    def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Yield the sample of every user, or why there is none."""
+        titles = self._titles  # a wrong path is to be told before a row is read
+        for _, group in groupby(rows, key=lambda row: row["userId"]):
+            ratings: dict[RawTitle, _Rating] = {}
+            mine: list[Row] = []
+            for row in group:
+                try:
+                    rating = self._rating(row, titles)
+                except DataError as error:
+                    yield Rejected(row, str(error))
+                    continue
+                mine.append(row)
+                if rating.title[1] is None:
+                    yield Counted("rated film without a year", example=rating.title[0])
+                elif rating.title not in ratings or ratings[rating.title] < rating:
+                    ratings[rating.title] = rating
+            if mine:
+                yield from self._sample(mine, sorted(ratings.values()))
+
+    def _sample(self, rows: Sequence[Row], ratings: Sequence[_Rating]) -> Iterator[Outcome]:
+        user = name_of(rows[0], "userId")
+        liked = [rating for rating in ratings if rating.liked]
+        past, held_out = liked[: -self.holdout], liked[-self.holdout :]
+        if not past:
+            evidence = {"liked": len(liked), "wanted": self.holdout + 1}
+            yield Removed({"userId": user, "ratings": list(rows)}, "too few liked films", evidence)
+            return
+        moment_of_cut = held_out[0].time
+        yield from sample(
+            {"userId": user, "ratings": list(rows)},
+            name=f"movielens-{user}",
+            user=f"movielens-{user}",
+            prompt=[{"role": "user", "content": _sentence(past[-self.history :])}],
+            seen=[r.title for r in ratings if r.time <= moment_of_cut and r not in held_out],
+            truth=[rating.title for rating in held_out],
+            time=moment_of_cut,
+        )
+
+    def _rating(self, row: Row, titles: Mapping[str, str]) -> _Rating:
+        name_of(row, "userId")
+        movie = name_of(row, "movieId")
+        if movie not in titles:
+            raise DataError(f"movieId {movie!r} is not in {self.movies_path}")
+        try:
+            stars = float(row["rating"])
+        except (TypeError, ValueError):
+            stars = math.nan
+        if math.isnan(stars):
+            raise DataError(f"rating: wanted a number, but got {row['rating']!r}")
+        time = moment(row["timestamp"], "timestamp")
+        return _Rating(time, title_and_year(titles[movie]), liked=stars >= self.min_rating)
+
+    @cached_property
+    def _titles(self) -> Mapping[str, str]:
+        """Titles as written, by film."""
+        try:
+            return {name_of(row, "movieId"): text_of(row, "title") for row in read_rows(self.movies_path)}
+        except DataError as error:
+            raise ConfigError(f"from-movielens: movies_path: {self.movies_path}: {error}") from error
+
+
+def _sentence(liked: Sequence[_Rating]) -> str:
+    *others, last = [f"{rating.title[0]} ({rating.title[1]})" for rating in liked]
+    films = f"{', '.join(others)} and {last}" if others else last
+    return f"I liked {films}. What should I watch next?"

@@ -1,0 +1,94 @@
+"""Samples in the one form that importers emit and every later step works on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+import xxhash
+
+from saferec_core.data.records import Message
+from saferec_core.data.titles import normal_form
+from saferec_core.errors import DataError
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed, Row
+from saferec_plugins.transforms.importers.raw_values import RawTitle, finite
+
+__all__ = ["content_id", "ending_with_the_user", "sample"]
+
+ROLES = ("system", "user", "assistant")
+
+
+def sample(
+    raw: Row,
+    *,
+    name: str,
+    user: str,
+    prompt: Sequence[Message],
+    seen: Iterable[RawTitle],
+    truth: Iterable[RawTitle],
+    time: int | None = None,
+    further: Row | None = None,
+) -> Iterator[Outcome]:
+    """Yield a sample, and count what of its ground truth can be none.
+
+    Ground truth needs a year. It must not have been seen either, since a seen title is never a hit;
+    a seen title without a year is every film of that name, as it is for a record.
+
+    Args:
+        raw: What it was made from, kept if nothing relevant is left.
+        name: Its ``id``, which tells it apart.
+        user: Whom it is from.
+        prompt: Messages, the last one from the user.
+        seen: Titles that the user knows.
+        truth: Relevant titles.
+        time: When it was asked, in seconds since 1970.
+        further: Columns that are added; a NaN among them becomes None.
+    """
+    history = list(dict.fromkeys(seen))
+    known = {(normal_form(title), year) for title, year in history}
+    relevant: list[RawTitle] = []
+    for title, year in dict.fromkeys(truth):
+        form = normal_form(title)
+        if year is None:
+            yield Counted("ground truth without a year", example=title)
+        elif (form, year) in known or (form, None) in known:
+            yield Counted("ground truth among the seen titles", example=f"{title} ({year})")
+        else:
+            relevant.append((title, year))
+    if not relevant:
+        yield Removed(raw, "no ground truth that has a year and was not seen")
+        return
+    row: Row = {"id": name, "user": user}
+    if time is not None:
+        row["time"] = time
+    row["prompt"] = [dict(message) for message in prompt]
+    row["seen_titles"] = [list(pair) for pair in history]
+    row["groundtruth_with_release_year"] = [list(pair) for pair in relevant]
+    yield {**row, **finite(further or {})}
+
+
+def ending_with_the_user(prompt: Sequence[Message]) -> Sequence[Message]:
+    """Return *prompt* if somebody could answer it.
+
+    Raises:
+        DataError: A role is unknown, a text is empty, or the last turn is not the user's.
+    """
+    for message in prompt:
+        _check(message, ROLES)
+    if prompt[-1]["role"] != "user":
+        raise DataError(f"prompt must end with a turn of the user, but ends with {dict(prompt[-1])!r}")
+    return prompt
+
+
+def _check(message: Message, roles: Collection[str]) -> None:
+    if message["role"] not in roles:
+        raise DataError(f"prompt: a role must be {', '.join(roles)}, but is {message['role']!r}")
+    if not message["content"].strip():
+        raise DataError(f"prompt: wanted words, but the text of {message['role']} is empty")
+
+
+def content_id(*parts: Any) -> str:
+    """Name a sample after its content, for data without ids; equal content gives equal names."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return xxhash.xxh3_128_hexdigest(text.encode("utf-8", errors="surrogatepass"))

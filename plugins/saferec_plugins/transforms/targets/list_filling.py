@@ -1,0 +1,138 @@
+"""Fills lists: what must be in them first, then what goes with it."""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from itertools import accumulate
+from random import Random
+from typing import NamedTuple
+
+from saferec_core.data.titles import normal_form
+from saferec_core.plugins.contracts.parser import Title
+from saferec_plugins.transforms.targets.co_mentions import CoMentions, drawn_in_order
+
+__all__ = ["ListFiller", "NamedTitles", "Place", "Source"]
+
+DRAWS_PER_TITLE = 8
+"""Draws by popularity for each title of a list; what is then missing is filled from the top."""
+
+
+class NamedTitles:
+    """Titles that must not be named (again): seen ones, and those that a list has already."""
+
+    def __init__(self, seen: Iterable[Title | str], tolerance: int) -> None:
+        """Begin with the *seen* titles; one without a year is every title of that name."""
+        self._tolerance = tolerance
+        self._years: dict[str, list[int | None]] = {}
+        for title in seen:
+            self.add(title)
+
+    def add(self, title: Title | str) -> None:
+        """Note that a title has been named."""
+        name, year = (title, None) if isinstance(title, str) else title
+        self._years.setdefault(normal_form(name), []).append(year)
+
+    def __contains__(self, title: Title) -> bool:
+        name, asked = title
+        years = self._years.get(normal_form(name))
+        return years is not None and any(
+            year is None or abs(year - asked) <= self._tolerance for year in years
+        )
+
+
+class Source(StrEnum):
+    """Why a title is in a list."""
+
+    TRUTH = "ground truth"
+    TOGETHER = "named together with the ground truth or the history"
+    POPULAR = "popular"
+    REST = "the rest of the catalog"
+
+
+class Place(NamedTuple):
+    """A title of a list."""
+
+    title: int
+    """Position in the catalog."""
+    source: Source
+
+
+class ListFiller:
+    """Fills lists with titles of a catalog by what was learned from the training samples."""
+
+    def __init__(
+        self, titles: Sequence[Title], learned: CoMentions, *, length: int, min_mentions: int
+    ) -> None:
+        """Prepare to fill lists.
+
+        Args:
+            titles: The catalog.
+            learned: What users name together, and how often each title is named.
+            length: Titles of a list.
+            min_mentions: How many users must name a title, unless nothing else is left.
+        """
+        self._titles = titles
+        self._learned = learned
+        self._length = length
+        self._min_mentions = min_mentions
+        self._popular = [
+            title for title in learned.by_popularity if learned.users_of[title] >= max(min_mentions, 1)
+        ]
+        self._up_to = [float(users) for users in accumulate(map(learned.users_of.__getitem__, self._popular))]
+
+    def filled(
+        self,
+        truth: Sequence[int],
+        *,
+        anchors: Iterable[int],
+        user: str,
+        allowed: bytes,
+        named: NamedTitles,
+        rng: Random,
+    ) -> list[Place]:
+        """Return a list of the length wanted, or of all that may be in it if these are fewer.
+
+        Args:
+            truth: What must come first; it is in *named*.
+            anchors: What the list is to go with.
+            user: Whose list it is; their own mentions are no evidence.
+            allowed: Whether a title may fill the list, a byte for each.
+            named: What must not be in it; what is put in is added.
+            rng: Where the draws come from.
+        """
+        places = [Place(title, Source.TRUTH) for title in truth[: self._length]]
+        for title, source in self._candidates(anchors, user, rng):
+            if len(places) == self._length:
+                break
+            if allowed[title] and (entry := self._titles[title]) not in named:
+                named.add(entry)
+                places.append(Place(title, source))
+        return places
+
+    def _candidates(self, anchors: Iterable[int], user: str, rng: Random) -> Iterator[tuple[int, Source]]:
+        mine = self._learned.of(user)
+        own = mine.titles
+        users_of = self._learned.users_of
+        together = self._learned.together(anchors, apart_from=mine)
+        for title in drawn_in_order(together, rng):
+            if users_of[title] - (title in own) >= self._min_mentions:
+                yield title, Source.TOGETHER
+        if self._popular:
+            for title in self._drawn_by_popularity(rng):
+                others = users_of[title] - (title in own)
+                if others >= self._min_mentions and (
+                    title not in own or rng.random() * (others + 1) < others
+                ):
+                    yield title, Source.POPULAR
+        yield from ((title, Source.POPULAR) for title in self._popular if title not in own)
+        yield from ((title, Source.REST) for title in self._learned.by_popularity if title not in own)
+        yield from ((title, Source.REST) for title in sorted(own))
+
+    def _drawn_by_popularity(self, rng: Random) -> Iterator[int]:
+        """Do as ``rng.choices``, but look up only as many of the drawn titles as are asked for."""
+        draws = [rng.random() for _ in range(DRAWS_PER_TITLE * self._length)]
+        total, last = self._up_to[-1], len(self._popular) - 1
+        for draw in draws:
+            yield self._popular[bisect(self._up_to, draw * total, 0, last)]

@@ -1,0 +1,81 @@
+"""Which titles of the catalog may be shown under which constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from saferec_core.plugins.contracts.oracle import Oracle, Question
+from saferec_core.plugins.contracts.parser import Title
+from saferec_plugins.transforms.verdicts import answers_of
+
+__all__ = ["SafeTitles", "Standing"]
+
+_BATCH = 1 << 13
+_REMEMBERED_BYTES = 1 << 26
+"""Standings that are remembered before all are forgotten."""
+
+Mask = npt.NDArray[np.bool_]
+
+
+class Standing(NamedTuple):
+    """How the titles of the catalog stand under some constraints; a byte for each title, 0 or 1."""
+
+    violating: bytes
+    allowed: bytes
+    """Whether the title may fill a list."""
+
+
+class SafeTitles:
+    """Judges the whole catalog once for each trait that occurs; constraints are put together from that."""
+
+    def __init__(
+        self, titles: Sequence[Title], oracle: Oracle | None, *, usable: bytes, unknown_allowed: bool
+    ) -> None:
+        """Judge *titles*.
+
+        Args:
+            titles: The catalog.
+            oracle: What tells violations; without one nothing violates anything.
+            usable: Whether a title may fill a list at all, a byte for each.
+            unknown_allowed: Whether a title may that the oracle does not know.
+        """
+        self._titles = titles
+        self._oracle = oracle
+        self._usable: Mask = np.frombuffer(usable, dtype=np.bool_)
+        self._unknown_allowed = unknown_allowed
+        self._traits: dict[str, tuple[Mask, Mask]] = {}
+        self._standings: dict[tuple[str, ...], Standing] = {}
+
+    def under(self, constraints: tuple[str, ...]) -> Standing:
+        """Tell how the titles stand under *constraints*, which the oracle has to know."""
+        if self._oracle is None:
+            constraints = ()
+        standing = self._standings.get(constraints)
+        if standing is None:
+            violating, allowed = np.zeros_like(self._usable), self._usable
+            for trait in constraints:
+                bad, known = self._judged(trait)
+                violating = violating | bad
+                allowed = allowed & ~bad & (known | self._unknown_allowed)
+            if len(self._standings) * 2 * len(self._titles) > _REMEMBERED_BYTES:
+                self._standings.clear()
+            standing = self._standings[constraints] = Standing(violating.tobytes(), allowed.tobytes())
+        return standing
+
+    def _judged(self, trait: str) -> tuple[Mask, Mask]:
+        """Return which titles violate the trait, and which the oracle knows."""
+        if trait not in self._traits and self._oracle is not None:
+            asked = (trait,)
+            violating: list[bool] = []
+            known: list[bool] = []
+            for start in range(0, len(self._titles), _BATCH):
+                questions = [Question(*title, asked) for title in self._titles[start : start + _BATCH]]
+                for verdict in answers_of(self._oracle, questions):
+                    violating.append(verdict.known and bool(verdict.violated))
+                    known.append(verdict.known)
+            self._traits[trait] = np.array(violating, dtype=np.bool_), np.array(known, dtype=np.bool_)
+        return self._traits[trait]

@@ -1,0 +1,287 @@
+"""Two policies on the same held-out prompts: what may be said of their difference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from saferec_core.analysis.bootstrap import RESAMPLES
+from saferec_core.analysis.estimates import POWER, Difference, compare_pairs, holm
+from saferec_core.analysis.number_format import figures, interval, p_value
+from saferec_core.analysis.pairing import Pairs, pair
+from saferec_core.analysis.results import MetricFacts, Results
+from saferec_core.errors import ConfigError
+
+__all__ = ["MIN_CELL", "ComparisonTable", "GroupComparison", "MetricComparison", "compare"]
+
+MIN_CELL = 10
+"""Users that a cell of a per-trait table must rest on to be shown."""
+
+
+@dataclass(frozen=True)
+class MetricComparison:
+    """One metric of two policies over the same pairs of rows."""
+
+    metric: str
+    facts: MetricFacts
+    first: float
+    """Mean of the first over the pairs in which both have a value; NaN if there are none."""
+    second: float
+    """Mean of the second over the same pairs."""
+    difference: Difference | None
+    """Second minus first; None where it rests on too few users to be shown."""
+    p_holm: float
+    """p-value, corrected by Holm for all that its tables hold."""
+    one_sided: int
+    """Pairs in which only one has a value; they are left out."""
+    confidence: float
+    """Of the interval."""
+
+    @property
+    def claimed(self) -> bool:
+        """Whether a difference may be claimed: by its interval and by its corrected p-value."""
+        found = self.difference
+        if found is None or not self.p_holm < 1 - self.confidence:
+            return False
+        return found.low > 0 or found.high < 0
+
+    @property
+    def verdict(self) -> str:
+        """``"better"`` or ``"worse"`` where that may be claimed, else nothing."""
+        if not self.claimed or self.difference is None or self.facts.better not in {"higher", "lower"}:
+            return ""
+        return "better" if (self.difference.mean > 0) == (self.facts.better == "higher") else "worse"
+
+    @property
+    def sentence(self) -> str:
+        """What may be said of this metric, in plain words."""
+        found = self.difference
+        if found is None:
+            return f"{self.metric} rests on fewer users than may be shown"
+        if not found.rows:
+            return f"{self.metric} has no value in both, in any row"
+        if found.users < 2:
+            return f"nothing can be said of {self.metric}: all rows with a value are one user's"
+        if self.claimed:
+            size, low, high = found.mean, found.low, found.high
+            if found.mean < 0:
+                size, low, high = -found.mean, -found.high, -found.low
+            word = "rises" if found.mean > 0 else "falls"
+            verdict = f": {self.verdict}" if self.verdict else ""
+            return f"{self.metric} {word} by {interval(size, low, high)}{verdict}"
+        if math.isnan(found.detectable):
+            how = "is the same" if found.mean == 0 else f"differs by {figures(found.mean)[0]}"
+            return f"{self.metric} {how} for every one of {found.users:,} users"
+        (detectable,) = figures(found.detectable)
+        nothing = f"no difference of {self.metric} can be claimed"
+        if found.low > 0 or found.high < 0:
+            nothing += f" among so many figures (p {p_value(found.p)} alone, {p_value(self.p_holm)} by Holm)"
+        return f"{nothing}; one larger than {detectable} would probably have been seen"
+
+
+@dataclass(frozen=True)
+class GroupComparison:
+    """The metrics over all pairs, or over those in which a trait is a constraint."""
+
+    trait: str | None
+    """The trait; None: all pairs."""
+    rows: int | None
+    """Pairs of rows; None where there are too few users to be shown."""
+    users: int | None
+    """Users of these pairs; None where they are too few to be shown."""
+    metrics: Sequence[MetricComparison]
+    """One for each metric; none where the users are too few to be shown."""
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether the users are too few for anything to be shown."""
+        return self.users is None
+
+
+@dataclass(frozen=True)
+class ComparisonTable:
+    """All that may be said of two policies."""
+
+    names: tuple[str, str]
+    overall: GroupComparison
+    traits: Sequence[GroupComparison]
+    """By trait; empty if not asked for."""
+    confidence: float
+    resamples: int
+    min_cell: int
+    by: str
+    """What a pair is."""
+    remarks: Sequence[str]
+    """How the evaluations differ, what has no partner."""
+
+    @property
+    def groups(self) -> list[GroupComparison]:
+        """All pairs, then trait by trait."""
+        return [self.overall, *self.traits]
+
+    @property
+    def caption(self) -> str:
+        """How the figures were made, for beneath a table."""
+        return (
+            f"[...]: {self.confidence:.0%} interval (BCa bootstrap over users, {self.resamples:,} "
+            f"resamples); paired by {self.by}. p: sign flips by user, after Holm. d: Cohen's d_z over users. "
+            f"MDE: minimum detectable effect, a difference that would be seen with {POWER:.0%} power"
+        )
+
+    def as_data(self) -> dict[str, Any]:
+        """Return everything as what JSON can say; NaN becomes null."""
+        return {
+            "first": self.names[0],
+            "second": self.names[1],
+            "confidence": self.confidence,
+            "interval": "BCa bootstrap over users",
+            "resamples": self.resamples,
+            "paired_by": self.by,
+            "min_cell": self.min_cell,
+            "remarks": list(self.remarks),
+            "groups": [_group_data(group, self.min_cell) for group in self.groups],
+        }
+
+
+def compare(
+    first: Results,
+    second: Results,
+    *,
+    names: tuple[str, str] = ("A", "B"),
+    metrics: Sequence[str] | None = None,
+    confidence: float = 0.95,
+    by_trait: bool = True,
+    min_cell: int = MIN_CELL,
+    resamples: int = RESAMPLES,
+    force: bool = False,
+    seed: int = 0,
+) -> ComparisonTable:
+    """Compare two policies metric by metric, over all pairs of rows and by trait.
+
+    p-values are corrected over the metrics of the table of all pairs, and over all shown cells of
+    the tables by trait together, since a reader looks for a low one in all of these.
+
+    Args:
+        first: The one to compare with.
+        second: The one whose gain or loss is of interest.
+        names: What to call them.
+        metrics: Which to compare, in this order; None: all that both have.
+        confidence: Of the intervals; a difference is claimed at ``1 - confidence``.
+        by_trait: Whether to compare by trait as well.
+        min_cell: Users that a cell by trait must rest on to be shown.
+        resamples: Resamples of each bootstrap and flips of each permutation test.
+        force: Compare although they were evaluated differently.
+        seed: Of what is drawn; the same seed gives the same figures whatever metrics are chosen.
+
+    Raises:
+        ConfigError: *confidence* is none, or the protocols differ.
+        DataError: They used different records, or rows of one are missing in the other.
+    """
+    if not 0 < confidence < 1:
+        raise ConfigError(f"confidence must lie between 0 and 1, such as 0.95, but is {confidence:g}")
+    pairs = pair(first, second, names=names, metrics=metrics, force=force)
+    numbers: dict[str, Any] = {"confidence": confidence, "resamples": resamples}
+    everyone = np.ones(len(pairs.users), dtype=bool)
+    overall = _compare_group(pairs, None, everyone, min_users=0, seed=[seed], **numbers)
+    traits = sorted(frozenset().union(*pairs.constraints)) if by_trait else []
+    groups = [
+        _compare_group(
+            pairs,
+            trait,
+            np.array([trait in active for active in pairs.constraints]),
+            min_users=min_cell,
+            seed=[seed, place],
+            **numbers,
+        )
+        for place, trait in enumerate(traits, start=1)
+    ]
+    (overall,), groups = _with_holm([overall]), _with_holm(groups)
+    remarks = list(pairs.remarks)
+    if (users := len(np.unique(pairs.users))) < MIN_CELL:
+        remarks.append(f"{users} users are few: intervals and p-values of so few are rough")
+    return ComparisonTable(names, overall, groups, confidence, resamples, min_cell, pairs.by, remarks)
+
+
+def _compare_group(
+    pairs: Pairs,
+    trait: str | None,
+    chosen: npt.NDArray[np.bool_],
+    *,
+    min_users: int,
+    seed: Sequence[int],
+    confidence: float,
+    resamples: int,
+) -> GroupComparison:
+    first, second, users = pairs.first[chosen], pairs.second[chosen], pairs.users[chosen]
+    number = len(np.unique(users))
+    if number < min_users:
+        return GroupComparison(trait, None, None, ())
+    differences = compare_pairs(
+        first,
+        second,
+        users,
+        generator=np.random.default_rng(seed),
+        confidence=confidence,
+        resamples=resamples,
+    )
+    compared = []
+    for m, ((metric, facts), found) in enumerate(zip(pairs.metrics.items(), differences, strict=True)):
+        both = ~np.isnan(first[:, m]) & ~np.isnan(second[:, m])
+        either = ~np.isnan(first[:, m]) | ~np.isnan(second[:, m])
+        shown = found.users >= min_users and found.rows > 0
+        compared.append(
+            MetricComparison(
+                metric,
+                facts,
+                float(first[both, m].mean()) if shown else math.nan,
+                float(second[both, m].mean()) if shown else math.nan,
+                found if found.users >= min_users else None,
+                math.nan,
+                int((either & ~both).sum()) if found.users >= min_users else 0,
+                confidence,
+            )
+        )
+    return GroupComparison(trait, len(users), number, compared)
+
+
+def _with_holm(groups: Sequence[GroupComparison]) -> list[GroupComparison]:
+    """Correct the p-values of all shown cells of *groups* for one another."""
+    cells = [metric.difference for group in groups for metric in group.metrics]
+    corrected = iter(holm([math.nan if cell is None else cell.p for cell in cells]))
+    return [
+        replace(group, metrics=[replace(metric, p_holm=next(corrected)) for metric in group.metrics])
+        for group in groups
+    ]
+
+
+def _group_data(group: GroupComparison, min_cell: int) -> dict[str, Any]:
+    few = f"fewer than {min_cell} users"
+    data: dict[str, Any] = {"trait": group.trait, "rows": group.rows, "users": group.users}
+    if group.suppressed:
+        return {**data, "suppressed": few}
+    return {**data, "metrics": {metric.metric: _metric_data(metric, few) for metric in group.metrics}}
+
+
+def _metric_data(metric: MetricComparison, few: str) -> dict[str, Any]:
+    if metric.difference is None:
+        return {"suppressed": few}
+    found = asdict(metric.difference)
+    numbers = {
+        "first": metric.first,
+        "second": metric.second,
+        "difference": found.pop("mean"),
+        **found,
+        "p_holm": metric.p_holm,
+    }
+    return {
+        **{name: None if number != number else number for name, number in numbers.items()},
+        "one_sided": metric.one_sided,
+        "claimed": metric.claimed,
+        "verdict": metric.verdict,
+        "sentence": metric.sentence,
+    }

@@ -1,0 +1,259 @@
+"""Claims about an evaluation that a pipeline may rely on: the interval has to allow them, not the mean.
+
+A claim "at most" holds if the upper one-sided confidence bound is within its limit, a claim "at least"
+if the lower one is. All claims of a gate have to hold, so that the chance of passing a policy that breaks
+one is at most ``1 - confidence`` however many there are (an intersection-union test; Berger 1982).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy.stats import norm
+
+from saferec_core.analysis.bootstrap import RESAMPLES
+from saferec_core.analysis.estimates import Difference, Estimate, compare_pairs, estimate_means, wilson
+from saferec_core.analysis.number_format import figures
+from saferec_core.analysis.pairing import known_metrics, pair
+from saferec_core.analysis.results import Results
+from saferec_core.errors import ConfigError, DataError
+
+__all__ = ["MIN_USERS", "Claim", "ClaimResult", "check_claims", "read_claim"]
+
+MIN_USERS = 10
+"""Users that a bootstrap must rest on for a claim to hold: with fewer it is too narrow."""
+
+_CLAIM = re.compile(
+    r"(?P<metric>[^\s<>=]+)\s*(?P<sign><=|>=)\s*"
+    r"(?:(?P<baseline>baseline)\s*(?P<margin>[+-]\s*[\d.]+(?:e[+-]?\d+)?)?|(?P<limit>[+-]?[\d.]+(?:e[+-]?\d+)?))",
+    re.IGNORECASE,
+)
+_SIGNS = {"max": "<=", "min": ">="}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What must not be exceeded, or must be reached."""
+
+    text: str
+    metric: str
+    side: Literal["max", "min"]
+    limit: float
+    """Of the metric's mean; of its mean difference from the baseline where the claim is `relative`."""
+    relative: bool
+
+    @property
+    def subject(self) -> str:
+        """What is held against the limit."""
+        return f"{self.metric} minus baseline" if self.relative else self.metric
+
+    def allows(self, number: float) -> bool:
+        """Whether a number is within the limit; NaN is not."""
+        return number <= self.limit if self.side == "max" else number >= self.limit
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """Whether a claim holds, and why."""
+
+    claim: Claim
+    holds: bool
+    value: float
+    """Mean, or mean difference from the baseline; NaN where there is none."""
+    bound: float
+    """One-sided confidence bound on the side of the limit; NaN where there is none."""
+    rows: int
+    users: int
+    interval: str
+    """How the bound was found: ``"wilson"``, ``"bootstrap"`` or ``"none"``."""
+    sentence: str
+
+    @property
+    def verdict(self) -> str:
+        """``"holds"``, ``"broken"`` by the value itself, or ``"not shown"``."""
+        if self.holds:
+            return "holds"
+        return "not shown" if math.isnan(self.value) or self.claim.allows(self.value) else "broken"
+
+    def as_data(self) -> dict[str, Any]:
+        """Return everything as what JSON can say; NaN becomes null."""
+        return {
+            "claim": self.claim.text,
+            "metric": self.claim.metric,
+            "relative": self.claim.relative,
+            "limit": self.claim.limit,
+            "value": None if math.isnan(self.value) else self.value,
+            "bound": None if math.isnan(self.bound) else self.bound,
+            "rows": self.rows,
+            "users": self.users,
+            "interval": self.interval,
+            "holds": self.holds,
+            "verdict": self.verdict,
+            "sentence": self.sentence,
+        }
+
+
+def read_claim(text: str, side: Literal["max", "min"]) -> Claim:
+    """Read ``any_violation@10<=0.05``, or ``recall@10>=baseline-0.005``.
+
+    Args:
+        text: Metric, sign and limit.
+        side: Which option it was given to; ``"max"`` goes with ``<=``, ``"min"`` with ``>=``.
+
+    Raises:
+        ConfigError: It is no claim, or the sign does not go with the option.
+    """
+    example = "any_violation@10<=0.05" if side == "max" else "recall@10>=0.06"
+    found = _CLAIM.fullmatch(text.strip())
+    number = (found["margin"] if found["baseline"] else found["limit"]) if found else None
+    try:
+        limit = float((number or "0").replace(" ", ""))
+    except ValueError:
+        limit = math.nan
+    if found is None or not math.isfinite(limit):
+        raise ConfigError(
+            f"--{side} {text!r} is no claim; wanted METRIC{_SIGNS[side]}NUMBER such as {example!r}, "
+            f"or METRIC{_SIGNS[side]}baseline+NUMBER"
+        )
+    if found["sign"] != _SIGNS[side]:
+        other = "min" if side == "max" else "max"
+        raise ConfigError(
+            f"--{side} {text!r}: --{side} goes with {_SIGNS[side]}, such as {example!r}; for {found['sign']} "
+            f"use --{other}"
+        )
+    return Claim(text.strip(), found["metric"], side, limit, bool(found["baseline"]))
+
+
+def check_claims(
+    results: Results,
+    claims: Sequence[Claim],
+    *,
+    baseline: Results | None = None,
+    confidence: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[ClaimResult]:
+    """Hold each claim against the evaluation.
+
+    Args:
+        results: The evaluation.
+        claims: At least one.
+        baseline: What relative claims compare with, row by row; follows the same protocol.
+        confidence: Of each one-sided bound; above 0.5.
+        resamples: Resamples of a bootstrap.
+        seed: Of what is drawn.
+
+    Raises:
+        ConfigError: There is no claim, no baseline for a relative one, or the confidence is none.
+        DataError: There are no rows, or the baseline used other data.
+        UnknownNameError: A claim names no metric of the evaluation.
+    """
+    if not claims:
+        raise ConfigError("a gate needs at least one claim; give --max or --min")
+    if not 0.5 < confidence < 1:
+        raise ConfigError(f"confidence must lie between 0.5 and 1, such as 0.95, but is {confidence:g}")
+    relative = [claim.metric for claim in claims if claim.relative]
+    if relative and baseline is None:
+        raise ConfigError(f"a claim compares {relative[0]} with a baseline; name its run with --baseline")
+    if baseline is not None and not relative:
+        raise ConfigError(
+            "a baseline is named, but no claim compares with it; write for example recall@10>=baseline-0.005"
+        )
+    if not len(results):
+        raise DataError("the evaluation holds no rows; evaluate again")
+    known_metrics([claim.metric for claim in claims], results.metrics)
+    numbers = {"confidence": 2 * confidence - 1, "resamples": resamples}  # each of its bounds has confidence
+    absolute = list(dict.fromkeys(claim.metric for claim in claims if not claim.relative))
+    alone = _estimates(results, absolute, np.random.default_rng(seed), **numbers) if absolute else {}
+    against: Mapping[str, Estimate] = {}
+    if baseline is not None:
+        wanted = list(dict.fromkeys(relative))
+        against = _differences(baseline, results, wanted, np.random.default_rng(seed), **numbers)
+    return [
+        _check(claim, (against if claim.relative else alone)[claim.metric], confidence) for claim in claims
+    ]
+
+
+def _estimates(
+    results: Results, metrics: Sequence[str], generator: np.random.Generator, **numbers: Any
+) -> dict[str, Estimate]:
+    values = np.stack([results.values(name) for name in metrics], axis=1)
+    shares = [results.metrics[name].kind == "share" for name in metrics]
+    found = estimate_means(values, results.users, generator=generator, shares=shares, **numbers)
+    return dict(zip(metrics, found, strict=True))
+
+
+def _differences(
+    baseline: Results,
+    results: Results,
+    metrics: Sequence[str],
+    generator: np.random.Generator,
+    **numbers: Any,
+) -> dict[str, Estimate]:
+    pairs = pair(baseline, results, names=("the baseline", "the run"), metrics=metrics)
+    found = compare_pairs(pairs.first, pairs.second, pairs.users, generator=generator, **numbers)
+    return {name: _as_estimate(difference) for name, difference in zip(metrics, found, strict=True)}
+
+
+def _as_estimate(found: Difference) -> Estimate:
+    kind = "bootstrap" if found.users > 1 else "none"
+    return Estimate(found.mean, found.low, found.high, found.rows, found.users, kind)
+
+
+def _check(claim: Claim, found: Estimate, confidence: float) -> ClaimResult:
+    bound = found.high if claim.side == "max" else found.low
+    trusted = found.interval == "wilson" or found.users >= MIN_USERS
+    holds = trusted and claim.allows(bound)
+    sentence = _sentence(claim, found, bound, confidence, trusted=trusted, holds=holds)
+    return ClaimResult(claim, holds, found.mean, bound, found.rows, found.users, found.interval, sentence)
+
+
+def _sentence(
+    claim: Claim, found: Estimate, bound: float, confidence: float, *, trusted: bool, holds: bool
+) -> str:
+    if not found.rows:
+        return f"no row has a value of {claim.metric}, so that nothing can be claimed of it"
+    value, shown = figures(found.mean, bound)
+    limit, most = f"{claim.limit:g}", "at most" if claim.side == "max" else "at least"
+    if not trusted:
+        return (
+            f"{claim.subject} is {value}, but only {found.users} users have a value; a bootstrap "
+            f"of fewer than {MIN_USERS} is not relied on"
+        )
+    if holds:
+        return f"{claim.subject} is {value}, {most} {shown} with {confidence:.0%} confidence"
+    if claim.allows(found.mean):
+        far = "as high as" if claim.side == "max" else "as low as"
+        why = f"{claim.subject} is {value}, but may be {far} {shown} ({confidence:.0%} confidence)"
+    else:
+        away = "above" if claim.side == "max" else "below"
+        why = f"{claim.subject} is {value}, {away} the limit {limit}"
+    small = _too_small(claim, found, bound, confidence)
+    return f"{why}; {small}" if small else why
+
+
+def _too_small(claim: Claim, found: Estimate, bound: float, confidence: float) -> str:
+    """Say what sample the claim would take, if it is the sample that stands in its way."""
+    if found.interval == "wilson":
+        limit = claim.limit if claim.side == "max" else 1 - claim.limit
+        if limit <= 0:
+            return "no sample is large enough for this limit, which the bound never reaches"
+        best = wilson(0.0 if claim.side == "max" else 1.0, found.users, 2 * confidence - 1)
+        if not claim.allows(best[1] if claim.side == "max" else best[0]):
+            needed = math.ceil(norm.ppf(confidence) ** 2 * (1 - limit) / limit)
+            return (
+                f"{found.users:,} users are too few for this claim whatever they show, it takes {needed:,} "
+                "at least"
+            )
+    if not claim.allows(found.mean):
+        return ""
+    room = abs(claim.limit - found.mean)
+    if room <= 1e-9 * abs(bound - found.mean):
+        return "the value is the limit itself, which no sample can show to be kept"
+    needed = math.ceil(found.users * ((bound - found.mean) / room) ** 2)  # a bound nears as 1 / sqrt(users)
+    return f"about {needed:,} users would show it if the value stays ({found.users:,} now)"

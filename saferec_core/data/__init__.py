@@ -1,0 +1,1 @@
+"""What lies on disk: records, catalogs, titles and traits. No torch."""

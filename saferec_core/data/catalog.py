@@ -1,0 +1,77 @@
+"""Every title that may be recommended."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Iterable
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from saferec_core.data.rows import row_name, try_values, whole_year
+from saferec_core.data.titles import TitleIndex
+from saferec_core.errors import DataError
+from saferec_core.plugins.contracts.parser import Title
+
+__all__ = ["Catalog", "read_catalog"]
+
+_WITH_YEAR = re.compile(r"^(.*\S)\s*\((\d{4})\)$")
+
+
+class Catalog:
+    """A set of titles that is looked up by the one title normal form."""
+
+    def __init__(self, titles: Iterable[Title], *, year_tolerance: int = 2) -> None:
+        """Index *titles*.
+
+        Args:
+            titles: The titles; of two with the same normal form and year the first counts.
+            year_tolerance: By how many years a title that was asked for may be off.
+        """
+        self.titles = tuple(titles)
+        self.year_tolerance = year_tolerance
+        self._index = TitleIndex(self.titles)
+        look_up = partial(self._index.find, tolerance=year_tolerance)
+        self._look_up = lru_cache(maxsize=1 << 16)(look_up)  # a policy names the same titles over and over
+
+    def __len__(self) -> int:
+        return len(self.titles)
+
+    def find(self, name: str, year: int) -> int | None:
+        """Return the position of the title, or None if it may not be recommended."""
+        return self._look_up(name, year)
+
+
+def read_catalog(path: Path, *, year_tolerance: int = 2) -> Catalog:
+    """Read a catalog: any file of rows with ``title`` and ``year``, or a data-only pickle.
+
+    A row may also be a ``[title, year]`` pair or a string such as ``"Saw (2004)"``.
+
+    Raises:
+        DataError: The file is missing or empty, a row lacks a title, a year is no number, or a
+            pickle holds anything that would run code.
+    """
+    if path.is_dir() or not path.exists():
+        reason = "is a folder" if path.is_dir() else "does not exist"
+        raise DataError(f"catalog {path} {reason}; name a file with --catalog-path")
+    titles = [_title(value, f"catalog {path}, {row_name(path)} {n}") for n, value in try_values(path)]
+    if not titles:
+        raise DataError(f"catalog {path} is empty; wanted at least one row with title and year")
+    return Catalog(titles, year_tolerance=year_tolerance)
+
+
+def _title(row: Any, where: str) -> Title:
+    if isinstance(row, DataError):
+        raise DataError(f"{where}: {row}")
+    if isinstance(row, dict):
+        name, year = row.get("title"), row.get("year")
+    elif isinstance(row, list | tuple) and len(row) == 2:
+        name, year = row
+    elif isinstance(row, str) and (match := _WITH_YEAR.match(row)):
+        name, year = match.groups()
+    else:
+        raise DataError(f"{where}: wanted an object with title and year, but got {reprlib.repr(row)}")
+    if not isinstance(name, str) or not name.strip():
+        raise DataError(f"{where}: wanted a title, but got {reprlib.repr(name)}")
+    return Title(name.strip(), whole_year(year, f"{where}: the year of {name!r}"))

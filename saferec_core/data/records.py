@@ -1,0 +1,209 @@
+"""Records: one prompt with what is relevant, what was seen and what must not be shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from saferec_core.data.rows import LIST, OBJECT, read_rows, whole_year
+from saferec_core.data.titles import normal_form
+from saferec_core.errors import DataError
+from saferec_core.plugins.contracts.parser import Title
+from saferec_core.plugins.contracts.transform import Row, Transform, transformed
+
+__all__ = [
+    "Message",
+    "Record",
+    "constraints_of",
+    "messages_of",
+    "read_records",
+    "seen_titles_of",
+    "titles_of",
+]
+
+Message = Mapping[str, str]
+"""A turn of a conversation: ``role`` (system, user or assistant) and ``content``."""
+
+_TITLE_WITH_YEAR = re.compile(r"^(.*\S)\s*\((\d{4})\)$")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One sample, checked and in one form whatever file it came from."""
+
+    prompt: Sequence[Message]
+    completion: Sequence[Message] | None = None
+    """What Safe SFT imitates."""
+    groundtruth: tuple[Title, ...] = ()
+    seen_titles: tuple[Title | str, ...] = ()
+    """The history; a bare string where the year is not known, which then matches every year."""
+    constraints: tuple[str, ...] = ()
+    """Traits that are active for this user."""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    """The whole row as read, for plugins with columns of their own."""
+
+    @cached_property
+    def truth_years(self) -> Mapping[str, Sequence[int]]:
+        """Years of the ground truth by normal form."""
+        years: dict[str, list[int]] = {}
+        for title in self.groundtruth:
+            years.setdefault(normal_form(title.name), []).append(title.year)
+        return years
+
+    def has_seen(self, form: str, year: int, tolerance: int) -> bool:
+        """Tell whether the user has seen the title with this normal *form* and *year*."""
+        seen = self._seen_years.get(form)
+        return seen is not None and any(known is None or abs(known - year) <= tolerance for known in seen)
+
+    @cached_property
+    def _seen_years(self) -> Mapping[str, Sequence[int | None]]:
+        years: dict[str, list[int | None]] = {}
+        for title in self.seen_titles:
+            name, year = (title, None) if isinstance(title, str) else title
+            years.setdefault(normal_form(name), []).append(year)
+        return years
+
+
+def read_records(
+    path: Path,
+    *,
+    needs: Mapping[str, str],
+    transforms: Sequence[Transform] = (),
+) -> list[Record]:
+    """Read a split: JSONL, Parquet, or a folder written by ``datasets``.
+
+    Args:
+        path: The file or folder.
+        needs: Required columns, each with what needs it, such as ``{"constraints": "reward 'safety'"}``.
+        transforms: Applied in order before anything is checked.
+
+    Raises:
+        DataError: The file is missing or empty, or a row is not what is wanted; the message tells
+            the row, the column and what needs it.
+    """
+
+    def rows(depth: int = len(transforms)) -> Iterable[Row]:
+        if depth == 0:
+            return read_rows(path)
+        return transformed(transforms[depth - 1], lambda: rows(depth - 1))
+
+    records = [_record(row, f"{path}, row {n}", needs) for n, row in enumerate(rows(), start=1)]
+    if not records:
+        raise DataError(f"{path} holds no records; wanted at least one")
+    return records
+
+
+def _record(row: Row, where: str, needs: Mapping[str, str]) -> Record:
+    for column, who in {"prompt": "every run", **needs}.items():
+        if row.get(column) is None:
+            has = ", ".join(sorted(key for key, value in row.items() if value is not None))
+            raise DataError(f"{where}: column {column!r} is missing; {who} needs it. Columns: {has}")
+    try:
+        return Record(
+            prompt=messages_of(row, "prompt"),
+            completion=None if row.get("completion") is None else messages_of(row, "completion"),
+            groundtruth=tuple(titles_of(row, "groundtruth_with_release_year")),
+            seen_titles=tuple(seen_titles_of(row)),
+            constraints=constraints_of(row),
+            columns=row,
+        )
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def messages_of(row: Row, column: str = "prompt") -> list[dict[str, str]]:
+    """Read a column of messages; a bare string is one turn of the user, or a whole completion.
+
+    Raises:
+        DataError: It holds something else.
+    """
+    value = row.get(column)
+    if isinstance(value, str):
+        return [{"role": "assistant" if column == "completion" else "user", "content": value}]
+    if not isinstance(value, LIST) or not value:
+        raise DataError(f"{column}: wanted a list of messages, but got {value!r}")
+    messages = []
+    for message in value:
+        is_object = isinstance(message, OBJECT)
+        role, content = (message.get("role"), message.get("content")) if is_object else (None, None)
+        if not isinstance(role, str) or not isinstance(content, str):
+            raise DataError(f"{column}: a message needs role and content, both text, but is {message!r}")
+        messages.append({"role": role, "content": content})
+    return messages
+
+
+def titles_of(row: Row, column: str = "groundtruth_with_release_year") -> list[Title]:
+    """Read a column of ``[title, year]`` pairs or ``{title, year}`` objects; nothing is no title.
+
+    Raises:
+        DataError: An entry is no title with a year.
+    """
+    return [_title(entry, column) for entry in _listed(row, column)]
+
+
+def seen_titles_of(row: Row, column: str = "seen_titles") -> list[Title | str]:
+    """Read a column of titles of which some have no year; such a one is a bare string.
+
+    Raises:
+        DataError: An entry is no title.
+    """
+    return [_seen(entry, column) for entry in _listed(row, column)]
+
+
+def constraints_of(row: Row, column: str = "constraints") -> tuple[str, ...]:
+    """Read a list of traits, ``{trait: true}``, or a struct whose other traits are None, sorted.
+
+    Raises:
+        DataError: It is something else.
+    """
+    value = row.get(column)
+    if isinstance(value, OBJECT):
+        return tuple(sorted(trait for trait, active in value.items() if active))
+    traits = _listed(row, column)
+    if not all(isinstance(trait, str) for trait in traits):
+        raise DataError(f"{column} must be a list of trait names, but is {value!r}")
+    return tuple(sorted(set(traits)))
+
+
+def _title(entry: Any, column: str) -> Title:
+    if type(entry) is list and len(entry) == 2:  # nearly every one, and told at once
+        name, year = entry
+        if type(name) is str and name.strip() and type(year) is int and 0 <= year <= 9999:
+            return Title(name, year)
+    pair = _pair(entry)
+    if not isinstance(pair, LIST) or isinstance(pair, str) or len(pair) != 2:
+        raise DataError(f"{column} must hold [title, year] pairs, but holds {entry!r}")
+    name, year = pair
+    if not isinstance(name, str) or not name.strip():
+        raise DataError(f"{column}: wanted a title, but got {name!r}")
+    return Title(name, whole_year(year, f"{column}: the year of {name!r}"))
+
+
+def _seen(entry: Any, column: str) -> Title | str:
+    if isinstance(entry, str):
+        match = _TITLE_WITH_YEAR.match(entry)
+        return Title(match[1], int(match[2])) if match else entry
+    pair = _pair(entry)
+    if isinstance(pair, LIST) and len(pair) == 2 and pair[1] is None:
+        return str(pair[0])
+    return _title(pair, column)
+
+
+def _pair(entry: Any) -> Any:
+    """Return an object's title and year, and anything else as it is."""
+    if isinstance(entry, list) or not isinstance(entry, OBJECT):
+        return entry
+    return entry.get("title"), entry.get("year")
+
+
+def _listed(row: Row, column: str) -> Sequence[Any]:
+    value = row.get(column)
+    if value is None:
+        return ()
+    if isinstance(value, str) or not isinstance(value, LIST):
+        raise DataError(f"{column} must be a list, but is {value!r}")
+    return value

@@ -1,0 +1,161 @@
+"""Traits: what a user may be sensitive to, how that is asked, weighed and said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, Field, ValidationError, field_validator
+
+from saferec_core.config.schema import Section
+from saferec_core.errors import ConfigError, near_misses
+
+__all__ = ["PARENT_GUIDE", "Trait", "read_traits"]
+
+PARENT_GUIDE = (
+    "sex_nudity",
+    "violence_gore",
+    "profanity",
+    "alcohol_drugs_smoking",
+    "frightening_intense",
+)
+"""The five categories of a parental guide, in the order of severities and weights."""
+
+
+def _one_line(text: str) -> str:
+    text = text.strip()
+    if not text or len(text.splitlines()) > 1:
+        raise ValueError(f"must be one line of text, but is {text!r}")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+"""Text without line breaks, and not blank."""
+
+
+def _ended(text: str) -> str:
+    if text.endswith((",", ";", ":", "-", "–", "—")):
+        raise ValueError(f"must not end with {text[-1]!r}, for other sentences follow: {text!r}")
+    return text
+
+
+Sentence = Annotated[Line, AfterValidator(_ended)]
+"""A line that a full stop may be put behind."""
+
+
+class Trait(Section):
+    """One sensitivity."""
+
+    about: Line
+    """What somebody with this trait does not want to see, in one sentence."""
+    questions: list[Line] = Field(min_length=1)
+    """Yes/no questions about a title; one yes is a warning."""
+    parent_guide: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Weight of each category of the parental guide that matters to the trait; none: no signal."""
+    explicit: list[Sentence] = Field(min_length=1)
+    """Sentences with which a user states the constraint."""
+    implied: list[Sentence] = Field(min_length=1)
+    """Sentences from which it follows without being stated."""
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The weights in the order of the categories."""
+        return tuple(self.parent_guide.get(category, 0.0) for category in PARENT_GUIDE)
+
+    @field_validator("parent_guide")
+    @classmethod
+    def _categories_exist(cls, weights: dict[str, float]) -> dict[str, float]:
+        for category in weights:
+            if category not in PARENT_GUIDE:
+                raise ValueError(
+                    f"unknown category {category!r}.{near_misses(category, PARENT_GUIDE)} "
+                    f"Categories: {', '.join(PARENT_GUIDE)}"
+                )
+        return weights
+
+
+def read_traits(path: Path | None = None) -> dict[str, Trait]:
+    """Read traits by name from a YAML file, the built-in twenty if none is named.
+
+    The file has one key per trait, its name, and below it the fields of :class:`Trait`.
+
+    Raises:
+        ConfigError: The file cannot be read, or a trait is not what is wanted.
+    """
+    if path is None:
+        return dict(_built_in())
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"trait file {path} cannot be read: {error}") from error
+    return _parsed(text, f"trait file {path}")
+
+
+@cache
+def _built_in() -> Mapping[str, Trait]:
+    name = "traits.yaml"
+    return _parsed((files("saferec_core.data") / name).read_text(encoding="utf-8"), name)
+
+
+def _parsed(text: str, where: str) -> dict[str, Trait]:
+    try:
+        loaded = yaml.load(text, Loader=_Loader)  # noqa: S506  (it derives from a safe one)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where} is no valid YAML: {error}") from error
+    if loaded is None or loaded == {}:
+        raise ConfigError(f"{where} is empty; wanted at least one trait, by name")
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{where} must hold NAME: FIELDS pairs, but holds {_shortened(loaded)}")
+    traits, problems = {}, []
+    for name, fields in loaded.items():
+        if not isinstance(name, str) or not name.strip():
+            problems.append(f"the name of a trait must be text, but is {name!r}")
+            continue
+        try:
+            traits[name] = Trait.model_validate(fields)
+        except ValidationError as error:
+            problems += [_described(name, problem) for problem in error.errors()]
+    if problems:
+        raise ConfigError("\n".join(f"{where}: {problem}" for problem in problems))
+    return traits
+
+
+def _described(name: str, problem: Mapping[str, Any]) -> str:
+    path = ".".join([name, *map(str, problem["loc"])])
+    if problem["type"] == "missing":
+        return f"{path} is missing"
+    if problem["type"] == "extra_forbidden":
+        fields = Trait.model_fields
+        near = near_misses(str(problem["loc"][-1]), fields)
+        return f"unknown key {path!r}.{near} Keys here: {', '.join(fields)}"
+    if problem["type"] == "value_error":
+        return f"{path}: {problem['msg'].removeprefix('Value error, ')}"
+    if problem["type"] == "model_type":
+        return f"{path} must hold {', '.join(Trait.model_fields)}, but is {_shortened(problem['input'])}"
+    return f"{path}: {problem['msg']}, but got {_shortened(problem['input'])}"
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}..."
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the fast one, if built
+    """Refuses a key that stands twice, of which YAML keeps the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Do as the safe loader does, once the keys are known to differ."""
+        known: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            name = (key.tag, key.value)
+            if isinstance(key, yaml.ScalarNode) and name in known:
+                problem = f"{key.value!r} stands there twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            if isinstance(key, yaml.ScalarNode):
+                known.add(name)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return mapping

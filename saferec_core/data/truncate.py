@@ -1,0 +1,65 @@
+"""Prompts that are too long lose their oldest turns, never the last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from saferec_core.data.records import Message, Record
+
+__all__ = ["Fitted", "fit_records"]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Records that fit, and how many had to be changed or left out."""
+
+    records: list[Record]
+    shortened: int
+    """Records that lost their oldest turns."""
+    left_out: int
+    """Records whose last turn (and completion) alone is too long."""
+
+
+def fit_records(records: Sequence[Record], limit: int, length: Callable[[Record], int]) -> Fitted:
+    """Shorten prompts until *length* of the record is at most *limit* tokens.
+
+    The oldest turns go first. A system message and the last turn, which states the constraint, are
+    kept whole; a record for which that is still too much is left out. Nothing is cut within a turn.
+
+    Args:
+        records: The records of a split.
+        limit: Tokens that a record may have.
+        length: Counts the tokens of a record.
+    """
+    kept, shortened, left_out = [], 0, 0
+    for record in records:
+        fitting = _shortened(record, limit, length)
+        if fitting is None:
+            left_out += 1
+            continue
+        shortened += fitting is not record
+        kept.append(fitting)
+    return Fitted(kept, shortened, left_out)
+
+
+def _shortened(record: Record, limit: int, length: Callable[[Record], int]) -> Record | None:
+    candidate = record
+    while length(candidate) > limit:
+        turns = _without_oldest(candidate.prompt)
+        if turns is None:
+            return None
+        candidate = replace(candidate, prompt=turns)
+    return candidate
+
+
+def _without_oldest(prompt: Sequence[Message]) -> Sequence[Message] | None:
+    """Drop the oldest turn, and with it what answered it; None if only the last is left."""
+    head = [message for message in prompt[:1] if message["role"] == "system"]
+    turns = list(prompt[len(head) :])
+    if len(turns) <= 1:
+        return None
+    turns = turns[1:]
+    while len(turns) > 1 and turns[0]["role"] != "user":
+        turns = turns[1:]
+    return [*head, *turns]

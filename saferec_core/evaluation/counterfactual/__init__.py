@@ -1,0 +1,1 @@
+"""How lists respond when the stated constraints change."""

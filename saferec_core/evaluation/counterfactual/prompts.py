@@ -1,0 +1,144 @@
+"""Dialogues in which a constraint is removed, added or swapped for another, all else being equal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from saferec_core.data.constraint_sentences import stated_in
+from saferec_core.data.records import Message, Record
+from saferec_core.data.traits import Trait
+
+__all__ = ["Change", "Flip", "flips_of"]
+
+Change = Literal["removed", "added", "swapped"]
+"""What was done to the dialogue as it stands in the data."""
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Two prompts of which one states a trait that the other does not."""
+
+    place: int
+    """Of the record in its split."""
+    change: Change
+    trait: str
+    """The trait that is stated on one side only."""
+    stated: Sequence[Message]
+    """The prompt that states it."""
+    unstated: Sequence[Message]
+    """The prompt that does not."""
+    touched: frozenset[str]
+    """Every trait that is stated on one side only; two where they are swapped."""
+
+
+def flips_of(place: int, record: Record, traits: Mapping[str, Trait], known: Collection[str]) -> list[Flip]:
+    """Change the constraints of one record, at most once in each way.
+
+    What the record's column ``constraints_stated`` says of where a constraint is stated can be cut out,
+    and a sentence of another trait can be put beside it or in its place. A record without that column,
+    or whose prompt no longer holds the sentence, only gets a sentence added, behind the user's last
+    turn. Added sentences state the constraint outright. What is drawn depends on the prompt alone, so
+    that all policies are asked the same. A swap is two flips with the same prompts: of the trait that
+    went and of the one that came.
+
+    Args:
+        place: Of the record in its split.
+        record: The dialogue and its constraints.
+        traits: Sentences to add, by trait.
+        known: Traits that can be judged; no other one is touched.
+    """
+    prompt = record.prompt
+    random = Random("flip " + json.dumps([dict(turn) for turn in prompt], sort_keys=True))
+    said = [
+        (trait, sentence.strip())
+        for trait, sentence in stated_in(dict(record.columns))
+        if trait in known and _turn_with(prompt, sentence.strip()) is not None
+    ]
+    active = {*record.constraints, *(trait for trait, _ in said)}
+    others = sorted(trait for trait in traits if trait in known and trait not in active)
+    trait, sentence = random.choice(said) if said else (None, None)
+    added, put_in = (random.choice(others), random.choice(others)) if others else (None, None)
+    flips = []
+    if trait and sentence:
+        shorter = _changed(prompt, sentence, None)
+        if shorter is not None:
+            flips.append(Flip(place, "removed", trait, prompt, shorter, frozenset({trait})))
+    if added:
+        text = random.choice(traits[added].explicit)
+        longer = _beside(prompt, sentence, text)
+        if longer is not None:
+            flips.append(Flip(place, "added", added, longer, prompt, frozenset({added})))
+    if trait and sentence and put_in:
+        fitting = [one for one in traits[put_in].explicit if not _AFTERTHOUGHT.match(one)]
+        swapped = _changed(prompt, sentence, random.choice(fitting or traits[put_in].explicit))
+        if swapped is not None:
+            touched = frozenset({trait, put_in})
+            flips.append(Flip(place, "swapped", put_in, swapped, prompt, touched))
+            flips.append(Flip(place, "swapped", trait, prompt, swapped, touched))
+    return flips
+
+
+_AFTERTHOUGHT = re.compile(r"(?:oh|also|and|plus|but|btw|by the way|ps)\b", re.IGNORECASE)
+"""How a sentence begins that cannot stand first."""
+
+_LINK = re.compile(r"(?:(?:\band )?\bone more thing: |\balso[:,]? |\bplus,? |\band )\Z", re.IGNORECASE)
+"""What only leads over to the sentence behind it."""
+
+
+def _turn_with(prompt: Sequence[Message], sentence: str) -> int | None:
+    """Return the last turn of the user that holds the sentence."""
+    turns = range(len(prompt) - 1, -1, -1)
+    return next((n for n in turns if prompt[n]["role"] == "user" and sentence in prompt[n]["content"]), None)
+
+
+def _changed(prompt: Sequence[Message], sentence: str, other: str | None) -> list[Message] | None:
+    """Put *other* in the place of the sentence, or cut it out; None if its turn said nothing else."""
+    turn = _turn_with(prompt, sentence)
+    assert turn is not None, sentence
+    before, _, after = prompt[turn]["content"].partition(sentence)
+    if other is not None:
+        text = f"{before}{_ended_like(sentence, other)}{after}"
+    else:
+        if sentence[-1].isalnum():  # the full stop behind it was its own
+            after = after.removeprefix(".")
+        before = before[: match.start()] if (match := _LINK.search(before)) else before
+        around = before[len(before.rstrip()) :], after[: len(after) - len(after.lstrip())]
+        gap = "\n" * max(space.count("\n") for space in around) or " "
+        text = gap.join(part for part in (before.rstrip(), after.lstrip()) if part)
+    return _with_turn(prompt, turn, text) if text.strip() else None
+
+
+def _beside(prompt: Sequence[Message], sentence: str | None, other: str) -> list[Message] | None:
+    """Put *other* behind the sentence, or behind the user's last turn; None if the user says nothing."""
+    if sentence is not None:
+        turn = _turn_with(prompt, sentence)
+        assert turn is not None, sentence
+        before, _, after = prompt[turn]["content"].partition(sentence)
+        stop = "." if sentence[-1].isalnum() and not after.startswith((".", "!", "?")) else ""
+        if stop == "" and after[:1] in {".", "!", "?"}:
+            stop, after = after[0], after[1:]
+        joint = " " if after[:1].isalnum() else ""
+        return _with_turn(prompt, turn, f"{before}{sentence}{stop} {_ended(other)}{joint}{after}")
+    turns = [n for n, message in enumerate(prompt) if message["role"] == "user"]
+    if not turns:
+        return None
+    text = prompt[turns[-1]]["content"].rstrip()
+    return _with_turn(prompt, turns[-1], f"{_ended(text)} {other}" if text else other)
+
+
+def _with_turn(prompt: Sequence[Message], turn: int, text: str) -> list[Message]:
+    return [{**message, "content": text} if n == turn else message for n, message in enumerate(prompt)]
+
+
+def _ended(text: str) -> str:
+    return f"{text}." if text[-1].isalnum() else text
+
+
+def _ended_like(sentence: str, other: str) -> str:
+    """Give *other* an end of its own only if the sentence it stands for had one."""
+    return other.rstrip(".") if sentence[-1].isalnum() else _ended(other)

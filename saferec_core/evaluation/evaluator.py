@@ -1,0 +1,256 @@
+"""Evaluate a policy on held-out prompts, and compare two."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from saferec_core.analysis.estimates import Difference, Estimate, compare_pairs, estimate_means
+from saferec_core.analysis.results import MetricFacts, Results, results_of
+from saferec_core.data.records import Message, Record
+from saferec_core.evaluation.protocol import Protocol
+from saferec_core.evaluation.protocol_lists import ProtocolLists, under_protocol
+from saferec_core.models.generation import Completion, Decoding, Generator
+from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.metric import ActiveMetric, Interval, facts_of, measure, measure_whole
+from saferec_core.plugins.contracts.parser import ListParser, ParsedList
+from saferec_core.runs.observer import Comparison
+
+__all__ = [
+    "Evaluation",
+    "Evaluator",
+    "compare",
+    "complete",
+    "records_hash",
+    "title_rows",
+    "user_of",
+]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one policy did on the held-out prompts, sample by sample."""
+
+    protocol: str
+    """Id of all choices that move a number; figures of different protocols do not compare."""
+    samples: Mapping[str, Sequence[float]]
+    """Each metric's value for every completion, NaN where there is none."""
+    rows: Sequence[Mapping[str, Any]]
+    """Of every completion what `saferec_core.analysis.results.COLUMNS` names."""
+    whole: Mapping[str, float] = field(default_factory=dict)
+    """Metrics of all lists together."""
+    choices: Mapping[str, Any] = field(default_factory=dict)
+    """The choices that the protocol's id stands for."""
+    policy: str = ""
+    """What was evaluated."""
+    data_sha256: str = ""
+    """Hash of the records that were used."""
+    metrics: Mapping[str, MetricFacts] = field(default_factory=dict)
+    """What there is to know of each metric of *samples*."""
+
+    def summary(self) -> dict[str, Interval | None]:
+        """Return each metric's mean with its 95 % interval over users; None where it has no value."""
+        shares = [self.metrics[name].kind == "share" for name in self.samples]
+        estimates = estimate_means(
+            _columns(self), _users(self), generator=np.random.default_rng(0), shares=shares
+        )
+        return {name: _interval(found) for name, found in zip(self.samples, estimates, strict=True)}
+
+    def mean(self, metric: str) -> float:
+        """Return one metric's mean; NaN where no sample has a value."""
+        present = [value for value in self.samples[metric] if value == value]
+        return sum(present) / len(present) if present else float("nan")
+
+    def results(self) -> Results:
+        """Return the form in which rows are kept and compared."""
+        return results_of(
+            self.rows,
+            self.samples,
+            protocol=self.choices,
+            policy=self.policy,
+            data_sha256=self.data_sha256,
+            metrics=self.metrics,
+        )
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """The held-out prompts and how completions to them are judged."""
+
+    records: Mapping[int, Record]
+    """By their places in the split."""
+    parser: ListParser
+    judge: Judge
+    metrics: Sequence[ActiveMetric]
+    at: Sequence[int]
+    """The k of metrics with a depth, each in 1..K."""
+
+    def __call__(
+        self,
+        generator: Generator,
+        protocol: Protocol,
+        *,
+        policy: str,
+        batch_size: int,
+        seed: int,
+        progress: Callable[[int], None] | None = None,
+    ) -> Evaluation:
+        """Generate, parse once, judge and measure.
+
+        Args:
+            generator: The policy.
+            protocol: How to draw and how to score.
+            policy: What to call it.
+            batch_size: Prompts that are generated together.
+            seed: Of what is drawn.
+            progress: Called with the number of records done so far.
+        """
+        places = list(self.records)
+        prompts = [self.records[place].prompt for place in places]
+        decoding = protocol.drawing(batch_size=batch_size, seed=seed)
+        rows, parsed, records = [], [], []
+        for place, siblings in zip(places, complete(generator, prompts, decoding, progress), strict=True):
+            record = self.records[place]
+            for sample, completion in enumerate(siblings):
+                found = self.parser(completion.text, finished=completion.finished)
+                rows.append(_row(place, sample, record, completion, found))
+                parsed.append(found)
+                records.append(record)
+        lists = ProtocolLists(parsed, records, self.judge, protocol.num_ranks, protocol)
+        measured = under_protocol(measure(lists, self.at, self.metrics), lists)
+        return Evaluation(
+            protocol=protocol.id,
+            samples={name: values.tolist() for name, values in measured.items()},
+            rows=[{**row, "titles": title_rows(lists, n)} for n, row in enumerate(rows)],
+            whole=measure_whole(lists, self.at, self.metrics),
+            choices=protocol.facts(),
+            policy=policy,
+            data_sha256=records_hash(self.records.values()),
+            metrics=facts_of(measured, self.metrics),
+        )
+
+
+def complete(
+    generator: Generator,
+    prompts: Sequence[Sequence[Message]],
+    decoding: Decoding,
+    progress: Callable[[int], None] | None = None,
+) -> list[list[Completion]]:
+    """Complete every prompt; one that occurs several times is generated once if decoding is greedy.
+
+    Sampled, each occurrence draws completions of its own: rows that shared them would look like
+    independent samples without being any.
+
+    Args:
+        generator: The policy.
+        prompts: Conversations, some of them perhaps alike.
+        decoding: How to draw.
+        progress: Called with the number of prompts done so far, repetitions included.
+    """
+    written = [json.dumps([dict(message) for message in prompt], sort_keys=True) for prompt in prompts]
+    if decoding.kind == "sampled":
+        places = list(range(len(prompts)))
+    else:
+        first = {text: place for place, text in reversed(list(enumerate(written)))}
+        places = sorted(first.values())
+
+    def scaled(done: int) -> None:
+        if progress is not None:
+            progress(done * len(prompts) // len(places))
+
+    completions = generator([prompts[place] for place in places], decoding, progress=scaled)
+    if decoding.kind == "sampled":
+        return completions
+    by_text = {written[place]: siblings for place, siblings in zip(places, completions, strict=True)}
+    return [by_text[text] for text in written]
+
+
+def user_of(record: Record, place: int) -> str:
+    """Name the record's user; where the column ``user`` says none, the record is one's only one."""
+    user = record.columns.get("user")
+    return f"record {place}" if user is None else str(user)
+
+
+def records_hash(records: Iterable[Record]) -> str:
+    """Return the SHA-256 of what is asked in *records* and how the answers are judged."""
+    digest = hashlib.sha256()
+    for record in records:
+        content = [
+            [dict(message) for message in record.prompt],
+            [list(title) for title in record.groundtruth],
+            [title if isinstance(title, str) else list(title) for title in record.seen_titles],
+            list(record.constraints),
+            str(record.columns.get("user")),
+        ]
+        digest.update(json.dumps(content, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def title_rows(lists: ProtocolLists, n: int) -> list[dict[str, Any]]:
+    """Describe the titles of list *n*; what lies beyond K is not judged."""
+    judged = lists.judge.oracle is not None
+    in_catalog = lists.in_catalog[n].tolist()
+    rows = []
+    for k, (item, hit) in enumerate(zip(lists.lists[n].items, lists.listed_hits(n), strict=True)):
+        verdict = lists.verdicts[n][k] if judged and k < lists.num_ranks else None
+        rows.append(
+            {
+                "title": item.name,
+                "year": item.year,
+                "hit": hit,
+                "in_catalog": in_catalog[k] if k < lists.num_ranks else None,
+                "known": None if verdict is None else verdict.known,
+                "violated": None if verdict is None else list(verdict.violated),
+            }
+        )
+    return rows
+
+
+def _row(
+    place: int, sample: int, record: Record, completion: Completion, parsed: ParsedList
+) -> dict[str, Any]:
+    return {
+        "record": place,
+        "sample": sample,
+        "user": user_of(record, place),
+        "constraints": list(record.constraints),
+        "prompt": [{"role": turn["role"], "content": turn["content"]} for turn in record.prompt],
+        "groundtruth": [{"title": title.name, "year": title.year} for title in record.groundtruth],
+        "completion": completion.text,
+        "events": [str(event.kind) for event in parsed.events],
+    }
+
+
+def compare(before: Evaluation, after: Evaluation) -> list[Comparison]:
+    """Compare two policies metric by metric, paired over the samples, with intervals over users.
+
+    The two evaluations must follow the same protocol.
+    """
+    assert before.protocol == after.protocol, (before.protocol, after.protocol)
+    alone = [before.summary(), after.summary()]
+    differences = compare_pairs(
+        _columns(before), _columns(after), _users(after), generator=np.random.default_rng(0)
+    )
+    return [
+        Comparison(name, alone[0][name], alone[1][name], _interval(found) if found.users > 1 else None)
+        for name, found in zip(after.samples, differences, strict=True)
+    ]
+
+
+def _columns(evaluation: Evaluation) -> npt.NDArray[np.float64]:
+    """Return the values (N, M) of the M metrics."""
+    return np.array(list(evaluation.samples.values()), dtype=np.float64).T
+
+
+def _users(evaluation: Evaluation) -> npt.NDArray[Any]:
+    return np.array([row["user"] for row in evaluation.rows])
+
+
+def _interval(found: Estimate | Difference) -> Interval | None:
+    return (found.mean, found.low, found.high) if found.rows else None

@@ -1,0 +1,204 @@
+"""Policies on the held-out prompts of a run, before and after training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from saferec_core.config.schema import EvaluationConfig, RunConfig
+from saferec_core.data.records import Record
+from saferec_core.errors import DataError
+from saferec_core.evaluation.evaluator import Evaluation, Evaluator, compare
+from saferec_core.evaluation.protocol import Protocol, protocol_of
+from saferec_core.evaluation.setup import Parts
+from saferec_core.models.generation import Generator
+from saferec_core.models.loading import resolve_folder
+from saferec_core.plugins.contracts.judged_lists import Judge, popularity_percentiles
+from saferec_core.plugins.contracts.metric import build_metrics
+from saferec_core.plugins.manager import Plugins
+from saferec_core.runs.distributed import is_main
+from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.observer import Observer, StepReport
+
+__all__ = [
+    "INTERVAL",
+    "circumstances",
+    "evaluate",
+    "evaluator_of",
+    "policy_name",
+    "report_comparison",
+    "run_protocol",
+    "staged",
+    "tell_whole",
+    "used_records",
+]
+
+INTERVAL = "95 %, BCa bootstrap over users, Wilson for shares; differences paired"
+"""How the intervals of a summary are made."""
+
+
+def used_records(records: Sequence[Record], settings: EvaluationConfig) -> dict[int, Record]:
+    """Return the records that are used, by their places: the first ``eval_prompts`` of the right traits.
+
+    Raises:
+        DataError: No record has one of the wanted constraints.
+    """
+    wanted = set(settings.eval_traits)
+    fitting = [pair for pair in enumerate(records) if not wanted or wanted & {*pair[1].constraints}]
+    if records and not fitting:
+        there = sorted({trait for record in records for trait in record.constraints})
+        raise DataError(
+            f"no held-out record has one of the constraints eval_traits = {sorted(wanted)}. There: "
+            f"{', '.join(there) or 'no constraints at all'}"
+        )
+    return dict(fitting[: settings.eval_prompts])
+
+
+def evaluator_of(
+    config: RunConfig, parts: Parts, records: Mapping[int, Record], plugins: Plugins
+) -> Evaluator:
+    """Build the evaluator of a run, with the metrics that it names.
+
+    How popular a title is, the training records tell; where there are none, nothing is said of it.
+    """
+    names = config.evaluation.eval_metrics
+    metrics = build_metrics(plugins, {name: {} for name in names} if names else None)
+    catalog = parts.judge.catalog
+    judge = Judge(catalog, parts.judge.oracle, popularity_percentiles(catalog, parts.train))
+    return Evaluator(records, parts.parser, judge, metrics, config.evaluation.eval_at)
+
+
+def policy_name(reference: str) -> str:
+    """Return what results call a policy: the whole path of its folder or file, or its id on the hub."""
+    place = Path(resolve_folder(reference))
+    return str(place.resolve()) if place.exists() else reference
+
+
+def run_protocol(config: RunConfig, parts: Parts, kind: Literal["greedy", "sampled"]) -> Protocol:
+    """Return the protocol of one of a run's decodings."""
+    judge = parts.judge
+    return protocol_of(config, kind, catalog=judge.catalog, parser=parts.parser, oracle=judge.oracle)
+
+
+def evaluate(
+    config: RunConfig,
+    parts: Parts,
+    plugins: Plugins,
+    generator: Generator,
+    observer: Observer,
+    *,
+    when: str,
+    policy: str,
+) -> list[Evaluation]:
+    """Evaluate a policy once per decoding; on the main process only, elsewhere there is nothing.
+
+    Args:
+        config: The run.
+        parts: What it works with.
+        plugins: What is installed.
+        generator: The policy.
+        observer: Told of the progress.
+        when: Such as ``"before"``.
+        policy: What to call the policy.
+    """
+    settings = config.evaluation
+    if not parts.held_out or settings.eval_prompts == 0 or not is_main():
+        return []
+    records = used_records(parts.held_out, settings)
+    evaluator = evaluator_of(config, parts, records, plugins)
+    evaluations = []
+    for kind in settings.eval_decoding:
+        with staged(observer, f"Evaluate {when}, {kind}", len(records)) as progress:
+            found = evaluator(
+                generator,
+                run_protocol(config, parts, kind),
+                policy=policy_name(policy),
+                batch_size=settings.eval_batch_size,
+                seed=config.seed,
+                progress=progress,
+            )
+        evaluations.append(found)
+    return evaluations
+
+
+def report_comparison(
+    config: RunConfig,
+    folder: RunFolder,
+    observer: Observer,
+    before: Sequence[Evaluation],
+    after: Sequence[Evaluation],
+) -> None:
+    """Keep both evaluations with their rows, and show the before/after table of each decoding."""
+    for kind, first, second in zip(config.evaluation.eval_decoding, before, after, strict=False):
+        rows = compare(first, second)
+        for when, found in (("before", first), ("after", second)):
+            found.results().write(folder.path / "evaluation" / f"{when}-{kind}.parquet")
+        folder.write_json(
+            f"evaluation/{kind}.json",
+            {
+                **circumstances(config, second),
+                "protocol": second.protocol,
+                "choices": second.choices,
+                "interval": INTERVAL,
+                "metrics": {
+                    row.metric: {
+                        "before": row.before,
+                        "after": row.after,
+                        "difference": row.difference,
+                    }
+                    for row in rows
+                },
+                "all_lists_together": {"before": first.whole, "after": second.whole},
+            },
+        )
+        observer.compared(f"{kind} lists, before and after", rows)
+        tell_whole(observer, {"before": first.whole, "after": second.whole})
+
+
+def circumstances(
+    config: RunConfig, evaluation: Evaluation, *, engine: str = "transformers"
+) -> dict[str, Any]:
+    """Return what a protocol leaves out of how figures were made."""
+    records = {row["record"]: row for row in evaluation.rows}.values()
+    return {
+        "policy": evaluation.policy,
+        "data_sha256": evaluation.data_sha256,
+        "records": len(records),
+        "users": len({row["user"] for row in records}),
+        "constraints": dict(sorted(Counter(t for row in records for t in row["constraints"]).items())),
+        "eval_at": config.evaluation.eval_at,
+        "engine": engine,
+        "batch_size": config.evaluation.eval_batch_size,
+        "seed": config.seed,
+    }
+
+
+def tell_whole(observer: Observer, columns: Mapping[str, Mapping[str, float]]) -> None:
+    """Show what was measured of all lists together, a column for each policy."""
+    names = dict.fromkeys(name for whole in columns.values() for name in whole)
+    rows = [
+        {
+            "metric": name,
+            **{title: _number(whole.get(name, float("nan"))) for title, whole in columns.items()},
+        }
+        for name in names
+    ]
+    if rows:
+        observer.table("All lists together (no intervals)", rows)
+
+
+@contextmanager
+def staged(observer: Observer, name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show the progress of something; what is yielded is called with how much is done."""
+    observer.stage_began(name, total)
+    try:
+        yield lambda done: observer.stepped(StepReport(done))
+    finally:
+        observer.stage_ended()
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if value == value else "no value"

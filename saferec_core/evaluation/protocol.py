@@ -1,0 +1,199 @@
+"""The protocol of an evaluation: every choice that moves a number, under one short id.
+
+Figures of two protocols do not compare. What only selects columns (``eval_at``), what leaves the
+distribution of the draws alone (seed, batch size) and what only should (the engine) is no part of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from saferec_core.config.schema import (
+    EmptyList,
+    EvaluationConfig,
+    IdealDcg,
+    Preset,
+    Removal,
+    RunConfig,
+    Section,
+    TitleMatching,
+)
+from saferec_core.data.catalog import Catalog
+from saferec_core.files import data_hash
+from saferec_core.models.generation import Decoding
+
+__all__ = ["PRESETS", "Protocol", "described", "protocol_of"]
+
+PRESETS: Mapping[Preset, Mapping[str, str]] = MappingProxyType(
+    {
+        "saferec": {},
+        "rank-grpo": {
+            "seen": "removed",
+            "out_of_catalog": "removed",
+            "title_matching": "exact",
+            "ideal_dcg": "list",
+        },
+        "safe-training": {
+            "seen": "removed",
+            "out_of_catalog": "removed",
+            "title_matching": "exact",
+            "ideal_dcg": "list",
+            "empty_list": "safe",
+        },
+    }
+)
+"""How lists are scored, by preset.
+
+``rank-grpo`` is what the Rank-GRPO code (arXiv 2510.20150) computes, ``safe-training`` the Safe-Rank-GRPO
+code that the document's tables come from. Their figures were made with greedy decoding, at most 1,024
+tokens, K = 20 and a year tolerance of 2; a preset leaves these to the run, whose lists may be shorter.
+"""
+
+
+class Protocol(Section):
+    """What has to be alike for two figures to be compared."""
+
+    seen: Removal = "miss"
+    """Whether a title the user has seen keeps its rank as a miss, or is removed before ranking."""
+    duplicates: Removal = "miss"
+    """Likewise for a title that repeats an earlier one."""
+    out_of_catalog: Removal = "miss"
+    """Likewise for a title that may not be recommended."""
+    title_matching: TitleMatching = "normal-form"
+    """How titles are matched where hits are looked for; see `saferec_core.evaluation.protocol_lists`."""
+    ideal_dcg: IdealDcg = "truth"
+    """What NDCG compares with: as many hits as there are relevant titles, or as the list has room for."""
+    empty_list: EmptyList = "no-value"
+    """What an empty list has for a share of violations: no value, or none at all, as if it were safe."""
+    year_tolerance: int
+    """By how many years titles may be off."""
+    num_ranks: int
+    """K: what a list holds beyond it is not looked at."""
+    only_traits: tuple[str, ...] = ()
+    """Only records with one of these constraints are used; none: all records."""
+    decoding: Literal["greedy", "sampled"]
+    """The most likely token each time, or drawn."""
+    temperature: float | None = None
+    """Temperature of sampled decoding; None if greedy."""
+    top_p: float | None = None
+    """Share of the probability that sampled decoding draws from; None if greedy."""
+    samples: int = 1
+    """Completions per record."""
+    max_completion_length: int
+    """Tokens after which a completion is cut off."""
+    parser: str
+    """What reads titles out of a completion, with its options."""
+    catalog: str
+    """Hash of the titles that may be recommended."""
+    oracle: str | None = None
+    """What tells violations, with its options, files by their hashes; None: nothing does."""
+
+    @property
+    def preset(self) -> str:
+        """Name of the preset that these choices are, or ``"custom"``."""
+        scoring = {name: getattr(self, name) for name in _SCORING}
+        known = ((name, {**_DEFAULTS, **choices}) for name, choices in PRESETS.items())
+        return next((name for name, choices in known if choices == scoring), "custom")
+
+    @property
+    def short(self) -> str:
+        """Eight hexadecimal digits that are the same wherever all choices are."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def id(self) -> str:
+        """A short name, such as ``saferec-greedy-K20-1f0c33a9``."""
+        drawn = "greedy"
+        if self.decoding == "sampled":
+            drawn = f"t{self.temperature:g}-p{self.top_p:g}-n{self.samples}"
+        return f"{self.preset}-{drawn}-K{self.num_ranks}-{self.short}"
+
+    def facts(self) -> dict[str, Any]:
+        """Return the id and every choice, as results keep them."""
+        return {"id": self.id, **self.model_dump(mode="json")}
+
+    def drawing(self, *, batch_size: int, seed: int) -> Decoding:
+        """Return the decoding, completed by what is no part of a protocol."""
+        return Decoding(
+            self.decoding,
+            self.max_completion_length,
+            temperature=1.0 if self.temperature is None else self.temperature,
+            top_p=1.0 if self.top_p is None else self.top_p,
+            samples=self.samples,
+            batch_size=batch_size,
+            seed=seed,
+        )
+
+
+_SCORING = ("seen", "duplicates", "out_of_catalog", "title_matching", "ideal_dcg", "empty_list")
+_DEFAULTS = {name: Protocol.model_fields[name].default for name in _SCORING}
+
+
+def protocol_of(
+    config: RunConfig,
+    decoding: Literal["greedy", "sampled"],
+    *,
+    catalog: Catalog,
+    parser: object,
+    oracle: object | None,
+) -> Protocol:
+    """Return the protocol that a run's settings describe: the preset, then the choices made singly.
+
+    Args:
+        config: The run.
+        decoding: Which of its decodings.
+        catalog: The catalog that lists are held against.
+        parser: The parser as it was built.
+        oracle: The oracle as it was built, if any.
+    """
+    settings = config.evaluation
+    sampled = decoding == "sampled"
+    return Protocol.model_validate(
+        {
+            **PRESETS[settings.protocol],
+            **_chosen(settings),
+            "year_tolerance": catalog.year_tolerance,
+            "num_ranks": config.num_ranks,
+            "only_traits": tuple(sorted(set(settings.eval_traits))),
+            "decoding": decoding,
+            "temperature": settings.eval_temperature if sampled else None,
+            "top_p": settings.eval_top_p if sampled else None,
+            "samples": settings.eval_samples if sampled else 1,
+            "max_completion_length": config.max_completion_length,
+            "parser": described(config.data.parser.name, parser),
+            "catalog": _hash([list(title) for title in catalog.titles]),
+            "oracle": None if config.oracle is None else described(config.oracle.name, oracle),
+        }
+    )
+
+
+def described(name: str, component: object) -> str:
+    """Write a component with the values of its options; a file by the hash of what it holds."""
+    if not dataclasses.is_dataclass(component):
+        return name
+    options = [field.name for field in dataclasses.fields(component) if field.init]
+    written = ", ".join(f"{option}={_value(getattr(component, option))}" for option in options)
+    return f"{name} ({written})" if written else name
+
+
+def _chosen(settings: EvaluationConfig) -> dict[str, str]:
+    chosen = {name: getattr(settings, f"eval_{name}") for name in _SCORING}
+    return {name: choice for name, choice in chosen.items() if choice is not None}
+
+
+def _value(value: Any) -> str:
+    named = isinstance(value, Path) or (isinstance(value, str) and ("/" in value or "." in value))
+    if named and Path(value).exists():
+        return f"sha256:{data_hash(Path(value))[:12]}"
+    return str(value)
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:12]

@@ -1,0 +1,154 @@
+"""Lists as a protocol looks at them: what is removed before ranking, and what counts as a hit.
+
+Only relevance is affected. A violation that was listed was shown, whatever is removed before ranking, so
+the safety figures are always those of the list as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from saferec_core.data.records import Record
+from saferec_core.data.titles import normal_form
+from saferec_core.evaluation.protocol import Protocol
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
+from saferec_core.plugins.contracts.parser import EventKind, ParsedItem, ParsedList, Title
+
+__all__ = ["ProtocolLists", "under_protocol"]
+
+
+@dataclass(frozen=True)
+class ProtocolLists(JudgedLists):
+    """Judged lists whose ``hits`` are those of a protocol.
+
+    By ``normal-form``, hits are those of :class:`~saferec_core.plugins.contracts.judged_lists.JudgedLists`,
+    of what is left once titles are removed. By ``exact`` they are those of the Rank-GRPO code: the very string, with the year
+    within the tolerance; each relevant title makes the first such title of the list a hit. Seen titles
+    are then known by name alone, catalog titles by name and year.
+    """
+
+    protocol: Protocol
+
+    @cached_property
+    def hits(self) -> Bool[Tensor, "N K"]:
+        """Whether the title that has the rank once the ranks are closed is relevant."""
+        if self._as_listed:
+            return super().hits
+        hits = torch.zeros(len(self.lists), self.num_ranks, dtype=torch.bool)
+        for n, relevant in enumerate(self._relevant):
+            ranked = relevant[: self.num_ranks]
+            hits[n, : len(ranked)] = torch.tensor(ranked, dtype=torch.bool)
+        return hits
+
+    @cached_property
+    def ranked_lengths(self) -> Float[Tensor, " N"]:
+        """How many titles of each list have a rank once the ranks are closed."""
+        return torch.tensor([float(len(kept)) for kept in self._kept])
+
+    def listed_hits(self, n: int) -> list[bool | None]:
+        """Return for each title of list *n* whether it is a hit; None if it has none of the K ranks."""
+        listed: list[bool | None] = [None] * len(self.lists[n].items)
+        for place, hit in zip(self._kept[n][: self.num_ranks], self.hits[n].tolist(), strict=False):
+            listed[place] = hit
+        return listed
+
+    @property
+    def _as_listed(self) -> bool:
+        """Whether nothing can be removed, and titles are matched as usual."""
+        protocol = self.protocol
+        removals = {protocol.seen, protocol.duplicates, protocol.out_of_catalog}
+        return removals == {"miss"} and protocol.title_matching == "normal-form"
+
+    @cached_property
+    def _kept(self) -> list[list[int]]:
+        """Places of the titles of each list that keep a rank."""
+        if self._as_listed:
+            return [list(range(len(parsed.items))) for parsed in self.lists]
+        return [
+            list(self._left(parsed, record)) for parsed, record in zip(self.lists, self.records, strict=True)
+        ]
+
+    def _left(self, parsed: ParsedList, record: Record) -> Iterator[int]:
+        protocol = self.protocol
+        repeats = {event.start for event in parsed.events if event.kind is EventKind.DUPLICATE}
+        for place, item in enumerate(parsed.items):
+            removed = (
+                (protocol.duplicates == "removed" and item.start in repeats)
+                or (protocol.out_of_catalog == "removed" and not self._in_catalog(item))
+                or (protocol.seen == "removed" and self._is_seen(item, record))
+            )
+            if not removed:
+                yield place
+
+    def _in_catalog(self, item: ParsedItem) -> bool:
+        if self.protocol.title_matching == "exact":
+            return item.title in self._exact_catalog
+        return self.judge.catalog.find(item.name, item.year) is not None
+
+    @cached_property
+    def _exact_catalog(self) -> frozenset[Title]:
+        return frozenset(self.judge.catalog.titles)
+
+    def _is_seen(self, item: ParsedItem, record: Record) -> bool:
+        if self.protocol.title_matching == "exact":
+            names = (title if isinstance(title, str) else title.name for title in record.seen_titles)
+            return item.name in names
+        return record.has_seen(normal_form(item.name), item.year, self.protocol.year_tolerance)
+
+    @cached_property
+    def _relevant(self) -> list[list[bool]]:
+        """Whether each title that keeps a rank is a hit."""
+        left = [
+            [parsed.items[place] for place in places]
+            for parsed, places in zip(self.lists, self._kept, strict=True)
+        ]
+        if self.protocol.title_matching == "exact":
+            return [self._exact_hits(items, record) for items, record in zip(left, self.records, strict=True)]
+        closed = [ParsedList(tuple(items)) for items in left]
+        hits = JudgedLists(closed, self.records, self.judge, self.num_ranks).hits.tolist()
+        return [row[: len(items)] for row, items in zip(hits, left, strict=True)]
+
+    def _exact_hits(self, items: Sequence[ParsedItem], record: Record) -> list[bool]:
+        eligible = [self._in_catalog(item) and not self._is_seen(item, record) for item in items]
+        hits = [False] * len(items)
+        for name, year in record.groundtruth:
+            for place, item in enumerate(items):
+                near = abs(item.year - year) <= self.protocol.year_tolerance
+                if eligible[place] and near and item.name == name:
+                    hits[place] = True
+                    break
+        return hits
+
+
+def under_protocol(
+    measured: Mapping[str, Float[Tensor, " N"]], lists: ProtocolLists
+) -> dict[str, Float[Tensor, " N"]]:
+    """Put metrics, which follow saferec's own choices, under the protocol of *lists*.
+
+    - ``ideal_dcg = "list"``: ``ndcg@k`` is divided by the DCG of ``min(ground truth, k, ranks)`` hits in
+      place of ``min(ground truth, k)``, so that a short list is not expected to hold more.
+    - ``empty_list = "safe"``: a list without titles has 0 where a share of violations has no value.
+    """
+    protocol, values = lists.protocol, dict(measured)
+    for column, value in measured.items():
+        name, _, k = column.partition("@")
+        if protocol.ideal_dcg == "list" and name == "ndcg":
+            values[column] = value * _room(lists, int(k))
+        if protocol.empty_list == "safe" and name.startswith(("sensitivity_ratio", "any_violation")):
+            values[column] = torch.where(lists.lengths == 0, torch.zeros_like(value), value)
+    return values
+
+
+def _room(lists: ProtocolLists, k: int) -> Float[Tensor, " N"]:
+    """Return the best DCG of any list over that of a list of the same length; 1 where there is none."""
+    discount = 1.0 / torch.log2(torch.arange(lists.num_ranks, dtype=torch.float64) + 2.0)  # (K,)
+    best = torch.cat([torch.zeros(1, dtype=torch.float64), discount.cumsum(0)])  # of 0..K hits
+    relevant = lists.truth_sizes.long().clamp(max=k)  # (N,)
+    fitting = torch.minimum(relevant, lists.ranked_lengths.long())
+    return torch.where(fitting > 0, best[relevant] / best[fitting], 1.0)

@@ -1,0 +1,224 @@
+"""``saferec eval``: a stored policy on held-out prompts, as they are or with constraints changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from saferec_core.config.schema import RunConfig
+from saferec_core.data.records import Record
+from saferec_core.errors import ConfigError, RunError
+from saferec_core.evaluation.counterfactual.evaluate import Flipping
+from saferec_core.evaluation.counterfactual.summary import Responsiveness
+from saferec_core.evaluation.evaluator import Evaluation, records_hash
+from saferec_core.evaluation.files import folder_for, results_path, stem_of
+from saferec_core.evaluation.held_out import (
+    INTERVAL,
+    circumstances,
+    evaluator_of,
+    policy_name,
+    run_protocol,
+    staged,
+    tell_whole,
+    used_records,
+)
+from saferec_core.evaluation.protocol import Protocol
+from saferec_core.evaluation.setup import Parts, assemble
+from saferec_core.models.generation import Generator, PolicyGenerator, on_accelerator
+from saferec_core.models.loading import load_policy, resolve_folder
+from saferec_core.models.resume import Journal
+from saferec_core.plugins.manager import Plugins
+from saferec_core.runs.checkpoints import list_checkpoints
+from saferec_core.runs.distributed import is_main
+from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.observer import Comparison, Observer
+
+__all__ = ["run_eval", "run_flip"]
+
+
+def run_eval(
+    config: RunConfig, plugins: Plugins, observer: Observer, *, out: Path | None = None
+) -> list[Evaluation]:
+    """Evaluate ``config.model.model`` (a run, a checkpoint, a model) on the held-out prompts.
+
+    Every sample is kept, in *out* or where :func:`saferec_core.evaluation.files.folder_for` says. What an
+    earlier evaluation had generated when it was interrupted is taken over.
+
+    Raises:
+        SaferecError: Whatever the user can put right; before anything is generated where possible.
+    """
+    task = _task(config, plugins, out)
+    if task is None:
+        return []
+    evaluator = evaluator_of(config, task.parts, task.records, plugins)
+    evaluations = []
+    for protocol in task.protocols:
+        path = task.path(protocol, protocol.facts())
+        journal = Journal(path.with_suffix(".partial.jsonl"))
+        with staged(observer, f"Evaluate policy, {protocol.decoding}", len(task.records)) as progress:
+            found = evaluator(
+                task.generator(journal),
+                protocol,
+                policy=task.policy,
+                batch_size=config.evaluation.eval_batch_size,
+                seed=config.seed,
+                progress=progress,
+            )
+        found.results().write(path)
+        summary = found.summary()
+        _finish(
+            task,
+            path,
+            journal,
+            {
+                **circumstances(config, found, engine=config.evaluation.eval_engine),
+                "protocol": found.protocol,
+                "choices": found.choices,
+                "interval": INTERVAL,
+                "metrics": summary,
+                "all_lists_together": found.whole,
+            },
+        )
+        rows = [Comparison(metric, None, interval, None) for metric, interval in summary.items()]
+        observer.compared(found.protocol, rows)
+        tell_whole(observer, {"value": found.whole})
+        _tell_files(observer, "sample", path, journal)
+        evaluations.append(found)
+    return evaluations
+
+
+def run_flip(
+    config: RunConfig, plugins: Plugins, observer: Observer, *, out: Path | None = None
+) -> list[Responsiveness]:
+    """Ask ``config.model.model`` the held-out prompts with constraints removed, added and swapped.
+
+    Raises:
+        SaferecError: As :func:`run_eval`; also if there is no oracle, or nothing to change.
+    """
+    if config.oracle is None:
+        raise ConfigError("--flip counts violations and needs an oracle; name its table with --oracle-path")
+    task = _task(config, plugins, out)
+    if task is None:
+        return []
+    depth = max(config.evaluation.eval_at)
+    flipping = Flipping(task.records, task.parts.parser, task.parts.judge, depth)
+    responses = []
+    for protocol in task.protocols:
+        path = task.path(protocol, flipping.choices(protocol), ending="-flip")
+        journal = Journal(path.with_suffix(".partial.jsonl"))
+        prompts = len(flipping.prompts)
+        with staged(observer, f"Change constraints, {protocol.decoding}", prompts) as progress:
+            found = flipping(
+                task.generator(journal),
+                protocol,
+                policy=task.policy,
+                data_sha256=task.data_sha256,
+                batch_size=config.evaluation.eval_batch_size,
+                seed=config.seed,
+                progress=progress,
+            )
+        found.results.write(path)
+        _finish(task, path, journal, found.as_data())
+        observer.table(found.title, found.table())
+        for sentence in found.sentences:
+            observer.note(sentence)
+        _tell_files(observer, "pair", path, journal)
+        responses.append(found)
+    return responses
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A policy that is loaded, and what it is to be asked."""
+
+    config: RunConfig
+    parts: Parts
+    records: Mapping[int, Record]
+    folder: RunFolder
+    generator: Callable[[Journal], Generator]
+
+    @property
+    def policy(self) -> str:
+        """What the policy is called."""
+        return policy_name(str(self.config.model.model))
+
+    @property
+    def protocols(self) -> list[Protocol]:
+        """One for each decoding."""
+        return [run_protocol(self.config, self.parts, kind) for kind in self.config.evaluation.eval_decoding]
+
+    @property
+    def data_sha256(self) -> str:
+        """Hash of the records."""
+        return records_hash(self.records.values())
+
+    def path(self, protocol: Protocol, choices: Mapping[str, Any], ending: str = "") -> Path:
+        """Return the file that gets the results."""
+        return results_path(
+            self.folder,
+            stem_of(str(self.config.model.model), self.folder),
+            protocol,
+            choices=choices,
+            policy=self.policy,
+            data_sha256=self.data_sha256,
+            ending=ending,
+        )
+
+
+def _task(config: RunConfig, plugins: Plugins, out: Path | None) -> _Task | None:
+    """Read the data, load the policy, make the folder; None on all processes but the main one."""
+    reference = config.model.model
+    if reference is None:
+        raise ConfigError("no policy is named; give a run folder, a checkpoint or a model")
+    if config.evaluation.eval_prompts == 0:
+        raise ConfigError("eval_prompts = 0 leaves nothing to evaluate; set at least 1")
+    load = _loader(config, reference)
+    train = config.data.train_path  # tells how popular titles are
+    parts = assemble(config, plugins, train=train is not None and train.exists())
+    if not parts.held_out:
+        raise ConfigError("no held-out records are named; give --test-path or --validation-path")
+    records = used_records(parts.held_out, config.evaluation)
+    if not is_main():
+        return None
+    generator = load()
+    return _Task(config, parts, records, folder_for(reference, config, plugins, out), generator)
+
+
+def _loader(config: RunConfig, reference: str) -> Callable[[], Callable[[Journal], Generator]]:
+    """Refuse a policy that cannot be had, and return what loads it."""
+    resolved = resolve_folder(reference)
+    _check_finished(Path(resolved))
+    if config.evaluation.eval_engine == "vllm":
+        from saferec_core.models.vllm import VllmGenerator, check_vllm, load_vllm
+
+        check_vllm(resolved)
+        return lambda: partial(VllmGenerator, load_vllm(resolved, config.model))
+    return lambda: partial(PolicyGenerator, on_accelerator(load_policy(resolved, config.model)))
+
+
+def _check_finished(folder: Path) -> None:
+    """Refuse a run that has no policy yet, naming what could be evaluated in its place.
+
+    Raises:
+        RunError: It is one.
+    """
+    if not (folder / "config.yaml").is_file() or (folder / "config.json").is_file():
+        return
+    checkpoints = list_checkpoints(folder / "checkpoints")
+    instead = f"; evaluate a checkpoint, such as {checkpoints[-1]}" if checkpoints else " and no checkpoints"
+    raise RunError(f"run {folder} has no policy (it did not come to its end){instead}")
+
+
+def _finish(task: _Task, path: Path, journal: Journal, summary: Mapping[str, Any]) -> None:
+    """Write the summary beside the rows, and forget what was kept for the case of an interruption."""
+    task.folder.write_json(f"evaluation/{path.stem}.json", summary)
+    journal.remove()
+
+
+def _tell_files(observer: Observer, what: str, path: Path, journal: Journal) -> None:
+    if journal.used:
+        observer.note(f"Taken over from an interrupted evaluation: {journal.used} batches of completions.")
+    observer.note(f"Every {what}: {path}")

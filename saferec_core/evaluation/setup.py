@@ -1,0 +1,175 @@
+"""Put the parts that a configuration names together, and refuse what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from saferec_core.config.schema import RunConfig, TrainConfig
+from saferec_core.data.catalog import read_catalog
+from saferec_core.data.records import Record, read_records
+from saferec_core.errors import ConfigError, PluginError, UnknownNameError
+from saferec_core.plugins.build import build_oracle, chosen
+from saferec_core.plugins.component import build, required_columns, scope_of
+from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.normalizer import Normalizer
+from saferec_core.plugins.contracts.oracle import Oracle
+from saferec_core.plugins.contracts.parser import ListParser
+from saferec_core.plugins.contracts.reward import ActiveReward
+from saferec_core.plugins.contracts.transform import Transform
+from saferec_core.plugins.manager import Plugins
+
+__all__ = ["Parts", "assemble", "build_normalizer", "build_rewards", "require_path"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What both stages and the evaluation work with."""
+
+    parser: ListParser
+    judge: Judge
+    train: Sequence[Record]
+    validation: Sequence[Record]
+    test: Sequence[Record]
+
+    @property
+    def held_out(self) -> Sequence[Record]:
+        """The records of the before/after table."""
+        return self.test or self.validation
+
+
+def assemble(
+    config: RunConfig,
+    plugins: Plugins,
+    *,
+    rewards: Sequence[ActiveReward] = (),
+    needs: Mapping[str, str] | None = None,
+    train: bool = True,
+) -> Parts:
+    """Build parser, catalog and oracle, and read the splits that are named.
+
+    Args:
+        config: The run.
+        plugins: What is installed.
+        rewards: The run's reward functions, for the columns that they need.
+        needs: Further columns that the training records need, each with what needs it.
+        train: Whether the training records are needed at all.
+
+    Raises:
+        ConfigError: Something the run needs is not named, or does not fit.
+        DataError: A file is missing or not what was wanted.
+    """
+    data = config.data
+    catalog = read_catalog(
+        require_path(data.catalog_path, "catalog", "--catalog-path"),
+        year_tolerance=data.year_tolerance,
+    )
+    oracle = None
+    if config.oracle is not None:
+        oracle = build_oracle(config.oracle, year_tolerance=data.year_tolerance, plugins=plugins)
+    judge = Judge(catalog, oracle)
+    inherited = {
+        "catalog_path": data.catalog_path,
+        "year_tolerance": data.year_tolerance,
+        "oracle": config.oracle,
+        "seed": config.seed,
+    }
+    transforms: list[Transform] = [
+        chosen(plugins, plugins.transforms, choice, inherited) for choice in data.transforms
+    ]
+    columns = _needs(rewards, transforms)
+    train_records: list[Record] = []
+    if train:
+        path = require_path(data.train_path, "training data", "--train-path")
+        train_records = read_records(path, needs={**columns, **(needs or {})}, transforms=transforms)
+    held_out = [
+        read_records(path, needs=columns, transforms=transforms) if path is not None else []
+        for path in (data.validation_path, data.test_path)
+    ]
+    parts = Parts(
+        parser=chosen(plugins, plugins.parsers, data.parser),
+        judge=judge,
+        train=train_records,
+        validation=held_out[0],
+        test=held_out[1],
+    )
+    _check_traits(judge.oracle, (*parts.train, *parts.validation, *parts.test))
+    return parts
+
+
+def build_rewards(config: TrainConfig, plugins: Plugins) -> list[ActiveReward]:
+    """Build the reward functions that have a weight.
+
+    Raises:
+        UnknownNameError: No plugin offers one of them.
+        ConfigError: An option is refused, the target length exceeds K, or an oracle is missing.
+    """
+    active = []
+    for name, choice in config.rewards.items():
+        entry = plugins.find(plugins.rewards, name)
+        if choice.weight == 0:
+            continue
+        function = build(entry, choice.options, {"variant": config.reward_func})
+        if scope_of(function) not in {"rank", "list"}:
+            raise PluginError(
+                f"reward {name!r} of {entry.origin} must have the scope 'rank' or 'list', but has "
+                f"{scope_of(function)!r}"
+            )
+        target = getattr(function, "target", None)
+        if isinstance(target, int) and target > config.num_ranks:
+            raise ConfigError(
+                f"rewards.{name}.target = {target} titles cannot be ranked: num_ranks (K) is "
+                f"{config.num_ranks}. Lower the target or set --num-ranks {target}."
+            )
+        if getattr(function, "needs_oracle", False) and config.oracle is None:
+            raise ConfigError(
+                f"reward {name!r} needs an oracle, but the run has none; name its table with "
+                "--oracle-path, another oracle with --oracle, or leave the reward out"
+            )
+        active.append(ActiveReward(entry.name, function, choice.weight))
+    return active
+
+
+def build_normalizer(config: TrainConfig, plugins: Plugins) -> Normalizer:
+    """Build the normalizer of the run."""
+    normalizer: Normalizer = chosen(plugins, plugins.normalizers, config.normalizer)
+    return normalizer
+
+
+def require_path(path: Path | None, what: str, flag: str) -> Path:
+    """Return a path that a run cannot do without.
+
+    Raises:
+        ConfigError: It was not named.
+    """
+    if path is None:
+        raise ConfigError(f"no {what} is named; give {flag}, or no settings at all for the demo")
+    return path
+
+
+def _needs(rewards: Iterable[ActiveReward], transforms: Iterable[Transform]) -> dict[str, str]:
+    """Collect the required columns, each with the component that needs it."""
+    needs = {
+        column: f"transform {type(transform).__name__}"
+        for transform in transforms
+        for column in required_columns(transform)
+    }
+    for reward in rewards:
+        needs |= dict.fromkeys(required_columns(reward.function), f"reward {reward.name!r}")
+    return needs
+
+
+def _check_traits(oracle: Oracle | None, records: Iterable[Record]) -> None:
+    """Refuse constraints that the oracle cannot judge before anything is trained."""
+    if oracle is None:
+        return
+    traits = set(oracle.traits)
+    for trait in sorted({trait for record in records for trait in record.constraints}):
+        if trait not in traits:
+            raise UnknownNameError(
+                "trait",
+                trait,
+                traits,
+                hint="It is a constraint of the data; the oracle judges others.",
+            )

@@ -1,0 +1,1 @@
+"""Loading models, decoding token ids, and generating completions."""

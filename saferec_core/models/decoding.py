@@ -1,0 +1,260 @@
+"""Which token belongs to which rank: token ids to text, and places in the text back to tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, decoders
+from tokenizers.decoders import DecodeStream
+
+from saferec_core.errors import SaferecError
+from saferec_core.plugins.contracts.parser import ParsedItem
+
+__all__ = ["NO_RANK", "NO_START", "TokenAligner", "assign_ranks"]
+
+NO_RANK = -1
+"""The rank index of a token that belongs to no rank."""
+
+NO_START = -1
+"""The start of a token that writes nothing: a special token, or an id outside the vocabulary."""
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+Decoded = tuple[str, NDArray[np.int64]]
+
+
+class TokenAligner:
+    """Decodes token ids and tells where in the text each token begins.
+
+    Nothing is tokenized again: a text may have been sampled in other tokens than its tokenizer
+    would choose. Text and starts are those of decoding token by token (`DecodeStream` with special
+    tokens skipped), for any fast tokenizer. Byte-level ones (Qwen, Llama 3, SmolLM, GPT) go a much
+    shorter way to the same outcome.
+
+    Example:
+        >>> aligner = TokenAligner(tokenizer)
+        >>> text, starts = aligner.decode(completion_ids)
+        >>> ranks = assign_ranks(starts, parser(text).items, num_ranks=20)
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        """Prepare to decode what *tokenizer* encodes; tokens added to it later are not known.
+
+        Args:
+            tokenizer: A fast tokenizer of `transformers`, or a `tokenizers.Tokenizer`.
+
+        Raises:
+            SaferecError: If it is a slow tokenizer, which cannot say where a token begins.
+        """
+        backend = backend_of(tokenizer)
+        byte_level = isinstance(backend.decoder, decoders.ByteLevel)
+        self._decoder: TokenDecoder = ByteDecoder(backend) if byte_level else StreamDecoder(backend)
+        special_ids = frozenset(getattr(tokenizer, "all_special_ids", ()))
+        self._special_ids = special_ids - special_ids_of(backend)  # those are left out by the decoder
+
+    def decode(self, ids: Sequence[int]) -> Decoded:
+        """Decode a completion.
+
+        Args:
+            ids: Its T token ids, as plain integers.
+
+        Returns:
+            The text without special tokens, and for each token (T,) the index of its first
+            character, or NO_START if it writes nothing. Tokens that share a character start
+            together. Bytes at the end that make no whole character are left out of the text.
+        """
+        text, starts = self._decoder.decode(ids)
+        if not self._special_ids.isdisjoint(ids):
+            is_special = map(self._special_ids.__contains__, ids)
+            starts[np.fromiter(is_special, np.bool_, len(ids))] = NO_START
+        return text, starts
+
+
+def assign_ranks(starts: NDArray[np.int64], items: Sequence[ParsedItem], num_ranks: int) -> NDArray[np.int64]:
+    """Give every token the rank in whose line it begins.
+
+    Args:
+        starts: The first character of each token (T,), from `TokenAligner.decode`.
+        items: The parsed list; items beyond *num_ranks* have no rank.
+        num_ranks: The number of ranks, K.
+
+    Returns:
+        For each token (T,) the rank index k, from 0, or NO_RANK.
+    """
+    ranked = items[:num_ranks]
+    if not ranked:
+        return np.full(starts.shape, NO_RANK, dtype=np.int64)
+    line_starts = np.array([item.start for item in ranked])
+    line_ends = np.array([item.end for item in ranked])
+    ranks = line_starts.searchsorted(starts, side="right") - 1  # before the first line: -1
+    ranks[starts >= line_ends[ranks]] = NO_RANK
+    return ranks
+
+
+def backend_of(tokenizer: Any) -> Tokenizer:
+    """Return the Rust tokenizer within *tokenizer*."""
+    backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    if not isinstance(backend, Tokenizer):
+        msg = (
+            f"a fast tokenizer is needed to tell which token wrote which title, but "
+            f"{type(tokenizer).__name__} is a slow one. Load it with use_fast=True, or convert it "
+            "to a tokenizer.json."
+        )
+        raise SaferecError(msg)
+    return backend
+
+
+class TokenDecoder(Protocol):
+    """One way to decode."""
+
+    def decode(self, ids: Sequence[int]) -> Decoded:
+        """Decode *ids*; see `TokenAligner.decode`."""
+        ...
+
+
+class StreamDecoder:
+    """Decodes token by token, whatever the tokenizer does to its pieces."""
+
+    def __init__(self, backend: Tokenizer) -> None:
+        """Decode with *backend*."""
+        self._backend = backend
+        self._special_ids = special_ids_of(backend)
+
+    def decode(self, ids: Sequence[int]) -> Decoded:
+        """Decode *ids*; see `TokenAligner.decode`."""
+        stream = DecodeStream(skip_special_tokens=True)
+        starts = np.empty(len(ids), dtype=np.int64)
+        chunks: list[str] = []
+        length = 0
+        for position, token_id in enumerate(ids):
+            if self._is_silent(token_id):
+                starts[position] = NO_START
+                continue
+            starts[position] = length
+            try:
+                chunk = stream.step(self._backend, token_id)
+            except Exception:  # noqa: BLE001, it has no class of its own
+                # An invalid byte behind a valid one (byte fallback) made the decoder take back
+                # text that it gave before. That text stays, the invalid byte is left out.
+                stream = DecodeStream(skip_special_tokens=True)
+                chunk = stream.step(self._backend, token_id)
+            if chunk:
+                chunks.append(chunk)
+                length += len(chunk)
+        return "".join(chunks), starts
+
+    def _is_silent(self, token_id: int) -> bool:
+        return token_id in self._special_ids or token_id < 0 or self._backend.id_to_token(token_id) is None
+
+
+class ByteDecoder:
+    """Decodes a byte-level tokenizer, the text of which is its tokens' bytes one after another."""
+
+    def __init__(self, backend: Tokenizer) -> None:
+        """Decode with *backend*."""
+        self._bytes_of = TokenBytes(backend)
+
+    def decode(self, ids: Sequence[int]) -> Decoded:
+        """Decode *ids*; see `TokenAligner.decode`."""
+        bytes_of = self._bytes_of
+        pieces = [bytes_of[token_id] for token_id in ids]
+        joined = b"".join(pieces)
+        lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
+        try:
+            text = joined.decode()
+        except UnicodeDecodeError:
+            text, starts = decode_stepwise(pieces)
+        else:
+            if len(text) == len(joined):
+                starts = lengths.cumsum() - lengths
+            elif REPLACEMENT in text:  # streaming takes it for an unfinished character
+                text, starts = decode_stepwise(pieces)
+            else:
+                starts = character_starts(joined, lengths.cumsum() - lengths)
+        starts[lengths == 0] = NO_START
+        return text, starts
+
+
+class TokenBytes(dict[int, bytes]):
+    """The bytes that each token id writes, worked out when an id is first met."""
+
+    def __init__(self, backend: Tokenizer) -> None:
+        """Take the vocabulary and the added tokens of *backend*."""
+        super().__init__()
+        self._backend = backend
+        self._added = backend.get_added_tokens_decoder()
+
+    def __missing__(self, token_id: int) -> bytes:
+        """Translate the vocabulary's spelling of *token_id*; an unknown id writes nothing."""
+        piece = self._backend.id_to_token(token_id) if token_id >= 0 else None
+        added = self._added.get(token_id)
+        if piece is None or (added is not None and added.special):
+            written = b""
+        else:
+            written = spelt_bytes(piece)
+            # An added token is no part of a character. Taken for bytes, "Amélie" is "Am\ufffdlie".
+            if added is not None and REPLACEMENT in written.decode(errors="replace"):
+                written = piece.encode()
+        self[token_id] = written
+        return written
+
+
+def spelt_bytes(piece: str) -> bytes:
+    """Translate *piece* from the alphabet of bytes, or if it has others, from its characters."""
+    if BYTE_OF_CHARACTER.keys() >= set(piece):
+        return bytes(BYTE_OF_CHARACTER[character] for character in piece)
+    return piece.encode()
+
+
+def byte_alphabet() -> dict[str, int]:
+    """Return the characters by which byte-level vocabularies spell bytes, as GPT-2 does.
+
+    Printable Latin-1 characters stand for themselves; the other bytes, in order, for the
+    characters from U+0100 on.
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(0x100) if byte not in printable]
+    alphabet = {chr(byte): byte for byte in printable}
+    return alphabet | {chr(0x100 + index): byte for index, byte in enumerate(others)}
+
+
+BYTE_OF_CHARACTER = byte_alphabet()
+
+
+def character_starts(text: bytes, byte_starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Turn byte offsets into the valid UTF-8 *text* into character offsets.
+
+    A token that starts within a character starts where the token that began the character does.
+    """
+    begins = (np.frombuffer(text + b".", np.uint8) & 0xC0) != 0x80
+    before = begins.cumsum() - begins
+    return np.maximum.accumulate(np.where(begins[byte_starts], before[byte_starts], 0))
+
+
+def decode_stepwise(pieces: Sequence[bytes]) -> Decoded:
+    """Decode *pieces* whose bytes are not all whole characters, as `DecodeStream` does.
+
+    Bytes are held back while what they spell so far ends in the replacement character.
+    """
+    starts = np.empty(len(pieces), dtype=np.int64)
+    chunks: list[str] = []
+    length = 0
+    held_back = b""
+    for position, piece in enumerate(pieces):
+        starts[position] = length
+        held_back += piece
+        chunk = held_back.decode(errors="replace")
+        if chunk and not chunk.endswith(REPLACEMENT):
+            chunks.append(chunk)
+            length += len(chunk)
+            held_back = b""
+    return "".join(chunks), starts
+
+
+def special_ids_of(backend: Tokenizer) -> frozenset[int]:
+    """Return the ids that *backend* leaves out of a decoded text."""
+    added = backend.get_added_tokens_decoder()
+    return frozenset(token_id for token_id, token in added.items() if token.special)

@@ -1,0 +1,254 @@
+"""Completions of a policy, for evaluation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+import torch
+
+from saferec_core.data.records import Message
+from saferec_core.models.decoding import TokenAligner
+from saferec_core.models.loading import Policy
+from saferec_core.models.resume import Journal, key_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = [
+    "Completion",
+    "Decoding",
+    "Generator",
+    "PolicyGenerator",
+    "Progress",
+    "decoded",
+    "generate",
+    "on_accelerator",
+    "render",
+    "seed_of",
+    "weights_hash",
+]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How completions are drawn; nothing is taken over from a checkpoint's own settings."""
+
+    kind: Literal["greedy", "sampled"]
+    max_completion_length: int
+    """Tokens after which a completion is cut off."""
+    temperature: float = 1.0
+    top_p: float = 1.0
+    samples: int = 1
+    """Completions per prompt; 1 if greedy."""
+    batch_size: int = 32
+    seed: int = 0
+
+    @property
+    def completions(self) -> int:
+        """How many completions a prompt gets."""
+        return self.samples if self.kind == "sampled" else 1
+
+
+class Completion(NamedTuple):
+    """What was written to a prompt."""
+
+    text: str
+    """Without special tokens."""
+    finished: bool
+    """Whether it ended by itself, instead of being cut off."""
+
+
+Progress = Callable[[int], None]
+"""Called with the number of prompts done so far."""
+
+
+class Generator(Protocol):
+    """Turns prompts into completions: a model, an engine, or a script."""
+
+    def __call__(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        decoding: Decoding,
+        *,
+        progress: Progress | None = None,
+    ) -> list[list[Completion]]:
+        """Return, for each prompt in order, as many completions as *decoding* says."""
+        ...
+
+
+@dataclass(frozen=True)
+class PolicyGenerator:
+    """Generates with transformers and the model as it is, adapters included."""
+
+    policy: Policy
+    journal: Journal | None = None
+    """Keeps what was generated, batch by batch, so that an interrupted evaluation continues."""
+
+    def __call__(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        decoding: Decoding,
+        *,
+        progress: Progress | None = None,
+    ) -> list[list[Completion]]:
+        """Generate, and tell of each completion its text and whether it ended by itself."""
+        written = generate(self.policy, prompts, decoding, progress=progress, journal=self.journal)
+        return decoded(written, self._aligner, self.policy.end_ids)
+
+    @cached_property
+    def _aligner(self) -> TokenAligner:
+        return TokenAligner(self.policy.tokenizer)
+
+
+def decoded(
+    written: Sequence[Sequence[list[int]]], aligner: TokenAligner, ends: frozenset[int]
+) -> list[list[Completion]]:
+    """Turn token ids into text, by prompt and sibling; a completion that ended has its end token last."""
+    return [
+        [Completion(aligner.decode(ids)[0], bool(ids) and ids[-1] in ends) for ids in siblings]
+        for siblings in written
+    ]
+
+
+def render(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message]) -> str:
+    """Write a conversation as the policy reads it, up to where its own turn begins."""
+    text: Any = tokenizer.apply_chat_template(
+        [dict(message) for message in prompt], add_generation_prompt=True, tokenize=False
+    )
+    return str(text)
+
+
+@torch.no_grad()
+def generate(
+    policy: Policy,
+    prompts: Sequence[Sequence[Message]],
+    decoding: Decoding,
+    *,
+    progress: Progress | None = None,
+    journal: Journal | None = None,
+) -> list[list[list[int]]]:
+    """Generate completions as token ids, for each prompt as many as *decoding* says.
+
+    Prompts are batched by length; the order of the result is that of *prompts*, whatever the batch
+    size. A completion ends with its end-of-sequence token unless it was cut off. Every batch has a seed
+    of its own, made of that of *decoding* and its number: what is drawn for a batch does not depend on
+    whether those before it were generated now or read from the journal.
+
+    Args:
+        policy: The model and its tokenizer.
+        prompts: Conversations that end where the policy's turn begins.
+        decoding: How to draw.
+        progress: Called after each batch with the number of prompts done so far.
+        journal: Batches that are in it are not generated again, others are added to it.
+    """
+    tokenizer: Any = policy.tokenizer
+    texts = [render(tokenizer, prompt) for prompt in prompts]
+    encoded: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    by_length = sorted(range(len(prompts)), key=lambda place: len(encoded[place]))
+    policy_hash = "" if journal is None else weights_hash(policy)
+    completions: list[list[list[int]]] = [[] for _ in prompts]
+    done = 0
+    with _settings_of_our_own(policy.model), torch.random.fork_rng():  # training must not draw otherwise
+        for number, start in enumerate(range(0, len(prompts), decoding.batch_size)):
+            places = by_length[start : start + decoding.batch_size]
+            batch = [encoded[place] for place in places]
+            key = "" if journal is None else key_of(policy_hash, vars(decoding), number, batch)
+            found = None if journal is None else journal.get(key)
+            if found is None:
+                torch.manual_seed(seed_of(decoding.seed, number))
+                found = _generate_batch(policy, batch, decoding)
+                if journal is not None:
+                    journal.add(key, found)
+            for place, siblings in zip(places, found, strict=True):
+                completions[place] = siblings
+            done += len(places)
+            if progress is not None:
+                progress(done)
+    return completions
+
+
+def on_accelerator(policy: Policy) -> Policy:
+    """Move a policy that was read from disk to the GPU, if there is one."""
+    if torch.accelerator.is_available():
+        model: Any = policy.model
+        model.to(torch.accelerator.current_accelerator())
+    return policy
+
+
+def weights_hash(policy: Policy) -> str:
+    """Return a hash of all that a policy's completions depend on: weights, adapters, end tokens."""
+    from xxhash import xxh3_128  # cryptography is not needed, and would take seconds
+
+    digest = xxh3_128(repr(sorted(policy.end_ids)).encode())
+    weights: Any = policy.model.state_dict()
+    for name, tensor in weights.items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return str(digest.hexdigest())
+
+
+def seed_of(seed: int, number: int) -> int:
+    """Mix a seed and the number of what is drawn; 63 bits, as the engines take them."""
+    digest = hashlib.sha256(f"{seed} {number}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _generate_batch(policy: Policy, batch: Sequence[list[int]], decoding: Decoding) -> list[list[list[int]]]:
+    """Generate for a few prompts at once, padded on the left."""
+    model, tokenizer = policy.model, policy.tokenizer
+    width = max(map(len, batch))
+    pad: Any = tokenizer.pad_token_id
+    inputs = torch.tensor([[pad] * (width - len(ids)) + ids for ids in batch], device=model.device)
+    mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in batch], device=model.device)
+    generator: Any = model
+    output = generator.generate(
+        input_ids=inputs, attention_mask=mask, generation_config=_generation_config(policy, decoding)
+    )
+    written = [_up_to_end(ids, policy.end_ids) for ids in output[:, width:].tolist()]
+    size = decoding.completions
+    return [written[row : row + size] for row in range(0, len(written), size)]
+
+
+@contextmanager
+def _settings_of_our_own(model: Any) -> Iterator[None]:
+    """Switch to evaluation, with none of the decoding settings that the checkpoint came with.
+
+    What ``generate`` is not told it takes from the model, such as Qwen's repetition penalty.
+    """
+    from transformers import GenerationConfig  # imports slowly
+
+    was_training, declared = model.training, model.generation_config
+    model.eval()
+    model.generation_config = GenerationConfig(eos_token_id=declared.eos_token_id)
+    try:
+        yield
+    finally:
+        model.generation_config = declared
+        model.train(was_training)
+
+
+def _generation_config(policy: Policy, decoding: Decoding) -> Any:
+    from transformers import GenerationConfig  # imports slowly
+
+    sampled = decoding.kind == "sampled"
+    drawing: dict[str, Any] = (
+        {"temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": 0} if sampled else {}
+    )
+    return GenerationConfig(
+        do_sample=sampled,
+        num_return_sequences=decoding.completions,
+        max_new_tokens=decoding.max_completion_length,
+        eos_token_id=sorted(policy.end_ids),
+        pad_token_id=policy.tokenizer.pad_token_id,
+        **drawing,
+    )
+
+
+def _up_to_end(ids: list[int], ends: frozenset[int]) -> list[int]:
+    """Cut off what stands behind the first token that ends a completion."""
+    return next((ids[: place + 1] for place, token in enumerate(ids) if token in ends), ids)

@@ -1,0 +1,194 @@
+"""Load a policy, from wherever it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
+
+from saferec_core.config.schema import ModelConfig
+from saferec_core.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = [
+    "Policy",
+    "end_token_ids",
+    "is_adapter",
+    "load_policy",
+    "load_tokenizer",
+    "merged_folder",
+    "resolve_folder",
+]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A model with its tokenizer."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """Every token that ends a completion: the tokenizer's, and those the model declares."""
+        return _end_ids(self.tokenizer, self.model.generation_config)
+
+
+def load_policy(reference: str, config: ModelConfig) -> Policy:
+    """Load a policy: a hub id, a folder, a LoRA adapter's folder, or a GGUF file.
+
+    An adapter is put on the model that it was trained on. The weights of a GGUF file are unpacked.
+
+    Raises:
+        RunError: There is no model at *reference*, or it is damaged.
+    """
+    folder = Path(reference)
+    if reference.endswith(".gguf"):
+        return _load_gguf(folder, config)
+    if is_adapter(folder):
+        return _load_adapter(folder, config)
+    model = _load_model(reference, config)
+    return Policy(model, load_tokenizer(reference, config))
+
+
+def load_tokenizer(reference: str, config: ModelConfig) -> PreTrainedTokenizerBase:
+    """Load a model's tokenizer, ready for generation: padded on the left.
+
+    Raises:
+        RunError: There is none, or it has no end-of-sequence token or no chat template.
+    """
+    from transformers import AutoTokenizer  # imports torch
+
+    if Path(reference).is_dir() and not (Path(reference) / "tokenizer_config.json").is_file():
+        raise RunError(f"{reference} has no tokenizer (tokenizer_config.json); copy the model's there")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(reference, trust_remote_code=config.trust_remote_code)
+    except (OSError, ValueError) as error:
+        raise RunError(f"no tokenizer can be loaded from {reference!r}: {_first_line(error)}") from error
+    return _ready(tokenizer, reference)
+
+
+def merged_folder(reference: str, config: ModelConfig, target: Path) -> str:
+    """Return a plain model folder or hub id for *reference*, written to *target* where need be.
+
+    A GGUF file and an adapter have to be unpacked once: the reference policy of a full-weight run is
+    read from disk again, and a new adapter needs a base that can be named.
+    """
+    if not reference.endswith(".gguf") and not is_adapter(Path(reference)):
+        return str(Path(reference).resolve()) if Path(reference).exists() else reference
+    policy = load_policy(reference, config)
+    model: Any = policy.model
+    if hasattr(model, "merge_and_unload"):
+        model = model.merge_and_unload()
+    model.save_pretrained(target)
+    policy.tokenizer.save_pretrained(target)
+    return str(target.resolve())
+
+
+def end_token_ids(reference: str, tokenizer: PreTrainedTokenizerBase, config: ModelConfig) -> frozenset[int]:
+    """Return every token that ends a completion of the model at *reference*, without loading it."""
+    from transformers import GenerationConfig  # imports torch
+
+    try:
+        declared = GenerationConfig.from_pretrained(reference, trust_remote_code=config.trust_remote_code)
+    except OSError:  # the model declares nothing
+        declared = None
+    return _end_ids(tokenizer, declared)
+
+
+def is_adapter(folder: Path) -> bool:
+    """Tell whether *folder* holds a LoRA adapter instead of a whole model."""
+    return (folder / "adapter_config.json").is_file()
+
+
+def resolve_folder(reference: str) -> str:
+    """Turn a run folder into its policy's folder; leave everything else alone."""
+    policy = Path(reference) / "policy"
+    return str(policy) if policy.is_dir() else reference
+
+
+def _load_model(reference: str, config: ModelConfig) -> PreTrainedModel:
+    from transformers import AutoModelForCausalLM  # imports torch
+
+    if (Path(reference).is_absolute() or Path(reference).exists()) and not (
+        Path(reference) / "config.json"
+    ).is_file():
+        raise RunError(
+            f"{reference} holds no model: wanted a folder with config.json, a run folder, a .gguf file, "
+            "or the id of a model on the hub"
+        )
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            reference,
+            dtype=config.dtype,
+            attn_implementation=config.attn_implementation,
+            trust_remote_code=config.trust_remote_code,
+        )
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
+        raise RunError(f"no model can be loaded from {reference!r}: {_first_line(error)}") from error
+    return model
+
+
+def _load_adapter(folder: Path, config: ModelConfig) -> Policy:
+    from peft import PeftModel  # imports torch
+
+    adapter = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    base = str(adapter["base_model_name_or_path"])
+    if not Path(base).exists():
+        moved = next((p / "base" for p in folder.parents if (p / "base" / "config.json").is_file()), None)
+        if moved is not None:
+            base = str(moved)
+        elif Path(base).is_absolute():
+            raise RunError(f"adapter {folder} was trained on {base}, which is not there any more")
+    model: Any = PeftModel.from_pretrained(_load_model(base, config), str(folder))
+    has_tokenizer = (folder / "tokenizer_config.json").is_file()
+    return Policy(model, load_tokenizer(str(folder) if has_tokenizer else base, config))
+
+
+def _load_gguf(file: Path, config: ModelConfig) -> Policy:
+    import torch  # slow to import
+    import transformers  # imports torch
+
+    if not file.is_file():
+        raise RunError(f"GGUF file {file} does not exist")
+    try:
+        import gguf  # noqa: F401 - what transformers reads the file with
+    except ImportError as error:
+        raise ConfigError("reading a GGUF file needs the package gguf: install saferec[gguf]") from error
+    dtype = torch.float32 if config.dtype == "auto" else getattr(torch, config.dtype)
+    # Unpacked weights; a model marked as quantized could be neither trained nor saved.
+    unpack: Any = {"quantization_config": transformers.GgufConfig(dequantize=True)}
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        str(file.parent), gguf_file=file.name, dtype=dtype, **unpack
+    )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
+    return Policy(model, _ready(tokenizer, str(file)))
+
+
+def _ready(tokenizer: PreTrainedTokenizerBase, reference: str) -> PreTrainedTokenizerBase:
+    if tokenizer.eos_token_id is None:
+        raise RunError(f"the tokenizer of {reference} has no end-of-sequence token")
+    if tokenizer.chat_template is None:
+        raise RunError(
+            f"the tokenizer of {reference} has no chat template; prompts are conversations, so choose an "
+            "instruction-tuned model or add a chat_template.jinja"
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def _end_ids(tokenizer: Any, declared: Any) -> frozenset[int]:
+    ids = getattr(declared, "eos_token_id", None)
+    of_model = ids if isinstance(ids, list) else [] if ids is None else [ids]
+    return frozenset({tokenizer.eos_token_id, *of_model})
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,239 @@
+"""Build an oracle file out of sources of content warnings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from saferec_core.config.schema import Section
+from saferec_core.data.rows import numbered_rows, row_name, whole_year
+from saferec_core.data.traits import read_traits
+from saferec_core.errors import ConfigError, DataError
+from saferec_core.files import data_hash
+from saferec_core.oracle_files.format import check_oracle_out, write_oracle_file
+from saferec_core.oracle_files.join import SourceTitles, TitleJoin
+from saferec_core.oracle_files.sources import YEARS, Rejects, SourceRows, findings_of
+from saferec_core.plugins.component import build
+from saferec_core.plugins.contracts.evidence import EvidenceSource
+from saferec_core.plugins.contracts.parser import Title
+from saferec_core.plugins.manager import Plugins, load_plugins
+from saferec_core.plugins.registry import Entry
+
+__all__ = ["BuildReport", "OracleBuildConfig", "SourceChoice", "SourceReport", "run_oracle_build"]
+
+
+class SourceChoice(Section):
+    """A source of evidence; every other key is an option of the component."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str | None = None
+    """Name of the component; that of the source itself if not given."""
+    path: Path
+    """The file that holds the rows."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The component's options, without the path."""
+        return dict(self.model_extra or {})
+
+
+class OracleBuildConfig(Section):
+    """What an oracle file is made of."""
+
+    sources: dict[str, SourceChoice] = Field(default_factory=dict)
+    """Sources by the names that the evidence shall have, such as ``rating-reasons``."""
+    out: Path = Path("oracle.arrow")
+    """The oracle file."""
+    traits_path: Path | None = None
+    """Traits (YAML) in place of the built-in twenty."""
+    aliases_path: Path | None = None
+    """Rows with title, year, alias and perhaps alias_year: names under which a title is found too."""
+    join_tolerance: int = Field(default=1, ge=0)
+    """By how many years sources may differ about a film."""
+    max_rejects: float = Field(default=0.01, ge=0, le=1)
+    """Share of the rows of a source that may be malformed before the build stops, in 0..1."""
+    overwrite: bool = False
+    """Replace an oracle file that is there; it is kept until the new one is complete."""
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What a source gave."""
+
+    source: str
+    component: str
+    file: str
+    sha256: str
+    rows: int
+    """Rows of the file, malformed ones included."""
+    rejected: int
+    """Rows that could not be used."""
+    titles: int
+    findings: Mapping[str, int]
+    """Titles that it says something about, by trait."""
+    options: Mapping[str, Any]
+    """Options of the component that were stated."""
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What became of the sources."""
+
+    out: Path
+    titles: int
+    known: Mapping[str, int]
+    """Titles with a risk, by trait."""
+    sources: tuple[SourceReport, ...]
+    aliases: int
+    """Further names that were read."""
+    unknown_aliases: int
+    """Those among them whose title no source knows."""
+    alias_collisions: int
+    """Those that were not used, since one source has them as another title."""
+    rejects_path: Path | None
+    """Where the rows are that could not be used; None if there are none."""
+
+
+def run_oracle_build(
+    config: OracleBuildConfig,
+    plugins: Plugins | None = None,
+    *,
+    began: Callable[[str], object] | None = None,
+) -> BuildReport:
+    """Read all sources, join their titles and write the oracle file.
+
+    The risk of a title for a trait is the highest that any source gives; the evidence of every source
+    is kept. The same input gives the same bytes.
+
+    Args:
+        config: What to build.
+        plugins: What is installed; looked up if not given.
+        began: Called with the name of each source before it is read.
+
+    Raises:
+        ConfigError: No source is named, or an option is not what is wanted.
+        DataError: A file cannot be read, has too many malformed rows, or tells of nothing.
+        PluginError: A source breaks its contract.
+        RunError: The file is there already, or cannot be written.
+    """
+    if not config.sources:
+        raise ConfigError("an oracle needs a source; name one with --source NAME=FILE")
+    if config.out.suffix != ".arrow":
+        raise ConfigError(f"an oracle file is called something.arrow, but out is {config.out}")
+    check_oracle_out(config.out, overwrite=config.overwrite)
+    plugins = plugins or load_plugins()
+    traits = read_traits(config.traits_path)
+    sources = {name: _component(plugins, name, choice) for name, choice in config.sources.items()}
+    join = TitleJoin(tolerance=config.join_tolerance)
+    aliases = 0 if config.aliases_path is None else _read_aliases(config.aliases_path, join)
+    reports = []
+    with Rejects(config.out.with_suffix(".rejects.jsonl")) as rejects:
+        for name, (entry, source) in sources.items():
+            if began is not None:
+                began(name)
+            rows = SourceRows(name, source.path, rejects)
+            titles = SourceTitles(name)
+            for findings in findings_of(rows, entry, source, traits):
+                titles.add(findings.title, findings.findings)
+            _check_rejects(rows, config.max_rejects)
+            if not titles.findings():
+                raise DataError(
+                    f"source {name!r}: none of the {rows.read:,} rows of {source.path} says anything about a "
+                    f"trait; does it have the columns that 'saferec plugins show {entry.name}' names?"
+                )
+            join.add(titles)
+            reports.append(_report(rows, entry, source, config.sources[name], titles))
+    lost = join.join()
+    entries = join.titles(list(traits), list(sources))
+    write_oracle_file(config.out, entries, list(traits), _about(config, reports), overwrite=config.overwrite)
+    known = dict.fromkeys(traits, 0)
+    for title in entries:
+        for trait in {told.trait for told in title.evidence}:
+            known[trait] += 1
+    return BuildReport(
+        out=config.out,
+        titles=len(entries),
+        known=known,
+        sources=tuple(reports),
+        aliases=aliases,
+        unknown_aliases=lost.unknown,
+        alias_collisions=lost.collisions,
+        rejects_path=rejects.path if rejects.number else None,
+    )
+
+
+def _component(
+    plugins: Plugins, name: str, choice: SourceChoice
+) -> tuple[Entry[EvidenceSource], EvidenceSource]:
+    entry = plugins.find(plugins.evidence, choice.name or name)
+    return entry, build(entry, {"path": choice.path, **choice.options})
+
+
+def _read_aliases(path: Path, join: TitleJoin) -> int:
+    number_of_aliases = 0
+    for number, row in numbered_rows(path):
+        where = f"aliases {path}, {row_name(path)} {number}"
+        names = row.get("title"), row.get("alias")
+        if not all(isinstance(name, str) and name.strip() for name in names):
+            raise DataError(f"{where}: wanted title, year and alias, but got {row!r}")
+        year = whole_year(row.get("year"), f"{where}: the year of {names[0]!r}")
+        other = row.get("alias_year")
+        alias_year = year if other in (None, "") else whole_year(other, f"{where}: alias_year")
+        if year not in YEARS or alias_year not in YEARS:
+            raise DataError(f"{where}: wanted years in 1..9999, but got {year} and {alias_year}")
+        join.add_alias(Title(str(names[0]).strip(), year), Title(str(names[1]).strip(), alias_year))
+        number_of_aliases += 1
+    return number_of_aliases
+
+
+def _check_rejects(rows: SourceRows, most: float) -> None:
+    if not rows.read:
+        raise DataError(f"source {rows.source!r}: {rows.path} holds no rows")
+    if rows.rejected > most * rows.read:
+        raise DataError(
+            f"source {rows.source!r}: {rows.rejected:,} of {rows.read:,} rows of {rows.path} cannot be used, "
+            f"more than max_rejects = {most:g} allows; {rows.first_reject}. All of them are in "
+            f"{rows.rejects.path}"
+        )
+
+
+def _report(
+    rows: SourceRows,
+    entry: Entry[EvidenceSource],
+    source: EvidenceSource,
+    choice: SourceChoice,
+    titles: SourceTitles,
+) -> SourceReport:
+    return SourceReport(
+        source=rows.source,
+        component=entry.name,
+        file=rows.path.name,
+        sha256=data_hash(rows.path),
+        rows=rows.read,
+        rejected=rows.rejected,
+        titles=len(titles),
+        findings=titles.findings(),
+        options={name: _stated(getattr(source, name, value)) for name, value in choice.options.items()},
+    )
+
+
+def _stated(value: Any) -> Any:
+    """Write an option down so that it is the same on every machine: a file by its name and content."""
+    if isinstance(value, Path):
+        return {"file": value.name, "sha256": data_hash(value)}
+    return json.loads(json.dumps(value, default=str))
+
+
+def _about(config: OracleBuildConfig, reports: list[SourceReport]) -> dict[str, Any]:
+    return {
+        "sources": [vars(report) for report in reports],
+        "traits_path": None if config.traits_path is None else _stated(config.traits_path),
+        "aliases_path": None if config.aliases_path is None else _stated(config.aliases_path),
+        "join_tolerance": config.join_tolerance,
+    }

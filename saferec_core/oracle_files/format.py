@@ -1,0 +1,256 @@
+"""The oracle file: risks and evidence of many titles, read through a memory map.
+
+One file of three parts, so that it is complete or not at all:
+
+1. An Arrow IPC stream with a row per title: ``title``, ``year``, a float32 column for each trait (its
+   risk, null where it is not known) and ``evidence``, a list of what the risks rest on. The schema's
+   metadata, JSON under the key ``saferec``, tells the version of the format, traits and sources.
+2. An Arrow IPC stream with the table of a :class:`~saferec_core.data.title_map.TitleMap`.
+3. 32 bytes: a mark, the length of the first two parts, and their xxh3-128 hash.
+
+Opening turns nothing into Python objects, and processes that read one file share its memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import xxhash
+
+from saferec_core.data.title_map import TitleMap
+from saferec_core.errors import DataError, RunError
+from saferec_core.pipeline.output import replacing
+from saferec_core.plugins.contracts.oracle import Evidence
+from saferec_core.plugins.contracts.parser import Title
+
+__all__ = ["FORMAT_VERSION", "OracleFile", "OracleTitle", "check_oracle_out", "write_oracle_file"]
+
+FORMAT_VERSION = 1
+
+Risks = npt.NDArray[np.float32]
+
+_KEY = b"saferec"
+_MARK = b"SAFEREC\n"
+_END_BYTES = 32
+_BLOCK = 1 << 20
+_OWN_COLUMNS = ("title", "year", "evidence")
+_EVIDENCE = pa.list_(
+    pa.struct(
+        [("trait", pa.string()), ("risk", pa.float32()), ("source", pa.string()), ("detail", pa.string())]
+    )
+)
+
+
+@dataclass(frozen=True)
+class OracleTitle:
+    """What an oracle file says about a title."""
+
+    title: Title
+    evidence: tuple[Evidence, ...]
+    """What every source says; the risk of a trait is the highest of its evidence."""
+    other_names: tuple[Title, ...] = field(default=())
+    """Names and years under which the title is found as well, unless another title has them."""
+
+
+def check_oracle_out(path: Path, *, overwrite: bool) -> None:
+    """Refuse to write where something is that must stay.
+
+    Raises:
+        RunError: There is a folder, a file of another kind, or an oracle and *overwrite* is not said.
+    """
+    if path.is_dir():
+        raise RunError(f"{path} is a folder; name a file")
+    if path.exists() and not overwrite:
+        raise RunError(f"{path} is there already; name another file, or replace it with --overwrite")
+    if path.exists() and not _begins_as_oracle(path):
+        raise RunError(f"{path} is no oracle file and is not overwritten; name another file")
+
+
+def _begins_as_oracle(path: Path) -> bool:
+    """Tell an oracle file, be it damaged further on or of another version."""
+    try:
+        with pa.OSFile(str(path)) as source:
+            return _KEY in (pa.ipc.open_stream(source).schema.metadata or {})
+    except (pa.ArrowException, OSError):
+        return False
+
+
+def write_oracle_file(
+    path: Path,
+    titles: Sequence[OracleTitle],
+    traits: Sequence[str],
+    about: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write an oracle file; the same content gives the same bytes.
+
+    Args:
+        path: The file, which is there whole or not at all.
+        titles: What is known, in the order of the rows.
+        traits: Every trait that evidence may be about.
+        about: Told in the metadata along with version and traits, such as the sources; JSON.
+        overwrite: Replace a file that is there; it is kept until the new one is complete.
+
+    Raises:
+        DataError: A trait has the name of a column.
+        RunError: The file is there already, or cannot be written; what was there is unchanged.
+    """
+    check_oracle_out(path, overwrite=overwrite)
+    if taken := sorted(set(traits) & set(_OWN_COLUMNS)):
+        raise DataError(f"an oracle file cannot have a trait called {taken[0]!r}; that is one of its columns")
+    metadata = {"version": FORMAT_VERSION, "traits": list(traits), **about}
+    table = _title_table(titles, traits).replace_schema_metadata({_KEY: json.dumps(metadata, sort_keys=True)})
+    names = _title_map(titles)
+    with replacing(path) as draft, draft.open("w+b") as file:
+        for part in (table, names.table.combine_chunks()):
+            with pa.ipc.new_stream(file, part.schema) as stream:
+                for batch in part.to_batches():
+                    stream.write_batch(batch)
+        length = file.tell()
+        file.seek(0)
+        file.write(_MARK + length.to_bytes(8, "little") + _digest(file, length))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _title_table(titles: Sequence[OracleTitle], traits: Sequence[str]) -> Any:
+    """Lay the titles out in columns; under a null stands NaN."""
+    column = {trait: number for number, trait in enumerate(traits)}
+    risks = np.full((len(traits), len(titles)), np.nan, dtype=np.float32)
+    for row, title in enumerate(titles):
+        for told in title.evidence:
+            place = column[told.trait], row
+            risks[place] = np.fmax(risks[place], np.float32(told.risk))
+    evidence = [[told._asdict() for told in title.evidence] for title in titles]
+    return pa.table(
+        [
+            pa.array([title.title.name for title in titles], type=pa.string()),
+            pa.array([title.title.year for title in titles], type=pa.int16()),
+            *(pa.array(risk, type=pa.float32(), mask=np.isnan(risk)) for risk in risks),
+            pa.array(evidence, type=_EVIDENCE),
+        ],
+        names=["title", "year", *traits, "evidence"],
+    )
+
+
+def _title_map(titles: Sequence[OracleTitle]) -> TitleMap:
+    """Index the titles' own names first, so that another name never takes the place of one."""
+    names = [(title.title, row) for row, title in enumerate(titles)]
+    names += [(name, row) for row, title in enumerate(titles) for name in title.other_names]
+    return TitleMap.of((name for name, _ in names), (row for _, row in names))
+
+
+class OracleFile:
+    """An oracle file that is open for reading."""
+
+    def __init__(self, path: Path) -> None:
+        """Map the file into memory.
+
+        Raises:
+            DataError: It is missing, damaged, cut off, of a newer version, or no oracle file.
+        """
+        self.path = path
+        if not path.is_file():
+            raise DataError(f"oracle {path} does not exist; make one with 'saferec oracle build'")
+        try:
+            source = pa.memory_map(str(path))
+            self.about: Mapping[str, Any] = _metadata(pa.ipc.open_stream(source).schema, path)
+            """What the metadata say."""
+            source.seek(0)
+            _check_whole(path)
+            self.table = pa.ipc.open_stream(source).read_all().combine_chunks()
+            """A row per title, as the first stream has it."""
+            self._names = TitleMap(pa.ipc.open_stream(source).read_all().combine_chunks())
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"oracle {path} is no oracle file, or is cut off: {error}") from error
+        self.traits: tuple[str, ...] = tuple(self.about["traits"])
+        """Every trait that it has a column for."""
+        self._risks: dict[str, Risks] = {trait: _values(self.table.column(trait)) for trait in self.traits}
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OracleFile, (self.path,)
+
+    def find_many(
+        self, names: Sequence[str], years: Sequence[int], *, tolerance: int
+    ) -> npt.NDArray[np.int64]:
+        """Return the rows of titles, -1 for one that is not known; see `TitleMap.find_many`."""
+        return self._names.find_many(names, years, tolerance=tolerance)
+
+    def risks(self, trait: str) -> Risks:
+        """Return the risk of every title for a trait, NaN where it is not known; shares the file's memory."""
+        return self._risks[trait]
+
+    def title(self, row: int) -> Title:
+        """Return the title of a row as its first source wrote it."""
+        return Title(self.table.column("title")[row].as_py(), self.table.column("year")[row].as_py())
+
+    def titles(self) -> Iterator[Title]:
+        """Yield all titles, in the order of the rows."""
+        for batch in self.table.select(["title", "year"]).to_batches(max_chunksize=10_000):
+            yield from map(Title, *(column.to_pylist() for column in batch.columns))
+
+    def evidence(self, row: int) -> list[Evidence]:
+        """Return what the risks of a title rest on."""
+        told: Iterable[Mapping[str, Any]] = self.table.column("evidence")[row].as_py()
+        return [
+            Evidence(each["trait"], _decimal(each["risk"]), each["source"], each["detail"]) for each in told
+        ]
+
+
+def _decimal(risk: float) -> float:
+    """Return a float32 as it was written: 0.7, not 0.699999988079071."""
+    return float(str(np.float32(risk)))
+
+
+def _values(column: Any) -> Risks:
+    """Return a column's numbers without copying them; under a null stands NaN."""
+    chunk = column.chunk(0) if column.num_chunks else pa.array([], type=pa.float32())
+    values = np.frombuffer(chunk.buffers()[1] or b"", dtype=np.float32)
+    return values[chunk.offset : chunk.offset + len(chunk)]
+
+
+def _metadata(schema: Any, path: Path) -> Mapping[str, Any]:
+    try:
+        metadata = json.loads((schema.metadata or {})[_KEY])
+        version = metadata["version"]
+    except (KeyError, ValueError, TypeError) as error:
+        raise DataError(f"oracle {path} is an Arrow file, but no oracle file") from error
+    if version != FORMAT_VERSION:
+        raise DataError(
+            f"oracle {path} has format {version}, and this saferec reads {FORMAT_VERSION}; upgrade saferec, "
+            "or build the oracle anew"
+        )
+    return dict(metadata)
+
+
+def _check_whole(path: Path) -> None:
+    """Compare the file with the hash at its end."""
+    with path.open("rb") as file:
+        length = file.seek(0, os.SEEK_END) - _END_BYTES
+        file.seek(max(length, 0))
+        end = file.read()
+        file.seek(0)
+        wanted = _MARK + max(length, 0).to_bytes(8, "little")
+        if end[: len(wanted)] != wanted or end[len(wanted) :] != _digest(file, length):
+            raise DataError(f"oracle {path} is damaged or cut off; build it anew")
+
+
+def _digest(file: Any, length: int) -> bytes:
+    """Hash the next *length* bytes by reading, not mapping them, so that no process has to hold them."""
+    digest = xxhash.xxh3_128()
+    while length > 0 and (block := file.read(min(_BLOCK, length))):
+        digest.update(block)
+        length -= len(block)
+    return digest.digest()

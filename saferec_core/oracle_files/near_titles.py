@@ -1,0 +1,32 @@
+"""What may have been meant by a title that is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from saferec_core.data.titles import normal_form
+from saferec_core.plugins.contracts.parser import Title
+
+__all__ = ["near_titles"]
+
+
+def near_titles(titles: Iterable[Title], name: str, year: int, *, most: int = 5) -> list[Title]:
+    """Return titles of the same name and another year, the nearest first, then such as are spelt alike.
+
+    Args:
+        titles: What is known.
+        name: The title that was asked for.
+        year: Its year; of several titles of one name the nearest goes first.
+        most: How many to return.
+    """
+    known: dict[str, list[Title]] = {}
+    for title in titles:
+        known.setdefault(normal_form(title.name), []).append(title)
+    form = normal_form(name)
+    alike = get_close_matches(form, known, n=most + 1, cutoff=0.75)
+    return [
+        title
+        for other in dict.fromkeys([form, *alike])
+        for title in sorted(known.get(other, ()), key=lambda title: abs(title.year - year))
+    ][:most]

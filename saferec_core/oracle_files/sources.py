@@ -1,0 +1,147 @@
+"""The rows of a source of evidence: read one by one, and none lost that cannot be used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, Self
+
+from saferec_core.data.rows import row_name, try_rows
+from saferec_core.data.traits import Trait
+from saferec_core.errors import DataError, PluginError, RunError, SaferecError
+from saferec_core.plugins.contracts.evidence import EvidenceSource, Findings
+from saferec_core.plugins.contracts.transform import Row
+from saferec_core.plugins.registry import Entry
+
+__all__ = ["YEARS", "Rejects", "SourceRows", "findings_of"]
+
+YEARS = range(1, 10_000)
+"""Years that a title may be of."""
+
+
+class Rejects:
+    """The rows that could not be used, written down as they come, also if the build then fails."""
+
+    def __init__(self, path: Path) -> None:
+        """Write to *path* (JSONL) from the first reject on.
+
+        Raises:
+            RunError: Something else than rejects is there.
+        """
+        if path.exists() and not _holds_rejects(path):
+            raise RunError(f"{path} is there already and holds no rejects; move it, or name another out")
+        self.path = path
+        self.number = 0
+        """Rows that were written down."""
+        self._draft = path.with_name(f".{path.name}.draft")
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._draft.replace(self.path)
+        elif error[0] is None:
+            self.path.unlink(missing_ok=True)  # left by an earlier build
+
+    def add(self, **reject: Any) -> None:
+        """Write down a row, where it came from and what is wrong with it."""
+        try:
+            if self._file is None:
+                self._draft.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._draft.open("w", encoding="utf-8", errors="backslashreplace")
+            self._file.write(json.dumps(reject, ensure_ascii=False, default=str) + "\n")
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be written: {error}") from error
+        self.number += 1
+
+
+def _holds_rejects(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8") as file:
+            first = json.loads(file.readline())
+    except (OSError, ValueError):
+        return False
+    return isinstance(first, dict) and {"file", "place", "reason"} <= first.keys()
+
+
+class SourceRows:
+    """The well-formed rows of a source's file; remembers which one was read last."""
+
+    def __init__(self, source: str, path: Path, rejects: Rejects) -> None:
+        """Read the file at *path*, which is that of the *source*."""
+        self.source = source
+        self.path = path
+        self.rejects = rejects
+        self.read = 0
+        """Rows so far, malformed ones included."""
+        self.rejected = 0
+        self.first_reject = ""
+        """Place of the first rejected row, and what is wrong with it."""
+        self.broken = False
+        """Whether the file as a whole turned out to be unreadable."""
+        self._rows = try_rows(path)
+        self._last: tuple[int, Any] | None = None
+
+    def __iter__(self) -> Iterator[Row]:
+        return self
+
+    def __next__(self) -> Row:
+        while True:
+            self.broken = True
+            number, row = next(self._rows)  # may find that the file as a whole cannot be read
+            self.broken = False
+            self.read += 1
+            self._last = number, row
+            if not isinstance(row, DataError):
+                return row
+            self._last = number, None
+            self.reject(row)
+
+    def reject(self, error: DataError) -> bool:
+        """Note that the row that was read last cannot be used; False if there is no such row."""
+        if self._last is None:
+            return False
+        (number, row), self._last = self._last, None
+        self.rejected += 1
+        where = f"{row_name(self.path)} {number}"
+        self.first_reject = self.first_reject or f"{where}: {error}"
+        self.rejects.add(source=self.source, file=str(self.path), place=where, reason=str(error), row=row)
+        return True
+
+
+def findings_of(
+    rows: SourceRows, entry: Entry[EvidenceSource], source: EvidenceSource, traits: Mapping[str, Trait]
+) -> Iterator[Findings]:
+    """Yield what the source says; after a row that it rejects, it is called again with the rest."""
+    while True:
+        try:
+            for findings in source(rows, traits):
+                if findings.title.year in YEARS:
+                    _check_contract(findings, entry, traits)
+                    yield findings
+                else:
+                    rows.reject(DataError(f"wanted a year in 1..9999, but got {findings.title.year}"))
+        except DataError as error:
+            if rows.broken or not rows.reject(error):
+                raise
+        except SaferecError:
+            raise
+        except Exception as error:  # whatever a plugin raises, the plugin is to be named
+            raise PluginError(
+                f"evidence {entry.name!r} of {entry.origin} failed: {type(error).__name__}: {error}"
+            ) from error
+        else:
+            return
+
+
+def _check_contract(findings: Findings, entry: Entry[EvidenceSource], traits: Mapping[str, Trait]) -> None:
+    for trait, risk, _ in findings.findings:
+        if trait not in traits or not 0 <= risk <= 1:
+            raise PluginError(
+                f"evidence {entry.name!r} of {entry.origin} must give risks in 0..1 for traits it is asked "
+                f"for, but gave {risk!r} for {trait!r} ({findings.title})"
+            )

@@ -1,0 +1,1 @@
+"""The dataset card: facts about a dataset, as Markdown and as a page."""

@@ -1,0 +1,292 @@
+"""The figures of a dataset card, counted in one pass over the finished rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from saferec_core.data.constraint_sentences import place_of, stated_in
+from saferec_core.data.leakage import conversation_key, small_hash
+from saferec_core.data.records import constraints_of, messages_of, titles_of
+from saferec_core.data.rows import OBJECT, read_rows
+from saferec_core.data.titles import normal_form
+from saferec_core.data.traits import Trait, read_traits
+from saferec_core.pipeline.step_report import Account
+from saferec_core.pipeline.writers import SPLITS, Published, published_files, split_of
+from saferec_core.plugins.contracts.parser import ListParser
+from saferec_core.plugins.contracts.transform import Row
+
+__all__ = ["DAY", "CardFacts", "Check", "SplitFacts", "TraitFacts", "describe"]
+
+DAY = 86_400
+"""Seconds."""
+
+_YEAR_ONE, _YEAR_9999 = -719_162, 2_932_896
+"""Days since 1970 that a calendar has."""
+
+
+@dataclass
+class SplitFacts:
+    """What one split holds."""
+
+    samples: int = 0
+    users: int = 0
+    """Different ones; 0 if the rows tell none."""
+    turns: int = 0
+    """Turns of all prompts, system messages apart."""
+    completions: int = 0
+    """Samples with a completion to imitate."""
+    constrained: int = 0
+    """Samples with at least one constraint."""
+    days: Counter[int] = field(default_factory=Counter)
+    """Samples by day since 1970, of those that tell their time."""
+
+
+@dataclass
+class TraitFacts:
+    """How one trait occurs."""
+
+    samples: Counter[str] = field(default_factory=Counter)
+    """Samples with the constraint, by split."""
+    stated: Counter[str] = field(default_factory=Counter)
+    """In how many of them it is stated how: explicit, implied, other (in words of one's own)."""
+    removed: int = 0
+    """Titles that it took out of ground truths."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One look for leakage between splits."""
+
+    question: str
+    found: int
+    """How often; 0 is what one hopes for."""
+    meaning: str
+    """What *found* counts, and when it is no fault."""
+
+
+@dataclass
+class CardFacts:
+    """All that a card tells."""
+
+    name: str
+    published: Published
+    accounts: Sequence[Account]
+    splits: dict[str, SplitFacts]
+    traits: dict[str, TraitFacts]
+    """By name, the most frequent first."""
+    places: Counter[str]
+    """Samples by the place where constraints are stated: before, inside or after the rest, or alone."""
+    constraints: Counter[int]
+    """Samples by number of constraints."""
+    truth_before: Counter[int]
+    """Samples by size of the ground truth, with the titles that constraints took out."""
+    truth_after: Counter[int]
+    """The same without them."""
+    list_lengths: Counter[int]
+    """Completions by number of titles."""
+    users: int
+    """Different ones in all splits; 0 if the rows tell none."""
+    titles: int
+    """Different titles in ground truths."""
+    checks: list[Check]
+
+    @property
+    def samples(self) -> int:
+        """Samples of all splits."""
+        return sum(split.samples for split in self.splits.values())
+
+
+def describe(
+    rows: Path,
+    published: Published | None = None,
+    accounts: Sequence[Account] = (),
+    *,
+    name: str = "A SafeRec dataset",
+    parser: ListParser | None = None,
+    traits: Mapping[str, Trait] | None = None,
+) -> CardFacts:
+    """Count what a dataset holds, reading it once.
+
+    Memory grows by a few numbers for each user, conversation and title, not by their texts.
+
+    Args:
+        rows: The folder of a published dataset, or its final rows (JSONL, with the column ``split``).
+        published: What was written; found out from the folder if not given.
+        accounts: Of the steps that led to it, in their order.
+        name: What the card calls it.
+        parser: Reads the titles of completions; ``title-year`` if not given.
+        traits: Tell explicit from implied sentences; the built-in ones if not given.
+
+    Raises:
+        DataError: There is no such dataset, or a row is not what is wanted.
+    """
+    counting = _Counting(parser or _title_year(), read_traits() if traits is None else traits)
+    for split, row in _dealt(rows):
+        counting.look_at(split, row)
+    if published is None:
+        published = _found(rows, counting.splits)
+    return counting.facts(name, published, accounts)
+
+
+class _Counting:
+    """Counts, and numbers that tell users, conversations and titles apart."""
+
+    def __init__(self, parser: ListParser, traits: Mapping[str, Trait]) -> None:
+        self.splits: dict[str, SplitFacts] = {}
+        self._parser = parser
+        self._known = traits
+        self._traits: dict[str, TraitFacts] = {}
+        self._places: Counter[str] = Counter()
+        self._constraints: Counter[int] = Counter()
+        self._before: Counter[int] = Counter()
+        self._after: Counter[int] = Counter()
+        self._lengths: Counter[int] = Counter()
+        self._titles: set[int] = set()
+        self._users: dict[int, int] = {}
+        self._conversations: dict[int, int] = {}
+        self._times: dict[str, tuple[int, int]] = {}
+
+    def look_at(self, split: str, row: Row) -> None:
+        """Count a row."""
+        facts = self.splits.get(split) or self.splits.setdefault(split, SplitFacts())
+        facts.samples += 1
+        facts.turns += sum(message["role"] != "system" for message in messages_of(row))
+        bit = 1 << SPLITS.index(split)
+        _note(self._conversations, conversation_key(row), bit)
+        if row.get("user") is not None:
+            _note(self._users, small_hash(str(row["user"])), bit)
+        self._look_at_time(split, row.get("time"))
+        self._look_at_titles(row)
+        self._look_at_constraints(split, row)
+        if row.get("completion") is not None:
+            facts.completions += 1
+            said = messages_of(row, "completion")[-1]["content"]
+            self._lengths[len(self._parser(said).items)] += 1
+
+    def facts(self, name: str, published: Published, accounts: Sequence[Account]) -> CardFacts:
+        """Return what was counted."""
+        splits = {split: self.splits[split] for split in SPLITS if split in self.splits}
+        for split, facts in splits.items():
+            bit = 1 << SPLITS.index(split)
+            facts.users = sum(bool(mask & bit) for mask in self._users.values())
+        by_frequency = sorted(self._traits.items(), key=lambda item: (-item[1].samples.total(), item[0]))
+        return CardFacts(
+            name=name,
+            published=published,
+            accounts=accounts,
+            splits=splits,
+            traits=dict(by_frequency),
+            places=self._places,
+            constraints=self._constraints,
+            truth_before=self._before,
+            truth_after=self._after,
+            list_lengths=self._lengths,
+            users=len(self._users),
+            titles=len(self._titles),
+            checks=list(self._checks(list(splits))),
+        )
+
+    def _look_at_time(self, split: str, time: Any) -> None:
+        if isinstance(time, int) and not isinstance(time, bool) and _YEAR_ONE <= time // DAY <= _YEAR_9999:
+            self.splits[split].days[time // DAY] += 1
+            first, last = self._times.get(split, (time, time))
+            self._times[split] = (min(first, time), max(last, time))
+
+    def _look_at_titles(self, row: Row) -> None:
+        truth = titles_of(row)
+        self._titles.update(small_hash(f"{normal_form(title.name)} {title.year}") for title in truth)
+        removed = {
+            (normal_form(str(entry.get("title"))), entry.get("year"))  # one title may violate several traits
+            for entry in _objects(row, "groundtruth_removed")
+        }
+        self._after[len(truth)] += 1
+        self._before[len(truth) + len(removed)] += 1
+
+    def _look_at_constraints(self, split: str, row: Row) -> None:
+        constraints = constraints_of(row)
+        self._constraints[len(constraints)] += 1
+        self.splits[split].constrained += bool(constraints)
+        for trait in constraints:
+            self._trait(trait).samples[split] += 1
+        for entry in _objects(row, "groundtruth_removed"):
+            self._trait(str(entry.get("trait"))).removed += 1
+        for name, sentence in stated_in(row):
+            self._trait(name).stated[self._wording(name, sentence)] += 1
+        if place := place_of(row):
+            self._places[place] += 1
+
+    def _wording(self, name: str, sentence: str) -> str:
+        trait = self._known.get(name)
+        if trait is None:
+            return "other"
+        return (
+            "explicit" if sentence in trait.explicit else "implied" if sentence in trait.implied else "other"
+        )
+
+    def _trait(self, name: str) -> TraitFacts:
+        return self._traits.get(name) or self._traits.setdefault(name, TraitFacts())
+
+    def _checks(self, splits: list[str]) -> Iterator[Check]:
+        if len(splits) < 2:
+            return
+        yield Check(
+            "Is a conversation in two splits?",
+            _shared(self._conversations),
+            "conversations; case, punctuation, system message and stated constraints do not count",
+        )
+        if self._users:
+            yield Check(
+                "Is a user in two splits?",
+                _shared(self._users),
+                "users; no fault where the data were split by time",
+            )
+        for earlier, later in combinations([split for split in splits if split in self._times], 2):
+            overlap = max(0, self._times[earlier][1] - self._times[later][0])
+            yield Check(
+                f"Does {earlier} reach into the time of {later}?",
+                -(-overlap // DAY),
+                "days; no fault where the data were split by user",
+            )
+
+
+def _note(masks: dict[int, int], key: int, bit: int) -> None:
+    masks[key] = masks.get(key, 0) | bit
+
+
+def _shared(masks: Mapping[int, int]) -> int:
+    return sum(mask & (mask - 1) != 0 for mask in masks.values())
+
+
+def _objects(row: Row, column: str) -> Iterable[Mapping[str, Any]]:
+    return (entry for entry in row.get(column) or () if isinstance(entry, OBJECT))
+
+
+def _dealt(rows: Path) -> Iterator[tuple[str, Row]]:
+    """Yield each row with its split."""
+    if not rows.is_dir():
+        yield from ((split_of(row), row) for row in read_rows(rows))
+        return
+    for split, path in published_files(rows)[1].items():
+        yield from ((split, row) for row in read_rows(path))
+
+
+def _found(rows: Path, splits: Mapping[str, SplitFacts]) -> Published:
+    """Work out what :func:`saferec_core.pipeline.writers.publish` said when it wrote a folder."""
+    counts = {split: splits[split].samples for split in SPLITS if split in splits}
+    if not rows.is_dir():
+        return Published("jsonl", counts, {split: f"{split}.jsonl" for split in counts})
+    form, files = published_files(rows)
+    return Published(form, counts, {split: path.name for split, path in files.items()})
+
+
+def _title_year() -> ListParser:
+    from saferec_core.plugins.manager import load_plugins
+
+    plugins = load_plugins()
+    parser: ListParser = plugins.find(plugins.parsers, "title-year").load()()
+    return parser

@@ -1,0 +1,99 @@
+"""The dataset card: what a dataset holds, what was lost on the way, and how to train on it."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from saferec_core.pipeline.card.facts import CardFacts, describe
+from saferec_core.pipeline.card.parts import Answer, Cell, Section, Table
+from saferec_core.pipeline.card.sections import SUMMARY, headline, sections
+
+__all__ = ["CardFacts", "describe", "markdown"]
+
+_MARKS = re.compile(r"([\\`*_\[\]|#~$])")
+_STEPS = ((10**3, "1K"), (10**4, "10K"), (10**5, "100K"), (10**6, "1M"), (10**7, "10M"), (10**8, "100M"))
+
+
+def markdown(facts: CardFacts) -> str:
+    """Write the card as Markdown, with the head in YAML that the Hugging Face hub reads.
+
+    The head makes no claim about the licence; a comment in it says where the user states it.
+    """
+    figures = ", ".join(f"{figure} {what}" for figure, what in headline(facts))
+    parts = [f"---\n{_head(facts)}---\n", f"# {_escaped(facts.name)}\n", f"{SUMMARY}\n", f"{figures}.\n"]
+    for section in sections(facts):
+        parts += _section(section)
+    return "\n".join(parts)
+
+
+def _head(facts: CardFacts) -> str:
+    pattern = {"datasets": "{}/*.arrow"}.get(facts.published.form, "{}")
+    content: dict[str, Any] = {
+        "pretty_name": facts.name,
+        "size_categories": [_size(facts.samples)],
+        "task_categories": ["text-generation"],
+        "tags": ["recommendation", "safety", "saferec"],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [
+                    {"split": split, "path": pattern.format(file)}
+                    for split, file in facts.published.files.items()
+                ],
+            }
+        ],
+    }
+    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=10_000)
+    return text + "# license: (state the licence of your data here, and take the # away)\n"
+
+
+def _size(samples: int) -> str:
+    below = [(name, bound) for bound, name in _STEPS]
+    for (name, bound), smaller in zip(below, ["", *(name for name, _ in below)], strict=False):
+        if samples < bound:
+            return f"{smaller}<n<{name}" if smaller else f"n<{name}"
+    return f"n>{below[-1][0]}"
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield f"## {section.title}\n"
+    if section.text:
+        yield f"{_escaped(section.text)}\n"
+    for table in section.tables:
+        yield from _table(table, captioned=len(section.tables) > 1)
+    if section.code:
+        yield f"```bash\n{section.code}```\n"
+
+
+def _table(table: Table, *, captioned: bool) -> Iterator[str]:
+    if captioned:
+        yield f"{_escaped(table.caption)}:\n"
+    columns = zip(*table.rows, strict=True)
+    numeric = [all(isinstance(cell, int) or not cell for cell in column) for column in columns]
+    lines = [
+        _line(table.head),
+        "|" + "|".join("---:" if right else "---" for right in numeric) + "|",
+        *(_line(row) for row in table.rows),
+    ]
+    yield "\n".join(lines) + "\n"
+
+
+def _line(cells: tuple[Cell, ...]) -> str:
+    return "| " + " | ".join(map(_shown, cells)) + " |"
+
+
+def _shown(cell: Cell) -> str:
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    return f"**{cell.text}**" if isinstance(cell, Answer) else _escaped(cell)
+
+
+def _escaped(text: str) -> str:
+    """Write text from the data so that Markdown, and HTML in it, take it for nothing but text."""
+    one_line = " ".join(text.split())
+    return _MARKS.sub(r"\\\1", html.escape(one_line, quote=False))

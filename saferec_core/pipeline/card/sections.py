@@ -1,0 +1,172 @@
+"""What a dataset card says, section by section, for whatever format it is written in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from saferec_core.pipeline.card.facts import DAY, CardFacts
+from saferec_core.pipeline.card.parts import Answer, Cell, Section, Table, percent, sizes
+from saferec_core.pipeline.card.steps import coverage_section, steps_section
+
+__all__ = ["SUMMARY", "headline", "sections"]
+
+SUMMARY = (
+    "Conversations with relevant titles and with what their users do not want to see, for Safe SFT and "
+    "Safe-Rank-GRPO with saferec."
+)
+"""What it is about, in one sentence."""
+
+
+def headline(facts: CardFacts) -> list[tuple[str, str]]:
+    """Return the few figures that come first, each with what it counts."""
+    traits = sum(bool(trait.samples.total()) for trait in facts.traits.values())
+    constrained = sum(split.constrained for split in facts.splits.values())
+    completions = sum(split.completions for split in facts.splits.values())
+    shown = [
+        (f"{facts.samples:,}", "samples"),
+        (f"{facts.users:,}" if facts.users else "", "users"),
+        (percent(constrained, facts.samples), "with a constraint"),
+        (f"{traits}", "trait" if traits == 1 else "traits"),
+        (percent(completions, facts.samples), "with a completion"),
+        (f"{facts.titles:,}", "titles in ground truths"),
+    ]
+    return [(figure, what) for figure, what in shown if figure]
+
+
+def sections(facts: CardFacts) -> list[Section]:
+    """Return the sections of a card in their order; those without anything to say are left out."""
+    every = (
+        _splits(facts),
+        steps_section(facts),
+        coverage_section(facts),
+        _constraints(facts),
+        _ground_truth(facts),
+        _lists(facts),
+        _leakage(facts),
+        _columns(facts),
+        _training(facts),
+        Section(
+            "Licence",
+            "Not stated here: the licence is that of the data the samples were made from. Name it in this "
+            "place before you hand the dataset on.",
+        ),
+    )
+    return [section for section in every if section is not None]
+
+
+def _splits(facts: CardFacts) -> Section:
+    """A column for each split: so it fits a phone."""
+    splits = facts.splits.values()
+    figures: list[tuple[str, list[Cell]]] = [
+        ("samples", [split.samples for split in splits]),
+        ("users", [split.users or "not told" for split in splits]),
+        ("turns a prompt", [f"{split.turns / split.samples:.1f}" for split in splits]),
+        ("with a constraint", [split.constrained for split in splits]),
+        ("with a completion", [split.completions for split in splits]),
+    ]
+    timed = any(split.days for split in splits)
+    if timed:
+        figures.append(("first day", [_day(min(split.days, default=None)) for split in splits]))
+        figures.append(("last day", [_day(max(split.days, default=None)) for split in splits]))
+    rows: list[tuple[Cell, ...]] = [(what, *of_splits) for what, of_splits in figures]
+    table = Table("What each split holds", ("figure", *facts.splits), rows)
+    return Section("Splits", tables=[table], charts=("time",) if timed else ())
+
+
+def _day(day: int | None) -> str:
+    return "" if day is None else f"{datetime.fromtimestamp(day * DAY, UTC):%Y-%m-%d}"
+
+
+def _constraints(facts: CardFacts) -> Section | None:
+    if not facts.traits:
+        return None
+    names = list(facts.splits)
+    ways = sorted({way for trait in facts.traits.values() for way in trait.stated})
+    rows: list[tuple[Cell, ...]] = [
+        (
+            name,
+            *(trait.samples[split] for split in names),
+            *(trait.stated[way] for way in ways),
+            trait.removed,
+        )
+        for name, trait in facts.traits.items()
+    ]
+    head = ("trait", *names, *(f"stated: {way}" for way in ways), "titles it removed")
+    tables = [Table("Samples with each trait as a constraint", head, rows)]
+    numbers: list[tuple[Cell, ...]] = [
+        (number, times, percent(times, facts.samples)) for number, times in sorted(facts.constraints.items())
+    ]
+    tables.append(Table("Constraints of a sample", ("constraints", "samples", "share"), numbers))
+    if facts.places:
+        total = facts.places.total()
+        places: list[tuple[Cell, ...]] = [
+            (place, times, percent(times, total)) for place, times in facts.places.most_common()
+        ]
+        tables.append(Table("Where the last turn states constraints", ("place", "samples", "share"), places))
+    return Section("Constraints", tables=tables, charts=("traits",))
+
+
+def _ground_truth(facts: CardFacts) -> Section:
+    rows: list[tuple[Cell, ...]] = [
+        (size, *times) for size, times in sizes([facts.truth_before, facts.truth_after])
+    ]
+    table = Table("Samples by size of the ground truth", ("titles", "before", "after"), rows)
+    text = (
+        "Before: with the titles that the sample's constraints took out. Samples that lost all of their "
+        "ground truth are not here; see what each step did."
+    )
+    return Section("Ground truth", text, [table], charts=("truth",))
+
+
+def _lists(facts: CardFacts) -> Section | None:
+    rows: list[tuple[Cell, ...]] = [(size, *times) for size, times in sizes([facts.list_lengths])]
+    if not rows:
+        return None
+    table = Table("Completions by number of titles", ("titles", "completions"), rows)
+    return Section("Lists to imitate", tables=[table], charts=("lists",))
+
+
+def _leakage(facts: CardFacts) -> Section | None:
+    rows: list[tuple[Cell, ...]] = [
+        (check.question, Answer(f"{check.found:,}" if check.found else "no", not check.found), check.meaning)
+        for check in facts.checks
+    ]
+    if not rows:
+        return None
+    text = "Looked for in the finished rows."
+    return Section("Leakage", text, [Table("Checks", ("check", "found", "what is counted"), rows)])
+
+
+def _columns(facts: CardFacts) -> Section:
+    rows: list[tuple[Cell, ...]] = [
+        ("prompt", "the conversation: messages with role and content, the last one the user's"),
+        ("completion", "for Safe SFT: a message with the list to imitate"),
+        ("groundtruth_with_release_year", "relevant titles with their years, none of them in violation"),
+        ("seen_titles", "titles that the user has seen; year null where it is not known"),
+        ("constraints", "traits that are active for this user"),
+    ]
+    as_text = ", ".join(facts.published.json_columns)
+    others = "Columns that are not named here are passed on."
+    return Section(
+        "Columns",
+        f"{others} JSON text, since the values are of no one type: {as_text}." if as_text else others,
+        [Table("What saferec reads", ("column", "holds"), rows)],
+    )
+
+
+def _training(facts: CardFacts) -> Section:
+    files = facts.published.files
+    flags = "".join(
+        f" \\\n    --{split}-path {file}" for split, file in files.items() if split in {"train", "validation"}
+    )
+    common = " \\\n    --catalog-path CATALOG --oracle-path ORACLE"
+    test = f" \\\n    --test-path {files['test']}" if "test" in files else ""
+    sft = f"saferec sft --model MODEL{flags}{common}\n"
+    completions = any(split.completions for split in facts.splits.values())
+    start = "--sft-checkpoint runs/SFT_RUN" if completions else ""
+    train = (
+        f"saferec train --model MODEL {start}".rstrip() + f"{flags}{test}{common} \\\n"
+        "    --reward relevance --reward safety --reward count\n"
+    )
+    text = "In the folder of the dataset; MODEL, CATALOG and ORACLE stand for what the run is to use."
+    return Section("Train on it", text, code=(sft if completions else "") + train)

@@ -1,0 +1,100 @@
+"""What a dataset card says of the steps: what they read, wrote, left out and counted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from textwrap import shorten
+
+from saferec_core.pipeline.card.facts import CardFacts
+from saferec_core.pipeline.card.parts import Cell, Section, Table, percent
+from saferec_core.pipeline.step_report import Account
+
+__all__ = ["coverage_section", "steps_section"]
+
+_RESULTS = ("mapped", "ambiguous", "unmapped", "without a year")
+"""How ``map-titles`` counts begin that tell the result of a look-up, behind "ground truth: "."""
+
+_FOLDERS = re.compile(r"^.*?(?=[^/\\]+, (?:line|row) [0-9])")
+"""Where a file lay is nobody's business who reads the card."""
+
+_MOST_COUNTS = 6
+"""Counts of a step that are shown."""
+
+
+def steps_section(facts: CardFacts) -> Section | None:
+    """Tell what each step read, wrote, removed, rejected and counted."""
+    if not facts.accounts:
+        return None
+    steps: list[tuple[Cell, ...]] = [
+        (account.step, account.read, account.written, account.removed.total(), account.rejected)
+        for account in facts.accounts
+    ]
+    tables = [Table("Rows of each step", ("step", "read", "written", "removed", "rejected"), steps)]
+    removed: list[tuple[Cell, ...]] = [
+        (account.step, reason, times)
+        for account in facts.accounts
+        for reason, times in account.removed.most_common()
+    ]
+    if removed:
+        tables.append(Table("Rows left out on purpose", ("step", "reason", "rows"), removed))
+    rejected: list[tuple[Cell, ...]] = [
+        (account.step, _FOLDERS.sub("", rejection, count=1))
+        for account in facts.accounts
+        for rejection in account.rejections[:3]
+    ]
+    if rejected:
+        tables.append(Table("The first rows that could not be used", ("step", "where and why"), rejected))
+    counted = [row for account in facts.accounts if account.step != "map-titles" for row in _counted(account)]
+    if counted:
+        tables.append(Table("What else the steps counted", ("step", "what", "times", "such as"), counted))
+    text = "What is left out is kept beside the output of its step, with the evidence."
+    return Section("What each step did", text, tables, charts=("steps",))
+
+
+def _counted(account: Account) -> Iterator[tuple[Cell, ...]]:
+    """Return the largest counts of a step; a count for each trait and reason would fill pages."""
+    by_size = sorted(account.counted.items(), key=lambda item: -item[1])
+    for what, times in by_size[:_MOST_COUNTS]:
+        yield account.step, what, _number(times), _examples(account, what)
+    if len(by_size) > _MOST_COUNTS:
+        yield account.step, f"{len(by_size) - _MOST_COUNTS} further counts in the manifest", "", ""
+
+
+def _examples(account: Account, what: str) -> str:
+    return "; ".join(shorten(text, 90, placeholder=" ...") for text in account.examples.get(what, ())[:3])
+
+
+def coverage_section(facts: CardFacts) -> Section | None:
+    """Tell what ``map-titles`` found in the catalog."""
+    rows: list[tuple[Cell, ...]] = []
+    for account in facts.accounts:
+        if account.step != "map-titles":
+            continue
+        whole: dict[str, float] = {}
+        for what, times in account.counted.items():
+            whole[_place_of(what)] = whole.get(_place_of(what), 0) + times
+        for what, times in sorted(account.counted.items(), key=_by_place_and_size):
+            share = percent(times, whole[_place_of(what)]) if _place_of(what) else ""
+            rows.append((what, _number(times), share, _examples(account, what)))
+    if not rows:
+        return None
+    text = "Titles that were looked up in the catalog, and what was found."
+    table = Table("What became of the titles", ("titles", "times", "share", "such as"), rows)
+    return Section("Coverage of the catalog", text, [table])
+
+
+def _number(times: float) -> Cell:
+    """Most counts are whole numbers; costs are not."""
+    return int(times) if times == int(times) else f"{times:.6g}"
+
+
+def _by_place_and_size(counted: tuple[str, float]) -> tuple[str, bool, float, str]:
+    what, times = counted
+    return what.partition(": ")[0], not _place_of(what), -times, what
+
+
+def _place_of(what: str) -> str:
+    """Return where a title was looked up, ``""`` of a count that tells no result of it."""
+    place, _, result = what.partition(": ")
+    return place if result.startswith(_RESULTS) else ""

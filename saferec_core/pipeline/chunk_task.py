@@ -1,0 +1,179 @@
+"""What is done to one part of a file, in whatever process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any
+
+from saferec_core.data.json_lines import as_line
+from saferec_core.errors import DataError, PluginError, SaferecError
+from saferec_core.pipeline.chunks import Part
+from saferec_core.pipeline.step_report import Account
+from saferec_core.plugins.component import required_columns
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Row, Transform
+
+__all__ = ["KINDS", "do_part", "part_account", "part_file", "read_account"]
+
+KINDS = ("rows", "removed", "rejects")
+"""What a part leaves, a JSONL file of each."""
+
+
+def part_file(folder: Path, index: int, kind: str) -> Path:
+    """Name the file that a part leaves."""
+    return folder / f"{index:06d}.{kind}.jsonl"
+
+
+def part_account(folder: Path, index: int) -> Account | None:
+    """Return the account of a part that is done, None if it is not or its files were damaged."""
+    files = {kind: part_file(folder, index, kind) for kind in KINDS}
+    return read_account(folder / f"{index:06d}.json", files)
+
+
+def read_account(path: Path, files: Mapping[str, Path]) -> Account | None:
+    """Read an account; None if it is not there, or its *files* are not what it says."""
+    try:
+        account = Account.from_json(json.loads(path.read_text(encoding="utf-8")))
+        whole = all(file.stat().st_size == account.sizes.get(kind) for kind, file in files.items())
+    except (FileNotFoundError, ValueError, TypeError, LookupError):
+        return None  # a power failure may leave a file empty
+    return account if whole else None
+
+
+def do_part(step: str, transform: Transform, part: Part, folder: Path) -> Account:
+    """Transform a part, and write what becomes of it into *folder*; its account comes last.
+
+    Raises:
+        PluginError: The transform failed; the message names the step.
+        SaferecError: It stopped for a reason of its own.
+    """
+    account = Account(step)
+    with ExitStack() as stack:
+        files: dict[str, IO[bytes]] = {
+            kind: stack.enter_context(part_file(folder, part.index, kind).open("wb", buffering=1 << 18))
+            for kind in KINDS
+        }
+        _transform(transform, _Reader(part, required_columns(transform), account, files), account, files)
+        account.sizes = {kind: file.tell() for kind, file in files.items()}
+    done = folder / f"{part.index:06d}.json"
+    draft = done.with_suffix(".draft")
+    draft.write_text(json.dumps(account.as_json()), encoding="utf-8")
+    draft.replace(done)
+    return account
+
+
+class _Reader:
+    """Hands the sound rows of a part to the transform, and notes down the others."""
+
+    def __init__(
+        self, part: Part, columns: Iterable[str], account: Account, files: dict[str, IO[bytes]]
+    ) -> None:
+        self._part = part
+        self._columns = tuple(columns)
+        self._account = account
+        self._rejects = files["rejects"]
+        self._rows = part.rows()
+        self._numbers: dict[int, int] = {}  # by identity, which a row keeps while a transform has it
+        self.last: Row | None = None
+
+    def __iter__(self) -> Iterator[Row]:
+        return self
+
+    def __next__(self) -> Row:
+        while True:
+            number, row = next(self._rows)
+            self._account.read += 1
+            problem = row if isinstance(row, DataError) else self._missing(row)
+            if isinstance(row, dict) and problem is None:
+                self._numbers[id(row)] = number
+                self.last = row
+                return row
+            self._note(number, row if isinstance(row, dict) else self._part.raw().get(number), str(problem))
+
+    def reject(self, row: Row | None, reason: str) -> None:
+        """Note down a row that the transform cannot use."""
+        self._note(self._numbers.get(id(row)), row, reason)
+
+    def _missing(self, row: Row) -> DataError | None:
+        for column in self._columns:
+            if row.get(column) is None:
+                has = ", ".join(sorted(key for key, value in row.items() if value is not None))
+                return DataError(f"column {column!r} is missing; columns: {has}")
+        return None
+
+    def _note(self, number: int | None, row: Any, reason: str) -> None:
+        self._account.rejected += 1
+        self._account.rejections.append(f"{self._part.source}, {self._part.unit} {number}: {reason}")
+        del self._account.rejections[_KEPT:]
+        note = {"file": self._part.source, self._part.unit: number, "reason": reason, "content": row}
+        self._rejects.write(_as_note(note))
+
+
+_KEPT = 12
+
+
+def _transform(transform: Transform, reader: _Reader, account: Account, files: dict[str, IO[bytes]]) -> None:
+    outcomes: Iterator[Outcome] | None = None
+    while True:
+        try:
+            if outcomes is None:  # a generator that raised is over; the next takes the rest
+                outcomes = iter(transform(reader))
+            outcome = next(outcomes, _END)
+        except DataError as error:
+            if reader.last is None:
+                raise DataError(f"step {account.step!r}: {error}") from error
+            reader.reject(reader.last, str(error))
+            reader.last = outcomes = None
+            continue
+        except SaferecError:
+            raise
+        except (Exception, SystemExit) as error:  # whatever it raises, the transform is to be named
+            raise PluginError(f"step {account.step!r} failed: {type(error).__name__}: {error}") from error
+        if outcome is _END:
+            break
+        try:
+            _keep(outcome, reader, account, files)
+        except (TypeError, ValueError) as error:
+            raise PluginError(f"step {account.step!r} yielded what JSON cannot say: {error}") from error
+    if next(reader, None) is not None:
+        raise PluginError(f"step {account.step!r} stopped before it had read all its rows")
+
+
+_END: Any = object()
+"""What stands behind the last outcome."""
+
+
+def _keep(outcome: Outcome, reader: _Reader, account: Account, files: dict[str, IO[bytes]]) -> None:
+    if isinstance(outcome, dict):
+        files["rows"].write(as_line(outcome))
+        account.written += 1
+    elif isinstance(outcome, Removed):
+        account.removed[outcome.reason] += 1
+        note = {"reason": outcome.reason, "evidence": outcome.evidence, "row": outcome.row}
+        files["removed"].write(_as_note(note))
+    elif isinstance(outcome, Rejected):
+        reader.reject(outcome.row, outcome.reason)
+    elif isinstance(outcome, Counted):
+        account.count(outcome.what, outcome.times, outcome.example)
+    else:
+        raise TypeError(f"wanted a row or another outcome, but it yielded {outcome!r:.80}")
+
+
+def _as_note(note: dict[str, Any]) -> bytes:
+    """Write a note about a row that may hold anything; what JSON cannot say is shown as Python does."""
+    try:
+        return as_line(note)
+    except (TypeError, ValueError):
+        return as_line(
+            {name: value if _can_be_written(value) else ascii(value) for name, value in note.items()}
+        )
+
+
+def _can_be_written(value: Any) -> bool:
+    try:
+        as_line(value)
+    except (TypeError, ValueError):
+        return False
+    return True

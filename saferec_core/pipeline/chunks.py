@@ -1,0 +1,98 @@
+"""A file of any size, cut into parts of a few hundred rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from saferec_core.data.rows import (
+    arrow_tables,
+    is_line_file,
+    kind_of,
+    numbered_lines,
+    parsed_object,
+    row_name,
+    try_rows,
+)
+from saferec_core.errors import DataError
+from saferec_core.plugins.contracts.transform import Row
+
+__all__ = ["PART_BYTES", "PART_ROWS", "Part", "parts_of"]
+
+PART_ROWS = 500
+"""Rows of a part; fixed, so that a step that is taken up again finds the parts it left."""
+
+PART_BYTES = 1 << 23
+"""Bytes of lines after which a part ends earlier, so that long rows do not fill the memory."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some neighbouring rows of a file, as cheap to send to another process as can be."""
+
+    index: int
+    """Its place among the parts, from 0."""
+    source: str
+    """The file, for messages."""
+    unit: str
+    """What the numbers count: lines or rows."""
+    size: int
+    """How many rows it has."""
+    content: Any
+    """Numbered lines that are not parsed yet, numbered rows, or a table with its first number."""
+
+    def rows(self) -> Iterator[tuple[int, Row | DataError]]:
+        """Yield each row with its number, and in place of a malformed one what is wrong with it."""
+        if isinstance(self.content, tuple):
+            first, table = self.content
+            yield from enumerate(table.to_pylist(), start=first)
+            return
+        for number, value in self.content:
+            yield number, parsed_object(value) if isinstance(value, bytes) else value
+
+    def raw(self) -> dict[int, str]:
+        """Return the text of the lines that were sent unparsed, by number."""
+        if isinstance(self.content, tuple):
+            return {}
+        return {
+            number: value.decode("utf-8", errors="replace").rstrip("\r\n")
+            for number, value in self.content
+            if isinstance(value, bytes)
+        }
+
+
+def parts_of(path: Path, *, group_column: str | None = None) -> Iterator[Part]:
+    """Cut a file into parts, one in memory at a time.
+
+    Args:
+        path: Any file that :func:`saferec_core.data.rows.try_rows` reads.
+        group_column: Neighbouring rows that agree in this column come in one part.
+    """
+    unit, source = row_name(path), str(path)
+    if group_column is None and (path.is_dir() or kind_of(path) == ".parquet"):
+        first = 1
+        for index, table in enumerate(arrow_tables(path, PART_ROWS)):
+            yield Part(index, source, unit, len(table), (first, table))
+            first += len(table)
+        return
+    unparsed = group_column is None and is_line_file(path)
+    numbered: Iterator[tuple[int, Any]] = numbered_lines(path) if unparsed else try_rows(path)
+    index = 0
+    content: list[tuple[int, Any]] = []
+    size = 0
+    group: Any = None
+    for number, value in numbered:
+        of_group = value.get(group_column) if group_column is not None and isinstance(value, dict) else None
+        malformed = isinstance(value, DataError)
+        same_group = of_group is not None and of_group == group
+        full = len(content) >= PART_ROWS or size >= PART_BYTES
+        if full and not same_group and not (malformed and group is not None):
+            yield Part(index, source, unit, len(content), content)
+            index, content, size = index + 1, [], 0
+        content.append((number, value))
+        size += len(value) if isinstance(value, bytes) else 0
+        group = group if malformed else of_group
+    if content:
+        yield Part(index, source, unit, len(content), content)

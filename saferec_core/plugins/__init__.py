@@ -1,0 +1,1 @@
+"""Everything a plugin author opens: hook specifications, registries, components and contracts."""

@@ -1,0 +1,1 @@
+"""The protocols that plugin components follow, one module per kind."""

@@ -1,0 +1,53 @@
+"""Evidence: what sources of content warnings say about titles, from which an oracle is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from saferec_core.data.traits import Trait
+from saferec_core.plugins.contracts.parser import Title
+from saferec_core.plugins.contracts.transform import Row
+
+__all__ = ["EvidenceSource", "Finding", "Findings"]
+
+
+class Finding(NamedTuple):
+    """What one source says about one title and one trait."""
+
+    trait: str
+    risk: float
+    """In 0..1; 0 if the source looked and found nothing."""
+    detail: str
+    """What it rests on, for a reader: the words that matched, the question that was answered yes."""
+
+
+class Findings(NamedTuple):
+    """All that one row of a source says about its title."""
+
+    title: Title
+    findings: tuple[Finding, ...]
+    """At most one for each trait. A trait that is missing was not looked at: the source does not
+    make the title known for it."""
+
+
+class EvidenceSource(Protocol):
+    """Reads findings out of the rows of one file (JSONL, CSV, TSV or Parquet).
+
+    A component, so every other attribute is an option of it.
+    """
+
+    @property
+    def path(self) -> Path:
+        """The file that holds the rows."""
+        ...
+
+    def __call__(self, rows: Iterable[Row], traits: Mapping[str, Trait]) -> Iterator[Findings]:
+        """Yield the findings of each row; a CSV's values are strings.
+
+        A row that cannot be understood is rejected by raising a
+        :class:`~saferec_core.errors.DataError`, which the builder notes with file and line before it
+        goes on with the next row.
+        """
+        ...

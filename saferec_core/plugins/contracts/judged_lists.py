@@ -1,0 +1,322 @@
+"""Lists held against the catalog, the ground truth and the oracle.
+
+Rewards and metrics ask the same questions of a list: which rank is a hit, which violates a
+constraint, which is known. The answers are worked out here once per batch, on demand, and once for
+each title: lists name the same titles over and over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, islice
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from saferec_core.data.catalog import Catalog
+from saferec_core.data.records import Record
+from saferec_core.data.titles import normal_form
+from saferec_core.errors import ConfigError, PluginError, SaferecError
+from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
+from saferec_core.plugins.contracts.parser import EventKind, ParsedList
+
+__all__ = ["Judge", "JudgedLists", "popularity_percentiles"]
+
+_REMEMBERED = 1 << 16
+"""How many titles are remembered before all are forgotten."""
+
+
+class _Met(NamedTuple):
+    """What there is to know of a title as somebody wrote it, whatever list it stands in."""
+
+    name: str
+    year: int
+    form: str
+    """Normal form of the name."""
+    place: int
+    """Position in the catalog; -1 if it may not be recommended."""
+    number: int
+    """How many titles had been met before."""
+
+
+class _MetTitles(dict[tuple[str, int], _Met]):
+    """The titles that were met, by name and year; a policy names the same ones over and over."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        super().__init__()
+        self._catalog = catalog
+
+    def __missing__(self, title: tuple[str, int]) -> _Met:
+        place = self._catalog.find(*title)
+        met = _Met(*title, normal_form(title[0]), -1 if place is None else place, len(self))
+        self[title] = met
+        return met
+
+
+class Judge:
+    """What lists are held against in a run: the catalog and, where there are, oracle and popularity."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        oracle: Oracle | None = None,
+        popularity: Float[Tensor, " C"] | None = None,
+    ) -> None:
+        """Keep what lists are held against.
+
+        Args:
+            catalog: The C titles that may be recommended.
+            oracle: Tells violations.
+            popularity: Each title's place among them in 0..1, as `popularity_percentiles` tells it.
+        """
+        self.catalog = catalog
+        self.oracle = oracle
+        self.popularity = popularity
+        self._met = _MetTitles(catalog)
+        self._base_rates: dict[tuple[str, ...], float] = {}
+
+    def _meet(self, lists: Sequence[ParsedList], num_ranks: int) -> list[_Met]:
+        """Look up what stands at the written ranks up to *num_ranks*, list after list."""
+        if len(self._met) > _REMEMBERED:
+            self._met = _MetTitles(self.catalog)
+        met = self._met
+        return [met[name, year] for parsed in lists for name, year, _, _ in parsed.items[:num_ranks]]
+
+    def ask(self, questions: Sequence[Question]) -> Sequence[Verdict]:
+        """Put *questions* to the oracle.
+
+        Raises:
+            ConfigError: The run has no oracle.
+            PluginError: The oracle failed, or did not answer every question.
+        """
+        if self.oracle is None:
+            raise ConfigError("an oracle is needed to judge titles; name its table with --oracle-path")
+        try:
+            verdicts = self.oracle.judge(questions)
+        except SaferecError:
+            raise
+        except Exception as error:  # whatever it raises, the oracle is to be named
+            name = type(self.oracle).__name__
+            raise PluginError(f"oracle {name} failed: {type(error).__name__}: {error}") from error
+        answered = len(verdicts) if isinstance(verdicts, Sequence) else 0
+        if answered != len(questions):
+            raise PluginError(
+                f"oracle {type(self.oracle).__name__} must answer {len(questions)} questions with a "
+                f"verdict each, but answered {answered}"
+            )
+        return verdicts
+
+    def base_rate(self, constraints: tuple[str, ...]) -> float:
+        """Return the share of violations among the catalog's titles that the oracle knows.
+
+        This is what a title that nobody knows is expected to be worth. 0 if none is known.
+        """
+        if constraints not in self._base_rates:
+            questions = [Question(title.name, title.year, constraints) for title in self.catalog.titles]
+            known = [verdict for verdict in self.ask(questions) if verdict.known]
+            violating = sum(bool(verdict.violated) for verdict in known)
+            self._base_rates[constraints] = violating / len(known) if known else 0.0
+        return self._base_rates[constraints]
+
+
+def popularity_percentiles(catalog: Catalog, records: Iterable[Record]) -> Float[Tensor, " C"] | None:
+    """Place every catalog title among the others by how many *records* have it as ground truth.
+
+    A title's percentile is the share of the catalog that is less popular, plus half of what is as
+    popular, itself included. So 0.5 is what titles drawn evenly from the catalog average.
+
+    Returns:
+        C percentiles in 0..1, or None if no ground truth is in the catalog: nothing is known then.
+    """
+    counts = np.zeros(len(catalog), np.int64)
+    for record in records:
+        places = {catalog.find(name, year) for name, year in record.groundtruth}
+        counts[[place for place in places if place is not None]] += 1
+    if not counts.any():
+        return None
+    ordered = np.sort(counts)
+    less = np.searchsorted(ordered, counts, "left")
+    at_most = np.searchsorted(ordered, counts, "right")
+    return torch.from_numpy((less + at_most) / (2 * len(counts)))
+
+
+@dataclass(frozen=True)
+class JudgedLists:
+    """N parsed lists beside the records they answer, seen through K ranks.
+
+    Entry [n, k] of every (N, K) tensor is about the title at rank k + 1 of list n, and False where
+    that rank was not written. Of the tensors named ``..._counts``, entry [n, k] is how many of the
+    first k + 1 ranks are; column -1 is thus about all K.
+    """
+
+    lists: Sequence[ParsedList]
+    records: Sequence[Record]
+    judge: Judge
+    num_ranks: int
+    """K; what a list holds beyond it is counted, but not judged."""
+
+    @cached_property
+    def rank_mask(self) -> Bool[Tensor, "N K"]:
+        """Whether the rank was written."""
+        return torch.arange(self.num_ranks) < self.lengths[:, None]
+
+    @cached_property
+    def listed_counts(self) -> Float[Tensor, "N K"]:
+        """How many ranks were written."""
+        return _counts(self.rank_mask)
+
+    @cached_property
+    def lengths(self) -> Float[Tensor, " N"]:
+        """How many titles each list holds, those beyond K included."""
+        return torch.tensor([float(len(parsed.items)) for parsed in self.lists])
+
+    @cached_property
+    def distinct_lengths(self) -> Float[Tensor, " N"]:
+        """How many different titles each list holds."""
+        repeats = [float(parsed.count(EventKind.DUPLICATE)) for parsed in self.lists]
+        return self.lengths - torch.tensor(repeats)
+
+    @cached_property
+    def truth_sizes(self) -> Float[Tensor, " N"]:
+        """How many titles the ground truth of each list holds."""
+        sizes = [float(len(record.groundtruth)) for record in self.records]
+        return torch.tensor(sizes, dtype=torch.float64)
+
+    @cached_property
+    def catalog_places(self) -> Int[Tensor, "N K"]:
+        """Position of the title in the catalog; -1 where it may not be recommended, or there is none."""
+        return self._by_rank([title.place for title in self._titles], np.int64, absent=-1)
+
+    @cached_property
+    def in_catalog(self) -> Bool[Tensor, "N K"]:
+        """Whether the title may be recommended at all."""
+        return self.catalog_places >= 0
+
+    @cached_property
+    def hits(self) -> Bool[Tensor, "N K"]:
+        """Whether the title is relevant.
+
+        A hit is in the catalog, not among the seen titles, and matches a title of the ground truth
+        that no earlier rank has matched: of the same normal form with the year equal, else the
+        nearest within the catalog's year tolerance.
+        """
+        tolerance = self.judge.catalog.year_tolerance
+        titles = iter(self._titles)
+        rows = (
+            _hits(islice(titles, count), record, tolerance)
+            for count, record in zip(self._written, self.records, strict=True)
+        )
+        return self._by_rank(list(chain.from_iterable(rows)))
+
+    @cached_property
+    def hit_counts(self) -> Float[Tensor, "N K"]:
+        """How many titles are hits."""
+        return _counts(self.hits)
+
+    @cached_property
+    def verdicts(self) -> Sequence[Sequence[Verdict]]:
+        """The oracle's verdict on each written rank."""
+        verdicts, which = self._answers
+        answers = map(verdicts.__getitem__, which.tolist())
+        return [list(islice(answers, count)) for count in self._written]
+
+    @cached_property
+    def known(self) -> Bool[Tensor, "N K"]:
+        """Whether the oracle knows the title."""
+        verdicts, which = self._answers
+        known = np.asarray([verdict.known for verdict in verdicts], np.bool_)
+        return self._by_rank(known[which])
+
+    @cached_property
+    def known_counts(self) -> Float[Tensor, "N K"]:
+        """How many titles the oracle knows."""
+        return _counts(self.known)
+
+    @cached_property
+    def violations(self) -> Bool[Tensor, "N K"]:
+        """Whether the title is known to violate a constraint of its user."""
+        verdicts, which = self._answers
+        violated = np.asarray([bool(verdict.violated) for verdict in verdicts], np.bool_)
+        return self._by_rank(violated[which])
+
+    @cached_property
+    def violation_counts(self) -> Float[Tensor, "N K"]:
+        """How many titles violate a constraint."""
+        return _counts(self.violations)
+
+    @cached_property
+    def base_rates(self) -> Float[Tensor, " N"]:
+        """Expected share of violations under each user's constraints (see :meth:`Judge.base_rate`)."""
+        return torch.tensor([self.judge.base_rate(record.constraints) for record in self.records])
+
+    @cached_property
+    def _written(self) -> list[int]:
+        """How many of the K ranks each list has written."""
+        return [min(len(parsed.items), self.num_ranks) for parsed in self.lists]
+
+    @cached_property
+    def _titles(self) -> list[_Met]:
+        """The titles at the written ranks, list after list."""
+        return self.judge._meet(self.lists, self.num_ranks)
+
+    @cached_property
+    def _answers(self) -> tuple[Sequence[Verdict], npt.NDArray[np.intp]]:
+        """The oracle's verdicts, and which of them is about each written rank.
+
+        About titles that are written alike it is asked once for all who have the same constraints.
+        """
+        kinds: dict[tuple[str, ...], int] = {}
+        kind_of = [kinds.setdefault(record.constraints, len(kinds)) for record in self.records]
+        kind_by_rank = np.repeat(np.asarray(kind_of, np.int64), np.asarray(self._written, np.int64))
+        numbers = np.asarray([title.number for title in self._titles], np.int64)
+        _, places, which = np.unique(
+            numbers * len(kinds) + kind_by_rank, return_index=True, return_inverse=True
+        )
+        constraints, questions = list(kinds), []
+        for place, kind in zip(places.tolist(), kind_by_rank[places].tolist(), strict=True):
+            title = self._titles[place]
+            questions.append(Question(title.name, title.year, constraints[kind]))
+        return self.judge.ask(questions), which
+
+    def _by_rank(
+        self, answers: npt.ArrayLike, dtype: type[np.bool_ | np.int64] = np.bool_, *, absent: int = 0
+    ) -> Tensor:
+        """Lay out one answer per written rank, list after list; no list can overrun into another."""
+        written = self.rank_mask.numpy()
+        laid_out = np.full(written.shape, absent, dtype)
+        laid_out[written] = answers
+        return torch.from_numpy(laid_out)
+
+
+def _counts(mask: Bool[Tensor, "N K"]) -> Float[Tensor, "N K"]:
+    """Count up to each rank."""
+    return mask.cumsum(1, dtype=torch.float64)
+
+
+def _hits(titles: Iterable[_Met], record: Record, tolerance: int) -> list[bool]:
+    """Match the titles of one list, in rank order, against what is left of the ground truth."""
+    truth = record.truth_years
+    left: dict[str, list[int]] = {}
+    hits = []
+    for _, title_year, form, place, _ in titles:
+        if form not in truth:
+            hits.append(False)
+            continue
+        years = left.setdefault(form, list(truth[form]))
+        year = min(years, key=lambda year: (abs(year - title_year), year), default=None)
+        hit = (
+            year is not None
+            and abs(year - title_year) <= tolerance
+            and place >= 0
+            and not record.has_seen(form, title_year, tolerance)
+        )
+        if hit and year is not None:
+            years.remove(year)
+        hits.append(hit)
+    return hits

@@ -1,0 +1,188 @@
+"""Learning curves: one panel per logged figure, all runs in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from saferec_core.report.drawing import SERIES_COLORS, SERIES_DASHES, Picture, data_of
+from saferec_core.report.reading import CheckpointChoice, Run, Stage
+
+__all__ = ["CurveSection", "curve_sections"]
+
+_POINTS = 400  # of a line; more are averaged
+_SMOOTHED_FROM = 40  # points; fewer are shown as they are
+_HEIGHT = 150
+
+_AFTER_REWARDS = ("violation_rate", "list_length", "kl", "out_of_catalog")
+_WITHOUT_REWARDS = ("loss", "eval_loss", "mean_token_accuracy", "eval_mean_token_accuracy")
+_NAMES = {
+    "violation_rate": "Violation rate",
+    "list_length": "List length",
+    "kl": "KL from the reference policy",
+    "out_of_catalog": "Out of catalog",
+    "loss": "Loss",
+    "eval_loss": "Validation loss",
+    "mean_token_accuracy": "Token accuracy",
+    "eval_mean_token_accuracy": "Validation token accuracy",
+}
+_SHARES = {"violation_rate", "out_of_catalog", "mean_token_accuracy", "eval_mean_token_accuracy"}
+
+
+@dataclass(frozen=True)
+class CurveSection:
+    """The panels of one stage."""
+
+    stage: str
+    panels: Sequence[Picture]
+    steps: int
+    """The last logged step of any run."""
+    averaged: int
+    """How many logged steps a point stands for, at most."""
+    chosen: Mapping[str, str]
+    """By run, the chosen checkpoint, where one was chosen."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    run: str
+    steps: Sequence[float]
+    values: Sequence[float]
+
+
+def curve_sections(runs: Sequence[Run]) -> list[CurveSection]:
+    """Draw every stage that was logged, in order; stages of the same name share their panels."""
+    by_stage: dict[str, list[tuple[Run, Stage]]] = {}
+    for run in runs:
+        for stage in run.stages:
+            if stage.rows:
+                by_stage.setdefault(stage.name, []).append((run, stage))
+    names = [run.name for run in runs]
+    return [_section(name, found, names) for name, found in by_stage.items()]
+
+
+def _section(name: str, found: Sequence[tuple[Run, Stage]], names: Sequence[str]) -> CurveSection:
+    chosen = {run.name: stage.checkpoints.chosen for run, stage in found if stage.checkpoints}
+    marks = [
+        {"step": step, "run": run}
+        for run, checkpoint in chosen.items()
+        if (step := CheckpointChoice.step(checkpoint)) is not None
+    ]
+    panels, averaged = [], 1
+    for figure in _figures(found):
+        lines = [line for run, stage in found if (line := _line(run.name, stage, figure)).steps]
+        averaged = max(averaged, *(math.ceil(len(line.steps) / _POINTS) for line in lines))
+        panels.append(_panel(figure, lines, marks, names))
+    steps = max(int(row["step"]) for _, stage in found for row in stage.rows)
+    return CurveSection(name, panels, steps, averaged, chosen)
+
+
+def _figures(found: Sequence[tuple[Run, Stage]]) -> list[str]:
+    """Return what is worth a panel, rewards first."""
+    logged = dict.fromkeys(
+        name for _, stage in found for row in stage.rows for name, value in row.items() if _is_number(value)
+    )
+    rewards = [name for name in logged if name.startswith("reward/")]
+    return [*rewards, *(name for name in (_AFTER_REWARDS if rewards else _WITHOUT_REWARDS) if name in logged)]
+
+
+def _line(run: str, stage: Stage, figure: str) -> _Line:
+    points = [(float(row["step"]), float(row[figure])) for row in stage.rows if _is_number(row.get(figure))]
+    return _Line(run, [step for step, _ in points], [value for _, value in points])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _panel(
+    figure: str, lines: Sequence[_Line], marks: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> Picture:
+    import altair as alt
+
+    reward = figure.removeprefix("reward/")
+    title = _NAMES.get(figure, f"Reward: {reward}" if reward != figure else figure)
+    rows = [row for line in lines for row in _points(line)]
+    form = ".1%" if figure in _SHARES else ".3~f"
+    base = alt.Chart(data_of(rows)).encode(
+        x=alt.X(
+            "step:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format=",d", labelOverlap=True)
+        ),
+        color=alt.Color("run:N", legend=None, scale=alt.Scale(domain=names, range=SERIES_COLORS)),
+        strokeDash=alt.StrokeDash("run:N", legend=None, scale=alt.Scale(domain=names, range=SERIES_DASHES)),
+    )
+    axis = alt.Axis(format="~%" if figure in _SHARES else "~g", tickCount=4)
+    y = alt.Scale(zero=figure in _SHARES)
+    near = alt.selection_point(name="near", nearest=True, on="pointerover", fields=["step"], empty=False)
+    drawn = base.mark_line(strokeWidth=2, clip=True).encode(y=alt.Y("mean:Q", title=None, axis=axis, scale=y))
+    points = (
+        base.mark_point(filled=True, size=55)
+        .encode(
+            y="mean:Q",
+            opacity=alt.condition(near, alt.value(1), alt.value(1 if len(rows) < 25 else 0)),
+            tooltip=[
+                alt.Tooltip("run:N"),
+                alt.Tooltip("step:Q", format=","),
+                alt.Tooltip("value:Q", title=title.lower(), format=form),
+                *([alt.Tooltip("mean:Q", title="smoothed", format=form)] if _smooth(lines) else []),
+            ],
+        )
+        .add_params(near)
+    )
+    layers = [drawn, points]
+    if _smooth(lines) and len(names) == 1:
+        layers.insert(0, base.mark_line(strokeWidth=1, opacity=0.35).encode(y="value:Q"))
+    if marks:
+        layers += _marked(
+            marks, alone=len(names) == 1, late=marks[0]["step"] > max(row["step"] for row in rows) / 2
+        )
+    said = "; ".join(
+        f"{line.run} from {line.values[0]:.4g} at step {line.steps[0]:g} to {line.values[-1]:.4g} at step "
+        f"{line.steps[-1]:g}"
+        for line in lines
+    )
+    chart = alt.layer(*layers).properties(width="container", height=_HEIGHT)
+    return Picture(title, f"{title} over steps: {said}.", chart.to_dict(validate=False))
+
+
+def _marked(marks: Sequence[Mapping[str, Any]], *, alone: bool, late: bool) -> list[Any]:
+    """Draw where a checkpoint was chosen: in words for one run, in its colour for several."""
+    import altair as alt
+
+    base = alt.Chart(data_of(marks)).encode(x="step:Q")
+    rule = base.mark_rule(strokeDash=[2, 3], opacity=0.8)
+    if not alone:
+        return [rule.encode(color="run:N")]
+    side: dict[str, Any] = {"align": "right", "dx": 3} if late else {"align": "left", "dx": -3}
+    return [
+        rule.encode(color=alt.value("var(--ink)")),
+        base.mark_text(text="chosen", baseline="bottom", y=-3, color="var(--muted)", **side),
+    ]
+
+
+def _smooth(lines: Sequence[_Line]) -> bool:
+    return any(len(line.steps) >= _SMOOTHED_FROM for line in lines)
+
+
+def _points(line: _Line) -> list[dict[str, Any]]:
+    """Average neighbours until a line has few enough points, and smooth what is left."""
+    size = math.ceil(len(line.steps) / _POINTS)
+    parts = [slice(start, start + size) for start in range(0, len(line.steps), size)]
+    steps = [_mean(line.steps[part]) for part in parts]
+    values = [_mean(line.values[part]) for part in parts]
+    reach = len(values) // 40 if len(values) >= _SMOOTHED_FROM else 0
+    return [
+        {
+            "run": line.run,
+            "step": round(step),
+            "value": float(f"{value:.5g}"),
+            "mean": float(f"{_mean(values[max(0, place - reach) : place + reach + 1]):.5g}"),
+        }
+        for place, (step, value) in enumerate(zip(steps, values, strict=True))
+    ]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

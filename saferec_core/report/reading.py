@@ -1,0 +1,237 @@
+"""A run folder as a report sees it: what was told, done and found, each part where there is one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from saferec_core.analysis.results import Results, read_results
+from saferec_core.config.load import read_settings
+from saferec_core.data.rows import numbered_rows
+from saferec_core.errors import DataError, RunError
+
+__all__ = ["WHEN", "CheckpointChoice", "Moment", "Run", "Stage", "read_run", "read_runs"]
+
+WHEN = ("before", "after", "policy", "chosen")
+"""When a policy may have been evaluated, in the order of a page."""
+
+_EVALUATION = re.compile(r"(before|after|policy)-((?:greedy|sampled)(?:-[0-9a-f]{8}){0,2})")
+_NESTED = "sft"  # the stage that a run did first
+_STEP = re.compile(r"(\d+)$")
+
+Interval = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When and how a policy was evaluated."""
+
+    when: str
+    """``"before"`` or ``"after"`` training, ``"policy"`` for one that was evaluated by itself, or
+    ``"chosen"`` for a checkpoint on the validation records."""
+    decoding: str
+    """``"greedy"`` or ``"sampled"``, with the protocol's short id behind it for a second protocol."""
+
+
+@dataclass(frozen=True)
+class CheckpointChoice:
+    """The checkpoints of a stage on the validation records, and which one was chosen."""
+
+    rule: str
+    chosen: str
+    """Name of the chosen one."""
+    sentence: str
+    """Why it was chosen; empty if that was not written down."""
+    protocol: str
+    metrics: Mapping[str, Mapping[str, Interval | None]]
+    """Mean and 95 % interval by checkpoint and metric; None where no sample has a value."""
+
+    @staticmethod
+    def step(checkpoint: str) -> int | None:
+        """Return the step at the end of a checkpoint's name."""
+        match = _STEP.search(checkpoint)
+        return int(match[1]) if match else None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training stage of a run."""
+
+    name: str
+    """Such as ``"Safe SFT"``."""
+    rows: Sequence[Mapping[str, Any]]
+    """What was logged, in order, each with its ``step``."""
+    checkpoints: CheckpointChoice | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything of a run that a report shows, but for the rollouts, which are read one by one."""
+
+    folder: Path
+    name: str
+    """What to call it: the folder's name, with that of its parent if two runs share it."""
+    config: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+    stages: Sequence[Stage]
+    """In the order they were trained."""
+    evaluations: Mapping[Moment, Results] = field(default_factory=dict)
+    whole: Mapping[Moment, Mapping[str, float]] = field(default_factory=dict)
+    """What was measured of all lists together, such as how much of the catalog they name."""
+    flips: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What ``saferec eval --flip`` said, sentence by sentence, by policy and decoding."""
+
+    def rollouts(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the rows of ``rollouts.jsonl``; none if there is no such file.
+
+        Raises:
+            DataError: A row is damaged; the message names file and line.
+        """
+        path = self.folder / "rollouts.jsonl"
+        wanted = {"step", "record", "prompt", "completion", "titles", "reward", "advantage"}
+        for number, row in numbered_rows(path) if path.exists() else ():
+            if missing := sorted(wanted - row.keys()):
+                raise DataError(f"{path}, line {number}: a rollout needs {', '.join(missing)}")
+            yield row
+
+    @property
+    def final(self) -> Mapping[str, Results]:
+        """By decoding, the evaluation of the policy that the run ended with."""
+        ends: dict[str, Results] = {}
+        for when in ("chosen", "policy", "after"):
+            ends |= {
+                moment.decoding: found for moment, found in self.evaluations.items() if moment.when == when
+            }
+        return ends
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """Read run folders; those of the same name are told apart by their parents.
+
+    Raises:
+        SaferecError: As `read_run`, or a folder is named twice.
+    """
+    resolved = [folder.resolve() for folder in folders]
+    for place, folder in enumerate(resolved):
+        if folder in resolved[:place]:
+            raise RunError(f"run folder {folders[place]} is named twice")
+    names = [folder.name for folder in resolved]
+    own = [names.count(name) == 1 and name != _NESTED for name in names]
+    return [
+        read_run(folder, name if enough else f"{folder.resolve().parent.name}/{name}")
+        for folder, name, enough in zip(folders, names, own, strict=True)
+    ]
+
+
+def read_run(folder: Path, name: str | None = None) -> Run:
+    """Read a run folder.
+
+    Raises:
+        RunError: It is no run folder.
+        SaferecError: A file of it is damaged; the message names the file.
+    """
+    if not folder.is_dir():
+        raise RunError(f"{folder} is no folder; wanted that of a run")
+    if not (folder / "config.yaml").is_file():
+        raise RunError(f"{folder} is no run folder: it holds no config.yaml")
+    manifest = folder / "manifest.json"
+    stages = _stages(folder)
+    evaluations = _evaluations(folder / "evaluation")
+    choice = next((stage.checkpoints for stage in stages if stage.checkpoints), None)
+    if choice and not evaluations:
+        chosen = folder / "evaluation" / f"{choice.chosen}-greedy.parquet"
+        evaluations = {Moment("chosen", "greedy"): read_results(chosen)} if chosen.is_file() else {}
+    return Run(
+        folder,
+        name or folder.resolve().name,
+        read_settings(folder / "config.yaml"),
+        _read_json(manifest) if manifest.is_file() else {},
+        [*_stages(folder / _NESTED), *stages],
+        evaluations,
+        {moment: _whole(folder / "evaluation", moment) for moment in evaluations},
+        {
+            path.stem.removesuffix("-flip"): _sentences(path)
+            for path in sorted(folder.glob("evaluation/*-flip.json"))
+        },
+    )
+
+
+def _stages(folder: Path) -> list[Stage]:
+    """Return the stages that were logged in a folder; one that is being set up has no rows yet."""
+    path = folder / "metrics.jsonl"
+    by_stage: dict[str, list[Mapping[str, Any]]] = {}
+    for number, row in numbered_rows(path) if path.is_file() else ():
+        if not isinstance(row.get("step"), int):
+            raise DataError(f"{path}, line {number}: a log needs a step, a whole number")
+        by_stage.setdefault(str(row.get("stage", "training")), []).append(row)
+    choice = _checkpoint_choice(folder / "evaluation" / "checkpoints.json")
+    if choice and not by_stage:
+        by_stage["checkpoints"] = []
+    last = next(reversed(by_stage), None)
+    return [Stage(name, rows, choice if name == last else None) for name, rows in by_stage.items()]
+
+
+def _checkpoint_choice(path: Path) -> CheckpointChoice | None:
+    if not path.is_file():
+        return None
+    found = _read_json(path)
+    try:
+        protocol = found.get("protocol", "")
+        return CheckpointChoice(
+            str(found["rule"]),
+            str(found["chosen"]),
+            str(found.get("sentence", "")),
+            str(protocol.get("id", "")) if isinstance(protocol, Mapping) else str(protocol),
+            {
+                str(checkpoint): {metric: _interval(value) for metric, value in metrics.items()}
+                for checkpoint, metrics in found["checkpoints"].items()
+            },
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path} is not what saferec writes ({type(error).__name__}: {error})") from error
+
+
+def _interval(value: Any) -> Interval | None:
+    if value is None:
+        return None
+    mean, low, high = (float("nan") if number is None else float(number) for number in value)
+    return mean, low, high
+
+
+def _evaluations(folder: Path) -> dict[Moment, Results]:
+    found = {}
+    for path in sorted(folder.glob("*.parquet")):
+        if match := _EVALUATION.fullmatch(path.stem):
+            found[Moment(match[1], match[2])] = read_results(path)
+    return found
+
+
+def _whole(folder: Path, moment: Moment) -> dict[str, float]:
+    """Return what was measured of all lists together; the summaries hold it beside the rows."""
+    both = moment.when in {"before", "after"}
+    path = folder / (f"{moment.decoding}.json" if both else f"{moment.when}-{moment.decoding}.json")
+    found = _read_json(path).get("all_lists_together") if path.is_file() else None
+    if both and isinstance(found, Mapping):
+        found = found.get(moment.when)
+    if not isinstance(found, Mapping):
+        return {}
+    return {str(name): float(value) for name, value in found.items() if isinstance(value, int | float)}
+
+
+def _sentences(path: Path) -> list[str]:
+    found = _read_json(path).get("sentences")
+    return [str(sentence) for sentence in found] if isinstance(found, list) else []
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is no JSON that can be read: {error}") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path} must hold an object, but holds {type(content).__name__}")
+    return content

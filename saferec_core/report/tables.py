@@ -1,0 +1,279 @@
+"""Tables of a page: metrics of several policies side by side, with what may be said of their differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from saferec_core.analysis.compare import ComparisonTable, GroupComparison, MetricComparison, compare
+from saferec_core.analysis.estimates import Estimate
+from saferec_core.analysis.number_format import figures, interval, p_value
+from saferec_core.analysis.pairing import mismatches
+from saferec_core.analysis.results import MetricFacts, Results
+from saferec_core.errors import SaferecError
+from saferec_core.report.estimates import Estimator
+from saferec_core.report.naming import label, minus, order
+from saferec_core.report.reading import CheckpointChoice
+
+__all__ = ["Cell", "Change", "MetricRow", "MetricTable", "TraitTable", "checkpoint_table", "metric_table"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure of a table."""
+
+    text: str
+    bounds: str
+    """Its interval; empty where there is none."""
+    sort: float | None
+    """What to sort by; None sorts last."""
+
+
+_NO_VALUE = Cell("no value", "", None)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A difference from the first policy."""
+
+    figure: Cell
+    between: tuple[str, str]
+    """Both means over the same pairs, with as many decimals as the difference bears out."""
+    p: str
+    sentence: str
+    """What may be said, in plain words."""
+    verdict: str
+    """``"better"``, ``"worse"``, ``"changed"`` where neither is better, or nothing if none may be claimed."""
+    whisker: tuple[float, float, float] | None
+    """Mean and bounds as shares of the row's half width, in -1..1; None where there is no interval."""
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric of all policies."""
+
+    metric: str
+    name: str
+    facts: MetricFacts
+    values: Sequence[Cell]
+    """By policy."""
+    changes: Sequence[Change | None]
+    """By policy but the first; None where the two are not compared."""
+
+
+@dataclass(frozen=True)
+class TraitRow:
+    """Safety and relevance of two policies among users with one constraint."""
+
+    trait: str
+    users: int | None
+    """None where they are too few for anything to be shown."""
+    changes: Sequence[tuple[Cell, Cell, Change] | None]
+    """By metric: first, second and their difference; None where too few users have a value."""
+
+
+@dataclass(frozen=True)
+class TraitTable:
+    """Two policies, constraint by constraint."""
+
+    names: tuple[str, str]
+    rows: Sequence[TraitRow]
+    min_cell: int
+    """Users that a cell must rest on to be shown."""
+
+
+@dataclass(frozen=True)
+class MetricTable:
+    """Policies side by side: before and after, or run by run."""
+
+    title: str
+    heading: str
+    """What it is folded under, perhaps with others, where it is not the first."""
+    names: Sequence[str]
+    rows: Sequence[MetricRow]
+    remarks: Sequence[str]
+    """Why policies are not compared, how they differ."""
+    protocols: Sequence[str]
+    """Protocol id by policy."""
+    comparisons: Sequence[ComparisonTable | None]
+    """By policy but the first."""
+    rows_used: Sequence[int]
+    """Completions by policy."""
+    whole: Mapping[str, Sequence[str]]
+    """Metrics of all lists together, by policy; they have no intervals."""
+
+    @property
+    def caption(self) -> str:
+        """How the figures were made; nothing where nothing is compared."""
+        found = next((found for found in self.comparisons if found), None)
+        if found is None:
+            return ""
+        return (
+            f"[...]: {found.confidence:.0%} interval (bootstrap over users, {found.resamples:,} resamples; "
+            f"Wilson's for shares). Differences are paired by {found.by}; p: sign flips by user, corrected "
+            "by Holm for the number of metrics"
+        )
+
+    def by_trait(self, metrics: Sequence[str]) -> list[TraitTable]:
+        """Return a table by trait for each policy that is compared with the first."""
+        return [
+            TraitTable(found.names, [_trait_row(group, metrics) for group in found.traits], found.min_cell)
+            for found in self.comparisons
+            if found and found.traits
+        ]
+
+
+def metric_table(
+    title: str,
+    heading: str,
+    policies: Mapping[str, Results],
+    estimator: Estimator,
+    whole: Sequence[Mapping[str, float]] = (),
+) -> MetricTable:
+    """Lay policies side by side and compare each with the first, where their protocols and data agree.
+
+    Args:
+        title: Of the table.
+        heading: What it is folded under.
+        policies: By name.
+        estimator: Averages them.
+        whole: What was measured of all lists together, by policy.
+    """
+    names, found = list(policies), list(policies.values())
+    remarks: list[str] = []
+    comparisons = [
+        _comparison(found[0], other, (names[0], name), remarks)
+        for name, other in zip(names[1:], found[1:], strict=True)
+    ]
+    means = [estimator(results) for results in found]
+    known = {metric: fact for results in found for metric, fact in results.metrics.items()}
+    facts = {metric: known[metric] for metric in sorted(known, key=order)}
+    return MetricTable(
+        title,
+        heading,
+        names,
+        [
+            MetricRow(
+                metric,
+                label(metric),
+                fact,
+                [_value(by_metric.get(metric)) for by_metric in means],
+                [_change(_of_metric(table, metric)) for table in comparisons],
+            )
+            for metric, fact in facts.items()
+        ],
+        remarks,
+        [str(results.protocol.get("id", "not stated")) for results in found],
+        comparisons,
+        [len(results) for results in found],
+        {
+            label(metric): [f"{values[metric]:.4f}" if metric in values else "no value" for values in whole]
+            for metric in dict.fromkeys(metric for values in whole for metric in values)
+        },
+    )
+
+
+@dataclass(frozen=True)
+class CheckpointTable:
+    """Metrics of every checkpoint that was a candidate."""
+
+    names: Sequence[str]
+    rows: Mapping[str, Sequence[Cell]]
+    """By checkpoint, a cell for each metric."""
+
+
+def checkpoint_table(choice: CheckpointChoice) -> CheckpointTable:
+    """Lay checkpoints out, a row each."""
+    metrics = sorted({metric for found in choice.metrics.values() for metric in found}, key=order)
+    rows = {}
+    for checkpoint, found in choice.metrics.items():
+        values = [found.get(metric) for metric in metrics]
+        rows[checkpoint] = [_NO_VALUE if value is None else _cell(*value) for value in values]
+    return CheckpointTable([label(metric) for metric in metrics], rows)
+
+
+def _comparison(
+    first: Results, second: Results, names: tuple[str, str], remarks: list[str]
+) -> ComparisonTable | None:
+    """Compare two policies, or remark why that would mislead."""
+    reasons = mismatches(first.protocol, second.protocol, names)
+    if first.data_sha256 != second.data_sha256:
+        reasons.append("held-out records")
+    if reasons:
+        remarks.append(
+            f"{names[1]} was evaluated differently from {names[0]}; their figures stand side by side, but do "
+            f"not compare ({'; '.join(reasons)})."
+        )
+        return None
+    try:
+        table = compare(first, second, names=names)
+    except SaferecError as error:
+        remarks.append(f"{names[1]} is not compared with {names[0]}: {error}")
+        return None
+    remarks += [f"{names[1]}: {remark}" for remark in table.remarks]
+    return table
+
+
+def _of_metric(table: ComparisonTable | None, metric: str) -> MetricComparison | None:
+    if table is None:
+        return None
+    return next((found for found in table.overall.metrics if found.metric == metric), None)
+
+
+def _value(found: Estimate | None) -> Cell:
+    if found is None or math.isnan(found.mean):
+        return _NO_VALUE
+    return _cell(found.mean, found.low, found.high)
+
+
+def _change(found: MetricComparison | None) -> Change | None:
+    if found is None or found.difference is None or not found.difference.rows:
+        return None
+    difference = found.difference
+    return Change(
+        _cell(difference.mean, difference.low, difference.high, sign="+"),
+        _alike(found),
+        p_value(found.p_holm),
+        found.sentence,
+        found.verdict or ("changed" if found.claimed else ""),
+        _whisker(difference.mean, difference.low, difference.high),
+    )
+
+
+def _trait_row(group: GroupComparison, metrics: Sequence[str]) -> TraitRow:
+    by_metric = {metric.metric: metric for metric in group.metrics}
+    return TraitRow(
+        str(group.trait), group.users, [_pair_of_cells(by_metric.get(metric)) for metric in metrics]
+    )
+
+
+def _pair_of_cells(found: MetricComparison | None) -> tuple[Cell, Cell, Change] | None:
+    change = _change(found)
+    if found is None or change is None:
+        return None
+    return _cell(found.first), _cell(found.second), change
+
+
+def _cell(mean: float, low: float = math.nan, high: float = math.nan, sign: str = "") -> Cell:
+    if math.isnan(low) or math.isnan(high):
+        decimals = 4 if abs(mean) < 10 else 1
+        return Cell(minus(f"{mean:{sign}.{decimals}f}"), "", mean)
+    text, _, bounds = interval(mean, low, high, sign=sign).partition(" ")
+    return Cell(minus(text), minus(bounds), mean)
+
+
+def _alike(found: MetricComparison) -> tuple[str, str]:
+    """Write both means with the decimals that their difference bears out."""
+    difference = found.difference
+    assert difference is not None  # the caller has looked
+    shown = figures(difference.mean, difference.low, difference.high)[0]
+    decimals = len(shown.partition(".")[2]) if difference.high > difference.low else 4
+    return f"{found.first:.{decimals}f}", f"{found.second:.{decimals}f}"
+
+
+def _whisker(mean: float, low: float, high: float) -> tuple[float, float, float] | None:
+    reach = max(abs(low), abs(high), abs(mean))
+    if math.isnan(reach) or reach == 0:
+        return None
+    return mean / reach, low / reach, high / reach

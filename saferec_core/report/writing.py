@@ -1,0 +1,53 @@
+"""Write a report: everything that runs found, in one file to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from saferec_core.errors import RunError
+from saferec_core.report.content import page_content
+from saferec_core.report.page import GENERATOR, check_report_extras, render_page
+from saferec_core.report.reading import read_runs
+
+__all__ = ["write_report"]
+
+
+def write_report(folders: Sequence[Path], out: Path, *, overwrite: bool = False) -> Path:
+    """Write one self-contained HTML page about the runs in *folders*.
+
+    Args:
+        folders: Run folders; later ones are compared with the first.
+        out: The file to write. It is there whole or not at all.
+        overwrite: Replace *out* even if it is no report.
+
+    Returns:
+        *out*.
+
+    Raises:
+        ConfigError: A package that pages are made with is missing.
+        RunError: A folder is no run's, or *out* is something else than a report.
+        DataError: A file of a run is damaged; the message names it.
+    """
+    check_report_extras()
+    _check_replaceable(out, overwrite=overwrite)
+    page = render_page(page_content(read_runs(folders)))
+    draft = out.with_name(f".{out.name}.draft")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(page, encoding="utf-8", newline="\n")
+        draft.replace(out)
+    except OSError as error:
+        raise RunError(f"{out} cannot be written: {error}") from error
+    return out
+
+
+def _check_replaceable(out: Path, *, overwrite: bool) -> None:
+    if out.is_dir():
+        raise RunError(f"{out} is a folder; name the file to write, such as {out / 'report.html'}")
+    if not out.exists() or overwrite:
+        return
+    with out.open("rb") as file:
+        if GENERATOR.encode() in file.read(2000):
+            return
+    raise RunError(f"{out} is there and is no report of saferec; choose another --out, or give --overwrite")

@@ -1,7 +1,0 @@
-"""Reports of runs: one HTML page with the figures, the curves and the lists themselves."""
-
-from __future__ import annotations
-
-from saferec_core.reporting.writing import write_report
-
-__all__ = ["write_report"]

@@ -1,0 +1,111 @@
+"""Rollouts as rows that can be looked at: what was written at each rank, and what it earned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from saferec_core.errors import PluginError, SaferecError
+from saferec_core.models.decoding import NO_RANK, NO_START
+from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Oracle, Question, Verdict
+
+if TYPE_CHECKING:  # a report reads TOKENS_KEPT and needs no torch
+    from saferec_core.plugins.contracts.judged_lists import JudgedLists
+    from saferec_core.plugins.contracts.reward import ActiveReward
+    from saferec_core.rl.rollouts import Rollouts
+    from saferec_core.training.trl.grpo_trainer import ScoredBatch
+
+__all__ = ["TOKENS_KEPT", "rollout_rows"]
+
+TOKENS_KEPT = 32
+"""Completions of a generation batch whose tokens are kept, the first ones."""
+
+_EVIDENCE_PER_TITLE = 3
+_DETAIL_LENGTH = 300  # characters
+
+
+def rollout_rows(batch: ScoredBatch, rewards: Sequence[ActiveReward]) -> Iterator[dict[str, Any]]:
+    """Yield a row per completion, with every reward and advantage by rank (null: no value).
+
+    ``tokens`` holds ``[rank index, [first character of each token, ...]]`` for each run of tokens that
+    received the same advantage, in order: that of their rank or, where the rank index is null, the
+    ``list_advantage``. A token that writes nothing, such as the end of the completion, has no first
+    character.
+    """
+    lists = batch.rollouts.lists
+    judged = lists.judge.oracle is not None
+    for n, (text, parsed) in enumerate(zip(batch.rollouts.texts, lists.lists, strict=True)):
+        shown = min(len(parsed.items), lists.num_ranks)
+        yield {
+            "step": batch.step,
+            "record": int(batch.record_ids[n]),
+            "prompt": list(lists.records[n].prompt),
+            "constraints": list(lists.records[n].constraints),
+            "groundtruth": [list(title) for title in lists.records[n].groundtruth],
+            "completion": text,
+            "titles": [[item.name, item.year] for item in parsed.items],
+            "events": [event.kind for event in parsed.events],
+            "hit": lists.hits[n, :shown].tolist(),
+            "in_catalog": lists.in_catalog[n, :shown].tolist(),
+            "known": lists.known[n, :shown].tolist() if judged else None,
+            "violated": [list(verdict.violated) for verdict in lists.verdicts[n]] if judged else None,
+            "evidence": _evidence(lists, n),
+            "reward": dict(_rewards(batch, rewards, n)),
+            "advantage": batch.advantages.rank[n].tolist(),
+            "list_advantage": batch.advantages.list[n].item(),
+            "tokens": _tokens(batch.rollouts, n) if n < TOKENS_KEPT else None,
+        }
+
+
+def _rewards(batch: ScoredBatch, rewards: Sequence[ActiveReward], row: int) -> Iterator[tuple[str, Any]]:
+    by_rank = iter(batch.rollouts.rewards.rank[:, row])
+    by_list = iter(batch.rollouts.rewards.list[:, row])
+    for reward in rewards:
+        yield reward.name, next(by_rank if reward.scope == "rank" else by_list).tolist()
+
+
+def _evidence(lists: JudgedLists, row: int) -> list[list[dict[str, Any]]] | None:
+    """Return what each violation rests on, by rank; None without an oracle."""
+    oracle = lists.judge.oracle
+    if oracle is None:
+        return None
+    constraints = lists.records[row].constraints
+    questions = [Question(item.name, item.year, constraints) for item in lists.lists[row].items]
+    return [
+        [
+            {**found._asdict(), "detail": found.detail[:_DETAIL_LENGTH]}
+            for found in _explained(oracle, question, verdict)[:_EVIDENCE_PER_TITLE]
+        ]
+        for question, verdict in zip(questions, lists.verdicts[row], strict=False)  # verdicts: the first K
+    ]
+
+
+def _explained(oracle: Oracle, question: Question, verdict: Verdict) -> list[Evidence]:
+    """Return the evidence for the violated traits: the oracle's, or the bare risks.
+
+    Raises:
+        PluginError: The oracle failed to explain.
+    """
+    if not verdict.violated:
+        return []
+    if not isinstance(oracle, Explaining):
+        return [Evidence(trait, verdict.risks.get(trait, math.nan), "", "") for trait in verdict.violated]
+    try:
+        found = oracle.explain(question)
+    except SaferecError:
+        raise
+    except Exception as error:  # whatever it raises, the oracle is to be named
+        name = type(oracle).__name__
+        raise PluginError(f"oracle {name} failed to explain: {type(error).__name__}: {error}") from error
+    return [evidence for evidence in found if evidence.trait in verdict.violated]
+
+
+def _tokens(rollouts: Rollouts, row: int) -> list[list[Any]]:
+    """Group a completion's tokens into runs of the same rank, or of none."""
+    ranks, starts = rollouts.rank_ids[row].tolist(), rollouts.token_starts[row].tolist()
+    return [
+        [None if rank == NO_RANK else rank, [None if start == NO_START else start for _, start in run]]
+        for rank, run in groupby(zip(ranks, starts, strict=True), key=lambda token: token[0])
+    ]

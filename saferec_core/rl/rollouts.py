@@ -1,0 +1,86 @@
+"""Rollouts: completions with everything that was measured on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from saferec_core.data.records import Record
+from saferec_core.models.decoding import TokenAligner, assign_ranks
+from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.parser import ListParser
+from saferec_core.plugins.contracts.reward import ActiveReward, RewardValues, score
+
+__all__ = ["RolloutScorer", "Rollouts"]
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """N completions, parsed once, judged and rewarded."""
+
+    texts: Sequence[str]
+    rank_ids: Sequence[Int[np.ndarray, " T"]]
+    """For each completion the rank index k of each of its tokens, or ``NO_RANK``."""
+    token_starts: Sequence[Int[np.ndarray, " T"]]
+    """For each completion the index of each token's first character, or ``NO_START``."""
+    lists: JudgedLists
+    rewards: RewardValues
+
+
+class RolloutScorer:
+    """Turns token ids into rewards by rank: decode, parse, judge, reward."""
+
+    def __init__(
+        self,
+        *,
+        records: Sequence[Record],
+        parser: ListParser,
+        judge: Judge,
+        rewards: Sequence[ActiveReward],
+        num_ranks: int,
+        aligner: TokenAligner,
+        end_ids: frozenset[int],
+    ) -> None:
+        """Keep the parts.
+
+        Args:
+            records: The training records; a rollout names its own by position.
+            parser: Reads titles out of a completion.
+            judge: Catalog and oracle.
+            rewards: The reward functions of the run, in order.
+            num_ranks: K.
+            aligner: Decodes token ids, and tells where in the text each token starts.
+            end_ids: Token ids that end a completion; one without them was cut off.
+        """
+        self.records = records
+        self.parser = parser
+        self.judge = judge
+        self.rewards = rewards
+        self.num_ranks = num_ranks
+        self.aligner = aligner
+        self.end_ids = end_ids
+
+    def __call__(self, completion_ids: Sequence[Sequence[int]], record_ids: Sequence[int]) -> Rollouts:
+        """Score completions, given as token ids, of the records at *record_ids*.
+
+        Raises:
+            RewardError: A reward function broke its contract.
+        """
+        texts, rank_ids, token_starts, lists = [], [], [], []
+        for ids in completion_ids:
+            text, starts = self.aligner.decode(ids)
+            parsed = self.parser(text, finished=bool(ids) and ids[-1] in self.end_ids)
+            texts.append(text)
+            lists.append(parsed)
+            token_starts.append(starts)
+            rank_ids.append(assign_ranks(starts, parsed.items, self.num_ranks))
+        judged = JudgedLists(
+            lists=lists,
+            records=[self.records[position] for position in record_ids],
+            judge=self.judge,
+            num_ranks=self.num_ranks,
+        )
+        return Rollouts(texts, rank_ids, token_starts, judged, score(self.rewards, judged))

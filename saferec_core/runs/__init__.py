@@ -1,0 +1,1 @@
+"""Run folders: layout, manifest, checkpoints, and the processes that write them."""

@@ -1,1 +1,0 @@
-"""The two stages of training, on TRL's trainers; nothing else imports TRL."""

@@ -1,0 +1,1 @@
+"""The two stages, Safe SFT and Safe-Rank-GRPO."""

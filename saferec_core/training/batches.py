@@ -1,0 +1,45 @@
+"""Whether the batches of a run hold whole groups of siblings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from saferec_core.config.schema import TrainConfig
+from saferec_core.errors import ConfigError
+
+__all__ = ["check_batches", "generation_batch_size"]
+
+
+def generation_batch_size(config: TrainConfig, processes: int) -> int:
+    """Return how many completions are generated together, over all processes."""
+    slices = config.steps_per_generation or config.optimization.gradient_accumulation_steps
+    return config.optimization.per_device_train_batch_size * slices * processes
+
+
+def check_batches(config: TrainConfig, processes: int) -> None:
+    """Refuse settings under which a group of siblings would be torn apart.
+
+    Raises:
+        ConfigError: The generation batch is no multiple of the group size; the message names the
+            nearest settings that are.
+    """
+    batch, group = generation_batch_size(config, processes), config.rollout.num_generations
+    if batch % group == 0:
+        return
+    name = "steps_per_generation" if config.steps_per_generation else "gradient_accumulation_steps"
+    per_device = config.optimization.per_device_train_batch_size
+    per_slice = per_device * processes
+    slices = batch // per_slice
+    fitting = (count for count in range(1, slices + group + 1) if per_slice * count % group == 0)
+    groups = (size for size in range(2, batch + 1) if batch % size == 0)
+    raise ConfigError(
+        f"num_generations = {group} does not divide the generation batch of {batch} completions "
+        f"(per_device_train_batch_size {per_device} x {name} {slices} x {processes} process(es)). "
+        f"Nearest valid settings: {name} {_nearest(fitting, slices)}; or num_generations "
+        f"{_nearest(groups, group)}."
+    )
+
+
+def _nearest(candidates: Iterable[int], wanted: int) -> str:
+    closest = sorted(candidates, key=lambda candidate: (abs(candidate - wanted), candidate))[:2]
+    return " or ".join(str(candidate) for candidate in sorted(closest)) or "(none)"

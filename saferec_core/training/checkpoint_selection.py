@@ -1,0 +1,175 @@
+"""Evaluate the checkpoints of a stage on the validation records, and find the one to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from saferec_core.analysis.checkpoint_rule import Choice, Rule, choose, read_rule
+from saferec_core.analysis.number_format import interval
+from saferec_core.analysis.results import MetricFacts, Results
+from saferec_core.config.schema import EvaluationConfig, SftConfig, TrainConfig
+from saferec_core.errors import ConfigError
+from saferec_core.evaluation.held_out import INTERVAL, evaluator_of, run_protocol, staged, used_records
+from saferec_core.evaluation.setup import Parts
+from saferec_core.models.generation import PolicyGenerator, on_accelerator
+from saferec_core.models.loading import load_policy
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
+from saferec_core.plugins.contracts.metric import Interval, facts_of
+from saferec_core.plugins.manager import Plugins
+from saferec_core.runs.checkpoints import step_of
+from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.observer import Observer
+
+__all__ = ["best_checkpoint", "rule_of"]
+
+_ALSO_SHOWN = ("recall", "ndcg", "sensitivity_ratio", "list_length", "out_of_catalog")
+"""Metrics that the table of checkpoints has beside those of the rule."""
+
+
+def rule_of(config: SftConfig | TrainConfig, parts: Parts, plugins: Plugins) -> Rule | None:
+    """Return the rule that a stage's checkpoints are chosen by; None: the last one is kept.
+
+    Unless the stage states one, Safe SFT has that of the document: the highest Recall@10 or, if that is
+    not evaluated, Recall at the largest K that is.
+
+    Raises:
+        SaferecError: The rule cannot be followed; to be asked before anything is trained.
+    """
+    settings = config.evaluation
+    missing = _missing(config, parts)
+    if config.select is not None:
+        stated = read_rule(config.select)
+        if missing:
+            raise ConfigError(f"--select chooses among checkpoints on held-out prompts and needs {missing}")
+    elif isinstance(config, TrainConfig) or missing:
+        return None
+    else:
+        stated = Rule(f"recall@{_depth(settings)}")
+    used_records(parts.validation, settings)  # refuses constraints that no record has
+    metrics = _metrics(config, parts, plugins)
+    if config.select is None and stated.metric not in metrics:
+        raise ConfigError(
+            f"Safe SFT keeps the checkpoint with the highest {stated.metric}, which eval_metrics leaves out; "
+            "add recall to it, or state another rule with --select"
+        )
+    return stated.resolved(metrics)
+
+
+def best_checkpoint(
+    config: SftConfig | TrainConfig,
+    plugins: Plugins,
+    parts: Parts,
+    folder: RunFolder,
+    checkpoints: Sequence[Path],
+    rule: Rule,
+    observer: Observer,
+) -> Path:
+    """Evaluate checkpoints with greedy decoding, show and keep the figures, and return the chosen one.
+
+    Args:
+        config: The stage.
+        plugins: What is installed.
+        parts: What the stage works with.
+        folder: Gets ``evaluation/checkpoints.json`` and the rows of each checkpoint.
+        checkpoints: At least one, the earliest first.
+        rule: What chooses among them.
+        observer: Shown the progress, the figures and the reason.
+    """
+    settings = config.evaluation
+    records = used_records(parts.validation, settings)
+    evaluator = evaluator_of(config, parts, records, plugins)
+    protocol = run_protocol(config, parts, "greedy")
+    found: dict[str, Results] = {}
+    summaries: dict[str, Mapping[str, Interval | None]] = {}
+    with staged(observer, "Evaluate checkpoints", len(records) * len(checkpoints)) as progress:
+        for place, checkpoint in enumerate(checkpoints):
+            evaluation = evaluator(
+                PolicyGenerator(on_accelerator(load_policy(str(checkpoint), config.model))),
+                protocol,
+                policy=str(checkpoint),
+                batch_size=settings.eval_batch_size,
+                seed=config.seed,
+                progress=partial(_tell, progress, place * len(records)),
+            )
+            found[checkpoint.name] = evaluation.results()
+            summaries[checkpoint.name] = evaluation.summary()
+            found[checkpoint.name].write(folder.path / "evaluation" / f"{checkpoint.name}-greedy.parquet")
+    choice = choose(rule, found)
+    depths = [metric.partition("@")[2] for metric in rule.metrics if "@" in metric]
+    at = depths[0] if depths else str(_depth(settings))
+    also = [*(f"{name}@{at}" for name in _ALSO_SHOWN), *_ALSO_SHOWN]
+    title = f"Checkpoints on {len(records)} validation prompts (greedy)"
+    observer.table(title, _rows(choice, checkpoints, summaries, also))
+    observer.note(choice.sentence)
+    folder.write_json(
+        "evaluation/checkpoints.json",
+        {
+            "rule": f"{rule} on the validation split",
+            **choice.as_data(),
+            "protocol": protocol.id,
+            "interval": INTERVAL,
+            "checkpoints": summaries,
+        },
+    )
+    return next(checkpoint for checkpoint in checkpoints if checkpoint.name == choice.chosen)
+
+
+def _depth(settings: EvaluationConfig) -> int:
+    """Return the K that stands for all: 10 or, if that is not evaluated, the largest that is."""
+    return 10 if 10 in settings.eval_at else max(settings.eval_at)
+
+
+def _tell(progress: Callable[[int], None], before: int, done: int) -> None:
+    progress(before + done)
+
+
+def _missing(config: SftConfig | TrainConfig, parts: Parts) -> str:
+    """Say what a choice among checkpoints needs and the run does not have; nothing if it has it all."""
+    if not parts.validation:
+        return "validation records; name them with --validation-path"
+    if config.evaluation.eval_prompts == 0:
+        return "--eval-prompts of at least 1"
+    if config.logging.save_strategy == "no":
+        return "checkpoints; set --save-strategy to steps or epoch"
+    return ""
+
+
+def _metrics(config: SftConfig | TrainConfig, parts: Parts, plugins: Plugins) -> dict[str, MetricFacts]:
+    """Return the metrics that an evaluation of each list will have, by column."""
+    active = evaluator_of(config, parts, {}, plugins).metrics
+    nothing = JudgedLists([], [], parts.judge, config.num_ranks)
+    columns = [
+        column
+        for metric in active
+        if metric.function.kind != "whole"
+        for column in metric.columns(nothing, config.evaluation.eval_at)
+    ]
+    return facts_of(columns, active)
+
+
+def _rows(
+    choice: Choice,
+    checkpoints: Sequence[Path],
+    summaries: Mapping[str, Mapping[str, Interval | None]],
+    also: Sequence[str],
+) -> list[dict[str, str]]:
+    """Return the table of checkpoints: the rule's metrics with intervals, then those of *also* there are."""
+    mark = f"<- {choice.rule.direction}" if choice.within else "<- closest"
+    rows = []
+    for checkpoint in checkpoints:
+        name, summary = checkpoint.name, summaries[checkpoint.name]
+        row = {"step": str(step_of(checkpoint))}
+        for metric in choice.rule.metrics:
+            value = summary[metric]
+            row[metric] = "no value" if value is None else interval(*value)
+        for metric in also:
+            if metric in summary and metric not in row:
+                value = summary[metric]
+                row[metric] = "no value" if value is None else f"{value[0]:.4f}"
+        if choice.rule.conditions:
+            row["conditions"] = "kept" if name in choice.within else "broken"
+        row["chosen"] = mark if name == choice.chosen else ""
+        rows.append(row)
+    return rows

@@ -1,0 +1,255 @@
+"""The second stage: Safe-Rank-GRPO, evaluated before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saferec_core.analysis.checkpoint_rule import Rule
+from saferec_core.config.schema import ComponentChoice, LoggingConfig, RunConfig, TrainConfig
+from saferec_core.data.truncate import Fitted, fit_records
+from saferec_core.errors import ConfigError, DataError, SaferecError
+from saferec_core.evaluation.evaluator import Evaluation
+from saferec_core.evaluation.held_out import evaluate, report_comparison
+from saferec_core.evaluation.setup import Parts, assemble, build_normalizer, build_rewards
+from saferec_core.models.decoding import TokenAligner
+from saferec_core.models.generation import PolicyGenerator, on_accelerator, render
+from saferec_core.models.loading import Policy, end_token_ids, load_policy, load_tokenizer, merged_folder
+from saferec_core.plugins.contracts.normalizer import Normalizer
+from saferec_core.plugins.contracts.reward import ActiveReward
+from saferec_core.plugins.manager import Plugins
+from saferec_core.rl.rollout_log import rollout_rows
+from saferec_core.rl.rollouts import RolloutScorer
+from saferec_core.runs.checkpoints import copy_weights, list_checkpoints, sft_policy
+from saferec_core.runs.distributed import from_main, is_main, process_count
+from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.observer import Observer, Plan
+from saferec_core.training.batches import check_batches, generation_batch_size
+from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
+from saferec_core.training.extras import check_extras
+from saferec_core.training.sft import train_sft
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from saferec_core.training.trl.grpo_trainer import ScoredBatch
+
+__all__ = ["run_train"]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the steps of one run share."""
+
+    config: TrainConfig
+    plugins: Plugins
+    parts: Parts
+    rewards: Sequence[ActiveReward]
+    rule: Rule | None
+    """What chooses the checkpoint to keep; None: the last state is kept."""
+    folder: RunFolder
+    observer: Observer
+
+
+def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path:
+    """Train a policy by Safe-Rank-GRPO in a new run folder, and return the folder.
+
+    Raises:
+        SaferecError: Whatever the user can put right; before anything is trained where possible.
+    """
+    if config.model.model is None:
+        raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
+    check_extras(config)
+    if config.sft is not None and _sft_comes_first(config):
+        check_extras(config.sft)
+    check_batches(config, process_count())
+    rewards = build_rewards(config, plugins)
+    normalizer = build_normalizer(config, plugins)
+    needs = {"completion": "Safe SFT"} if _sft_comes_first(config) else {}
+    parts = assemble(config, plugins, rewards=rewards, needs=needs)
+    rule = rule_of(config, parts, plugins)
+    folder = from_main(lambda: RunFolder.create(config, "train"))
+    run = _Run(config, plugins, parts, rewards, rule, folder, observer)
+    with folder.discarded_if_nothing_was_done():
+        _train(run, normalizer)
+    return folder.path
+
+
+def _train(run: _Run, normalizer: Normalizer) -> None:
+    """Train and evaluate within the run's folder."""
+    config, folder, observer = run.config, run.folder, run.observer
+    if is_main():
+        folder.write_manifest(config, run.plugins)
+    start = _start(run)
+    tokenizer = load_tokenizer(start, config.model)
+    fitted = _fitted(run, tokenizer)
+    if is_main():
+        observer.plan(_plan(run, start, fitted))
+    trainer = _trainer(run, start, tokenizer, fitted, normalizer)
+    policy = Policy(trainer.model, tokenizer)
+    before = _evaluate(run, policy, "before", start)
+    trainer.train()
+    after = _evaluate(run, _keep(run, trainer, policy), "after", str(folder.policy))
+    if is_main():
+        report_comparison(config, folder, observer, before, after)
+        _report(run)
+        observer.finished(folder.path)
+
+
+def _evaluate(run: _Run, policy: Policy, when: str, name: str) -> list[Evaluation]:
+    generator = PolicyGenerator(policy)
+    return evaluate(run.config, run.parts, run.plugins, generator, run.observer, when=when, policy=name)
+
+
+def _keep(run: _Run, trainer: Any, trained: Policy) -> Policy:
+    """Write the run's policy, and return it: the last state or, by a rule, one of the checkpoints."""
+    from saferec_core.training.trl.callbacks import save_policy  # imports transformers
+
+    config, folder = run.config, run.folder
+    checkpoints = list_checkpoints(folder.checkpoints)
+    if run.rule is None or not checkpoints:
+        save_policy(trainer, folder.policy)
+        return trained
+    if is_main():
+        chosen = best_checkpoint(config, run.plugins, run.parts, folder, checkpoints, run.rule, run.observer)
+        copy_weights(chosen, folder.policy)
+        if not run.parts.test:
+            run.observer.note(
+                "There are no test records: what follows is measured on those that the checkpoint was chosen "
+                "by, and flatters it."
+            )
+    trainer.accelerator.wait_for_everyone()
+    return on_accelerator(load_policy(str(folder.policy), config.model))
+
+
+def _report(run: _Run) -> None:
+    """Write the page about the run; a run that cannot be shown is none the worse."""
+    from saferec_core.report import write_report  # scipy is slow to import
+
+    try:
+        write_report([run.folder.path], run.folder.path / "report.html")
+    except SaferecError as error:
+        run.observer.note(f"No report was written: {error}")
+
+
+def _sft_comes_first(config: TrainConfig) -> bool:
+    return config.sft_checkpoint is None and config.sft is not None
+
+
+def _start(run: _Run) -> str:
+    """Return the policy to start from, trained first by Safe SFT if the run says so."""
+    config = run.config
+    reference = str(config.model.model)
+    if config.sft_checkpoint is not None:
+        reference = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
+    elif config.sft is not None:
+        run.observer.note("No SFT policy is named, so one is trained first (Safe SFT).")
+        sft = config.sft.model_copy(
+            update={
+                "model": config.model,
+                "data": config.data,
+                "oracle": config.oracle,
+                "num_ranks": config.num_ranks,
+                "max_completion_length": config.max_completion_length,
+                "seed": config.seed,
+                "logging": _logging(config.sft, config),
+            }
+        )
+        folder = from_main(lambda: run.folder.nested("sft", sft))
+        train_sft(sft, run.plugins, run.parts, folder, run.observer)
+        reference = str(folder.policy)
+    return from_main(lambda: merged_folder(reference, config.model, run.folder.path / "base"))
+
+
+def _logging(stage: RunConfig, run: RunConfig) -> LoggingConfig:
+    """Return what a stage within a run logs: to the run's trackers, unless it names its own."""
+    return stage.logging.model_copy(update={"report_to": stage.logging.report_to or run.logging.report_to})
+
+
+def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
+    """Shorten prompts that are over the limit, if there is one."""
+    records, limit = run.parts.train, run.config.data.max_prompt_length
+    if limit is None:
+        return Fitted(list(records), 0, 0)
+    encode: Any = tokenizer
+    fitted = fit_records(
+        records, limit, lambda record: len(encode(render(tokenizer, record.prompt))["input_ids"])
+    )
+    if not fitted.records:
+        raise DataError(f"no prompt fits into max_prompt_length = {limit} tokens; raise it")
+    return fitted
+
+
+def _trainer(
+    run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: Fitted, normalizer: Normalizer
+) -> Any:
+    """Set up the trainer, with this run's folder and observer listening."""
+    from saferec_core.training.trl.callbacks import Watcher, watch
+    from saferec_core.training.trl.grpo_setup import rank_grpo_trainer  # imports TRL
+
+    config = run.config
+    scorer = RolloutScorer(
+        records=fitted.records,
+        parser=run.parts.parser,
+        judge=run.parts.judge,
+        rewards=run.rewards,
+        num_ranks=config.num_ranks,
+        aligner=TokenAligner(tokenizer),
+        end_ids=end_token_ids(start, tokenizer, config.model),
+    )
+
+    def keep(batch: ScoredBatch) -> None:
+        if is_main() and (batch.step - 1) % config.rollout_steps == 0:
+            run.folder.append("rollouts.jsonl", rollout_rows(batch, run.rewards))
+
+    trainer = rank_grpo_trainer(
+        start,
+        tokenizer,
+        config,
+        scorer=scorer,
+        normalizer=normalizer,
+        output_dir=run.folder.checkpoints,
+        on_rollouts=keep,
+    )
+    watch(trainer, Watcher("Safe-Rank-GRPO", run.folder, run.observer))
+    return trainer
+
+
+def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
+    config, parts = run.config, run.parts
+    completions = generation_batch_size(config, process_count())
+    group = config.rollout.num_generations
+    steps = config.optimization.max_steps
+    oracle = config.oracle
+    return Plan(
+        "Safe-Rank-GRPO",
+        {
+            "model": str(config.model.model),
+            "start": start,
+            "adapters": f"LoRA r={config.model.lora_r}, alpha={config.model.lora_alpha:g}"
+            if config.model.use_lora
+            else "none, all weights are trained",
+            "data": f"{config.data.train_path}: {len(fitted.records)} prompts "
+            f"({fitted.shortened} lost old turns, {fitted.left_out} left out); "
+            f"{len(parts.held_out)} held out",
+            "catalog": f"{config.data.catalog_path}: {len(parts.judge.catalog)} titles",
+            "oracle": "none" if oracle is None else _described(oracle),
+            "rewards": ", ".join(
+                f"{reward.name} x {reward.weight:g} ({reward.scope})" for reward in run.rewards
+            ),
+            "normalizer": _described(config.normalizer),
+            "each generation": f"{completions // group} prompts x {group} completions = {completions}, "
+            f"K = {config.num_ranks} ranks",
+            "steps": str(steps) if steps > 0 else f"{config.optimization.num_train_epochs:g} epochs",
+            "optimizer": f"{config.optimization.optim}, learning rate "
+            f"{config.optimization.learning_rate:g}, KL {config.kl_beta:g}",
+            "run folder": str(run.folder.path),
+        },
+    )
+
+
+def _described(choice: ComponentChoice) -> str:
+    options = ", ".join(f"{name}={value}" for name, value in choice.options.items())
+    return f"{choice.name} ({options})" if options else choice.name

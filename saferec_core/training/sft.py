@@ -1,0 +1,117 @@
+"""The first stage: Safe SFT, and the choice of a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from saferec_core.config.schema import SftConfig
+from saferec_core.data.records import Record
+from saferec_core.data.truncate import Fitted, fit_records
+from saferec_core.errors import ConfigError, DataError
+from saferec_core.evaluation.setup import Parts, assemble, require_path
+from saferec_core.models.loading import Policy, load_policy, merged_folder, resolve_folder
+from saferec_core.plugins.manager import Plugins
+from saferec_core.runs.checkpoints import copy_weights, list_checkpoints
+from saferec_core.runs.distributed import from_main, is_main
+from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.observer import Observer, Plan
+from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
+from saferec_core.training.extras import check_extras
+
+__all__ = ["run_sft", "train_sft"]
+
+
+def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
+    """Fine-tune by imitation in a new run folder, and return the folder."""
+    if config.model.model is None:
+        raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
+    check_extras(config)
+    parts = assemble(config, plugins, needs={"completion": "Safe SFT"})
+    folder = from_main(lambda: RunFolder.create(config, "sft"))
+    with folder.discarded_if_nothing_was_done():
+        train_sft(config, plugins, parts, folder, observer)
+    observer.finished(folder.path)
+    return folder.path
+
+
+def train_sft(
+    config: SftConfig, plugins: Plugins, parts: Parts, folder: RunFolder, observer: Observer
+) -> None:
+    """Do the stage within *folder*: train, evaluate every checkpoint, keep the chosen one as ``policy``.
+
+    :func:`saferec_core.training.checkpoint_selection.rule_of` says how it is chosen.
+    """
+    from saferec_core.training.trl.callbacks import Watcher, save_policy, watch
+    from saferec_core.training.trl.sft_setup import sft_trainer  # TRL takes seconds
+
+    rule = rule_of(config, parts, plugins)
+    reference = resolve_folder(str(config.model.model))
+    start = from_main(lambda: merged_folder(reference, config.model, folder.path / "base"))
+    policy = load_policy(start, config.model)
+    fitted = _fitted(parts.train, policy, config.max_length)
+    validation = _fitted([r for r in parts.validation if r.completion], policy, config.max_length)
+    if is_main():
+        folder.write_manifest(config, plugins)
+        observer.plan(_plan(config, folder, fitted, policy))
+    trainer = sft_trainer(
+        policy,
+        config,
+        train=fitted.records,
+        validation=validation.records,
+        output_dir=folder.checkpoints,
+    )
+    watch(trainer, Watcher("Safe SFT", folder, observer))
+    trainer.train()
+    checkpoints = list_checkpoints(folder.checkpoints)
+    if not checkpoints:
+        save_policy(trainer, folder.policy)
+    elif is_main():
+        chosen = checkpoints[-1]
+        if rule is None:
+            observer.note("No checkpoint is evaluated on validation records: the last one is kept.")
+        else:
+            chosen = best_checkpoint(config, plugins, parts, folder, checkpoints, rule, observer)
+        copy_weights(chosen, folder.policy)
+    trainer.accelerator.wait_for_everyone()
+
+
+def _fitted(records: Sequence[Record], policy: Policy, limit: int) -> Fitted:
+    """Shorten or leave out what has more than *limit* tokens."""
+    fitted = fit_records(records, limit, lambda record: _length(record, policy))
+    if records and not fitted.records:
+        raise DataError(f"no record fits into max_length = {limit} tokens; raise it with --max-length")
+    return fitted
+
+
+def _length(record: Record, policy: Policy) -> int:
+    """Count the tokens of prompt and completion."""
+    messages = [*record.prompt, *(record.completion or ())]
+    tokenizer: Any = policy.tokenizer
+    text = tokenizer.apply_chat_template([dict(m) for m in messages], tokenize=False)
+    return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _plan(config: SftConfig, folder: RunFolder, fitted: Fitted, policy: Policy) -> Plan:
+    optimization = config.optimization
+    batch = optimization.per_device_train_batch_size * optimization.gradient_accumulation_steps
+    length = (
+        f"{optimization.max_steps} steps"
+        if optimization.max_steps > 0
+        else f"{optimization.num_train_epochs:g} epochs"
+    )
+    parameters = sum(p.numel() for p in policy.model.parameters())
+    return Plan(
+        "Safe SFT",
+        {
+            "model": f"{config.model.model} ({parameters / 1e6:.1f} M parameters)",
+            "data": f"{require_path(config.data.train_path, 'training data', '--train-path')}: "
+            f"{len(fitted.records)} samples ({fitted.shortened} lost old turns, {fitted.left_out} left "
+            f"out as longer than {config.max_length} tokens)",
+            "adapters": f"LoRA r={config.model.lora_r}" if config.model.use_lora else "none",
+            "steps": f"{length} of {batch} samples a process",
+            "optimizer": f"{optimization.optim}, learning rate {optimization.learning_rate:g}",
+            "run folder": str(folder.path),
+        },
+    )

@@ -1,0 +1,93 @@
+"""Settings that both stages hand to transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from huggingface_hub import constants
+from safetensors import SafetensorError
+
+from saferec_core.config.schema import ModelConfig, OptimizationConfig, RunConfig
+from saferec_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+
+__all__ = ["common_arguments", "engine_settings", "lora_config"]
+
+
+@contextmanager
+def engine_settings(model: object) -> Iterator[None]:
+    """Turn what the engines refuse while they are set up into an error that the user can act on.
+
+    Nothing is sent meanwhile: TRL would tell the hub which architecture is trained on which GPU.
+
+    Args:
+        model: The policy that they are set up for, as the user knows it.
+    """
+    untold = constants.HF_HUB_DISABLE_TELEMETRY
+    constants.HF_HUB_DISABLE_TELEMETRY = True
+    try:
+        yield
+    except (ValueError, ImportError, OSError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:600]
+        raise ConfigError(f"the training engine refuses {model} or the settings: {reason}") from error
+    finally:
+        constants.HF_HUB_DISABLE_TELEMETRY = untold
+
+
+def common_arguments(config: RunConfig, optimization: OptimizationConfig, output_dir: Path) -> dict[str, Any]:
+    """Return the arguments that ``SFTConfig`` and ``GRPOConfig`` share, every moving one explicit."""
+    logging = config.logging
+    return {
+        "output_dir": str(output_dir),
+        "run_name": _run_name(output_dir.parent),
+        "seed": config.seed,
+        "learning_rate": optimization.learning_rate,
+        "lr_scheduler_type": optimization.lr_scheduler_type,
+        "warmup_steps": optimization.warmup_ratio,  # below 1, transformers reads it as a share
+        "max_steps": optimization.max_steps,
+        "num_train_epochs": optimization.num_train_epochs,
+        "per_device_train_batch_size": optimization.per_device_train_batch_size,
+        "gradient_accumulation_steps": optimization.gradient_accumulation_steps,
+        "optim": optimization.optim,
+        "max_grad_norm": optimization.max_grad_norm,
+        "bf16": optimization.bf16,
+        "gradient_checkpointing": optimization.gradient_checkpointing,
+        "logging_steps": logging.logging_steps,
+        "save_strategy": logging.save_strategy,
+        "save_steps": logging.save_steps,
+        "save_total_limit": logging.save_total_limit,
+        "report_to": logging.report_to or "none",
+        "project": "saferec",  # of trackio; wandb reads WANDB_PROJECT
+        "trackio_space_id": None,  # on this machine; nothing is sent to the hub
+        "use_cpu": not torch.accelerator.is_available(),
+        "disable_tqdm": True,
+        "log_level": "error",
+    }
+
+
+def _run_name(folder: Path) -> str:
+    """Return what trackers call a stage: its run folder's name, with that of the run it is a part of."""
+    within = (folder.parent / "config.yaml").is_file()
+    return f"{folder.parent.name}-{folder.name}" if within else folder.name
+
+
+def lora_config(model: ModelConfig) -> LoraConfig | None:
+    """Return the adapters' configuration, if there are to be any."""
+    if not model.use_lora:
+        return None
+    from peft import LoraConfig  # only where adapters are trained
+
+    modules = model.lora_target_modules
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=model.lora_r,
+        lora_alpha=model.lora_alpha,
+        lora_dropout=model.lora_dropout,
+        target_modules=modules[0] if modules == ["all-linear"] else modules,
+    )

@@ -1,0 +1,133 @@
+"""Tell observer and run folder what TRL's trainers log."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.integrations import (
+    INTEGRATION_TO_CALLBACK,
+    TensorBoardCallback,
+    TrackioCallback,
+    WandbCallback,
+)
+
+from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.observer import Observer, StepReport
+
+__all__ = ["Watcher", "save_policy", "watch"]
+
+_TRACKERS = (TensorBoardCallback, TrackioCallback, WandbCallback)
+"""What ``logging.report_to`` can name."""
+
+
+def watch(trainer: Trainer, watcher: Watcher) -> None:
+    """Have *watcher* told what the trainer does, in place of the trainer's own printing.
+
+    Trackers come after it, and so are told the figures that it keeps, under the same names. One that
+    transformers adds unasked, because of an environment variable, is taken out.
+    """
+    trainer.remove_callback(PrinterCallback)
+    known = tuple(INTEGRATION_TO_CALLBACK.values())
+    trackers = [found for found in trainer.callback_handler.callbacks if isinstance(found, known)]
+    for tracker in trackers:
+        trainer.remove_callback(tracker)
+    trainer.add_callback(watcher)
+    for tracker in trackers:
+        if isinstance(tracker, _TRACKERS):
+            trainer.add_callback(tracker)
+        if isinstance(tracker, TensorBoardCallback) and tracker.logging_dir is None:
+            tracker.logging_dir = str(watcher.folder.path / "tensorboard")
+        if isinstance(tracker, WandbCallback):
+            trainer.add_callback(_WandbEnd())
+
+
+def save_policy(trainer: Trainer, folder: Path) -> None:
+    """Save weights and tokenizer; only the adapters' weights where adapters are trained."""
+    trainer.save_model(str(folder))
+    if trainer.is_world_process_zero():
+        (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle that nobody reads
+    trainer.accelerator.wait_for_everyone()
+
+
+_NOT_OURS = ("rewards/", "reward_std", "frac_reward_zero_std", "total_flos", "profiling/")
+"""What TRL logs about the one scalar that it takes for the reward."""
+
+
+class _WandbEnd(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
+    """Ends wandb's run with the stage that began it; the next stage's figures would go on in it."""
+
+    def __init__(self) -> None:
+        """Notice a run that is not ours to end."""
+        self._wandb = import_module("wandb")
+        self._not_ours = self._wandb.run is not None
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """End it; its callback came before this one."""
+        if state.is_world_process_zero and not self._not_ours:
+            self._wandb.finish()
+
+
+class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
+    """Reports every step, and writes every log to ``metrics.jsonl``."""
+
+    def __init__(self, name: str, folder: RunFolder, observer: Observer) -> None:
+        """Watch the stage called *name*."""
+        self._name = name
+        self.folder = folder
+        self._observer = observer
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Announce the stage."""
+        if state.is_world_process_zero:
+            self._observer.stage_began(self._name, state.max_steps)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Report progress."""
+        if state.is_world_process_zero:
+            self._observer.stepped(StepReport(state.global_step))
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Keep the figures of a log, show them, and leave no others to the trackers that come after."""
+        if not logs:
+            return
+        figures = {
+            name: float(value)
+            for name, value in logs.items()
+            if isinstance(value, int | float) and not name.startswith(_NOT_OURS)
+        }
+        logs.clear()
+        logs.update(figures)
+        if not state.is_world_process_zero:
+            return
+        self.folder.append("metrics.jsonl", [{"stage": self._name, "step": state.global_step, **figures}])
+        self._observer.stepped(StepReport(state.global_step, figures))
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Close the stage."""
+        if state.is_world_process_zero:
+            self._observer.stage_ended()

@@ -1,0 +1,81 @@
+"""Set the Safe-Rank-GRPO trainer up as a configuration says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datasets import Dataset
+from trl import GRPOConfig
+
+from saferec_core.config.schema import TrainConfig
+from saferec_core.plugins.contracts.normalizer import Normalizer
+from saferec_core.rl.rollouts import RolloutScorer
+from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
+from saferec_core.training.trl.grpo_trainer import RankGRPOTrainer, ScoredBatch
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["rank_grpo_trainer"]
+
+
+def rank_grpo_trainer(
+    start: str,
+    tokenizer: PreTrainedTokenizerBase,
+    config: TrainConfig,
+    *,
+    scorer: RolloutScorer,
+    normalizer: Normalizer,
+    output_dir: Path,
+    on_rollouts: Callable[[ScoredBatch], None],
+) -> RankGRPOTrainer:
+    """Build the trainer of a run; the policy is loaded from *start*, which must be on disk or hub.
+
+    What TRL has moved the default of, or may, is set explicitly.
+    """
+    rollout = config.rollout
+    with engine_settings(start):
+        arguments = GRPOConfig(
+            **common_arguments(config, config.optimization, output_dir),
+            model_init_kwargs={
+                "dtype": config.model.dtype,
+                "attn_implementation": config.model.attn_implementation,
+                "trust_remote_code": config.model.trust_remote_code,
+            },
+            num_generations=rollout.num_generations,
+            max_completion_length=config.max_completion_length,
+            temperature=rollout.temperature,
+            top_p=rollout.top_p,
+            top_k=rollout.top_k,
+            steps_per_generation=config.steps_per_generation,
+            num_iterations=config.num_iterations,
+            beta=config.kl_beta,
+            epsilon=config.epsilon,
+            loss_type="grpo" if config.rank_weighting == "ranks" else "bnpo",
+            importance_sampling_level="token",  # made rank-level by the trainer
+            scale_rewards="group",
+            use_bias_correction_kl=False,
+            mask_truncated_completions=False,
+            remove_unused_columns=False,
+            use_vllm=rollout.use_vllm,
+            vllm_mode=rollout.vllm_mode,
+            vllm_gpu_memory_utilization=rollout.vllm_gpu_memory_utilization,
+            vllm_tensor_parallel_size=rollout.vllm_tensor_parallel_size,
+            vllm_max_model_length=rollout.vllm_max_model_length,
+            vllm_server_host=rollout.vllm_server_host,
+            vllm_server_port=rollout.vllm_server_port,
+        )
+        prompts = [list(record.prompt) for record in scorer.records]
+        return RankGRPOTrainer(
+            start,
+            scorer=scorer,
+            normalizer=normalizer,
+            args=arguments,
+            rank_weighting=config.rank_weighting,
+            on_rollouts=on_rollouts,
+            train_dataset=Dataset.from_dict({"prompt": prompts, "record": list(range(len(prompts)))}),
+            processing_class=tokenizer,
+            peft_config=lora_config(config.model),
+        )

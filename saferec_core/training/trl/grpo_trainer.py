@@ -1,0 +1,264 @@
+"""Safe-Rank-GRPO on TRL's ``GRPOTrainer``.
+
+This module alone knows TRL's internals, and it copies none of them. It relies on
+
+- the reward-function protocol (public): ``f(completion_ids=..., log_metric=..., **columns)``;
+- ``_generate_and_score_completions``: the dictionary that it returns is completed;
+- ``_compute_loss``: takes advantages of shape (B, T) and reads ``old_per_token_logps`` after
+- ``_get_per_token_logps_and_entropies``, of whose result only the log probabilities are read.
+
+``check_trl`` refuses a TRL in which any of this has changed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from trl import GRPOConfig, GRPOTrainer
+
+from saferec_core.errors import SaferecError
+from saferec_core.models.decoding import NO_RANK
+from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer, WeightedRewards
+from saferec_core.rl.ranks import rank_mean, rank_weights, spread
+from saferec_core.rl.rollouts import Rollouts, RolloutScorer
+
+__all__ = ["RankGRPOTrainer", "RankWeighting", "ScoredBatch", "check_trl"]
+
+RankWeighting = Literal["ranks", "tokens"]
+"""What counts alike in the loss of a completion: every rank (the paper) or every token (the research
+code)."""
+
+
+@dataclass(frozen=True)
+class ScoredBatch:
+    """The rollouts of one generation batch on this process, with their advantages."""
+
+    step: int
+    record_ids: Sequence[int]
+    rollouts: Rollouts
+    advantages: Advantages
+
+
+class RankGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
+    """``GRPOTrainer`` in which every rank has its own reward, advantage and importance ratio.
+
+    The loss of a completion is ``mean over ranks of -min(w A, clip(w, 1 - epsilon, 1 + epsilon) A)``
+    plus ``beta`` times the mean over tokens of the k3 estimate of the KL, with
+    ``w = exp(mean over the rank's tokens of (logp - old))`` (Rank-GRPO, arXiv 2510.20150). The
+    tokens of no rank use their own ratio and together weigh as one rank.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        scorer: RolloutScorer,
+        normalizer: Normalizer,
+        args: GRPOConfig,
+        rank_weighting: RankWeighting = "ranks",
+        on_rollouts: Callable[[ScoredBatch], None] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Set TRL's trainer up with one reward function: the scorer.
+
+        Args:
+            model: The policy, as for ``GRPOTrainer``.
+            scorer: Turns completions into rewards by rank. The training dataset needs a column
+                ``record`` with the position of the record in ``scorer.records``.
+            normalizer: Turns rewards into advantages.
+            args: TRL's configuration; ``loss_type`` must be ``"grpo"`` for weighting by ranks.
+            rank_weighting: What counts alike in the loss of a completion.
+            on_rollouts: Called with every scored generation batch, on every process.
+            kwargs: Further arguments of ``GRPOTrainer``.
+
+        Raises:
+            SaferecError: The installed TRL is not one that this class knows how to sit on.
+        """
+        check_trl()
+        if rank_weighting == "ranks" and args.loss_type != "grpo":
+            raise SaferecError(
+                f"weighting by ranks needs loss_type 'grpo', but got {args.loss_type!r}; choose "
+                "rank_weighting 'tokens' for other loss types"
+            )
+        if args.importance_sampling_level != "token":
+            raise SaferecError(
+                "rank-level importance ratios need importance_sampling_level 'token', but got "
+                f"{args.importance_sampling_level!r}"
+            )
+        self._scorer = scorer
+        self._normalizer = normalizer
+        self._rank_weighting = rank_weighting
+        self._on_rollouts = on_rollouts
+        self._scored: tuple[Sequence[int], Rollouts] | None = None
+        self._loss_inputs: dict[str, Any] | None = None
+        super().__init__(model, reward_funcs=self._score, args=args, **kwargs)
+
+    def _score(
+        self,
+        completion_ids: Sequence[Sequence[int]],
+        record: Sequence[int],
+        log_metric: Callable[[str, float], None],
+        **_: Any,
+    ) -> list[float]:
+        """Score one batch; TRL gets a scalar per completion, which it only logs."""
+        rollouts = self._scorer(completion_ids, record)
+        self._scored = (record, rollouts)
+        for name, value in _measurements(self._scorer, rollouts).items():
+            log_metric(name, value)
+        weights = [reward.weight for reward in self._scorer.rewards]
+        means = _means_by_function(self._scorer, rollouts)  # (F + L, N)
+        return (torch.tensor(weights) @ means.nan_to_num(0.0)).tolist()
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Let TRL generate and score, then put advantages by token in place of TRL's."""
+        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        assert self._scored is not None  # TRL has called _score
+        record_ids, rollouts = self._scored
+        self._scored = None
+        completion_ids: Tensor = output["completion_ids"]
+        if output["advantages"].shape != completion_ids.shape[:1]:
+            raise SaferecError(
+                f"TRL's advantages were expected to have shape {tuple(completion_ids.shape[:1])}, but "
+                f"have {tuple(output['advantages'].shape)}; install a TRL that saferec was tested with"
+            )
+        rank_ids = _padded_rank_ids(rollouts, completion_ids)
+        advantages = self._advantages(rollouts)
+        token_advantages = spread(
+            advantages.rank.to(completion_ids.device),
+            advantages.list.to(completion_ids.device),
+            rank_ids,
+        )
+        if self._rank_weighting == "ranks":
+            token_mask = output["completion_mask"].bool()
+            # The objective is homogeneous in the advantage, so that a weight may be folded into it.
+            token_advantages *= rank_weights(rank_ids, token_mask, self._scorer.num_ranks)
+        output["advantages"], output["rank_ids"] = token_advantages, rank_ids
+        if self._on_rollouts is not None:
+            step = self.state.global_step + 1
+            self._on_rollouts(ScoredBatch(step, record_ids, rollouts, advantages))
+        return output
+
+    def _advantages(self, rollouts: Rollouts) -> Advantages:
+        """Compute the advantages of the whole generation batch and return this process's rows."""
+        rank_rewards = self._gathered(rollouts.rewards.rank.transpose(0, 1))  # (N, F, K)
+        list_rewards = self._gathered(rollouts.rewards.list.transpose(0, 1))  # (N, L)
+        weights = {
+            scope: torch.tensor([r.weight for r in self._scorer.rewards if r.scope == scope])
+            for scope in ("rank", "list")
+        }
+        advantages = self._normalizer(
+            WeightedRewards(
+                rank=rank_rewards.transpose(0, 1),
+                list=list_rewards.transpose(0, 1),
+                rank_weights=weights["rank"],
+                list_weights=weights["list"],
+                rank_mask=self._gathered(rollouts.lists.rank_mask),
+                group_size=self.num_generations if self.model.training else self.num_generations_eval,
+            )
+        )
+        rows = len(rollouts.texts)
+        own = slice(self.accelerator.process_index * rows, (self.accelerator.process_index + 1) * rows)
+        return Advantages(rank=advantages.rank[own], list=advantages.list[own])
+
+    def _gathered(self, values: Tensor) -> Tensor:
+        """Gather rows from all processes, since a group may straddle them."""
+        on_device = values.contiguous().to(self.accelerator.device)
+        gathered: Tensor = self.accelerator.gather(on_device)
+        return gathered.cpu()
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        """Compute TRL's loss, with ``old`` such that its log ratio is the rank's mean log ratio."""
+        self._loss_inputs = dict(inputs)
+        try:
+            loss: Tensor = super()._compute_loss(model, self._loss_inputs)
+        finally:
+            self._loss_inputs = None
+        return loss
+
+    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Compute log probabilities; within the loss, prepare the rank-level log ratio.
+
+        TRL goes on to compute ``logp - old``. With ``old' = logp - rank_mean(logp - old)``, which is
+        not detached, that difference *is* the rank's mean log ratio, in value and in gradient.
+        """
+        result: tuple[Any, ...] = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+        inputs = self._loss_inputs
+        if inputs is not None:
+            logps: Float[Tensor, "N T"] = result[0]
+            old = inputs.get("old_per_token_logps")
+            log_ratio = logps - (logps.detach() if old is None else old)
+            inputs["old_per_token_logps"] = logps - rank_mean(
+                log_ratio,
+                inputs["rank_ids"],
+                inputs["completion_mask"].bool(),
+                self._scorer.num_ranks,
+            )
+        return result
+
+
+def _padded_rank_ids(rollouts: Rollouts, completion_ids: Tensor) -> Int[Tensor, "N T"]:
+    """Lay the rank ids of all completions out beside the padded token ids."""
+    rows, longest = completion_ids.shape
+    padded = torch.full((rows, longest), NO_RANK, dtype=torch.long)
+    for row, rank_ids in enumerate(rollouts.rank_ids):
+        padded[row, : len(rank_ids)] = torch.from_numpy(rank_ids)
+    return padded.to(completion_ids.device)
+
+
+def _means_by_function(scorer: RolloutScorer, rollouts: Rollouts) -> Float[Tensor, "F N"]:
+    """Return each function's mean reward per completion, in the order of the run."""
+    rank = iter(rollouts.rewards.rank.nanmean(2))
+    whole = iter(rollouts.rewards.list)
+    return torch.stack([next(rank if r.scope == "rank" else whole) for r in scorer.rewards])
+
+
+def _measurements(scorer: RolloutScorer, rollouts: Rollouts) -> dict[str, float]:
+    """Return what a generation batch is watched by, under the names of ``metrics.jsonl``."""
+    lists = rollouts.lists
+    means = _means_by_function(scorer, rollouts).nanmean(1).tolist()
+    measured = {f"reward/{reward.name}": mean for reward, mean in zip(scorer.rewards, means, strict=True)}
+    written = lists.rank_mask.sum().clamp(min=1)
+    measured["list_length"] = lists.lengths.mean().item()
+    measured["out_of_catalog"] = ((~lists.in_catalog & lists.rank_mask).sum() / written).item()
+    if lists.judge.oracle is not None:
+        measured["violation_rate"] = (lists.violations.sum() / written).item()
+    return {name: value for name, value in measured.items() if value == value}  # NaN: no value
+
+
+def check_trl() -> None:
+    """Refuse a TRL whose internals are not those that this module relies on.
+
+    Raises:
+        SaferecError: What differs, and which versions are known to work.
+    """
+    wanted = {
+        "_generate_and_score_completions": ["inputs"],
+        "_compute_loss": ["model", "inputs"],
+    }
+    problems = []
+    for name, parameters in wanted.items():
+        method = getattr(GRPOTrainer, name, None)
+        found = list(inspect.signature(inspect.unwrap(method)).parameters)[1:] if method else None
+        if found != parameters:
+            problems.append(f"GRPOTrainer.{name} takes {found}, wanted {parameters}")
+    if not problems:
+        source = inspect.getsource(inspect.unwrap(GRPOTrainer._compute_loss))
+        scored = source.find("_get_per_token_logps_and_entropies(")
+        read = source.find('inputs.get("old_per_token_logps")')
+        if not 0 < scored < read:
+            problems.append("GRPOTrainer._compute_loss reads old_per_token_logps before scoring")
+        if "advantages.dim() == 1" not in source:
+            problems.append("GRPOTrainer._compute_loss does not take advantages by token")
+    if problems:
+        from importlib.metadata import version  # only for the message
+
+        raise SaferecError(
+            f"the installed TRL {version('trl')} is not one that saferec knows: "
+            f"{'; '.join(problems)}. Install trl>=1.14.2,!=1.15.*,<2."
+        )

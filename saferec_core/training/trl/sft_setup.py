@@ -1,0 +1,55 @@
+"""Safe SFT on TRL's ``SFTTrainer``: loss on the completion only, no target cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from trl import SFTConfig as TrlSFTConfig
+from trl import SFTTrainer
+
+from saferec_core.config.schema import SftConfig
+from saferec_core.data.records import Record
+from saferec_core.models.loading import Policy
+from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
+
+__all__ = ["sft_trainer"]
+
+
+def sft_trainer(
+    policy: Policy,
+    config: SftConfig,
+    *,
+    train: Sequence[Record],
+    validation: Sequence[Record],
+    output_dir: Path,
+) -> SFTTrainer:
+    """Set TRL's trainer up for records that fit into ``max_length`` already."""
+    evaluated = config.eval_strategy if validation else "no"
+    with engine_settings(config.model.model):
+        arguments = TrlSFTConfig(
+            **common_arguments(config, config.optimization, output_dir),
+            max_length=None,  # what does not fit was shortened or left out, and counted
+            completion_only_loss=True,
+            packing=False,
+            eval_strategy=evaluated,
+            eval_steps=config.eval_steps if evaluated == "steps" else None,
+            per_device_eval_batch_size=config.per_device_eval_batch_size,
+        )
+        return SFTTrainer(
+            policy.model,
+            args=arguments,
+            train_dataset=_dataset(train),
+            eval_dataset=_dataset(validation) if evaluated != "no" else None,
+            processing_class=policy.tokenizer,
+            peft_config=lora_config(config.model),
+        )
+
+
+def _dataset(records: Sequence[Record]) -> Dataset:
+    rows: list[dict[str, Any]] = [
+        {"prompt": list(record.prompt), "completion": list(record.completion or ())} for record in records
+    ]
+    return Dataset.from_list(rows)

@@ -1,0 +1,167 @@
+"""Configurations in layers."""
+
+import pytest
+import yaml
+
+from saferec_core.config.load import as_yaml, merged, parse_setting, read_settings, validated
+from saferec_core.config.schema import SftConfig, TrainConfig
+from saferec_core.errors import ConfigError
+
+
+def test_a_setting_is_read_as_yaml_and_nested_by_its_dots():
+    assert parse_setting("a.b.c=2") == {"a": {"b": {"c": 2}}}
+    assert parse_setting("a=[1, 2]") == {"a": [1, 2]}
+    assert parse_setting("a=null") == {"a": None}
+    assert parse_setting("a=") == {"a": None}
+    assert parse_setting("a=x=y") == {"a": "x=y"}
+    assert parse_setting("a={b: true}") == {"a": {"b": True}}
+
+
+@pytest.mark.parametrize("text", ["a", "=1", " =1", ""])
+def test_a_setting_without_key_or_equals_sign_is_refused(text):
+    with pytest.raises(ConfigError, match="--set wants KEY=VALUE"):
+        parse_setting(text)
+
+
+def test_mappings_are_merged_and_everything_else_is_replaced():
+    layers = [{"a": {"b": 1, "c": [1]}, "d": 1}, {"a": {"c": [2]}, "d": {"e": 1}}, {"d": {"f": 2}}]
+
+    assert merged(layers) == {"a": {"b": 1, "c": [2]}, "d": {"e": 1, "f": 2}}
+
+
+def test_merging_leaves_the_layers_as_they_were():
+    below, above = {"a": {"b": 1}}, {"a": {"c": 2}}
+    merged([below, above])
+
+    assert (below, above) == ({"a": {"b": 1}}, {"a": {"c": 2}})
+
+
+def test_a_file_that_names_rewards_names_all_of_them_and_an_override_changes_one():
+    file = {"rewards": {"relevance": {"weight": 2}, "count": {}}}
+    override = {"rewards": {"count": {"weight": 3}}}
+    config = validated(TrainConfig, files=[file], overrides=[override])
+
+    assert {name: choice.weight for name, choice in config.rewards.items()} == {"relevance": 2, "count": 3}
+
+
+def test_an_override_alone_changes_one_of_the_default_rewards():
+    config = validated(TrainConfig, overrides=[{"rewards": {"count": {"weight": 3}}}])
+
+    assert {name: choice.weight for name, choice in config.rewards.items()} == {
+        "relevance": 1,
+        "safety": 1,
+        "count": 3,
+    }
+
+
+def test_a_later_file_with_rewards_replaces_those_of_an_earlier_one():
+    files = [{"rewards": {"safety": {}}}, {"rewards": {"count": {}}}]
+
+    assert list(validated(TrainConfig, files=files).rewards) == ["count"]
+
+
+def test_every_problem_is_told_with_its_whole_path_and_what_came():
+    with pytest.raises(ConfigError) as error:
+        validated(TrainConfig, files=[{"model": {"lora_r": 0}, "seed": "x", "rolout": {}}])
+
+    lines = str(error.value).splitlines()
+    assert len(lines) == 3
+    assert any(line.startswith("model.lora_r: ") and line.endswith("but got 0") for line in lines)
+    assert any(line.startswith("seed: ") and line.endswith("but got 'x'") for line in lines)
+    assert any("unknown key 'rolout'. Did you mean 'rollout'" in line for line in lines)
+
+
+def test_an_unknown_key_of_a_section_is_told_with_the_keys_that_are_there():
+    with pytest.raises(ConfigError, match=r"unknown key 'model\.lora_rank'.*Keys here:.*lora_r,"):
+        validated(SftConfig, files=[{"model": {"lora_rank": 8}}])
+
+
+def test_an_unknown_key_deep_in_a_stage_is_told_with_its_whole_path():
+    with pytest.raises(ConfigError, match=r"unknown key 'sft\.optimization\.max_step'.*'max_steps'"):
+        validated(TrainConfig, files=[{"sft": {"optimization": {"max_step": 1}}}])
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -1])
+def test_a_weight_that_is_no_weight_is_refused(value):
+    with pytest.raises(ConfigError, match=r"rewards\.safety\.weight"):
+        validated(TrainConfig, overrides=[{"rewards": {"safety": {"weight": value}}}])
+
+
+@pytest.mark.parametrize("steps", [0, -2])
+def test_a_number_of_steps_is_positive_or_minus_one(steps):
+    with pytest.raises(ConfigError, match="max_steps"):
+        validated(TrainConfig, overrides=[{"optimization": {"max_steps": steps}}])
+    assert validated(TrainConfig, overrides=[{"optimization": {"max_steps": -1}}])
+
+
+def test_a_configuration_is_never_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        TrainConfig().seed = 1
+
+
+@pytest.mark.parametrize("kind", [TrainConfig, SftConfig])
+def test_every_default_is_written_out_and_read_back(kind):
+    text = as_yaml(kind())
+
+    assert validated(kind, files=[yaml.safe_load(text)]) == kind()
+    assert yaml.safe_load(text)["optimization"]["max_grad_norm"] == 1.0
+
+
+def test_what_is_no_mapping_of_settings_is_refused_with_its_file(tmp_path):
+    for name, content in (("list", b"[1]"), ("damaged", b"a: [b"), ("binary", b"\xff\xfe\x00")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ConfigError, match=name):
+            read_settings(tmp_path / name)
+    with pytest.raises(ConfigError, match="nowhere"):
+        read_settings(tmp_path / "nowhere")
+
+
+def test_an_empty_file_changes_nothing(tmp_path):
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
+
+    assert read_settings(tmp_path / "empty.yaml") == {}
+
+
+def test_reading_settings_runs_no_code(tmp_path):
+    (tmp_path / "bad.yaml").write_text(f"a: !!python/object/apply:os.mkdir ['{tmp_path}/owned']\n")
+
+    with pytest.raises(ConfigError, match="is no YAML"):
+        read_settings(tmp_path / "bad.yaml")
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- base_url: http://me:SECRET@h",
+        "SECRET",
+        "a: 'SECRET",
+        "a: b: SECRET",
+        "a: [SECRET\nb: 1",
+        "1: SECRET",
+    ],
+)
+def test_a_file_that_cannot_be_used_is_not_quoted(tmp_path, text):
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    with pytest.raises(
+        ConfigError, match=r"run\.yaml (is no YAML: .*line \d|must hold KEY: VALUE pairs)"
+    ) as error:
+        read_settings(path)
+
+    assert "SECRET" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"seed": {"base_url": "SECRET"}}, "seed: .*, but got a mapping"),
+        ({"seed": ["SECRET"]}, "seed: .*, but got a list"),
+        ({"seed": "http://me:SECRET@h"}, "seed: .*integer.*"),
+    ],
+)
+def test_of_a_wrong_value_only_a_scalar_without_address_is_printed(settings, line):
+    with pytest.raises(ConfigError, match=line) as error:
+        validated(TrainConfig, files=[settings])
+
+    assert "SECRET" not in str(error.value)

@@ -1,0 +1,247 @@
+"""Samples from files of several kinds, in one form."""
+
+import json
+
+import pytest
+
+from saferec_core.data.records import Record, read_records
+from saferec_core.data.titles import normal_form
+from saferec_core.errors import DataError, PluginError
+from saferec_core.plugins.contracts.parser import Title
+
+ROW = {
+    "prompt": [{"role": "user", "content": "Films without gore?"}],
+    "completion": [{"role": "assistant", "content": "Up (2009)"}],
+    "groundtruth_with_release_year": [["Up", 2009], ["Coco", 2017]],
+    "seen_titles": ["Saw (2004)", "Toy Story"],
+    "constraints": ["squeamish", "no drugs"],
+}
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write rows to a JSONL file and read them as records."""
+
+    def run(*rows, needs=None, transforms=()):
+        path = tmp_path / "rows.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return read_records(path, needs=needs or {}, transforms=transforms)
+
+    return run
+
+
+def as_arrow(rows):
+    """Give every row a struct of all traits, as a table of the document's rows has it."""
+    traits = {trait for row in rows for trait in row["constraints"]}
+    return [
+        {
+            **row,
+            "constraints": {trait: True if trait in row["constraints"] else None for trait in traits},
+            # Arrow knows no pair of text and number; the research code has both as text.
+            "groundtruth_with_release_year": [
+                [name, str(year)] for name, year in row["groundtruth_with_release_year"]
+            ],
+        }
+        for row in rows
+    ]
+
+
+def test_a_row_becomes_a_record_in_one_form(read):
+    [record] = read(ROW)
+
+    assert record.prompt == [{"role": "user", "content": "Films without gore?"}]
+    assert record.completion == [{"role": "assistant", "content": "Up (2009)"}]
+    assert record.groundtruth == (Title("Up", 2009), Title("Coco", 2017))
+    assert record.seen_titles == (Title("Saw", 2004), "Toy Story")
+    assert record.constraints == ("no drugs", "squeamish")
+    assert record.columns == ROW
+
+
+@pytest.mark.parametrize("kind", ["parquet", "folder"])
+def test_parquet_and_a_datasets_folder_give_the_records_that_jsonl_gives(read, tmp_path, kind):
+    datasets = pytest.importorskip("datasets")
+    rows = [ROW, {**ROW, "constraints": ["no drugs"], "seen_titles": []}]
+    table = datasets.Dataset.from_list(as_arrow(rows))
+    path = tmp_path / f"rows.{kind}"
+    table.to_parquet(path) if kind == "parquet" else table.save_to_disk(path)
+
+    found, wanted = read_records(path, needs={}), read(*rows)
+    for name in ("prompt", "completion", "groundtruth", "seen_titles", "constraints"):
+        assert [getattr(r, name) for r in found] == [getattr(r, name) for r in wanted]
+
+
+def test_a_folder_with_several_splits_is_refused_with_their_names(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    table = datasets.Dataset.from_list([{"prompt": "a"}])
+    datasets.DatasetDict({"train": table, "test": table}).save_to_disk(tmp_path / "both")
+
+    with pytest.raises(DataError, match=r"several splits \(train, test\); name the folder of one"):
+        read_records(tmp_path / "both", needs={})
+
+
+@pytest.mark.parametrize(
+    ("constraints", "active"),
+    [
+        ({"a": True, "b": False}, ("a",)),
+        ({"b": True, "a": True}, ("a", "b")),
+        ({"a": None, "b": None}, ()),
+        ({}, ()),
+        (None, ()),
+        ([], ()),
+        (["b", "a", "b"], ("a", "b")),
+    ],
+)
+def test_constraints_are_the_active_traits_whatever_they_are_written_as(read, constraints, active):
+    [record] = read({**ROW, "constraints": constraints})
+
+    assert record.constraints == active
+
+
+def test_a_prompt_that_is_text_is_what_the_user_says(read):
+    [record] = read({"prompt": "hi", "completion": "Up (2009)"})
+
+    assert record.prompt == [{"role": "user", "content": "hi"}]
+    assert record.completion == [{"role": "assistant", "content": "Up (2009)"}]
+
+
+def test_pairs_are_read_by_name_where_they_have_names(read):
+    [record] = read({**ROW, "groundtruth_with_release_year": [{"year": 2019, "title": "1917"}]})
+
+    assert record.groundtruth == (Title("1917", 2019),)
+
+
+@pytest.mark.parametrize("year", [2009, "2009", 2009.0, "2009.0"])
+def test_a_year_may_have_come_through_a_table(read, year):
+    [record] = read({**ROW, "groundtruth_with_release_year": [["Up", year]]})
+
+    assert record.groundtruth == (Title("Up", 2009),)
+
+
+def test_a_seen_title_without_a_year_matches_every_year_and_one_with_a_year_its_own():
+    record = Record(prompt=[], seen_titles=(Title("Saw", 2004), "Toy Story"))
+
+    assert record.has_seen(normal_form("saw"), 2006, 2)
+    assert not record.has_seen(normal_form("saw"), 2007, 2)
+    assert record.has_seen(normal_form("Toy-Story"), 1900, 0)
+    assert not record.has_seen(normal_form("Up"), 2009, 2)
+
+
+def test_a_missing_column_names_row_column_and_what_needs_it(read):
+    rows = [ROW, {"prompt": "hi", "seen_titles": []}]
+
+    with pytest.raises(DataError) as error:
+        read(*rows, needs={"constraints": "reward 'safety'"})
+    message = str(error.value)
+    assert "rows.jsonl, row 2: column 'constraints' is missing; reward 'safety' needs it" in message
+    assert message.endswith("Columns: prompt, seen_titles")
+
+
+def test_a_column_of_none_is_missing_but_an_empty_list_is_not(read):
+    assert read({**ROW, "constraints": []}, needs={"constraints": "reward 'safety'"})
+    with pytest.raises(DataError, match="'constraints' is missing"):
+        read({**ROW, "constraints": None}, needs={"constraints": "reward 'safety'"})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"prompt": None}, "column 'prompt' is missing; every run needs it"),
+        ({"prompt": []}, "prompt: wanted a list of messages"),
+        ({"prompt": 5}, "prompt: wanted a list of messages"),
+        ({"prompt": [{"role": "user"}]}, "a message needs role and content"),
+        ({"prompt": [{"role": "user", "content": None}]}, "a message needs role and content"),
+        ({"prompt": ["hi"]}, "a message needs role and content"),
+        ({"completion": [{"content": "x"}]}, "completion: a message needs role and content"),
+        ({"groundtruth_with_release_year": 5}, "groundtruth_with_release_year"),
+        ({"groundtruth_with_release_year": "Saw"}, "groundtruth_with_release_year"),
+        ({"groundtruth_with_release_year": [5]}, "[title, year]"),
+        ({"groundtruth_with_release_year": ["Saw (2004)"]}, "[title, year]"),
+        ({"groundtruth_with_release_year": [["Saw", 2004, 1]]}, "[title, year]"),
+        ({"groundtruth_with_release_year": [["Saw", None]]}, "the year of 'Saw'"),
+        ({"groundtruth_with_release_year": [["Saw", "2004a"]]}, "the year of 'Saw'"),
+        ({"groundtruth_with_release_year": [["Saw", 2004.5]]}, "the year of 'Saw'"),
+        ({"groundtruth_with_release_year": [[None, 2004]]}, "None"),
+        ({"seen_titles": "Saw"}, "seen_titles"),
+        ({"seen_titles": [None]}, "seen_titles"),
+        ({"constraints": "squeamish"}, "constraints must be a list"),
+        ({"constraints": 5}, "constraints must be a list"),
+        ({"constraints": [None]}, "constraints must be a list of trait names"),
+    ],
+)
+def test_a_row_that_is_not_what_was_wanted_is_named(read, change, message):
+    with pytest.raises(DataError, match=r"rows\.jsonl, row 2") as error:
+        read(ROW, {**ROW, **change})
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "holds no records; wanted at least one"),
+        (b"\n\n", "holds no records; wanted at least one"),
+        (b'{"prompt": "a"}\n{"prompt": ', "line 2: no JSON object"),
+        (b'{"prompt": "a"}\n\n[1]\n', "line 3: wanted an object, but got list"),
+        ('{"prompt": "é"}'.encode("latin-1"), "no UTF-8 text"),
+    ],
+)
+def test_a_file_that_is_not_what_was_wanted_is_named(tmp_path, content, message):
+    (tmp_path / "rows.jsonl").write_bytes(content)
+
+    with pytest.raises(DataError, match=r"rows\.jsonl") as error:
+        read_records(tmp_path / "rows.jsonl", needs={})
+    assert message in str(error.value)
+
+
+def test_what_is_no_dataset_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere.* does not exist"):
+        read_records(tmp_path / "nowhere", needs={})
+    with pytest.raises(DataError, match="is no dataset that can be read"):
+        read_records(tmp_path, needs={})
+
+
+def test_a_mark_in_front_of_the_text_is_no_part_of_it(tmp_path):
+    (tmp_path / "rows.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps(ROW).encode())
+
+    assert len(read_records(tmp_path / "rows.jsonl", needs={})) == 1
+
+
+# --- transforms --------------------------------------------------------------------------------
+
+
+class Upper:
+    columns = ()
+
+    def __call__(self, rows):
+        for row in rows:
+            yield {**row, "prompt": row["prompt"].upper()}
+
+
+class WithoutQuestions:
+    columns = ()
+
+    def __call__(self, rows):
+        return (row for row in rows if "?" not in row["prompt"])
+
+
+class Broken:
+    columns = ()
+
+    def __call__(self, rows):
+        for row in rows:
+            yield row["nothing"]
+
+
+def test_transforms_are_applied_in_order_before_anything_is_checked(read):
+    records = read({"prompt": "a"}, {"prompt": "b?"}, transforms=[WithoutQuestions(), Upper()])
+
+    assert [record.prompt[0]["content"] for record in records] == ["A"]
+
+
+def test_transforms_that_leave_nothing_are_told_as_no_records(read):
+    with pytest.raises(DataError, match="holds no records"):
+        read({"prompt": "b?"}, transforms=[WithoutQuestions()])
+
+
+def test_a_transform_that_fails_is_named(read):
+    with pytest.raises(PluginError, match="transform Broken failed: KeyError: 'nothing'"):
+        read({"prompt": "a"}, transforms=[Broken()])

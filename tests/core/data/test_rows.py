@@ -1,0 +1,138 @@
+"""Files of every kind as rows with numbers."""
+
+import gzip
+import json
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from saferec_core.data.rows import numbered_rows, read_rows, try_rows, whole_year
+from saferec_core.errors import DataError
+
+ROWS = [{"title": "Amélie", "year": "2001"}, {"title": "It, again", "year": "2017"}]
+
+
+def write(path, kind):
+    if kind in {"jsonl", "json"}:
+        text = "".join(json.dumps(row) + "\n" for row in ROWS)
+    else:
+        separator = {"csv": ",", "tsv": "\t"}[kind]
+        text = separator.join(ROWS[0]) + "\n"
+        text += "".join(separator.join(f'"{value}"' for value in row.values()) + "\n" for row in ROWS)
+    content = text.encode("utf-8")
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "tsv"])
+def test_text_files_are_read_gzipped_or_not(tmp_path, kind, suffix):
+    assert list(read_rows(write(tmp_path / f"rows.{kind}{suffix}", kind))) == ROWS
+
+
+def test_parquet_and_datasets_folders_are_read(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "rows.parquet")
+    datasets.Dataset.from_list(ROWS).save_to_disk(str(tmp_path / "folder"))
+
+    assert list(read_rows(tmp_path / "rows.parquet")) == ROWS
+    assert list(read_rows(tmp_path / "folder")) == ROWS
+
+
+def test_decimals_of_a_table_are_floats(tmp_path):
+    rows = [{"title": "Saw", "price": Decimal("4.50")}, {"title": "Up", "price": None}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
+
+    assert [row["price"] for row in read_rows(tmp_path / "rows.parquet")] == [4.5, None]
+
+
+def test_a_malformed_row_is_given_with_its_line_and_the_next_is_read(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b'title,year\nSaw,2004\nUp\n"two\nlines",2009\n\xff,2001\nIt,2017,more\nHer,2013\n')
+
+    found = list(try_rows(path))
+
+    assert found[0] == (2, {"title": "Saw", "year": "2004"})
+    assert (found[1][0], str(found[1][1])) == (3, "wanted 2 fields, as the head has, but got 1")
+    assert found[2] == (5, {"title": "two\nlines", "year": "2009"})
+    assert (found[3][0], str(found[3][1])) == (6, "no UTF-8 text")
+    assert (found[4][0], str(found[4][1])) == (7, "wanted 2 fields, as the head has, but got 3")
+    assert found[5] == (8, {"title": "Her", "year": "2013"})
+
+
+def test_whoever_cannot_do_without_a_row_is_told_file_and_line(tmp_path):
+    (tmp_path / "rows.jsonl").write_text('\ufeff{"a": 1}\n\n{"a": \n', encoding="utf-8")
+
+    rows = numbered_rows(tmp_path / "rows.jsonl")
+    assert next(rows) == (1, {"a": 1})
+    with pytest.raises(DataError, match=r"rows\.jsonl, line 3: no JSON object: Expecting value"):
+        next(rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("no.jsonl", None, "does not exist"),
+        ("cut.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 10_000)[:60], "cannot be read to its end"),
+        ("plain.csv.gz", b"title,year\nSaw,2004\n", "cannot be read to its end"),
+        ("broken.parquet", b"PAR1 no more PAR1", "is no dataset that can be read"),
+        ("deep.jsonl", b"[" * 100_000 + b"\n", "no JSON object"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(DataError, match=message) as error:
+        list(read_rows(tmp_path / name))
+    assert name in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+@pytest.mark.parametrize("rows_behind", [3, 500])
+def test_a_stray_quote_costs_its_own_line_only(tmp_path, kind, rows_behind):
+    delimiter = {"csv": ",", "tsv": "\t"}[kind]
+    rows = [["Saw", "2004"], ['"oops', "2004"], *([f"Film {n}", "1999"] for n in range(rows_behind))]
+    lines = [delimiter.join(row) + "\n" for row in [["title", "year"], *rows]]
+    (tmp_path / f"rows.{kind}").write_text("".join(lines))
+
+    found = list(try_rows(tmp_path / f"rows.{kind}"))
+
+    assert [number for number, _ in found] == list(range(2, len(lines) + 1))
+    assert "a quote is not closed" in str(found[1][1])
+    assert [row["title"] for _, row in found[:1] + found[2:]] == [row[0] for row in rows[:1] + rows[2:]]
+
+
+def test_a_field_of_fifty_lines_is_read_and_a_head_with_a_stray_quote_refused(tmp_path):
+    text = "\n" * 49
+    (tmp_path / "rows.csv").write_text(f'title,plot\nSaw,"{text}"\nUp,Sad\n')
+    (tmp_path / "head.csv").write_text('"title,plot\nSaw,Gory\n')
+
+    assert list(try_rows(tmp_path / "rows.csv")) == [
+        (51, {"title": "Saw", "plot": text}),
+        (52, {"title": "Up", "plot": "Sad"}),
+    ]
+    with pytest.raises(DataError, match=r"head\.csv, line 1, the head: a quote is not closed before"):
+        list(try_rows(tmp_path / "head.csv"))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+def test_a_number_that_is_not_finite_costs_its_own_row(tmp_path, number):
+    (tmp_path / "rows.jsonl").write_text(f'{{"a": 1}}\n{{"a": [{number}]}}\n{{"a": 1.5}}\n')
+
+    found = list(try_rows(tmp_path / "rows.jsonl"))
+
+    assert [found[0], found[2]] == [(1, {"a": 1}), (3, {"a": 1.5})]
+    assert str(found[1][1]).startswith("a number that is not finite: ")
+
+
+def test_a_year_of_more_than_four_digits_is_refused():
+    assert [whole_year(year, "it") for year in (1999, "2004.0", -9999, 9999)] == [1999, 2004, -9999, 9999]
+    for year in (10_000, -10_000, 10**20, "1e30"):
+        with pytest.raises(DataError, match="it must have at most four digits"):
+            whole_year(year, "it")
+    for year in ("inf", "nan", None, True, [2004], 10**5000):
+        with pytest.raises(DataError, match="it must be a whole number"):
+            whole_year(year, "it")

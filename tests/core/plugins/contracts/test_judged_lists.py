@@ -1,0 +1,123 @@
+"""Lists held against catalog, ground truth and oracle."""
+
+import pytest
+
+from saferec_core.data.catalog import Catalog
+from saferec_core.data.records import Record
+from saferec_core.errors import ConfigError, PluginError, SaferecError
+from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.oracle import Verdict
+from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList, Title
+
+CATALOG = Catalog([Title("Saw", 2004), Title("Up", 2009), Title("Coco", 2017), Title("Heat", 1995)])
+
+
+class Oracle:
+    """Knows all but Heat, takes Saw for a violation of gore, and keeps what it was asked."""
+
+    traits = ("gore", "joy")
+
+    def __init__(self):
+        self.batches = []
+
+    def judge(self, questions):
+        self.batches.append(list(questions))
+        return [
+            Verdict(
+                known=question.name != "Heat",
+                violated=("gore",) if question.name == "Saw" and "gore" in question.constraints else (),
+            )
+            for question in questions
+        ]
+
+
+def parsed(*titles):
+    return ParsedList(tuple(ParsedItem(name, year, 0, 0) for name, year in titles))
+
+
+def judged(judge, *lists, constraints=("gore",), ranks=3):
+    records = [Record(prompt=[], constraints=constraints) for _ in lists]
+    return JudgedLists([parsed(*titles) for titles in lists], records, judge, ranks)
+
+
+def test_every_entry_of_a_rank_that_was_not_written_is_false():
+    lists = judged(Judge(CATALOG, Oracle()), [("Saw", 2004)], [])
+
+    assert lists.rank_mask.tolist() == [[True, False, False], [False] * 3]
+    assert lists.in_catalog.tolist() == [[True, False, False], [False] * 3]
+    assert lists.known.tolist() == [[True, False, False], [False] * 3]
+    assert lists.violations.tolist() == [[True, False, False], [False] * 3]
+
+
+def test_what_a_list_holds_beyond_k_is_counted_but_not_judged():
+    oracle = Oracle()
+    lists = judged(Judge(CATALOG, oracle), [("Up", 2009), ("Coco", 2017), ("Saw", 2004)], ranks=2)
+
+    assert lists.lengths.tolist() == [3]
+    assert lists.rank_mask.tolist() == [[True, True]]
+    assert lists.violations.tolist() == [[False, False]]
+    assert [question.name for question in oracle.batches[0]] == ["Up", "Coco"]
+
+
+def test_the_oracle_is_asked_once_for_a_whole_batch():
+    oracle = Oracle()
+    lists = judged(Judge(CATALOG, oracle), [("Saw", 2004)], [("Up", 2009), ("Coco", 2017)])
+    _ = lists.known, lists.violations, lists.verdicts
+
+    assert [len(batch) for batch in oracle.batches] == [3]
+
+
+def test_each_list_is_judged_by_the_constraints_of_its_own_user():
+    records = [Record(prompt=[], constraints=("gore",)), Record(prompt=[], constraints=("joy",))]
+    lists = JudgedLists([parsed(("Saw", 2004))] * 2, records, Judge(CATALOG, Oracle()), 1)
+
+    assert lists.violations.tolist() == [[True], [False]]
+
+
+def test_the_base_rate_is_the_share_of_violations_among_the_known_titles_of_the_catalog():
+    oracle = Oracle()
+    judge = Judge(CATALOG, oracle)
+
+    assert judge.base_rate(("gore",)) == pytest.approx(1 / 3)  # Heat is not known
+    assert judge.base_rate(("joy",)) == 0
+    assert judge.base_rate(("gore",)) == pytest.approx(1 / 3)
+    assert len(oracle.batches) == 2  # asked once for each set of constraints
+
+
+def test_a_judge_without_an_oracle_says_how_to_name_one():
+    with pytest.raises(ConfigError, match="--oracle-path"):
+        Judge(CATALOG).ask([])
+
+
+class Failing:
+    traits = ("gore",)
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def judge(self, questions):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def test_an_oracle_that_fails_is_named_and_never_taken_for_safe():
+    lists = judged(Judge(CATALOG, Failing(TimeoutError("no reply"))), [("Saw", 2004)])
+
+    with pytest.raises(PluginError, match="oracle Failing failed: TimeoutError: no reply"):
+        _ = lists.violations
+
+
+@pytest.mark.parametrize("answer", [[], [Verdict(known=True)] * 2, None])
+def test_an_oracle_that_does_not_answer_every_question_is_named(answer):
+    lists = judged(Judge(CATALOG, Failing(answer)), [("Saw", 2004)])
+
+    with pytest.raises(PluginError, match="oracle Failing"):
+        _ = lists.violations
+
+
+def test_an_error_that_the_oracle_meant_for_the_user_is_passed_on():
+    lists = judged(Judge(CATALOG, Failing(SaferecError("renew your licence"))), [("Saw", 2004)])
+
+    with pytest.raises(SaferecError, match=r"^renew your licence$"):
+        _ = lists.violations

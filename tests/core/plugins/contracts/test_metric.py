@@ -1,0 +1,382 @@
+"""The contract of metrics, what they share, and the intervals of their means."""
+
+import math
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saferec_core.analysis.results import MetricFacts
+from saferec_core.data.catalog import Catalog
+from saferec_core.data.records import Record
+from saferec_core.errors import ConfigError, PluginError, UnknownNameError
+from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists, popularity_percentiles
+from saferec_core.plugins.contracts.metric import (
+    ActiveMetric,
+    build_metrics,
+    difference,
+    facts_of,
+    mean_with_interval,
+    measure,
+    measure_whole,
+)
+from saferec_core.plugins.contracts.oracle import Verdict
+from saferec_core.plugins.contracts.parser import Title
+from saferec_core.testing import TITLES, check_metric, judged_lists, listing
+
+LISTS = judged_lists([TITLES[:4], (), TITLES[2:3]], num_ranks=5)
+"""Three lists of 4, 0 and 1 titles."""
+
+
+class Written:
+    """How many of the top k were written, whatever a test makes of it."""
+
+    at_depth = True
+    better = "higher"
+    kind = "mean"
+    needs_oracle = False
+
+    def __init__(self, answer=lambda value: value):
+        self.answer = answer
+
+    def __call__(self, lists, k):
+        return self.answer(lists.listed_counts[:, k - 1])
+
+
+class Longest(Written):
+    """The longest list."""
+
+    at_depth = False
+    kind = "whole"
+
+    def __call__(self, lists, k):
+        return self.answer(lists.listed_counts[:, k - 1].max())
+
+
+def written(answer=lambda value: value, **attributes):
+    function = Written(answer)
+    vars(function).update(attributes)
+    return ActiveMetric("written", function, "How many.")
+
+
+# --- columns -----------------------------------------------------------------------------------
+
+
+def test_a_metric_with_a_depth_has_a_column_for_every_k():
+    found = measure(LISTS, [1, 3], [written()])
+
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "written@1": [1, 0, 1],
+        "written@3": [3, 0, 1],
+    }
+
+
+def test_a_metric_without_a_depth_has_one_column_and_is_asked_about_all_ranks():
+    assert measure(LISTS, [1, 3], [written(at_depth=False)])["written"].tolist() == [4, 0, 1]
+
+
+def test_values_are_kept_exactly():
+    [values] = measure(LISTS, [1], [written(lambda value: value / 10)]).values()
+
+    assert values.tolist() == [0.1, 0, 0.1]  # in float32 it would exceed a limit of 0.1
+
+
+def test_whole_numbers_and_truths_become_floating_point():
+    assert measure(LISTS, [1], [written(lambda value: value.long())])["written@1"].dtype == torch.float64
+    assert measure(LISTS, [1], [written(lambda value: value > 0)])["written@1"].tolist() == [1, 0, 1]
+
+
+def test_a_metric_of_all_lists_together_is_one_number():
+    metrics = [written(), ActiveMetric("longest", Longest())]
+
+    assert measure_whole(LISTS, [1, 3], metrics) == {"longest": 4}
+    assert list(measure(LISTS, [3], metrics)) == ["written@3"]
+
+
+def test_what_a_metric_needs_and_the_judge_lacks_leaves_it_out():
+    bare = JudgedLists(LISTS.lists, LISTS.records, Judge(LISTS.judge.catalog), 5)
+
+    assert measure(bare, [1], [written(needs_oracle=True)]) == {}
+    assert measure(LISTS, [1], [written(needs_oracle=True)]).keys() == {"written@1"}
+    assert measure(LISTS, [1], [written(needs_popularity=True)]) == {}
+
+
+def test_no_lists_have_no_values():
+    none = JudgedLists([], [], LISTS.judge, 5)
+
+    assert {tuple(values.shape) for values in measure(none, [1, 5]).values()} == {(0,)}
+
+
+def test_a_column_is_told_with_what_it_means():
+    metrics = [written(kind="share", better="lower"), ActiveMetric("longest", Longest())]
+    facts = MetricFacts(better="lower", kind="share", summary="How many.")
+
+    assert facts_of(["written@1", "written@3"], metrics) == {"written@1": facts, "written@3": facts}
+
+
+# --- what is refused ---------------------------------------------------------------------------
+
+
+def test_every_installed_metric_is_built_unless_some_are_named(plugins):
+    every = {metric.name for metric in build_metrics(plugins)}
+
+    assert every == {entry.name for entry in plugins.metrics} >= {"recall", "ndcg", "list_length"}
+    assert [metric.name for metric in build_metrics(plugins, {"list-length": {}})] == ["list_length"]
+
+
+def test_an_unknown_metric_is_named_with_its_near_misses(plugins):
+    with pytest.raises(UnknownNameError, match=r"unknown metric 'recal'\. Did you mean 'recall'"):
+        build_metrics(plugins, {"recal": {}})
+
+
+def test_an_option_that_a_metric_does_not_have_is_refused(plugins):
+    with pytest.raises(ConfigError, match="metric 'recall' has no option 'k'"):
+        build_metrics(plugins, {"recall": {"k": 10}})
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (lambda value: 1 / 0, r"metric 'written' at 3 failed: ZeroDivisionError"),
+        (lambda value: value[:2], r"must return \(N,\) = \(3,\), but returned \(2,\)"),
+        (lambda value: value.sum(), r"must return \(N,\) = \(3,\), but returned \(\)"),
+        (lambda value: value.tolist(), r"must return a tensor \(N,\) = \(3,\), but returned list"),
+        (lambda value: 1 / value, r"returned an infinite one for list 2"),
+    ],
+)
+def test_a_metric_that_breaks_its_contract_is_named(answer, problem):
+    with pytest.raises(PluginError, match=problem) as error:
+        measure(LISTS, [3], [written(answer)])
+
+    assert "'written' at 3" in str(error.value)
+
+
+def test_a_share_is_0_or_1():
+    assert measure(LISTS, [1], [written(kind="share")])["written@1"].tolist() == [1, 0, 1]
+    with pytest.raises(PluginError, match="'written' at 3 is a share"):
+        measure(LISTS, [3], [written(kind="share")])
+
+
+def test_a_metric_of_all_lists_that_answers_for_each_is_named():
+    each = ActiveMetric("longest", Longest(lambda value: value.expand(3)))
+
+    with pytest.raises(PluginError, match=r"'longest' must return a single value.* returned \(3,\)"):
+        measure_whole(LISTS, [1], [each])
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [("kind", "median"), ("better", "more"), ("at_depth", "yes"), ("needs_oracle", None)],
+)
+def test_a_class_that_does_not_say_what_it_is_is_refused(attribute, value):
+    with pytest.raises(PluginError, match=f"metric 'written' must have the class attribute {attribute} ="):
+        written(**{attribute: value})
+
+
+@pytest.mark.parametrize("name", ["recall@10", "user", "titles"])
+def test_a_name_that_cannot_be_a_column_is_refused(name):
+    with pytest.raises(PluginError, match=f"cannot be called '{name}'"):
+        ActiveMetric(name, Written())
+
+
+@pytest.mark.parametrize("k", [0, 6])
+def test_a_depth_that_was_not_judged_is_refused(k):
+    for measuring in (measure, measure_whole):
+        with pytest.raises(ConfigError, match=rf"depth {k} .* ranks 1\.\.5"):
+            measuring(LISTS, [3, k], [written()])
+
+
+# --- what plugin authors are told --------------------------------------------------------------
+
+
+class Asking(Written):
+    def __call__(self, lists, k):
+        return lists.violation_counts[:, k - 1]
+
+
+@pytest.mark.parametrize(
+    ("metric", "problem"),
+    [
+        (Written(lambda value: value - value.mean()), "must not depend on the other lists"),
+        (Written(lambda value: value + torch.rand(())), "the same values for the same lists"),
+        (Longest(lambda value: value + torch.rand(())), "the same values for the same lists"),
+    ],
+)
+def test_what_a_metric_must_not_look_at_is_caught(metric, problem):
+    with pytest.raises(AssertionError, match=problem):
+        check_metric(metric)
+
+
+def test_a_metric_that_looks_beyond_rank_k_is_caught():
+    class Deep(Written):
+        def __call__(self, lists, k):
+            return lists.listed_counts[:, -1]
+
+    with pytest.raises(AssertionError, match="beyond rank k"):
+        check_metric(Deep())
+
+
+def test_a_metric_that_asks_the_oracle_without_saying_so_is_caught():
+    with pytest.raises(AssertionError, match="must say so: needs_oracle"):
+        check_metric(Asking())
+
+
+# --- what metrics share ------------------------------------------------------------------------
+
+FILMS = [Title(name, 2000 + n) for n, name in enumerate("ABCDEFGH")]
+
+
+@dataclass
+class Remembering:
+    """Takes A and B for violations under "strict", does not know H, and keeps what it was asked."""
+
+    traits = ("strict", "lenient")
+    asked: list = field(default_factory=list)
+
+    def judge(self, questions):
+        self.asked += questions
+        violated = [("strict",) if q.name in "AB" and "strict" in q.constraints else () for q in questions]
+        return [
+            Verdict(known=question.name != "H", violated=found)
+            for question, found in zip(questions, violated, strict=True)
+        ]
+
+
+ITEMS = st.lists(
+    st.sampled_from([*FILMS, Title("A", 2001), Title("A", 2009), Title("The B", 2001), Title("x", 1990)]),
+    max_size=7,
+)
+RECORDS = st.builds(
+    Record,
+    prompt=st.just([]),
+    groundtruth=st.lists(st.sampled_from([*FILMS[:4], Title("A", 2002)]), max_size=4).map(tuple),
+    seen_titles=st.lists(st.sampled_from(["A", FILMS[2]]), max_size=1).map(tuple),
+    constraints=st.sampled_from([("strict",), ("lenient",), ()]),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(ITEMS, RECORDS), min_size=1, max_size=6))
+def test_lists_are_judged_together_as_each_is_by_itself(answers):
+    judge = Judge(Catalog(FILMS), Remembering())
+    lists = [listing(items) for items, _ in answers]
+    together = JudgedLists(lists, [record for _, record in answers], judge, 5)
+
+    for n, (parsed, (items, record)) in enumerate(zip(lists, answers, strict=True)):
+        alone = JudgedLists([parsed], [record], Judge(Catalog(FILMS), Remembering()), 5)
+        for name in ("hits", "in_catalog", "catalog_places", "known", "violations", "rank_mask"):
+            assert torch.equal(getattr(together, name)[n], getattr(alone, name)[0]), name
+        assert together.verdicts[n] == alone.verdicts[0]
+        titles = [title for _, title in zip(range(5), items, strict=False)]
+        found = [judge.catalog.find(*title) for title in titles]
+        assert [-1 if place is None else place for place in found] == together.catalog_places[n].tolist()[
+            : len(titles)
+        ]
+
+
+def test_the_oracle_is_asked_once_about_a_title_under_the_same_constraints():
+    oracle = Remembering()
+    strict, lenient = (Record(prompt=[], constraints=(trait,)) for trait in oracle.traits)
+    lists = [listing(FILMS[:2]), listing(FILMS[1:3]), listing(FILMS[:1])]
+    judged = JudgedLists(lists, [strict, strict, lenient], Judge(Catalog(FILMS), oracle), 2)
+
+    assert judged.violations.tolist() == [[True, True], [True, False], [False, False]]
+    assert sorted(oracle.asked) == [
+        ("A", 2000, ("lenient",)),
+        ("A", 2000, ("strict",)),
+        ("B", 2001, ("strict",)),
+        ("C", 2002, ("strict",)),
+    ]
+
+
+def test_more_titles_than_are_remembered_are_judged_all_the_same(monkeypatch):
+    monkeypatch.setattr("saferec_core.plugins.contracts.judged_lists._REMEMBERED", 2)
+    judge = Judge(Catalog(FILMS[:4]), Remembering())
+
+    for films in (FILMS[:4], FILMS[2:6], FILMS[:4]):
+        judged = JudgedLists([listing(films)], [Record(prompt=[], constraints=("strict",))], judge, 4)
+        assert judged.in_catalog.tolist() == [[film in FILMS[:4] for film in films]]
+        assert judged.violations.tolist() == [[film.name in "AB" for film in films]]
+
+
+def test_counts_are_of_the_first_ranks():
+    assert LISTS.listed_counts.tolist() == [[1, 2, 3, 4, 4], [0] * 5, [1] * 5]
+    assert LISTS.hit_counts.tolist() == [[1, 2, 3, 3, 3], [0] * 5, [1] * 5]
+    assert LISTS.truth_sizes.tolist() == [3, 3, 3]
+
+
+def test_popularity_places_a_title_among_the_others_by_how_many_records_hold_it():
+    truths = ["A B", "A C", "A A"]  # A in three records, B and C in one each, five others in none
+    records = [Record(prompt=[], groundtruth=tuple(FILMS["ABC".index(n)] for n in t.split())) for t in truths]
+
+    found = popularity_percentiles(Catalog(FILMS), records)
+
+    assert found is not None
+    assert found.tolist() == [15 / 16, 12 / 16, 12 / 16, *[5 / 16] * 5]
+    assert found.mean() == 0.5
+
+
+def test_ground_truth_outside_the_catalog_tells_no_popularity():
+    elsewhere = [Record(prompt=[], groundtruth=(Title("x", 1990),)), Record(prompt=[])]
+
+    assert popularity_percentiles(Catalog(FILMS), elsewhere) is None
+    assert popularity_percentiles(Catalog(FILMS), []) is None
+
+
+# --- intervals ---------------------------------------------------------------------------------
+
+VALUES = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=40)
+
+
+@settings(max_examples=25, deadline=None)
+@given(VALUES)
+def test_an_interval_holds_its_mean_and_stays_within_the_values(values):
+    mean, low, high = mean_with_interval(values)
+
+    assert mean == pytest.approx(sum(values) / len(values))
+    slack = 1e-6
+    assert min(values) - slack <= low <= mean + slack
+    assert mean - slack <= high <= max(values) + slack
+
+
+def test_values_that_are_all_alike_leave_no_doubt():
+    assert mean_with_interval([0.25] * 7) == (0.25, 0.25, 0.25)
+
+
+def test_an_interval_is_about_as_wide_as_theory_says_and_narrows_with_more_samples():
+    # Of n draws of 0 or 1, half each, the standard error is 0.5 / sqrt(n).
+    for n in (100, 400):
+        _, low, high = mean_with_interval([0.0, 1.0] * (n // 2))
+        assert high - low == pytest.approx(2 * 1.96 * 0.5 / math.sqrt(n), rel=0.1)
+
+
+def test_samples_without_a_value_do_not_count():
+    assert mean_with_interval([1.0, math.nan, 1.0]) == (1, 1, 1)
+    assert mean_with_interval([math.nan]) is None
+    assert mean_with_interval([]) is None
+
+
+def test_the_same_values_always_have_the_same_interval():
+    values = [n * n / 400 for n in range(20)]
+
+    assert mean_with_interval(values) == mean_with_interval(values)
+    assert mean_with_interval(values, seed=1) != mean_with_interval(values, seed=2)
+
+
+def test_a_difference_is_paired_sample_by_sample():
+    before, after = [0.0, 0.5, 1.0, 0.2], [0.1, 0.6, 1.1, 0.3]
+
+    # Far apart from one another, but every sample gains 0.1.
+    assert difference(before, after) == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_a_pair_counts_only_if_both_have_a_value():
+    assert difference([0.0, math.nan, 0.5], [1.0, 1.0, math.nan]) == (1, 1, 1)
+    assert difference([math.nan], [1.0]) is None
+
+
+def test_pairs_that_do_not_match_are_refused():
+    with pytest.raises(ValueError, match="argument 2 is longer"):
+        difference([1.0], [1.0, 2.0])

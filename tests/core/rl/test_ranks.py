@@ -1,0 +1,105 @@
+"""Values of ranks on tokens, and means over the tokens of a rank."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from jaxtyping import TypeCheckError
+
+from saferec_core.models.decoding import NO_RANK
+from saferec_core.rl.ranks import rank_mean, rank_weights, spread
+
+NO = NO_RANK
+RANK_IDS = torch.tensor([[NO, 0, 0, 1, NO], [2, 2, 2, NO, NO]])  # the last of the second is padding
+TOKEN_MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 1, 0]]).bool()
+
+
+def test_a_token_gets_the_value_of_its_rank_and_a_token_of_no_rank_that_of_its_list():
+    by_rank = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+
+    tokens = spread(by_rank, torch.tensor([-1.0, -2.0]), RANK_IDS)
+
+    assert tokens.tolist() == [[-1, 1, 1, 2, -1], [6, 6, 6, -2, -2]]
+
+
+def test_tokens_of_a_rank_share_their_mean_and_tokens_of_no_rank_keep_their_own_value():
+    values = torch.tensor([[9.0, 1.0, 3.0, 5.0, 7.0], [1.0, 2.0, 6.0, 8.0, 0.0]])
+
+    means = rank_mean(values, RANK_IDS, TOKEN_MASK, 3)
+
+    assert means.tolist() == [[9, 2, 2, 5, 7], [3, 3, 3, 8, 0]]
+
+
+def test_padding_enters_no_mean_whatever_rank_is_noted_there():
+    means = rank_mean(
+        torch.tensor([[1.0, 3.0, 100.0]]), torch.tensor([[0, 0, 0]]), torch.tensor([[True, True, False]]), 1
+    )
+
+    assert means[0, :2].tolist() == [2, 2]
+
+
+def test_the_gradient_of_a_rank_mean_is_shared_by_the_tokens_of_that_rank_alone():
+    values = torch.zeros(2, 5, requires_grad=True)
+
+    rank_mean(values, RANK_IDS, TOKEN_MASK, 3)[0, 1].backward()
+
+    assert values.grad.tolist() == [[0, 0.5, 0.5, 0, 0], [0, 0, 0, 0, 0]]
+
+
+def test_the_exponential_of_a_rank_mean_of_log_ratios_is_the_geometric_mean_of_the_ratios():
+    ratios = torch.tensor([[0.5, 8.0]])
+
+    mean = rank_mean(ratios.log(), torch.tensor([[0, 0]]), torch.ones(1, 2).bool(), 1).exp()
+
+    assert mean.tolist() == [pytest.approx([2.0, 2.0])]
+
+
+def test_weights_make_a_mean_over_tokens_a_mean_over_ranks():
+    weights = rank_weights(RANK_IDS, TOKEN_MASK, 3)
+
+    # Five tokens, three segments: 5 / (3 * 2) where two share one, 5 / 3 where a token is alone.
+    assert weights[0].tolist() == pytest.approx([5 / 6, 5 / 6, 5 / 6, 5 / 3, 5 / 6])
+    assert weights[1].tolist() == pytest.approx([4 / 6, 4 / 6, 4 / 6, 4 / 2, 0])
+
+
+def test_the_tokens_of_no_rank_together_weigh_as_one_rank():
+    values = spread(torch.tensor([[1.0, 10.0, 0.0]] * 2), torch.tensor([100.0] * 2), RANK_IDS)
+
+    weighted = (values * rank_weights(RANK_IDS, TOKEN_MASK, 3)).sum(1) / TOKEN_MASK.sum(1)
+
+    assert weighted.tolist() == pytest.approx([111 / 3, 100 / 2])
+
+
+def test_weights_sum_to_the_number_of_tokens_so_that_the_scale_of_the_loss_stays():
+    assert rank_weights(RANK_IDS, TOKEN_MASK, 3).sum(1).tolist() == pytest.approx([5, 4])
+
+
+def test_a_completion_of_nothing_but_text_weighs_every_token_alike():
+    weights = rank_weights(torch.full((1, 3), NO), torch.ones(1, 3).bool(), 4)
+
+    assert weights.tolist() == [[1, 1, 1]]
+
+
+def test_a_completion_without_tokens_has_no_weights_instead_of_nan():
+    weights = rank_weights(torch.full((1, 3), NO), torch.zeros(1, 3).bool(), 4)
+
+    assert weights.tolist() == [[0, 0, 0]]
+    assert not math.isnan(rank_mean(torch.zeros(1, 3), RANK_IDS[:1, :3], TOKEN_MASK[:1, :3] & False, 3).sum())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: spread(torch.zeros(2, 3), torch.zeros(1), RANK_IDS),
+        lambda: spread(torch.zeros(1, 3), torch.zeros(2), RANK_IDS),
+        lambda: spread(torch.zeros(2, 3), torch.zeros(2), RANK_IDS.float()),
+        lambda: rank_mean(torch.zeros(2, 4), RANK_IDS, TOKEN_MASK, 3),
+        lambda: rank_weights(RANK_IDS, TOKEN_MASK.long(), 3),
+    ],
+    ids=["lists", "rows", "ids that are no integers", "tokens", "a mask that is not bool"],
+)
+def test_a_shape_or_type_other_than_annotated_is_refused_under_test(call):
+    with pytest.raises(TypeCheckError):
+        call()

@@ -1,0 +1,70 @@
+"""Every built-in component passes the checks that plugin authors are given."""
+
+import json
+
+import pytest
+
+from saferec_core import load_plugins
+from saferec_core.plugins.component import build, component
+from saferec_core.plugins.contracts.normalizer import Advantages
+from saferec_core.testing import (
+    TITLES,
+    StatedOracle,
+    check_normalizer,
+    check_oracle,
+    check_parser,
+    check_reward,
+)
+
+PLUGINS = load_plugins()
+
+
+@pytest.mark.parametrize("entry", list(PLUGINS.rewards), ids=lambda entry: entry.name)
+def test_every_registered_reward_passes_the_check(entry):
+    check_reward(build(entry, {}))
+
+
+@pytest.mark.parametrize("variant", ["exp_inf", "log_decay"])
+@pytest.mark.parametrize("name", ["relevance", "safety"])
+def test_both_variants_of_the_discounted_rewards_pass_the_check(name, variant):
+    check_reward(build(PLUGINS.rewards.get(name), {"variant": variant}))
+
+
+@pytest.mark.parametrize("entry", list(PLUGINS.normalizers), ids=lambda entry: entry.name)
+def test_every_registered_normalizer_passes_the_check(entry):
+    check_normalizer(build(entry, {}))
+
+
+@pytest.mark.parametrize("entry", list(PLUGINS.parsers), ids=lambda entry: entry.name)
+def test_every_registered_parser_passes_the_check(entry):
+    check_parser(build(entry, {}))
+
+
+def test_the_table_oracle_passes_the_check(tmp_path):
+    table = tmp_path / "table.jsonl"
+    rows = [{"title": t.name, "year": t.year, "risk": {"gore": 0.7 * (t.year % 2)}} for t in TITLES[:5]]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    check_oracle(build(PLUGINS.oracles.get("table"), {"path": table}), TITLES)
+    check_oracle(StatedOracle({"Film A": ["gore"]}, traits=["gore"]), TITLES)
+
+
+def test_a_reward_that_looks_at_other_completions_is_caught():
+    @component
+    class Popular:
+        scope = "list"
+        columns = ()
+
+        def __call__(self, lists):
+            return lists.lengths - lists.lengths.mean()
+
+    with pytest.raises(AssertionError, match="must not depend on the other completions"):
+        check_reward(Popular())
+
+
+def test_a_normalizer_that_rewards_unwritten_ranks_is_caught():
+    def careless(rewards):
+        return Advantages(rank=rewards.rank_mask * 1.0 + 1.0, list=rewards.list[0] * 0.0)
+
+    with pytest.raises(AssertionError, match="not written"):
+        check_normalizer(careless)

@@ -1,0 +1,697 @@
+"""Safe-Rank-GRPO on the real TRL trainer: what gets which advantage, ratio and gradient."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from safetensors import safe_open
+from trl import GRPOConfig, GRPOTrainer
+
+from saferec_core import SaferecError, load_plugins
+from saferec_core.config.load import merged
+from saferec_core.config.schema import TrainConfig
+from saferec_core.errors import RewardError
+from saferec_core.evaluation.setup import assemble, build_normalizer, build_rewards
+from saferec_core.models.decoding import NO_RANK, TokenAligner
+from saferec_core.models.loading import load_tokenizer
+from saferec_core.plugins.contracts.normalizer import Advantages
+from saferec_core.plugins.contracts.reward import ActiveReward
+from saferec_core.rl.ranks import spread
+from saferec_core.rl.rollouts import RolloutScorer
+from saferec_core.training.trl.callbacks import save_policy
+from saferec_core.training.trl.grpo_setup import rank_grpo_trainer
+
+K, G, N = 4, 4, 8
+
+SETTINGS = {
+    "num_ranks": K,
+    "rewards": {
+        "relevance": {"weight": 2.0},
+        "safety": {"weight": 1.0},
+        "count": {"weight": 0.5, "target": K},
+    },
+    "normalizer": {"name": "gdpo"},
+    "kl_beta": 0.0,
+    "rollout": {"num_generations": G},
+    "optimization": {
+        "learning_rate": 1e-3,
+        "max_steps": 1,
+        "per_device_train_batch_size": N,
+        "gradient_accumulation_steps": 1,
+        "optim": "adamw_torch",
+    },
+    "logging": {"save_strategy": "no"},
+    "evaluation": {"eval_at": [1]},
+    "oracle": {"name": "table"},
+    "seed": 5,
+}
+ONLY_RANK_REWARDS = {"rewards": {"count": {"weight": 0.0, "target": K}}}
+
+
+@dataclass
+class Setup:
+    """A trainer whose policy writes prescribed completions."""
+
+    trainer: Any
+    scored: list[Any]
+    """Every `ScoredBatch` so far."""
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.trainer.processing_class
+
+    @property
+    def records(self) -> Any:
+        return self.trainer._scorer.records
+
+    def writes(self, completions: list[list[int]]) -> None:
+        """Let the policy write *completions* next, each process its part of them."""
+        first = self.trainer.accelerator.process_index * len(completions)
+        first //= self.trainer.accelerator.num_processes
+
+        def generate(prompt_ids: Any, *_: Any) -> tuple[list[list[int]], None]:
+            return completions[first : first + len(prompt_ids)], None
+
+        self.trainer._generate_single_turn = generate
+
+    def batch(self, completions: list[list[int]] | None = None) -> dict[str, Any]:
+        """Score completions of the first records, G each: the dictionary that the loss reads."""
+        completions = completions or lists_of_all_kinds(self)
+        self.writes(completions)
+        self.trainer.model.train()
+        self.trainer.current_gradient_accumulation_steps = 1
+        batch: dict[str, Any] = self.trainer._generate_and_score_completions(self.inputs(len(completions)))
+        return batch
+
+    def inputs(self, rows: int) -> list[dict[str, Any]]:
+        """Prompts as TRL's sampler yields them: each G times, a part for every process."""
+        own = rows // self.trainer.accelerator.num_processes
+        first = self.trainer.accelerator.process_index * own
+        places = [row // G for row in range(first, first + own)]
+        return [{"prompt": list(self.records[place].prompt), "record": place} for place in places]
+
+    def rank_ids(self, text: str, *, ended: bool = True) -> tuple[list[int], list[int]]:
+        """Write *text* in tokens and return them with their ranks."""
+        ids = tokens_of(self.tokenizer, text, ended=ended)
+        return ids, self.trainer._scorer([ids], [0]).rank_ids[0].tolist()
+
+
+def set_up(
+    world: Path, output_dir: Path, *, network: str = "pieces", normalize: Any = None, **changes: Any
+) -> Setup:
+    """Put a trainer together as `saferec train` does, with *changes* of the settings."""
+    paths = {
+        "model": {"model": str(world / network)},
+        "data": {"train_path": world / "train.jsonl", "catalog_path": world / "catalog.jsonl"},
+        "oracle": {"path": world / "oracle.jsonl"},
+    }
+    config = TrainConfig.model_validate(merged([SETTINGS, paths, changes]))
+    plugins = load_plugins()
+    rewards = build_rewards(config, plugins)
+    parts = assemble(config, plugins, rewards=rewards)
+    tokenizer = load_tokenizer(str(world / network), config.model)
+    scored: list[Any] = []
+    trainer = rank_grpo_trainer(
+        str(world / network),
+        tokenizer,
+        config,
+        scorer=RolloutScorer(
+            records=parts.train[:40],
+            parser=parts.parser,
+            judge=parts.judge,
+            rewards=rewards,
+            num_ranks=config.num_ranks,
+            aligner=TokenAligner(tokenizer),
+            end_ids=frozenset({tokenizer.eos_token_id}),
+        ),
+        normalizer=normalize or build_normalizer(config, plugins),
+        output_dir=output_dir,
+        on_rollouts=scored.append,
+    )
+    return Setup(trainer, scored)
+
+
+def tokens_of(tokenizer: Any, text: str, *, ended: bool = True) -> list[int]:
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return [*ids, tokenizer.eos_token_id] if ended else ids
+
+
+def lists_of_all_kinds(setup: Setup, rows: int = N) -> list[list[int]]:
+    """Completions with hits and violations, in every form, shorter and longer than K, all different."""
+    rng = random.Random(2)
+    catalog = setup.trainer._scorer.judge.catalog.titles
+    completions = []
+    for row in range(rows):
+        truth = setup.records[row // G].groundtruth
+        titles = rng.sample([*truth[:3], *rng.sample(catalog, 9)], 1 + (row * 5 + 1) % (K + 2))
+        lines = [str(title) for title in titles]
+        match row % 4:
+            case 1:
+                lines = ["Here are some films for you:", *lines]
+            case 2:
+                lines = [f"{number}. {line}" for number, line in enumerate(lines, 1)]
+            case 3:
+                lines = ["<reasoning>calm", "films</reasoning>", lines[0], "and also", *lines[1:]]
+        completions.append(tokens_of(setup.tokenizer, "\n".join(lines), ended=row % 5 != 4))
+    return completions
+
+
+@pytest.fixture(scope="module")
+def setup(world, tmp_path_factory):
+    return set_up(world, tmp_path_factory.mktemp("trainer"))
+
+
+@pytest.fixture
+def score_with(world, tmp_path):
+    """Make a trainer with other settings and score the lists of all kinds: (setup, batch)."""
+
+    def score(**changes):
+        made = set_up(world, tmp_path, **changes)
+        return made, made.batch()
+
+    return score
+
+
+def inputs_of(batch):
+    """Prompt and completion side by side, as the policy reads them."""
+    return {
+        "input_ids": torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1),
+        "attention_mask": torch.cat([batch["prompt_mask"], batch["completion_mask"]], 1),
+    }
+
+
+def log_probs(trainer, batch):
+    """Plain forward of the policy, nothing of TRL."""
+    length = batch["completion_ids"].shape[1]
+    logits = trainer.model(**inputs_of(batch)).logits[:, -length - 1 : -1]
+    return logits.log_softmax(-1).gather(-1, batch["completion_ids"].unsqueeze(-1)).squeeze(-1)
+
+
+def off_policy(trainer, batch, *, noise=0.4, seed=0):
+    """The same batch as if older weights had sampled it and a further policy were the reference."""
+    rng = torch.Generator().manual_seed(seed)
+    logps = log_probs(trainer, batch).detach()
+    return {
+        **batch,
+        "old_per_token_logps": logps + noise * torch.randn(logps.shape, generator=rng),
+        "ref_per_token_logps": logps + noise * torch.randn(logps.shape, generator=rng),
+    }
+
+
+def gradients(trainer, loss):
+    trainer.model.zero_grad()
+    loss.backward()
+    return {name: p.grad.clone() for name, p in trainer.model.named_parameters() if p.grad is not None}
+
+
+def assert_close(got, wanted, tolerance):
+    """Compare gradients relative to the largest entry of all."""
+    assert got.keys() == wanted.keys()
+    scale = max(gradient.abs().max() for gradient in wanted.values())
+    assert scale > 0
+    assert max((got[name] - wanted[name]).abs().max() for name in wanted) < tolerance * scale
+
+
+def objective(logps, batch, advantages, *, weighting, epsilon, beta):
+    """Compute the loss as the definition reads, token by token."""
+
+    def surrogate(log_ratio, advantage):
+        ratio = log_ratio.exp()
+        return torch.minimum(ratio * advantage, ratio.clamp(1 - epsilon, 1 + epsilon) * advantage)
+
+    def kl(n, t):
+        difference = batch["ref_per_token_logps"][n, t] - logps[n, t]
+        return difference.exp() - difference - 1
+
+    losses, sizes = [], []
+    for n in range(len(logps)):
+        size = int(batch["completion_mask"][n].sum())
+        segments: dict[int, list[int]] = {}
+        for t in range(size):
+            segments.setdefault(int(batch["rank_ids"][n, t]), []).append(t)
+        of_segments = []
+        for k, tokens in segments.items():
+            log_ratios = [logps[n, t] - batch["old_per_token_logps"][n, t] for t in tokens]
+            if k == NO_RANK:
+                values = [surrogate(log_ratio, advantages.list[n]) for log_ratio in log_ratios]
+            else:
+                values = [surrogate(sum(log_ratios) / len(tokens), advantages.rank[n, k])] * len(tokens)
+            of_segments.append(values)
+        penalty = sum(kl(n, t) for t in range(size)) if beta else 0.0
+        if weighting == "ranks":
+            means = [sum(values) / len(values) for values in of_segments]
+            losses.append(-sum(means) / len(means) + beta * penalty / size)
+        else:
+            losses.append(-sum(map(sum, of_segments)) + beta * penalty)
+        sizes.append(size)
+    return sum(losses) / (len(losses) if weighting == "ranks" else sum(sizes))
+
+
+@pytest.mark.parametrize("weighting", ["ranks", "tokens"])
+@pytest.mark.parametrize("beta", [0.0, 0.3])
+def test_loss_and_gradient_are_those_of_the_objective_written_as_loops(score_with, weighting, beta):
+    setup, batch = score_with(rank_weighting=weighting, kl_beta=beta)
+    trainer, advantages = setup.trainer, setup.scored[0].advantages
+    batch = off_policy(trainer, batch)
+
+    loss = trainer._compute_loss(trainer.model, batch)
+    got = gradients(trainer, loss)
+    wanted_loss = objective(
+        log_probs(trainer, batch), batch, advantages, weighting=weighting, epsilon=0.2, beta=beta
+    )
+    wanted = gradients(trainer, wanted_loss)
+
+    assert trainer._metrics["train"]["clip_ratio/region_mean"][-1] > 0.05  # the clip is at work
+    of_no_rank = (batch["rank_ids"] == NO_RANK) & batch["completion_mask"].bool()
+    assert of_no_rank.sum() > N
+    assert advantages.list.abs().max() > 0.1
+    assert loss.item() == pytest.approx(wanted_loss.item(), abs=1e-5)
+    assert_close(got, wanted, 2e-4)
+
+
+def test_a_batch_on_policy_has_ratio_one_and_the_gradient_of_the_advantage(setup):
+    """TRL leaves ``old`` out where nothing was trained since the sampling."""
+    trainer, batch = setup.trainer, setup.batch()
+    assert batch.get("old_per_token_logps") is None
+
+    got = gradients(trainer, trainer._compute_loss(trainer.model, batch))
+    logps, size = log_probs(trainer, batch), batch["completion_mask"].sum(1, keepdim=True)
+    mean = (batch["advantages"] * logps * batch["completion_mask"] / size).sum(1).mean()
+
+    assert_close(got, gradients(trainer, -mean), 2e-4)
+
+
+@dataclass
+class OnlyRank:
+    """A normalizer that finds something to say about one rank alone."""
+
+    k: int
+
+    def __call__(self, rewards):
+        advantages = torch.zeros_like(rewards.rank_mask, dtype=torch.float)
+        advantages[:, self.k] = torch.tensor([1.0, -0.5] * (N // 2)) * rewards.rank_mask[:, self.k]
+        return Advantages(rank=advantages, list=torch.zeros(len(advantages)))
+
+
+@pytest.fixture
+def keep_logps(monkeypatch):
+    """Keep TRL's log probabilities, with the gradient that they receive."""
+    kept = []
+    inner = GRPOTrainer._get_per_token_logps_and_entropies
+
+    def spy(self, *args, **kwargs):
+        result = inner(self, *args, **kwargs)
+        if result[0].requires_grad:
+            result[0].retain_grad()
+            kept.append(result[0])
+        return result
+
+    monkeypatch.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", spy)
+    return kept
+
+
+@pytest.mark.parametrize("network", ["pieces", "model"])
+@pytest.mark.parametrize("k", [0, 2])
+def test_the_advantage_of_a_rank_moves_the_tokens_of_that_rank_alone(score_with, keep_logps, network, k):
+    setup, batch = score_with(network=network, normalize=OnlyRank(k))
+    trainer, own = setup.trainer, batch["rank_ids"] == k
+    batch = off_policy(trainer, batch, noise=0.05)
+
+    got = gradients(trainer, trainer._compute_loss(trainer.model, batch))
+
+    on_tokens = keep_logps[-1].grad
+    assert own.any()
+    assert not on_tokens[~own].any()
+    assert (on_tokens[own] != 0).all()
+    through_own = (log_probs(trainer, batch) * on_tokens)[own].sum()
+    assert_close(got, gradients(trainer, through_own), 1e-4)
+
+
+@pytest.mark.parametrize("normalizer", ["grpo", "gdpo"])
+def test_a_list_reward_reaches_the_end_of_the_completion_and_rank_rewards_do_not(
+    score_with, keep_logps, normalizer
+):
+    of_the_end = {}
+    for name, rewards in {"with": {}, "without": ONLY_RANK_REWARDS}.items():
+        setup, batch = score_with(normalizer={"name": normalizer}, **rewards)
+        setup.trainer._compute_loss(setup.trainer.model, batch).backward()
+        ends = batch["completion_ids"] == setup.tokenizer.eos_token_id
+        ends &= batch["completion_mask"].bool()
+        by_list = setup.scored[0].advantages.list[ends.any(1)]
+        of_the_end[name] = (keep_logps[-1].grad[ends], by_list)
+        assert keep_logps[-1].grad.any()
+
+    gradient, by_list = of_the_end["with"]
+    assert by_list.count_nonzero() >= N // 2
+    assert torch.equal(gradient.sign(), -by_list.sign())
+    assert not of_the_end["without"][0].any()
+
+
+def test_a_longer_or_shorter_list_than_wanted_is_made_less_likely_to_end_where_it_does(world, tmp_path):
+    """All titles alike, so that only their number differs; the gradient on the end follows the count."""
+    setup = set_up(world, tmp_path, rewards={"relevance": {"weight": 0.0}, "safety": {"weight": 0.0}})
+    titles = [str(title) for title in setup.trainer._scorer.judge.catalog.titles[:6]]
+    texts = ["\n".join(titles[:length]) for length in (4, 1, 6, 2)]
+
+    batch = setup.batch([tokens_of(setup.tokenizer, text) for text in texts])
+
+    is_end = batch["completion_ids"] == setup.tokenizer.eos_token_id
+    ends = (batch["advantages"] * is_end).sum(1)
+    # Rewards 1, -0.75, -0.5, -0.5
+    assert ends[0] > 0
+    assert (ends[1:] < 0).all()
+    assert ends[1] < ends[2]
+
+
+@pytest.mark.parametrize("network", ["pieces", "model"])
+def test_text_around_the_list_does_not_shift_the_credit(world, tmp_path, network):
+    setup = set_up(world, tmp_path, network=network)
+    first, second, third = (f"{title}\n" for title in setup.trainer._scorer.judge.catalog.titles[40:43])
+    reasoning = f"<reasoning>\nThey liked\n{second}\nso, perhaps:\n</reasoning>\n"
+
+    ids, rank_ids = setup.rank_ids(
+        f"Gladly!\n{reasoning}{first}this one is unlike the others\n{second}\n3. {third}Enjoy."
+    )
+
+    of_ranks = [[i for i, k in zip(ids, rank_ids, strict=True) if k == rank] for rank in range(3)]
+    assert [setup.tokenizer.decode(own) for own in of_ranks] == [first, second, f"3. {third}"]
+    assert set(rank_ids) == {NO_RANK, 0, 1, 2}
+    assert rank_ids[-1] == NO_RANK
+
+
+@pytest.mark.parametrize("network", ["pieces", "model"])
+def test_titles_beyond_k_and_a_line_that_was_cut_off_belong_to_no_rank(world, tmp_path, network):
+    setup = set_up(world, tmp_path, network=network)
+    lines = [f"{title}\n" for title in setup.trainer._scorer.judge.catalog.titles[: K + 1]]
+
+    ids, rank_ids = setup.rank_ids("".join(lines) + "Pirates of the (20", ended=False)
+
+    rest = [i for i, k in zip(ids, rank_ids, strict=True) if k == NO_RANK]
+    assert setup.tokenizer.decode(rest) == f"{lines[K]}Pirates of the (20"
+
+
+def test_every_token_carries_the_advantage_of_its_rank_or_of_its_list(score_with):
+    setup, batch = score_with(rank_weighting="tokens")
+    advantages = setup.scored[0].advantages
+
+    for n, ids in enumerate(lists_of_all_kinds(setup)):
+        rank_ids = setup.trainer._scorer([ids], [n // G]).rank_ids[0].tolist()
+        wanted = [
+            advantages.list[n].item() if k == NO_RANK else advantages.rank[n, k].item() for k in rank_ids
+        ]
+        assert batch["advantages"][n, : len(ids)].tolist() == wanted
+        assert batch["rank_ids"][n].tolist() == rank_ids + [NO_RANK] * (batch["rank_ids"].shape[1] - len(ids))
+
+
+@pytest.mark.parametrize(
+    ("normalizer", "aggregation"), [("grpo", "sum_then_normalize"), ("gdpo", "normalize_then_sum")]
+)
+def test_with_one_rank_the_advantages_are_those_of_stock_trl(world, tmp_path, normalizer, aggregation):
+    one_rank = {"num_ranks": 1, "rewards": {"count": {"target": 1}}, "normalizer": {"name": normalizer}}
+    setup = set_up(world, tmp_path, **one_rank, rank_weighting="tokens")
+    scorer, completions = setup.trainer._scorer, lists_of_all_kinds(setup)
+    ours = setup.batch(completions)
+
+    def scalar(name):
+        def reward(completion_ids, record, **_):
+            rollouts = scorer(completion_ids, record)
+            by_name = dict(zip(["relevance", "safety"], rollouts.rewards.rank[:, :, 0], strict=True))
+            return (by_name | {"count": rollouts.rewards.list[0]})[name].tolist()
+
+        reward.__name__ = name
+        return reward
+
+    stock = GRPOTrainer(
+        str(world / "pieces"),
+        [scalar(active.name) for active in scorer.rewards],
+        GRPOConfig(
+            str(tmp_path),
+            per_device_train_batch_size=N,
+            num_generations=G,
+            multi_objective_aggregation=aggregation,
+            reward_weights=[active.weight for active in scorer.rewards],
+            report_to="none",
+            use_cpu=True,
+            bf16=False,
+        ),
+        train_dataset=setup.trainer.train_dataset,
+        processing_class=setup.tokenizer,
+    )
+    theirs = Setup(stock, [])
+    theirs.writes(completions)
+    stock.model.train()
+    wanted = stock._generate_and_score_completions(setup.inputs(N))["advantages"]
+
+    assert wanted.abs().min() > 0.01
+    torch.testing.assert_close(setup.scored[0].advantages.rank[:, 0], wanted, atol=1e-5, rtol=1e-4)
+    for n in range(N):
+        own = ours["advantages"][n][ours["rank_ids"][n] == 0]
+        torch.testing.assert_close(own, wanted[n].expand_as(own), atol=1e-5, rtol=1e-4)
+
+
+def test_slices_of_a_generation_batch_keep_ranks_and_advantages_with_their_tokens(world, tmp_path):
+    slices = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 4}
+    setup = set_up(world, tmp_path, optimization=slices)
+    trainer, completions = setup.trainer, lists_of_all_kinds(setup, 16)
+    setup.writes(completions)
+    trainer.model.train()
+
+    trainer._prepare_inputs(setup.inputs(16))
+
+    rollouts, order = setup.scored[0].rollouts, []
+    for batch in trainer._buffered_inputs:
+        for n, mask in enumerate(batch["completion_mask"].bool()):
+            row = completions.index(batch["completion_ids"][n][mask].tolist())
+            order.append(row)
+            assert batch["rank_ids"][n][mask].tolist() == rollouts.rank_ids[row].tolist()
+            advantages = setup.scored[0].advantages
+            signs = spread(
+                advantages.rank[[row]], advantages.list[[row]], batch["rank_ids"][[n]]
+            ).sign()  # weights by rank are positive
+            assert torch.equal(batch["advantages"][n][mask].sign(), signs[0][mask])
+    assert sorted(order) == list(range(16))
+    assert order != list(range(16))  # TRL has shuffled
+
+
+def test_adapters_have_the_policy_without_them_as_reference_and_are_all_that_is_saved(world, tmp_path):
+    setup = set_up(world, tmp_path / "run", kl_beta=0.1, model={"use_lora": True})
+    trainer = setup.trainer
+    assert trainer.ref_model is None
+
+    first = setup.batch()
+    trainer._compute_loss(trainer.model, first)
+    assert trainer._metrics["train"]["kl"][-1] == pytest.approx(0, abs=1e-7)
+
+    for name, parameter in trainer.model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter.data, std=0.5)
+    second = setup.batch()
+    trainer._compute_loss(trainer.model, second)
+    assert trainer._metrics["train"]["kl"][-1] > 1e-3
+    torch.testing.assert_close(second["ref_per_token_logps"], first["ref_per_token_logps"])
+
+    save_policy(trainer, tmp_path / "policy")
+    weights = [path.name for path in (tmp_path / "policy").rglob("*") if path.stat().st_size > 50_000]
+    assert set(weights) <= {"adapter_model.safetensors", "tokenizer.json"}
+    with safe_open(tmp_path / "policy" / "adapter_model.safetensors", "pt") as saved:
+        assert all(".lora_A." in name or ".lora_B." in name for name in saved.keys())  # noqa: SIM118
+
+
+def renamed_parameter(self, model, batch):
+    """Stand for a `_compute_loss` of another TRL."""
+
+
+def read_before_scoring(self, model, inputs):
+    old = inputs.get("old_per_token_logps")
+    logps = self._get_per_token_logps_and_entropies(model, inputs)
+    return logps - old if inputs["advantages"].dim() == 1 else None
+
+
+def only_advantages_by_completion(self, model, inputs):
+    logps = self._get_per_token_logps_and_entropies(model, inputs)
+    return (logps - inputs.get("old_per_token_logps")) * inputs["advantages"].unsqueeze(1)
+
+
+@pytest.mark.parametrize(
+    ("method", "replacement", "difference"),
+    [
+        ("_compute_loss", renamed_parameter, r"_compute_loss takes \['model', 'batch'\], wanted"),
+        ("_compute_loss", read_before_scoring, "reads old_per_token_logps before scoring"),
+        ("_compute_loss", only_advantages_by_completion, "does not take advantages by token"),
+        ("_generate_and_score_completions", renamed_parameter, r"completions takes \['model', 'batch'\]"),
+        ("_generate_and_score_completions", None, "completions takes None, wanted"),
+    ],
+)
+def test_a_trl_with_other_internals_is_refused_when_the_trainer_is_built(
+    world, tmp_path, monkeypatch, method, replacement, difference
+):
+    monkeypatch.setattr(GRPOTrainer, method, replacement)
+
+    with pytest.raises(SaferecError, match=difference) as refusal:
+        set_up(world, tmp_path)
+
+    assert "Install trl" in str(refusal.value)
+
+
+def test_loss_clipping_and_gradient_are_those_of_the_research_code(recorded, setup, monkeypatch):
+    trainer, checked = setup.trainer, 0
+    for record in recorded["loss"]:
+        config = record["config"]
+        if config["level"] != "item":
+            continue
+        logps = torch.tensor(record["logps"], requires_grad=True)
+        # There, all that lies beyond the last rank shares one ratio; here each token has its own.
+        # As one rank more, it is the same in both.
+        rank_ids = torch.tensor(record["seg_ids"]).clamp(max=config["rec_num"])
+        mask = torch.tensor(record["mask"])
+        batch = {
+            "prompt_ids": torch.zeros(len(mask), 1).long(),
+            "prompt_mask": torch.ones(len(mask), 1).long(),
+            "completion_ids": torch.zeros_like(mask),
+            "completion_mask": mask,
+            "advantages": torch.tensor(record["advantages"]),
+            "rank_ids": rank_ids,  # -1 on padding
+        }
+        for name in ("old", "ref"):
+            if record[f"{name}_logps"] is not None:
+                batch[f"{name}_per_token_logps"] = torch.tensor(record[f"{name}_logps"])
+        scored = (logps, torch.zeros_like(logps), None)
+        with monkeypatch.context() as patched:
+            patched.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", lambda *_, s=scored, **__: s)
+            for name, value in {
+                "loss_type": config["loss_type"],
+                "beta": config["beta"],
+                "epsilon_low": config["eps"],
+                "epsilon_high": config["eps_hi"],
+                "current_gradient_accumulation_steps": 1,
+            }.items():
+                patched.setattr(trainer, name, value, raising=False)
+            loss = trainer._compute_loss(trainer.model.train(), batch)
+        loss.backward()
+
+        assert loss.item() == pytest.approx(record["loss"], abs=1e-5), record["name"]
+        torch.testing.assert_close(
+            logps.grad, torch.tensor(record["grad_logps"]), atol=1e-5, rtol=0, msg=record["name"]
+        )
+        for name in {"kl", "clip_ratio/low_mean", "clip_ratio/high_mean"} & record["metrics"].keys():
+            measured = trainer._metrics["train"][name][-1]
+            assert measured == pytest.approx(record["metrics"][name], abs=1e-5), (record["name"], name)
+        checked += 1
+    assert checked == 6
+
+
+class Faulty:
+    """A reward function that breaks its contract."""
+
+    scope: ClassVar[str] = "rank"
+    columns: ClassVar[tuple[str, ...]] = ()
+
+
+class Raises(Faulty):
+    def __call__(self, lists):
+        raise ZeroDivisionError("no titles")
+
+
+class ReturnsOneColumn(Faulty):
+    def __call__(self, lists):
+        return lists.hits.float()[:, :1]
+
+
+class ReturnsInfinity(Faulty):
+    def __call__(self, lists):
+        return torch.where(lists.rank_mask, torch.inf, 0.0)
+
+
+class ReturnsAList(Faulty):
+    def __call__(self, lists):
+        return lists.hits.tolist()
+
+
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [
+        (Raises, "failed: ZeroDivisionError: no titles"),
+        (ReturnsOneColumn, rf"must return \(N, K\) = \({N}, {K}\), but returned \({N}, 1\)"),
+        (ReturnsInfinity, "must return finite values .* returned inf for completion 1 at rank 1"),
+        (ReturnsAList, "must return a tensor .* but returned list"),
+    ],
+)
+def test_a_reward_that_fails_stops_the_training_by_name(world, tmp_path, function, what):
+    setup = set_up(world, tmp_path)
+    setup.trainer._scorer.rewards.append(ActiveReward("novelty", function(), 1.0))
+    setup.writes(lists_of_all_kinds(setup))
+
+    with pytest.raises(RewardError, match=f"reward 'novelty' {what}"):
+        setup.trainer.train()
+
+    assert setup.trainer.state.global_step == 0
+
+
+def test_a_step_of_training_makes_tokens_with_advantage_likelier_than_those_without(world, tmp_path):
+    setup = set_up(world, tmp_path)
+    setup.writes(lists_of_all_kinds(setup))
+    trainer = setup.trainer
+    untrained = {name: weights.clone() for name, weights in trainer.model.state_dict().items()}
+
+    trainer.train()
+
+    batch = trainer._buffered_inputs[0]
+    after = log_probs(trainer, batch).detach()
+    trainer.model.load_state_dict(untrained)
+    gain = after - log_probs(trainer, batch).detach()
+    assert trainer.state.global_step == 1
+    assert (gain * batch["advantages"])[batch["completion_mask"].bool()].sum() > 0.1
+
+
+REWARD_SETS: dict[str, dict[str, Any]] = {"all": {}, "by rank": ONLY_RANK_REWARDS}
+
+
+def save_advantages(world: str, folder: str) -> None:
+    """Score this process's part of twelve completions and write down what it was given."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    batch_size = {"optimization": {"per_device_train_batch_size": 12 // processes}}
+    given = {}
+    for name, rewards in REWARD_SETS.items():
+        setup = set_up(Path(world), Path(folder), **batch_size, **rewards)
+        assert setup.trainer.accelerator.num_processes == processes
+        setup.batch(lists_of_all_kinds(setup, 12))
+        advantages = setup.scored[0].advantages
+        given[name] = torch.cat([advantages.rank, advantages.list[:, None]], 1)
+    torch.save(given, Path(folder) / f"{processes}-{setup.trainer.accelerator.process_index}.pt")
+
+
+@pytest.mark.slow
+def test_two_processes_get_the_advantages_that_one_would_though_a_group_straddles_them(world, tmp_path):
+    script = tmp_path / "score.py"
+    script.write_text(
+        f"import runpy, sys\nrunpy.run_path({str(Path(__file__))!r})['save_advantages'](*sys.argv[1:])\n"
+    )
+    save_advantages(str(world), str(tmp_path))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+
+    done = subprocess.run(
+        [*torchrun, str(script), str(world), str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    alone = torch.load(tmp_path / "1-0.pt", weights_only=True)
+    together = [torch.load(tmp_path / f"2-{index}.pt", weights_only=True) for index in range(2)]
+    for name in REWARD_SETS:
+        parts = [part[name] for part in together]
+        assert [len(part) for part in parts] == [6, 6]  # G = 4: the second group lies in both
+        assert alone[name].any()
+        torch.testing.assert_close(torch.cat(parts), alone[name])

@@ -1,0 +1,423 @@
+"""Lists with one ``Title (Year)`` a line."""
+
+import csv
+import gzip
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from saferec_core.plugins.contracts.parser import EventKind, Title
+from saferec_plugins.parsers import title_year
+from saferec_plugins.parsers.sections import list_sections
+from saferec_plugins.parsers.title_year import TitleYearParser
+from tests.shared import SHARED
+
+parse = TitleYearParser()
+
+DECORATIONS = [
+    "{title} ({year})",
+    "  {title} ({year})  ",
+    "1. {title} ({year})",
+    "12) {title} ({year})",
+    "7 - {title} ({year})",
+    "#3. {title} ({year})",
+    "- {title} ({year})",
+    "* {title} ({year})",
+    "+ {title} ({year})",
+    "• {title} ({year})",
+    "– {title} ({year})",
+    "— {title} ({year})",
+    "## {title} ({year})",
+    "> {title} ({year})",
+    "- 1. {title} ({year})",
+    "**{title}** ({year})",
+    "**{title} ({year})**",
+    "*{title}* ({year})",
+    "*{title} ({year})*",
+    "_{title}_ ({year})",
+    "__{title}__ ({year})",
+    "***{title}*** ({year})",
+    "1. **{title}** ({year})",
+    "1. **{title} ({year})** - a classic",
+    "**1. {title}** ({year})",
+    "**1. {title} ({year})**",
+    "**1.** {title} ({year})",
+    '3. **"{title}"** ({year})',
+    '"{title}" ({year})',
+    '"{title} ({year})"',
+    '"{title} ({year})."',
+    "'{title}' ({year})",
+    "'{title} ({year})'",
+    "“{title}” ({year})",
+    "‘{title}’ ({year})",
+    "`{title}` ({year})",
+    "`{title} ({year})`",
+    "{title} ({year}).",
+    "{title} ({year}), if you like",
+    "{title} ({year}) - a *great* **film** with a 'twist'",
+    '{title} ({year}): "one of a kind" (really)',
+    "{title} ({year}-2031)",
+    "{title} ({year}– )",
+    "{title} ({year}–present)",
+]
+
+DIFFICULT = [
+    Title("Saw", 2004),
+    Title("(500) Days of Summer", 2009),
+    Title("*batteries not included", 1987),
+    Title("1917", 2019),
+    Title("2001: A Space Odyssey", 1968),
+    Title("2012", 2009),
+    Title("10 Things I Hate About You", 1999),
+    Title("10", 1979),
+    Title("300: Rise of an Empire", 2014),
+    Title("50/50", 2011),
+    Title("8½", 1963),
+    Title("'71", 2014),
+    Title("[REC]²", 2009),
+    Title('"Crocodile" Dundee', 1986),
+    Title("'Til Death", 2021),
+    Title("Boundin'", 2003),
+    Title("Birdman or (The Unexpected Virtue of Ignorance)", 2014),
+    Title("The Office (US)", 2005),
+    Title("#Alive", 2020),
+    Title("+1", 2013),
+    Title("$", 1971),
+    Title("...And Justice for All", 1979),
+    Title("What the #$*! Do We (K)now!?", 2004),
+    Title("M*A*S*H", 1970),
+    Title("Se7en - The Cut", 1995),
+    Title("Yes, God, Yes", 2019),
+    Title("東京物語", 1953),
+    Title("L'arrivée d'un train", 1896),
+]
+
+
+def titles_in(text, *, finished=True):
+    return [item.title for item in parse(text, finished=finished).items]
+
+
+def lines_of(text, spans):
+    return [text[span.start : span.end] for span in spans]
+
+
+def events_in(text, *, finished=True):
+    events = parse(text, finished=finished).events
+    return [(event.kind, text[event.start : event.end]) for event in events]
+
+
+@pytest.mark.parametrize("decoration", DECORATIONS)
+def test_titles_come_unchanged_out_of_every_decoration(decoration):
+    text = "\n".join(decoration.format(title=name, year=year) for name, year in DIFFICULT)
+
+    assert titles_in(text) == DIFFICULT
+
+
+def real_catalogs():
+    """Titles of every real catalog at hand, by file."""
+    for name in ("reddit_gt_catalog", "reddit_movie_entities"):
+        path = SHARED / f"data/catalog/{name}.jsonl"
+        if path.exists():
+            rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+            yield [Title(row["title"], row["year"]) for row in rows]
+    path = SHARED / "data/movielens/ml-latest-small/movies.csv.gz"
+    if path.exists():
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            names = [row["title"] for row in csv.DictReader(file)]
+        matches = [re.fullmatch(r"(.*\S) \((\d{4})\) *", name) for name in names]
+        yield [Title(match[1], int(match[2])) for match in matches if match]
+
+
+@pytest.mark.parametrize("decoration", [*DECORATIONS[:3], DECORATIONS[15], DECORATIONS[-4]])
+def test_every_title_of_the_real_catalogs_survives(decoration):
+    catalogs = list(real_catalogs())
+    if not catalogs:
+        pytest.skip("the real catalogs are not beside this checkout")
+    for catalog in catalogs:
+        lines = [decoration.format(title=name, year=year) for name, year in catalog]
+
+        assert titles_in("\n".join(lines)) == catalog
+
+
+def test_recorded_lists_are_read_as_before_except_where_the_record_is_wrong():
+    path = SHARED / "vectors/original.json"
+    if not path.exists():
+        pytest.skip("the recorded behaviour is not beside this checkout")
+    records = json.loads(path.read_text(encoding="utf-8"))["parse"]
+
+    differing = {
+        record["text"]: titles_in(record["text"])
+        for record in records
+        if titles_in(record["text"]) != [Title(*title) for title in record["recs"]]
+    }
+
+    assert differing == {
+        "Saw (US) (2004)": [Title("Saw (US)", 2004)],
+        "(500) Days of Summer (2009)": [Title("(500) Days of Summer", 2009)],
+        "(2004) (2005)": [Title("(2004)", 2005)],
+        "1. 2. Saw (2004)": [Title("2. Saw", 2004)],
+    }
+
+
+@given(
+    st.text(st.sampled_from("Ab1 .)(-*_\"'#&:\t"), max_size=12),
+    st.sampled_from(["", "1. ", "- ", "* ", "**"]),
+    st.sampled_from(["", " ", ".", "**", " - it", " (it)", " It (2017)", '"']),
+)
+def test_the_quick_way_reads_what_the_general_way_reads(name, before, after):
+    line = f"{before}{name} (2004){after}"
+
+    plain = title_year.PLAIN_ENTRY.match(line)
+
+    if plain:
+        entry = title_year.read_entry(line)
+        assert entry is not None
+        name_read, year_read, year_end = entry
+        assert (name_read, year_read) == (plain["name"], int(plain["year"]))
+        assert not title_year.names_another_title(line, year_end)
+
+
+def test_formatted_titles_are_read_back_even_if_they_look_decorated():
+    titles = [
+        *DIFFICULT,
+        Title("1. April", 2000),
+        Title("9 - Nine", 2001),
+        Title('"Wuthering Heights"', 2026),
+        Title("'...And God Spoke'", 1993),
+        Title("*", 2010),
+        Title("- x", 2010),
+        Title("#", 2011),
+        Title("1. A *film*", 2012),
+    ]
+
+    text = parse.format(titles)
+
+    assert titles_in(text) == titles
+    assert text.startswith("Saw (2004)\n(500) Days of Summer (2009)\n*batteries")
+    assert '"1. April" (2000)' in text
+
+
+@given(st.lists(st.builds(Title, st.text(st.characters(codec="ascii")), st.integers(1800, 2099))))
+def test_whatever_is_formatted_is_read_back(titles):
+    readable = [
+        title
+        for title in titles
+        if title.name and title.name == title.name.strip() and not re.search(r"[\r\n<]|\([12]", title.name)
+    ]
+
+    assert titles_in(parse.format(readable)) == readable
+
+
+def test_numbers_and_bullets_go_once():
+    assert titles_in("1. 2. Fall (2004)") == [Title("2. Fall", 2004)]
+    assert titles_in("- - Fall (2004)") == [Title("- Fall", 2004)]
+
+
+@pytest.mark.parametrize("line", ["**Saw (2004)", "**Saw (2004) - a **classic", "Saw** (2004)"])
+def test_bold_that_opens_or_closes_alone_is_no_part_of_the_title(line):
+    assert titles_in(line) == [Title("Saw", 2004)]
+
+
+def test_a_number_needs_a_space_and_at_most_three_digits():
+    assert titles_in("1.Saw (2004)") == [Title("1.Saw", 2004)]
+    assert titles_in("1984. Saw (2004)") == [Title("1984. Saw", 2004)]
+
+
+def test_the_first_year_with_a_title_before_it_counts():
+    assert titles_in("(2004) (2005)") == [Title("(2004)", 2005)]
+    assert titles_in("Saw (2004) (2005)") == [Title("Saw", 2004)]
+    assert titles_in("- (2004)") == []
+    assert titles_in("** (2004)") == []
+
+
+@pytest.mark.parametrize("line", ["Saw (04)", "Saw 2004", "Saw (1799)", "Saw (2100)", "Saw (20045)"])
+def test_a_year_has_brackets_and_four_digits_of_the_cinema_era(line):
+    assert titles_in(line) == []
+
+
+def test_lines_end_where_a_text_file_ends_them_and_nowhere_else():
+    text = "Saw (2004)\r\nIt (2017)\rUp (2009)\n\nA\u2028B (2001)\x0b\n"
+
+    items = parse(text).items
+
+    assert [item.name for item in items] == ["Saw", "It", "Up", "A\u2028B"]
+    assert lines_of(text, items) == [
+        "Saw (2004)\r\n",
+        "It (2017)\r",
+        "Up (2009)\n",
+        "A\u2028B (2001)\x0b\n",
+    ]
+
+
+def test_a_span_is_the_whole_line_with_its_decoration_and_line_break():
+    text = 'Here you go:\n\n  1. **"Saw"** (2004) - bloody\n\n- It (2017)'
+
+    assert lines_of(text, parse(text).items) == [
+        '  1. **"Saw"** (2004) - bloody\n',
+        "- It (2017)",
+    ]
+
+
+def test_a_solution_alone_counts_where_there_is_one():
+    text = "Up (2009)\n<solution>\nSaw (2004)\n</Solution>\nIt (2017)\n<solution>Elf (2003)"
+
+    assert titles_in(text) == [Title("Saw", 2004)]
+    assert titles_in("Up (2009)\n<SOLUTION>\nSaw (2004)\nIt (2017)") == [
+        Title("Saw", 2004),
+        Title("It", 2017),
+    ]
+
+
+def test_tags_on_an_items_line_are_no_part_of_it():
+    text = "<solution>Saw (2004)\nIt (2017)</solution>\n"
+
+    items = parse(text).items
+
+    assert lines_of(text, items) == ["Saw (2004)\n", "It (2017)"]
+    assert [item.name for item in items] == ["Saw", "It"]
+    assert parse(text).events == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("<reasoning>Saw (2004)</reasoning>It (2017)", ["It"]),
+        ("<think>\nSaw (2004)\n</think>\nIt (2017)", ["It"]),
+        ("<Thinking>\nSaw (2004)\n</THINKING>\nIt (2017)", ["It"]),
+        ("Up (2009)\n<reasoning>\nSaw (2004)\n</reasoning>\nIt (2017)", ["Up", "It"]),
+        ("<reasoning>\nSaw (2004)\nIt (2017)", []),
+        ("<reasoning>\nSaw (2004)\n<solution>\nIt (2017)\n</solution>", ["It"]),
+        ("<reasoning>\n<solution>\nSaw (2004)\n</solution>\n</reasoning>\nIt (2017)", ["It"]),
+        ("<think><reasoning>\nSaw (2004)\n</think>\nIt (2017)", ["It"]),
+        ("<solution>\n<think>\nSaw (2004)\n</think>\nIt (2017)\n</solution>", ["It"]),
+        ("Saw (2004) it is\n</think>\nIt (2017)", ["It"]),
+        ("a <solution> of\nSaw (2004)\n</think>\n<solution>\nIt (2017)", ["It"]),
+        ("Up (2009)\n</solution>\nIt (2017)", ["Up", "It"]),
+        ("<b>It</b> <3 (2017)", ["<b>It</b> <3"]),
+    ],
+)
+def test_reasoning_yields_no_items(text, names):
+    assert [item.name for item in parse(text).items] == names
+
+
+def test_reasoning_has_no_events():
+    text = "<think>\n1. Saw?\nhm\n</think>\n\nIt (2017)\n<think>\nand Up (20"
+
+    assert events_in(text, finished=False) == []
+
+
+def test_a_further_title_on_a_line_is_noted():
+    text = "Saw (2004) and It (2017), Up (2009)\nSaw II (2005) (2006)\nA (2001)\tB (2002)\n"
+
+    assert titles_in(text) == [Title("Saw", 2004), Title("Saw II", 2005), Title("A", 2001)]
+    assert events_in(text) == [
+        (EventKind.SECOND_TITLE, "Saw (2004) and It (2017), Up (2009)\n"),
+        (EventKind.SECOND_TITLE, "A (2001)\tB (2002)\n"),
+    ]
+
+
+def test_list_entries_without_a_year_are_told_from_other_text():
+    text = (
+        "Here are some films:\n1. Saw\n- It\n**Up**\n“Elf”\n\n"
+        "**Horror:**\n## Films\n---\n```\nThat is all.\n- (2004)\n"
+    )
+
+    assert titles_in(text) == []
+    assert events_in(text) == [
+        (EventKind.OTHER_TEXT, "Here are some films:\n"),
+        (EventKind.MISSING_YEAR, "1. Saw\n"),
+        (EventKind.MISSING_YEAR, "- It\n"),
+        (EventKind.MISSING_YEAR, "**Up**\n"),
+        (EventKind.MISSING_YEAR, "“Elf”\n"),
+        (EventKind.OTHER_TEXT, "**Horror:**\n"),
+        (EventKind.OTHER_TEXT, "## Films\n"),
+        (EventKind.OTHER_TEXT, "---\n"),
+        (EventKind.OTHER_TEXT, "```\n"),
+        (EventKind.OTHER_TEXT, "That is all.\n"),
+        (EventKind.OTHER_TEXT, "- (2004)\n"),
+    ]
+
+
+def test_a_duplicate_is_noted_and_keeps_its_place():
+    text = "The Matrix (1999)\nSaw (2004)\n2. Matrix, The (1999)\nSaw (2003)\n"
+
+    assert [item.name for item in parse(text).items] == ["The Matrix", "Saw", "Matrix, The", "Saw"]
+    assert events_in(text) == [(EventKind.DUPLICATE, "2. Matrix, The (1999)\n")]
+
+
+@pytest.mark.parametrize("last", ["It", "It (", "It (20", "It (2017", "3. **It", "It (2017-20"])
+def test_an_unfinished_last_line_without_its_year_is_truncated(last):
+    text = f"Saw (2004)\n{last}"
+
+    assert titles_in(text, finished=False) == [Title("Saw", 2004)]
+    assert events_in(text, finished=False) == [(EventKind.TRUNCATED, last)]
+
+
+def test_a_finished_text_is_truncated_only_in_the_middle_of_a_year():
+    assert events_in("Saw (2004)\nIt (20") == [(EventKind.TRUNCATED, "It (20")]
+    assert events_in("Saw (2004)\nBye") == [(EventKind.OTHER_TEXT, "Bye")]
+    assert events_in("It (20\n", finished=False) == [(EventKind.OTHER_TEXT, "It (20\n")]
+
+
+def test_an_unfinished_last_line_with_its_year_is_an_item():
+    assert titles_in("Saw (2004) - a fi", finished=False) == [Title("Saw", 2004)]
+    assert events_in("Saw (2004)", finished=False) == []
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "\r", "   ", "<solution></solution>", "<think>"])
+def test_nothing_is_made_of_nothing(text):
+    assert parse(text, finished=False).items == ()
+    assert parse(text, finished=False).events == ()
+
+
+@given(st.text(st.sampled_from('Sa1 .()2*_"-\r\n'), max_size=60), st.booleans())
+def test_spans_are_separate_lines_in_order(text, finished):
+    parsed = parse(text, finished=finished)
+
+    before = 0
+    for item in parsed.items:
+        assert before <= item.start < item.end
+        assert item.name in text[item.start : item.end]
+        before = item.end
+    assert all(text[event.start : event.end].strip() for event in parsed.events)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<reasoning>",
+        "<solution>",
+        "<think></thinking>",
+        "</solution>",
+        "<",
+        "(2004",
+        " (2004)",
+        "(2004-",
+        "** ",
+        "*_",
+        '"',
+        "1 ",
+        "\r",
+        " ",
+    ],
+)
+def test_hostile_texts_of_a_hundred_thousand_characters_are_read(hostile):
+    # In quadratic time each of these would take minutes.
+    text = hostile * (100_000 // len(hostile))
+
+    assert len(parse(text).items) <= 1
+    assert len(parse(f"(2004- {text}\n1 {text}-\n").items) <= 3
+
+
+def test_the_sections_of_a_text_without_tags_are_the_whole_of_it():
+    assert list_sections("a < b") == [(0, 5)]
+
+
+def test_the_parser_takes_no_options_yet():
+    assert TitleYearParser() == TitleYearParser()
+    with pytest.raises(ValidationError, match="separator"):
+        TitleYearParser(separator="-")

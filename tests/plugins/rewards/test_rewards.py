@@ -1,0 +1,453 @@
+"""The built-in rewards, asked about lists that the built-in parser and oracle have read."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from saferec_core.data.catalog import Catalog
+from saferec_core.data.records import Record
+from saferec_core.errors import ConfigError
+from saferec_core.plugins.component import build
+from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.metric import measure
+from saferec_core.plugins.contracts.parser import Title
+from saferec_core.plugins.contracts.reward import ActiveReward, score
+from saferec_plugins.oracles.table import TableOracle
+from saferec_plugins.parsers.title_year import TitleYearParser
+
+GORE = "Anti-gore / squeamish"
+
+RISKS = {
+    ("Saw", 2004): 0.9,
+    ("Hostel", 2005): 0.66,
+    ("Coraline", 2009): 0.65,
+    ("Toy Story", 1995): 0.0,
+    ("Finding Nemo", 2003): 0.0,
+}
+"""Of these five, two violate: a base rate of 0.4."""
+
+CATALOG = Catalog([*(Title(*title) for title in RISKS), Title("Obscure Film", 1980), Title("Mother", 2009)])
+"""The oracle knows nothing of the last two."""
+
+
+@pytest.fixture
+def judge(tmp_path):
+    rows = [{"title": name, "year": year, "risk": {GORE: risk}} for (name, year), risk in RISKS.items()]
+    path = tmp_path / "oracle.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return Judge(CATALOG, TableOracle(path=path))
+
+
+def lists_of(judge, *completions, ranks=4, **record):
+    """Parse *completions*, all to one prompt; a record of a user who cannot stand gore."""
+    asked = Record(prompt=[], **{"constraints": (GORE,), **record})
+    parsed = [TitleYearParser()(text) for text in completions]
+    return JudgedLists(parsed, [asked] * len(parsed), judge, ranks)
+
+
+def reward(plugins, name, lists, **options):
+    """Build the reward by the name under which it is installed, and call it as a run does."""
+    function = build(plugins.find(plugins.rewards, name), options)
+    values = score([ActiveReward(name, function, 1.0)], lists)
+    return values.rank[0] if function.scope == "rank" else values.list[0]
+
+
+def truth(*titles):
+    return tuple(Title(*title) for title in titles)
+
+
+# --- relevance ---------------------------------------------------------------------------------
+
+
+def test_exp_inf_relevance_is_one_at_each_hit_and_zero_elsewhere(plugins, judge):
+    lists = lists_of(
+        judge,
+        "1. Toy Story (1995)\n2. Saw (2004)\n3. Finding Nemo (2003)",
+        groundtruth=truth(("Toy Story", 1995), ("Finding Nemo", 2003)),
+    )
+
+    assert reward(plugins, "relevance", lists).tolist() == [[1, 0, 1, 0]]
+
+
+def test_log_decay_relevance_credits_a_rank_with_the_gain_still_to_come(plugins, judge):
+    lists = lists_of(
+        judge,
+        "Toy Story (1995)\nSaw (2004)\nFinding Nemo (2003)",
+        groundtruth=truth(("Toy Story", 1995), ("Finding Nemo", 2003)),
+    )
+
+    # Hits at ranks 1 and 3 with discounts 1 and 1 / log2(4) = 0.5.
+    values = reward(plugins, "relevance", lists, variant="log_decay")
+    assert values.tolist() == [[pytest.approx(v) for v in (1.5, 0.5, 0.5, 0.0)]]
+
+
+def test_relevance_of_a_rank_that_was_not_written_is_a_miss_and_not_missing(plugins, judge):
+    lists = lists_of(judge, "", groundtruth=truth(("Saw", 2004)))
+
+    assert reward(plugins, "relevance", lists).tolist() == [[0, 0, 0, 0]]
+
+
+def test_each_title_of_the_ground_truth_is_matched_once(plugins, judge):
+    lists = lists_of(judge, "Saw (2004)\nSaw (2004)\nsaw! (2005)", groundtruth=truth(("Saw", 2004)))
+
+    assert reward(plugins, "relevance", lists).tolist() == [[1, 0, 0, 0]]
+
+
+def test_a_title_matches_the_ground_truth_of_the_nearest_year_first():
+    judge = Judge(Catalog([Title("It", 1990), Title("It", 1991), Title("It", 1992)]))
+    lists = lists_of(
+        judge,
+        "It (1992)\nIt (1990)\nIt (1991)",
+        groundtruth=truth(("It", 1990), ("It", 1992)),
+        constraints=(),
+    )
+
+    # Taken by nearest year, 1992 and 1990 leave nothing to 1991.
+    assert lists.hits.tolist() == [[True, True, False, False]]
+
+
+def test_a_title_matches_another_spelling_of_the_ground_truth_and_a_year_within_the_tolerance(judge):
+    lists = lists_of(
+        judge,
+        "FINDING NEMO (2004)\nToy-Story (1997)\nSaw (2007)",
+        groundtruth=truth(("Finding Nemo", 2003), ("Toy Story", 1995), ("Saw", 2004)),
+    )
+
+    assert lists.hits.tolist() == [[True, True, False, False]]
+
+
+@pytest.mark.parametrize("seen", ["Saw", "SAW", Title("Saw", 2003)])
+def test_a_title_that_was_seen_is_a_miss(judge, seen):
+    lists = lists_of(judge, "Saw (2004)", groundtruth=truth(("Saw", 2004)), seen_titles=(seen,))
+
+    assert not lists.hits.any()
+
+
+def test_having_seen_another_film_of_that_name_does_not_spoil_a_hit(judge):
+    lists = lists_of(judge, "Saw (2004)", groundtruth=truth(("Saw", 2004)), seen_titles=(Title("Saw", 1980),))
+
+    assert lists.hits.tolist() == [[True, False, False, False]]
+
+
+def test_a_title_outside_the_catalog_is_a_miss_even_if_the_ground_truth_has_it(judge):
+    lists = lists_of(judge, "Imaginary Film (1999)", groundtruth=truth(("Imaginary Film", 1999)))
+
+    assert not lists.hits.any()
+
+
+def test_titles_beyond_k_are_neither_hits_nor_violations(judge):
+    lists = lists_of(judge, "Toy Story (1995)\nSaw (2004)", groundtruth=truth(("Saw", 2004)), ranks=1)
+
+    assert (lists.hits.tolist(), lists.violations.tolist()) == ([[False]], [[False]])
+
+
+# --- safety ------------------------------------------------------------------------------------
+
+
+def test_safety_is_minus_the_penalty_exactly_where_the_risk_reaches_the_threshold(plugins, judge):
+    lists = lists_of(judge, "Saw (2004)\nToy Story (1995)\nHostel (2005)\nCoraline (2009)")
+
+    assert reward(plugins, "safety", lists).tolist() == [[-1, 0, -1, 0]]
+    assert reward(plugins, "safety", lists, penalty=2.5).tolist() == [[-2.5, 0, -2.5, 0]]
+
+
+def test_the_example_of_the_document_penalizes_rank_three_alone(plugins, judge):
+    lists = lists_of(
+        judge,
+        "Toy Story (1995)\nFinding Nemo (2003)\nSaw (2004)",
+        groundtruth=truth(("Toy Story", 1995)),
+        ranks=3,
+    )
+
+    total = reward(plugins, "relevance", lists) + reward(plugins, "safety", lists)
+    assert total.tolist() == [[1, 0, -1]]
+
+
+def test_the_discount_of_safety_follows_the_variant(plugins, judge):
+    lists = lists_of(judge, "Saw (2004)\nSaw (2004)\nSaw (2004)")
+
+    assert reward(plugins, "safety", lists, variant="exp_inf")[0, :3].tolist() == [-1, -1, -1]
+    decayed = reward(plugins, "safety", lists, variant="log_decay")[0, :3].tolist()
+    assert decayed == pytest.approx([-1, -1 / math.log2(3), -0.5])
+
+
+def test_a_run_hands_its_variant_to_the_safety_reward_unless_that_has_its_own(plugins):
+    entry = plugins.find(plugins.rewards, "safety")
+
+    assert build(entry, {}, {"variant": "log_decay"}).variant == "log_decay"
+    assert build(entry, {"variant": "exp_inf"}, {"variant": "log_decay"}).variant == "exp_inf"
+
+
+@pytest.mark.parametrize(
+    ("unknown", "worth"), [("prior", -0.4), ("safe", 0.0), ("unsafe", -1.0), ("missing", None)]
+)
+def test_a_catalog_title_that_the_oracle_does_not_know_is_worth_what_the_run_says(
+    plugins, judge, unknown, worth
+):
+    lists = lists_of(judge, "Obscure Film (1980)")
+
+    value = reward(plugins, "safety", lists, unknown=unknown)[0, 0].item()
+    assert math.isnan(value) if worth is None else value == pytest.approx(worth)
+
+
+def test_by_default_an_unknown_title_costs_what_a_known_one_costs_on_average(plugins, judge):
+    known = "\n".join(f"{name} ({year})" for name, year in RISKS)
+    lists = lists_of(judge, known, "Obscure Film (1980)", ranks=5)
+
+    values = reward(plugins, "safety", lists)
+    assert values[1, 0].item() == pytest.approx(values[0].mean().item())
+
+
+def test_without_a_constraint_nothing_is_penalized_but_what_may_not_be_recommended(plugins, judge):
+    lists = lists_of(judge, "Saw (2004)\nObscure Film (1980)\nImaginary Film (1999)", constraints=())
+
+    values = reward(plugins, "safety", lists)[0]
+    assert values[[0, 2]].tolist() == [0, -1]
+    assert values[1].item() == 0
+
+
+def test_a_title_outside_the_catalog_counts_as_a_violation_unless_that_is_ignored(plugins, judge):
+    lists = lists_of(judge, "Imaginary Film (1999)")
+
+    assert reward(plugins, "safety", lists, unknown="safe")[0, 0] == -1
+    ignoring = reward(plugins, "safety", lists, unknown="safe", out_of_catalog="ignore")
+    assert ignoring[0, 0] == 0
+
+
+def test_safety_of_a_rank_that_was_not_written_is_missing_and_zero_only_on_request(plugins, judge):
+    lists = lists_of(judge, "Saw (2004)", "")
+
+    missing = reward(plugins, "safety", lists)
+    assert missing.isnan().tolist() == [[False, True, True, True], [True] * 4]
+    assert reward(plugins, "safety", lists, absent="zero").tolist() == [[-1, 0, 0, 0], [0, 0, 0, 0]]
+
+
+def test_saying_nothing_has_no_better_mean_safety_than_a_safe_list(plugins, judge):
+    lists = lists_of(judge, "Toy Story (1995)\nFinding Nemo (2003)", "")
+
+    safe, silent = reward(plugins, "safety", lists).nanmean(1)
+    assert safe == 0
+    assert silent.isnan()
+
+
+def test_the_safety_reward_without_an_oracle_says_what_to_name():
+    lists = lists_of(Judge(CATALOG), "Saw (2004)")
+
+    with pytest.raises(ConfigError, match="--oracle-path"):
+        _ = lists.violations
+
+
+# --- count -------------------------------------------------------------------------------------
+
+
+def films(number, *, repeat=0):
+    return "\n".join([f"Film {n} ({1990 + n})" for n in range(number)] + ["Film 0 (1990)"] * repeat)
+
+
+def test_count_is_one_on_target_and_minus_the_relative_miss_off_it(plugins, judge):
+    lists = lists_of(judge, films(4), films(3), films(6), films(0), films(12), ranks=4)
+
+    assert reward(plugins, "count", lists, target=4).tolist() == [1.0, -0.25, -0.5, -1.0, -2.0]
+
+
+def test_count_sees_titles_beyond_k_so_that_a_long_list_is_no_full_one(plugins, judge):
+    lists = lists_of(judge, films(8), ranks=4)
+
+    assert reward(plugins, "count", lists, target=4).tolist() == [-1.0]
+
+
+def test_count_takes_a_repeated_title_for_a_missing_one_only_when_it_counts_distinct_ones(plugins, judge):
+    lists = lists_of(judge, films(3, repeat=1))
+
+    assert reward(plugins, "count", lists, target=4).tolist() == [1.0]
+    assert reward(plugins, "count", lists, target=4, distinct=True).tolist() == [-0.25]
+    # three different titles and a repeat are no list of three titles either
+    assert reward(plugins, "count", lists, target=3, distinct=True).tolist() == pytest.approx([-1 / 3])
+
+
+def test_a_second_title_on_a_line_does_not_help_to_reach_the_target(plugins, judge):
+    lists = lists_of(judge, "Saw (2004), Hostel (2005)")
+
+    assert reward(plugins, "count", lists, target=2).tolist() == [-0.5]
+
+
+def test_reasoning_about_films_does_not_help_to_reach_the_target(plugins, judge):
+    lists = lists_of(judge, f"<think>\n{films(5)}\n</think>\nSaw (2004)")
+
+    assert reward(plugins, "count", lists, target=1).tolist() == [1.0]
+
+
+@pytest.mark.parametrize("target", [0, -3, 2.5, "ten"])
+def test_a_target_that_is_no_number_of_titles_is_refused_by_its_path(plugins, target):
+    with pytest.raises(ConfigError, match=r"count\.target"):
+        build(plugins.find(plugins.rewards, "count"), {"target": target})
+
+
+@pytest.mark.parametrize("penalty", [0, -1, "much"])
+def test_a_penalty_that_would_reward_or_ignore_violations_is_refused(plugins, penalty):
+    with pytest.raises(ConfigError, match=r"safety\.penalty"):
+        build(plugins.find(plugins.rewards, "safety"), {"penalty": penalty})
+
+
+def test_a_misspelt_option_is_told_with_its_near_miss(plugins):
+    with pytest.raises(ConfigError, match=r"no option 'penalti'\. Did you mean 'penalty'"):
+        build(plugins.find(plugins.rewards, "safety"), {"penalti": 2})
+
+
+# --- what the research code computed -----------------------------------------------------------
+
+
+class ExactCatalog(Catalog):
+    """The research code's idea of a catalog: the very string and the very year."""
+
+    def find(self, name, year):
+        title = Title(name, year)
+        return self.titles.index(title) if title in self.titles else None
+
+
+@pytest.fixture(scope="module")
+def recorded_judge(recorded, tmp_path_factory):
+    """The catalog of the records as `Catalog`, and their oracle as a table."""
+    return _recorded_judge(recorded, tmp_path_factory, Catalog)
+
+
+@pytest.fixture(scope="module")
+def exact_judge(recorded, tmp_path_factory):
+    return _recorded_judge(recorded, tmp_path_factory, ExactCatalog)
+
+
+def _recorded_judge(recorded, tmp_path_factory, kind):
+    fixture = recorded["fixture"]
+    mapped = {identifier for _, _, identifier in fixture["mapping_oracle_normalised"]}
+    judged = mapped & fixture["traits"].keys()
+    path = tmp_path_factory.mktemp("recorded") / "oracle.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for n, (name, year) in enumerate(fixture["catalog"]):
+            identifier = str(9_000_000 + n)
+            if identifier in judged:
+                row = {"title": name, "year": year, "risk": fixture["traits"][identifier]}
+                file.write(json.dumps(row) + "\n")
+    titles = [Title(*title) for title in fixture["catalog"]]
+    return Judge(kind(titles), TableOracle(path=path))
+
+
+def recorded_lists(sample, judge):
+    asked = Record(
+        prompt=[],
+        groundtruth=tuple(Title(name, int(year)) for name, year in sample["groundtruth"]),
+        seen_titles=tuple(sample["seen_titles"]),
+        constraints=tuple(trait for trait, active in sample["constraints"].items() if active),
+    )
+    parsed = TitleYearParser()(sample["text"])
+    return JudgedLists([parsed], [asked], judge, len(sample["exp_inf"]))
+
+
+def test_the_discount_by_rank_is_the_recorded_one(plugins, recorded, judge):
+    for ranks, discount in recorded["discounts"].items():
+        lists = lists_of(judge, "\n".join(["Saw (2004)"] * int(ranks)), ranks=int(ranks))
+
+        values = reward(plugins, "safety", lists, variant="log_decay")
+        assert (-values[0]).tolist() == pytest.approx(discount, abs=1e-6)
+
+
+def test_the_count_reward_times_its_weight_is_the_recorded_one(plugins, recorded, judge):
+    assert recorded["count"]
+    for sample in recorded["count"]:
+        lists = lists_of(judge, films(sample["n"]))
+
+        value = reward(plugins, "count", lists, target=sample["target"]).item()
+        assert value * sample["lam"] == pytest.approx(sample["reward"]), sample
+
+
+def test_count_of_the_recorded_completions_is_the_recorded_one(plugins, recorded, recorded_judge):
+    for sample in recorded["rewards_and_metrics"]:
+        lists = recorded_lists(sample, recorded_judge)
+
+        value = reward(plugins, "count", lists, target=10).item()
+        assert value == pytest.approx(sample["count(target=10,lambda=1)"])
+        value = 0.5 * reward(plugins, "count", lists, target=20).item()
+        assert value == pytest.approx(sample["count(target=20,lambda=0.5)"])
+
+
+@pytest.mark.parametrize("variant", ["exp_inf", "log_decay"])
+def test_relevance_is_the_recorded_one_where_the_catalog_is_asked_for_the_exact_string(
+    plugins, recorded, exact_judge, variant
+):
+    for sample in recorded["rewards_and_metrics"]:
+        values = reward(plugins, "relevance", recorded_lists(sample, exact_judge), variant=variant)
+
+        assert values[0].tolist() == pytest.approx(sample[variant], abs=1e-6), sample["text"]
+
+
+def test_relevance_differs_from_the_recorded_one_only_by_titles_that_the_exact_string_misses(
+    plugins, recorded, recorded_judge
+):
+    first_differences = set()
+    for sample in recorded["rewards_and_metrics"]:
+        lists = recorded_lists(sample, recorded_judge)
+        ours, theirs = reward(plugins, "relevance", lists)[0], torch.tensor(sample["exp_inf"])
+        if differing := (ours != theirs).nonzero().flatten().tolist():
+            assert ours[differing[0]] == 1
+            first_differences.add(lists.lists[0].items[differing[0]].title)
+
+    assert first_differences == {
+        ("Do Revenge", 2020),  # of 2022
+        ("A STAR IS BORN", 1937),
+        ("Five Elements Ninjas", 1983),  # of 1982
+        ("Hercules", 1957),  # of 1958
+        ("NIGHT HUNTER", 2018),
+        ("True Colors", 1990),  # of 1991, which stands further down and finds it matched
+        ("The Shining", 1981),  # of 1980, likewise
+        ("Breaking Bad", 2006),  # of 2008
+    }
+
+
+def test_recall_is_the_recorded_one_where_nothing_was_removed_before_ranking(recorded, exact_judge):
+    compared = 0
+    for sample in recorded["rewards_and_metrics"]:
+        lists = recorded_lists(sample, exact_judge)
+        found = exact_judge.catalog.find
+        removed = any(
+            found(*item.title) is None or item.name in sample["seen_titles"] for item in lists.lists[0].items
+        )
+        if removed:  # the research code closed the ranks that it had emptied; here they stay misses
+            continue
+        compared += 1
+        at = [k for k in (5, 10, 20) if k <= lists.num_ranks]
+        measured = measure(lists, at)
+        for k in at:
+            assert measured[f"recall@{k}"].item() == pytest.approx(sample["metrics"][f"recall@{k}"])
+    assert compared >= 10
+
+
+@pytest.mark.parametrize("variant", ["exp_inf", "log_decay"])
+def test_safety_as_the_research_code_had_it_is_the_recorded_one(plugins, recorded, recorded_judge, variant):
+    """Log discount in both variants, absent ranks and unknown titles 0.
+
+    Its oracle took another film's entry where the title alone agreed; ours does not know these.
+    """
+    by_title_alone = set()
+    for sample in recorded["rewards_and_metrics"]:
+        lists = recorded_lists(sample, recorded_judge)
+        values = sample["lambda_safe"] * reward(
+            plugins,
+            "safety",
+            lists,
+            variant="log_decay",
+            penalty=sample["penalty_safe"],
+            absent="zero",
+            unknown="safe",
+            out_of_catalog="ignore",
+        )
+        theirs = torch.tensor(sample[f"safety_{variant}[oracle_mapping]"])
+        for rank in (~torch.isclose(values[0], theirs, atol=1e-6)).nonzero().flatten().tolist():
+            assert values[0, rank] == 0
+            by_title_alone.add(lists.lists[0].items[rank].title)
+
+    assert by_title_alone == {
+        ("Encounter", 2024),  # 2021 in the table
+        ("Breaking Away", 1976),  # 1979
+        ("A Funny Thing Happened on the Way to the Forum", 1969),  # 1966
+    }
