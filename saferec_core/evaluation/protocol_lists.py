@@ -15,10 +15,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from saferec_core.data.records import Record
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.evaluation.protocol import Protocol
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.parser import EventKind, ParsedItem, ParsedList, Title
+from saferec_core.plugins.contracts.parser import EventKind, ParsedItem, ParsedList
 
 __all__ = ["ProtocolLists", "under_protocol"]
 

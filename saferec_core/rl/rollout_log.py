@@ -13,9 +13,8 @@ from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Oracle, 
 
 if TYPE_CHECKING:  # a report reads TOKENS_KEPT and needs no torch
     from saferec_core.plugins.contracts.judged_lists import JudgedLists
-    from saferec_core.plugins.contracts.reward import ActiveReward
-    from saferec_core.rl.rollouts import Rollouts
-    from saferec_core.training.trl.grpo_trainer import ScoredBatch
+    from saferec_core.rl.rewards import ActiveReward
+    from saferec_core.rl.rollouts import Rollouts, ScoredBatch
 
 __all__ = ["TOKENS_KEPT", "rollout_rows"]
 

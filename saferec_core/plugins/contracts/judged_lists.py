@@ -26,7 +26,7 @@ from saferec_core.errors import ConfigError, PluginError, SaferecError
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
 from saferec_core.plugins.contracts.parser import EventKind, ParsedList
 
-__all__ = ["Judge", "JudgedLists", "popularity_percentiles"]
+__all__ = ["Judge", "JudgedLists"]
 
 _REMEMBERED = 1 << 16
 """How many titles are remembered before all are forgotten."""
@@ -123,27 +123,6 @@ class Judge:
             violating = sum(bool(verdict.violated) for verdict in known)
             self._base_rates[constraints] = violating / len(known) if known else 0.0
         return self._base_rates[constraints]
-
-
-def popularity_percentiles(catalog: Catalog, records: Iterable[Record]) -> Float[Tensor, " C"] | None:
-    """Place every catalog title among the others by how many *records* have it as ground truth.
-
-    A title's percentile is the share of the catalog that is less popular, plus half of what is as
-    popular, itself included. So 0.5 is what titles drawn evenly from the catalog average.
-
-    Returns:
-        C percentiles in 0..1, or None if no ground truth is in the catalog: nothing is known then.
-    """
-    counts = np.zeros(len(catalog), np.int64)
-    for record in records:
-        places = {catalog.find(name, year) for name, year in record.groundtruth}
-        counts[[place for place in places if place is not None]] += 1
-    if not counts.any():
-        return None
-    ordered = np.sort(counts)
-    less = np.searchsorted(ordered, counts, "left")
-    at_most = np.searchsorted(ordered, counts, "right")
-    return torch.from_numpy((less + at_most) / (2 * len(counts)))
 
 
 @dataclass(frozen=True)

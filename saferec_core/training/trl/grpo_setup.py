@@ -11,9 +11,9 @@ from trl import GRPOConfig
 
 from saferec_core.config.schema import TrainConfig
 from saferec_core.plugins.contracts.normalizer import Normalizer
-from saferec_core.rl.rollouts import RolloutScorer
+from saferec_core.rl.rollouts import RolloutScorer, ScoredBatch
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
-from saferec_core.training.trl.grpo_trainer import RankGRPOTrainer, ScoredBatch
+from saferec_core.training.trl.grpo_trainer import RankGRPOTrainer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -4,10 +4,11 @@ import pytest
 
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
+from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, PluginError, SaferecError
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.oracle import Verdict
-from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList, Title
+from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList
 
 CATALOG = Catalog([Title("Saw", 2004), Title("Up", 2009), Title("Coco", 2017), Title("Heat", 1995)])
 
