@@ -81,8 +81,8 @@ class MetricComparison:
             verdict = f": {self.verdict}" if self.verdict else ""
             return f"{self.name} {self.direction} by {text} {bounds}{verdict}"
         if math.isnan(found.detectable):
-            (size,) = written(self.facts, found.mean, change=True)
-            how = "is the same" if found.mean == 0 else f"differs by {size}"
+            (change,) = written(self.facts, found.mean, change=True)
+            how = "is the same" if found.mean == 0 else f"differs by {change}"
             return f"{self.name} {how} for every one of {found.users:,} users"
         (detectable,) = written(self.facts, found.detectable)
         nothing = f"no difference in {self.name} can be claimed"
