@@ -119,7 +119,8 @@ class ModelConfig(Section):
     lora_alpha: float = Field(default=32, gt=0)
     """Scaling factor of the adapters; their effective scale is alpha / r."""
     lora_dropout: float = Field(default=0.05, ge=0, lt=1)
-    """Dropout in front of the adapters, in 0..1."""
+    """Dropout in front of the adapters during Safe SFT, in 0..1. Safe-Rank-GRPO turns it off: it would
+    make the importance ratio noise."""
     lora_target_modules: list[str] = Field(default=["all-linear"], min_length=1)
     """Names of the modules that get adapters; all-linear for every linear layer but the head."""
 
@@ -362,7 +363,8 @@ class TrainConfig(RunConfig):
     steps_per_generation: int | None = Field(default=None, ge=1)
     """Forward passes that share one generation batch; None: those of one optimizer step."""
     rank_weighting: Literal["ranks", "tokens"] = "ranks"
-    """What counts alike in the loss of a completion: every rank (the paper) or every token."""
+    """What counts alike in the loss: every rank of a completion (the Rank-GRPO paper), or every token of
+    the generation batch (the Safe-Rank-GRPO paper's reference implementation)."""
     rollout_steps: int = Field(default=10, ge=1)
     """Optimizer steps between two generation batches that are kept in rollouts.jsonl."""
     select: str | None = None
