@@ -39,7 +39,8 @@ def resolved(main, monkeypatch):
         handed_on = []
         for name in ("sft", "train"):
             monkeypatch.setattr(
-                f"saferec_core.{name}.run_{name}", lambda config, *_: handed_on.append(config)
+                f"saferec_core.training.{dict(sft='sft', train='rank_grpo')[name]}.run_{name}",
+                lambda config, *_: handed_on.append(config),
             )
         outcome = main(command, *arguments)
         assert (outcome.status, outcome.err) == (0, "")
