@@ -182,7 +182,10 @@ class JudgedLists:
     def truth_sizes(self) -> Float[Tensor, " N"]:
         """How many titles the ground truth of each list holds; those of one catalog entry are one."""
         met = self.judge._met
-        sizes = [float(_repeats(met[title] for title in record.groundtruth).count(False)) for record in self.records]
+        sizes = [
+            float(_repeats(met[title] for title in record.groundtruth).count(False))
+            for record in self.records
+        ]
         return torch.tensor(sizes, dtype=torch.float64)
 
     @cached_property

@@ -145,7 +145,7 @@ def test_a_title_under_another_year_within_the_tolerance_is_a_duplicate():
         [TitleYearParser()("A (2000)\nA (2001)")], [Record(prompt=[])], Judge(Catalog(FILMS)), 5
     )
 
-    assert measure(lists, [5], WITHOUT_ORACLE)["duplicates"].item() == 1
+    assert measure(lists, [5], METRICS)["duplicates"].item() == 1
 
 
 def test_nothing_is_removed_before_ranking():
