@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from saferec_core.config.schema import ComponentChoice
+from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.catalog import Catalog, read_catalog
 from saferec_core.errors import ConfigError, DataError, PluginError, SaferecError, came_instead, near_misses
 from saferec_core.plugins.component import options_of

@@ -10,7 +10,8 @@ from saferec_core.analysis.checkpoint_rule import Choice, Rule, choose, read_rul
 from saferec_core.analysis.estimates import Interval
 from saferec_core.analysis.number_format import interval
 from saferec_core.analysis.results import MetricFacts, Results
-from saferec_core.config.schema import EvaluationConfig, SftConfig, TrainConfig
+from saferec_core.config.schema import SftConfig, TrainConfig
+from saferec_core.config.sections import EvaluationConfig
 from saferec_core.errors import ConfigError
 from saferec_core.evaluation.held_out import INTERVAL, evaluator_of, run_protocol, staged, used_records
 from saferec_core.evaluation.measure import facts_of

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saferec_core.analysis.checkpoint_rule import Rule
-from saferec_core.config.schema import ComponentChoice, LoggingConfig, RunConfig, TrainConfig
+from saferec_core.config.schema import RunConfig, TrainConfig
+from saferec_core.config.sections import ComponentChoice, LoggingConfig
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError, SaferecError
 from saferec_core.evaluation.evaluator import Evaluation
