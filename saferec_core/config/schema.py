@@ -1,16 +1,21 @@
 """What a run can be told: sections of frozen, checked settings.
 
-The defaults are those of the Safe-Rank-GRPO document. Every setting is a key of the YAML file, a
-flag of the command line (``--learning-rate``, written with ``-`` or ``_``) and a target of
-``--set KEY=VALUE``. A setting's name is unique across the sections of a configuration.
+The defaults are those of the Safe-Rank-GRPO paper's reference implementation, except where those train
+next to nothing: LoRA adapters have learning rates of their own (``saferec_core.config.presets``).
+Every setting is a key of the YAML file, a flag of the command line (``--learning-rate``, written with
+``-`` or ``_``) and a target of ``--set KEY=VALUE``. A setting's name is unique across the sections of
+a configuration.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from saferec_core.config.presets import LORA_DEFAULTS, Stage
 
 __all__ = [
     "ComponentChoice",
@@ -107,7 +112,7 @@ class ModelConfig(Section):
     model: str | None = None
     """Hub id, folder, or GGUF file of the pretrained model."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Type of the weights; auto takes that of the checkpoint."""
+    """Type of the weights; auto: float32 where they are trained, that of the checkpoint elsewhere."""
     attn_implementation: str = "sdpa"
     """Attention kernel, such as sdpa, eager or flash_attention_2 (GPU)."""
     trust_remote_code: bool = False
@@ -119,7 +124,7 @@ class ModelConfig(Section):
     lora_alpha: float = Field(default=32, gt=0)
     """Scaling factor of the adapters; their effective scale is alpha / r."""
     lora_dropout: float = Field(default=0.05, ge=0, lt=1)
-    """Dropout in front of the adapters, in 0..1."""
+    """Dropout in front of the adapters during Safe SFT, in 0..1; Safe-Rank-GRPO trains without dropout."""
     lora_target_modules: list[str] = Field(default=["all-linear"], min_length=1)
     """Names of the modules that get adapters; all-linear for every linear layer but the head."""
 
@@ -149,7 +154,7 @@ class OptimizationConfig(Section):
     """How the weights are moved."""
 
     learning_rate: float = Field(default=1e-6, gt=0)
-    """Step size at its peak."""
+    """Step size at its peak; with LoRA the default is 1e-5."""
     lr_scheduler_type: str = "linear"
     """Shape of the learning rate over the run, as named by transformers."""
     warmup_ratio: float = Field(default=0.0, ge=0, lt=1)
@@ -162,12 +167,13 @@ class OptimizationConfig(Section):
     """Sequences per forward pass and process."""
     gradient_accumulation_steps: int = Field(default=24, ge=1)
     """Forward passes per optimizer step."""
-    optim: str = "paged_adamw_8bit"
-    """Optimizer, as named by transformers; those with 8bit or paged need saferec[quant]."""
+    optim: str = "auto"
+    """Optimizer, as named by transformers; auto: paged_adamw_8bit where there is a GPU and bitsandbytes
+    (saferec[quant]), else adamw_torch."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients are scaled down to this norm."""
     bf16: bool = False
-    """Compute in bfloat16 where that is safe, with weights in their own type."""
+    """Compute in bfloat16 where that is safe (autocast); the trained weights stay in their own type."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass, to save memory."""
 
@@ -183,7 +189,7 @@ class SftOptimization(OptimizationConfig):
     """How Safe SFT moves the weights."""
 
     learning_rate: float = Field(default=5e-5, gt=0)
-    """Step size at its peak."""
+    """Step size at its peak; with LoRA the default is 2e-4."""
     warmup_ratio: float = Field(default=0.05, ge=0, lt=1)
     """Share of the run over which the learning rate rises to its peak."""
     num_train_epochs: float = Field(default=10, gt=0)
@@ -300,6 +306,9 @@ class RunConfig(Section):
     """Folder that gets a new run folder."""
     run_name: str | None = None
     """Name of the run folder; made from date, command and settings if not given."""
+    preset: Literal["safe-rank-grpo"] | None = None
+    """Settings to start from instead of the defaults; safe-rank-grpo: the recommended run of the
+    Safe-Rank-GRPO paper's reference implementation. A file and flags change what they name."""
 
     @model_validator(mode="after")
     def _eval_at_fits(self) -> RunConfig:
@@ -308,6 +317,28 @@ class RunConfig(Section):
                 f"evaluation.eval_at must lie in 1..num_ranks = {self.num_ranks}, but holds {too_deep}"
             )
         return self
+
+
+def _with_lora_defaults(settings: Any, stage: Stage, *, use_lora: bool) -> Any:
+    """Complete ``optimization`` with what is the default where adapters are trained."""
+    if not use_lora or not isinstance(settings, Mapping):
+        return settings
+    optimization = settings.get("optimization", {})
+    if not isinstance(optimization, Mapping):
+        return settings
+    return {**settings, "optimization": {**LORA_DEFAULTS[stage], **optimization}}
+
+
+def _uses_lora(settings: Any) -> bool:
+    """Tell whether unchecked settings of a run train adapters."""
+    model = settings.get("model") if isinstance(settings, Mapping) else None
+    if isinstance(model, ModelConfig):
+        return model.use_lora
+    return isinstance(model, Mapping) and str(model.get("use_lora", "")).lower() in _TRUE
+
+
+_TRUE = {"true", "1", "yes", "on", "y", "t"}
+"""What pydantic reads as true."""
 
 
 class SftConfig(RunConfig):
@@ -327,6 +358,11 @@ class SftConfig(RunConfig):
     select: str | None = None
     """Rule that chooses the checkpoint to keep, by the validation records, such as "recall@10 subject to
     sensitivity_ratio@10<=0.02"; None: the highest Recall@10, else Recall at the largest K evaluated."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_by_regime(cls, settings: Any) -> Any:
+        return _with_lora_defaults(settings, "sft", use_lora=_uses_lora(settings))
 
 
 class TrainConfig(RunConfig):
@@ -368,6 +404,18 @@ class TrainConfig(RunConfig):
     select: str | None = None
     """Rule that chooses the checkpoint to keep, by the validation records, such as "recall@10 subject to
     sensitivity_ratio@10<=0.02"; None: the last state of the training."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_by_regime(cls, settings: Any) -> Any:
+        use_lora = _uses_lora(settings)
+        settings = _with_lora_defaults(settings, "train", use_lora=use_lora)
+        if isinstance(settings, Mapping) and isinstance(
+            settings.get("sft"), Mapping
+        ):  # trains the same model
+            sft = _with_lora_defaults(settings["sft"], "sft", use_lora=use_lora)
+            settings = {**settings, "sft": sft}
+        return settings
 
     @model_validator(mode="after")
     def _something_is_rewarded(self) -> TrainConfig:

@@ -12,6 +12,7 @@ from trl import GRPOConfig
 from saferec_core.config.schema import TrainConfig
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.rl.rollouts import RolloutScorer, ScoredBatch
+from saferec_core.training.precision import for_training
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
 from saferec_core.training.trl.grpo_trainer import RankGRPOTrainer
 
@@ -40,7 +41,7 @@ def rank_grpo_trainer(
         arguments = GRPOConfig(
             **common_arguments(config, config.optimization, output_dir),
             model_init_kwargs={
-                "dtype": config.model.dtype,
+                "dtype": for_training(config.model).dtype,
                 "attn_implementation": config.model.attn_implementation,
                 "trust_remote_code": config.model.trust_remote_code,
             },
@@ -59,6 +60,7 @@ def rank_grpo_trainer(
             use_bias_correction_kl=False,
             mask_truncated_completions=False,
             remove_unused_columns=False,
+            disable_dropout=True,  # the old policy is the one that sampled, and it sampled without
             use_vllm=rollout.use_vllm,
             vllm_mode=rollout.vllm_mode,
             vllm_gpu_memory_utilization=rollout.vllm_gpu_memory_utilization,
