@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from saferec_core.config.presets import LORA_DEFAULTS, Stage
-from saferec_core.config.schema import ModelConfig, OptimizationConfig, SftConfig, TrainConfig
+from saferec_core.config.schema import SftConfig, TrainConfig
+from saferec_core.config.sections import ModelConfig, OptimizationConfig
 from saferec_core.errors import ConfigError
 
 __all__ = [

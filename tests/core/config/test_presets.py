@@ -4,7 +4,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from saferec_core.config.presets import PRESETS, default_origin, preset_settings
-from saferec_core.config.schema import ModelConfig, SftConfig, TrainConfig
+from saferec_core.config.schema import SftConfig, TrainConfig
+from saferec_core.config.sections import ModelConfig
 from saferec_core.errors import UnknownNameError
 
 LORA = {"model": {"use_lora": True}}

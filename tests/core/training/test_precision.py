@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from saferec_core.config.schema import ModelConfig, OptimizationConfig, SftConfig, TrainConfig
+from saferec_core.config.schema import SftConfig, TrainConfig
+from saferec_core.config.sections import ModelConfig, OptimizationConfig
 from saferec_core.errors import ConfigError
 from saferec_core.training.precision import (
     Moved,
