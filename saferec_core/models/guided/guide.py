@@ -159,7 +159,7 @@ class _Encoder:
             for ids, plain in zip(whole, alone, strict=True)
         ]
         decode = self._tokenizer.batch_decode
-        settings = {"skip_special_tokens": False, "clean_up_tokenization_spaces": False}
+        settings = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
         context_text = self._tokenizer.decode(before, **settings)
         decoded = decode([[*before, *ids] for ids in tokens], **settings)
         return [

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from saferec_core.data.catalog import Catalog
@@ -88,7 +88,7 @@ def positions_of(text, parser):
     return [CATALOG.find(item.name, item.year) for item in parser(text).items]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, phases=[Phase.generate], deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), seed=st.integers(0, 2**30))
 def test_lists_hold_allowed_titles_once_and_as_many_as_there_can_be(tokenizer, parser, data, seed):
     guide = guide_of(tokenizer, parser)
