@@ -150,22 +150,36 @@ class _Encoder:
         self.size = len(tokenizer)
 
     def after(self, context: str, texts: Sequence[str]) -> list[list[int]]:
-        """Return the tokens of each text behind *context*; none for one that is not decoded as it was."""
+        """Return the tokens of each text behind *context*; none for one that cannot be written there.
+
+        They are those that the tokenizer gives it there. Where these run into those of the context, as where
+        it ends with a space that belongs to the next word's token, they are those behind a line break.
+        """
         before = self._ids([context])[0] if context else []
-        whole = self._ids([context + text for text in texts])
-        alone = self._ids(texts)
-        tokens = [
-            ids[len(before) :] if ids[: len(before)] == before else plain
-            for ids, plain in zip(whole, alone, strict=True)
-        ]
-        decode = self._tokenizer.batch_decode
-        settings = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
-        context_text = self._tokenizer.decode(before, **settings)
-        decoded = decode([[*before, *ids] for ids in tokens], **settings)
-        return [
-            ids if shown == context_text + text else []
-            for ids, shown, text in zip(tokens, decoded, texts, strict=True)
-        ]
+        start = self._text([before])[0]
+        tokens: list[list[int]] = [[] for _ in texts]
+        open_: Sequence[int] = range(len(texts))
+        for anchor in (context, "\n", ""):
+            anchored = self._ids([anchor])[0] if anchor else []
+            whole = self._ids([anchor + texts[n] for n in open_])
+            found = [ids[len(anchored) :] if ids[: len(anchored)] == anchored else [] for ids in whole]
+            shown = self._text([[*before, *ids] for ids in found])
+            rest = []
+            for n, ids, text in zip(open_, found, shown, strict=True):
+                if text == start + texts[n]:
+                    tokens[n] = ids
+                else:
+                    rest.append(n)
+            open_ = rest
+            if not open_:
+                break
+        return tokens
+
+    def _text(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        texts: list[str] = self._tokenizer.batch_decode(
+            ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return texts
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         ids: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]
@@ -338,7 +352,7 @@ def _prefix_sums(
 ) -> tuple[Int[Tensor, "U L"], Int[Tensor, " N"]]:
     """Count the allowed leaves up to each leaf, once for all users with the same constraints."""
     numbers: dict[int, int] = {}
-    masks = []
+    masks: list[np.ndarray[Any, np.dtype[np.bool_]]] = []
     which = []
     for allowance in allowances:
         if id(allowance.safe) not in numbers:

@@ -57,9 +57,9 @@ def shape_of(parser: ListParser, titles: Sequence[Title], num_ranks: int) -> Lis
     closing = _common_start([text[::-1] for text in single])[::-1]
     sample = _spread(titles, num_ranks)
     gaps = _gaps(parser, sample, opening, closing)
-    if not gaps:
-        heads, lead, tail = (opening,), "", ""
-    else:
+    heads: tuple[str, ...] = (opening,)
+    lead = tail = ""
+    if gaps:
         tail = _common_start(gaps)
         fronts = [opening, *(gap[len(tail) :] for gap in gaps)]
         lead = _common_start([_white_end(front)[::-1] for front in fronts])[::-1]

@@ -28,7 +28,7 @@ class Marker:
     """Tokens that would end the completion; forbidden before the marker."""
 
     @cached_property
-    def tables(self) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    def tables(self) -> tuple[np.ndarray, np.ndarray]:
         """(M, V): where in the marker a token leads from each place, and whether it may be written there.
 
         A token that completes the marker may have white space behind it, and nothing else.

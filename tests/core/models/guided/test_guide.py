@@ -88,7 +88,12 @@ def positions_of(text, parser):
     return [CATALOG.find(item.name, item.year) for item in parser(text).items]
 
 
-@settings(max_examples=20, phases=[Phase.generate], deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20,
+    phases=[Phase.generate],
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(data=st.data(), seed=st.integers(0, 2**30))
 def test_lists_hold_allowed_titles_once_and_as_many_as_there_can_be(tokenizer, parser, data, seed):
     guide = guide_of(tokenizer, parser)
