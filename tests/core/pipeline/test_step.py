@@ -40,6 +40,8 @@ def test_rows_come_out_in_order_and_what_is_lost_is_kept_with_the_reason(tmp_pat
     assert account.examples["halved"][:3] == ["0", "2", "4"]
     assert {path.name for path in result.folder.iterdir()} == {
         "account.json",
+        "first_file.json",
+        "origins.jsonl",
         "rejects.jsonl",
         "removed.jsonl",
         "rows.jsonl",
@@ -62,11 +64,11 @@ def test_a_malformed_row_costs_itself_and_is_told_with_file_and_line(tmp_path, s
     assert lines(result.rows) == [{"n": 2, "half": 1}, {"n": 6, "half": 3}]
     rejects = lines(result.folder / "rejects.jsonl")
     assert [(reject["line"], reject["reason"].partition(":")[0]) for reject in rejects] == [
-        (2, "no JSON object"),
+        (2, "not a JSON object"),
         (4, "wanted an object, but got list"),
         (5, "column 'n' is missing; columns"),
         (6, "n must not be negative, but is -4"),
-        (7, "no UTF-8 text"),
+        (7, "not UTF-8 text"),
     ]
     assert rejects[0]["content"] == '{"n": '
     assert rejects[3]["content"] == {"n": -4}
