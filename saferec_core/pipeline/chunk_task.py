@@ -14,7 +14,6 @@ from saferec_core.errors import DataError, PluginError, SaferecError
 from saferec_core.pipeline.chunks import Part
 from saferec_core.pipeline.origins import first_file_of, origin_line, origins_of
 from saferec_core.pipeline.step_report import Account
-from saferec_core.plugins.component import required_columns
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Transform
 
 __all__ = ["KINDS", "do_part", "part_account", "part_file", "read_account"]
@@ -57,7 +56,7 @@ def do_part(step: str, transform: Transform, part: Part, folder: Path) -> Accoun
             kind: stack.enter_context(part_file(folder, part.index, kind).open("wb", buffering=1 << 18))
             for kind in KINDS
         }
-        _transform(transform, _Reader(part, required_columns(transform), account, files), account, files)
+        _transform(transform, _Reader(part, transform.columns, account, files), account, files)
         account.sizes = {kind: file.tell() for kind, file in files.items()}
     done = folder / f"{part.index:06d}.json"
     draft = done.with_suffix(".draft")
@@ -79,7 +78,9 @@ class _Reader:
         self._rows = part.rows()
         self._origins = origins_of(part.source, part.unit, part.numbers())
         self._first = first_file_of(part.source, part.unit)
-        self._numbers: dict[int, int] = {}  # by identity, which a row keeps while a transform has it
+        self._numbers: dict[
+            int, tuple[Row, int]
+        ] = {}  # by identity, which is a row's own while it is held here
         self._named: dict[Any, int] = {}
         self._since_answer: list[int] = []
         self._is_answered = False
@@ -94,7 +95,7 @@ class _Reader:
             self._account.read += 1
             problem = row if isinstance(row, DataError) else self._missing(row)
             if isinstance(row, dict) and problem is None:
-                self._numbers[id(row)] = number
+                self._numbers[id(row)] = row, number
                 if self._is_answered:
                     self._since_answer.clear()
                 self._since_answer.append(number)
@@ -124,7 +125,7 @@ class _Reader:
     def _number_of(self, row: Row | None) -> int | None:
         """Return the number of the row that *row* was, was made of, or has the ``id`` of."""
         if id(row) in self._numbers:
-            return self._numbers[id(row)]
+            return self._numbers[id(row)][1]
         if row is not None and isinstance(name := row.get("id"), str | int) and name in self._named:
             return self._named[name]
         return self._since_answer[0] if len(self._since_answer) == 1 else None  # of several it may be any

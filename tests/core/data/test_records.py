@@ -8,7 +8,7 @@ import pytest
 from saferec_core.data.records import Record, read_records
 from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import DataError, PluginError
-from saferec_core.plugins.contracts.transform import transformed
+from saferec_core.plugins.contracts.transform import Transform, transformed
 
 ROW = {
     "prompt": [{"role": "user", "content": "Films without gore?"}],
@@ -181,9 +181,9 @@ def test_a_row_that_is_not_what_was_wanted_is_named(read, change, message):
     [
         (b"", "holds no records; wanted at least one"),
         (b"\n\n", "holds no records; wanted at least one"),
-        (b'{"prompt": "a"}\n{"prompt": ', "line 2: no JSON object"),
+        (b'{"prompt": "a"}\n{"prompt": ', "line 2: not a JSON object"),
         (b'{"prompt": "a"}\n\n[1]\n', "line 3: wanted an object, but got list"),
-        ('{"prompt": "é"}'.encode("latin-1"), "no UTF-8 text"),
+        ('{"prompt": "é"}'.encode("latin-1"), "not UTF-8 text"),
     ],
 )
 def test_a_file_that_is_not_what_was_wanted_is_named(tmp_path, content, message):
@@ -197,7 +197,7 @@ def test_a_file_that_is_not_what_was_wanted_is_named(tmp_path, content, message)
 def test_what_is_no_dataset_is_named(tmp_path):
     with pytest.raises(DataError, match=r"nowhere.* does not exist"):
         read_records(tmp_path / "nowhere", needs={})
-    with pytest.raises(DataError, match="is no dataset that can be read"):
+    with pytest.raises(DataError, match="is not a dataset that can be read"):
         read_records(tmp_path, needs={})
 
 
@@ -210,24 +210,18 @@ def test_a_mark_in_front_of_the_text_is_no_part_of_it(tmp_path):
 # --- transforms --------------------------------------------------------------------------------
 
 
-class Upper:
-    columns = ()
-
+class Upper(Transform):
     def __call__(self, rows):
         for row in rows:
             yield {**row, "prompt": row["prompt"].upper()}
 
 
-class WithoutQuestions:
-    columns = ()
-
+class WithoutQuestions(Transform):
     def __call__(self, rows):
         return (row for row in rows if "?" not in row["prompt"])
 
 
-class Broken:
-    columns = ()
-
+class Broken(Transform):
     def __call__(self, rows):
         for row in rows:
             yield row["nothing"]
