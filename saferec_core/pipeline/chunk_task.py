@@ -78,9 +78,8 @@ class _Reader:
         self._rows = part.rows()
         self._origins = origins_of(part.source, part.unit, part.numbers())
         self._first = first_file_of(part.source, part.unit)
-        self._numbers: dict[
-            int, tuple[Row, int]
-        ] = {}  # by identity, which is a row's own while it is held here
+        self._numbers: dict[int, tuple[Row, int]] = {}
+        """By identity, which is a row's own as long as it is held here."""
         self._named: dict[Any, int] = {}
         self._since_answer: list[int] = []
         self._is_answered = False
@@ -109,6 +108,7 @@ class _Reader:
     def reject(self, row: Row | None, reason: str) -> None:
         """Note down a row that the transform cannot use."""
         self._note(self._number_of(row), row, reason)
+        self.answered()
 
     def keep(self, row: Row) -> None:
         """Write a row that comes out, and where it comes from."""
