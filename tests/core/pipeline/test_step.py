@@ -177,9 +177,8 @@ if __name__ == "__main__":
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     process = subprocess.Popen([sys.executable, str(tmp_path / "killed.py")], env=environment)
     parts = tmp_path / "step" / "parts"
-    deadline = time.monotonic() + 60
     while not (parts / "000000.json").exists():
-        assert time.monotonic() < deadline, "no part was done in a minute"
+        assert process.poll() is None, "the step ended before a part was done"
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -204,7 +204,7 @@ def test_the_list_part_stays_of_ordinary_size_when_few_ranks_were_written(normal
 
 
 @both
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), scale=st.sampled_from([1.0, 0.03, 0.001]))
 def test_no_list_part_exceeds_what_a_group_allows_by_far(normalize, seed, scale):
     """A value of G siblings lies at most (G - 1) / sqrt(G) = 1.5 deviations from their mean."""
@@ -286,7 +286,7 @@ def test_in_grpo_no_prompt_changes_the_advantages_of_another():
 
 
 @both
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), order=st.permutations(range(4)))
 def test_siblings_in_another_order_get_their_advantages_in_that_order(normalize, seed, order):
     some = random_rewards(seed)
@@ -304,7 +304,7 @@ def test_siblings_in_another_order_get_their_advantages_in_that_order(normalize,
 
 
 @both
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6))
 def test_advantages_are_finite_and_zero_where_nothing_was_written(normalize, seed):
     some = random_rewards(seed)
