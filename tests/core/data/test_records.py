@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from saferec_core.data.records import Record, read_records
+from saferec_core.data.records import Record, constraints_of, read_records
 from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import DataError, PluginError
 from saferec_core.plugins.contracts.transform import Transform, transformed
