@@ -17,17 +17,25 @@ __all__ = ["saferec_register_transforms"]
 def saferec_register_transforms(registry: Registry[Transform]) -> None:
     """Offer the built-in transforms."""
     for name, reference, summary in (
-        ("from-redial", "importers.redial:FromRedial", "Imports ReDial dialogues (official JSONL)."),
-        ("from-inspired", "importers.inspired:FromInspired", "Imports INSPIRED dialogues (TSV)."),
+        (
+            "from-redial",
+            "transforms.importers.redial:FromRedial",
+            "Imports ReDial dialogues (official JSONL).",
+        ),
+        ("from-inspired", "transforms.importers.inspired:FromInspired", "Imports INSPIRED dialogues (TSV)."),
         (
             "from-reddit",
-            "importers.reddit:FromReddit",
+            "transforms.importers.reddit:FromReddit",
             "Imports Reddit-Movie / Reddit-v2 processed datasets.",
         ),
-        ("from-movielens", "importers.movielens:FromMovielens", "Imports MovieLens ratings as histories."),
+        (
+            "from-movielens",
+            "transforms.importers.movielens:FromMovielens",
+            "Imports MovieLens ratings as histories.",
+        ),
         (
             "from-table",
-            "importers.table:FromTable",
+            "transforms.importers.table:FromTable",
             "Imports plain CSV, JSONL or Parquet by a map of columns.",
         ),
         (
@@ -63,7 +71,7 @@ def saferec_register_transforms(registry: Registry[Transform]) -> None:
         ),
         (
             "build-targets",
-            "targets.build_targets:BuildTargets",
+            "transforms.targets.build_targets:BuildTargets",
             "Writes Safe SFT completions of safe titles.",
         ),
         (
