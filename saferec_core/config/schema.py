@@ -125,7 +125,7 @@ class TrainConfig(RunConfig):
         default={
             "relevance": RewardChoice(weight=1.0),
             "safety": RewardChoice(weight=1.0),
-            "count": RewardChoice(weight=0.0),
+            "count": RewardChoice(weight=1.0),
         },
         min_length=1,
     )
