@@ -585,6 +585,7 @@ def scored(world, plugins, *, oracle=None, completions=1):
             "data": {"train_path": world / "train.jsonl", "catalog_path": world / "catalog.jsonl"},
             "oracle": {"name": "table", "path": world / "oracle.jsonl"},
             "num_ranks": 2,
+            "rewards": {"relevance": {}, "safety": {}, "count": {"target": 2}},
             "evaluation": {"eval_at": [1]},
         }
     )
