@@ -208,7 +208,7 @@ class _Counting:
         self._shown = self._shown or [_dialogue(split, row)]
 
     def _differs_more(self, constraints: Sequence[str]) -> bool:
-        """Tell whether *constraints* differ more from those of the first sample shown than the second's do."""
+        """Whether *constraints* differ more from those of the first sample shown than the second's do."""
         first, second = ((bool(shown.constraints), shown.constraints) for shown in self._shown)
         new = (bool(constraints), constraints)
         return (new[0] != first[0], new[1] != first[1]) > (second[0] != first[0], second[1] != first[1])
