@@ -97,7 +97,7 @@ def best_checkpoint(
             )
             found[checkpoint.name] = evaluation.results()
             summaries[checkpoint.name] = evaluation.summary()
-            found[checkpoint.name].write(folder.path / "evaluation" / f"{checkpoint.name}-greedy.parquet")
+            found[checkpoint.name].write(folder.results(f"{checkpoint.name}-greedy"))
     choice = choose(rule, found)
     depths = [metric.partition("@")[2] for metric in rule.metrics if "@" in metric]
     at = depths[0] if depths else str(_depth(settings))
@@ -106,7 +106,7 @@ def best_checkpoint(
     observer.table(title, _rows(choice, checkpoints, summaries, also))
     observer.note(choice.sentence)
     folder.write_json(
-        "evaluation/checkpoints.json",
+        folder.checkpoint_choice,
         {
             "rule": f"{rule} on the validation split",
             **choice.as_data(),

@@ -83,7 +83,7 @@ def _train(run: _Run, normalizer: Normalizer) -> None:
     """Train and evaluate within the run's folder."""
     config, folder, observer = run.config, run.folder, run.observer
     if is_main():
-        folder.write_manifest(config, run.plugins)
+        folder.write_manifest(config, run.plugins, "train")
     start = _start(run)
     tokenizer = load_tokenizer(start, config.model)
     fitted = _fitted(run, tokenizer)
@@ -131,7 +131,7 @@ def _report(run: _Run) -> None:
     from saferec_core.report import write_report  # scipy is slow to import
 
     try:
-        write_report([run.folder.path], run.folder.path / "report.html")
+        write_report([run.folder.path], run.folder.report)
     except SaferecError as error:
         run.observer.note(f"No report was written: {error}")
 
@@ -159,10 +159,10 @@ def _start(run: _Run) -> str:
                 "logging": _logging(config.sft, config),
             }
         )
-        folder = from_main(lambda: run.folder.nested("sft", sft))
+        folder = from_main(lambda: run.folder.make_sft(sft))
         train_sft(sft, run.plugins, run.parts, folder, run.observer)
         reference = str(folder.policy)
-    return from_main(lambda: merged_folder(reference, config.model, run.folder.path / "base"))
+    return from_main(lambda: merged_folder(reference, config.model, run.folder.base))
 
 
 def _logging(stage: RunConfig, run: RunConfig) -> LoggingConfig:
@@ -205,7 +205,7 @@ def _trainer(
 
     def keep(batch: ScoredBatch) -> None:
         if is_main() and (batch.step - 1) % config.rollout_steps == 0:
-            run.folder.append("rollouts.jsonl", rollout_rows(batch, run.rewards))
+            run.folder.append(run.folder.rollouts, rollout_rows(batch, run.rewards))
 
     trainer = rank_grpo_trainer(
         start,

@@ -48,12 +48,12 @@ def train_sft(
 
     rule = rule_of(config, parts, plugins)
     reference = resolve_folder(str(config.model.model))
-    start = from_main(lambda: merged_folder(reference, config.model, folder.path / "base"))
+    start = from_main(lambda: merged_folder(reference, config.model, folder.base))
     policy = load_policy(start, config.model)
     fitted = _fitted(parts.train, policy, config.max_length)
     validation = _fitted([r for r in parts.validation if r.completion], policy, config.max_length)
     if is_main():
-        folder.write_manifest(config, plugins)
+        folder.write_manifest(config, plugins, "sft")
         observer.plan(_plan(config, folder, fitted, policy))
     trainer = sft_trainer(
         policy,
