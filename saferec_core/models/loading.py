@@ -11,12 +11,15 @@ from safetensors import SafetensorError
 
 from saferec_core.config.sections import ModelConfig
 from saferec_core.errors import ConfigError, RunError
+from saferec_core.runs.layout import moved_base
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = [
     "Policy",
+    "checkpoint_dtype",
     "end_token_ids",
     "is_adapter",
     "load_policy",
@@ -100,6 +103,18 @@ def end_token_ids(reference: str, tokenizer: PreTrainedTokenizerBase, config: Mo
     return _end_ids(tokenizer, declared)
 
 
+def checkpoint_dtype(reference: str, config: ModelConfig) -> torch.dtype | None:
+    """Return the type of the weights at *reference*, without loading them; None if it is not declared."""
+    from transformers import AutoConfig  # imports torch
+
+    try:
+        declared = AutoConfig.from_pretrained(reference, trust_remote_code=config.trust_remote_code)
+    except (OSError, ValueError):
+        return None  # loading it will say why
+    dtype: torch.dtype | None = declared.dtype
+    return dtype
+
+
 def is_adapter(folder: Path) -> bool:
     """Tell whether *folder* holds a LoRA adapter instead of a whole model."""
     return (folder / "adapter_config.json").is_file()
@@ -133,7 +148,7 @@ def _load_adapter(folder: Path, config: ModelConfig) -> Policy:
     adapter = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     base = str(adapter["base_model_name_or_path"])
     if not Path(base).exists():
-        moved = next((p / "base" for p in folder.parents if (p / "base" / "config.json").is_file()), None)
+        moved = moved_base(folder)
         if moved is not None:
             base = str(moved)
         elif Path(base).is_absolute():

@@ -20,9 +20,12 @@ from saferec_core.models.decoding import TokenAligner
 from saferec_core.models.generation import Completion, Decoding, Progress, decoded, render, seed_of
 from saferec_core.models.loading import end_token_ids, is_adapter, load_tokenizer
 from saferec_core.models.resume import Journal, key_of
+from saferec_core.runs.layout import moved_base
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from saferec_core.models.guided.guiding import Guiding
 
 __all__ = ["VllmGenerator", "VllmPolicy", "check_vllm", "load_vllm"]
 
@@ -103,9 +106,20 @@ class VllmGenerator:
         prompts: Sequence[Sequence[Message]],
         decoding: Decoding,
         *,
+        guiding: Guiding | None = None,
         progress: Progress | None = None,
     ) -> list[list[Completion]]:
-        """Generate, and tell of each completion its text and whether it ended by itself."""
+        """Generate, and tell of each completion its text and whether it ended by itself.
+
+        Raises:
+            ConfigError: Lists are to be guided, which vLLM's own constraints cannot do: they know no titles
+                that are taken out as the list grows.
+        """
+        if guiding is not None:
+            raise ConfigError(
+                "guided decoding runs with transformers only, because vLLM's structured output cannot leave "
+                "out the titles that a list already holds; set --eval-engine transformers"
+            )
         tokenizer: Any = self.policy.tokenizer
         texts = [render(tokenizer, prompt) for prompt in prompts]
         encoded = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
@@ -158,7 +172,7 @@ def _base_of(folder: Path, adapter: dict[str, Any]) -> str:
     base = str(adapter["base_model_name_or_path"])
     if Path(base).exists():
         return base
-    moved = next((p / "base" for p in folder.parents if (p / "base" / "config.json").is_file()), None)
+    moved = moved_base(folder)
     if moved is None and Path(base).is_absolute():
         raise RunError(f"adapter {folder} was trained on {base}, which is not there any more")
     return base if moved is None else str(moved)

@@ -91,6 +91,11 @@ class RunFolder(RunLayout):
         """Write what the run is made with, so far as that is known before it starts."""
         self.write_json(self.manifest, manifest_of(config, plugins, stage))
 
+    def extend_manifest(self, facts: Mapping[str, Any]) -> None:
+        """Add to the manifest what is known only once the run is under way."""
+        known = json.loads(self.manifest.read_text(encoding="utf-8")) if self.manifest.is_file() else {}
+        self.write_json(self.manifest, {**known, **facts})
+
 
 def _finite(value: Any) -> Any:
     """Replace NaN and infinities by None: JSON has neither."""

@@ -22,7 +22,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["WHEN", "RunLayout", "checkpoint_step", "run_of"]
+__all__ = ["WHEN", "RunLayout", "checkpoint_step", "moved_base", "run_of"]
 
 WHEN = ("before", "after", "policy")
 """What may stand in front of the decoding in the name of an evaluation of a run's policy."""
@@ -121,6 +121,12 @@ def run_of(place: Path) -> RunLayout | None:
         return None
     above = (place, *place.absolute().parents[:_LEVELS_ABOVE])
     return next((run for run in map(RunLayout, above) if run.exists), None)
+
+
+def moved_base(adapter: Path) -> Path | None:
+    """Return the base weights of the run that adapters lie in, wherever the run was moved to."""
+    bases = (RunLayout(folder).base for folder in adapter.parents)
+    return next((base for base in bases if (base / "config.json").is_file()), None)
 
 
 def checkpoint_step(name: str) -> int | None:
