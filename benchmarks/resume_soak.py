@@ -44,7 +44,7 @@ def main() -> None:
         began = time.monotonic()
         subprocess.run([*command, str(folder / "alone")], check=True, stdout=subprocess.DEVNULL)
         duration = time.monotonic() - began
-        print(f"undisturbed: {duration:.0f} s")
+        print(f"undisturbed: {duration:.0f} s", flush=True)
         draws = random.Random(given.seed)
         kills = differing = 0
         while kills < given.kills:

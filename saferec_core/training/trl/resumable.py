@@ -107,7 +107,8 @@ class Resumable:
 
     def remember_step(self: Any) -> None:
         """Keep the state between two steps, should the one that begins fail."""
-        self._at_step_begin = {**self.process_state(), "rng": _random_state()}
+        tokens = self.state.num_input_tokens_seen  # TRL adds to it while it generates
+        self._at_step_begin = {**self.process_state(), "rng": _random_state(), "tokens": tokens}
 
     def save_after_failure(self: Any) -> Path | None:
         """Save the state as it was after the last complete step; None where that cannot be.
@@ -119,7 +120,7 @@ class Resumable:
         if state is None or step == 0 or self.args.world_size > 1 or self._moving:
             return None
         _set_random_state(state.pop("rng"))
-        self._at_step_begin = state
+        self.state.num_input_tokens_seen = state.pop("tokens")
         self.model.zero_grad()
         self._save_checkpoint(self.model, None, failed=True)
         target: Path = self._target()

@@ -62,7 +62,7 @@ def test_a_run_with_other_settings_is_refused_with_the_keys_that_differ(tmp_path
 
     assert "kl_beta was 0.001, is now 0.5" in str(refused.value)
     assert "model.lora_r was 16, is now 4" in str(refused.value)
-    assert str(refused.value).count(" was ") == 2
+    assert str(refused.value).count("is now") == 2
 
 
 def test_a_checkpoint_belongs_to_the_outermost_run_that_it_lies_in(tmp_path):
@@ -92,7 +92,7 @@ def test_a_named_checkpoint_that_is_damaged_is_refused(tmp_path):
     named = checkpoint(run.path, 4)
     (named / "optimizer.pt").write_bytes(b"moment")
     opened = open_run(config(tmp_path, run_name="mine", resume_from=named), "train", pytest.fail)
-    with pytest.raises(RunError, match="optimizer.pt has 6 bytes instead of 7"):
+    with pytest.raises(RunError, match=r"optimizer\.pt has 6 bytes instead of 7"):
         opened.start_of(run.path, pytest.fail)
 
 

@@ -10,34 +10,45 @@ from saferec_core.runs.stopping import OUT_OF_TIME, RunStopped, Stop
 
 def test_between_steps_a_signal_ends_the_run_at_once_with_status_and_command():
     stop = Stop("saferec train --resume-from runs/x")
-    with pytest.raises(
-        RunStopped, match=r"SIGTERM; continue with: saferec train --resume-from runs/x"
-    ) as stopped:
-        with stop.listening():
-            os.kill(os.getpid(), signal.SIGTERM)
+    with (
+        pytest.raises(
+            RunStopped, match=r"SIGTERM; continue with: saferec train --resume-from runs/x"
+        ) as stopped,
+        stop.listening(),
+    ):
+        os.kill(os.getpid(), signal.SIGTERM)
 
     assert stopped.value.status == 143
 
 
-def test_within_a_step_a_signal_waits_for_its_end():
-    stop = Stop("again")
-    reached = []
-    with pytest.raises(RunStopped) as stopped, stop.listening(), stop.after_the_step():
-        os.kill(os.getpid(), signal.SIGINT)
-        reached.append(stop.step_ended())
+def step(stop, *signals):
+    """Take a step during which signals arrive; return what the step's end is told."""
+    with stop.listening(), stop.after_the_step():
+        for number in signals:
+            os.kill(os.getpid(), number)
+        REACHED.append(stop.step_ended())
 
-    assert (reached, stopped.value.status) == ([130], 130)
+
+REACHED: list[int] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_reached():
+    REACHED.clear()
+
+
+def test_within_a_step_a_signal_waits_for_its_end():
+    with pytest.raises(RunStopped) as stopped:
+        step(Stop("again"), signal.SIGINT)
+
+    assert (REACHED, stopped.value.status) == ([130], 130)
 
 
 def test_a_second_interrupt_does_not_wait():
-    stop = Stop("again")
-    reached = []
-    with pytest.raises(RunStopped), stop.listening(), stop.after_the_step():
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
-        reached.append("the end of the step")
+    with pytest.raises(RunStopped):
+        step(Stop("again"), signal.SIGINT, signal.SIGINT)
 
-    assert reached == []
+    assert REACHED == []
 
 
 def test_the_handlers_are_those_of_before_afterwards():
@@ -49,9 +60,8 @@ def test_the_handlers_are_those_of_before_afterwards():
 
 
 def test_a_step_that_would_exceed_the_time_is_not_begun():
-    stop = Stop("again", max_seconds=0)
-    with pytest.raises(RunStopped, match="--max-time is up") as stopped, stop.after_the_step():
-        stop.step_ended()
+    with pytest.raises(RunStopped, match="--max-time is up") as stopped:
+        step(Stop("again", max_seconds=0))
 
     assert stopped.value.status == OUT_OF_TIME
     assert Stop("again", max_seconds=1e6).step_ended() == 0
@@ -59,6 +69,11 @@ def test_a_step_that_would_exceed_the_time_is_not_begun():
 
 def test_a_failure_is_not_hidden_by_a_request_to_stop():
     stop = Stop("again")
-    with pytest.raises(ZeroDivisionError), stop.listening(), stop.after_the_step():
-        os.kill(os.getpid(), signal.SIGTERM)
-        raise ZeroDivisionError
+
+    def fail():
+        with stop.listening(), stop.after_the_step():
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
