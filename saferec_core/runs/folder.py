@@ -44,14 +44,14 @@ class RunFolder(RunLayout):
 
     @contextmanager
     def discarded_if_nothing_was_done(self) -> Iterator[None]:
-        """Remove the folder if the run fails before its first step was logged.
+        """Remove the folder if the run fails before its first step was logged or saved.
 
         A corrected command can then use the same name. What was trained is never removed.
         """
         try:
             yield
         except SaferecError:
-            if is_main() and not any(self.path.rglob(self.metrics.name)):
+            if is_main() and not any((*self.path.rglob(self.metrics.name), *self.path.rglob("checkpoint-*"))):
                 shutil.rmtree(self.path)
             raise
 
@@ -65,7 +65,8 @@ class RunFolder(RunLayout):
             path.mkdir(parents=True, exist_ok=False)
         except FileExistsError as error:
             raise RunError(
-                f"run folder {path} already exists and is not overwritten; choose another --run-name"
+                f"run folder {path} already exists and is not overwritten; continue that run with "
+                "--resume, or choose another --run-name"
             ) from error
         except OSError as error:
             raise RunError(f"run folder {path} cannot be made: {error}") from error

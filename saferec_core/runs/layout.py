@@ -19,8 +19,9 @@ were changed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 __all__ = ["WHEN", "RunLayout", "checkpoint_step", "moved_base", "run_of"]
 
@@ -64,9 +65,9 @@ class RunLayout:
         return self.path / "report.html"
 
     @property
-    def sft(self) -> RunLayout:
+    def sft(self) -> Self:
         """The stage of Safe SFT that a run may begin with."""
-        return RunLayout(self.path / "sft")
+        return replace(self, path=self.path / "sft")
 
     @property
     def base(self) -> Path:

@@ -19,7 +19,7 @@ from saferec_core.files import data_hash
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.layout import RunLayout
 
-__all__ = ["Stage", "manifest_of", "stage_of"]
+__all__ = ["Stage", "manifest_of", "now", "stage_of"]
 
 Stage = Literal["sft", "train", "eval"]
 """What a run folder holds: Safe SFT, Safe-Rank-GRPO, or evaluations alone."""
@@ -46,7 +46,7 @@ def manifest_of(config: RunConfig, plugins: Plugins, stage: Stage) -> dict[str, 
     return {
         "stage": stage,
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "created": datetime.now(tz=UTC).isoformat(timespec="seconds"),
+        "created": now(),
         "seed": config.seed,
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in _ENGINES},
@@ -61,6 +61,11 @@ def manifest_of(config: RunConfig, plugins: Plugins, stage: Stage) -> dict[str, 
         },
         "git": _git_state(),
     }
+
+
+def now() -> str:
+    """Return the time, as manifests state it."""
+    return datetime.now(tz=UTC).isoformat(timespec="seconds")
 
 
 def stage_of(run: RunLayout) -> str | None:
