@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,7 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.observer import Comparison, Observer, Plan, StepReport
+from saferec_core.runs.observer import Observer, Plan, StepReport
+
+if TYPE_CHECKING:
+    from saferec_core.analysis.compare import ComparisonTable
+    from saferec_core.analysis.results import MetricFacts
 
 __all__ = ["RichObserver", "component_sheet", "plugin_table"]
 
@@ -124,25 +128,32 @@ class RichObserver(Observer):
             table.add_row(*map(escape, row.values()))
         self._console.print(table)
 
-    def compared(self, title: str, rows: Sequence[Comparison]) -> None:
-        """Print metrics before and after, or of one policy alone, with 95 % intervals."""
-        alone = all(row.before is None and row.difference is None for row in rows)
+    def evaluated(
+        self, title: str, metrics: Mapping[str, tuple[MetricFacts, tuple[float, float, float] | None]]
+    ) -> None:
+        """Print the metrics of one policy with their 95% intervals."""
+        from saferec_core.analysis.metrics import label, ordered, written_interval  # imports pyarrow
+
         table = Table(
-            title=escape(title[:1].upper() + title[1:]),
+            title=escape(title),
             title_justify="left",
-            caption="[...]: 95 % interval over users" + ("" if alone else "; differences are paired"),
+            caption="[...]: 95% interval over users",
             caption_justify="left",
         )
         table.add_column("metric")
-        for name in ("value",) if alone else ("before", "after", "difference"):
-            table.add_column(name, justify="right")
-        for row in sorted(rows, key=_place):
-            if alone:
-                table.add_row(_label(row.metric), escape(_interval(row.after, "")))
-            else:
-                difference = escape(_interval(row.difference, "+"))
-                table.add_row(_label(row.metric), _mean(row.before), _mean(row.after), difference)
+        table.add_column("value", justify="right")
+        facts = {metric: known for metric, (known, _) in metrics.items()}
+        for metric in ordered(facts):
+            _, value = metrics[metric]
+            written = ("no value",) if value is None else written_interval(facts[metric], *value)
+            table.add_row(escape(label(metric, facts[metric])), escape(" ".join(written).rstrip()))
         self._console.print(table)
+
+    def compared(self, title: str, table: ComparisonTable) -> None:
+        """Print what ``saferec compare`` prints of two policies."""
+        from saferec_cli.render_compare import comparison  # scipy is slow to import
+
+        comparison(table, title=title, console=self._console)
 
     def finished(self, folder: Path) -> None:
         """Name the run folder."""
@@ -170,41 +181,3 @@ def _figures(figures: Mapping[str, float]) -> str:
             share = name in {"violation_rate", "out_of_catalog"}
             parts.append(f"{label} {figures[name]:.1%}" if share else f"{label} {figures[name]:.3f}")
     return "  ".join(parts)
-
-
-_FIRST = (
-    "recall",
-    "ndcg",
-    "sensitivity_ratio",
-    "sensitivity_ratio_upper",
-    "any_violation",
-    "violations",
-    "list_length",
-    "duplicates",
-    "out_of_catalog",
-    "coverage",
-    "popularity",
-)
-"""What is looked at first stands first; metrics of other plugins follow."""
-
-
-def _place(row: Comparison) -> int:
-    base = row.metric.partition("@")[0]
-    return _FIRST.index(base) if base in _FIRST else len(_FIRST)
-
-
-def _label(metric: str) -> str:
-    names = {"ndcg": "NDCG", "recall": "Recall", "sensitivity_ratio": "Sensitivity Ratio"}
-    base, at, k = metric.partition("@")
-    return escape(f"{names.get(base, base.replace('_', ' ').capitalize())}{at}{k}")
-
-
-def _mean(value: tuple[float, float, float] | None) -> str:
-    return "no value" if value is None else f"{value[0]:.4f}"
-
-
-def _interval(value: tuple[float, float, float] | None, sign: str) -> str:
-    if value is None:
-        return "no value"
-    mean, low, high = (f"{number:{sign}.4f}" for number in value)
-    return mean if value[1] != value[1] else f"{mean} [{low}, {high}]"  # too few users for an interval

@@ -1,4 +1,4 @@
-"""Evaluate a policy on held-out prompts, and compare two."""
+"""Evaluate a policy on held-out prompts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from saferec_core.analysis.estimates import Difference, Estimate, Interval, compare_pairs, estimate_means
+from saferec_core.analysis.estimates import Estimate, Interval, estimate_means
 from saferec_core.analysis.results import MetricFacts, Results, results_of
 from saferec_core.data.records import Message, Record
 from saferec_core.evaluation.measure import ActiveMetric, facts_of, measure, measure_whole
@@ -20,12 +20,10 @@ from saferec_core.evaluation.protocol_lists import ProtocolLists, under_protocol
 from saferec_core.models.generation import Completion, Decoding, Generator
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.parser import ListParser, ParsedList
-from saferec_core.runs.observer import Comparison
 
 __all__ = [
     "Evaluation",
     "Evaluator",
-    "compare",
     "complete",
     "records_hash",
     "title_rows",
@@ -229,22 +227,6 @@ def _row(
     }
 
 
-def compare(before: Evaluation, after: Evaluation) -> list[Comparison]:
-    """Compare two policies metric by metric, paired over the samples, with intervals over users.
-
-    The two evaluations must follow the same protocol.
-    """
-    assert before.protocol == after.protocol, (before.protocol, after.protocol)
-    alone = [before.summary(), after.summary()]
-    differences = compare_pairs(
-        _columns(before), _columns(after), _users(after), generator=np.random.default_rng(0)
-    )
-    return [
-        Comparison(name, alone[0][name], alone[1][name], _interval(found) if found.users > 1 else None)
-        for name, found in zip(after.samples, differences, strict=True)
-    ]
-
-
 def _columns(evaluation: Evaluation) -> npt.NDArray[np.float64]:
     """Return the values (N, M) of the M metrics."""
     return np.array(list(evaluation.samples.values()), dtype=np.float64).T
@@ -254,5 +236,5 @@ def _users(evaluation: Evaluation) -> npt.NDArray[Any]:
     return np.array([row["user"] for row in evaluation.rows])
 
 
-def _interval(found: Estimate | Difference) -> Interval | None:
+def _interval(found: Estimate) -> Interval | None:
     return (found.mean, found.low, found.high) if found.rows else None

@@ -35,7 +35,7 @@ from saferec_core.runs.checkpoints import list_checkpoints, resolve_folder
 from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.layout import RunLayout
-from saferec_core.runs.observer import Comparison, Observer
+from saferec_core.runs.observer import Observer
 
 __all__ = ["run_eval", "run_flip"]
 
@@ -83,8 +83,10 @@ def run_eval(
                 "all_lists_together": found.whole,
             },
         )
-        rows = [Comparison(metric, None, interval, None) for metric, interval in summary.items()]
-        observer.compared(found.protocol, rows)
+        observer.evaluated(
+            found.protocol,
+            {metric: (found.metrics[metric], interval) for metric, interval in summary.items()},
+        )
         tell_whole(observer, {"value": found.whole})
         _tell_files(observer, "sample", path, journal)
         evaluations.append(found)

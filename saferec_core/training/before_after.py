@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from saferec_core.analysis.compare import compare
+from saferec_core.analysis.estimates import Difference
 from saferec_core.config.schema import RunConfig
-from saferec_core.evaluation.evaluator import Evaluation, compare
+from saferec_core.evaluation.evaluator import Evaluation
 from saferec_core.evaluation.held_out import (
     INTERVAL,
     circumstances,
@@ -74,11 +76,13 @@ def report_comparison(
     before: Sequence[Evaluation],
     after: Sequence[Evaluation],
 ) -> None:
-    """Keep both evaluations with their rows, and show the before/after table of each decoding."""
+    """Keep both evaluations with their rows, and show how each decoding's lists changed."""
     for kind, first, second in zip(config.evaluation.eval_decoding, before, after, strict=False):
-        rows = compare(first, second)
-        for when, found in (("before", first), ("after", second)):
-            found.results().write(folder.results(f"{when}-{kind}"))
+        results = {"before": first.results(), "after": second.results()}
+        for when, found in results.items():
+            found.write(folder.results(f"{when}-{kind}"))
+        table = compare(*results.values(), names=("before", "after"), by_trait=False)
+        alone = {"before": first.summary(), "after": second.summary()}
         folder.write_json(
             folder.summary(kind),
             {
@@ -87,15 +91,20 @@ def report_comparison(
                 "choices": second.choices,
                 "interval": INTERVAL,
                 "metrics": {
-                    row.metric: {
-                        "before": row.before,
-                        "after": row.after,
-                        "difference": row.difference,
+                    metric.metric: {
+                        **{when: summary[metric.metric] for when, summary in alone.items()},
+                        "difference": _interval(metric.difference),
                     }
-                    for row in rows
+                    for metric in table.overall.metrics
                 },
                 "all_lists_together": {"before": first.whole, "after": second.whole},
             },
         )
-        observer.compared(f"{kind} lists, before and after", rows)
+        observer.compared(f"{kind.capitalize()} lists, before and after", table)
         tell_whole(observer, {"before": first.whole, "after": second.whole})
+
+
+def _interval(difference: Difference | None) -> tuple[float, float, float] | None:
+    if difference is None or difference.users < 2:
+        return None
+    return difference.mean, difference.low, difference.high
