@@ -38,7 +38,7 @@ def evaluate(
     *,
     flags: dict[str, object],
 ) -> None:
-    """Evaluate a policy on held-out prompts, with 95 % bootstrap intervals.
+    """Evaluate a policy on held-out prompts, with 95% bootstrap intervals.
 
     Every sample is kept; an evaluation that was interrupted continues when it is called again.
     """

@@ -53,7 +53,7 @@ class Evaluation:
     """What there is to know of each metric of *samples*."""
 
     def summary(self) -> dict[str, Interval | None]:
-        """Return each metric's mean with its 95 % interval over users; None where it has no value."""
+        """Return each metric's mean with its 95% interval over users; None where it has no value."""
         shares = [self.metrics[name].kind == "share" for name in self.samples]
         estimates = estimate_means(
             _columns(self), _users(self), generator=np.random.default_rng(0), shares=shares
