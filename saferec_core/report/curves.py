@@ -18,11 +18,12 @@ _HEIGHT = 150
 
 _LISTS = {
     "violation_rate": "Violation rate",
-    "duplicates": "Repeated titles",
+    "repeated": "Repeated titles",
     "seen": "Seen titles",
     "wasted": "Wasted ranks",
     "out_of_catalog": "Out of catalog",
     "list_length": "List length",
+    "completions/clipped_ratio": "Cut off at the length limit",
     "kl": "KL from the reference policy",
     "entropy": "Entropy",
 }
@@ -35,7 +36,16 @@ _TEXT = {
 }
 """What is shown of a stage that imitates."""
 _PREFIXES = {"reward/": "Reward: ", "limit/": "Limit: "}
-_SHARES = {"violation_rate", "out_of_catalog", "wasted", "mean_token_accuracy", "eval_mean_token_accuracy"}
+_SHARES = {
+    "violation_rate",
+    "repeated",
+    "seen",
+    "wasted",
+    "out_of_catalog",
+    "completions/clipped_ratio",
+    "mean_token_accuracy",
+    "eval_mean_token_accuracy",
+}
 
 
 @dataclass(frozen=True)
