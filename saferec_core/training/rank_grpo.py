@@ -33,7 +33,8 @@ from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
 from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, sft_policy
 from saferec_core.runs.distributed import from_main, is_main, process_count
-from saferec_core.runs.folder import RunFolder, now
+from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer, Plan
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
@@ -113,7 +114,7 @@ def _train(run: _Run, normalizer: Normalizer) -> None:
 
     config, folder, observer = run.config, run.folder, run.observer
     if is_main():
-        folder.write_manifest(config, run.plugins)
+        folder.write_manifest(config, run.plugins, "train")
     start = _start(run)
     if folder.policy.is_dir():  # continued after the training
         before = _evaluate(run, _loaded(start, config), "before", start)
@@ -163,7 +164,7 @@ def _evaluate(run: _Run, policy: Policy, when: str, name: str) -> list[Evaluatio
 
 def _journal(run: _Run, when: str) -> Journal:
     """Return what keeps the completions of an evaluation until the run is finished."""
-    return Journal(run.folder.path / "evaluation" / f"{when}.partial.jsonl")
+    return Journal(run.folder.journal(when))
 
 
 def _loaded(reference: str, config: TrainConfig) -> Policy:
@@ -197,7 +198,7 @@ def _report(run: _Run) -> None:
     from saferec_core.report import write_report  # scipy is slow to import
 
     try:
-        write_report([run.folder.path], run.folder.path / "report.html")
+        write_report([run.folder.path], run.folder.report)
     except SaferecError as error:
         run.observer.note(f"No report was written: {error}")
 
@@ -226,9 +227,9 @@ def _start(run: _Run) -> str:
             }
         )
         sft, optimizer = settled(sft)
-        folder = RunFolder(run.folder.path / "sft")
-        if not (folder.path / "config.yaml").is_file():
-            from_main(lambda: run.folder.nested("sft", sft))
+        folder = run.folder.sft
+        if not folder.exists:
+            from_main(lambda: run.folder.make_sft(sft))
         if not folder.policy.is_dir():
             train_sft(
                 sft,
@@ -241,7 +242,7 @@ def _start(run: _Run) -> str:
                 stop=run.stop,
             )
         reference = str(folder.policy)
-    return from_main(lambda: merged_folder(reference, config.model, run.folder.path / "base"))
+    return from_main(lambda: merged_folder(reference, config.model, run.folder.base))
 
 
 def _logging(stage: RunConfig, run: RunConfig) -> LoggingConfig:
@@ -285,7 +286,7 @@ def _trainer(
 
     def keep(batch: ScoredBatch) -> None:
         if is_main() and (batch.step - 1) % config.rollout_steps == 0:
-            run.folder.append("rollouts.jsonl", rollout_rows(batch, run.rewards))
+            run.folder.append(run.folder.rollouts, rollout_rows(batch, run.rewards))
 
     trainer = rank_grpo_trainer(
         start,
