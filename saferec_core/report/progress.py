@@ -20,7 +20,9 @@ def unfinished(run: Run) -> list[str]:
     """
     open_stages = [stage for stage in run.stages if stage.rows and not _ended(stage)]
     if open_stages:
-        return [_stopped(stage) for stage in open_stages]
+        command = run.manifest.get("stage")
+        how = [f"To continue it: saferec {command} --resume-from {run.folder}."] if command else []
+        return [*(_stopped(stage) for stage in open_stages), *how]
     if _trains(run) and not any(stage.rows for stage in run.own_stages):
         return ["The run has not logged a training step yet."] if run.stages else []
     before = [moment.decoding for moment in run.evaluations if moment.when == "before"]

@@ -76,11 +76,9 @@ def report_comparison(
     before: Sequence[Evaluation],
     after: Sequence[Evaluation],
 ) -> None:
-    """Keep both evaluations with their rows, and show how each decoding's lists changed."""
+    """Write how each decoding's lists changed into the run's summaries, and show it."""
     for kind, first, second in zip(config.evaluation.eval_decoding, before, after, strict=False):
         results = {"before": first.results(), "after": second.results()}
-        for when, found in results.items():
-            found.write(folder.results(f"{when}-{kind}"))
         table = compare(*results.values(), names=("before", "after"), by_trait=False)
         alone = {"before": first.summary(), "after": second.summary()}
         folder.write_json(

@@ -158,8 +158,13 @@ def _finish(run: _Run, before: list[Evaluation], policy: Policy) -> None:
 
 
 def _evaluate(run: _Run, policy: Policy, when: str, name: str) -> list[Evaluation]:
+    """Evaluate a policy and keep every sample at once, so that an interrupted run has its figures."""
     generator = PolicyGenerator(policy, _journal(run, when) if is_main() else None)
-    return evaluate(run.config, run.parts, run.plugins, generator, run.observer, when=when, policy=name)
+    found = evaluate(run.config, run.parts, run.plugins, generator, run.observer, when=when, policy=name)
+    if is_main():
+        for kind, evaluation in zip(run.config.evaluation.eval_decoding, found, strict=False):
+            evaluation.results().write(run.folder.results(f"{when}-{kind}"))
+    return found
 
 
 def _journal(run: _Run, when: str) -> Journal:
