@@ -131,8 +131,8 @@ def _bounds(figure: str, found: Sequence[tuple[Run, Stage]]) -> list[dict[str, A
     for run, stage in found:
         limits = stage.config.get("limits")
         for text in limits.get("limit") or () if isinstance(limits, Mapping) else ():
-            share, _, bound = str(text).replace(" ", "").partition("<=")
-            if f"limited/{share}" == figure:
+            share, _, bound = str(text).partition("<=")
+            if f"limited/{share.strip()}" == figure:
                 bounds.append({"run": run.name, "bound": float(bound)})
     return bounds
 

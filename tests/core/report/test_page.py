@@ -415,12 +415,12 @@ def test_curves_are_thinned_by_averaging_and_mark_the_chosen_checkpoint(run):
 
 
 def test_a_limited_share_is_drawn_with_its_limit(run):
-    logs = [{"stage": "S", "step": step, "limited/violation_rate": 0.1 / step} for step in (1, 2)]
-    config = {"limits": {"limit": ["violation_rate <= 0.02", "wasted<=0.01"]}}
+    logs = [{"stage": "S", "step": step, "limited/violation_rate[Sad ends]": 0.1 / step} for step in (1, 2)]
+    config = {"limits": {"limit": ["violation_rate[Sad ends] <= 0.02", "wasted<=0.01"]}}
     (section,) = curve_sections([read_run(run(logs=logs, config=config))])
     (panel,) = section.panels
 
-    assert panel.title == "Limited share: violation_rate"
+    assert panel.title == "Limited share: violation_rate[Sad ends]"
     assert panel.spec["datasets"]["bounds"] == [{"run": "run", "bound": 0.02}]
     assert panel.description.endswith("The limit is 0.02.")
 
