@@ -256,6 +256,8 @@ class EvaluationConfig(Section):
     """An empty list has no share of violations, or is safe."""
     eval_metrics: list[str] = []
     """Metrics to compute, by name; none: every one that is installed."""
+    eval_metric_options: dict[str, dict[str, Any]] = {}
+    """Options of metrics, by name, such as ``{ndcg: {ideal: list}}``; else the protocol sets them."""
     eval_traits: list[str] = []
     """Use only records with one of these constraints; none: all."""
 
