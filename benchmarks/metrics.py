@@ -30,10 +30,12 @@ from reward_path import TRAITS, made_up_titles
 from saferec_core import load_plugins
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
-from saferec_core.plugins.component import build
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists, popularity_percentiles
-from saferec_core.plugins.contracts.metric import build_metrics, measure, measure_whole
-from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList, Title
+from saferec_core.data.titles import Title
+from saferec_core.evaluation.measure import build_metrics, measure, measure_whole
+from saferec_core.evaluation.popularity import popularity_percentiles
+from saferec_core.plugins.build import build
+from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList
 
 GOAL = 3.0
 """Seconds, judging and measuring together."""

@@ -26,10 +26,10 @@ from typing import Any
 import yaml
 
 from saferec_core.analysis.results import MetricFacts, Results, results_of
+from saferec_core.data.titles import Title
 from saferec_core.demo.films import Film, load_films
 from saferec_core.demo.risk import is_violation, risk_of
 from saferec_core.demo.world import User, users
-from saferec_core.plugins.contracts.parser import Title
 
 RANKS = 20
 GROUP = 8

@@ -34,13 +34,13 @@ import torch
 from saferec_core import load_plugins
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.demo.model import train_tokenizer
-from saferec_core.models.decoding import TokenAligner, assign_ranks
-from saferec_core.plugins.component import build
+from saferec_core.models.decoding import TokenAligner
+from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
-from saferec_core.plugins.contracts.parser import Title
-from saferec_core.plugins.contracts.reward import ActiveReward, score
+from saferec_core.rl.ranks import assign_ranks
+from saferec_core.rl.rewards import ActiveReward, score
 from saferec_core.rl.rollouts import RolloutScorer
 
 GOAL = 0.15

@@ -36,7 +36,7 @@ from transformers.utils import logging
 from trl import GRPOTrainer
 
 from saferec_core.config.schema import TrainConfig
-from saferec_core.plugins.component import build
+from saferec_core.plugins.build import build
 from saferec_core.training.trl.grpo_setup import rank_grpo_trainer
 
 GOAL = 1.02

@@ -17,11 +17,10 @@ import time
 from pathlib import Path
 
 from saferec_core.data.title_map import TitleMap
-from saferec_core.data.titles import TitleIndex
+from saferec_core.data.titles import Title, TitleIndex
 from saferec_core.data.traits import read_traits
 from saferec_core.oracle_files.format import OracleTitle, write_oracle_file
 from saferec_core.plugins.contracts.oracle import Evidence
-from saferec_core.plugins.contracts.parser import Title
 
 NAMES, TITLES, QUERIES = 1_000_000, 25_000, 300_000
 ROUNDS = 5

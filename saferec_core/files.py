@@ -1,13 +1,17 @@
-"""What tells one state of the data from another."""
+"""Files and folders: content hashes, and replacing one as a whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from saferec_core.errors import DataError
+from saferec_core.errors import DataError, RunError
 
-__all__ = ["data_hash"]
+__all__ = ["beside", "data_hash", "remove", "replacing"]
 
 
 def data_hash(path: Path) -> str:
@@ -26,3 +30,47 @@ def data_hash(path: Path) -> str:
                 while block := stream.read(1 << 20):
                     digest.update(block)
     return digest.hexdigest()
+
+
+@contextmanager
+def replacing(output: Path, called: Path | None = None) -> Iterator[Path]:
+    """Give a place for a draft, which takes the place of *output* once it is complete.
+
+    Args:
+        output: A file or a folder.
+        called: What an error names instead.
+
+    Raises:
+        RunError: The draft cannot be written; what was there is as it was.
+    """
+    draft, aside = beside(output, "draft"), beside(output, "old")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        remove(draft)
+        try:
+            yield draft
+            if output.is_dir():
+                remove(aside)
+                output.rename(aside)
+            os.replace(draft, output)  # noqa: PTH105 - also for folders
+        finally:
+            remove(draft)
+        remove(aside)
+    except OSError as error:
+        raise RunError(
+            f"{called or output} cannot be written: {error.strerror or error}. What was there before is "
+            "unchanged."
+        ) from error
+
+
+def beside(output: Path, what: str) -> Path:
+    """Name a hidden companion of *output*, such as its draft."""
+    return output.with_name(f".{output.name}.{what}")
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder, if it exists."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

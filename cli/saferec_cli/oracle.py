@@ -100,8 +100,8 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what an oracle says about a title, and what it rests on."""
+    from saferec_core.data.titles import Title
     from saferec_core.oracle_files.check import check_title
-    from saferec_core.plugins.contracts.parser import Title
 
     checked = check_title(
         oracle_path,

@@ -177,6 +177,9 @@ class GrpoOptimization(OptimizationConfig):
 
     max_steps: Steps = 1200
     """Optimizer steps; -1: as many as num_train_epochs need."""
+    share_prefix: Literal["auto", "on", "off"] = "auto"
+    """Compute a prompt once for all of its completions when they are scored: where the model allows it and it
+    pays (auto), or else fail (on), or never (off)."""
 
 
 class SftOptimization(OptimizationConfig):

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.data.rows import row_name, try_values, whole_year
-from saferec_core.data.titles import TitleIndex
+from saferec_core.data.titles import Title, TitleIndex
 from saferec_core.errors import DataError
-from saferec_core.plugins.contracts.parser import Title
 
 __all__ = ["Catalog", "read_catalog"]
 

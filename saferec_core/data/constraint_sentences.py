@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from saferec_core.data.records import messages_of
-from saferec_core.data.rows import LIST, OBJECT
+from saferec_core.data.rows import LIST, OBJECT, Row
 from saferec_core.errors import DataError
-from saferec_core.plugins.contracts.transform import Row
 
 __all__ = ["STATED", "place_of", "stated_in"]
 

@@ -7,7 +7,7 @@ import re
 
 from saferec_core.data.constraint_sentences import stated_in
 from saferec_core.data.records import messages_of
-from saferec_core.plugins.contracts.transform import Row
+from saferec_core.data.rows import Row
 
 __all__ = ["conversation_key", "dialogue_of", "small_hash"]
 

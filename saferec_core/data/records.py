@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from saferec_core.data.rows import LIST, OBJECT, read_rows, whole_year
-from saferec_core.data.titles import normal_form
+from saferec_core.data.rows import LIST, OBJECT, Row, read_rows, whole_year
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import DataError
-from saferec_core.plugins.contracts.parser import Title
-from saferec_core.plugins.contracts.transform import Row, Transform, transformed
 
 __all__ = [
     "Message",
     "Record",
+    "Stage",
     "constraints_of",
     "messages_of",
     "read_records",
@@ -27,6 +26,9 @@ __all__ = [
 
 Message = Mapping[str, str]
 """A turn of a conversation: ``role`` (system, user or assistant) and ``content``."""
+
+Stage = Callable[[Callable[[], Iterable[Row]]], Iterable[Row]]
+"""Turns rows into rows; it is given a function that begins to read them, and may call it twice."""
 
 _TITLE_WITH_YEAR = re.compile(r"^(.*\S)\s*\((\d{4})\)$")
 
@@ -72,24 +74,24 @@ def read_records(
     path: Path,
     *,
     needs: Mapping[str, str],
-    transforms: Sequence[Transform] = (),
+    stages: Sequence[Stage] = (),
 ) -> list[Record]:
     """Read a split: JSONL, Parquet, or a folder written by ``datasets``.
 
     Args:
         path: The file or folder.
         needs: Required columns, each with what needs it, such as ``{"constraints": "reward 'safety'"}``.
-        transforms: Applied in order before anything is checked.
+        stages: Applied to the rows in order, before anything is checked.
 
     Raises:
         DataError: The file is missing or empty, or a row is not what is wanted; the message tells
             the row, the column and what needs it.
     """
 
-    def rows(depth: int = len(transforms)) -> Iterable[Row]:
+    def rows(depth: int = len(stages)) -> Iterable[Row]:
         if depth == 0:
             return read_rows(path)
-        return transformed(transforms[depth - 1], lambda: rows(depth - 1))
+        return stages[depth - 1](lambda: rows(depth - 1))
 
     records = [_record(row, f"{path}, row {n}", needs) for n, row in enumerate(rows(), start=1)]
     if not records:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import json
 import math
 import reprlib
-import zlib
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import orjson
 
+from saferec_core.data.byte_lines import lines_of, open_bytes
+from saferec_core.data.csv_rows import table_rows
 from saferec_core.data.safe_pickle import read_plain_pickle
 from saferec_core.errors import DataError
 
@@ -27,7 +24,6 @@ __all__ = [
     "kind_of",
     "numbered_lines",
     "numbered_rows",
-    "open_bytes",
     "parsed_object",
     "read_rows",
     "row_name",
@@ -39,9 +35,6 @@ __all__ = [
 OBJECT, LIST = (dict, Mapping), (list, tuple, Sequence)
 """For isinstance, which tells the usual types in a tenth of the time that abstract ones take."""
 
-_LONGEST_FIELD = 1 << 30
-_LONGEST_RECORD = 50
-"""Lines; one that goes on longer has a quote that nobody closed."""
 
 _LAST_YEAR = 9999
 
@@ -93,7 +86,7 @@ def try_values(path: Path) -> Iterator[tuple[int, Any]]:
     elif kind in {".pkl", ".pickle"}:
         yield from enumerate(read_plain_pickle(path), start=1)
     elif kind in {".csv", ".tsv"}:
-        yield from _table_rows(path, "\t" if kind == ".tsv" else ",")
+        yield from table_rows(path, "\t" if kind == ".tsv" else ",")
     else:
         for number, line in numbered_lines(path):
             yield number, _parsed(line)
@@ -106,7 +99,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         DataError: The file cannot be read.
     """
     with open_bytes(path) as file:
-        for number, line in enumerate(_lines(file, path), start=1):
+        for number, line in enumerate(lines_of(file, path), start=1):
             if line.strip():
                 yield number, line
 
@@ -130,20 +123,6 @@ def kind_of(path: Path) -> str:
 def row_name(path: Path) -> str:
     """What the number of a row counts."""
     return "line" if is_line_file(path) or kind_of(path) in {".csv", ".tsv"} else "row"
-
-
-def open_bytes(path: Path) -> IO[bytes]:
-    """Open a file that may be gzipped.
-
-    Raises:
-        DataError: It cannot be read.
-    """
-    try:
-        if path.suffix.lower() == ".gz":
-            return io.BufferedReader(gzip.open(path, "rb"), 1 << 20)
-        return path.open("rb", buffering=1 << 20)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
 
 
 def whole_year(value: Any, what: str) -> int:
@@ -210,88 +189,6 @@ def _finite(text: str) -> float:
     raise DataError(f"a number that is not finite: {text:.40}")
 
 
-def _lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
-    try:
-        yield from file
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read to its end: {error}") from error
-
-
-def _table_rows(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, Any] | DataError]]:
-    """Yield the rows of a table with a head; a field may hold line breaks, its last line counts."""
-    csv.field_size_limit(_LONGEST_FIELD)
-    with open_bytes(path) as file:
-        lines = (line.decode("utf-8", errors="surrogateescape") for line in _lines(file, path))
-        again = _Again(lines)
-        reader = csv.reader(again, delimiter=delimiter)
-        head: list[str] | None = None
-        while True:
-            again.record.clear()
-            try:
-                fields = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield again.number, DataError(f"no row of a table: {error}")
-                continue
-            except _OpenQuoteError as error:
-                again.back_to_second()
-                if head is None:
-                    raise DataError(f"{path}, line {again.number}, the head: {error}") from error
-                yield again.number, DataError(str(error))
-                continue
-            if head is None:
-                head = [name.removeprefix("\ufeff").strip() for name in fields]
-            elif fields:
-                yield again.number, _table_row(head, fields)
-
-
-class _OpenQuoteError(Exception):
-    """A record goes on and on: the quote that it began with is a stray one."""
-
-
-class _Again:
-    """Lines for a CSV reader, of which those behind a stray quote can be read once more."""
-
-    def __init__(self, lines: Iterator[str]) -> None:
-        self._lines = lines
-        self._returned: deque[str] = deque()
-        self.record: list[str] = []
-        """What the reader has taken since this was cleared."""
-        self.number = 0
-        """The number of the last line that it took."""
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        if len(self.record) >= _LONGEST_RECORD:
-            raise _OpenQuoteError(f"a quote is not closed within {_LONGEST_RECORD} lines")
-        try:
-            line = self._returned.popleft() if self._returned else next(self._lines)
-        except StopIteration:
-            if self.record:
-                raise _OpenQuoteError("a quote is not closed before the file ends") from None
-            raise
-        self.record.append(line)
-        self.number += 1
-        return line
-
-    def back_to_second(self) -> None:
-        """Take back all lines of the record but the first."""
-        later = self.record[1:]
-        self._returned.extendleft(reversed(later))
-        self.number -= len(later)
-
-
-def _table_row(head: list[str], fields: list[str]) -> dict[str, Any] | DataError:
-    if len(fields) != len(head):
-        return DataError(f"wanted {len(head)} fields, as the head has, but got {len(fields)}")
-    if any("\udc80" <= char <= "\udcff" for field in fields if not field.isascii() for char in field):
-        return DataError("no UTF-8 text")
-    return dict(zip(head, fields, strict=True))
-
-
 def _arrow_rows(path: Path) -> Iterator[dict[str, Any]]:
     for table in arrow_tables(path):
         yield from table.to_pylist()
@@ -340,3 +237,7 @@ def _folder_tables(path: Path, rows: int) -> Iterator[Any]:
     plain = loaded.with_format("arrow")
     for start in range(0, len(plain), rows):
         yield plain[start : start + rows]
+
+
+Row = dict[str, Any]
+"""A sample on its way, as JSON has it: strings, numbers, lists and objects."""

@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import DataError
-from saferec_core.plugins.contracts.parser import Title
 
 __all__ = ["TitleMap"]
 

@@ -6,8 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
-
-from saferec_core.plugins.contracts.parser import Title
+from typing import NamedTuple
 
 __all__ = ["TitleIndex", "normal_form"]
 
@@ -131,3 +130,13 @@ class TitleIndex:
             if distance < nearest:  # earlier years come first and win ties
                 found, nearest = position, distance
         return found
+
+
+class Title(NamedTuple):
+    """An item by name and year of release, as somebody wrote it."""
+
+    name: str
+    year: int
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.year})"

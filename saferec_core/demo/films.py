@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from importlib.resources import files
 
-from saferec_core.plugins.contracts.parser import Title
+from saferec_core.data.titles import Title
 
 __all__ = ["Film", "load_films"]
 

@@ -8,11 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from saferec_core.data.titles import Title
 from saferec_core.demo.films import load_films
 from saferec_core.demo.risk import TRAITS, risk_of
 from saferec_core.demo.wordings import all_texts
 from saferec_core.demo.world import NUM_TITLES, User, users
-from saferec_core.plugins.contracts.parser import Title
 
 __all__ = ["SPLITS", "build"]
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from saferec_core.plugins.contracts.parser import Title
+from saferec_core.data.titles import Title
 
 __all__ = ["Message", "all_texts", "dialogue"]
 

@@ -13,10 +13,10 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from saferec_core.data.titles import Title
 from saferec_core.demo.films import Film
 from saferec_core.demo.risk import TRAITS, is_violation
 from saferec_core.demo.wordings import MOODS, Message, dialogue
-from saferec_core.plugins.contracts.parser import Title
 
 __all__ = ["NUM_TITLES", "User", "users"]
 

@@ -14,8 +14,8 @@ from saferec_core.config.load import as_yaml
 from saferec_core.config.schema import RunConfig
 from saferec_core.errors import RunError
 from saferec_core.evaluation.protocol import Protocol
-from saferec_core.models.loading import resolve_folder
 from saferec_core.plugins.manager import Plugins
+from saferec_core.runs.checkpoints import resolve_folder
 from saferec_core.runs.folder import RunFolder
 
 __all__ = ["folder_for", "results_path", "stem_of"]

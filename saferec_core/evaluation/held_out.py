@@ -11,25 +11,21 @@ from typing import Any, Literal
 from saferec_core.config.schema import EvaluationConfig, RunConfig
 from saferec_core.data.records import Record
 from saferec_core.errors import DataError
-from saferec_core.evaluation.evaluator import Evaluation, Evaluator, compare
+from saferec_core.evaluation.evaluator import Evaluation, Evaluator
+from saferec_core.evaluation.measure import build_metrics
+from saferec_core.evaluation.popularity import popularity_percentiles
 from saferec_core.evaluation.protocol import Protocol, protocol_of
 from saferec_core.evaluation.setup import Parts
-from saferec_core.models.generation import Generator
-from saferec_core.models.loading import resolve_folder
-from saferec_core.plugins.contracts.judged_lists import Judge, popularity_percentiles
-from saferec_core.plugins.contracts.metric import build_metrics
+from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.distributed import is_main
-from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.checkpoints import resolve_folder
 from saferec_core.runs.observer import Observer, StepReport
 
 __all__ = [
     "INTERVAL",
     "circumstances",
-    "evaluate",
     "evaluator_of",
     "policy_name",
-    "report_comparison",
     "run_protocol",
     "staged",
     "tell_whole",
@@ -81,81 +77,6 @@ def run_protocol(config: RunConfig, parts: Parts, kind: Literal["greedy", "sampl
     """Return the protocol of one of a run's decodings."""
     judge = parts.judge
     return protocol_of(config, kind, catalog=judge.catalog, parser=parts.parser, oracle=judge.oracle)
-
-
-def evaluate(
-    config: RunConfig,
-    parts: Parts,
-    plugins: Plugins,
-    generator: Generator,
-    observer: Observer,
-    *,
-    when: str,
-    policy: str,
-) -> list[Evaluation]:
-    """Evaluate a policy once per decoding; on the main process only, elsewhere there is nothing.
-
-    Args:
-        config: The run.
-        parts: What it works with.
-        plugins: What is installed.
-        generator: The policy.
-        observer: Told of the progress.
-        when: Such as ``"before"``.
-        policy: What to call the policy.
-    """
-    settings = config.evaluation
-    if not parts.held_out or settings.eval_prompts == 0 or not is_main():
-        return []
-    records = used_records(parts.held_out, settings)
-    evaluator = evaluator_of(config, parts, records, plugins)
-    evaluations = []
-    for kind in settings.eval_decoding:
-        with staged(observer, f"Evaluate {when}, {kind}", len(records)) as progress:
-            found = evaluator(
-                generator,
-                run_protocol(config, parts, kind),
-                policy=policy_name(policy),
-                batch_size=settings.eval_batch_size,
-                seed=config.seed,
-                progress=progress,
-            )
-        evaluations.append(found)
-    return evaluations
-
-
-def report_comparison(
-    config: RunConfig,
-    folder: RunFolder,
-    observer: Observer,
-    before: Sequence[Evaluation],
-    after: Sequence[Evaluation],
-) -> None:
-    """Keep both evaluations with their rows, and show the before/after table of each decoding."""
-    for kind, first, second in zip(config.evaluation.eval_decoding, before, after, strict=False):
-        rows = compare(first, second)
-        for when, found in (("before", first), ("after", second)):
-            found.results().write(folder.path / "evaluation" / f"{when}-{kind}.parquet")
-        folder.write_json(
-            f"evaluation/{kind}.json",
-            {
-                **circumstances(config, second),
-                "protocol": second.protocol,
-                "choices": second.choices,
-                "interval": INTERVAL,
-                "metrics": {
-                    row.metric: {
-                        "before": row.before,
-                        "after": row.after,
-                        "difference": row.difference,
-                    }
-                    for row in rows
-                },
-                "all_lists_together": {"before": first.whole, "after": second.whole},
-            },
-        )
-        observer.compared(f"{kind} lists, before and after", rows)
-        tell_whole(observer, {"before": first.whole, "after": second.whole})
 
 
 def circumstances(

@@ -15,10 +15,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from saferec_core.data.records import Record
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.evaluation.protocol import Protocol
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.parser import EventKind, ParsedItem, ParsedList, Title
+from saferec_core.plugins.contracts.parser import EventKind, ParsedItem, ParsedList
 
 __all__ = ["ProtocolLists", "under_protocol"]
 
@@ -27,10 +27,11 @@ __all__ = ["ProtocolLists", "under_protocol"]
 class ProtocolLists(JudgedLists):
     """Judged lists whose ``hits`` are those of a protocol.
 
-    By ``normal-form``, hits are those of :class:`~saferec_core.plugins.contracts.judged_lists.JudgedLists`,
-    of what is left once titles are removed. By ``exact`` they are those of the Rank-GRPO code: the very string, with the year
-    within the tolerance; each relevant title makes the first such title of the list a hit. Seen titles
-    are then known by name alone, catalog titles by name and year.
+    By ``normal-form``, hits are those of :class:`~saferec_core.plugins.contracts.judged_lists.JudgedLists`
+    on what is left once titles are removed. By ``exact`` they are those of Rank-GRPO's reference
+    implementation: the very string, with the year within the tolerance; each relevant title makes the
+    first such title of the list a hit. Seen titles are then known by name alone, catalog titles by name
+    and year.
     """
 
     protocol: Protocol

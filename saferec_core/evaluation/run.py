@@ -28,10 +28,10 @@ from saferec_core.evaluation.held_out import (
 from saferec_core.evaluation.protocol import Protocol
 from saferec_core.evaluation.setup import Parts, assemble
 from saferec_core.models.generation import Generator, PolicyGenerator, on_accelerator
-from saferec_core.models.loading import load_policy, resolve_folder
+from saferec_core.models.loading import load_policy
 from saferec_core.models.resume import Journal
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.checkpoints import list_checkpoints
+from saferec_core.runs.checkpoints import list_checkpoints, resolve_folder
 from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Comparison, Observer

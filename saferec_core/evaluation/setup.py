@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from saferec_core.config.schema import RunConfig, TrainConfig
+from saferec_core.config.schema import RunConfig
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.records import Record, read_records
-from saferec_core.errors import ConfigError, PluginError, UnknownNameError
+from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.plugins.build import build_oracle, chosen
-from saferec_core.plugins.component import build, required_columns, scope_of
+from saferec_core.plugins.component import required_columns
 from saferec_core.plugins.contracts.judged_lists import Judge
-from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.contracts.parser import ListParser
-from saferec_core.plugins.contracts.reward import ActiveReward
-from saferec_core.plugins.contracts.transform import Transform
+from saferec_core.plugins.contracts.transform import Transform, transformed
 from saferec_core.plugins.manager import Plugins
+from saferec_core.rl.rewards import ActiveReward
 
-__all__ = ["Parts", "assemble", "build_normalizer", "build_rewards", "require_path"]
+__all__ = ["Parts", "assemble", "require_path"]
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,14 @@ def assemble(
     transforms: list[Transform] = [
         chosen(plugins, plugins.transforms, choice, inherited) for choice in data.transforms
     ]
+    stages = [partial(transformed, transform) for transform in transforms]
     columns = _needs(rewards, transforms)
     train_records: list[Record] = []
     if train:
         path = require_path(data.train_path, "training data", "--train-path")
-        train_records = read_records(path, needs={**columns, **(needs or {})}, transforms=transforms)
+        train_records = read_records(path, needs={**columns, **(needs or {})}, stages=stages)
     held_out = [
-        read_records(path, needs=columns, transforms=transforms) if path is not None else []
+        read_records(path, needs=columns, stages=stages) if path is not None else []
         for path in (data.validation_path, data.test_path)
     ]
     parts = Parts(
@@ -96,45 +97,6 @@ def assemble(
     )
     _check_traits(judge.oracle, (*parts.train, *parts.validation, *parts.test))
     return parts
-
-
-def build_rewards(config: TrainConfig, plugins: Plugins) -> list[ActiveReward]:
-    """Build the reward functions that have a weight.
-
-    Raises:
-        UnknownNameError: No plugin offers one of them.
-        ConfigError: An option is refused, the target length exceeds K, or an oracle is missing.
-    """
-    active = []
-    for name, choice in config.rewards.items():
-        entry = plugins.find(plugins.rewards, name)
-        if choice.weight == 0:
-            continue
-        function = build(entry, choice.options, {"variant": config.reward_func})
-        if scope_of(function) not in {"rank", "list"}:
-            raise PluginError(
-                f"reward {name!r} of {entry.origin} must have the scope 'rank' or 'list', but has "
-                f"{scope_of(function)!r}"
-            )
-        target = getattr(function, "target", None)
-        if isinstance(target, int) and target > config.num_ranks:
-            raise ConfigError(
-                f"rewards.{name}.target = {target} titles cannot be ranked: num_ranks (K) is "
-                f"{config.num_ranks}. Lower the target or set --num-ranks {target}."
-            )
-        if getattr(function, "needs_oracle", False) and config.oracle is None:
-            raise ConfigError(
-                f"reward {name!r} needs an oracle, but the run has none; name its table with "
-                "--oracle-path, another oracle with --oracle, or leave the reward out"
-            )
-        active.append(ActiveReward(entry.name, function, choice.weight))
-    return active
-
-
-def build_normalizer(config: TrainConfig, plugins: Plugins) -> Normalizer:
-    """Build the normalizer of the run."""
-    normalizer: Normalizer = chosen(plugins, plugins.normalizers, config.normalizer)
-    return normalizer
 
 
 def require_path(path: Path | None, what: str, flag: str) -> Path:

@@ -11,9 +11,8 @@ from tokenizers import Tokenizer, decoders
 from tokenizers.decoders import DecodeStream
 
 from saferec_core.errors import SaferecError
-from saferec_core.plugins.contracts.parser import ParsedItem
 
-__all__ = ["NO_RANK", "NO_START", "TokenAligner", "assign_ranks"]
+__all__ = ["NO_RANK", "NO_START", "TokenAligner"]
 
 NO_RANK = -1
 """The rank index of a token that belongs to no rank."""
@@ -71,27 +70,6 @@ class TokenAligner:
             is_special = map(self._special_ids.__contains__, ids)
             starts[np.fromiter(is_special, np.bool_, len(ids))] = NO_START
         return text, starts
-
-
-def assign_ranks(starts: NDArray[np.int64], items: Sequence[ParsedItem], num_ranks: int) -> NDArray[np.int64]:
-    """Give every token the rank in whose line it begins.
-
-    Args:
-        starts: The first character of each token (T,), from `TokenAligner.decode`.
-        items: The parsed list; items beyond *num_ranks* have no rank.
-        num_ranks: The number of ranks, K.
-
-    Returns:
-        For each token (T,) the rank index k, from 0, or NO_RANK.
-    """
-    ranked = items[:num_ranks]
-    if not ranked:
-        return np.full(starts.shape, NO_RANK, dtype=np.int64)
-    line_starts = np.array([item.start for item in ranked])
-    line_ends = np.array([item.end for item in ranked])
-    ranks = line_starts.searchsorted(starts, side="right") - 1  # before the first line: -1
-    ranks[starts >= line_ends[ranks]] = NO_RANK
-    return ranks
 
 
 def backend_of(tokenizer: Any) -> Tokenizer:

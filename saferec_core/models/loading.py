@@ -22,7 +22,6 @@ __all__ = [
     "load_policy",
     "load_tokenizer",
     "merged_folder",
-    "resolve_folder",
 ]
 
 
@@ -104,12 +103,6 @@ def end_token_ids(reference: str, tokenizer: PreTrainedTokenizerBase, config: Mo
 def is_adapter(folder: Path) -> bool:
     """Tell whether *folder* holds a LoRA adapter instead of a whole model."""
     return (folder / "adapter_config.json").is_file()
-
-
-def resolve_folder(reference: str) -> str:
-    """Turn a run folder into its policy's folder; leave everything else alone."""
-    policy = Path(reference) / "policy"
-    return str(policy) if policy.is_dir() else reference
 
 
 def _load_model(reference: str, config: ModelConfig) -> PreTrainedModel:

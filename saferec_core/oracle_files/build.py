@@ -12,15 +12,15 @@ from pydantic import ConfigDict, Field
 
 from saferec_core.config.schema import Section
 from saferec_core.data.rows import numbered_rows, row_name, whole_year
+from saferec_core.data.titles import Title
 from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.files import data_hash
 from saferec_core.oracle_files.format import check_oracle_out, write_oracle_file
 from saferec_core.oracle_files.join import SourceTitles, TitleJoin
 from saferec_core.oracle_files.sources import YEARS, Rejects, SourceRows, findings_of
-from saferec_core.plugins.component import build
+from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.evidence import EvidenceSource
-from saferec_core.plugins.contracts.parser import Title
 from saferec_core.plugins.manager import Plugins, load_plugins
 from saferec_core.plugins.registry import Entry
 

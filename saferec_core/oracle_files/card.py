@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.oracle_files.format import OracleFile
-from saferec_core.plugins.contracts.parser import Title
 
 __all__ = [
     "THRESHOLDS",

@@ -9,11 +9,11 @@ from typing import Any
 
 from saferec_core.config.schema import ComponentChoice
 from saferec_core.data.catalog import read_catalog
+from saferec_core.data.titles import Title
 from saferec_core.oracle_files.format import OracleFile
 from saferec_core.oracle_files.near_titles import near_titles
 from saferec_core.plugins.build import build_oracle
 from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Question
-from saferec_core.plugins.contracts.parser import Title
 
 __all__ = ["TitleCheck", "TraitCheck", "check_title"]
 

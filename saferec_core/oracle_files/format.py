@@ -26,10 +26,10 @@ import pyarrow as pa
 import xxhash
 
 from saferec_core.data.title_map import TitleMap
+from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, RunError
-from saferec_core.pipeline.output import replacing
+from saferec_core.files import replacing
 from saferec_core.plugins.contracts.oracle import Evidence
-from saferec_core.plugins.contracts.parser import Title
 
 __all__ = ["FORMAT_VERSION", "OracleFile", "OracleTitle", "check_oracle_out", "write_oracle_file"]
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import NamedTuple
 
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.oracle_files.format import OracleTitle
 from saferec_core.plugins.contracts.evidence import Finding
 from saferec_core.plugins.contracts.oracle import Evidence
-from saferec_core.plugins.contracts.parser import Title
 
 __all__ = ["AliasCounts", "SourceTitles", "TitleJoin"]
 

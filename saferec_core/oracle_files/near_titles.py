@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from saferec_core.data.titles import normal_form
-from saferec_core.plugins.contracts.parser import Title
+from saferec_core.data.titles import Title, normal_form
 
 __all__ = ["near_titles"]
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Self
 
-from saferec_core.data.rows import row_name, try_rows
+from saferec_core.data.rows import Row, row_name, try_rows
 from saferec_core.data.traits import Trait
 from saferec_core.errors import DataError, PluginError, RunError, SaferecError
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Findings
-from saferec_core.plugins.contracts.transform import Row
 from saferec_core.plugins.registry import Entry
 
 __all__ = ["YEARS", "Rejects", "SourceRows", "findings_of"]

@@ -9,22 +9,11 @@ from functools import cache
 from typing import Any
 
 from saferec_core.data.constraint_sentences import STATED
-from saferec_core.plugins.contracts.transform import Row
+from saferec_core.data.dataset_rows import COLUMNS
+from saferec_core.data.rows import Row
 
-__all__ = ["COLUMNS", "ArrowForm"]
+__all__ = ["ArrowForm"]
 
-COLUMNS = (
-    "id",
-    "user",
-    "time",
-    "split",
-    "prompt",
-    "completion",
-    "groundtruth_with_release_year",
-    "seen_titles",
-    "constraints",
-)
-"""The order in which columns stand; others follow as they come."""
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -76,7 +65,7 @@ _FIXED_KINDS: dict[str, _Kind] = {
     "constraints": _Listed(_TEXT),
     STATED: _Listed(_Struct((("trait", _TEXT), ("sentence", _TEXT)))),
 }
-"""Of columns that `saferec_core.pipeline.writers.plain_record` brings into one form."""
+"""Of columns that `saferec_core.data.dataset_rows.plain_record` brings into one form."""
 
 
 class ArrowForm:

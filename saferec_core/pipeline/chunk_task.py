@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from saferec_core.data.json_lines import as_line
+from saferec_core.data.rows import Row
 from saferec_core.errors import DataError, PluginError, SaferecError
 from saferec_core.pipeline.chunks import Part
 from saferec_core.pipeline.step_report import Account
 from saferec_core.plugins.component import required_columns
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Row, Transform
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Transform
 
 __all__ = ["KINDS", "do_part", "part_account", "part_file", "read_account"]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.data.rows import (
+    Row,
     arrow_tables,
     is_line_file,
     kind_of,
@@ -17,7 +18,6 @@ from saferec_core.data.rows import (
     try_rows,
 )
 from saferec_core.errors import DataError
-from saferec_core.plugins.contracts.transform import Row
 
 __all__ = ["PART_BYTES", "PART_ROWS", "Part", "parts_of"]
 

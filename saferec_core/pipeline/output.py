@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from saferec_core.errors import ConfigError, RunError
+from saferec_core.files import beside, remove, replacing
 
 __all__ = [
     "LOSSES",
@@ -24,7 +23,6 @@ __all__ = [
     "losses_of",
     "manifest_of",
     "publishing",
-    "replacing",
     "write_manifest",
 ]
 
@@ -79,7 +77,7 @@ def alone_at(output: Path) -> Iterator[None]:
     Raises:
         RunError: Another process is writing it, or its folder cannot be written.
     """
-    lock = FileLock(_beside(output, "lock"))
+    lock = FileLock(beside(output, "lock"))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
@@ -126,44 +124,13 @@ def check_output(output: Path, key: str, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def replacing(output: Path, called: Path | None = None) -> Iterator[Path]:
-    """Give a place for a draft, which takes the place of *output* once it is complete.
-
-    Args:
-        output: A file or a folder.
-        called: What an error names instead.
-
-    Raises:
-        RunError: The draft cannot be written; what was there is as it was.
-    """
-    draft, aside = _beside(output, "draft"), _beside(output, "old")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        _remove(draft)
-        try:
-            yield draft
-            if output.is_dir():
-                _remove(aside)
-                output.rename(aside)
-            os.replace(draft, output)  # noqa: PTH105 - also for folders
-        finally:
-            _remove(draft)
-        _remove(aside)
-    except OSError as error:
-        raise RunError(
-            f"{called or output} cannot be written: {error.strerror or error}. What was there before is "
-            "unchanged."
-        ) from error
-
-
-@contextmanager
 def publishing(output: Path) -> Iterator[Path]:
     """Give a folder for a draft of all files of *output*, which take their places once all are complete.
 
     Raises:
         RunError: The draft cannot be written, or there is something that is none of ours.
     """
-    whole = _beside(output, "new") if is_file_name(output) else output
+    whole = beside(output, "new") if is_file_name(output) else output
     with replacing(whole, output) as draft:
         draft.mkdir()
         yield draft
@@ -184,7 +151,7 @@ def write_manifest(draft: Path, output: Path, content: Mapping[str, Any]) -> Non
 
 def _complete(output: Path) -> None:
     """Do what is left of a replacement that was cut off between two renames."""
-    aside, new = _beside(output, "old"), _beside(output, "new")
+    aside, new = beside(output, "old"), beside(output, "new")
     try:
         if aside.exists() and not output.exists():
             aside.rename(output)
@@ -207,7 +174,7 @@ def _put_in_place(new: Path, output: Path) -> None:
         elif (new / place.name).is_file():
             (new / place.name).replace(place)
     (new / manifest.name).replace(manifest)
-    _remove(new)
+    remove(new)
 
 
 def _places(output: Path) -> list[Path]:
@@ -253,14 +220,3 @@ def _refuse_foreign(output: Path) -> None:
             f"{foreign[0]} was not made by 'saferec data' and is not overwritten; move it away, or name "
             "another output"
         )
-
-
-def _beside(output: Path, what: str) -> Path:
-    return output.with_name(f".{output.name}.{what}")
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

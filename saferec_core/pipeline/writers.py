@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from saferec_core.data.constraint_sentences import STATED, stated_in
+from saferec_core.data.dataset_rows import SPLITS, plain_record, split_of
 from saferec_core.data.json_lines import as_line
-from saferec_core.data.records import constraints_of, messages_of, seen_titles_of, titles_of
-from saferec_core.data.rows import numbered_rows, row_name
+from saferec_core.data.rows import Row, numbered_rows, row_name
 from saferec_core.errors import DataError
-from saferec_core.pipeline.arrow_schema import COLUMNS, ArrowForm
-from saferec_core.plugins.contracts.parser import Title
-from saferec_core.plugins.contracts.transform import Row
+from saferec_core.pipeline.arrow_schema import ArrowForm
 
-__all__ = ["SPLITS", "Form", "Published", "plain_record", "publish", "published_files", "split_of"]
+__all__ = ["Form", "Published", "publish", "published_files"]
 
 Form = Literal["jsonl", "parquet", "datasets"]
 """How a dataset is written."""
 
 _FORMS: tuple[Form, ...] = ("jsonl", "parquet", "datasets")
 
-SPLITS = ("train", "validation", "test")
-"""The splits, in their order."""
 
 _BATCH_ROWS, _BATCH_BYTES = 1024, 1 << 23
 """Rows, and bytes of JSON, that are gathered for one Arrow batch or Parquet row group."""
@@ -107,49 +102,6 @@ def published_files(folder: Path) -> tuple[Form, dict[str, Path]]:
         if found := {split: path for split, path in files.items() if path.exists()}:
             return form, found
     raise DataError(f"{folder} holds no dataset; wanted train.jsonl, train.parquet or the folder train")
-
-
-def split_of(row: Row) -> str:
-    """Return the split that a row belongs to.
-
-    Raises:
-        DataError: It names one that does not exist.
-    """
-    split = row.get("split")
-    if split is None:
-        return "train"
-    if split not in SPLITS:
-        raise DataError(f"split must be {', '.join(SPLITS[:-1])} or {SPLITS[-1]}, but is {split!r}")
-    return str(split)
-
-
-def plain_record(row: Row) -> Row:
-    """Return the row in the one form that all files have; columns without a value are left out.
-
-    Raises:
-        DataError: A column is not what is wanted.
-    """
-    columns = [column for column in COLUMNS if column == "prompt" or row.get(column) is not None]
-    columns += [column for column in row if column not in COLUMNS and row[column] is not None]
-    return {column: _PLAIN[column](row) if column in _PLAIN else row[column] for column in columns}
-
-
-def _pairs(titles: Sequence[Title | str]) -> list[list[Any]]:
-    pairs: list[list[Any]] = [[title, None] if isinstance(title, str) else [*title] for title in titles]
-    for name, year in pairs:
-        if year is not None and not -(2**31) <= year < 2**31:
-            raise DataError(f"the year of {name!r} is {year}")
-    return pairs
-
-
-_PLAIN: dict[str, Callable[[Row], list[Any]]] = {
-    "prompt": messages_of,
-    "completion": lambda row: messages_of(row, "completion"),
-    "groundtruth_with_release_year": lambda row: _pairs(titles_of(row)),
-    "seen_titles": lambda row: _pairs(seen_titles_of(row)),
-    "constraints": lambda row: list(constraints_of(row)),
-    STATED: lambda row: [{"trait": trait, "sentence": sentence} for trait, sentence in stated_in(row)],
-}
 
 
 def _records(rows: Path) -> Iterator[tuple[int, Row]]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from saferec_core.config.schema import ComponentChoice
 from saferec_core.data.catalog import Catalog, read_catalog
-from saferec_core.errors import ConfigError, DataError, PluginError
-from saferec_core.plugins.component import build
+from saferec_core.errors import ConfigError, DataError, PluginError, SaferecError, came_instead, near_misses
+from saferec_core.plugins.component import options_of
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.manager import Plugins, load_plugins
-from saferec_core.plugins.registry import Registry
+from saferec_core.plugins.registry import Entry, Registry
+
+T = TypeVar("T")
 
 __all__ = ["build_oracle", "chosen", "chosen_catalog"]
 
@@ -23,7 +27,7 @@ def chosen(
     choice: ComponentChoice,
     inherited: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Build the component that *choice* names; see :func:`saferec_core.plugins.component.build`."""
+    """Build the component that *choice* names; see :func:`saferec_core.plugins.build.build`."""
     return build(plugins.find(registry, choice.name), choice.options, inherited)
 
 
@@ -62,3 +66,46 @@ def build_oracle(choice: ComponentChoice, *, year_tolerance: int, plugins: Plugi
     except AttributeError as error:
         raise PluginError(f"oracle {entry.name!r} of {entry.origin} must name its traits") from error
     return oracle
+
+
+def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, Any] | None = None) -> T:
+    """Build the component that *entry* stands for.
+
+    Args:
+        entry: The registered component.
+        options: What the run configuration says, by option name.
+        inherited: Values of the run that a component takes over where it has an option of that name
+            which *options* leaves open, such as the ``variant`` of the discount by rank.
+
+    Raises:
+        ConfigError: An option is unknown or its value is refused; the message has its whole path.
+        PluginError: The component cannot be imported, or its constructor fails.
+    """
+    cls = entry.load()
+    known = {option.name for option in options_of(cls)}
+    for name in options:
+        if name not in known:
+            wanted = f"Options: {', '.join(sorted(known))}." if known else "It has no options."
+            raise ConfigError(
+                f"{entry.kind} {entry.name!r} has no option {name!r}.{near_misses(name, known)} {wanted}"
+            )
+    taken = {name: value for name, value in (inherited or {}).items() if name in known}
+    try:
+        return cls(**{**taken, **options})
+    except ValidationError as error:
+        problems = "; ".join(_problem(entry.name, problem) for problem in error.errors())
+        raise ConfigError(f"{entry.kind} {entry.name!r}: {problems}") from error
+    except SaferecError:
+        raise
+    except Exception as error:  # whatever a plugin's constructor raises, the plugin is to be named
+        raise PluginError(
+            f"{entry.kind} {entry.name!r} of {entry.origin} cannot be built: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _problem(name: str, problem: Mapping[str, Any]) -> str:
+    place = [str(part) for part in problem["loc"]]
+    if problem["type"] == "missing" and len(place) == 1:
+        return f"option {place[0]!r} is missing; give --{place[0].replace('_', '-')}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{'.'.join([name, *place])}: {message}{came_instead(problem)}"

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 import pydantic.dataclasses
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from saferec_core.errors import ConfigError, PluginError, SaferecError, came_instead, near_misses
-from saferec_core.plugins.registry import Entry
-
-__all__ = ["Option", "build", "component", "options_of", "required_columns", "scope_of"]
+__all__ = ["Option", "component", "options_of", "required_columns", "scope_of"]
 
 T = TypeVar("T")
 
@@ -41,49 +38,6 @@ class Option:
     default: str
     range: str
     meaning: str
-
-
-def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, Any] | None = None) -> T:
-    """Build the component that *entry* stands for.
-
-    Args:
-        entry: The registered component.
-        options: What the run configuration says, by option name.
-        inherited: Values of the run that a component takes over where it has an option of that name
-            which *options* leaves open, such as the ``variant`` of the discount by rank.
-
-    Raises:
-        ConfigError: An option is unknown or its value is refused; the message has its whole path.
-        PluginError: The component cannot be imported, or its constructor fails.
-    """
-    cls = entry.load()
-    known = {option.name for option in options_of(cls)}
-    for name in options:
-        if name not in known:
-            wanted = f"Options: {', '.join(sorted(known))}." if known else "It has no options."
-            raise ConfigError(
-                f"{entry.kind} {entry.name!r} has no option {name!r}.{near_misses(name, known)} {wanted}"
-            )
-    taken = {name: value for name, value in (inherited or {}).items() if name in known}
-    try:
-        return cls(**{**taken, **options})
-    except ValidationError as error:
-        problems = "; ".join(_problem(entry.name, problem) for problem in error.errors())
-        raise ConfigError(f"{entry.kind} {entry.name!r}: {problems}") from error
-    except SaferecError:
-        raise
-    except Exception as error:  # whatever a plugin's constructor raises, the plugin is to be named
-        raise PluginError(
-            f"{entry.kind} {entry.name!r} of {entry.origin} cannot be built: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _problem(name: str, problem: Mapping[str, Any]) -> str:
-    place = [str(part) for part in problem["loc"]]
-    if problem["type"] == "missing" and len(place) == 1:
-        return f"option {place[0]!r} is missing; give --{place[0].replace('_', '-')}"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{'.'.join([name, *place])}: {message}{came_instead(problem)}"
 
 
 def options_of(cls: type[Any]) -> list[Option]:

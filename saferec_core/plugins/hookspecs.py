@@ -58,8 +58,8 @@ def saferec_register_oracles(registry: Registry[Oracle]) -> None:
 
     An oracle is called with a batch of questions and answers each with a
     :class:`~saferec_core.plugins.contracts.oracle.Verdict`: known or not, risk per trait in 0..1,
-    violated traits. Its attribute ``traits`` names every trait it can judge; a constraint outside them is an error
-    before training starts.
+    violated traits. Its attribute ``traits`` names every trait it can judge; a constraint outside them is
+    an error before training starts.
 
     .. versionadded:: 0.1
     """

@@ -6,11 +6,16 @@ or ``NO_RANK``; ``token_mask`` is True for the tokens of the completion and Fals
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from saferec_core.models.decoding import NO_RANK
+from saferec_core.plugins.contracts.parser import ParsedItem
 
 __all__ = ["rank_mean", "rank_weights", "spread"]
 
@@ -62,3 +67,24 @@ def _per_rank(values: Tensor, rank_ids: Tensor, num_ranks: int) -> Tensor:
     """Sum (N, T) values by rank; what belongs to no rank must be 0 already."""
     totals = values.new_zeros(values.shape[0], num_ranks)
     return totals.scatter_add(1, rank_ids.clamp(min=0), values)
+
+
+def assign_ranks(starts: NDArray[np.int64], items: Sequence[ParsedItem], num_ranks: int) -> NDArray[np.int64]:
+    """Give every token the rank in whose line it begins.
+
+    Args:
+        starts: The first character of each token (T,), from `TokenAligner.decode`.
+        items: The parsed list; items beyond *num_ranks* have no rank.
+        num_ranks: The number of ranks, K.
+
+    Returns:
+        For each token (T,) the rank index k, from 0, or NO_RANK.
+    """
+    ranked = items[:num_ranks]
+    if not ranked:
+        return np.full(starts.shape, NO_RANK, dtype=np.int64)
+    line_starts = np.array([item.start for item in ranked])
+    line_ends = np.array([item.end for item in ranked])
+    ranks = line_starts.searchsorted(starts, side="right") - 1  # before the first line: -1
+    ranks[starts >= line_ends[ranks]] = NO_RANK
+    return ranks

@@ -13,9 +13,8 @@ from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Oracle, 
 
 if TYPE_CHECKING:  # a report reads TOKENS_KEPT and needs no torch
     from saferec_core.plugins.contracts.judged_lists import JudgedLists
-    from saferec_core.plugins.contracts.reward import ActiveReward
-    from saferec_core.rl.rollouts import Rollouts
-    from saferec_core.training.trl.grpo_trainer import ScoredBatch
+    from saferec_core.rl.rewards import ActiveReward
+    from saferec_core.rl.rollouts import Rollouts, ScoredBatch
 
 __all__ = ["TOKENS_KEPT", "rollout_rows"]
 
@@ -49,6 +48,8 @@ def rollout_rows(batch: ScoredBatch, rewards: Sequence[ActiveReward]) -> Iterato
             "events": [event.kind for event in parsed.events],
             "hit": lists.hits[n, :shown].tolist(),
             "in_catalog": lists.in_catalog[n, :shown].tolist(),
+            "repeated": lists.repeated[n, :shown].tolist(),
+            "seen": lists.seen[n, :shown].tolist(),
             "known": lists.known[n, :shown].tolist() if judged else None,
             "violated": [list(verdict.violated) for verdict in lists.verdicts[n]] if judged else None,
             "evidence": _evidence(lists, n),

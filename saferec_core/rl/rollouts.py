@@ -9,10 +9,12 @@ import numpy as np
 from jaxtyping import Int
 
 from saferec_core.data.records import Record
-from saferec_core.models.decoding import TokenAligner, assign_ranks
+from saferec_core.models.decoding import TokenAligner
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.normalizer import Advantages
 from saferec_core.plugins.contracts.parser import ListParser
-from saferec_core.plugins.contracts.reward import ActiveReward, RewardValues, score
+from saferec_core.rl.ranks import assign_ranks
+from saferec_core.rl.rewards import ActiveReward, RewardValues, score
 
 __all__ = ["RolloutScorer", "Rollouts"]
 
@@ -84,3 +86,13 @@ class RolloutScorer:
             num_ranks=self.num_ranks,
         )
         return Rollouts(texts, rank_ids, token_starts, judged, score(self.rewards, judged))
+
+
+@dataclass(frozen=True)
+class ScoredBatch:
+    """The rollouts of one generation batch on this process, with their advantages."""
+
+    step: int
+    record_ids: Sequence[int]
+    rollouts: Rollouts
+    advantages: Advantages

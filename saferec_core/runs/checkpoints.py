@@ -9,7 +9,6 @@ from pathlib import Path
 import yaml
 
 from saferec_core.errors import RunError
-from saferec_core.models.loading import resolve_folder
 
 __all__ = ["copy_weights", "list_checkpoints", "sft_policy", "step_of"]
 
@@ -75,3 +74,9 @@ def sft_policy(reference: str, model: str | None, output_dir: Path) -> str:
         f"no SFT checkpoint of step {reference} was found (looked at: {places}); name its folder with "
         "--sft-checkpoint"
     )
+
+
+def resolve_folder(reference: str) -> str:
+    """Turn a run folder into its policy's folder; leave everything else alone."""
+    policy = Path(reference) / "policy"
+    return str(policy) if policy.is_dir() else reference

@@ -17,21 +17,16 @@ from torch import Tensor
 
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import SaferecError
+from saferec_core.evaluation.measure import ActiveMetric, measure, measure_whole
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
-from saferec_core.plugins.contracts.metric import ActiveMetric, Metric, measure, measure_whole
+from saferec_core.plugins.contracts.metric import Metric
 from saferec_core.plugins.contracts.normalizer import Normalizer, WeightedRewards
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
-from saferec_core.plugins.contracts.parser import (
-    EventKind,
-    ListParser,
-    ParsedItem,
-    ParsedList,
-    ParseEvent,
-    Title,
-)
-from saferec_core.plugins.contracts.reward import ActiveReward, RewardFunction, score
+from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedItem, ParsedList, ParseEvent
+from saferec_core.plugins.contracts.reward import RewardFunction
+from saferec_core.rl.rewards import ActiveReward, score
 
 __all__ = [
     "StatedOracle",

@@ -12,11 +12,12 @@ from saferec_core.analysis.results import MetricFacts, Results
 from saferec_core.config.schema import EvaluationConfig, SftConfig, TrainConfig
 from saferec_core.errors import ConfigError
 from saferec_core.evaluation.held_out import INTERVAL, evaluator_of, run_protocol, staged, used_records
+from saferec_core.evaluation.measure import facts_of
 from saferec_core.evaluation.setup import Parts
 from saferec_core.models.generation import PolicyGenerator, on_accelerator
 from saferec_core.models.loading import load_policy
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.metric import Interval, facts_of
+from saferec_core.plugins.contracts.metric import Interval
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import step_of
 from saferec_core.runs.folder import RunFolder

@@ -12,14 +12,13 @@ from saferec_core.config.schema import ComponentChoice, LoggingConfig, RunConfig
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError, SaferecError
 from saferec_core.evaluation.evaluator import Evaluation
-from saferec_core.evaluation.held_out import evaluate, report_comparison
-from saferec_core.evaluation.setup import Parts, assemble, build_normalizer, build_rewards
+from saferec_core.evaluation.setup import Parts, assemble
 from saferec_core.models.decoding import TokenAligner
 from saferec_core.models.generation import PolicyGenerator, on_accelerator, render
 from saferec_core.models.loading import Policy, end_token_ids, load_policy, load_tokenizer, merged_folder
 from saferec_core.plugins.contracts.normalizer import Normalizer
-from saferec_core.plugins.contracts.reward import ActiveReward
 from saferec_core.plugins.manager import Plugins
+from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
 from saferec_core.runs.checkpoints import copy_weights, list_checkpoints, sft_policy
@@ -27,14 +26,16 @@ from saferec_core.runs.distributed import from_main, is_main, process_count
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer, Plan
 from saferec_core.training.batches import check_batches, generation_batch_size
+from saferec_core.training.before_after import evaluate, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.extras import check_extras
+from saferec_core.training.setup import build_normalizer, build_rewards
 from saferec_core.training.sft import train_sft
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from saferec_core.training.trl.grpo_trainer import ScoredBatch
+    from saferec_core.rl.rollouts import ScoredBatch
 
 __all__ = ["run_train"]
 

@@ -11,9 +11,9 @@ from saferec_core.data.records import Record
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.evaluation.setup import Parts, assemble, require_path
-from saferec_core.models.loading import Policy, load_policy, merged_folder, resolve_folder
+from saferec_core.models.loading import Policy, load_policy, merged_folder
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.checkpoints import copy_weights, list_checkpoints
+from saferec_core.runs.checkpoints import copy_weights, list_checkpoints, resolve_folder
 from saferec_core.runs.distributed import from_main, is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer, Plan

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.config.schema import Section
+from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait
 from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.evidence import Finding, Findings
-from saferec_core.plugins.contracts.transform import Row
 from saferec_plugins.evidence.rules import WordsByRisk, first_match, read_rules, rules_for
 from saferec_plugins.evidence.title_columns import title_of
 

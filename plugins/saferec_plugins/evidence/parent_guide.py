@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from saferec_core.data.rows import Row
 from saferec_core.data.traits import PARENT_GUIDE, Trait
 from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.evidence import Finding, Findings
-from saferec_core.plugins.contracts.transform import Row
 from saferec_plugins.evidence.title_columns import title_of
 from saferec_plugins.oracles.risk import MOST_SEVERE, parent_guide_risk
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from saferec_core.data.rows import whole_year
+from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
-from saferec_core.plugins.contracts.parser import Title
 
 __all__ = ["title_of"]
 

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
+from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.evidence import Finding, Findings
-from saferec_core.plugins.contracts.transform import Row
 from saferec_plugins.evidence.title_columns import title_of
 
 __all__ = ["Warnings"]

@@ -22,7 +22,7 @@ class Popularity:
     Titles drawn evenly from the catalog average 0.5; a policy that names what is named most often
     comes near 1. Titles outside the catalog have no popularity and are left out, and a list without
     any other has no value. How popular a title is, is a matter of the training data; see
-    :func:`~saferec_core.plugins.contracts.judged_lists.popularity_percentiles`.
+    :func:`~saferec_core.evaluation.popularity.popularity_percentiles`.
     """
 
     at_depth: ClassVar[bool] = True

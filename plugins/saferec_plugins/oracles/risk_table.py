@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.data.rows import read_rows, whole_year
-from saferec_core.data.titles import TitleIndex
+from saferec_core.data.titles import Title, TitleIndex
 from saferec_core.errors import DataError
 from saferec_core.plugins.contracts.oracle import Evidence
-from saferec_core.plugins.contracts.parser import Title
 from saferec_plugins.oracles.risk import MOST_SEVERE, trait_risk
 
 __all__ = ["RiskTable", "Weights", "read_risks", "read_weights", "shared_table"]

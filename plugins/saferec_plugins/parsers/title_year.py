@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.parser import EventKind, ParsedItem, ParsedList, ParseEvent, Title
+from saferec_core.plugins.contracts.parser import EventKind, ParsedItem, ParsedList, ParseEvent
 from saferec_plugins.parsers.decoration import looks_like_entry, undecorated
 from saferec_plugins.parsers.sections import list_sections
 

@@ -13,10 +13,11 @@ from typing import ClassVar
 from pydantic import Field
 
 from saferec_core.data.records import messages_of, seen_titles_of
+from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait, read_traits
 from saferec_core.errors import ConfigError, DataError, SaferecError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Row
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected
 from saferec_plugins.transforms.llm.account import Account, Prices
 from saferec_plugins.transforms.llm.asking import Asker, Configuration
 from saferec_plugins.transforms.llm.cache import ResponseCache

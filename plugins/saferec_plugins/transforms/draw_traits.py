@@ -16,11 +16,12 @@ from pydantic import Field
 
 from saferec_core.config.schema import ComponentChoice
 from saferec_core.data.records import messages_of, seen_titles_of, titles_of
+from saferec_core.data.rows import Row
+from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.plugins.build import build_oracle
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.parser import Title
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Row, Transform, rng_of
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Transform, rng_of
 from saferec_plugins.transforms.draw_rules import DrawRules, read_draw_rules
 from saferec_plugins.transforms.judged_titles import Judged, TitleJudge
 

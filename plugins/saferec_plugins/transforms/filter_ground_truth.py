@@ -10,12 +10,13 @@ from pydantic import Field
 
 from saferec_core.config.schema import ComponentChoice
 from saferec_core.data.records import constraints_of, titles_of
+from saferec_core.data.rows import Row
+from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 from saferec_core.plugins.build import build_oracle
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.oracle import Verdict
-from saferec_core.plugins.contracts.parser import Title
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Row
+from saferec_core.plugins.contracts.transform import Counted, Outcome
 from saferec_plugins.transforms.verdicts import Verdicts, check_traits
 
 __all__ = ["FilterGroundTruth", "removed_of"]

@@ -8,8 +8,9 @@ from typing import ClassVar
 from pydantic import Field
 
 from saferec_core.data.records import constraints_of, titles_of
+from saferec_core.data.rows import Row
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Outcome, Removed, Row
+from saferec_core.plugins.contracts.transform import Outcome, Removed
 from saferec_plugins.transforms.filter_ground_truth import removed_of
 
 __all__ = ["FilterSamples"]

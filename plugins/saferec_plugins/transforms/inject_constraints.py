@@ -14,10 +14,11 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from saferec_core.data.records import constraints_of, messages_of, seen_titles_of, titles_of
+from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait, read_traits
 from saferec_core.errors import ConfigError, DataError, near_misses
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Row, rng_of
+from saferec_core.plugins.contracts.transform import Counted, Outcome, rng_of
 from saferec_plugins.parsers.title_year import TitleYearParser
 
 __all__ = ["InjectConstraints", "check_sentences"]

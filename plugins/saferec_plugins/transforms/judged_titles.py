@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from saferec_core.data.titles import Title
 from saferec_core.plugins.contracts.oracle import Oracle, Question
-from saferec_core.plugins.contracts.parser import Title
 from saferec_plugins.transforms.verdicts import answers_of
 
 __all__ = ["Judged", "TitleJudge"]

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Literal
 
+from saferec_core.data.dataset_rows import SPLITS, split_of
 from saferec_core.data.leakage import conversation_key, dialogue_of, small_hash
+from saferec_core.data.rows import Row
 from saferec_core.errors import DataError
-from saferec_core.pipeline.writers import SPLITS, split_of
-from saferec_core.plugins.contracts.transform import Row, Transform
+from saferec_core.plugins.contracts.transform import Transform
 from saferec_plugins.transforms.importers.raw_values import name_of
 
 __all__ = ["By", "LeakSurvey", "kept_apart_by", "split_index"]

@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from saferec_core.data.records import Record, seen_titles_of, titles_of
-from saferec_core.data.titles import normal_form
+from saferec_core.data.rows import Row
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.plugins.build import chosen_catalog
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.parser import Title
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Row
+from saferec_core.plugins.contracts.transform import Counted, Outcome
 from saferec_plugins.transforms.title_matching import How, Match, TitleMatcher
 from saferec_plugins.transforms.title_spelling import SpellingSearch, rapidfuzz
 

@@ -10,9 +10,10 @@ import xxhash
 from pydantic import Field, model_validator
 
 from saferec_core.data.leakage import dialogue_of
+from saferec_core.data.rows import Row
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Outcome, Row, Transform
+from saferec_core.plugins.contracts.transform import Outcome, Transform
 from saferec_plugins.transforms.importers.raw_values import is_nothing, name_of
 
 __all__ = ["Split"]

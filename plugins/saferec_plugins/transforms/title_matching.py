@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from saferec_core.data.titles import normal_form
-from saferec_core.plugins.contracts.parser import Title
+from saferec_core.data.titles import Title, normal_form
 from saferec_plugins.transforms.title_spelling import SpellingSearch, without_article, words_of
 
 __all__ = ["How", "Match", "TitleMatcher"]

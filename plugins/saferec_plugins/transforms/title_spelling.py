@@ -10,12 +10,12 @@ from typing import Any
 from saferec_core.data.titles import (
     ENGLISH_ARTICLES,
     TRAILING_ARTICLES,
+    Title,
     letters_and_digits,
     normal_form,
     without_accents,
 )
 from saferec_core.errors import ConfigError
-from saferec_core.plugins.contracts.parser import Title
 
 __all__ = [
     "SpellingSearch",

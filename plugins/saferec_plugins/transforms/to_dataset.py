@@ -10,15 +10,15 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from saferec_core.data.constraint_sentences import STATED
+from saferec_core.data.dataset_rows import COLUMNS, SPLITS, plain_record
 from saferec_core.data.json_lines import as_line
 from saferec_core.data.leakage import conversation_key
 from saferec_core.data.records import Record, seen_titles_of
+from saferec_core.data.rows import Row
 from saferec_core.data.titles import normal_form
 from saferec_core.errors import ConfigError, DataError
-from saferec_core.pipeline.arrow_schema import COLUMNS
-from saferec_core.pipeline.writers import SPLITS, plain_record
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed, Row, Transform
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed, Transform
 from saferec_plugins.transforms.importers.raw_values import name_of
 from saferec_plugins.transforms.importers.samples import ending_with_the_user
 from saferec_plugins.transforms.leak_survey import By, LeakSurvey, kept_apart_by, split_index

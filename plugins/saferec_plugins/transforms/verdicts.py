@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, PluginError, SaferecError, near_misses
 from saferec_core.plugins.contracts.oracle import Explaining, Oracle, Question, Verdict
-from saferec_core.plugins.contracts.parser import Title
 
 __all__ = ["Verdicts", "answers_of", "check_traits"]
 

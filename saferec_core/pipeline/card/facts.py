@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.data.constraint_sentences import place_of, stated_in
+from saferec_core.data.dataset_rows import SPLITS, split_of
 from saferec_core.data.leakage import conversation_key, small_hash
 from saferec_core.data.records import constraints_of, messages_of, titles_of
-from saferec_core.data.rows import OBJECT, read_rows
+from saferec_core.data.rows import OBJECT, Row, read_rows
 from saferec_core.data.titles import normal_form
 from saferec_core.data.traits import Trait, read_traits
 from saferec_core.pipeline.step_report import Account
-from saferec_core.pipeline.writers import SPLITS, Published, published_files, split_of
+from saferec_core.pipeline.writers import Published, published_files
 from saferec_core.plugins.contracts.parser import ListParser
-from saferec_core.plugins.contracts.transform import Row
 
 __all__ = ["DAY", "CardFacts", "Check", "SplitFacts", "TraitFacts", "describe"]
 

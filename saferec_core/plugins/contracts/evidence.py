@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from saferec_core.data.rows import Row
+from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait
-from saferec_core.plugins.contracts.parser import Title
-from saferec_core.plugins.contracts.transform import Row
 
 __all__ = ["EvidenceSource", "Finding", "Findings"]
 

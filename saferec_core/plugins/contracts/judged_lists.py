@@ -26,7 +26,7 @@ from saferec_core.errors import ConfigError, PluginError, SaferecError
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
 from saferec_core.plugins.contracts.parser import EventKind, ParsedList
 
-__all__ = ["Judge", "JudgedLists", "popularity_percentiles"]
+__all__ = ["Judge", "JudgedLists"]
 
 _REMEMBERED = 1 << 16
 """How many titles are remembered before all are forgotten."""
@@ -125,27 +125,6 @@ class Judge:
         return self._base_rates[constraints]
 
 
-def popularity_percentiles(catalog: Catalog, records: Iterable[Record]) -> Float[Tensor, " C"] | None:
-    """Place every catalog title among the others by how many *records* have it as ground truth.
-
-    A title's percentile is the share of the catalog that is less popular, plus half of what is as
-    popular, itself included. So 0.5 is what titles drawn evenly from the catalog average.
-
-    Returns:
-        C percentiles in 0..1, or None if no ground truth is in the catalog: nothing is known then.
-    """
-    counts = np.zeros(len(catalog), np.int64)
-    for record in records:
-        places = {catalog.find(name, year) for name, year in record.groundtruth}
-        counts[[place for place in places if place is not None]] += 1
-    if not counts.any():
-        return None
-    ordered = np.sort(counts)
-    less = np.searchsorted(ordered, counts, "left")
-    at_most = np.searchsorted(ordered, counts, "right")
-    return torch.from_numpy((less + at_most) / (2 * len(counts)))
-
-
 @dataclass(frozen=True)
 class JudgedLists:
     """N parsed lists beside the records they answer, seen through K ranks.
@@ -197,6 +176,30 @@ class JudgedLists:
     def in_catalog(self) -> Bool[Tensor, "N K"]:
         """Whether the title may be recommended at all."""
         return self.catalog_places >= 0
+
+    @cached_property
+    def repeated(self) -> Bool[Tensor, "N K"]:
+        """Whether an earlier rank names the same title.
+
+        Titles of one catalog entry are the same, whatever year each is written with; outside the catalog,
+        titles of the same normal form and year are.
+        """
+        titles = iter(self._titles)
+        rows = (_repeats(islice(titles, count)) for count in self._written)
+        return self._by_rank(list(chain.from_iterable(rows)))
+
+    @cached_property
+    def seen(self) -> Bool[Tensor, "N K"]:
+        """Whether the user has already seen the title, by the catalog's year tolerance."""
+        tolerance = self.judge.catalog.year_tolerance
+        titles = iter(self._titles)
+        return self._by_rank(
+            [
+                record.has_seen(title.form, title.year, tolerance)
+                for count, record in zip(self._written, self.records, strict=True)
+                for title in islice(titles, count)
+            ]
+        )
 
     @cached_property
     def hits(self) -> Bool[Tensor, "N K"]:
@@ -297,6 +300,17 @@ class JudgedLists:
 def _counts(mask: Bool[Tensor, "N K"]) -> Float[Tensor, "N K"]:
     """Count up to each rank."""
     return mask.cumsum(1, dtype=torch.float64)
+
+
+def _repeats(titles: Iterable[_Met]) -> list[bool]:
+    """Tell which titles of one list, in rank order, were named before."""
+    named: set[int | tuple[str, int]] = set()
+    repeats = []
+    for title in titles:
+        key = title.place if title.place >= 0 else (title.form, title.year)
+        repeats.append(key in named)
+        named.add(key)
+    return repeats
 
 
 def _hits(titles: Iterable[_Met], record: Record, tolerance: int) -> list[bool]:

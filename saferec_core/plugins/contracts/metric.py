@@ -6,33 +6,22 @@ keeps its rank and is a miss.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, get_args
+from collections.abc import Sequence
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saferec_core.analysis.results import COLUMNS, MetricFacts
-from saferec_core.errors import ConfigError, PluginError, SaferecError
-from saferec_core.plugins.component import build
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.manager import Plugins, load_plugins
 
 __all__ = [
-    "ActiveMetric",
     "Better",
     "Interval",
     "Kind",
     "Metric",
-    "build_metrics",
     "difference",
-    "facts_of",
     "mean_with_interval",
-    "measure",
-    "measure_whole",
 ]
 
 Better = Literal["higher", "lower", "none"]
@@ -71,163 +60,6 @@ class Metric(Protocol):
             k: How many ranks count, in 1..K; all K for a metric without depth.
         """
         ...
-
-
-@dataclass(frozen=True)
-class ActiveMetric:
-    """A metric of an evaluation under its name."""
-
-    name: str
-    function: Metric
-    summary: str = ""
-    """What it says, in one line."""
-
-    def __post_init__(self) -> None:
-        """Refuse a class that does not say what it is, or a name that cannot be a column's.
-
-        Raises:
-            PluginError: The message names the metric and the attribute.
-        """
-        if "@" in self.name or self.name in COLUMNS.names:
-            reason = "what follows an @ is a depth" if "@" in self.name else "each row has another column so"
-            raise PluginError(f"a metric cannot be called {self.name!r}: {reason}; rename it")
-        declared: dict[str, tuple[object, ...]] = {
-            "at_depth": (True, False),
-            "better": get_args(Better),
-            "kind": get_args(Kind),
-            "needs_oracle": (True, False),
-        }
-        for attribute, allowed in declared.items():
-            value = getattr(self.function, attribute, None)
-            if value not in allowed:
-                wanted = " or ".join(map(repr, allowed))
-                raise PluginError(
-                    f"metric {self.name!r} must have the class attribute {attribute} = {wanted}, but has "
-                    f"{value!r}"
-                )
-
-    @property
-    def facts(self) -> MetricFacts:
-        """What a reader of the metric's column has to know."""
-        return MetricFacts(self.function.better, self.function.kind, self.summary)
-
-    def columns(self, lists: JudgedLists, at: Sequence[int]) -> dict[str, int]:
-        """Return the name of each column and its k; none if what the metric needs is not there."""
-        judge = lists.judge
-        if self.function.needs_oracle and judge.oracle is None:
-            return {}
-        if getattr(self.function, "needs_popularity", False) and judge.popularity is None:
-            return {}
-        if self.function.at_depth:
-            return {f"{self.name}@{k}": k for k in at}
-        return {self.name: lists.num_ranks}
-
-
-def build_metrics(
-    plugins: Plugins, choices: Mapping[str, Mapping[str, Any]] | None = None
-) -> list[ActiveMetric]:
-    """Build the metrics of an evaluation.
-
-    Args:
-        plugins: What is installed.
-        choices: The options of each metric by its name; every installed metric unless given.
-
-    Raises:
-        UnknownNameError: No plugin offers one of them.
-        ConfigError: An option is refused.
-        PluginError: A metric cannot be built, or its class does not say what it is.
-    """
-    if choices is None:
-        choices = {entry.name: {} for entry in plugins.metrics}
-    entries = [(plugins.find(plugins.metrics, name), options) for name, options in choices.items()]
-    return [ActiveMetric(entry.name, build(entry, options), entry.summary) for entry, options in entries]
-
-
-def measure(
-    lists: JudgedLists, at: Sequence[int], metrics: Sequence[ActiveMetric] | None = None
-) -> dict[str, Float[Tensor, " N"]]:
-    """Compute what the metrics say of every list; NaN where a list has no value.
-
-    Args:
-        lists: The judged lists.
-        at: The k, each in 1..K.
-        metrics: Those of kind ``"mean"`` and ``"share"`` are computed; every installed one unless given.
-
-    Returns:
-        (N,) float64 by column, such as ``recall@10`` or ``list_length``.
-
-    Raises:
-        ConfigError: The lists were not judged as deep as one of the k.
-        PluginError: A metric failed, or broke its contract; the message names it. A failure never
-            becomes a 0.
-    """
-    _check_depths(lists, at)
-    return {
-        column: _checked(metric, lists, k, (len(lists.lists),))
-        for metric in _or_installed(metrics)
-        if metric.function.kind != "whole"
-        for column, k in metric.columns(lists, at).items()
-    }
-
-
-def measure_whole(
-    lists: JudgedLists, at: Sequence[int], metrics: Sequence[ActiveMetric] | None = None
-) -> dict[str, float]:
-    """Compute what the metrics of kind ``"whole"`` say of all lists together.
-
-    Takes and raises what :func:`measure` does.
-    """
-    _check_depths(lists, at)
-    return {
-        column: _checked(metric, lists, k, ()).item()
-        for metric in _or_installed(metrics)
-        if metric.function.kind == "whole"
-        for column, k in metric.columns(lists, at).items()
-    }
-
-
-def facts_of(columns: Iterable[str], metrics: Sequence[ActiveMetric]) -> dict[str, MetricFacts]:
-    """Return what there is to know of each of the *columns* that *metrics* were measured in."""
-    facts = {metric.name: metric.facts for metric in metrics}
-    return {column: facts[column.partition("@")[0]] for column in columns}
-
-
-def _or_installed(metrics: Sequence[ActiveMetric] | None) -> Sequence[ActiveMetric]:
-    return build_metrics(load_plugins()) if metrics is None else metrics
-
-
-def _check_depths(lists: JudgedLists, at: Sequence[int]) -> None:
-    """Refuse a k that says more than was looked at."""
-    if beyond := [k for k in at if not 1 <= k <= lists.num_ranks]:
-        raise ConfigError(
-            f"metrics at depth {', '.join(map(str, beyond))} cannot be computed: the lists are judged at "
-            f"ranks 1..{lists.num_ranks}; choose from these or set --num-ranks {max(beyond)}"
-        )
-
-
-def _checked(metric: ActiveMetric, lists: JudgedLists, k: int, wanted: tuple[int, ...]) -> Tensor:
-    """Call one metric; refuse what breaks its contract."""
-    name = f"metric {metric.name!r}" + (f" at {k}" if metric.function.at_depth else "")
-    try:
-        value = metric.function(lists, k)
-    except SaferecError:
-        raise
-    except Exception as error:  # whatever it raises, the metric is to be named
-        raise PluginError(f"{name} failed: {type(error).__name__}: {error}") from error
-    axes = f"(N,) = {wanted}" if wanted else "a single value, of shape ()"
-    if not isinstance(value, Tensor):
-        raise PluginError(f"{name} must return a tensor {axes}, but returned {type(value).__name__}")
-    if tuple(value.shape) != wanted:
-        raise PluginError(f"{name} must return {axes}, but returned {tuple(value.shape)}")
-    value = value.detach().to(device="cpu", dtype=torch.float64)
-    if value.isinf().any():
-        raise PluginError(
-            f"{name} must return finite values or NaN for 'no value', but returned an infinite one"
-            + (f" for list {int(value.isinf().nonzero()[0]) + 1}" if wanted else "")
-        )
-    if metric.function.kind == "share" and not ((value == 0) | (value == 1) | value.isnan()).all():
-        raise PluginError(f"{name} is a share, so it must return 0, 1 or NaN, but returned other values")
-    return value
 
 
 def mean_with_interval(values: Sequence[float], *, seed: int = 0) -> Interval | None:

@@ -7,17 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-__all__ = ["EventKind", "ListParser", "ParseEvent", "ParsedItem", "ParsedList", "Title"]
+from saferec_core.data.titles import Title
 
-
-class Title(NamedTuple):
-    """An item by name and year of release, as somebody wrote it."""
-
-    name: str
-    year: int
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.year})"
+__all__ = ["EventKind", "ListParser", "ParseEvent", "ParsedItem", "ParsedList"]
 
 
 class ParsedItem(NamedTuple):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from saferec_core.data.rows import Row
 from saferec_core.errors import DataError, PluginError, SaferecError
 
 __all__ = [
@@ -16,15 +17,11 @@ __all__ = [
     "Outcome",
     "Rejected",
     "Removed",
-    "Row",
     "Surveying",
     "Transform",
     "rng_of",
     "transformed",
 ]
-
-Row = dict[str, Any]
-"""A sample on its way, as JSON has it: strings, numbers, lists and objects."""
 
 
 @dataclass(frozen=True, slots=True)

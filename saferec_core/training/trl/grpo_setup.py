@@ -11,9 +11,9 @@ from trl import GRPOConfig
 
 from saferec_core.config.schema import TrainConfig
 from saferec_core.plugins.contracts.normalizer import Normalizer
-from saferec_core.rl.rollouts import RolloutScorer
+from saferec_core.rl.rollouts import RolloutScorer, ScoredBatch
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
-from saferec_core.training.trl.grpo_trainer import RankGRPOTrainer, ScoredBatch
+from saferec_core.training.trl.grpo_trainer import RankGRPOTrainer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -74,6 +74,7 @@ def rank_grpo_trainer(
             normalizer=normalizer,
             args=arguments,
             rank_weighting=config.rank_weighting,
+            share_prefix=config.optimization.share_prefix,
             on_rollouts=on_rollouts,
             train_dataset=Dataset.from_dict({"prompt": prompts, "record": list(range(len(prompts)))}),
             processing_class=tokenizer,

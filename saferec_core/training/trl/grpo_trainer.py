@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -26,7 +25,7 @@ from saferec_core.errors import SaferecError
 from saferec_core.models.decoding import NO_RANK
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer, WeightedRewards
 from saferec_core.rl.ranks import rank_mean, rank_weights, spread
-from saferec_core.rl.rollouts import Rollouts, RolloutScorer
+from saferec_core.rl.rollouts import Rollouts, RolloutScorer, ScoredBatch
 from saferec_core.training.trl.shared_scoring import (
     SharedScoring,
     SharePrefix,
@@ -34,21 +33,11 @@ from saferec_core.training.trl.shared_scoring import (
     whole_groups,
 )
 
-__all__ = ["RankGRPOTrainer", "RankWeighting", "ScoredBatch", "check_trl"]
+__all__ = ["RankGRPOTrainer", "RankWeighting", "check_trl"]
 
 RankWeighting = Literal["ranks", "tokens"]
 """What counts alike in the loss of a completion: every rank (the paper) or every token (the research
 code)."""
-
-
-@dataclass(frozen=True)
-class ScoredBatch:
-    """The rollouts of one generation batch on this process, with their advantages."""
-
-    step: int
-    record_ids: Sequence[int]
-    rollouts: Rollouts
-    advantages: Advantages
 
 
 class RankGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL ships no types

@@ -6,8 +6,8 @@ import pickle
 import pytest
 
 from saferec_core.data.catalog import Catalog, read_catalog
+from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
-from saferec_core.plugins.contracts.parser import Title
 
 TITLES = (Title("Saw", 2004), Title("Amélie", 2001), Title("Matrix, The", 1999))
 

@@ -1,13 +1,14 @@
 """Samples from files of several kinds, in one form."""
 
 import json
+from functools import partial
 
 import pytest
 
 from saferec_core.data.records import Record, read_records
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import DataError, PluginError
-from saferec_core.plugins.contracts.parser import Title
+from saferec_core.plugins.contracts.transform import transformed
 
 ROW = {
     "prompt": [{"role": "user", "content": "Films without gore?"}],
@@ -23,9 +24,10 @@ def read(tmp_path):
     """Write rows to a JSONL file and read them as records."""
 
     def run(*rows, needs=None, transforms=()):
+        stages = [partial(transformed, transform) for transform in transforms]
         path = tmp_path / "rows.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        return read_records(path, needs=needs or {}, transforms=transforms)
+        return read_records(path, needs=needs or {}, stages=stages)
 
     return run
 

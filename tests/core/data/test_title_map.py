@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from saferec_core.data import title_map
 from saferec_core.data.title_map import TitleMap
-from saferec_core.data.titles import TitleIndex
+from saferec_core.data.titles import Title, TitleIndex
 from saferec_core.errors import DataError
-from saferec_core.plugins.contracts.parser import Title
 
 NAMES = ["Saw", "The Matrix", "Matrix, The", "Amélie", "amelie", "Up", "!!!", "Se7en", "A", ""]
 titles = st.lists(st.builds(Title, st.sampled_from(NAMES), st.integers(1990, 1999)), max_size=30)

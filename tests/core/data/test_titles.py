@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saferec_core.data.titles import TitleIndex, normal_form
-from saferec_core.plugins.contracts.parser import Title
+from saferec_core.data.titles import Title, TitleIndex, normal_form
 from tests.shared import SHARED
 
 

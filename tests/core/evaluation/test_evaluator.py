@@ -9,16 +9,16 @@ from saferec_core.analysis.results import read_results
 from saferec_core.config.schema import EvaluationConfig, ModelConfig
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
+from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 from saferec_core.evaluation.evaluator import Evaluator, compare, complete, records_hash
 from saferec_core.evaluation.held_out import used_records
+from saferec_core.evaluation.measure import build_metrics
 from saferec_core.evaluation.protocol import Protocol
 from saferec_core.models.generation import Completion, Decoding, PolicyGenerator
 from saferec_core.models.loading import load_policy
 from saferec_core.models.resume import Journal
 from saferec_core.plugins.contracts.judged_lists import Judge
-from saferec_core.plugins.contracts.metric import build_metrics
-from saferec_core.plugins.contracts.parser import Title
 from saferec_core.testing import StatedOracle
 from saferec_plugins.parsers.title_year import TitleYearParser
 

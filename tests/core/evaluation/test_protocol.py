@@ -8,11 +8,11 @@ from saferec_core.config.load import validated
 from saferec_core.config.schema import EvaluationConfig, TrainConfig
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
+from saferec_core.data.titles import Title
+from saferec_core.evaluation.measure import measure
 from saferec_core.evaluation.protocol import PRESETS, Protocol, described, protocol_of
 from saferec_core.evaluation.protocol_lists import ProtocolLists, under_protocol
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
-from saferec_core.plugins.contracts.metric import measure
-from saferec_core.plugins.contracts.parser import Title
 from saferec_core.testing import listing
 from saferec_plugins.oracles.table import TableOracle
 from saferec_plugins.parsers.title_year import TitleYearParser

@@ -12,8 +12,9 @@ from tokenizers.decoders import DecodeStream
 from tokenizers.trainers import BpeTrainer
 
 from saferec_core.errors import SaferecError
-from saferec_core.models.decoding import NO_RANK, NO_START, TokenAligner, assign_ranks
+from saferec_core.models.decoding import NO_RANK, NO_START, TokenAligner
 from saferec_core.plugins.contracts.parser import ParsedItem
+from saferec_core.rl.ranks import assign_ranks
 
 WORDS = ["Saw (2004)\n", "It (2017)\n", "Alien (1979)\n\n", "Up (2009)\n", "東京物語 (1953)\n"]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from saferec_core.data.catalog import read_catalog
+from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, DataError, PluginError, RunError, UnknownNameError
 from saferec_core.oracle_files.build import OracleBuildConfig, run_oracle_build
 from saferec_core.oracle_files.card import collisions_of, oracle_card
 from saferec_core.oracle_files.format import OracleFile
 from saferec_core.plugins.contracts.oracle import Evidence
-from saferec_core.plugins.contracts.parser import Title
 from tests.shared import SHARED
 
 GORE, DRUGS = "Anti-gore / squeamish", "Substance recovery / avoid drugs & alcohol"

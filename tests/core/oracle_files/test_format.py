@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, RunError
 from saferec_core.oracle_files.format import FORMAT_VERSION, OracleFile, OracleTitle, write_oracle_file
 from saferec_core.plugins.contracts.oracle import Evidence
-from saferec_core.plugins.contracts.parser import Title
 
 GORE, DRUGS = "Anti-gore / squeamish", "Substance recovery"
 TITLES = [

@@ -8,7 +8,7 @@ from saferec_core.config.schema import ComponentChoice
 from saferec_core.errors import DataError
 from saferec_core.files import data_hash
 from saferec_core.pipeline.fingerprints import step_key
-from saferec_core.plugins.component import build
+from saferec_core.plugins.build import build
 
 
 def test_a_rebuilt_oracle_changes_the_key_however_its_path_is_written(plugins, tmp_path, monkeypatch):

@@ -7,9 +7,9 @@ import pytest
 
 from saferec_core.data.records import read_records
 from saferec_core.data.rows import read_rows
+from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 from saferec_core.pipeline.writers import publish, published_files
-from saferec_core.plugins.contracts.parser import Title
 
 FORMS = ["jsonl", "parquet", "datasets"]
 

@@ -6,7 +6,8 @@ import pytest
 from pydantic import Field
 
 from saferec_core.errors import ConfigError, DataError, PluginError
-from saferec_core.plugins.component import build, component, options_of, required_columns, scope_of
+from saferec_core.plugins.build import build
+from saferec_core.plugins.component import component, options_of, required_columns, scope_of
 from saferec_core.plugins.registry import Entry, Origin
 
 

@@ -479,11 +479,12 @@ class Scored(SimpleNamespace):
 def scored(world, plugins, *, oracle=None, completions=1):
     """Score a completion of three lines in a tokenizer in which a title is several tokens."""
     from saferec_core.config.schema import TrainConfig
-    from saferec_core.evaluation.setup import assemble, build_rewards
+    from saferec_core.evaluation.setup import assemble
     from saferec_core.models.decoding import TokenAligner
     from saferec_core.models.loading import load_tokenizer
     from saferec_core.plugins.contracts.judged_lists import Judge
     from saferec_core.rl.rollouts import RolloutScorer
+    from saferec_core.training.setup import build_rewards
 
     config = TrainConfig.model_validate(
         {

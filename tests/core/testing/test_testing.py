@@ -5,7 +5,8 @@ import json
 import pytest
 
 from saferec_core import load_plugins
-from saferec_core.plugins.component import build, component
+from saferec_core.plugins.build import build
+from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.normalizer import Advantages
 from saferec_core.testing import (
     TITLES,

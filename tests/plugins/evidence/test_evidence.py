@@ -2,10 +2,10 @@
 
 import pytest
 
+from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait, read_traits
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
-from saferec_core.plugins.component import build
-from saferec_core.plugins.contracts.parser import Title
+from saferec_core.plugins.build import build
 
 DOGS, GORE, DRUGS = "Animal lover", "Anti-gore", "Substance recovery"
 

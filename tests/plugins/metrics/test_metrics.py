@@ -10,12 +10,12 @@ import torch
 from saferec_core import load_plugins
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record, read_records
+from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, PluginError
-from saferec_core.plugins.component import build
+from saferec_core.evaluation.measure import build_metrics, facts_of, measure, measure_whole
+from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
-from saferec_core.plugins.contracts.metric import build_metrics, facts_of, measure, measure_whole
 from saferec_core.plugins.contracts.oracle import Verdict
-from saferec_core.plugins.contracts.parser import Title
 from saferec_core.testing import check_metric, listing
 from saferec_plugins.parsers.title_year import TitleYearParser
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.oracle_files.format import OracleTitle, write_oracle_file
-from saferec_core.plugins.component import build
+from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Question
-from saferec_core.plugins.contracts.parser import Title
 from saferec_plugins.oracles.risk import parent_guide_risk, trait_risk
 from saferec_plugins.oracles.table import TableOracle
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from saferec_core.plugins.contracts.parser import EventKind, Title
+from saferec_core.data.titles import Title
+from saferec_core.plugins.contracts.parser import EventKind
 from saferec_plugins.parsers import title_year
 from saferec_plugins.parsers.sections import list_sections
 from saferec_plugins.parsers.title_year import TitleYearParser

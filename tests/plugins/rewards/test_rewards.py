@@ -8,12 +8,12 @@ import torch
 
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
+from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError
-from saferec_core.plugins.component import build
+from saferec_core.evaluation.measure import measure
+from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
-from saferec_core.plugins.contracts.metric import measure
-from saferec_core.plugins.contracts.parser import Title
-from saferec_core.plugins.contracts.reward import ActiveReward, score
+from saferec_core.rl.rewards import ActiveReward, score
 from saferec_plugins.oracles.table import TableOracle
 from saferec_plugins.parsers.title_year import TitleYearParser
 

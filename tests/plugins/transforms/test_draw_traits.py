@@ -11,7 +11,7 @@ import yaml
 from saferec_core.config.schema import ComponentChoice
 from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
-from saferec_core.plugins.component import build
+from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.oracle import Verdict
 from saferec_core.plugins.contracts.transform import Counted
 from saferec_plugins.transforms.draw_rules import read_draw_rules

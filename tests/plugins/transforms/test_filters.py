@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from saferec_core.errors import ConfigError, DataError, PluginError
-from saferec_core.plugins.component import build
+from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.transform import Counted, Removed
 from saferec_plugins.transforms.filter_ground_truth import FilterGroundTruth
 from saferec_plugins.transforms.filter_samples import FilterSamples

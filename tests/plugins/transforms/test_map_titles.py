@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import ConfigError, DataError
-from saferec_core.plugins.component import build
-from saferec_core.plugins.contracts.parser import Title
+from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.transform import Counted
 from saferec_plugins.transforms.map_titles import MapTitles
 from saferec_plugins.transforms.title_matching import How, Match, TitleMatcher

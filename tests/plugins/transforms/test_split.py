@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saferec_core.errors import ConfigError, DataError
-from saferec_core.plugins.component import build
+from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.transform import transformed
 from saferec_plugins.transforms.split import Split
 

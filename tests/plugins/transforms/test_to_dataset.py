@@ -6,7 +6,7 @@ import random
 import pytest
 
 from saferec_core.errors import ConfigError, DataError
-from saferec_core.plugins.component import build
+from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.transform import Removed
 from saferec_plugins.transforms.inject_constraints import InjectConstraints
 from saferec_plugins.transforms.to_dataset import ToDataset

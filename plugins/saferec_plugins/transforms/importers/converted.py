@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from saferec_core.data.rows import whole_year
+from saferec_core.data.rows import Row, whole_year
 from saferec_core.errors import DataError
-from saferec_core.plugins.contracts.transform import Row
 from saferec_plugins.transforms.importers.dialogues import Dialogue, Film, Turn, merged
 from saferec_plugins.transforms.importers.raw_values import is_nothing, name_of
 

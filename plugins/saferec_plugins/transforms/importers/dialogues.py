@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal
 
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed, Row
+from saferec_core.data.rows import Row
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed
 from saferec_plugins.transforms.importers.raw_values import RawTitle
 from saferec_plugins.transforms.importers.samples import sample
 

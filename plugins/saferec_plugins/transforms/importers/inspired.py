@@ -10,11 +10,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from saferec_core.data.rows import read_rows
+from saferec_core.data.rows import Row, read_rows
 from saferec_core.data.titles import normal_form
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Row
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected
 from saferec_plugins.transforms.importers.converted import read_converted
 from saferec_plugins.transforms.importers.dialogues import Cut, Dialogue, Film, Turn, cut_into_samples, merged
 from saferec_plugins.transforms.importers.named_films import SHORTEST_NAME, names_film

@@ -11,10 +11,10 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
-from saferec_core.data.rows import read_rows
+from saferec_core.data.rows import Row, read_rows
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Row
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed
 from saferec_plugins.transforms.importers.raw_values import RawTitle, moment, name_of, text_of, title_and_year
 from saferec_plugins.transforms.importers.samples import sample
 

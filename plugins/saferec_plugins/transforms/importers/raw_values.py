@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from saferec_core.data.rows import whole_year
+from saferec_core.data.rows import Row, whole_year
 from saferec_core.errors import DataError
-from saferec_core.plugins.contracts.transform import Row
 
 __all__ = ["RawTitle", "finite", "is_nothing", "moment", "name_of", "text_of", "title_and_year", "titles_in"]
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from saferec_core.data.records import constraints_of, messages_of
+from saferec_core.data.rows import Row
 from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Outcome, Row
+from saferec_core.plugins.contracts.transform import Outcome
 from saferec_plugins.transforms.importers.raw_values import is_nothing, moment, name_of, titles_in
 from saferec_plugins.transforms.importers.samples import content_id, ending_with_the_user, sample
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 from urllib.parse import unquote
 
+from saferec_core.data.rows import Row
 from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Outcome, Row
+from saferec_core.plugins.contracts.transform import Outcome
 from saferec_plugins.transforms.importers.converted import read_converted
 from saferec_plugins.transforms.importers.dialogues import Cut, Dialogue, Film, Turn, cut_into_samples, merged
 from saferec_plugins.transforms.importers.raw_values import RawTitle, is_nothing, name_of, title_and_year

@@ -9,9 +9,10 @@ from typing import Any
 import xxhash
 
 from saferec_core.data.records import Message
+from saferec_core.data.rows import Row
 from saferec_core.data.titles import normal_form
 from saferec_core.errors import DataError
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed, Row
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed
 from saferec_plugins.transforms.importers.raw_values import RawTitle, finite
 
 __all__ = ["content_id", "ending_with_the_user", "sample"]

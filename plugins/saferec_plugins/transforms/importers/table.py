@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from saferec_core.data.records import Message, constraints_of, messages_of
+from saferec_core.data.rows import Row
 from saferec_core.errors import DataError, near_misses
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Row
+from saferec_core.plugins.contracts.transform import Counted, Outcome
 from saferec_plugins.transforms.importers.raw_values import (
     RawTitle,
     is_nothing,

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from saferec_core.data.records import Message
+from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait
-from saferec_core.plugins.contracts.parser import Title
 
 __all__ = ["ResponseFormat", "instruction", "question", "response_format"]
 

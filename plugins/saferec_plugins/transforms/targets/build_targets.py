@@ -14,13 +14,14 @@ from pydantic import Field
 from saferec_core.config.schema import ComponentChoice
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import constraints_of, messages_of, seen_titles_of, titles_of
+from saferec_core.data.rows import Row
+from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait, read_traits
 from saferec_core.errors import ConfigError, DataError, PluginError
 from saferec_core.plugins.build import build_oracle, chosen_catalog
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.oracle import Oracle
-from saferec_core.plugins.contracts.parser import Title
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed, Row, rng_of
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed, rng_of
 from saferec_plugins.parsers.title_year import TitleYearParser
 from saferec_plugins.transforms.targets.co_mentions import CoMentions, Mentions
 from saferec_plugins.transforms.targets.list_filling import ListFiller, NamedTitles, Place

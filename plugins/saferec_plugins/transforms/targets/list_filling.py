@@ -9,8 +9,7 @@ from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
-from saferec_core.data.titles import normal_form
-from saferec_core.plugins.contracts.parser import Title
+from saferec_core.data.titles import Title, normal_form
 from saferec_plugins.transforms.targets.co_mentions import CoMentions, drawn_in_order
 
 __all__ = ["ListFiller", "NamedTitles", "Place", "Source"]

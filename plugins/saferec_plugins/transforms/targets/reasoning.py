@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from saferec_core.data.records import Message
+from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait
 from saferec_core.errors import DataError, near_misses
-from saferec_core.plugins.contracts.parser import Title
 
 __all__ = ["as_prose", "reasoning"]
 

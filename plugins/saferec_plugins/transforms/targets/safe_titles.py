@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from saferec_core.data.titles import Title
 from saferec_core.plugins.contracts.oracle import Oracle, Question
-from saferec_core.plugins.contracts.parser import Title
 from saferec_plugins.transforms.verdicts import answers_of
 
 __all__ = ["SafeTitles", "Standing"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from saferec_core.data.records import Record
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.plugins.contracts.oracle import Oracle, Question
-from saferec_core.plugins.contracts.parser import Title
 from saferec_plugins.transforms.targets.list_filling import Place, Source
 from saferec_plugins.transforms.verdicts import answers_of
 

@@ -8,6 +8,7 @@ import pytest
 from saferec_core.analysis.results import read_results
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
+from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.evaluation.counterfactual.evaluate import Flipping
@@ -15,7 +16,6 @@ from saferec_core.evaluation.counterfactual.prompts import flips_of
 from saferec_core.evaluation.protocol import Protocol
 from saferec_core.models.generation import Completion
 from saferec_core.plugins.contracts.judged_lists import Judge
-from saferec_core.plugins.contracts.parser import Title
 from saferec_core.testing import StatedOracle
 from saferec_plugins.parsers.title_year import TitleYearParser
 

@@ -11,19 +11,13 @@ from hypothesis import strategies as st
 from saferec_core.analysis.results import MetricFacts
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
+from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, PluginError, UnknownNameError
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists, popularity_percentiles
-from saferec_core.plugins.contracts.metric import (
-    ActiveMetric,
-    build_metrics,
-    difference,
-    facts_of,
-    mean_with_interval,
-    measure,
-    measure_whole,
-)
+from saferec_core.evaluation.measure import ActiveMetric, build_metrics, facts_of, measure, measure_whole
+from saferec_core.evaluation.popularity import popularity_percentiles
+from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.metric import difference, mean_with_interval
 from saferec_core.plugins.contracts.oracle import Verdict
-from saferec_core.plugins.contracts.parser import Title
 from saferec_core.testing import TITLES, check_metric, judged_lists, listing
 
 LISTS = judged_lists([TITLES[:4], (), TITLES[2:3]], num_ranks=5)

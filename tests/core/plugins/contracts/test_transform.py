@@ -1,12 +1,13 @@
 """Transforms in a run that reads its records anyway, and what they draw."""
 
 import json
+from functools import partial
 
 import pytest
 
 from saferec_core.data.records import read_records
 from saferec_core.errors import DataError, PluginError
-from saferec_core.plugins.contracts.transform import Counted, Rejected, Removed, rng_of
+from saferec_core.plugins.contracts.transform import Counted, Rejected, Removed, rng_of, transformed
 
 
 class Outcomes:
@@ -39,7 +40,8 @@ def records(tmp_path):
     path.write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in ("a", "bcd", "e")))
 
     def read(*transforms):
-        return [record.prompt[0]["content"] for record in read_records(path, needs={}, transforms=transforms)]
+        stages = [partial(transformed, transform) for transform in transforms]
+        return [record.prompt[0]["content"] for record in read_records(path, needs={}, stages=stages)]
 
     return read
 

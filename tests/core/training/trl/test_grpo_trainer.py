@@ -19,13 +19,14 @@ from saferec_core import SaferecError, load_plugins
 from saferec_core.config.load import merged
 from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import RewardError
-from saferec_core.evaluation.setup import assemble, build_normalizer, build_rewards
+from saferec_core.evaluation.setup import assemble
 from saferec_core.models.decoding import NO_RANK, TokenAligner
 from saferec_core.models.loading import load_tokenizer
 from saferec_core.plugins.contracts.normalizer import Advantages
-from saferec_core.plugins.contracts.reward import ActiveReward
 from saferec_core.rl.ranks import spread
+from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollouts import RolloutScorer
+from saferec_core.training.setup import build_normalizer, build_rewards
 from saferec_core.training.trl.callbacks import save_policy
 from saferec_core.training.trl.grpo_setup import rank_grpo_trainer
 

@@ -14,7 +14,7 @@ import pytest
 from saferec_core.data.records import constraints_of, messages_of, seen_titles_of, titles_of
 from saferec_core.data.rows import read_rows
 from saferec_core.errors import ConfigError, DataError
-from saferec_core.plugins.component import build
+from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.transform import Counted, Rejected, Removed
 from saferec_plugins.transforms.importers.inspired import FromInspired
 from saferec_plugins.transforms.importers.movielens import FromMovielens

@@ -16,7 +16,7 @@ import pytest
 
 from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, DataError, RunError
-from saferec_core.plugins.component import build
+from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.transform import Counted, Rejected, transformed
 from saferec_plugins.transforms.assign_traits import AssignTraits
 from tests.plugins.llm_server import (

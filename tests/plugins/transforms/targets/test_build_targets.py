@@ -11,12 +11,10 @@ from hypothesis import strategies as st
 
 from saferec_core.config.schema import ComponentChoice
 from saferec_core.data.records import Record
-from saferec_core.data.titles import TitleIndex, normal_form
+from saferec_core.data.titles import Title, TitleIndex, normal_form
 from saferec_core.errors import ConfigError, DataError, PluginError
-from saferec_core.plugins.build import build_oracle
-from saferec_core.plugins.component import build
+from saferec_core.plugins.build import build, build_oracle
 from saferec_core.plugins.contracts.oracle import Question, Verdict
-from saferec_core.plugins.contracts.parser import Title
 from saferec_core.plugins.contracts.transform import Counted, Removed, Surveying
 from saferec_plugins.parsers.title_year import TitleYearParser
 from saferec_plugins.transforms.targets import co_mentions

@@ -1,0 +1,85 @@
+"""Call reward functions and check what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from saferec_core.errors import RewardError, SaferecError
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
+from saferec_core.plugins.contracts.reward import RewardFunction, Scope
+
+__all__ = ["ActiveReward", "RewardValues", "score"]
+
+
+@dataclass(frozen=True)
+class ActiveReward:
+    """A reward function of a run, under its name and with its weight."""
+
+    name: str
+    function: RewardFunction
+    weight: float
+
+    @property
+    def scope(self) -> Scope:
+        """What the reward's values belong to."""
+        return self.function.scope
+
+
+@dataclass(frozen=True)
+class RewardValues:
+    """The unweighted rewards of N completions, functions in the order of the run."""
+
+    rank: Float[Tensor, "F N K"]
+    list: Float[Tensor, "L N"]
+
+
+def score(rewards: Sequence[ActiveReward], lists: JudgedLists) -> RewardValues:
+    """Call every reward function once and check what it returns.
+
+    Raises:
+        RewardError: A function raised, returned another shape than its scope promises, or an
+            infinite value. A failure never becomes a 0.
+    """
+    shape = tuple(lists.rank_mask.shape)
+    values: dict[Scope, list[Tensor]] = {"rank": [], "list": []}
+    for reward in rewards:
+        wanted = shape if reward.scope == "rank" else shape[:1]
+        values[reward.scope].append(_checked(reward, lists, wanted))
+    empty = torch.zeros((0, *shape))
+    return RewardValues(
+        rank=torch.stack(values["rank"]) if values["rank"] else empty,
+        list=torch.stack(values["list"]) if values["list"] else empty[:, :, 0],
+    )
+
+
+def _checked(reward: ActiveReward, lists: JudgedLists, wanted: tuple[int, ...]) -> Tensor:
+    """Call one reward function; refuse what breaks its contract."""
+    try:
+        value = reward.function(lists)
+    except SaferecError:
+        raise
+    except Exception as error:  # whatever it raises, the reward is to be named
+        raise RewardError(f"reward {reward.name!r} failed: {type(error).__name__}: {error}") from error
+    axes = "(N, K)" if reward.scope == "rank" else "(N,)"
+    if not isinstance(value, Tensor):
+        raise RewardError(
+            f"reward {reward.name!r} must return a tensor {axes} = {wanted}, but returned "
+            f"{type(value).__name__}"
+        )
+    if tuple(value.shape) != wanted:
+        raise RewardError(
+            f"reward {reward.name!r} must return {axes} = {wanted}, but returned {tuple(value.shape)}"
+        )
+    if torch.isinf(value).any():
+        place = torch.isinf(value).nonzero()[0].tolist()
+        raise RewardError(
+            f"reward {reward.name!r} must return finite values or NaN for 'no value', but returned "
+            f"{value[tuple(place)].item()} for completion {place[0] + 1}"
+            + (f" at rank {place[1] + 1}" if len(place) > 1 else "")
+        )
+    return value.detach().to(device="cpu", dtype=torch.float32)

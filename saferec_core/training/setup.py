@@ -1,0 +1,52 @@
+"""Build what only reinforcement learning needs: rewards and the normalizer."""
+
+from __future__ import annotations
+
+from saferec_core.config.schema import TrainConfig
+from saferec_core.errors import ConfigError, PluginError
+from saferec_core.plugins.build import build, chosen
+from saferec_core.plugins.component import scope_of
+from saferec_core.plugins.contracts.normalizer import Normalizer
+from saferec_core.plugins.manager import Plugins
+from saferec_core.rl.rewards import ActiveReward
+
+__all__ = ["build_normalizer", "build_rewards"]
+
+
+def build_rewards(config: TrainConfig, plugins: Plugins) -> list[ActiveReward]:
+    """Build the reward functions that have a weight.
+
+    Raises:
+        UnknownNameError: No plugin offers one of them.
+        ConfigError: An option is refused, the target length exceeds K, or an oracle is missing.
+    """
+    active = []
+    for name, choice in config.rewards.items():
+        entry = plugins.find(plugins.rewards, name)
+        if choice.weight == 0:
+            continue
+        function = build(entry, choice.options, {"variant": config.reward_func})
+        if scope_of(function) not in {"rank", "list"}:
+            raise PluginError(
+                f"reward {name!r} of {entry.origin} must have the scope 'rank' or 'list', but has "
+                f"{scope_of(function)!r}"
+            )
+        target = getattr(function, "target", None)
+        if isinstance(target, int) and target > config.num_ranks:
+            raise ConfigError(
+                f"rewards.{name}.target = {target} titles cannot be ranked: num_ranks (K) is "
+                f"{config.num_ranks}. Lower the target or set --num-ranks {target}."
+            )
+        if getattr(function, "needs_oracle", False) and config.oracle is None:
+            raise ConfigError(
+                f"reward {name!r} needs an oracle, but the run has none; name its table with "
+                "--oracle-path, another oracle with --oracle, or leave the reward out"
+            )
+        active.append(ActiveReward(entry.name, function, choice.weight))
+    return active
+
+
+def build_normalizer(config: TrainConfig, plugins: Plugins) -> Normalizer:
+    """Build the normalizer of the run."""
+    normalizer: Normalizer = chosen(plugins, plugins.normalizers, config.normalizer)
+    return normalizer
