@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
@@ -95,11 +94,21 @@ def shared_prefix_attention(
     device = query.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else value.dtype
     by_token = [tensor[0].transpose(0, 1).to(dtype) for tensor in (query, key, value)]  # (T, H or J, D)
-    if device == "cuda" and varlen_attn is not None and dtype in (torch.bfloat16, torch.float16):
+    if device == "cuda" and _takes_segments(query.shape[-1], dtype):
         attended = _by_segment(*by_token, packed_groups, scaling)
     else:
         attended = _by_group(*by_token, packed_groups, scaling)
     return attended[None], None
+
+
+def _takes_segments(width: int, dtype: torch.dtype) -> bool:
+    """Return whether the kernel for sequences of different lengths takes heads of *width* elements."""
+    return (
+        varlen_attn is not None
+        and dtype in (torch.bfloat16, torch.float16)
+        and width % 8 == 0
+        and width <= 256  # noqa: PLR2004
+    )
 
 
 def _by_segment(
@@ -111,12 +120,12 @@ def _by_segment(
 ) -> Float[Tensor, "T H D"]:
     """Compute everything in one call of the kernel for sequences of different lengths (CUDA)."""
     segments = packed.segments
-    both = _Gather.apply(torch.stack([key, value], dim=1), segments.keys)  # (U, 2, J, D)
+    keys, values = _Gather.apply(torch.stack([key, value]), segments.keys)  # (U, J, D) each
     grouped = {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
     attended: Tensor = varlen_attn(
         query.contiguous(),
-        both[:, 0],
-        both[:, 1],
+        keys,
+        values,
         segments.query_starts,
         segments.key_starts,
         segments.longest_query,
@@ -129,19 +138,20 @@ def _by_segment(
 
 
 class _Gather(torch.autograd.Function):
-    """Rows by index, the gradients of a row that is taken several times being added up in float32."""
+    """Keys and values by index, the gradients of what is taken several times being added up in float32."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, rows: Float[Tensor, "T *rest"], index: Int[Tensor, " U"]) -> Tensor:
+    def forward(ctx: Any, both: Float[Tensor, "2 T J D"], index: Int[Tensor, " U"]) -> Tensor:
         ctx.save_for_backward(index)
-        ctx.number = len(rows)
-        return rows.index_select(0, index)
+        ctx.tokens = both.shape[1]
+        return both.index_select(1, index)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Float[Tensor, "U *rest"]) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Float[Tensor, "2 U J D"]) -> tuple[Tensor, None]:
         (index,) = ctx.saved_tensors
-        total = gradient.new_zeros((ctx.number, *gradient.shape[1:]), dtype=torch.float32)
-        return total.index_add_(0, index, gradient.float()).to(gradient.dtype), None
+        shape = (2, ctx.tokens, *gradient.shape[2:])
+        total = gradient.new_zeros(shape, dtype=torch.float32)
+        return total.index_add_(1, index, gradient.float()).to(gradient.dtype), None
 
 
 def _by_group(

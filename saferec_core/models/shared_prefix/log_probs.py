@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
 __all__ = ["token_log_probs"]
 
@@ -48,7 +47,9 @@ def token_log_probs(
     # The saved tensors must be those of the precision that tiles are computed in.
     device = hidden.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
-    frozen = torch.is_grad_enabled() and not (weight.requires_grad or (bias is not None and bias.requires_grad))
+    frozen = torch.is_grad_enabled() and not (
+        weight.requires_grad or (bias is not None and bias.requires_grad)
+    )
     log_probs, entropy = _TokenLogProbs.apply(
         hidden.to(dtype), weight.to(dtype), bias, targets, temperature, frozen
     )
@@ -112,7 +113,9 @@ def _fold(
     for entries, logits in _logits(hidden, weight, bias, temperature):
         offset = targets[:, None] - entries.start
         inside = (offset >= 0) & (offset < logits.shape[1])
-        target_logit = torch.where(inside, logits.gather(1, offset.clamp(0, logits.shape[1] - 1)), target_logit)
+        target_logit = torch.where(
+            inside, logits.gather(1, offset.clamp(0, logits.shape[1] - 1)), target_logit
+        )
         new = torch.maximum(largest, logits.amax(1, keepdim=True))
         scale = torch.exp(largest - new)
         powers = logits.sub_(new).exp_()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import types
 import warnings
 from collections.abc import Callable, Iterator
@@ -59,7 +60,7 @@ class SharedScoring:
     reason: str | None = None
     """Why prompts are not shared; None: they are."""
     checked: int = 0
-    """Tokens of the largest packed row that was compared with plain scoring."""
+    """Tokens up to which packed rows count as compared with plain scoring, a power of 2."""
     largest_difference: float = 0.0
     """Largest mean difference that was seen in such a comparison."""
 
@@ -119,7 +120,7 @@ class SharedScoring:
         packed = pack(input_ids, attention_mask, completion_width)
         if packed is None or (self.mode == "auto" and packed.size > WORTH_IT * input_ids.numel()):
             return None
-        if packed.size <= self.checked:
+        if packed.size <= self.checked:  # a size that was compared, or smaller
             return _scores(model, packed)
         try:
             scores = _scores(model, packed)
@@ -130,7 +131,7 @@ class SharedScoring:
             return None
         difference = _mean_difference(scores.log_probs.detach(), input_ids, attention_mask, plain)
         allowed = TOLERANCE[_precision(model)]
-        self.checked = packed.size
+        self.checked = 2 ** math.ceil(math.log2(packed.size))
         self.largest_difference = max(self.largest_difference, difference)
         if not difference <= allowed:  # NaN is not
             self.give_up(
@@ -154,7 +155,9 @@ def chunks_of_whole_groups(
     """
     width = input_ids.shape[1] - completion_width
     chunk: list[int] = []
-    for group in prompt_groups(input_ids[:, :width].cpu().numpy(), attention_mask[:, :width].cpu().numpy() != 0):
+    for group in prompt_groups(
+        input_ids[:, :width].cpu().numpy(), attention_mask[:, :width].cpu().numpy() != 0
+    ):
         if chunk and len(chunk) + len(group) > rows:
             yield torch.tensor(chunk, device=input_ids.device)
             chunk = []

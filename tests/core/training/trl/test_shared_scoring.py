@@ -20,8 +20,13 @@ from transformers import (
     Qwen3Config,
 )
 
-from saferec_core import SaferecError
-from saferec_core.training.trl.shared_scoring import Scores, SharedScoring, chunks_of_whole_groups, whole_groups
+from saferec_core.models.shared_prefix import attention
+from saferec_core.training.trl.shared_scoring import (
+    Scores,
+    SharedScoring,
+    chunks_of_whole_groups,
+    whole_groups,
+)
 
 VOCABULARY, PAD = 97, 0
 
@@ -37,11 +42,21 @@ ARCHITECTURES: dict[str, PreTrainedConfig] = {
     "qwen2": Qwen2Config(**SIZES, num_key_value_heads=2, tie_word_embeddings=True),
     "qwen3": Qwen3Config(**SIZES, num_key_value_heads=2, head_dim=16),
     "llama": LlamaConfig(**SIZES, num_key_value_heads=4),
-    "smollm": LlamaConfig(**{**SIZES, "hidden_size": 36, "num_attention_heads": 9}, num_key_value_heads=3, tie_word_embeddings=True),
+    "smollm": LlamaConfig(
+        **{**SIZES, "hidden_size": 36, "num_attention_heads": 9},
+        num_key_value_heads=3,
+        tie_word_embeddings=True,
+    ),
     "gemma": GemmaConfig(**SIZES, num_key_value_heads=1, head_dim=16),
     "gpt2": GPT2Config(
-        vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, n_positions=256,
-        attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0,
+        vocab_size=VOCABULARY,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        n_positions=256,
+        attn_pdrop=0.0,
+        embd_pdrop=0.0,
+        resid_pdrop=0.0,
     ),
 }
 
@@ -60,7 +75,7 @@ def build(config: PreTrainedConfig, **changes: Any) -> Any:
 def batch_of(
     groups: list[tuple[int, list[int]]], *, side: str = "left", seed: int = 1
 ) -> tuple[Tensor, Tensor, int]:
-    """Make a padded batch of (tokens of the prompt, tokens of each completion), and the completions' width."""
+    """Make a padded batch of (prompt's tokens, each completion's tokens), and the completions' width."""
     rng = random.Random(seed)
     prompts = max(prompt for prompt, _ in groups)
     width = max(length for _, lengths in groups for length in lengths)
@@ -97,7 +112,9 @@ def gradients(model: Any, log_probs: Tensor) -> dict[str, Tensor]:
     model.zero_grad()
     (log_probs * weights).sum().backward()
     return {
-        name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None
+        name: parameter.grad.clone()
+        for name, parameter in model.named_parameters()
+        if parameter.grad is not None
     }
 
 
@@ -185,3 +202,39 @@ def test_recomputed_activations_change_nothing(reentrant: bool, adapters: bool) 
     model.gradient_checkpointing_enable({"use_reentrant": reentrant})
 
     assert_same(model, batch_of(TWO_PROMPTS))
+
+
+def one_by_one(  # noqa: PLR0913
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    query_starts: Tensor,
+    key_starts: Tensor,
+    longest_query: int,
+    longest_key: int,
+    *,
+    scale: float | None,
+    window_size: tuple[int, int],
+) -> Tensor:
+    """Do what torch's kernel for sequences of different lengths does on a GPU."""
+    assert window_size == (-1, 0)
+    parts = []
+    for number in range(len(query_starts) - 1):
+        queries = query[query_starts[number] : query_starts[number + 1]].transpose(0, 1)
+        keys, values = (
+            tensor[key_starts[number] : key_starts[number + 1]].transpose(0, 1) for tensor in (key, value)
+        )
+        assert queries.shape[1] <= longest_query and keys.shape[1] <= longest_key
+        sees = torch.ones(queries.shape[1], keys.shape[1]).tril(keys.shape[1] - queries.shape[1]).bool()
+        attended = torch.nn.functional.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=sees, scale=scale, enable_gqa=True
+        )
+        parts.append(attended.transpose(0, 1))
+    return torch.cat(parts)
+
+
+def test_the_segments_of_a_gpu_kernel_equal_plain_scoring(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "varlen_attn", one_by_one)
+    monkeypatch.setattr(attention, "_by_group", attention._by_segment)
+
+    assert_same(build(ARCHITECTURES["qwen2"]), batch_of([*TWO_PROMPTS, *BATCHES["empty completions"]]))
