@@ -22,7 +22,7 @@ from saferec_core.errors import SaferecError
 from saferec_core.evaluation.measure import ActiveMetric, measure, measure_whole
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.metric import Metric
-from saferec_core.plugins.contracts.normalizer import Normalizer, WeightedRewards
+from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer, WeightedRewards
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedItem, ParsedList, ParseEvent
 from saferec_core.plugins.contracts.reward import RewardFunction
@@ -43,13 +43,18 @@ TITLES = tuple(Title(f"Film {letter}", 1990 + place) for place, letter in enumer
 """The titles of the small world that the checks take place in."""
 
 
-class StatedOracle:
+class StatedOracle(Oracle):
     """An oracle that says what it was told: the traits that each title violates."""
 
     def __init__(self, violated: Mapping[str, Sequence[str]], *, traits: Sequence[str]) -> None:
         """Know the titles of *violated*, given by name, and judge *traits*."""
-        self.traits = frozenset(traits)
+        self._traits = frozenset(traits)
         self._violated = {normal_form(name): tuple(found) for name, found in violated.items()}
+
+    @property
+    def traits(self) -> frozenset[str]:
+        """The traits that it judges."""
+        return self._traits
 
     def judge(self, questions: Sequence[Question]) -> list[Verdict]:
         """Answer with risk 1 or 0."""
@@ -70,7 +75,7 @@ def listing(titles: Sequence[Title]) -> ParsedList:
     seen: set[tuple[str, int]] = set()
     for title in titles:
         end = start + len(str(title)) + 1
-        items.append(ParsedItem(title.name, title.year, start, end))
+        items.append(ParsedItem(title.name, title.year, start, end, end - 1))
         key = (normal_form(title.name), title.year)
         if key in seen:
             events.append(ParseEvent(EventKind.DUPLICATE, start, end))
@@ -115,20 +120,26 @@ def check_reward(function: RewardFunction) -> None:
         (*TITLES, outside),
     ]
     rewards = [ActiveReward(type(function).__name__, function, 1.0)]
-    batch = judged_lists(lists, num_ranks=5)
-    values = [value.squeeze(0) for value in (score(rewards, batch).rank, score(rewards, batch).list)]
-    value = values[0 if function.scope == "rank" else 1]
-    again = score(rewards, judged_lists(lists, num_ranks=5))
-    repeated = (again.rank if function.scope == "rank" else again.list)[0]
-    assert torch.equal(value.nan_to_num(-99.0), repeated.nan_to_num(-99.0)), (
+
+    def values_of(lists: Sequence[Sequence[Title]]) -> Tensor:
+        (value,) = score(rewards, judged_lists(lists, num_ranks=5)).by_function(rewards)
+        return value
+
+    value = values_of(lists)
+    assert torch.equal(value.nan_to_num(-99.0), values_of(lists).nan_to_num(-99.0)), (
         "a reward must return the same values for the same lists"
     )
-    alone = score(rewards, judged_lists(lists[2:3], num_ranks=5))
-    by_itself = (alone.rank if function.scope == "rank" else alone.list)[0]
-    assert torch.equal(value[2:3].nan_to_num(-99.0), by_itself.nan_to_num(-99.0)), (
+    assert torch.equal(value[2:3].nan_to_num(-99.0), values_of(lists[2:3]).nan_to_num(-99.0)), (
         "a completion's reward must not depend on the other completions of the batch; comparing "
         "siblings is the normalizer's task"
     )
+    span = function.range(5)
+    if span is not None:
+        ordinary = value[:4][~value[:4].isnan()]  # lists of at most K titles
+        assert span[0] - 1e-6 <= ordinary.min() <= ordinary.max() <= span[1] + 1e-6, (
+            f"a reward must stay within its range, {span[0]:g} to {span[1]:g} for 5 ranks"
+        )
+    assert function.direction == "gain" or not (value > 0).any(), "a cost must never be above 0"
 
 
 def check_metric(metric: Metric) -> None:
@@ -172,7 +183,7 @@ def check_metric(metric: Metric) -> None:
         assert torch.equal(values[column : column + 1], measured([row[:k] for row in lists], k, at=[k])), (
             "a metric with a depth must not look at what stands beyond rank k"
         )
-    if not metric.needs_oracle and not getattr(metric, "needs_popularity", False):
+    if not metric.needs_oracle and not metric.needs_popularity:
         says_so = (
             "a metric that uses the oracle or the popularity must say so: needs_oracle, needs_popularity"
         )
@@ -204,9 +215,21 @@ def check_normalizer(normalize: Normalizer) -> None:
     assert torch.allclose(turned.rank, advantages.rank[order], atol=1e-5), (
         "the order of the siblings must not matter"
     )
+    if "shift" in normalize.invariances:
+        shifted = normalize(_weighted(rank + 3.0, whole - 2.0, mask))
+        assert _alike(shifted, advantages), "a constant added to a reward must change nothing: 'shift'"
+    if "scale" in normalize.invariances:
+        scaled = normalize(_weighted(rank * 50.0, whole * 20.0, mask))
+        assert _alike(scaled, advantages), "a factor on a reward must change nothing: 'scale'"
     constant = normalize(_weighted(torch.full_like(rank, 0.1), torch.full_like(whole, 0.7), mask))
     assert (constant.rank == 0).all(), "without any variance every advantage must be exactly 0"
     assert (constant.list == 0).all(), "without any variance every advantage must be exactly 0"
+
+
+def _alike(some: Advantages, others: Advantages) -> bool:
+    """Tell whether advantages agree as far as ``EPS`` in the denominator lets them."""
+    pairs = ((some.rank, others.rank), (some.list, others.list))
+    return all(torch.allclose(first, second, rtol=1e-2, atol=1e-3) for first, second in pairs)
 
 
 def _weighted(rank: torch.Tensor, whole: torch.Tensor, mask: torch.Tensor) -> WeightedRewards:
@@ -244,5 +267,6 @@ def check_parser(parse: ListParser) -> None:
     for before, after in zip(parsed.items, parsed.items[1:], strict=False):
         assert before.start < before.end <= after.start, "spans must follow one another"
     for item in parsed.items:
-        assert item.name in text[item.start : item.end], "a span must hold its title"
+        assert item.start < item.text_end <= item.end, "an item's text must end within its line"
+        assert item.name in text[item.start : item.text_end], "a span must hold its title"
     assert parse("").items == (), "an empty completion recommends nothing"

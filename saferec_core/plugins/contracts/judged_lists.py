@@ -21,15 +21,19 @@ from torch import Tensor
 
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import ConfigError, PluginError, SaferecError
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
-from saferec_core.plugins.contracts.parser import EventKind, ParsedList
+from saferec_core.plugins.contracts.parser import ParsedList
 
 __all__ = ["Judge", "JudgedLists"]
 
 _REMEMBERED = 1 << 16
 """How many titles are remembered before all are forgotten."""
+
+
+_LONGEST_TITLE = 24
+"""Words; bounds the search for a title at the end of a sentence."""
 
 
 class _Met(NamedTuple):
@@ -86,7 +90,7 @@ class Judge:
         if len(self._met) > _REMEMBERED:
             self._met = _MetTitles(self.catalog)
         met = self._met
-        return [met[name, year] for parsed in lists for name, year, _, _ in parsed.items[:num_ranks]]
+        return [met[item[0], item[1]] for parsed in lists for item in parsed.items[:num_ranks]]
 
     def ask(self, questions: Sequence[Question]) -> Sequence[Verdict]:
         """Put *questions* to the oracle.
@@ -111,6 +115,15 @@ class Judge:
                 f"verdict each, but answered {answered}"
             )
         return verdicts
+
+    def catalog_title(self, title: Title) -> Title:
+        """Return the longest end of a name that is in the catalog, else *title* itself."""
+        words = title.name.split()
+        for first in range(max(0, len(words) - _LONGEST_TITLE), len(words)):
+            name = " ".join(words[first:])
+            if self.catalog.find(name, title.year) is not None:
+                return Title(name, title.year)
+        return title
 
     def base_rate(self, constraints: tuple[str, ...]) -> float:
         """Return the share of violations among the catalog's titles that the oracle knows.
@@ -157,14 +170,22 @@ class JudgedLists:
 
     @cached_property
     def distinct_lengths(self) -> Float[Tensor, " N"]:
-        """How many different titles each list holds."""
-        repeats = [float(parsed.count(EventKind.DUPLICATE)) for parsed in self.lists]
-        return self.lengths - torch.tensor(repeats)
+        """How many different titles each list holds, those beyond K included."""
+        return torch.tensor([float(repeats.count(False)) for repeats, _ in self._whole_lists])
+
+    @cached_property
+    def useful_lengths(self) -> Float[Tensor, " N"]:
+        """How many titles of each list, those beyond K included, are not wasted."""
+        return torch.tensor([float(wasted.count(False)) for _, wasted in self._whole_lists])
 
     @cached_property
     def truth_sizes(self) -> Float[Tensor, " N"]:
-        """How many titles the ground truth of each list holds."""
-        sizes = [float(len(record.groundtruth)) for record in self.records]
+        """How many titles the ground truth of each list holds; those of one catalog entry are one."""
+        met = self.judge._met
+        sizes = [
+            float(_repeats(met[title] for title in record.groundtruth).count(False))
+            for record in self.records
+        ]
         return torch.tensor(sizes, dtype=torch.float64)
 
     @cached_property
@@ -202,12 +223,20 @@ class JudgedLists:
         )
 
     @cached_property
+    def wasted(self) -> Bool[Tensor, "N K"]:
+        """Whether the rank shows the user nothing new.
+
+        It repeats an earlier rank, was seen, or may not be recommended at all.
+        """
+        return self.repeated | self.seen | (self.rank_mask & ~self.in_catalog)
+
+    @cached_property
     def hits(self) -> Bool[Tensor, "N K"]:
         """Whether the title is relevant.
 
         A hit is in the catalog, not among the seen titles, and matches a title of the ground truth
         that no earlier rank has matched: of the same normal form with the year equal, else the
-        nearest within the catalog's year tolerance.
+        nearest within the catalog's year tolerance. A catalog entry is hit once.
         """
         tolerance = self.judge.catalog.year_tolerance
         titles = iter(self._titles)
@@ -269,6 +298,21 @@ class JudgedLists:
         return self.judge._meet(self.lists, self.num_ranks)
 
     @cached_property
+    def _whole_lists(self) -> list[tuple[list[bool], list[bool]]]:
+        """For each list, which of all its titles repeat an earlier one, and which are wasted."""
+        tolerance = self.judge.catalog.year_tolerance
+        rows = []
+        for parsed, record in zip(self.lists, self.records, strict=True):
+            titles = self.judge._meet([parsed], len(parsed.items))
+            repeats = _repeats(titles)
+            wasted = [
+                repeat or title.place < 0 or record.has_seen(title.form, title.year, tolerance)
+                for repeat, title in zip(repeats, titles, strict=True)
+            ]
+            rows.append((repeats, wasted))
+        return rows
+
+    @cached_property
     def _answers(self) -> tuple[Sequence[Verdict], npt.NDArray[np.intp]]:
         """The oracle's verdicts, and which of them is about each written rank.
 
@@ -285,7 +329,29 @@ class JudgedLists:
         for place, kind in zip(places.tolist(), kind_by_rank[places].tolist(), strict=True):
             title = self._titles[place]
             questions.append(Question(title.name, title.year, constraints[kind]))
-        return self.judge.ask(questions), which
+        further = self._further_questions()
+        if not further:
+            return self.judge.ask(questions), which
+        verdicts = list(self.judge.ask([*questions, *(question for _, question in further)]))
+        for (position, _), verdict in zip(further, verdicts[len(questions) :], strict=True):
+            verdicts.append(_joined(verdicts[which[position]], verdict))
+            which[position] = len(verdicts) - 1
+        return verdicts, which
+
+    def _further_questions(self) -> list[tuple[int, Question]]:
+        """Return what to ask about further titles on a line, and which written rank it is about.
+
+        The words in front of a year may hold more than the title, as in "or else Saw (2004)", so the
+        longest end of them that is in the catalog is asked about, else all of them.
+        """
+        asked, position = [], 0
+        for parsed, record in zip(self.lists, self.records, strict=True):
+            for item in parsed.items[: self.num_ranks]:
+                for title in item.further:
+                    name, year = self.judge.catalog_title(title)
+                    asked.append((position, Question(name, year, record.constraints)))
+                position += 1
+        return asked
 
     def _by_rank(
         self, answers: npt.ArrayLike, dtype: type[np.bool_ | np.int64] = np.bool_, *, absent: int = 0
@@ -295,6 +361,18 @@ class JudgedLists:
         laid_out = np.full(written.shape, absent, dtype)
         laid_out[written] = answers
         return torch.from_numpy(laid_out)
+
+
+def _joined(first: Verdict, second: Verdict) -> Verdict:
+    """Judge two titles of one line as one: what either violates, both do; known if either is."""
+    if not second.known:
+        return first
+    traits = {*first.risks, *second.risks}
+    return Verdict(
+        known=True,
+        risks={trait: max(first.risks.get(trait, 0.0), second.risks.get(trait, 0.0)) for trait in traits},
+        violated=tuple(dict.fromkeys([*first.violated, *second.violated])),
+    )
 
 
 def _counts(mask: Bool[Tensor, "N K"]) -> Float[Tensor, "N K"]:
@@ -317,6 +395,7 @@ def _hits(titles: Iterable[_Met], record: Record, tolerance: int) -> list[bool]:
     """Match the titles of one list, in rank order, against what is left of the ground truth."""
     truth = record.truth_years
     left: dict[str, list[int]] = {}
+    entries: set[int] = set()  # of the catalog that were hit
     hits = []
     for _, title_year, form, place, _ in titles:
         if form not in truth:
@@ -328,9 +407,11 @@ def _hits(titles: Iterable[_Met], record: Record, tolerance: int) -> list[bool]:
             year is not None
             and abs(year - title_year) <= tolerance
             and place >= 0
+            and place not in entries
             and not record.has_seen(form, title_year, tolerance)
         )
         if hit and year is not None:
             years.remove(year)
+            entries.add(place)
         hits.append(hit)
     return hits

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from saferec_core.data.titles import Title
 
@@ -22,6 +23,11 @@ class ParsedItem(NamedTuple):
     """Index of the first character of the line."""
     end: int
     """Index after the last character of the line, its line break included."""
+    text_end: int
+    """Index after the last character of the line that writes anything: what follows, line break and
+    trailing spaces, belongs to the list and not to this item."""
+    further: tuple[Title, ...] = ()
+    """Further titles with a year on the same line: not items of their own, but judged with this one."""
 
     @property
     def title(self) -> Title:
@@ -33,7 +39,8 @@ class EventKind(StrEnum):
     """Something in a completion that a reader of the list would stumble over."""
 
     SECOND_TITLE = "second-title"
-    """A line holds a further title with a year; only the first one is an item."""
+    """A line holds a further title with a year; only the first one is an item, the others are judged
+    with it."""
     MISSING_YEAR = "missing-year"
     """A line looks like a list entry, but has no year; it is no item."""
     DUPLICATE = "duplicate"
@@ -68,9 +75,10 @@ class ParsedList:
         return sum(event.kind is kind for event in self.events)
 
 
-class ListParser(Protocol):
-    """Reads the recommended titles out of a completion."""
+class ListParser(ABC):
+    """Reads the recommended titles out of a completion, and writes lists that it can read."""
 
+    @abstractmethod
     def __call__(self, text: str, *, finished: bool = True) -> ParsedList:
         """Parse *text* in time linear in its length.
 
@@ -82,11 +90,10 @@ class ListParser(Protocol):
         Returns:
             The items in the order of their lines. Spans do not overlap and are indices into *text*.
         """
-        ...
 
+    @abstractmethod
     def format(self, titles: Sequence[Title]) -> str:
         """Write *titles* the way this parser reads them, for prompts and training targets.
 
         ``parser(parser.format(titles))`` yields the same titles.
         """
-        ...
