@@ -26,6 +26,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ class Report:
     """Prints and writes what is found, at once."""
 
     def __init__(self, folder: Path) -> None:
+        """Begin the files in *folder*."""
         folder.mkdir(parents=True, exist_ok=True)
         self._text, self._json = folder / "gpu_step.txt", folder / "gpu_step.json"
         self._text.write_text("")
@@ -87,11 +89,13 @@ class Report:
         self.content: dict[str, Any] = {"results": [], "failures": {}}
 
     def say(self, text: str) -> None:
+        """Print a line and keep it."""
         print(text, flush=True)
         with self._text.open("a") as file:
             file.write(text + "\n")
 
     def save(self) -> None:
+        """Write what is known so far."""
         self._json.write_text(json.dumps(self.content, indent=1, default=str))
 
     @property
@@ -115,7 +119,7 @@ class Report:
 
 
 def compare_gradients(folder: Path, world: Any, shape: Shape, size: Size, bf16: bool) -> dict[str, float]:
-    """Return how far gradients are apart: shared and plain, and plain with other passes (bfloat16's noise)."""
+    """Return how far gradients are apart: shared and plain, and plain in other passes (bfloat16's noise)."""
     dtype = "bfloat16" if bf16 else "float32"
     gradients: dict[str, torch.Tensor] = {}
     settings = {
@@ -255,10 +259,11 @@ def generation(folder: Path, world: Any, shape: Shape, size: Size, device: str, 
             torch.cuda.synchronize()
         took.append(time.perf_counter() - start)
     kind = "static cache, compiled" if static else "dynamic cache"
-    return f"generate, {kind}: {took[-1]:.2f} s for {shape.rows} x {shape.listed} tokens (runs: {[round(t, 2) for t in took]})"
+    runs = [round(seconds, 2) for seconds in took]
+    return f"generate, {kind}: {took[-1]:.2f} s for {shape.rows} x {shape.listed} tokens (runs: {runs})"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=5.0, help="begin nothing new after so long")
     parser.add_argument("--pairs", type=int, default=6, help="pairs of steps per shape")
@@ -268,35 +273,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--without", nargs="*", default=[], choices=("gradients", "profile", "generation", "static")
     )
-    chosen = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    chosen = parsed(arguments)
     warnings.simplefilter("ignore", FutureWarning)
     logging.disable_progress_bar()
     cuda = torch.cuda.is_available()
     device = "cuda" if cuda else "cpu"
     size = TINY if chosen.tiny else QWEN
-    wanted = shapes()
-    if chosen.tiny:
-        wanted = [
-            replace(
-                shape,
-                prompt=shape.prompt // 8,
-                listed=36,
-                rows=16,
-                micro=min(shape.micro, 16) // 2 * (2 if shape.group > 8 else 1),
-                lora=4 * (shape.lora > 0),
-            )
-            for shape in wanted
-        ]
-    wanted = wanted[: chosen.first]
+    wanted = [_tiny(shape) if chosen.tiny else shape for shape in shapes()][: chosen.first]
     dtype = "bfloat16" if cuda else "float32"
     report = Report(chosen.out)
-    import transformers
-    import trl
-
     report.content["machine"] = machine()
-    report.say(
-        f"{machine()}, Python {platform.python_version()}, transformers {transformers.__version__}, TRL {trl.__version__}"
-    )
+    versions = f"transformers {version('transformers')}, TRL {version('trl')}"
+    report.say(f"{machine()}, Python {platform.python_version()}, {versions}")
+    if cuda:
+        report.content["kernels"] = report.attempt("kernels", lambda: check_kernels(wanted[0], size))
+        report.say(f"{report.content['kernels']}\n")
     limit = 60 * chosen.minutes
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -307,6 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
 
         def measured(shape: Shape, left: int) -> None:
+            """Measure a shape in its part of the time, *left* more things to be measured."""
             groups = (chosen.pairs + 1) * shape.rows // shape.group
             rollouts = make_world(folder, shape, groups)
             result = measure(
@@ -323,31 +319,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
             report.content["results"].append(result.as_json())
             report.say(line(result))
             report.say(phase_table(result))
-            report.say(
-                f"  mean difference of log-probabilities {result.difference:.2g}; {report.passed:.0f} s passed\n"
-            )
+            difference = f"mean difference of log-probabilities {result.difference:.2g}"
+            report.say(f"  {difference}; {report.passed:.0f} s passed\n")
 
-        if cuda:
-            report.content["kernels"] = report.attempt("kernels", lambda: check_kernels(wanted[0], size))
-            report.say(f"{report.content['kernels']}\n")
         report.say(header())
         extras = 3
         for number, shape in enumerate(wanted):
             if report.passed > limit:
                 report.say(f"left out for want of time: {shape}")
                 continue
-            report.attempt(str(shape), lambda s=shape, n=number: measured(s, len(wanted) - n + extras))
+            left = len(wanted) - number + extras
+            report.attempt(str(shape), lambda s=shape, n=left: measured(s, n))
             if number == 1:
                 extras = 1
                 _extras(report, chosen, folder, world, wanted, size, dtype, device)
-        if "static" not in chosen.without and "generation" not in chosen.without and report.passed < limit:
-            report.say(
-                str(
-                    report.attempt("static", lambda: generation(folder, world, wanted[0], size, device, True))
-                )
-            )
+        if not {"static", "generation"} & set(chosen.without) and report.passed < limit:
+            text = report.attempt("static", lambda: generation(folder, world, wanted[0], size, device, True))
+            report.say(str(text))
     report.say(f"\ndone after {report.passed:.0f} s; {len(report.content['failures'])} failure(s)")
     report.save()
+
+
+def _tiny(shape: Shape) -> Shape:
+    """Return a small likeness of a shape."""
+    return replace(
+        shape,
+        prompt=shape.prompt // 8,
+        listed=36,
+        rows=16,
+        micro=min(shape.micro, 16) // 2 * (2 if shape.group > 8 else 1),
+        lora=4 * (shape.lora > 0),
+    )
 
 
 def _extras(

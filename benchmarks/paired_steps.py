@@ -108,6 +108,7 @@ class Clock:
     """Measures phases, the inner of nested ones excluded from the outer."""
 
     def __init__(self, cuda: bool, processor: bool) -> None:
+        """Count the time of a GPU, of the processor, or of the clock."""
         self._cuda = cuda
         self._now: Callable[[], float] = time.process_time if processor else time.perf_counter
         self._inner = [0.0]
@@ -137,12 +138,15 @@ class Steps:
     """A trainer whose steps are timed."""
 
     def __init__(self, trainer: Any, *, processor: bool) -> None:
+        """Make *trainer* take single steps; activations are recomputed if its arguments say so."""
         self.trainer = trainer
         self._processor = processor
         self._cuda = next(trainer.model.parameters()).is_cuda
         trainer.create_optimizer()
         trainer.current_gradient_accumulation_steps = trainer.args.gradient_accumulation_steps
         trainer.model.train()
+        if trainer.args.gradient_checkpointing:  # which only train() would do
+            trainer.model.gradient_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs)
         self._clock = Clock(self._cuda, processor)
         self._wrap("_generate_and_score_completions", lambda: "reward")
         self._wrap("_get_per_token_logps_and_entropies", self._scoring_phase)
@@ -422,7 +426,8 @@ def measure(
 
 def header() -> str:
     """Return the head of the table that `line` makes rows of."""
-    return f"{'shape':<62} {'pairs':>5} {'TRL':>8} {'saferec':>8}  {'training part':>22}  {'step':>22}  {'peak memory':>12}"
+    seconds = f"{'TRL':>8} {'saferec':>8}"
+    return f"{'shape':<62} {'pairs':>5} {seconds}  {'training part':>22}  {'step':>22}  {'peak memory':>12}"
 
 
 def line(result: Result) -> str:
@@ -433,10 +438,9 @@ def line(result: Result) -> str:
     )
     notes = [f"{('TRL', 'saferec')[which]} ran out of memory" for which in result.out_of_memory]
     notes += [] if result.shared else [f"not shared: {result.reason}"]
-    return (
-        f"{result.shape!s:<62} {len(result.ours):>5} {stock:>7.3f}s {ours:>7.3f}s  {_interval(training):>22}  "
-        f"{_interval(step):>22}  {peak[0]:>12.2f}  {'; '.join(notes)}"
-    ).rstrip()
+    ratios = f"{_interval(training):>22}  {_interval(step):>22}  {peak[0]:>12.2f}"
+    seconds = f"{stock:>7.3f}s {ours:>7.3f}s"
+    return f"{result.shape!s:<62} {len(result.ours):>5} {seconds}  {ratios}  {'; '.join(notes)}".rstrip()
 
 
 def phase_table(result: Result) -> str:
@@ -444,7 +448,7 @@ def phase_table(result: Result) -> str:
     rows = [f"  {'phase':<10} {'TRL':>9} {'saferec':>9}  ratio"]
     for name in PHASES:
         stock, ours = (
-            _median(part, lambda phases: phases.seconds.get(name, 0.0))
+            _median(part, lambda phases, name=name: phases.seconds.get(name, 0.0))
             for part in (result.stock, result.ours)
         )
         if stock or ours:
@@ -469,4 +473,5 @@ def _interval(ratio: tuple[float, float, float]) -> str:
 def machine() -> str:
     """Return what ran this, in words."""
     name = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    return f"{name}, torch {torch.__version__}, {torch.get_num_threads()} thread(s), load average {os.getloadavg()[0]:.1f}"
+    load = f"{torch.get_num_threads()} thread(s), load average {os.getloadavg()[0]:.1f}"
+    return f"{name}, torch {torch.__version__}, {load}"

@@ -22,6 +22,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from saferec_core.models.shared_prefix.packing import PackedGroups, PromptGroup
 
+varlen_attn: Any
 try:
     from torch.nn.attention.varlen import varlen_attn
 except ImportError:  # torch before 2.10
@@ -93,12 +94,10 @@ def shared_prefix_attention(
         raise CannotShareError(f"{type(module).__name__} uses {', '.join(asked)}")
     device = query.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else value.dtype
-    by_token = [tensor[0].transpose(0, 1).to(dtype) for tensor in (query, key, value)]  # (T, H or J, D)
-    if device == "cuda" and _takes_segments(query.shape[-1], dtype):
-        attended = _by_segment(*by_token, packed_groups, scaling)
-    else:
-        attended = _by_group(*by_token, packed_groups, scaling)
-    return attended[None], None
+    in_segments = device == "cuda" and _takes_segments(query.shape[-1], dtype)
+    attend = _by_segment if in_segments else _by_group
+    queries, keys, values = (tensor[0].transpose(0, 1).to(dtype) for tensor in (query, key, value))
+    return attend(queries, keys, values, packed_groups, scaling)[None], None
 
 
 def _takes_segments(width: int, dtype: torch.dtype) -> bool:
@@ -107,7 +106,7 @@ def _takes_segments(width: int, dtype: torch.dtype) -> bool:
         varlen_attn is not None
         and dtype in (torch.bfloat16, torch.float16)
         and width % 8 == 0
-        and width <= 256  # noqa: PLR2004
+        and width <= 256
     )
 
 
@@ -120,7 +119,8 @@ def _by_segment(
 ) -> Float[Tensor, "T H D"]:
     """Compute everything in one call of the kernel for sequences of different lengths (CUDA)."""
     segments = packed.segments
-    keys, values = _Gather.apply(torch.stack([key, value]), segments.keys)  # (U, J, D) each
+    gather: Any = _Gather.apply
+    keys, values = gather(torch.stack([key, value]), segments.keys)  # (U, J, D) each
     grouped = {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
     attended: Tensor = varlen_attn(
         query.contiguous(),
@@ -187,12 +187,16 @@ def _group(
     parts = []
     if group.prefix:
         prefix = slice(group.start, group.start + group.prefix)
-        shared = [tensor[prefix].transpose(0, 1)[None] for tensor in (query, key, value)]  # (1, heads, P, D)
-        attended = scaled_dot_product_attention(*shared, is_causal=True, scale=scaling, enable_gqa=grouped)
+        own_query, *shared = (
+            tensor[prefix].transpose(0, 1)[None] for tensor in (query, key, value)
+        )  # (1, heads, P, D)
+        attended = scaled_dot_product_attention(
+            own_query, shared[0], shared[1], is_causal=True, scale=scaling, enable_gqa=grouped
+        )
         parts.append(attended[0].transpose(0, 1))
         keys, values = (
             torch.cat([prompt.expand(siblings, -1, -1, -1), completion], dim=2)
-            for prompt, completion in zip(shared[1:], (keys, values), strict=True)
+            for prompt, completion in zip(shared, (keys, values), strict=True)
         )
     attended = scaled_dot_product_attention(
         padded(query),

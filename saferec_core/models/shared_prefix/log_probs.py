@@ -50,9 +50,8 @@ def token_log_probs(
     frozen = torch.is_grad_enabled() and not (
         weight.requires_grad or (bias is not None and bias.requires_grad)
     )
-    log_probs, entropy = _TokenLogProbs.apply(
-        hidden.to(dtype), weight.to(dtype), bias, targets, temperature, frozen
-    )
+    apply: Any = _TokenLogProbs.apply
+    log_probs, entropy = apply(hidden.to(dtype), weight.to(dtype), bias, targets, temperature, frozen)
     return log_probs, entropy
 
 

@@ -2,7 +2,7 @@
 
 A batch of N rows, each a prompt and a completion, becomes one row of T tokens without padding:
 
-    prompt 1 but its last token | last token, completion 1 but its last token | ... of completion 2 | ... | prompt 2 ...
+    prompt 1 but its last token | last token, completion 1 but its last token | completion 2 | ... | prompt 2
 
 A completion's segment starts with the prompt's last token because that is where its first token is
 predicted: every position of a segment then predicts exactly one token of its own completion. Positions

@@ -20,8 +20,7 @@ def reason_against_sharing(model: Any) -> str | None:
     plain scoring.
     """
     config = model.config
-    text = config.get_text_config()
-    if text is not config or getattr(config, "vision_config", None) is not None:
+    if config.get_text_config() is not config or getattr(config, "vision_config", None) is not None:
         return "the model reads more than text"
     if getattr(config, "is_encoder_decoder", False):
         return "the model has an encoder"
@@ -29,6 +28,13 @@ def reason_against_sharing(model: Any) -> str | None:
         return f"{type(model).__name__} does not take its attention from transformers' attention interface"
     if config._attn_implementation not in ("sdpa", SHARED_PREFIX):
         return f"attn_implementation is {config._attn_implementation}; sharing needs sdpa"
+    if type(model.get_output_embeddings()) is not torch.nn.Linear:  # such as one with an adapter
+        return "the language-model head is not a plain linear layer"
+    return _unusual_layers(config)
+
+
+def _unusual_layers(config: Any) -> str | None:
+    """Return what makes the layers of a model unfit for the attention over a packed row."""
     layers = set(getattr(config, "layer_types", None) or []) - {"full_attention"}
     if getattr(config, "sliding_window", None) is not None or "sliding_attention" in layers:
         return "the model uses sliding-window attention"
@@ -41,8 +47,9 @@ def reason_against_sharing(model: Any) -> str | None:
     return None
 
 
-def active_dropout(model: torch.nn.Module) -> str | None:
+def active_dropout(model: Any) -> str | None:
     """Return the name of a dropout that is active: it would differ between copies of a prompt."""
+    name: str
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Dropout) and module.training and module.p > 0:
             return name

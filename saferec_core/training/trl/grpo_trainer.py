@@ -34,6 +34,7 @@ from saferec_core.training.trl.shared_scoring import (
     SharedScoring,
     SharePrefix,
     chunks_of_whole_groups,
+    engine_obstacle,
     whole_groups,
 )
 
@@ -63,6 +64,9 @@ class RankGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
 
     Its loss is :func:`saferec_core.rl.loss.rank_grpo_loss`.
     """
+
+    _buffered_inputs: list[dict[str, Any]]
+    """Of TRL: the micro-batches of the generation batch in use; None before the first."""
 
     def __init__(
         self,
@@ -107,7 +111,7 @@ class RankGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
         models = [policy.get_base_model() if hasattr(policy, "get_base_model") else policy]
         if self.ref_model is not None:
             models.append(self.accelerator.unwrap_model(self.ref_model))
-        self.sharing.prepare(models, self.temperature)
+        self.sharing.prepare(models, self.temperature, engine_obstacle(self.accelerator))
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """Let TRL generate, shuffle and split a batch, then put siblings into the same micro-batch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import types
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import torch
+from accelerate import Accelerator, DistributedType
 from jaxtyping import Float, Int
 from torch import Tensor
 from trl.kernels import ChunkedLogProbFunction
@@ -21,7 +23,14 @@ from saferec_core.models.shared_prefix.log_probs import token_log_probs
 from saferec_core.models.shared_prefix.packing import PackedGroups, pack, prompt_groups
 from saferec_core.models.shared_prefix.support import active_dropout, reason_against_sharing
 
-__all__ = ["Scores", "SharePrefix", "SharedScoring", "chunks_of_whole_groups", "whole_groups"]
+__all__ = [
+    "Scores",
+    "SharePrefix",
+    "SharedScoring",
+    "chunks_of_whole_groups",
+    "engine_obstacle",
+    "whole_groups",
+]
 
 SharePrefix = Literal["auto", "on", "off"]
 """Whether prompts are shared: where possible and worth it, always or else an error, never."""
@@ -64,12 +73,13 @@ class SharedScoring:
     largest_difference: float = 0.0
     """Largest mean difference that was seen in such a comparison."""
 
-    def prepare(self, models: list[Any], temperature: float) -> None:
+    def prepare(self, models: list[Any], temperature: float, obstacle: str | None = None) -> None:
         """Make *models* ready to score packed rows, or note why they cannot.
 
         Args:
             models: The policy and, if it is a model of its own, the reference; without wrappers.
             temperature: What logits are divided by.
+            obstacle: A reason against sharing that does not lie in the models.
 
         Raises:
             SaferecError: They cannot, and the mode is ``on``.
@@ -77,11 +87,11 @@ class SharedScoring:
         if self.mode == "off":
             self.reason = "share_prefix is off"
             return
-        for model in models:
-            reason = reason_against_sharing(model) or _dropout(model)
-            if reason is not None:
-                self.give_up(reason)
-                return
+        reasons = (reason_against_sharing(model) or _dropout(model) for model in models)
+        reason = obstacle or next(filter(None, reasons), None)
+        if reason is not None:
+            self.give_up(reason)
+            return
         register_attention()
         for model in models:
             model.set_attn_implementation(SHARED_PREFIX)
@@ -129,17 +139,32 @@ class SharedScoring:
         except Exception as error:  # noqa: BLE001 - whatever a model does not take, plain scoring may
             self.give_up(f"the model refuses a packed row ({type(error).__name__}: {error})")
             return None
-        difference = _mean_difference(scores.log_probs.detach(), input_ids, attention_mask, plain)
+        with _without_recomputation(model):
+            difference = _mean_difference(scores.log_probs.detach(), input_ids, attention_mask, plain)
         allowed = TOLERANCE[_precision(model)]
         self.checked = 2 ** math.ceil(math.log2(packed.size))
         self.largest_difference = max(self.largest_difference, difference)
         if not difference <= allowed:  # NaN is not
             self.give_up(
-                f"log-probabilities differ from plain scoring by {difference:.2g} on average (allowed: {allowed:g})"
+                f"log-probabilities differ from plain scoring by {difference:.2g} on average "
+                f"(allowed: {allowed:g})"
             )
             warnings.warn(f"prompts are no longer shared: {self.reason}", stacklevel=2)
             return None
         return scores
+
+
+def engine_obstacle(accelerator: Accelerator) -> str | None:
+    """Return why the way in which weights are spread over processes forbids sharing; None: it does not.
+
+    Processes may form different numbers of packed rows, and gathering weights needs equally many passes.
+    """
+    if accelerator.distributed_type == DistributedType.FSDP:
+        return "weights are split over processes (FSDP)"
+    deepspeed = accelerator.state.deepspeed_plugin
+    if deepspeed is not None and deepspeed.zero_stage == 3:
+        return "weights are split over processes (DeepSpeed ZeRO-3)"
+    return None
 
 
 def chunks_of_whole_groups(
@@ -180,7 +205,7 @@ def whole_groups(batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
     prompts, mask = joined["prompt_ids"], joined["prompt_mask"]
     groups = prompt_groups(prompts.cpu().numpy(), mask.cpu().numpy() != 0)
     order = torch.tensor([row for group in groups for row in group], device=prompts.device)
-    parts = order.split([len(batch["prompt_ids"]) for batch in batches])
+    parts = torch.split(order, [len(batch["prompt_ids"]) for batch in batches])
     return [{**first, **{name: value[rows] for name, value in joined.items()}} for rows in parts]
 
 
@@ -257,6 +282,21 @@ def _mean_difference(
         total += difference.sum().item()
         number += difference.numel()
     return total / number
+
+
+@contextlib.contextmanager
+def _without_recomputation(model: torch.nn.Module) -> Iterator[None]:
+    """Keep layers from recomputing activations, of which torch warns where there are no gradients."""
+    recomputing: list[Any] = [
+        module for module in model.modules() if getattr(module, "gradient_checkpointing", False)
+    ]
+    for module in recomputing:
+        module.gradient_checkpointing = False
+    try:
+        yield
+    finally:
+        for module in recomputing:
+            module.gradient_checkpointing = True
 
 
 def _precision(model: Any) -> torch.dtype:

@@ -14,19 +14,13 @@ from transformers import (
     GemmaConfig,
     GPT2Config,
     LlamaConfig,
-    MistralConfig,
     PreTrainedConfig,
     Qwen2Config,
     Qwen3Config,
 )
 
 from saferec_core.models.shared_prefix import attention
-from saferec_core.training.trl.shared_scoring import (
-    Scores,
-    SharedScoring,
-    chunks_of_whole_groups,
-    whole_groups,
-)
+from saferec_core.training.trl.shared_scoring import Scores, SharedScoring
 
 VOCABULARY, PAD = 97, 0
 
@@ -181,7 +175,13 @@ def test_siblings_need_not_stand_together() -> None:
 def test_adapters_and_the_reference_without_them_equal_plain_scoring(architecture: str) -> None:
     model = get_peft_model(
         build(ARCHITECTURES[architecture]),
-        LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear", init_lora_weights=False),
+        LoraConfig(
+            task_type="CAUSAL_LM",
+            r=4,
+            target_modules="all-linear",
+            init_lora_weights=False,
+            fan_in_fan_out=architecture == "gpt2",
+        ),
     )
     batch = batch_of(TWO_PROMPTS)
 
@@ -204,7 +204,7 @@ def test_recomputed_activations_change_nothing(reentrant: bool, adapters: bool) 
     assert_same(model, batch_of(TWO_PROMPTS))
 
 
-def one_by_one(  # noqa: PLR0913
+def one_by_one(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -224,7 +224,8 @@ def one_by_one(  # noqa: PLR0913
         keys, values = (
             tensor[key_starts[number] : key_starts[number + 1]].transpose(0, 1) for tensor in (key, value)
         )
-        assert queries.shape[1] <= longest_query and keys.shape[1] <= longest_key
+        assert queries.shape[1] <= longest_query
+        assert keys.shape[1] <= longest_key
         sees = torch.ones(queries.shape[1], keys.shape[1]).tril(keys.shape[1] - queries.shape[1]).bool()
         attended = torch.nn.functional.scaled_dot_product_attention(
             queries, keys, values, attn_mask=sees, scale=scale, enable_gqa=True
