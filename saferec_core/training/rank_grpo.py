@@ -222,9 +222,9 @@ def _start(run: _Run) -> str:
         )
         sft, optimizer = settled(sft)
         folder = run.folder.sft
-        if not folder.exists:
-            from_main(lambda: run.folder.make_sft(sft))
-        if not folder.policy.is_dir():
+        # The main process decides: another might look before or after the folder is made.
+        from_main(lambda: None if folder.exists else run.folder.make_sft(sft))
+        if not from_main(folder.policy.is_dir):
             train_sft(
                 sft,
                 run.plugins,

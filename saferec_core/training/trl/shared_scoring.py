@@ -19,6 +19,7 @@ from trl.kernels import ChunkedLogProbFunction
 
 from saferec_core.errors import SaferecError
 from saferec_core.models.shared_prefix.attention import SHARED_PREFIX, register_attention, unread_mask
+from saferec_core.models.shared_prefix.generation import share_generation
 from saferec_core.models.shared_prefix.log_probs import token_log_probs
 from saferec_core.models.shared_prefix.packing import PackedGroups, pack, prompt_groups
 from saferec_core.models.shared_prefix.support import active_dropout, reason_against_sharing
@@ -96,6 +97,7 @@ class SharedScoring:
         for model in models:
             model.set_attn_implementation(SHARED_PREFIX)
             _add_packed_forward(model, temperature)
+            share_generation(model)
 
     def give_up(self, reason: str) -> None:
         """Score plainly from now on.
