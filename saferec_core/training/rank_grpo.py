@@ -27,6 +27,7 @@ from saferec_core.models.loading import (
 from saferec_core.models.resume import Journal
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.manager import Plugins
+from saferec_core.rl.limits import Limits, read_limits
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
@@ -40,6 +41,7 @@ from saferec_core.runs.stopping import Stop
 from saferec_core.training.batches import check_batches, generation_batch_size
 from saferec_core.training.before_after import evaluate, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
+from saferec_core.training.dead_knobs import dead_knobs
 from saferec_core.training.extras import check_extras
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
@@ -63,6 +65,8 @@ class _Run:
     plugins: Plugins
     parts: Parts
     rewards: Sequence[ActiveReward]
+    normalizer: Normalizer
+    limits: Limits
     rule: Rule | None
     """What chooses the checkpoint to keep; None: the last state is kept."""
     folder: RunFolder
@@ -93,19 +97,22 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     needs = {"completion": "Safe SFT"} if _sft_comes_first(config) else {}
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
     rule = rule_of(config, parts, plugins)
+    limits = Limits(read_limits(config.limits.limit, parts.judge), config.limits)
     opened = from_main(lambda: open_run(config, "train", observer.note))
     folder = RunFolder(opened.path)
     if opened.is_complete:
         observer.note(f"The run is complete already: {folder.policy} holds its policy.")
         return folder.path
     stop = stop_of(config, folder, "train")
-    run = _Run(config, plugins, parts, rewards, rule, folder, observer, optimizer, opened, stop)
+    run = _Run(
+        config, plugins, parts, rewards, normalizer, limits, rule, folder, observer, optimizer, opened, stop
+    )
     with stop.listening(), discarded_on_failure(folder, opened):
-        _train(run, normalizer)
+        _train(run)
     return folder.path
 
 
-def _train(run: _Run, normalizer: Normalizer) -> None:
+def _train(run: _Run) -> None:
     """Train and evaluate within the run's folder."""
     from saferec_core.training.trl.stage import train_stage  # imports transformers
 
@@ -121,7 +128,7 @@ def _train(run: _Run, normalizer: Normalizer) -> None:
     fitted = _fitted(run, tokenizer)
     if is_main():
         observer.plan(_plan(run, start, fitted))
-    trainer = _trainer(run, start, tokenizer, fitted, normalizer)
+    trainer = _trainer(run, start, tokenizer, fitted)
     policy = Policy(trainer.model, tokenizer)
     before = _evaluate(run, policy, "before", start)
     for fault in faults_of_start(before, config.evaluation.eval_decoding, run.rewards):
@@ -135,6 +142,9 @@ def _train(run: _Run, normalizer: Normalizer) -> None:
         limit=config.logging.save_total_limit,
         weights_are_kept=run.rule is not None,
     )
+    if is_main():
+        for sentence in run.limits.verdicts():
+            observer.note(sentence)
     _finish(run, before, _keep(run, trainer, policy))
 
 
@@ -258,9 +268,7 @@ def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
     return fitted
 
 
-def _trainer(
-    run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: Fitted, normalizer: Normalizer
-) -> Any:
+def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: Fitted) -> Any:
     """Set up the trainer, with this run's folder and observer listening."""
     from saferec_core.training.trl.callbacks import Watcher, watch
     from saferec_core.training.trl.grpo_setup import rank_grpo_trainer  # imports TRL
@@ -287,9 +295,10 @@ def _trainer(
         tokenizer,
         config,
         scorer=scorer,
-        normalizer=normalizer,
+        normalizer=run.normalizer,
         output_dir=run.folder.checkpoints,
         on_rollouts=keep,
+        limits=run.limits,
     )
     watch(trainer, Watcher("Safe-Rank-GRPO", run.folder, run.observer))
     engine = "vLLM" if config.rollout.use_vllm else "transformers, the trained model itself"
@@ -303,6 +312,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
     group = config.rollout.num_generations
     steps = config.optimization.max_steps
     oracle = config.oracle
+    dead = list(dead_knobs(config, run.rewards, run.normalizer))
     return Plan(
         "Safe-Rank-GRPO",
         {
@@ -319,6 +329,8 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             "rewards": ", ".join(
                 f"{reward.name} x {reward.weight:g} ({reward.scope})" for reward in run.rewards
             ),
+            "limits": ", ".join(map(str, run.limits.limits)) or "none",
+            **({"without effect": "; ".join(dead)} if dead else {}),
             "normalizer": _described(config.normalizer),
             "each generation": f"{completions // group} prompts x {group} completions = {completions}, "
             f"K = {config.num_ranks} ranks",
