@@ -9,6 +9,7 @@ import yaml
 from saferec_core.config.load import as_yaml
 from saferec_core.plugins.component import options_of
 
+MODULES = {"sft": "sft", "train": "rank_grpo"}
 DOCUMENT_SFT = """
     --dataset_path sft_dataset --model_name Qwen/Qwen2.5-0.5B-Instruct --num_train_epochs 10
     --learning_rate 5e-5 --warmup_ratio 0.05 --per_device_train_batch_size 12
