@@ -113,7 +113,8 @@ class TrainConfig(RunConfig):
     steps_per_generation: int | None = Field(default=None, ge=1)
     """Forward passes that share one generation batch; None: those of one optimizer step."""
     rank_weighting: Literal["ranks", "tokens"] = "ranks"
-    """What counts alike in the loss of a completion: every rank (the paper) or every token."""
+    """What weighs equally in the loss: every rank of a completion (the Rank-GRPO paper), or every token of
+    the generation batch (the Safe-Rank-GRPO paper's reference implementation)."""
     rollout_steps: int = Field(default=10, ge=1)
     """Optimizer steps between two generation batches that are kept in rollouts.jsonl."""
     select: str | None = None

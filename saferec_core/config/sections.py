@@ -111,7 +111,8 @@ class ModelConfig(Section):
     lora_alpha: float = Field(default=32, gt=0)
     """Scaling factor of the adapters; their effective scale is alpha / r."""
     lora_dropout: float = Field(default=0.05, ge=0, lt=1)
-    """Dropout in front of the adapters, in 0..1."""
+    """Dropout on the LoRA inputs during Safe SFT, in 0..1. Safe-Rank-GRPO turns it off: it would make the
+    importance ratio noise."""
     lora_target_modules: list[str] = Field(default=["all-linear"], min_length=1)
     """Names of the modules that get adapters; all-linear for every linear layer but the head."""
 

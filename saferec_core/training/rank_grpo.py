@@ -14,7 +14,7 @@ from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError, SaferecError
 from saferec_core.evaluation.evaluator import Evaluation
 from saferec_core.evaluation.setup import Parts, assemble
-from saferec_core.models.decoding import TokenAligner
+from saferec_core.models.decoding import TokenAligner, check_line_breaks
 from saferec_core.models.generation import PolicyGenerator, on_accelerator, render
 from saferec_core.models.loading import Policy, end_token_ids, load_policy, load_tokenizer, merged_folder
 from saferec_core.plugins.contracts.normalizer import Normalizer
@@ -192,6 +192,7 @@ def _trainer(
     from saferec_core.training.trl.grpo_setup import rank_grpo_trainer  # imports TRL
 
     config = run.config
+    check_line_breaks(tokenizer)
     scorer = RolloutScorer(
         records=fitted.records,
         parser=run.parts.parser,
