@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from saferec_core.config.schema import RunConfig
+from saferec_core.config.schema import EvalConfig
 from saferec_core.data.records import Record
 from saferec_core.errors import ConfigError, RunError
 from saferec_core.evaluation.counterfactual.evaluate import Flipping
@@ -40,7 +40,7 @@ __all__ = ["run_eval", "run_flip"]
 
 
 def run_eval(
-    config: RunConfig, plugins: Plugins, observer: Observer, *, out: Path | None = None
+    config: EvalConfig, plugins: Plugins, observer: Observer, *, out: Path | None = None
 ) -> list[Evaluation]:
     """Evaluate ``config.model.model`` (a run, a checkpoint, a model) on the held-out prompts.
 
@@ -91,7 +91,7 @@ def run_eval(
 
 
 def run_flip(
-    config: RunConfig, plugins: Plugins, observer: Observer, *, out: Path | None = None
+    config: EvalConfig, plugins: Plugins, observer: Observer, *, out: Path | None = None
 ) -> list[Responsiveness]:
     """Ask ``config.model.model`` the held-out prompts with constraints removed, added and swapped.
 
@@ -134,7 +134,7 @@ def run_flip(
 class _Task:
     """A policy that is loaded, and what it is to be asked."""
 
-    config: RunConfig
+    config: EvalConfig
     parts: Parts
     records: Mapping[int, Record]
     folder: RunFolder
@@ -168,7 +168,7 @@ class _Task:
         )
 
 
-def _task(config: RunConfig, plugins: Plugins, out: Path | None) -> _Task | None:
+def _task(config: EvalConfig, plugins: Plugins, out: Path | None) -> _Task | None:
     """Read the data, load the policy, make the folder; None on all processes but the main one."""
     reference = config.model.model
     if reference is None:
@@ -187,7 +187,7 @@ def _task(config: RunConfig, plugins: Plugins, out: Path | None) -> _Task | None
     return _Task(config, parts, records, folder_for(reference, config, plugins, out), generator)
 
 
-def _loader(config: RunConfig, reference: str) -> Callable[[], Callable[[Journal], Generator]]:
+def _loader(config: EvalConfig, reference: str) -> Callable[[], Callable[[Journal], Generator]]:
     """Refuse a policy that cannot be had, and return what loads it."""
     resolved = resolve_folder(reference)
     _check_finished(Path(resolved))
