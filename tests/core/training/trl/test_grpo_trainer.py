@@ -9,7 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
@@ -24,6 +24,7 @@ from saferec_core.evaluation.setup import assemble
 from saferec_core.models.decoding import NO_RANK, TokenAligner
 from saferec_core.models.loading import load_tokenizer
 from saferec_core.plugins.contracts.normalizer import Advantages
+from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.rl.loss import rank_grpo_loss
 from saferec_core.rl.ranks import rank_weights, spread
 from saferec_core.rl.rewards import ActiveReward
@@ -647,11 +648,10 @@ def test_loss_clipping_and_gradient_are_those_of_the_research_code(recorded, set
     assert checked == 6
 
 
-class Faulty:
+class Faulty(RewardFunction):
     """A reward function that breaks its contract."""
 
-    scope: ClassVar[str] = "rank"
-    columns: ClassVar[tuple[str, ...]] = ()
+    scope = "rank"
 
 
 class Raises(Faulty):
