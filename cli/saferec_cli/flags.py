@@ -37,7 +37,15 @@ REFERENCE_NAMES: Mapping[str, tuple[str, str]] = {
 _DATA, _TRAINING, _EVALUATION, _RUN = "Model and data", "Training", "Evaluation", "Run"
 _COMMON: Mapping[str, str] = {
     **dict.fromkeys(
-        ("model", "sft-checkpoint", "train-path", "validation-path", "test-path", "catalog-path", "oracle-path"),
+        (
+            "model",
+            "sft-checkpoint",
+            "train-path",
+            "validation-path",
+            "test-path",
+            "catalog-path",
+            "oracle-path",
+        ),
         _DATA,
     ),
     **dict.fromkeys(("input", "output", "form", "num-proc", "overwrite", "fresh"), "Data pipeline"),

@@ -49,7 +49,8 @@ TransformOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print only errors and where the results are.", rich_help_panel="Run")
+    bool,
+    typer.Option("--quiet", "-q", help="Print only errors and where the results are.", rich_help_panel="Run"),
 ]
 DryRunOption = Annotated[
     bool,

@@ -10,11 +10,19 @@ from typing import Any, Generic, TypeVar
 
 import yaml
 
-from saferec_core.config.load import Layer, Resolved, merged, parse_setting, read_settings, resolved, validated
+from saferec_core.config.load import (
+    Layer,
+    Resolved,
+    merged,
+    parse_setting,
+    read_settings,
+    resolved,
+    validated,
+)
 from saferec_core.config.schema import RunConfig, SftConfig, StageConfig, TrainConfig
 from saferec_core.errors import ConfigError
 
-__all__ = ["Request", "oracle_name", "resolve", "setting_layers"]
+__all__ = ["Request", "oracle_name", "resolve", "setting_layers", "transform_layers"]
 
 ConfigT = TypeVar("ConfigT", bound=StageConfig)
 
@@ -48,8 +56,7 @@ def resolve(
         ConfigError: An argument cannot be understood at all.
     """
     given = [*flags, *setting_layers(settings)]
-    if transforms:
-        given.append(Layer("--transform", {"data": {"transforms": [*map(_transform, transforms)]}}))
+    given += transform_layers(transforms)
     files = [Layer(str(file), read_settings(file))] if file is not None else []
     for layer in (*files, *given):
         if not isinstance(layer.settings.get("rewards", {}), Mapping):
@@ -74,6 +81,17 @@ def setting_layers(settings: Iterable[str]) -> list[Layer]:
         ConfigError: One of them is not of this form.
     """
     return [Layer(f"--set {text.partition('=')[0]}", parse_setting(text)) for text in settings]
+
+
+def transform_layers(transforms: Sequence[str]) -> list[Layer]:
+    """Read every ``--transform "NAME OPTION=VALUE ..."``.
+
+    Raises:
+        ConfigError: One of them is not of this form.
+    """
+    if not transforms:
+        return []
+    return [Layer("--transform", {"data": {"transforms": [_transform(text) for text in transforms]}})]
 
 
 def _transform(text: str) -> dict[str, Any]:
@@ -106,9 +124,7 @@ def _demo_profile(kind: type[RunConfig], given: Mapping[str, Any]) -> dict[str, 
 def oracle_name(files: Sequence[Layer], given: Sequence[Layer]) -> Layer:
     """Name the oracle that options such as ``--oracle-path`` belong to without naming it."""
     unnamed = [
-        layer
-        for layer in given
-        if _has(layer.settings, "oracle") and not _has(layer.settings, "oracle.name")
+        layer for layer in given if _has(layer.settings, "oracle") and not _has(layer.settings, "oracle.name")
     ]
     if not unnamed:
         return Layer("", {})
@@ -130,19 +146,12 @@ def _reward_layers(files: Sequence[Layer], given: Sequence[Layer], chosen: Seque
             continue  # refused when the whole is checked
         if _has(own, f"{name}.weight") and (not chosen or name in chosen):
             continue
-        below = base.get(name, 0.0)
         if chosen:
-            weight = (below or 1.0) if name in chosen else 0.0
-        elif name not in own:
-            continue
-        else:
-            weight = below
-        origin = "--reward" if chosen else DEFAULT_WEIGHT
-        layers.append(Layer(origin, {"rewards": {name: {"weight": weight}}}))
+            weight = (base.get(name) or 1.0) if name in chosen else 0.0
+            layers.append(Layer("--reward", {"rewards": {name: {"weight": weight}}}))
+        elif name not in base:
+            layers.append(Layer("default", {"rewards": {name: {"weight": 0.0}}}))
     return layers
-
-
-DEFAULT_WEIGHT = "weight of a reward that is not in use"
 
 
 def _weights_of_files(files: Sequence[Layer]) -> dict[str, Any]:

@@ -95,7 +95,9 @@ def _check_engines(problems: Problems, config: RunConfig) -> None:
     if attention.startswith("flash_attention") and not has_gpu():
         problems.add(f"--attn-implementation {attention} needs a GPU, and there is none; use sdpa")
     elif attention == "flash_attention_2" and find_spec("flash_attn") is None:
-        problems.add(f"--attn-implementation {attention} needs the package flash-attn; install it or use sdpa")
+        problems.add(
+            f"--attn-implementation {attention} needs the package flash-attn; install it or use sdpa"
+        )
     if isinstance(config, EvalConfig) and config.evaluation.eval_engine == "vllm":
         if find_spec("vllm") is None:
             problems.add("--eval-engine vllm needs vLLM: install saferec[vllm], or leave the flag out")

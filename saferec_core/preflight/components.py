@@ -8,12 +8,13 @@ from typing import Any
 
 from saferec_core.config.schema import RunConfig, TrainConfig
 from saferec_core.errors import SaferecError, near_misses
+from saferec_core.pipeline.config import ChainConfig
 from saferec_core.plugins.build import build
 from saferec_core.plugins.declared import Declared, declared
 from saferec_core.plugins.manager import Plugins
 from saferec_core.preflight.problems import Problems
 
-__all__ = ["check_components", "check_rewards"]
+__all__ = ["check_components", "check_rewards", "find_chain_problems"]
 
 
 def check_components(problems: Problems, config: RunConfig, plugins: Plugins) -> None:
@@ -38,6 +39,17 @@ def check_components(problems: Problems, config: RunConfig, plugins: Plugins) ->
     for name in config.evaluation.eval_metrics:
         with problems.collecting():
             plugins.find(plugins.metrics, name)
+
+
+def find_chain_problems(config: ChainConfig, plugins: Plugins) -> list[str]:
+    """Return every problem of a chain of transforms that shows before its first row."""
+    problems = Problems()
+    if not config.input.exists():
+        problems.add(f"input {config.input} does not exist; name a file or a datasets folder")
+    for choice in config.steps:
+        with problems.collecting():
+            build(plugins.find(plugins.transforms, choice.name), choice.options, config.handed_down)
+    return problems.lines
 
 
 def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> dict[str, str]:
@@ -82,5 +94,3 @@ def _check_options(problems: Problems, what: str, says: Declared, options: Mappi
         if says.options is not None and name not in says.options:
             wanted = f"Options: {', '.join(sorted(says.options))}." if says.options else "It has no options."
             problems.add(f"{what} has no option {name!r}.{near_misses(name, says.options)} {wanted}")
-
-

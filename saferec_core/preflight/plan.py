@@ -71,7 +71,9 @@ def plan_run(resolved: Resolved[ConfigT], problems: list[str]) -> RunPlan[Config
 def _grpo_batches(config: TrainConfig, prompts: int | None) -> dict[str, int | float | None]:
     """Count prompts, completions and tokens; tokens are the most that completions may have."""
     optimization, group = config.optimization, config.rollout.num_generations
-    per_step = optimization.per_device_train_batch_size * optimization.gradient_accumulation_steps * processes()
+    per_step = (
+        optimization.per_device_train_batch_size * optimization.gradient_accumulation_steps * processes()
+    )
     generation = generation_batch_size(config, processes())
     fresh = per_step / config.num_iterations  # completions generated for each optimizer step, on average
     steps: int | None = optimization.max_steps
@@ -99,7 +101,9 @@ def _grpo_batches(config: TrainConfig, prompts: int | None) -> dict[str, int | f
 
 def _sft_batches(config: SftConfig, samples: int | None) -> dict[str, int | float | None]:
     optimization = config.optimization
-    per_step = optimization.per_device_train_batch_size * optimization.gradient_accumulation_steps * processes()
+    per_step = (
+        optimization.per_device_train_batch_size * optimization.gradient_accumulation_steps * processes()
+    )
     steps: int | None = optimization.max_steps
     if optimization.max_steps < 0:
         steps = None if samples is None else int(optimization.num_train_epochs * -(-samples // per_step))

@@ -41,7 +41,9 @@ def engine_settings(model: object) -> Iterator[None]:
         constants.HF_HUB_DISABLE_TELEMETRY = untold
 
 
-def common_arguments(config: StageConfig, optimization: OptimizationConfig, output_dir: Path) -> dict[str, Any]:
+def common_arguments(
+    config: StageConfig, optimization: OptimizationConfig, output_dir: Path
+) -> dict[str, Any]:
     """Return the arguments that ``SFTConfig`` and ``GRPOConfig`` share, every moving one explicit."""
     logging = config.logging
     return {
