@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from saferec_cli.flags import with_flags
 from saferec_cli import completion
+from saferec_cli.flags import with_flags
 from saferec_cli.options import QuietOption, SettingOption
 from saferec_cli.resolve import oracle_name, setting_layers
 from saferec_core.config.load import Layer, Resolved, read_settings, resolved

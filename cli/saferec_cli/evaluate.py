@@ -99,13 +99,13 @@ def _resolve(policy: str, config: Path | None, given: list[Layer]) -> Resolved[E
 
 
 def _with_the_run_first(policy: str, problems: list[str]) -> list[str]:
-    """Say that a name which is neither a folder nor in a run may be a mistyped run before what else is missing."""
+    """Begin with the name itself, which may be that of a mistyped run, if settings are missing as well."""
     if is_local(policy) or not any("is missing" in problem for problem in problems):
         return problems
     runs = [path.parent for path in Path("runs").glob("*/config.yaml")]
     newest = max(runs, key=lambda run: run.stat().st_mtime, default=None)
     example = f", such as {newest}" if newest else ""
-    first = f"{policy} is not a folder here, so it would be a model on the hub; to evaluate a run, name its folder"
+    first = f"{policy} is not a folder here, so it means a model on the hub; for a run, name its folder"
     return [f"{first}{example}", *problems]
 
 

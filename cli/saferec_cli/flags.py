@@ -13,12 +13,13 @@ import typer
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from typer.models import OptionInfo
 
 from saferec_cli import completion
 from saferec_core.config.load import Layer
 from saferec_core.config.sections import ComponentChoice, Section
 
-__all__ = ["REFERENCE_NAMES", "Flag", "flags_of", "help_all_option", "nested", "with_flags"]
+__all__ = ["REFERENCE_NAMES", "Flag", "common_paths", "flags_of", "help_all_option", "nested", "with_flags"]
 
 REFERENCE_NAMES: Mapping[str, tuple[str, str]] = {
     "model-name": ("model.model", "Same as --model."),
@@ -32,9 +33,13 @@ REFERENCE_NAMES: Mapping[str, tuple[str, str]] = {
     "risk-threshold": ("oracle.risk_threshold", "Risk from which a title is a violation, in 0..1."),
     "oracle-path": ("oracle.path", "Oracle file, or a table of risks (JSONL, Parquet)."),
 }
-"""Flags under the names of the Safe-Rank-GRPO paper's reference implementation, or for options of components."""
+"""Flags under the names of the Safe-Rank-GRPO paper's reference implementation, or for component options."""
 
-_DATA, _TRAINING, _EVALUATION, _RUN = "Model and data", "Training", "Evaluation", "Run"
+_DATA, _TRAINING, _MEMORY = "Model and data", "Training", "Memory and precision"
+_PIPELINE, _EVALUATION, _RUN = "Data pipeline", "Evaluation", "Run"
+_PANELS = (_DATA, _PIPELINE, _TRAINING, _MEMORY, _EVALUATION, _RUN)
+"""Panels of ``--help``, in order; further ones follow."""
+
 _COMMON: Mapping[str, str] = {
     **dict.fromkeys(
         (
@@ -48,15 +53,16 @@ _COMMON: Mapping[str, str] = {
         ),
         _DATA,
     ),
-    **dict.fromkeys(("input", "output", "form", "num-proc", "overwrite", "fresh"), "Data pipeline"),
+    **dict.fromkeys(("form", "num-proc", "overwrite", "fresh"), _PIPELINE),
     **dict.fromkeys(
         (
             *("normalizer", "learning-rate", "max-steps", "num-train-epochs", "num-generations", "num-ranks"),
-            *("kl-beta", "use-lora", "per-device-train-batch-size", "gradient-accumulation-steps", "bf16"),
-            *("optim", "select", "max-length"),
+            *("kl-beta", "per-device-train-batch-size", "gradient-accumulation-steps", "optim", "select"),
+            "max-length",
         ),
         _TRAINING,
     ),
+    **dict.fromkeys(("use-lora", "bf16"), _MEMORY),
     **dict.fromkeys(("eval-prompts", "eval-at", "eval-decoding", "eval-engine"), _EVALUATION),
     **dict.fromkeys(("preset", "run-name", "output-dir", "seed"), _RUN),
 }
@@ -104,6 +110,11 @@ def flags_of(kind: type[Section]) -> list[Flag]:
     return flags
 
 
+def common_paths(kind: type[Section]) -> set[str]:
+    """Return the dotted paths of the settings that ``--help`` shows."""
+    return {flag.path for flag in flags_of(kind) if flag.name in _COMMON}
+
+
 def _of_section(section: type[BaseModel], prefix: str, panel: str) -> Iterator[Flag]:
     for name, field in section.model_fields.items():
         inner = _without_none(field.annotation)
@@ -124,7 +135,8 @@ def _of_field(name: str, path: str, field: FieldInfo, inner: Any, panel: str) ->
     default = field.get_default(call_default_factory=True, validated_data={})
     shown = ", ".join(map(str, default)) if isinstance(default, list) else default
     choices = "|".join(map(str, get_args(inner))) + "; " if get_origin(inner) is Literal else ""
-    text = f"{_meaning(field)} [{choices}default: {'none' if shown in (None, '') else shown}]"
+    known = [choices, "" if shown in (None, "") else f"default: {shown}"]
+    text = f"{_meaning(field)} [{''.join(known)}]" if any(known) else _meaning(field)
     if inner is bool:
         return Flag(name, path, bool, "", f"{_meaning(field)}{' [default: on]' if default else ''}", panel)
     if get_origin(inner) is list:
@@ -134,7 +146,7 @@ def _of_field(name: str, path: str, field: FieldInfo, inner: Any, panel: str) ->
 
 
 def _meaning(field: FieldInfo) -> str:
-    return " ".join((field.description or "").split())
+    return " ".join((field.description or "").replace("``", "").split())
 
 
 def _without_none(annotation: Any) -> Any:
@@ -164,8 +176,9 @@ def with_flags(kind: type[Section]) -> Callable[[Callable[..., None]], Callable[
 
         own = [p for p in inspect.signature(command).parameters.values() if p.name != "flags"]
         hints = inspect.get_annotations(command, eval_str=True)
-        parameters = [p.replace(annotation=hints[p.name]) for p in own]
+        parameters = [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
         parameters += [_parameter(flag) for flag in flags]
+        parameters.sort(key=_place)
         parameters.append(help_all_option())
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -175,12 +188,21 @@ def with_flags(kind: type[Section]) -> Callable[[Callable[..., None]], Callable[
     return decorate
 
 
+def _place(parameter: inspect.Parameter) -> int:
+    """Return what to sort parameters by: arguments, then options by the panel that they stand in."""
+    [option] = getattr(parameter.annotation, "__metadata__", [None])
+    if not isinstance(option, OptionInfo):
+        return -1
+    panel = option.rich_help_panel
+    return _PANELS.index(panel) if panel in _PANELS else len(_PANELS)
+
+
 def _parameter(flag: Flag) -> inspect.Parameter:
     declared = f"--{flag.name}/--no-{flag.name}" if flag.kind is bool else f"--{flag.name}"
     option: Any = typer.Option(
         declared,
         help=flag.help.replace("[", "\\["),  # square brackets are markup to rich
-        metavar=None if flag.kind is bool else flag.metavar,
+        metavar=" " if flag.kind is bool else flag.metavar,
         rich_help_panel=_COMMON.get(flag.name, flag.panel),
         show_default=False,
         hidden=flag.name not in _COMMON,

@@ -45,9 +45,10 @@ TransformOption = Annotated[
         help='Dataset transform to apply, with options as in "filter-samples min_truth=2"; repeatable.',
         autocompletion=completion.names_of("transforms"),
         rich_help_panel="Model and data",
+        hidden=True,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", metavar=" ", rich_help_panel="Run")]
 QuietOption = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Print only errors and where the results are.", rich_help_panel="Run"),

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.observer import Comparison, Observer, Plan, StepReport
 
-__all__ = ["RichObserver", "component_sheet", "plugin_table"]
+__all__ = ["QuietObserver", "RichObserver", "component_sheet", "plugin_table"]
 
 _LINES_PER_STAGE = 12
-"""How often progress is told where there is no terminal to redraw."""
+"""How many progress lines a stage gets where there is no terminal to redraw."""
 
 
 def plugin_table(plugins: Plugins) -> None:
@@ -88,12 +89,11 @@ class RichObserver(Observer):
         """Open a progress bar, or begin to print lines."""
         self._stage, self._total, self._lines = name, total or 0, 0
         if self._console.is_terminal:
-            self._progress = Progress(
+            self._progress = _TwoLineProgress(
                 TextColumn("[bold]{task.description}"),
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[figures]}"),
                 console=self._console,
             )
             self._progress.start()
@@ -145,8 +145,56 @@ class RichObserver(Observer):
         self._console.print(table)
 
     def finished(self, folder: Path) -> None:
-        """Name the run folder."""
-        self._console.print(f"Run folder: {escape(str(folder))}", soft_wrap=True)
+        """Name the run folder, its report and what to do next."""
+        for line in _ending(folder):
+            self._console.print(escape(line), soft_wrap=True, highlight=False)
+
+
+class QuietObserver(RichObserver):
+    """Shows nothing of a run but where its results are."""
+
+    def plan(self, plan: Plan) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
+    def stage_began(self, name: str, total: int | None) -> None:
+        """Show nothing."""
+
+    def stepped(self, report: StepReport) -> None:
+        """Show nothing."""
+
+    def stage_ended(self) -> None:
+        """Show nothing."""
+
+    def table(self, title: str, rows: Sequence[Mapping[str, str]]) -> None:
+        """Show nothing."""
+
+    def compared(self, title: str, rows: Sequence[Comparison]) -> None:
+        """Show nothing."""
+
+
+def _ending(folder: Path) -> list[str]:
+    """Say where a run's results are, and the command that continues from them."""
+    report = folder / "report.html"
+    lines = [f"Run folder: {folder}"]
+    if report.is_file():
+        lines += [f"Report:     {report}", f"Next:       saferec compare {folder}"]
+    else:
+        lines.append(f"Next:       saferec train --sft-checkpoint {folder} ...")
+    return lines
+
+
+class _TwoLineProgress(Progress):
+    """Bar, step and time left on one line, which is never squeezed, and the figures beneath it."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield the bar, then the figures of the latest step, wrapped where they are long."""
+        yield self.make_tasks_table(self.tasks)
+        for task in self.tasks:
+            if figures := task.fields.get("figures"):
+                yield Text(f"  {figures}", style="dim")
 
 
 _SHOWN = {

@@ -9,13 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from saferec_core.config.schema import StageConfig
 from saferec_core.preflight.plan import RunPlan
 
 __all__ = ["run_plan"]
 
 
-def run_plan(plan: RunPlan[StageConfig]) -> None:
+def run_plan(plan: RunPlan) -> None:
     """Print the settings that are not defaults, the batches, and what keeps the run from starting."""
     console = Console()
     console.print(f"[bold]Plan: {plan.stage}[/]\n")

@@ -78,8 +78,8 @@ def _hint(kind: type[StageConfig], problems: Sequence[str]) -> str:
         return ""
     command = "sft" if kind.__name__ == "SftConfig" else "train"
     return (
-        f"Write a commented configuration with 'saferec init {command}', or run 'saferec {command}' alone for "
-        "the demo."
+        f"Write a commented configuration with 'saferec init {command}', or run 'saferec {command}' alone "
+        "for the demo."
     )
 
 

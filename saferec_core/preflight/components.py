@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.config.schema import RunConfig, TrainConfig
+from saferec_core.config.sections import ComponentChoice
 from saferec_core.errors import SaferecError, near_misses
 from saferec_core.pipeline.config import ChainConfig
 from saferec_core.plugins.build import build
 from saferec_core.plugins.declared import Declared, declared
 from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.registry import Registry
 from saferec_core.preflight.problems import Problems
 
 __all__ = ["check_components", "check_rewards", "find_chain_problems"]
@@ -26,6 +28,7 @@ def check_components(problems: Problems, config: RunConfig, plugins: Plugins) ->
         "oracle": config.oracle,
         "seed": config.seed,
     }
+    chosen: list[tuple[Registry[Any], ComponentChoice, Mapping[str, Any]]]
     chosen = [(plugins.parsers, data.parser, {})]
     chosen += [(plugins.transforms, choice, shared) for choice in data.transforms]
     if config.oracle is not None:
@@ -69,7 +72,7 @@ def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> 
             continue
         says = declared(entry)
         _check_options(problems, f"reward {name!r}", says, choice.options)
-        columns |= {column: f"reward {name!r}" for column in says.constants.get("columns") or ()}
+        columns |= dict.fromkeys(says.constants.get("columns") or (), f"reward {name!r}")
         if says.constants.get("needs_oracle") and config.oracle is None:
             problems.add(
                 f"--oracle-path is missing: reward {name!r} needs an oracle (or choose one with --oracle, or "
@@ -78,8 +81,8 @@ def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> 
         target = choice.options.get("target", (says.options or {}).get("target"))
         if isinstance(target, int) and target > config.num_ranks:
             problems.add(
-                f"rewards.{name}.target = {target} exceeds --num-ranks {config.num_ranks} (K): titles beyond K "
-                f"are not ranked; lower the target or set --num-ranks {target}"
+                f"rewards.{name}.target = {target} exceeds num_ranks (K) = {config.num_ranks}: titles "
+                f"beyond K are not ranked; lower the target or set --num-ranks {target}"
             )
     with problems.collecting():
         entry = plugins.find(plugins.normalizers, config.normalizer.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from saferec_core.config.load import Resolved, flat
 from saferec_core.config.schema import SftConfig, StageConfig, TrainConfig
@@ -30,7 +30,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class RunPlan(Generic[ConfigT]):
+class RunPlan:
     """A run that has not begun."""
 
     stage: str
@@ -56,7 +56,7 @@ class RunPlan(Generic[ConfigT]):
         }
 
 
-def plan_run(resolved: Resolved[ConfigT], problems: list[str]) -> RunPlan[ConfigT]:
+def plan_run(resolved: Resolved[ConfigT], problems: list[str]) -> RunPlan:
     """Lay out what a training configuration would do."""
     config = resolved.config
     values = flat(config.model_dump(mode="json"))
@@ -127,6 +127,6 @@ def _count(path: Path | None) -> int | None:
     try:
         if is_line_file(path):
             return sum(1 for _ in numbered_lines(path))
-        return sum(table.num_rows for table in arrow_tables(path))
+        return sum(int(table.num_rows) for table in arrow_tables(path))
     except SaferecError:
         return None  # named among the problems
