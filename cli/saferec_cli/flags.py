@@ -68,6 +68,9 @@ _COMMON: Mapping[str, str] = {
 }
 """Flags that ``--help`` shows, and the panel they stand in; ``--help-all`` shows the others as well."""
 
+_OFF = "_off"
+"""Ending of the parameter that turns a switch off."""
+
 _NO_FLAG = {"rewards", "transforms", "steps", "input", "output"}
 """Settings that arguments or options such as ``--reward`` stand for."""
 
@@ -134,11 +137,12 @@ def _of_section(section: type[BaseModel], prefix: str, panel: str) -> Iterator[F
 def _of_field(name: str, path: str, field: FieldInfo, inner: Any, panel: str) -> Flag:
     default = field.get_default(call_default_factory=True, validated_data={})
     shown = ", ".join(map(str, default)) if isinstance(default, list) else default
-    choices = "|".join(map(str, get_args(inner))) + "; " if get_origin(inner) is Literal else ""
-    known = [choices, "" if shown in (None, "") else f"default: {shown}"]
-    text = f"{_meaning(field)} [{''.join(known)}]" if any(known) else _meaning(field)
+    choices = ", ".join(map(str, get_args(inner))) if get_origin(inner) is Literal else ""
+    known = "; ".join(filter(None, [choices, "" if shown in (None, "") else f"default: {shown}"]))
+    text = f"{_meaning(field)} [{known}]" if known else _meaning(field)
     if inner is bool:
-        return Flag(name, path, bool, "", f"{_meaning(field)}{' [default: on]' if default else ''}", panel)
+        text = f"{_meaning(field)}{' [default: on]' if default else ''}"
+        return Flag(name, path, bool, "", text, panel.replace("settings", "switches"))
     if get_origin(inner) is list:
         return Flag(name, path, list, "VALUE,...", text, panel)
     names = {int: "INTEGER", float: "NUMBER", Path: "PATH"}
@@ -167,6 +171,9 @@ def with_flags(kind: type[Section]) -> Callable[[Callable[..., None]], Callable[
         def run(**arguments: Any) -> None:
             arguments.pop("help_all", None)
             given = {flag: arguments.pop(flag.parameter, None) for flag in flags}
+            for flag in flags:
+                if arguments.pop(f"{flag.parameter}{_OFF}", None):
+                    given[flag] = False
             layers = [
                 Layer(f"--{flag.name}", nested(flag.path, _value(flag, value)))
                 for flag, value in given.items()
@@ -178,6 +185,7 @@ def with_flags(kind: type[Section]) -> Callable[[Callable[..., None]], Callable[
         hints = inspect.get_annotations(command, eval_str=True)
         parameters = [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
         parameters += [_parameter(flag) for flag in flags]
+        parameters += [_off(flag) for flag in flags if flag.kind is bool]
         parameters.sort(key=_place)
         parameters.append(help_all_option())
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -198,15 +206,15 @@ def _place(parameter: inspect.Parameter) -> int:
 
 
 def _parameter(flag: Flag) -> inspect.Parameter:
-    declared = f"--{flag.name}/--no-{flag.name}" if flag.kind is bool else f"--{flag.name}"
     option: Any = typer.Option(
-        declared,
+        f"--{flag.name}",
         help=flag.help.replace("[", "\\["),  # square brackets are markup to rich
         metavar=" " if flag.kind is bool else flag.metavar,
         rich_help_panel=_COMMON.get(flag.name, flag.panel),
         show_default=False,
         hidden=flag.name not in _COMMON,
         autocompletion=_COMPLETERS.get(flag.name),
+        is_flag=True if flag.kind is bool else None,
     )
     kind: Any = list[str] if flag.kind is list else flag.kind
     return inspect.Parameter(
@@ -217,10 +225,24 @@ def _parameter(flag: Flag) -> inspect.Parameter:
     )
 
 
+def _off(flag: Flag) -> inspect.Parameter:
+    """Return the option that turns a switch off, which no help lists."""
+    option: Any = typer.Option(f"--no-{flag.name}", hidden=True, show_default=False)
+    return inspect.Parameter(
+        f"{flag.parameter}{_OFF}",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[bool | None, option],
+    )
+
+
 def help_all_option() -> inspect.Parameter:
     """Return the option that prints the help with every flag in it."""
     option: Any = typer.Option(
-        "--help-all", is_eager=True, callback=_show_all, help="Show every option and exit."
+        "--help-all",
+        is_eager=True,
+        callback=_show_all,
+        help="Show every option and exit; switches also have a --no- form.",
     )
     return inspect.Parameter(
         "help_all", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, option]
@@ -231,7 +253,7 @@ def _show_all(context: typer.Context, value: bool) -> None:
     if not value or context.resilient_parsing:
         return
     for parameter in context.command.params:
-        if hasattr(parameter, "hidden"):
+        if hasattr(parameter, "hidden") and not str(parameter.name).endswith(_OFF):
             parameter.hidden = False
     if text := context.get_help():  # rich has printed it already
         typer.echo(text)

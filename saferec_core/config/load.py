@@ -215,7 +215,8 @@ def _origin(origins: Mapping[str, str], path: str) -> str:
     for length in range(len(parts), 0, -1):
         if (origin := origins.get(".".join(parts[:length]))) is not None:
             return origin
-    return DEFAULT
+    below = (origin for known, origin in origins.items() if known.startswith(f"{path}."))
+    return next(below, DEFAULT)
 
 
 def _with_names(defaults: BaseModel, settings: Settings) -> Settings:

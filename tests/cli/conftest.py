@@ -58,9 +58,9 @@ def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
     """Call what the console script calls, in this process: torch is then imported once."""
     from saferec_cli.main import main as entry
 
-    def run(*arguments: object, cwd: Path | None = None) -> Outcome:
+    def run(*arguments: object, cwd: Path | None = None, columns: int = 200) -> Outcome:
         monkeypatch.chdir(cwd or tmp_path)
-        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("COLUMNS", str(columns))
         monkeypatch.setattr(sys, "argv", ["saferec", *map(str, arguments)])
         status = 0
         try:
