@@ -19,6 +19,7 @@ from saferec_core.config.load import (
     resolved,
     validated,
 )
+from saferec_core.config.presets import Stage, preset_settings
 from saferec_core.config.schema import RunConfig, SftConfig, StageConfig, TrainConfig
 from saferec_core.errors import ConfigError
 
@@ -68,6 +69,11 @@ def resolve(
     if is_demo:
         profile = _demo_profile(kind, merged(layer.settings for layer in (*files, *given)))
         files.insert(0, Layer("demo", profile))
+    if (preset := _at(merged(layer.settings for layer in (*files, *given)), "preset")) is not None:
+        stage: Stage = "sft" if issubclass(kind, SftConfig) else "train"
+        with_sft = any(_has(layer.settings, "sft") for layer in (*files, *given))
+        chosen = preset_settings(str(preset), stage, with_sft=with_sft)
+        files.insert(int(is_demo), Layer(f"preset {preset}", chosen))
     given.insert(0, oracle_name(files, given))
     if kind is TrainConfig:
         given += _reward_layers(files, given, rewards)

@@ -16,6 +16,7 @@ from saferec_core.config.sections import ComponentChoice, Section
 from saferec_core.errors import ConfigError, came_instead, near_misses, one_error
 
 __all__ = [
+    "DEFAULT",
     "Layer",
     "Resolved",
     "as_yaml",

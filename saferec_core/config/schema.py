@@ -1,5 +1,7 @@
 """Run configurations: one for each command that trains or evaluates, made of sections.
 
+The defaults are those of the Safe-Rank-GRPO paper's reference implementation, except where those train
+next to nothing: LoRA adapters have learning rates of their own (`saferec_core.config.presets`).
 Every setting is a key of the YAML file, a flag of the command line (``--learning-rate``, written with
 ``-`` or ``_``) and a target of ``--set KEY=VALUE``. A setting's name is unique across the sections of
 a configuration.
@@ -13,6 +15,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from saferec_core.config.adaptive import with_cutoffs, with_lora_defaults
 from saferec_core.config.sections import (
     ComponentChoice,
     DataConfig,
@@ -29,8 +32,6 @@ from saferec_core.config.sections import (
 )
 
 __all__ = ["EvalConfig", "RunConfig", "SftConfig", "SftStage", "StageConfig", "TrainConfig"]
-
-_CUTOFFS = (5, 10)
 
 
 class RunConfig(Section):
@@ -56,26 +57,12 @@ class RunConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _default_cutoffs(cls, settings: Any) -> Any:
-        """Keep the default cutoffs within K, so that lowering K alone is enough."""
-        if not isinstance(settings, Mapping):
-            return settings
-        ranks = str(settings.get("num_ranks", ""))
-        if not ranks.isdecimal() or int(ranks) >= max(_CUTOFFS):
-            return settings
-        cutoffs = [k for k in _CUTOFFS if k <= int(ranks)] or [int(ranks)]
-        changed = {**settings, "evaluation": _with_cutoffs(settings.get("evaluation", {}), cutoffs)}
-        if isinstance(sft := settings.get("sft"), Mapping):
-            changed["sft"] = {**sft, "evaluation": _with_cutoffs(sft.get("evaluation", {}), cutoffs)}
-        return changed
+        return with_cutoffs(settings)
 
     @model_validator(mode="after")
     def _cutoffs_fit(self) -> Self:
         _check_cutoffs("evaluation", self.evaluation, self.num_ranks)
         return self
-
-
-def _with_cutoffs(evaluation: Any, cutoffs: list[int]) -> Any:
-    return {"eval_at": cutoffs, **evaluation} if isinstance(evaluation, Mapping) else evaluation
 
 
 def _check_cutoffs(path: str, evaluation: EvaluationConfig, ranks: int) -> None:
@@ -102,6 +89,9 @@ class StageConfig(RunConfig):
     """Logs and checkpoints."""
     run_name: str | None = None
     """Name of the run folder; by default made of date, command and settings."""
+    preset: Literal["safe-rank-grpo"] | None = None
+    """Settings to start from instead of the defaults: safe-rank-grpo is the recommended run of the
+    Safe-Rank-GRPO paper's reference implementation. A file and flags override it."""
 
 
 class SftSettings(Section):
@@ -125,6 +115,11 @@ class SftSettings(Section):
 
 class SftConfig(SftSettings, StageConfig):
     """Safe SFT: imitation of lists that violate no constraint (``saferec sft``)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_by_regime(cls, settings: Any) -> Any:
+        return with_lora_defaults(settings, "sft")
 
 
 class SftStage(SftSettings):
@@ -189,6 +184,11 @@ class TrainConfig(StageConfig):
     select: str | None = None
     """Rule that chooses the checkpoint to keep by its validation metrics, such as "recall@10 subject to
     sensitivity_ratio@10<=0.02"; by default the last state is kept."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_by_regime(cls, settings: Any) -> Any:
+        return with_lora_defaults(settings, "train")
 
     @model_validator(mode="after")
     def _something_is_rewarded(self) -> Self:

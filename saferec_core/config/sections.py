@@ -101,7 +101,7 @@ class ModelConfig(Section):
     model: str | None = None
     """Pretrained model: hub id, folder, or GGUF file."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Data type of the weights; auto uses the checkpoint's."""
+    """Data type of the weights; auto is float32 for weights that are trained, else the checkpoint's."""
     attn_implementation: str = "sdpa"
     """Attention kernel, such as sdpa, eager or flash_attention_2 (GPU)."""
     trust_remote_code: bool = False
@@ -150,7 +150,7 @@ class OptimizationConfig(Section):
     """Optimizer and schedule."""
 
     learning_rate: float = Field(default=1e-6, gt=0)
-    """Peak learning rate."""
+    """Peak learning rate; with LoRA the default is 1e-5."""
     lr_scheduler_type: str = "linear"
     """Learning rate schedule, by its name in transformers."""
     warmup_ratio: float = Field(default=0.0, ge=0, lt=1)
@@ -163,12 +163,13 @@ class OptimizationConfig(Section):
     """Sequences per forward pass and process."""
     gradient_accumulation_steps: int = Field(default=24, ge=1)
     """Forward passes per optimizer step."""
-    optim: str = "paged_adamw_8bit"
-    """Optimizer, by its name in transformers; 8-bit and paged ones need saferec[quant]."""
+    optim: str = "auto"
+    """Optimizer, by its name in transformers; auto is paged_adamw_8bit where there is a GPU and bitsandbytes
+    (saferec[quant]), else adamw_torch."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients are clipped to this norm."""
     bf16: bool = False
-    """Compute in bfloat16 (autocast)."""
+    """Compute in bfloat16 where that is safe (autocast); trained weights keep their own type."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass to save memory."""
 
@@ -184,7 +185,7 @@ class SftOptimization(OptimizationConfig):
     """Optimizer and schedule of Safe SFT."""
 
     learning_rate: float = Field(default=5e-5, gt=0)
-    """Peak learning rate."""
+    """Peak learning rate; with LoRA the default is 2e-4."""
     warmup_ratio: float = Field(default=0.05, ge=0, lt=1)
     """Fraction of the steps spent on warmup."""
     num_train_epochs: float = Field(default=10, gt=0)

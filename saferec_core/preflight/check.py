@@ -13,7 +13,7 @@ from saferec_core.preflight.inputs import check_data, check_model, is_local
 from saferec_core.preflight.problems import Problems
 from saferec_core.runs.checkpoints import list_checkpoints, sft_policy
 from saferec_core.training.batches import check_batches
-from saferec_core.training.extras import check_extras
+from saferec_core.training.extras import missing_extras
 
 __all__ = ["find_problems", "has_gpu", "processes"]
 
@@ -48,15 +48,15 @@ def find_problems(config: RunConfig, plugins: Plugins, *, is_demo: bool = False)
 
 def _check_stage(problems: Problems, config: StageConfig) -> None:
     assert isinstance(config, SftConfig | TrainConfig)
-    with problems.collecting():
-        check_extras(config)
+    for problem in missing_extras(config):
+        problems.add(problem)
     if not isinstance(config, TrainConfig):
         return
     with problems.collecting():
         check_batches(config, processes())
     if config.sft_comes_first:
-        with problems.collecting():
-            check_extras(config.sft_config())
+        for problem in missing_extras(config.sft_config()):
+            problems.add(problem)
     if config.sft_checkpoint is not None:
         with problems.collecting():
             start = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)

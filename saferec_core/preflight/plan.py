@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from saferec_core.config.load import Resolved, flat
+from saferec_core.config.load import DEFAULT, Resolved, flat
+from saferec_core.config.presets import Stage, default_origin
 from saferec_core.config.schema import SftConfig, StageConfig, TrainConfig
-from saferec_core.data.rows import arrow_tables, is_line_file, numbered_lines
+from saferec_core.data.arrow_rows import arrow_tables
+from saferec_core.data.file_kinds import Kind, kind_of
+from saferec_core.data.rows import numbered_lines, try_values
 from saferec_core.errors import SaferecError
-from saferec_core.preflight.check import processes
+from saferec_core.preflight.check import has_gpu, processes
 from saferec_core.training.batches import generation_batch_size
+from saferec_core.training.optimizers import choose_optimizer
 
 __all__ = ["RunPlan", "Setting", "plan_run"]
 
@@ -60,12 +64,26 @@ def plan_run(resolved: Resolved[ConfigT], problems: list[str]) -> RunPlan:
     """Lay out what a training configuration would do."""
     config = resolved.config
     values = flat(config.model_dump(mode="json"))
-    settings = [Setting(path, value, resolved.origin(path)) for path, value in values.items()]
+    settings = [_setting(path, value, resolved) for path, value in values.items()]
     rows = _count(config.data.train_path)
     if isinstance(config, TrainConfig):
         return RunPlan("Safe-Rank-GRPO", settings, _grpo_batches(config, rows), problems)
     assert isinstance(config, SftConfig)
     return RunPlan("Safe SFT", settings, _sft_batches(config, rows), problems)
+
+
+def _setting(path: str, value: Any, resolved: Resolved[ConfigT]) -> Setting:
+    """Name the origin of a value; what ``auto`` stands for is resolved as the run will."""
+    origin, config = resolved.origin(path), resolved.config
+    if origin == DEFAULT:
+        stage: Stage = "sft" if isinstance(config, SftConfig) else "train"
+        origin = default_origin(stage, path, use_lora=config.model.use_lora)
+    if path.endswith("optimization.optim") and value == "auto":
+        choice = choose_optimizer(value, has_gpu=has_gpu())
+        return Setting(
+            path, choice.name, choice.reason if origin == DEFAULT else f"{origin}, {choice.reason}"
+        )
+    return Setting(path, value, origin)
 
 
 def _grpo_batches(config: TrainConfig, prompts: int | None) -> dict[str, int | float | None]:
@@ -125,8 +143,11 @@ def _count(path: Path | None) -> int | None:
     if path is None or not path.exists():
         return None
     try:
-        if is_line_file(path):
+        kind = kind_of(path)
+        if kind is Kind.LINES:
             return sum(1 for _ in numbered_lines(path))
-        return sum(int(table.num_rows) for table in arrow_tables(path))
+        if kind is Kind.ARROW:
+            return sum(int(table.num_rows) for table in arrow_tables(path))
+        return sum(1 for _ in try_values(path))
     except SaferecError:
         return None  # named among the problems

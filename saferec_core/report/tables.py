@@ -234,7 +234,7 @@ def _change(found: MetricComparison | None) -> Change | None:
     return Change(
         _cell(difference.mean, difference.low, difference.high, sign="+"),
         _alike(found),
-        p_value(found.p_holm),
+        p_value(found.p_adjusted),
         found.sentence,
         found.verdict or ("changed" if found.claimed else ""),
         _whisker(difference.mean, difference.low, difference.high),
