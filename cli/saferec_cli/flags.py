@@ -214,7 +214,6 @@ def _parameter(flag: Flag) -> inspect.Parameter:
         show_default=False,
         hidden=flag.name not in _COMMON,
         autocompletion=_COMPLETERS.get(flag.name),
-        is_flag=True if flag.kind is bool else None,
     )
     kind: Any = list[str] if flag.kind is list else flag.kind
     return inspect.Parameter(

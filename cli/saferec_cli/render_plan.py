@@ -18,7 +18,9 @@ def run_plan(plan: RunPlan) -> None:
     """Print the settings that are not defaults, the batches, and what keeps the run from starting."""
     console = Console()
     console.print(f"[bold]Plan: {plan.stage}[/]\n")
-    settings = Table("setting", "value", "from", box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    settings = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    for name in ("setting", "value", "from"):
+        settings.add_column(name, overflow="fold")
     for setting in plan.chosen:
         settings.add_row(escape(setting.path), escape(_written(setting.value)), escape(setting.origin))
     console.print(settings)

@@ -47,8 +47,8 @@ class RunPlan:
 
     @property
     def chosen(self) -> list[Setting]:
-        """Return the settings that are not defaults."""
-        return [setting for setting in self.settings if not setting.origin.startswith("default")]
+        """Return the settings that are not plain defaults, the same in every run."""
+        return [setting for setting in self.settings if setting.origin != DEFAULT]
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as JSON has it."""
@@ -80,9 +80,7 @@ def _setting(path: str, value: Any, resolved: Resolved[ConfigT]) -> Setting:
         origin = default_origin(stage, path, use_lora=config.model.use_lora)
     if path.endswith("optimization.optim") and value == "auto":
         choice = choose_optimizer(value, has_gpu=has_gpu())
-        return Setting(
-            path, choice.name, choice.reason if origin == DEFAULT else f"{origin}, {choice.reason}"
-        )
+        return Setting(path, choice.name, choice.reason)
     return Setting(path, value, origin)
 
 

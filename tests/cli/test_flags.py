@@ -168,7 +168,6 @@ def test_what_the_document_leaves_out_of_sft_has_its_default(resolved):
         "optimization.num_train_epochs": 10,
         "optimization.max_steps": -1,
         "max_length": 1024,
-        "optimization.optim": "paged_adamw_8bit",
     }.items() <= Settings(config)
 
 
@@ -458,8 +457,8 @@ def test_a_misspelt_flag_is_a_usage_error_with_the_near_miss(main):
         ("--reward", "reward"),
     ],
 )
-def test_a_component_that_nobody_offers_is_told_before_anything_is_made(main, tiny, tmp_path, flag, kind):
-    outcome = main("train", tiny / "run.yaml", flag, "nonsense")
+def test_a_component_that_nobody_offers_is_told_before_anything_is_made(main, outline, tmp_path, flag, kind):
+    outcome = main("train", outline / "run.yaml", flag, "nonsense")
 
     assert (outcome.status, outcome.out) == (2, "")
     assert outcome.err.startswith(f"error: unknown {kind} 'nonsense'")

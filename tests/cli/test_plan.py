@@ -6,16 +6,16 @@ import pytest
 
 
 @pytest.fixture
-def plan(main, tiny):
+def plan(main, outline):
     def run(*arguments):
-        outcome = main("plan", tiny / "run.yaml", *arguments, "--json")
+        outcome = main("plan", outline / "run.yaml", *arguments, "--json")
         assert outcome.status == 0, outcome
         return json.loads(outcome.out)
 
     return run
 
 
-def test_every_setting_has_its_value_and_where_it_came_from(plan, tiny):
+def test_every_setting_has_its_value_and_where_it_came_from(plan, outline):
     settings = plan("--lr", "1e-4", "--set", "kl_beta=0.5", "--reward", "relevance")["settings"]
 
     def at(path):
@@ -23,7 +23,7 @@ def test_every_setting_has_its_value_and_where_it_came_from(plan, tiny):
 
     assert at("optimization.learning_rate") == (1e-4, "--lr")
     assert at("kl_beta") == (0.5, "--set kl_beta")
-    assert at("num_ranks") == (5, str(tiny / "run.yaml"))
+    assert at("num_ranks") == (5, str(outline / "run.yaml"))
     assert at("epsilon") == (0.2, "default")
     assert at("rewards.relevance.weight") == (1.0, "--reward")
     assert at("rewards.safety.weight") == (0.0, "--reward")
@@ -60,9 +60,9 @@ def test_steps_follow_from_epochs_where_they_are_not_given(plan):
     assert plan("--max-steps", -1)["batches"]["optimizer steps"] == 16
 
 
-def test_a_dry_run_of_sft_counts_samples(main, tiny):
+def test_a_dry_run_of_sft_counts_samples(main, outline):
     outcome = main(
-        *("sft", "--dry-run", "--json", "--model", tiny, "--train-path", tiny / "train.jsonl"),
+        *("sft", "--dry-run", "--json", "--model", outline, "--train-path", outline / "train.jsonl"),
         *("--num-train-epochs", 2, "--max-length", 64),
     )
     batches = json.loads(outcome.out)["batches"]
@@ -72,8 +72,8 @@ def test_a_dry_run_of_sft_counts_samples(main, tiny):
     assert batches["optimizer steps"] == 2
 
 
-def test_a_plan_that_cannot_be_carried_out_names_its_problems_and_ends_with_2(main, tiny):
-    outcome = main("plan", tiny / "run.yaml", "--num-generations", 6)
+def test_a_plan_that_cannot_be_carried_out_names_its_problems_and_ends_with_2(main, outline):
+    outcome = main("plan", outline / "run.yaml", "--num-generations", 6)
 
     assert outcome.status == 2
     assert "Cannot start: 1 problem\n" in outcome.out
@@ -81,8 +81,8 @@ def test_a_plan_that_cannot_be_carried_out_names_its_problems_and_ends_with_2(ma
     assert "--num-generations" in outcome.out  # as an origin
 
 
-def test_a_plan_says_when_it_is_ready_and_starts_nothing(main, tiny, tmp_path):
-    outcome = main("train", tiny / "run.yaml", "--dry-run")
+def test_a_plan_says_when_it_is_ready_and_starts_nothing(main, outline, tmp_path):
+    outcome = main("train", outline / "run.yaml", "--dry-run")
 
     assert (outcome.status, outcome.err) == (0, "")
     assert "Ready to start." in outcome.out

@@ -26,10 +26,19 @@ def test_a_newcomer_is_given_every_missing_thing_at_once_with_its_flag(main):
     assert "saferec init train" in message
 
 
-def test_values_files_plugins_batches_and_cutoffs_are_checked_together(main, tiny):
+def test_values_files_plugins_batches_and_cutoffs_are_checked_together(main, outline):
     message = problems(
         main(
-            *("train", tiny / "run.yaml", "--lr", "fast", "--train-path", "gone.jsonl", "--reward", "saftey"),
+            *(
+                "train",
+                outline / "run.yaml",
+                "--lr",
+                "fast",
+                "--train-path",
+                "gone.jsonl",
+                "--reward",
+                "saftey",
+            ),
             *("--num-generations", 6, "--set", "rewards.safety.penalti=1", "--advantage-mode", "grop"),
             *(
                 "--set",
@@ -52,14 +61,14 @@ def test_values_files_plugins_batches_and_cutoffs_are_checked_together(main, tin
         assert part in message
 
 
-def test_an_option_that_a_reward_does_not_have_is_named_without_importing_the_reward(main, tiny):
-    message = problems(main("train", tiny / "run.yaml", "--set", "rewards.safety.penalti=1"))
+def test_an_option_that_a_reward_does_not_have_is_named_without_importing_the_reward(main, outline):
+    message = problems(main("train", outline / "run.yaml", "--set", "rewards.safety.penalti=1"))
 
     assert message.startswith("error: reward 'safety' has no option 'penalti'. Did you mean 'penalty'?")
 
 
-def test_a_target_beyond_k_is_named_with_both_ways_out(main, tiny):
-    message = problems(main("train", tiny / "run.yaml", "--lambda-count", 1, "--target-count", 10))
+def test_a_target_beyond_k_is_named_with_both_ways_out(main, outline):
+    message = problems(main("train", outline / "run.yaml", "--lambda-count", 1, "--target-count", 10))
 
     assert "rewards.count.target = 10 exceeds num_ranks (K) = 5" in message
     assert "--num-ranks 10" in message
@@ -72,39 +81,39 @@ def test_lowering_k_alone_keeps_the_default_cutoffs_within_it(main):
 
 
 @pytest.mark.parametrize("command", ["train", "sft"])
-def test_records_without_the_columns_that_a_run_needs_are_named_by_their_flag(main, tiny, tmp_path, command):
+def test_records_without_columns_that_a_run_needs_are_named_by_their_flag(main, outline, tmp_path, command):
     (tmp_path / "bare.jsonl").write_text('{"prompt": "hi"}\n', encoding="utf-8")
     message = problems(
         main(
-            *(command, "--model", tiny, "--train-path", "bare.jsonl", "--optim", "adamw_torch"),
-            *("--catalog-path", tiny / "catalog.jsonl", "--oracle-path", tiny / "oracle.jsonl"),
+            *(command, "--model", outline, "--train-path", "bare.jsonl", "--optim", "adamw_torch"),
+            *("--catalog-path", outline / "catalog.jsonl", "--oracle-path", outline / "oracle.jsonl"),
         )
     )
 
     needed = {"train": "'constraints' (for reward 'safety')", "sft": "'completion' (for Safe SFT)"}[command]
     assert "--train-path: bare.jsonl lacks " in message
     assert needed in message
-    assert f"--model: {tiny} contains no model" in message
+    assert f"--model: {outline} contains no model" in message
 
 
 @pytest.mark.parametrize("name", ["model", "data", "oracle", "seed", "num_ranks"])
-def test_what_the_sft_stage_takes_from_the_run_cannot_be_set_for_it(main, tiny, name):
-    message = problems(main("train", tiny / "run.yaml", "--set", f"sft.{name}=1"))
+def test_what_the_sft_stage_takes_from_the_run_cannot_be_set_for_it(main, outline, name):
+    message = problems(main("train", outline / "run.yaml", "--set", f"sft.{name}=1"))
 
     assert f"{name} cannot be set for the SFT stage alone" in message
     assert f"Set {name} outside of sft" in message
 
 
-def test_a_setting_of_another_command_is_refused_with_the_command_that_has_it(main, tiny):
-    message = problems(main("train", tiny / "run.yaml", "--set", "evaluation.eval_engine=vllm"))
+def test_a_setting_of_another_command_is_refused_with_the_command_that_has_it(main, outline):
+    message = problems(main("train", outline / "run.yaml", "--set", "evaluation.eval_engine=vllm"))
 
     assert "unknown key 'evaluation.eval_engine'" in message
     assert "It is a setting of saferec eval." in message
 
 
-def test_a_transform_of_the_command_line_takes_options(main, tiny):
+def test_a_transform_of_the_command_line_takes_options(main, outline):
     outcome = main(
-        *("plan", tiny / "run.yaml", "--json"),
+        *("plan", outline / "run.yaml", "--json"),
         *("--transform", "filter-samples require_constraints=true", "--transform", "split"),
     )
 
@@ -113,9 +122,9 @@ def test_a_transform_of_the_command_line_takes_options(main, tiny):
     assert transforms["value"] == [{"name": "filter-samples", "require_constraints": True}, {"name": "split"}]
 
 
-def test_a_transform_with_an_option_that_it_does_not_have_is_refused(main, tiny):
+def test_a_transform_with_an_option_that_it_does_not_have_is_refused(main, outline):
     transform = "filter-samples require_constrain=true"
-    message = problems(main("train", tiny / "run.yaml", "--transform", transform))
+    message = problems(main("train", outline / "run.yaml", "--transform", transform))
 
     assert "transform 'filter-samples' has no option 'require_constrain'. Did you mean" in message
 
