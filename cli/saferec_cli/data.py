@@ -52,7 +52,6 @@ def run(
     out: OutOption = None,
     setting: SettingOption = None,
     quiet: QuietOption = False,
-    verbose: VerboseOption = False,
     *,
     flags: list[Layer],
 ) -> None:
@@ -73,7 +72,7 @@ def run(
         resolved(ChainConfig, files=[base], overrides=[oracle_name([], given), *given]),
         plugins,
         quiet,
-        verbose,
+        verbose=not quiet,
     )
 
 
@@ -95,10 +94,10 @@ def build(
     if out is not None:
         given.append(Layer("--out", {"output": out}))
     overrides = [oracle_name(files, given), *given]
-    _run(resolved(ChainConfig, files=files, overrides=overrides), plugins, quiet, verbose)
+    _run(resolved(ChainConfig, files=files, overrides=overrides), plugins, quiet, verbose=verbose)
 
 
-def _run(request: Resolved[ChainConfig], plugins: Plugins, quiet: bool, verbose: bool) -> None:
+def _run(request: Resolved[ChainConfig], plugins: Plugins, quiet: bool, *, verbose: bool) -> None:
     config = request.config
     problems = [*request.problems, *find_chain_problems(config, plugins)]
     if problems:

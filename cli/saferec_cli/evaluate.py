@@ -70,6 +70,8 @@ def evaluate(
     request = _resolve(policy, config, given)
     plugins = load_plugins()
     problems = [*request.problems, *find_problems(request.config, plugins)]
+    if flip and request.config.oracle is None:
+        problems.append("--oracle-path is missing: --flip counts violations and needs an oracle")
     if problems:
         raise one_error(_with_the_run_first(policy, problems))
 

@@ -27,12 +27,14 @@ def chain_summary(results: Sequence[StepResult], output: Path) -> None:
     table.add_column("step")
     for name in ("read", "written", "removed", "rejected"):
         table.add_column(name, justify="right")
+    table.add_column("")
     by_loss = sorted(results, key=lambda result: -_lost(result.account))[:_STEPS]
     for result in results:
         if result in by_loss:
             account = result.account
             counts = (account.read, account.written, account.removed.total(), account.rejected)
-            table.add_row(escape(account.step), *(f"{count:,}" for count in counts))
+            cached = "[dim]done before[/]" if result.cached else ""
+            table.add_row(escape(account.step), *(f"{count:,}" for count in counts), cached)
     console.print(table)
     if left_out := len(results) - len(by_loss):
         _line(console, f"{left_out} more steps lost fewer rows; --verbose shows what each step counted")

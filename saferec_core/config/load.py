@@ -247,7 +247,7 @@ def _remove(settings: Settings, location: Sequence[Any]) -> None:
 def _problem(kind: type[BaseModel], problem: Mapping[str, Any], origins: Mapping[str, str]) -> str:
     path = ".".join(map(str, problem["loc"])) or "configuration"
     origin = _origin(origins, path)
-    source = f" ({origin})" if problem["loc"] and origin not in {"", DEFAULT} else ""
+    source = f" (from {origin})" if problem["loc"] and origin not in {"", DEFAULT} else ""
     if problem["type"] == "extra_forbidden":
         section: Any = kind
         for part in problem["loc"][:-1]:
@@ -255,11 +255,11 @@ def _problem(kind: type[BaseModel], problem: Mapping[str, Any], origins: Mapping
         fields = getattr(section, "model_fields", {})
         known = f" Keys here: {', '.join(sorted(fields))}." if fields else ""
         near = near_misses(str(problem["loc"][-1]), fields)
-        return f"unknown key {path!r}{source}.{near}{_elsewhere(kind, problem['loc'])}{known}"
+        return f"unknown key {path!r}.{near}{_elsewhere(kind, problem['loc'])}{known}{source}"
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "value_error":
-        return f"{path}{source}: {message}" if problem["loc"] else message
-    return f"{path}{source}: {message}{came_instead(problem)}"
+        return f"{path}: {message}{source}" if problem["loc"] else message
+    return f"{path}: {message}{came_instead(problem)}{source}"
 
 
 _COMMANDS: Mapping[str, type[RunConfig]] = {"train": TrainConfig, "sft": SftConfig, "eval": EvalConfig}

@@ -105,6 +105,8 @@ def run_flip(
         return []
     depth = max(config.evaluation.eval_at)
     flipping = Flipping(task.records, task.parts.parser, task.parts.judge, depth)
+    for sentence in flipping.coverage:
+        observer.note(sentence)
     responses = []
     for protocol in task.protocols:
         path = task.path(protocol, flipping.choices(protocol), ending="-flip")
@@ -121,7 +123,7 @@ def run_flip(
                 progress=progress,
             )
         found.results.write(path)
-        _finish(task, path, journal, found.as_data())
+        _finish(task, path, journal, {**found.as_data(), "coverage": flipping.coverage})
         observer.table(found.title, found.table())
         for sentence in found.sentences:
             observer.note(sentence)

@@ -81,8 +81,8 @@ def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> 
         target = choice.options.get("target", (says.options or {}).get("target"))
         if isinstance(target, int) and target > config.num_ranks:
             problems.add(
-                f"rewards.{name}.target = {target} exceeds num_ranks (K) = {config.num_ranks}: titles "
-                f"beyond K are not ranked; lower the target or set --num-ranks {target}"
+                f"rewards.{name}.target = {target} titles cannot be ranked: num_ranks (K) is "
+                f"{config.num_ranks}. Lower the target or set --num-ranks {target}."
             )
     with problems.collecting():
         entry = plugins.find(plugins.normalizers, config.normalizer.name)

@@ -105,10 +105,11 @@ def _check_first_row(problems: Problems, path: Path, flag: str, needs: Mapping[s
         problems.add(f"{flag}: {error}")
         return
     if row is None:
-        problems.add(f"{flag}: {path} is empty; it must hold at least one record")
+        problems.add(f"{flag}: {path} holds no records; it needs at least one")
         return
-    missing = [column for column in needs if row.get(column) is None]
-    if missing:
-        wanted = ", ".join(f"{column!r} (for {needs[column]})" for column in missing)
-        has = ", ".join(sorted(key for key, value in row.items() if value is not None))
-        problems.add(f"{flag}: {path} lacks {wanted}; its columns are {has}")
+    has = ", ".join(sorted(key for key, value in row.items() if value is not None))
+    for column, who in needs.items():
+        if row.get(column) is None:
+            problems.add(
+                f"{flag}: {path}, row 1: column {column!r} is missing; {who} needs it. Columns: {has}"
+            )

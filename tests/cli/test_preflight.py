@@ -50,7 +50,7 @@ def test_values_files_plugins_batches_and_cutoffs_are_checked_together(main, out
     )
 
     for part in (
-        "optimization.learning_rate (--lr): Input should be a valid number",
+        "optimization.learning_rate: Input should be a valid number",
         "--train-path: gone.jsonl does not exist",
         "unknown reward 'saftey'. Did you mean 'safety'",
         "unknown normalizer 'grop'. Did you mean 'grpo'",
@@ -70,7 +70,7 @@ def test_an_option_that_a_reward_does_not_have_is_named_without_importing_the_re
 def test_a_target_beyond_k_is_named_with_both_ways_out(main, outline):
     message = problems(main("train", outline / "run.yaml", "--lambda-count", 1, "--target-count", 10))
 
-    assert "rewards.count.target = 10 exceeds num_ranks (K) = 5" in message
+    assert "rewards.count.target = 10 titles cannot be ranked: num_ranks (K) is 5" in message
     assert "--num-ranks 10" in message
 
 
@@ -90,9 +90,8 @@ def test_records_without_columns_that_a_run_needs_are_named_by_their_flag(main, 
         )
     )
 
-    needed = {"train": "'constraints' (for reward 'safety')", "sft": "'completion' (for Safe SFT)"}[command]
-    assert "--train-path: bare.jsonl lacks " in message
-    assert needed in message
+    column, who = {"train": ("constraints", "reward 'safety'"), "sft": ("completion", "Safe SFT")}[command]
+    assert f"--train-path: bare.jsonl, row 1: column '{column}' is missing; {who} needs it." in message
     assert f"--model: {outline} contains no model" in message
 
 
