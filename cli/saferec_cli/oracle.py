@@ -13,7 +13,7 @@ from saferec_cli import completion
 from saferec_cli.options import JsonOption, SettingOption
 from saferec_cli.resolve import setting_layers
 from saferec_core.config.load import Layer, read_settings, resolved
-from saferec_core.errors import ConfigError
+from saferec_core.errors import ConfigError, UnknownNameError
 
 __all__ = ["app"]
 
@@ -23,7 +23,18 @@ app = typer.Typer(
 
 OraclePathOption = Annotated[Path, typer.Option(help="Oracle file made by 'saferec oracle build'.")]
 YearToleranceOption = Annotated[
-    int, typer.Option(min=0, help="Maximum difference in release year, in years.")
+    int, typer.Option(min=0, help="Maximum difference in release year, in years, when looking titles up.")
+]
+RiskThresholdOption = Annotated[
+    float, typer.Option(min=0, max=1, help="A risk of at least this is a violation, in 0..1.")
+]
+OpenFromOption = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Evidence of a risk from this up to the threshold does not decide: a title is unknown by it.",
+    ),
 ]
 
 
@@ -101,9 +112,8 @@ def check(
         typer.Option(help="Trait to check; repeatable. By default all.", autocompletion=completion.traits),
     ] = None,
     oracle_path: OraclePathOption = Path("oracle.arrow"),
-    risk_threshold: Annotated[
-        float, typer.Option(help="Risk from which a title is a violation, in 0..1.")
-    ] = 0.66,
+    risk_threshold: RiskThresholdOption = 0.66,
+    open_from: OpenFromOption = 0.34,
     year_tolerance: YearToleranceOption = 2,
     *,
     as_json: JsonOption = False,
@@ -117,6 +127,7 @@ def check(
         Title(name, year),
         trait or (),
         risk_threshold=risk_threshold,
+        open_from=open_from,
         year_tolerance=year_tolerance,
     )
     if as_json:
@@ -133,23 +144,50 @@ def card(
     catalog_path: Annotated[
         Path | None, typer.Option(help="Titles that may be recommended; by default those of the oracle.")
     ] = None,
-    risk_threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Risk from which sources count as disagreeing, in 0..1.")
-    ] = 0.66,
+    examples: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TRAIT",
+            help="List the most popular titles that it blocks, passes and leaves unknown; repeatable, or 'all'.",
+        ),
+    ] = None,
+    popularity_path: Annotated[
+        Path | None,
+        typer.Option(
+            help="Rows with title, year and a number (count, votes, ...): coverage is weighted by it as well."
+        ),
+    ] = None,
+    popularity_column: Annotated[
+        str | None, typer.Option(help="Column of that number, if it has a name of its own.")
+    ] = None,
+    risk_threshold: RiskThresholdOption = 0.66,
+    open_from: OpenFromOption = 0.34,
     year_tolerance: YearToleranceOption = 2,
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Show an oracle's coverage of a catalog, what it blocks, and where its sources disagree."""
+    """Show what an oracle knows of a catalog, what it blocks, and where its sources disagree."""
     from saferec_core.data.catalog import read_catalog
     from saferec_core.oracle_files.card import oracle_card
     from saferec_core.oracle_files.format import OracleFile
+    from saferec_core.oracle_files.popularity import popularity_of
 
+    oracle = OracleFile(oracle_path)
+    catalog = None if catalog_path is None else read_catalog(catalog_path).titles
+    titles = [oracle.title(rows[0]) for rows in oracle.films()] if catalog is None else catalog
+    popularity = None
+    if popularity_path is not None:
+        popularity = popularity_of(
+            titles, popularity_path, column=popularity_column, year_tolerance=year_tolerance
+        )
     figures = oracle_card(
-        OracleFile(oracle_path),
-        None if catalog_path is None else read_catalog(catalog_path).titles,
+        oracle,
+        catalog,
+        popularity=popularity,
+        examples=_traits(examples or (), oracle.traits),
         year_tolerance=year_tolerance,
         threshold=risk_threshold,
+        open_from=open_from,
     )
     if as_json:
         typer.echo(json.dumps(figures.as_json(), indent=2, ensure_ascii=False))
@@ -157,6 +195,13 @@ def card(
     from saferec_cli.render_oracle import card_tables  # rich is not needed for JSON
 
     card_tables(figures)
+
+
+def _traits(named: Sequence[str], known: Sequence[str]) -> Sequence[str]:
+    for trait in named:
+        if trait not in {*known, "all"}:
+            raise UnknownNameError("trait", trait, known)
+    return known if "all" in named else list(dict.fromkeys(named))
 
 
 def _sources(given: Sequence[str]) -> Mapping[str, Any]:
