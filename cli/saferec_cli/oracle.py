@@ -148,7 +148,7 @@ def card(
         list[str] | None,
         typer.Option(
             metavar="TRAIT",
-            help="List the most popular titles that it blocks, passes and leaves unknown; repeatable, or 'all'.",
+            help="List the most popular titles that it blocks, passes and leaves unknown; repeat, or 'all'.",
         ),
     ] = None,
     popularity_path: Annotated[
