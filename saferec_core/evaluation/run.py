@@ -82,7 +82,10 @@ def run_eval(
                 "all_lists_together": found.whole,
             },
         )
-        rows = [Comparison(metric, None, interval, None) for metric, interval in summary.items()]
+        rows = [
+            Comparison(metric, None, interval, None, found.metrics[metric])
+            for metric, interval in summary.items()
+        ]
         observer.compared(found.protocol, rows)
         tell_whole(observer, {"value": found.whole})
         _tell_files(observer, "sample", path, journal)
