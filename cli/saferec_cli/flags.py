@@ -64,7 +64,7 @@ _COMMON: Mapping[str, str] = {
     ),
     **dict.fromkeys(("use-lora", "bf16"), _MEMORY),
     **dict.fromkeys(("eval-prompts", "eval-at", "eval-decoding", "eval-engine"), _EVALUATION),
-    **dict.fromkeys(("preset", "run-name", "output-dir", "seed"), _RUN),
+    **dict.fromkeys(("preset", "run-name", "output-dir", "seed", "resume"), _RUN),
 }
 """Flags that ``--help`` shows, and the panel they stand in; ``--help-all`` shows the others as well."""
 

@@ -22,6 +22,7 @@ from saferec_core.config.load import (
 from saferec_core.config.presets import Stage, preset_settings
 from saferec_core.config.schema import RunConfig, SftConfig, StageConfig, TrainConfig
 from saferec_core.errors import ConfigError
+from saferec_core.runs.checkpoints import run_folder_of
 
 __all__ = ["Request", "oracle_name", "resolve", "setting_layers", "transform_layers"]
 
@@ -58,6 +59,9 @@ def resolve(
     """
     given = [*flags, *setting_layers(settings)]
     given += transform_layers(transforms)
+    resume_from = _at(merged(layer.settings for layer in given), "resume_from")
+    if file is None and resume_from is not None:
+        file = run_folder_of(Path(resume_from)) / "config.yaml"
     files = [Layer(str(file), read_settings(file))] if file is not None else []
     for layer in (*files, *given):
         if not isinstance(layer.settings.get("rewards", {}), Mapping):

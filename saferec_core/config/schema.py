@@ -89,6 +89,11 @@ class StageConfig(RunConfig):
     """Logs and checkpoints."""
     run_name: str | None = None
     """Name of the run folder; by default made of date, command and settings."""
+    resume: bool = Field(default=False, exclude=True)
+    """Continue the run with these settings from its newest checkpoint, or start it if there is none: the run
+    called run_name, or the newest in output_dir with these settings."""
+    resume_from: Path | None = Field(default=None, exclude=True)
+    """Continue this run folder, or from this one of its checkpoints; settings are those of the run."""
     preset: Literal["safe-rank-grpo"] | None = None
     """Settings to start from instead of the defaults: safe-rank-grpo is the recommended run of the
     Safe-Rank-GRPO paper's reference implementation. A file and flags override it."""

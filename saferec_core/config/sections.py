@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from saferec_core.config.durations import seconds
 
 __all__ = [
     "ComponentChoice",
@@ -59,6 +61,15 @@ IdealDcg = Literal["truth", "list"]
 """The ideal list of NDCG: as many hits as there are relevant titles, or as the list has room for."""
 EmptyList = Literal["no-value", "safe"]
 """Share of violations of an empty list: undefined, or 0."""
+
+
+def _duration(text: str) -> str:
+    seconds(text)
+    return text
+
+
+MaxTime = Annotated[str, BeforeValidator(str), AfterValidator(_duration)]
+"""A duration, such as ``"1h30m"``."""
 
 
 class Section(BaseModel):
@@ -205,8 +216,12 @@ class LoggingConfig(Section):
     """When checkpoints are written."""
     save_steps: int = Field(default=100, ge=1)
     """Optimizer steps between two checkpoints."""
-    save_total_limit: int | None = Field(default=None, ge=1)
-    """Number of checkpoints to keep; none: all."""
+    save_total_limit: int | None = Field(default=3, ge=1)
+    """Number of checkpoints to keep, the newest; none: all. Where a rule chooses among checkpoints, the
+    weights of older ones are kept until it has, and those of the chosen one for good."""
+    max_time: MaxTime | None = None
+    """Longest training time of a stage, such as 45m, 1h30m or 5400 (seconds); it then saves and ends with
+    exit status 75, to be continued with --resume."""
     report_to: Trackers = []
     """Experiment trackers: tensorboard, trackio, wandb; none sends nothing anywhere."""
 
