@@ -31,7 +31,11 @@ OutOption = Annotated[
 VerboseOption = Annotated[
     bool,
     typer.Option(
-        "--verbose", "-v", help="Print what each step counted, with examples.", rich_help_panel="Run"
+        "--verbose",
+        "-v",
+        help="Print what each step counted, with examples.",
+        metavar=" ",
+        rich_help_panel="Run",,
     ),
 ]
 

@@ -22,12 +22,14 @@ from saferec_core.preflight.inputs import is_local
 __all__ = ["evaluate"]
 
 
-@with_flags(EvalConfig)
+@with_flags(EvalConfig, without=("model.model",))
 def evaluate(
     policy: Annotated[
         str,
         typer.Argument(
-            help="Run folder, checkpoint, model folder or hub id.", autocompletion=completion.runs
+            metavar="POLICY",
+            help="Run folder, checkpoint, model folder or hub id.",
+            autocompletion=completion.runs,
         ),
     ],
     config: Annotated[
@@ -41,6 +43,7 @@ def evaluate(
         typer.Option(
             "--flip",
             help="Ask with constraints removed, added and swapped instead.",
+            metavar=" ",
             rich_help_panel="Evaluation",
         ),
     ] = False,

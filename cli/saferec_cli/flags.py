@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -56,17 +56,19 @@ _COMMON: Mapping[str, str] = {
     **dict.fromkeys(("form", "num-proc", "overwrite", "fresh"), _PIPELINE),
     **dict.fromkeys(
         (
-            *("normalizer", "learning-rate", "max-steps", "num-train-epochs", "num-generations", "num-ranks"),
+            *("normalizer", "learning-rate", "max-steps", "num-train-epochs", "num-generations"),
             *("kl-beta", "per-device-train-batch-size", "gradient-accumulation-steps", "optim", "select"),
             "max-length",
         ),
         _TRAINING,
     ),
     **dict.fromkeys(("use-lora", "bf16"), _MEMORY),
-    **dict.fromkeys(("eval-prompts", "eval-at", "eval-decoding", "eval-engine"), _EVALUATION),
+    **dict.fromkeys(("num-ranks", "eval-prompts", "eval-at", "eval-decoding", "eval-engine"), _EVALUATION),
     **dict.fromkeys(("preset", "run-name", "output-dir", "seed", "resume"), _RUN),
 }
 """Flags that ``--help`` shows, and the panel they stand in; ``--help-all`` shows the others as well."""
+
+Command = Callable[..., None]
 
 _OFF = "_off"
 """Ending of the parameter that turns a switch off."""
@@ -160,14 +162,18 @@ def _without_none(annotation: Any) -> Any:
     return annotation
 
 
-def with_flags(kind: type[Section]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_flags(kind: type[Section], *, without: Collection[str] = ()) -> Callable[[Command], Command]:
     """Give a command a flag for every setting of *kind*, and ``--help-all``.
 
     The command's parameter ``flags`` receives a layer of settings for each flag that was given.
-    """
-    flags = flags_of(kind)
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+    Args:
+        kind: The configuration.
+        without: Dotted paths of settings that the command has arguments for.
+    """
+    flags = [flag for flag in flags_of(kind) if flag.path not in without]
+
+    def decorate(command: Command) -> Command:
         def run(**arguments: Any) -> None:
             arguments.pop("help_all", None)
             given = {flag: arguments.pop(flag.parameter, None) for flag in flags}
@@ -240,6 +246,7 @@ def help_all_option() -> inspect.Parameter:
     option: Any = typer.Option(
         "--help-all",
         is_eager=True,
+        metavar=" ",
         callback=_show_all,
         help="Show every option and exit; switches also have a --no- form.",
     )

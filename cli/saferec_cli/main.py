@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from inspect import cleandoc
 from typing import Annotated
 
 import typer
@@ -14,6 +15,12 @@ from saferec_core.errors import SaferecError
 from saferec_core.runs.stopping import RunStopped
 
 __all__ = ["app", "main"]
+
+
+def _paragraphs(text: str | None) -> str:
+    """Join the lines of each paragraph, which help fits to the terminal."""
+    return "\n\n".join(" ".join(part.split()) for part in cleandoc(text or "").split("\n\n"))
+
 
 app = typer.Typer(
     name="saferec",
@@ -39,6 +46,11 @@ app.command("eval", rich_help_panel=_LOOK)(evaluate.evaluate)
 app.command(rich_help_panel=_LOOK)(compare.compare)
 app.command(rich_help_panel=_LOOK)(gate.gate)
 app.command(rich_help_panel=_LOOK)(report.report)
+
+
+for _group in (app, data.app, oracle.app, plugins.app):
+    for _info in _group.registered_commands:
+        _info.help = _paragraphs(_info.callback.__doc__ if _info.callback else None)
 
 
 def _print_version(wanted: bool) -> None:

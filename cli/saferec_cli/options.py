@@ -51,11 +51,20 @@ TransformOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", metavar=" ", rich_help_panel="Run")]
 QuietOption = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Print only errors and where the results are.", rich_help_panel="Run"),
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Print only errors and where the results are.",
+        metavar=" ",
+        rich_help_panel="Run",
+    ),
 ]
 DryRunOption = Annotated[
     bool,
     typer.Option(
-        "--dry-run", help="Check everything, print what would be done, and stop.", rich_help_panel="Run"
+        "--dry-run",
+        help="Check everything, print what would be done, and stop.",
+        metavar=" ",
+        rich_help_panel="Run",
     ),
 ]
