@@ -44,6 +44,7 @@ from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
 from saferec_core.training.setup import build_normalizer, build_rewards
 from saferec_core.training.sft import discarded_on_failure, stop_of, train_sft, whole_checkpoints
+from saferec_core.training.start_check import faults_of_start
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -122,6 +123,8 @@ def _train(run: _Run, normalizer: Normalizer) -> None:
     trainer = _trainer(run, start, tokenizer, fitted, normalizer)
     policy = Policy(trainer.model, tokenizer)
     before = _evaluate(run, policy, "before", start)
+    for fault in faults_of_start(before, config.evaluation.eval_decoding, run.rewards):
+        observer.note(fault)
     train_stage(
         trainer,
         folder=folder,
