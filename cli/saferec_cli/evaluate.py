@@ -16,8 +16,6 @@ from saferec_core.config.load import Layer, Resolved, eval_settings, read_settin
 from saferec_core.config.schema import EvalConfig
 from saferec_core.errors import RunError, one_error
 from saferec_core.plugins.manager import load_plugins
-from saferec_core.preflight.check import find_problems
-from saferec_core.preflight.inputs import is_local
 
 __all__ = ["evaluate"]
 
@@ -67,6 +65,9 @@ def evaluate(
     Data, catalog and oracle are those of the policy's run unless named. Every sample is kept; an
     interrupted evaluation continues when the same command is given again.
     """
+    from saferec_core.preflight.check import find_problems  # Arrow; not for --help
+    from saferec_core.preflight.inputs import is_local
+
     if is_local(policy) and not Path(policy).exists():
         raise RunError(f"{policy} does not exist; name a run folder, a checkpoint or a model")
     given = [*flags, *setting_layers(setting or ()), *transform_layers(transform or ())]
@@ -76,7 +77,7 @@ def evaluate(
     if flip and request.config.oracle is None:
         problems.append("--oracle-path is missing: --flip counts violations and needs an oracle")
     if problems:
-        raise one_error(_with_the_run_first(policy, problems))
+        raise one_error(problems if is_local(policy) else _with_the_run_first(policy, problems))
 
     from saferec_cli.render import QuietObserver, RichObserver  # --help needs none of this
     from saferec_cli.running import running
@@ -105,7 +106,7 @@ def _resolve(policy: str, config: Path | None, given: list[Layer]) -> Resolved[E
 
 def _with_the_run_first(policy: str, problems: list[str]) -> list[str]:
     """Begin with the name itself, which may be that of a mistyped run, if settings are missing as well."""
-    if is_local(policy) or not any("is missing" in problem for problem in problems):
+    if not any("is missing" in problem for problem in problems):
         return problems
     runs = [path.parent for path in Path("runs").glob("*/config.yaml")]
     newest = max(runs, key=lambda run: run.stat().st_mtime, default=None)
