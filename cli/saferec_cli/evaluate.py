@@ -16,6 +16,7 @@ from saferec_core.config.load import Layer, Resolved, eval_settings, read_settin
 from saferec_core.config.schema import EvalConfig
 from saferec_core.errors import RunError, one_error
 from saferec_core.plugins.manager import load_plugins
+from saferec_core.runs.layout import RunLayout, run_of
 
 __all__ = ["evaluate"]
 
@@ -98,7 +99,8 @@ def evaluate(
 
 
 def _resolve(policy: str, config: Path | None, given: list[Layer]) -> Resolved[EvalConfig]:
-    file = config or _config_of_run(Path(policy))
+    run = run_of(Path(policy))
+    file = config or (run.config if run else None)
     files = [] if file is None else [Layer(str(file), eval_settings(read_settings(file)))]
     named = Layer("POLICY", {"model": {"model": policy}})
     return resolved(EvalConfig, files=files, overrides=[oracle_name(files, given), *given, named])
@@ -108,7 +110,7 @@ def _with_the_run_first(policy: str, problems: list[str]) -> list[str]:
     """Begin with the name itself, which may be that of a mistyped run, if settings are missing as well."""
     if not any("is missing" in problem for problem in problems):
         return problems
-    runs = [path.parent for path in Path("runs").glob("*/config.yaml")]
+    runs = [run.path for run in map(RunLayout, Path("runs").glob("*")) if run.exists]
     newest = max(runs, key=lambda run: run.stat().st_mtime, default=None)
     example = f", such as {newest}" if newest else ""
     first = f"{policy} is not a folder here, so it means a model on the hub; for a run, name its folder"
@@ -122,9 +124,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(part) for part in value]
     return None if value != value else value
-
-
-def _config_of_run(policy: Path) -> Path | None:
-    """Find the resolved configuration of the run that a policy's folder lies in."""
-    candidates = (folder / "config.yaml" for folder in (policy, *policy.parents[:3]))
-    return next((path for path in candidates if path.is_file()), None)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from saferec_core.analysis.metrics import label, ordered, written, written_interval
+from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.observer import Comparison, Observer, Plan, StepReport
 
 __all__ = ["QuietObserver", "RichObserver"]
@@ -143,7 +144,7 @@ class QuietObserver(RichObserver):
 
 def _ending(folder: Path) -> list[str]:
     """Say where a run's results are, and the command that continues from them."""
-    report = folder / "report.html"
+    report = RunLayout(folder).report
     lines = [f"Run folder: {folder}"]
     if report.is_file():
         lines += [f"Report:     {report}", f"Next:       saferec compare {folder}"]
