@@ -229,7 +229,7 @@ def test_the_chosen_checkpoint_stands_in_where_no_policy_was_evaluated(run):
 @pytest.mark.parametrize(
     ("file", "content", "told"),
     [
-        ("config.yaml", "a: [", "is no YAML"),
+        ("config.yaml", "a: [", "is not valid YAML"),
         ("manifest.json", "{", "is no JSON"),
         ("manifest.json", "[]", "must hold an object"),
         ("metrics.jsonl", '{"step": 1}\n{"step": 2', "metrics.jsonl, line 2"),
