@@ -68,7 +68,7 @@ def run_eval(
                 seed=config.seed,
                 progress=progress,
             )
-        found.results().write(path)
+        found.results.write(path)
         summary = found.summary()
         _finish(
             task,
@@ -77,7 +77,7 @@ def run_eval(
             {
                 **circumstances(config, found, engine=config.evaluation.eval_engine),
                 "protocol": found.protocol,
-                "choices": found.choices,
+                "choices": dict(found.results.protocol),
                 "interval": INTERVAL,
                 "metrics": summary,
                 "all_lists_together": found.whole,

@@ -78,13 +78,13 @@ def report_comparison(
     for kind, first, second in zip(config.evaluation.eval_decoding, before, after, strict=False):
         rows = compare(first, second)
         for when, found in (("before", first), ("after", second)):
-            found.results().write(folder.results(f"{when}-{kind}"))
+            found.results.write(folder.results(f"{when}-{kind}"))
         folder.write_json(
             folder.summary(kind),
             {
                 **circumstances(config, second),
                 "protocol": second.protocol,
-                "choices": second.choices,
+                "choices": dict(second.results.protocol),
                 "interval": INTERVAL,
                 "metrics": {
                     row.metric: {

@@ -97,7 +97,7 @@ def best_checkpoint(
                 seed=config.seed,
                 progress=partial(_tell, progress, place * len(records)),
             )
-            found[checkpoint.name] = evaluation.results()
+            found[checkpoint.name] = evaluation.results
             summaries[checkpoint.name] = evaluation.summary()
             found[checkpoint.name].write(folder.results(f"{checkpoint.name}-greedy"))
     journal.remove()
