@@ -224,6 +224,7 @@ def compare(before: Evaluation, after: Evaluation) -> list[Comparison]:
             alone[0][metric.metric],
             alone[1][metric.metric],
             _interval(metric.difference) if metric.difference and metric.difference.users > 1 else None,
+            metric.facts,
         )
         for metric in table.overall.metrics
     ]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saferec_core.analysis.checkpoint_rule import Rule
-from saferec_core.config.schema import RunConfig, TrainConfig
-from saferec_core.config.sections import ComponentChoice, LoggingConfig
+from saferec_core.config.schema import TrainConfig
+from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError, SaferecError
 from saferec_core.evaluation.evaluator import Evaluation
@@ -38,7 +38,7 @@ from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer, Plan
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
-from saferec_core.training.batches import check_batches, generation_batch_size
+from saferec_core.training.batches import check_batches, generation_batch_size, planned_sharing
 from saferec_core.training.before_after import evaluate, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.dead_knobs import dead_knobs
@@ -88,13 +88,13 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     if config.model.model is None:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
     check_extras(config)
-    if config.sft is not None and _sft_comes_first(config):
-        check_extras(config.sft)
+    if config.sft_comes_first:
+        check_extras(config.sft_config())
     config, optimizer = settled(config)
     check_batches(config, process_count())
     rewards = build_rewards(config, plugins)
     normalizer = build_normalizer(config, plugins)
-    needs = {"completion": "Safe SFT"} if _sft_comes_first(config) else {}
+    needs = {"completion": "Safe SFT"} if config.sft_comes_first else {}
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
     rule = rule_of(config, parts, plugins)
     limits = Limits(read_limits(config.limits.limit, parts.judge), config.limits)
@@ -207,10 +207,6 @@ def _report(run: _Run) -> None:
         run.observer.note(f"No report was written: {error}")
 
 
-def _sft_comes_first(config: TrainConfig) -> bool:
-    return config.sft_checkpoint is None and config.sft is not None
-
-
 def _start(run: _Run) -> str:
     """Return the policy to start from, trained first by Safe SFT if the run says so."""
     config = run.config
@@ -219,22 +215,11 @@ def _start(run: _Run) -> str:
         reference = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
     elif config.sft is not None:
         run.observer.note("No SFT policy is named, so one is trained first (Safe SFT).")
-        sft = config.sft.model_copy(
-            update={
-                "model": config.model,
-                "data": config.data,
-                "oracle": config.oracle,
-                "num_ranks": config.num_ranks,
-                "max_completion_length": config.max_completion_length,
-                "seed": config.seed,
-                "logging": _logging(config.sft, config),
-            }
-        )
-        sft, optimizer = settled(sft)
+        sft, optimizer = settled(config.sft_config())
         folder = run.folder.sft
-        if not folder.exists:
-            from_main(lambda: run.folder.make_sft(sft))
-        if not folder.policy.is_dir():
+        # The main process decides: another might look before or after the folder is made.
+        from_main(lambda: None if folder.exists else run.folder.make_sft(sft))
+        if not from_main(folder.policy.is_dir):
             train_sft(
                 sft,
                 run.plugins,
@@ -247,11 +232,6 @@ def _start(run: _Run) -> str:
             )
         reference = str(folder.policy)
     return from_main(lambda: merged_folder(reference, config.model, run.folder.base))
-
-
-def _logging(stage: RunConfig, run: RunConfig) -> LoggingConfig:
-    """Return what a stage within a run logs: to the run's trackers, unless it names its own."""
-    return stage.logging.model_copy(update={"report_to": stage.logging.report_to or run.logging.report_to})
 
 
 def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
@@ -272,6 +252,7 @@ def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: 
     """Set up the trainer, with this run's folder and observer listening."""
     from saferec_core.training.trl.callbacks import Watcher, watch
     from saferec_core.training.trl.grpo_setup import rank_grpo_trainer  # imports TRL
+    from saferec_core.training.trl.shared_scoring import report_sharing
     from saferec_core.training.trl.update_check import check_precision
 
     config = run.config
@@ -303,6 +284,8 @@ def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: 
     watch(trainer, Watcher("Safe-Rank-GRPO", run.folder, run.observer))
     engine = "vLLM" if config.rollout.use_vllm else "transformers, the trained model itself"
     check_precision(trainer, config, run.folder, run.observer, engine=engine)
+    if is_main():
+        report_sharing(trainer.sharing, run.folder, run.observer)
     return trainer
 
 
@@ -340,6 +323,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             "precision": planned_precision(
                 config.model, config.optimization, checkpoint_dtype(start, config.model)
             ),
+            "shared prompts": planned_sharing(config),
             "run folder": str(run.folder.path),
         },
     )
