@@ -55,6 +55,8 @@ class RunConfig(Section):
     """Folder that gets a new run folder."""
     run_name: str | None = None
     """Name of the run folder; made from date, command and settings if not given."""
+    processes: int | None = Field(default=None, ge=1)
+    """Processes that the run is meant for; another number is refused. None: as many as a launcher starts."""
     resume: bool = Field(default=False, exclude=True)
     """Continue the run of these settings from its newest checkpoint, or start it if there is none: the run
     called run_name, else the newest in output_dir with these settings."""

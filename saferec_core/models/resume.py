@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.errors import RunError
+from saferec_core.runs.distributed import process_index
 
-__all__ = ["Journal", "key_of"]
+__all__ = ["Journal", "journal_of", "key_of"]
 
 
 class Journal:
@@ -65,6 +66,12 @@ class Journal:
     def remove(self) -> None:
         """Delete the file; its completions stand in the results by now."""
         self.path.unlink(missing_ok=True)
+
+
+def journal_of(run: Path, name: str) -> Journal:
+    """Return the journal of a run's evaluation; each process that takes part has its own."""
+    process = process_index()
+    return Journal(run / "evaluation" / f"{name}.partial{f'-{process}' if process else ''}.jsonl")
 
 
 def key_of(policy: str, decoding: Mapping[str, Any], number: int, batch: Sequence[Any]) -> str:
