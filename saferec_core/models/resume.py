@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from saferec_core.errors import RunError
+from saferec_core.files import json_hash
 from saferec_core.runs.distributed import process_index
+from saferec_core.runs.layout import RunLayout
 
 __all__ = ["Journal", "journal_of", "key_of"]
 
@@ -68,10 +69,10 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
 
-def journal_of(run: Path, name: str) -> Journal:
+def journal_of(run: RunLayout, name: str) -> Journal:
     """Return the journal of a run's evaluation; each process that takes part has its own."""
     process = process_index()
-    return Journal(run / "evaluation" / f"{name}.partial{f'-{process}' if process else ''}.jsonl")
+    return Journal(run.journal(f"{name}-{process}" if process else name))
 
 
 def key_of(policy: str, decoding: Mapping[str, Any], number: int, batch: Sequence[Any]) -> str:
@@ -83,5 +84,4 @@ def key_of(policy: str, decoding: Mapping[str, Any], number: int, batch: Sequenc
         number: Of the batch, which its seed is made of.
         batch: The prompts as the policy reads them.
     """
-    content = json.dumps([policy, dict(decoding), number, list(batch)], sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(content.encode()).hexdigest()
+    return json_hash([policy, dict(decoding), number, list(batch)])

@@ -128,8 +128,6 @@ def write_oracle_file(
         length = file.tell()
         file.seek(0)
         file.write(_MARK + length.to_bytes(8, "little") + _digest(file, length))
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _title_table(titles: Sequence[OracleTitle], traits: Sequence[str]) -> Any:

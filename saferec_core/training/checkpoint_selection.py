@@ -88,7 +88,7 @@ def best_checkpoint(
     protocol = run_protocol(config, parts, "greedy")
     found: dict[str, Results] = {}
     summaries: dict[str, Mapping[str, Interval | None]] = {}
-    journal = journal_of(folder.path, "checkpoints")
+    journal = journal_of(folder, "checkpoints")
     with staged(observer, "Evaluate checkpoints", len(records) * len(checkpoints)) as progress:
         for place, checkpoint in enumerate(checkpoints):
             evaluation = evaluator(
@@ -102,7 +102,7 @@ def best_checkpoint(
             found[checkpoint.name] = evaluation.results()
             summaries[checkpoint.name] = evaluation.summary()
             if is_main():
-                found[checkpoint.name].write(folder.path / "evaluation" / f"{checkpoint.name}-greedy.parquet")
+                found[checkpoint.name].write(folder.results(f"{checkpoint.name}-greedy"))
     journal.remove()
     choice = choose(rule, found)
     depths = [metric.partition("@")[2] for metric in rule.metrics if "@" in metric]
@@ -113,7 +113,7 @@ def best_checkpoint(
     observer.note(choice.sentence)
     if is_main():
         folder.write_json(
-            "evaluation/checkpoints.json",
+            folder.checkpoint_choice,
             {
                 "rule": f"{rule} on the validation split",
                 **choice.as_data(),

@@ -33,7 +33,8 @@ from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
 from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, sft_policy
 from saferec_core.runs.distributed import check_process_count, from_main, gathered, is_main, process_count
-from saferec_core.runs.folder import RunFolder, now
+from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer, Plan
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
@@ -45,6 +46,7 @@ from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
 from saferec_core.training.setup import build_normalizer, build_rewards
 from saferec_core.training.sft import discarded_on_failure, stop_of, train_sft, whole_checkpoints
+from saferec_core.training.start_check import faults_of_start
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -113,7 +115,7 @@ def _train(run: _Run, normalizer: Normalizer) -> None:
 
     config, folder, observer = run.config, run.folder, run.observer
     if is_main():
-        folder.write_manifest(config, run.plugins)
+        folder.write_manifest(config, run.plugins, "train")
     start = _start(run)
     if folder.policy.is_dir():  # continued after the training
         before = _evaluate(run, whole_policy(start, for_training(config.model)), "before", start)
@@ -126,6 +128,8 @@ def _train(run: _Run, normalizer: Normalizer) -> None:
     trainer = _trainer(run, start, tokenizer, fitted, normalizer)
     with policy_of(trainer, tokenizer) as policy:
         before = _evaluate(run, policy, "before", start, sharded=can_be_sharded(trainer))
+    for fault in faults_of_start(before, config.evaluation.eval_decoding, run.rewards):
+        observer.note(fault)
     train_stage(
         trainer,
         folder=folder,
@@ -144,7 +148,7 @@ def _finish(run: _Run, before: list[Evaluation], policy: Policy, *, sharded: boo
     config, folder, observer = run.config, run.folder, run.observer
     after = _evaluate(run, policy, "after", str(folder.policy), sharded=sharded)
     for when in ("before", "after"):
-        journal_of(folder.path, when).remove()
+        journal_of(folder, when).remove()
     if is_main():
         report_comparison(config, folder, observer, before, after)
         _report(run)
@@ -153,7 +157,7 @@ def _finish(run: _Run, before: list[Evaluation], policy: Policy, *, sharded: boo
 
 
 def _evaluate(run: _Run, policy: Policy, when: str, name: str, *, sharded: bool = True) -> list[Evaluation]:
-    generator = PolicyGenerator(policy, journal_of(run.folder.path, when), sharded=sharded)
+    generator = PolicyGenerator(policy, journal_of(run.folder, when), sharded=sharded)
     return evaluate(run.config, run.parts, run.plugins, generator, run.observer, when=when, policy=name)
 
 
@@ -188,7 +192,7 @@ def _report(run: _Run) -> None:
     from saferec_core.report import write_report  # scipy is slow to import
 
     try:
-        write_report([run.folder.path], run.folder.path / "report.html")
+        write_report([run.folder.path], run.folder.report)
     except SaferecError as error:
         run.observer.note(f"No report was written: {error}")
 
@@ -217,7 +221,7 @@ def _start(run: _Run) -> str:
             }
         )
         sft, optimizer = settled(sft)
-        folder = RunFolder(from_main(lambda: _sft_folder(run.folder, sft)))
+        folder = from_main(lambda: _sft_folder(run.folder, sft))
         if not folder.policy.is_dir():
             train_sft(
                 sft,
@@ -230,7 +234,7 @@ def _start(run: _Run) -> str:
                 stop=run.stop,
             )
         reference = str(folder.policy)
-    return from_main(lambda: merged_folder(reference, config.model, run.folder.path / "base"))
+    return from_main(lambda: merged_folder(reference, config.model, run.folder.base))
 
 
 def _logging(stage: RunConfig, run: RunConfig) -> LoggingConfig:
@@ -238,10 +242,9 @@ def _logging(stage: RunConfig, run: RunConfig) -> LoggingConfig:
     return stage.logging.model_copy(update={"report_to": stage.logging.report_to or run.logging.report_to})
 
 
-def _sft_folder(folder: RunFolder, sft: SftConfig) -> Path:
+def _sft_folder(folder: RunFolder, sft: SftConfig) -> RunFolder:
     """Make the folder of the first stage, unless the run is continued and has it."""
-    place = folder.path / "sft"
-    return place if (place / "config.yaml").is_file() else folder.nested("sft", sft).path
+    return folder.sft if folder.sft.exists else folder.make_sft(sft)
 
 
 def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
@@ -282,7 +285,7 @@ def _trainer(
         if (batch.step - 1) % config.rollout_steps == 0:
             parts = gathered(list(rollout_rows(batch, run.rewards)))
             if is_main():
-                run.folder.append("rollouts.jsonl", chain.from_iterable(parts))
+                run.folder.append(run.folder.rollouts, chain.from_iterable(parts))
 
     trainer = rank_grpo_trainer(
         start,

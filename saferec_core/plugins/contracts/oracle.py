@@ -7,7 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
-__all__ = ["Evidence", "Explaining", "Oracle", "Question", "Verdict"]
+from saferec_core.errors import PluginError
+from saferec_core.plugins.calls import calling
+
+__all__ = ["Evidence", "Explaining", "Oracle", "Question", "Verdict", "ask"]
 
 
 class Question(NamedTuple):
@@ -51,6 +54,24 @@ class Oracle(ABC):
         An oracle that cannot answer raises; a title it has never heard of is not a failure but a
         verdict with ``known=False``.
         """
+
+
+def ask(oracle: Oracle, questions: Sequence[Question]) -> Sequence[Verdict]:
+    """Put *questions* to an oracle.
+
+    Raises:
+        PluginError: The oracle failed, or did not answer every question with a verdict.
+    """
+    name = type(oracle).__name__
+    with calling("oracle", name):
+        verdicts = oracle.judge(questions)
+    answered = len(verdicts) if isinstance(verdicts, Sequence) else 0
+    if answered != len(questions):
+        raise PluginError(
+            f"oracle {name!r} must answer {len(questions)} questions with a verdict each, but answered "
+            f"{answered}"
+        )
+    return verdicts
 
 
 class Evidence(NamedTuple):
