@@ -21,7 +21,7 @@ OPTIMIZATION = {
 
 @pytest.fixture(scope="session")
 def config(tiny):
-    """Safe SFT with a choice of its checkpoint, then two steps of Safe-Rank-GRPO, 16 samples a step in all."""
+    """Safe SFT, the choice of its checkpoint, two steps of RL: 16 samples a step over all processes."""
 
     def write(processes):
         settings = yaml.safe_load((tiny / "run.yaml").read_text(encoding="utf-8"))
