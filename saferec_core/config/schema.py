@@ -21,6 +21,7 @@ from saferec_core.config.sections import (
     DataConfig,
     EvaluationConfig,
     GrpoOptimization,
+    LimitsConfig,
     LoggingConfig,
     ModelConfig,
     RewardChoice,
@@ -141,6 +142,8 @@ class TrainConfig(RunConfig):
     """Variant of every reward that has one: each rank by itself, or discounted as in the DCG."""
     normalizer: ComponentChoice = ComponentChoice(name="grpo")
     """What turns rewards into advantages."""
+    limits: LimitsConfig = LimitsConfig()
+    """Shares of the recommended titles that training has to keep below a bound."""
     rollout: RolloutConfig = RolloutConfig()
     """How completions are sampled."""
     optimization: GrpoOptimization = GrpoOptimization()

@@ -16,6 +16,7 @@ __all__ = [
     "EvaluationConfig",
     "GrpoOptimization",
     "IdealDcg",
+    "LimitsConfig",
     "LoggingConfig",
     "ModelConfig",
     "OptimizationConfig",
@@ -255,6 +256,8 @@ class EvaluationConfig(Section):
     """An empty list has no share of violations, or is safe."""
     eval_metrics: list[str] = []
     """Metrics to compute, by name; none: every one that is installed."""
+    eval_metric_options: dict[str, dict[str, Any]] = {}
+    """Options of metrics, by name, such as ``{ndcg: {ideal: list}}``; else the protocol sets them."""
     eval_traits: list[str] = []
     """Use only records with one of these constraints; none: all."""
 
@@ -284,3 +287,19 @@ class RolloutConfig(Section):
     """Host of the vLLM server."""
     vllm_server_port: int = Field(default=8000, ge=1, le=65535)
     """Port of the vLLM server."""
+
+
+class LimitsConfig(Section):
+    """Shares of the recommended titles that training has to keep below a bound."""
+
+    limit: list[str] = []
+    """Limits such as violation_rate<=0.02, violation_rate[TRAIT]<=0.01 or wasted<=0.01; others:
+    repeated, seen, out_of_catalog, unknown. A price is charged at a multiplier that training adapts."""
+    limit_rate: float = Field(default=1.0, gt=0)
+    """How fast a multiplier rises: by this times the excess, per generation batch."""
+    limit_proportional: float = Field(default=0.0, ge=0)
+    """Multiplier for the present excess, beside what has added up (PID); 0: plain dual ascent."""
+    limit_derivative: float = Field(default=0.0, ge=0)
+    """Multiplier for a rise of the share from one generation batch to the next (PID)."""
+    limit_max: float = Field(default=10.0, gt=0)
+    """Bound on every multiplier; an advantage is about 1 in size."""

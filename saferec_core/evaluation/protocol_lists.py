@@ -6,7 +6,7 @@ the safety figures are always those of the list as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from saferec_core.evaluation.protocol import Protocol
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.parser import EventKind, ParsedItem, ParsedList
 
-__all__ = ["ProtocolLists", "under_protocol"]
+__all__ = ["ProtocolLists"]
 
 
 @dataclass(frozen=True)
@@ -125,31 +125,3 @@ class ProtocolLists(JudgedLists):
                     hits[place] = True
                     break
         return hits
-
-
-def under_protocol(
-    measured: Mapping[str, Float[Tensor, " N"]], lists: ProtocolLists
-) -> dict[str, Float[Tensor, " N"]]:
-    """Put metrics, which follow saferec's own choices, under the protocol of *lists*.
-
-    - ``ideal_dcg = "list"``: ``ndcg@k`` is divided by the DCG of ``min(ground truth, k, ranks)`` hits in
-      place of ``min(ground truth, k)``, so that a short list is not expected to hold more.
-    - ``empty_list = "safe"``: a list without titles has 0 where a share of violations has no value.
-    """
-    protocol, values = lists.protocol, dict(measured)
-    for column, value in measured.items():
-        name, _, k = column.partition("@")
-        if protocol.ideal_dcg == "list" and name == "ndcg":
-            values[column] = value * _room(lists, int(k))
-        if protocol.empty_list == "safe" and name.startswith(("sensitivity_ratio", "any_violation")):
-            values[column] = torch.where(lists.lengths == 0, torch.zeros_like(value), value)
-    return values
-
-
-def _room(lists: ProtocolLists, k: int) -> Float[Tensor, " N"]:
-    """Return the best DCG of any list over that of a list of the same length; 1 where there is none."""
-    discount = 1.0 / torch.log2(torch.arange(lists.num_ranks, dtype=torch.float64) + 2.0)  # (K,)
-    best = torch.cat([torch.zeros(1, dtype=torch.float64), discount.cumsum(0)])  # of 0..K hits
-    relevant = lists.truth_sizes.long().clamp(max=k)  # (N,)
-    fitting = torch.minimum(relevant, lists.ranked_lengths.long())
-    return torch.where(fitting > 0, best[relevant] / best[fitting], 1.0)

@@ -28,6 +28,7 @@ from saferec_core.models.loading import (
 from saferec_core.models.resume import journal_of
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.manager import Plugins
+from saferec_core.rl.limits import Limits, read_limits
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
@@ -64,6 +65,7 @@ class _Run:
     plugins: Plugins
     parts: Parts
     rewards: Sequence[ActiveReward]
+    limits: Limits
     rule: Rule | None
     """What chooses the checkpoint to keep; None: the last state is kept."""
     folder: RunFolder
@@ -96,13 +98,14 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     needs = {"completion": "Safe SFT"} if _sft_comes_first(config) else {}
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
     rule = rule_of(config, parts, plugins)
+    limits = Limits(read_limits(config.limits.limit, parts.judge), config.limits)
     opened = from_main(lambda: open_run(config, "train", observer.note))
     folder = RunFolder(opened.path)
     if opened.is_complete:
         observer.note(f"The run is complete already: {folder.policy} holds its policy.")
         return folder.path
     stop = stop_of(config, folder, "train")
-    run = _Run(config, plugins, parts, rewards, rule, folder, observer, optimizer, opened, stop)
+    run = _Run(config, plugins, parts, rewards, limits, rule, folder, observer, optimizer, opened, stop)
     with stop.listening(), discarded_on_failure(folder, opened):
         _train(run, normalizer)
     return folder.path
@@ -139,6 +142,8 @@ def _train(run: _Run, normalizer: Normalizer) -> None:
         limit=config.logging.save_total_limit,
         weights_are_kept=run.rule is not None,
     )
+    for sentence in run.limits.verdicts():
+        observer.note(sentence)
     with _kept(run, trainer, tokenizer) as policy:
         _finish(run, before, policy, sharded=can_be_sharded(trainer))
 
@@ -295,6 +300,7 @@ def _trainer(
         normalizer=normalizer,
         output_dir=run.folder.checkpoints,
         on_rollouts=keep,
+        limits=run.limits,
     )
     watch(trainer, Watcher("Safe-Rank-GRPO", run.folder, run.observer))
     engine = "vLLM" if config.rollout.use_vllm else "transformers, the trained model itself"
@@ -324,6 +330,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             "rewards": ", ".join(
                 f"{reward.name} x {reward.weight:g} ({reward.scope})" for reward in run.rewards
             ),
+            "limits": ", ".join(map(str, run.limits.limits)) or "none",
             "normalizer": _described(config.normalizer),
             "each generation": f"{completions // group} prompts x {group} completions = {completions}, "
             f"K = {config.num_ranks} ranks",

@@ -22,10 +22,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from trl import GRPOConfig, GRPOTrainer
 
+from saferec_core.config.sections import LimitsConfig
 from saferec_core.errors import SaferecError
 from saferec_core.models.decoding import NO_RANK
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
 from saferec_core.rl.credit import credit
+from saferec_core.rl.limits import Limits
 from saferec_core.rl.loss import RankWeighting
 from saferec_core.rl.ranks import rank_mean, rank_weights, spread
 from saferec_core.rl.rewards import RewardValues
@@ -66,6 +68,7 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
         scorer: RolloutScorer,
         normalizer: Normalizer,
         args: GRPOConfig,
+        limits: Limits | None = None,
         rank_weighting: RankWeighting = "ranks",
         on_rollouts: Callable[[ScoredBatch], None] | None = None,
         **kwargs: Any,
@@ -78,6 +81,7 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
                 ``record`` with the position of the record in ``scorer.records``.
             normalizer: Turns rewards into advantages.
             args: TRL's configuration; ``loss_type`` must be that of ``LOSS_TYPES``.
+            limits: What is charged beside the rewards, at multipliers that adapt; None: nothing.
             rank_weighting: What counts alike in the loss of a completion.
             on_rollouts: Called with every scored generation batch, on every process.
             kwargs: Further arguments of ``GRPOTrainer``.
@@ -90,6 +94,7 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
         _check_settings(args, rank_weighting)
         self._scorer = scorer
         self._normalizer = normalizer
+        self._limits = limits or Limits((), LimitsConfig())
         self._rank_weighting = rank_weighting
         self._on_rollouts = on_rollouts
         self._scored: tuple[Sequence[int], Rollouts] | None = None
@@ -99,7 +104,7 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
     def stateful_parts(self) -> Mapping[str, Any]:
         """Return the plugins that have a state of their own."""
         rewards = {f"reward {reward.name}": reward.function for reward in self._scorer.rewards}
-        return parts_with_state({**rewards, "normalizer": self._normalizer})
+        return parts_with_state({**rewards, "normalizer": self._normalizer, "limits": self._limits})
 
     def _score(
         self,
@@ -156,6 +161,12 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
         group_size = self.num_generations if self.model.training else self.num_generations_eval
         rank_mask = self._gathered(rollouts.lists.rank_mask)
         advantages = credit(self._scorer.rewards, rewards, self._normalizer, rank_mask, group_size)
+        prices = self._gathered(self._limits.prices(rollouts.lists).transpose(0, 1)).transpose(0, 1)
+        advantages = self._limits.charge(advantages, prices, rank_mask)
+        if self.model.training:
+            self._limits.follow(prices)
+            for name, value in self._limits.figures().items():
+                self._metrics["train"][name].append(value)
         rows = len(rollouts.texts)
         own = slice(self.accelerator.process_index * rows, (self.accelerator.process_index + 1) * rows)
         return Advantages(rank=advantages.rank[own], list=advantages.list[own])
