@@ -141,9 +141,10 @@ class Resumable:
         return str(self._draft) if self._draft is not None else super()._get_output_dir(trial)  # type: ignore[misc]
 
     def _run_epoch(self: Any, *args: Any, **kwargs: Any) -> None:
-        """Train an epoch, in the order that it had before; none if the run was resumed after its last step."""
+        """Train an epoch in the order that it had before; none if the run was resumed after its last step."""
         if self.state.global_step >= self.state.max_steps:
             self.control.should_training_stop = True
+            self.model.train()  # TRL logs the figures of training only in this mode
             return
         if self._first_epoch_from is not None:
             if kwargs["steps_trained_in_current_epoch"] > 0:
