@@ -10,6 +10,7 @@ from saferec_cli.flags import nested
 from saferec_core.config.load import merged, parse_setting, read_settings, validated
 from saferec_core.config.presets import Stage, preset_settings
 from saferec_core.config.schema import RunConfig, SftConfig, TrainConfig
+from saferec_core.config.sections import DEFAULT_ORACLE
 from saferec_core.errors import ConfigError
 
 __all__ = ["oracle_name", "resolve"]
@@ -89,7 +90,7 @@ def oracle_name(files: Sequence[Mapping[str, Any]], given: Sequence[Mapping[str,
     if not any(_has(layer, "oracle") and not _has(layer, "oracle.name") for layer in given):
         return {}
     named = [name for file in files if (name := _at(file, "oracle.name")) is not None]
-    return {"oracle": {"name": str(named[-1]) if named else "table"}}
+    return {"oracle": {"name": str(named[-1]) if named else DEFAULT_ORACLE}}
 
 
 def _reward_layer(

@@ -91,6 +91,13 @@ class ComponentChoice(Section):
         return dict(self.model_extra or {})
 
 
+DEFAULT_PARSER = ComponentChoice(name="title-year")
+"""How lists are read and written unless a configuration names another parser."""
+
+DEFAULT_ORACLE = "table"
+"""Which oracle reads a file of risks that is named without an oracle."""
+
+
 class RewardChoice(Section):
     """A reward function's weight; every other key is an option of the reward function."""
 
@@ -142,7 +149,7 @@ class DataConfig(Section):
     """Titles that may be recommended: JSONL or CSV with title and year, or a data-only pickle."""
     year_tolerance: int = Field(default=2, ge=0)
     """By how many years a release year may be off where titles are matched."""
-    parser: ComponentChoice = ComponentChoice(name="title-year")
+    parser: ComponentChoice = DEFAULT_PARSER
     """What reads titles out of a completion."""
     transforms: list[ComponentChoice] = []
     """Dataset transforms, applied in order to every split."""

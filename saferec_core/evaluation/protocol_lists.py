@@ -18,6 +18,7 @@ from saferec_core.data.records import Record
 from saferec_core.data.titles import Title, normal_form
 from saferec_core.evaluation.protocol import Protocol
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
+from saferec_core.plugins.contracts.oracle import Question
 from saferec_core.plugins.contracts.parser import EventKind, ParsedItem, ParsedList
 
 __all__ = ["ProtocolLists"]
@@ -31,7 +32,7 @@ class ProtocolLists(JudgedLists):
     on what is left once titles are removed. By ``exact`` they are those of Rank-GRPO's reference
     implementation: the very string, with the year within the tolerance; each relevant title makes the
     first such title of the list a hit. Seen titles are then known by name alone, catalog titles by name
-    and year.
+    and year, and further titles on a line are not judged.
     """
 
     protocol: Protocol
@@ -58,6 +59,10 @@ class ProtocolLists(JudgedLists):
         for place, hit in zip(self._kept[n][: self.num_ranks], self.hits[n].tolist(), strict=False):
             listed[place] = hit
         return listed
+
+    def _further_questions(self) -> list[tuple[int, Question]]:
+        """Ask about the first title of each line alone where lists are scored as reference code does."""
+        return [] if self.protocol.title_matching == "exact" else super()._further_questions()
 
     @property
     def _as_listed(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from saferec_core.config.sections import ComponentChoice, Section
+from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice, Section
 
 __all__ = ["ChainConfig", "WorkConfig"]
 
@@ -52,6 +52,8 @@ class ChainConfig(WorkConfig):
     """Traits (YAML) in place of the built-in ones, likewise."""
     year_tolerance: int = Field(default=2, ge=0)
     """By how many years a release year may be off where titles are matched, likewise."""
+    parser: ComponentChoice = DEFAULT_PARSER
+    """How lists are written in targets and read again, likewise."""
     list_length: int = Field(default=10, ge=1)
     """Titles of a recommended list, likewise."""
     seed: int = Field(default=0, ge=0)
@@ -60,5 +62,5 @@ class ChainConfig(WorkConfig):
     @property
     def handed_down(self) -> dict[str, Any]:
         """What a step takes over where its own options leave it open."""
-        names = ("catalog_path", "oracle", "traits_path", "year_tolerance", "list_length", "seed")
+        names = ("catalog_path", "oracle", "traits_path", "year_tolerance", "parser", "list_length", "seed")
         return {name: value for name in names if (value := getattr(self, name)) is not None}

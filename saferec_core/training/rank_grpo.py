@@ -42,6 +42,7 @@ from saferec_core.runs.stopping import Stop
 from saferec_core.training.batches import check_batches, generation_batch_size
 from saferec_core.training.before_after import evaluate, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
+from saferec_core.training.dead_knobs import dead_knobs
 from saferec_core.training.extras import check_extras
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
@@ -65,6 +66,7 @@ class _Run:
     plugins: Plugins
     parts: Parts
     rewards: Sequence[ActiveReward]
+    normalizer: Normalizer
     limits: Limits
     rule: Rule | None
     """What chooses the checkpoint to keep; None: the last state is kept."""
@@ -105,13 +107,15 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
         observer.note(f"The run is complete already: {folder.policy} holds its policy.")
         return folder.path
     stop = stop_of(config, folder, "train")
-    run = _Run(config, plugins, parts, rewards, limits, rule, folder, observer, optimizer, opened, stop)
+    run = _Run(
+        config, plugins, parts, rewards, normalizer, limits, rule, folder, observer, optimizer, opened, stop
+    )
     with stop.listening(), discarded_on_failure(folder, opened):
-        _train(run, normalizer)
+        _train(run)
     return folder.path
 
 
-def _train(run: _Run, normalizer: Normalizer) -> None:
+def _train(run: _Run) -> None:
     """Train and evaluate within the run's folder."""
     from saferec_core.training.trl.stage import train_stage  # imports transformers
     from saferec_core.training.trl.whole import can_be_sharded, policy_of
@@ -128,7 +132,7 @@ def _train(run: _Run, normalizer: Normalizer) -> None:
     fitted = _fitted(run, tokenizer)
     if is_main():
         observer.plan(_plan(run, start, fitted))
-    trainer = _trainer(run, start, tokenizer, fitted, normalizer)
+    trainer = _trainer(run, start, tokenizer, fitted)
     with policy_of(trainer, tokenizer) as policy:
         before = _evaluate(run, policy, "before", start, sharded=can_be_sharded(trainer))
     for fault in faults_of_start(before, config.evaluation.eval_decoding, run.rewards):
@@ -266,9 +270,7 @@ def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
     return fitted
 
 
-def _trainer(
-    run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: Fitted, normalizer: Normalizer
-) -> Any:
+def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: Fitted) -> Any:
     """Set up the trainer, with this run's folder and observer listening."""
     from saferec_core.training.trl.callbacks import Watcher, watch
     from saferec_core.training.trl.grpo_setup import rank_grpo_trainer  # imports TRL
@@ -297,7 +299,7 @@ def _trainer(
         tokenizer,
         config,
         scorer=scorer,
-        normalizer=normalizer,
+        normalizer=run.normalizer,
         output_dir=run.folder.checkpoints,
         on_rollouts=keep,
         limits=run.limits,
@@ -314,6 +316,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
     group = config.rollout.num_generations
     steps = config.optimization.max_steps
     oracle = config.oracle
+    dead = list(dead_knobs(config, run.rewards, run.normalizer))
     return Plan(
         "Safe-Rank-GRPO",
         {
@@ -331,6 +334,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
                 f"{reward.name} x {reward.weight:g} ({reward.scope})" for reward in run.rewards
             ),
             "limits": ", ".join(map(str, run.limits.limits)) or "none",
+            **({"without effect": "; ".join(dead)} if dead else {}),
             "normalizer": _described(config.normalizer),
             "each generation": f"{completions // group} prompts x {group} completions = {completions}, "
             f"K = {config.num_ranks} ranks",

@@ -30,6 +30,10 @@ class RiskFile:
         """Return the lowest and the highest risk that sources give, None if they give none."""
         return self._file.risks_of(row, trait)
 
+    def model_risks_of(self, row: int, trait: str) -> Risks | None:
+        """Return the lowest and the highest risk that models give, None if they give none."""
+        return self._file.model_risks_of(row, trait)
+
     def film_of(self, row: int) -> int:
         """Return the number that entries of one film share."""
         return self._file.film_of(row)

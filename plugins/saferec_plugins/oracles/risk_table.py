@@ -47,6 +47,10 @@ class RiskTable:
         risk = self._risks[row].get(trait)
         return None if risk is None else Risks(risk, risk)
 
+    def model_risks_of(self, _row: int, _trait: str) -> Risks | None:
+        """Return None: a table does not say who has estimated its risks."""
+        return None
+
     def film_of(self, row: int) -> int:
         """Return a number of each row's own: a table does not say which rows are one film."""
         return row
