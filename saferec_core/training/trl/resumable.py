@@ -268,7 +268,8 @@ def _state_name(process: int) -> str:
 
 def _random_state() -> dict[str, Any]:
     state: dict[str, Any] = {"python": random.getstate()}
-    kind, words, *rest = np.random.get_state()  # noqa: NPY002 - the generator that transformers saves
+    generator: Any = np.random.get_state()  # noqa: NPY002 - the generator that transformers saves
+    kind, words, *rest = generator
     state["numpy"] = (kind, torch.from_numpy(words.astype(np.int64)), *rest)
     state["cpu"] = torch.random.get_rng_state()
     if torch.cuda.is_available():
