@@ -198,6 +198,9 @@ class GrpoOptimization(OptimizationConfig):
 
     max_steps: Steps = 1200
     """Optimizer steps; -1 trains for num_train_epochs."""
+    share_prefix: Literal["auto", "on", "off"] = "auto"
+    """Compute each prompt once for all of its completions: auto does so where the model supports it and it
+    saves time, on fails where the model does not support it, off never does."""
 
 
 class SftOptimization(OptimizationConfig):

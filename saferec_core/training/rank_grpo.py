@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saferec_core.analysis.checkpoint_rule import Rule
-from saferec_core.config.schema import SftConfig, TrainConfig
+from saferec_core.config.schema import TrainConfig
 from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError, SaferecError
@@ -215,8 +215,10 @@ def _start(run: _Run) -> str:
     elif config.sft is not None:
         run.observer.note("No SFT policy is named, so one is trained first (Safe SFT).")
         sft, optimizer = settled(config.sft_config())
-        folder = from_main(lambda: _sft_folder(run.folder, sft))
-        if not folder.policy.is_dir():
+        folder = run.folder.sft
+        # The main process decides: another might look before or after the folder is made.
+        from_main(lambda: None if folder.exists else run.folder.make_sft(sft))
+        if not from_main(folder.policy.is_dir):
             train_sft(
                 sft,
                 run.plugins,
@@ -229,11 +231,6 @@ def _start(run: _Run) -> str:
             )
         reference = str(folder.policy)
     return from_main(lambda: merged_folder(reference, config.model, run.folder.base))
-
-
-def _sft_folder(folder: RunFolder, sft: SftConfig) -> RunFolder:
-    """Make the folder of the first stage, unless the run is continued and has it."""
-    return folder.sft if folder.sft.exists else folder.make_sft(sft)
 
 
 def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
