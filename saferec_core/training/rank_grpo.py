@@ -39,7 +39,7 @@ from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer, Plan
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
-from saferec_core.training.batches import check_batches, generation_batch_size
+from saferec_core.training.batches import check_batches, generation_batch_size, planned_sharing
 from saferec_core.training.before_after import evaluate, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.dead_knobs import dead_knobs
@@ -251,6 +251,7 @@ def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: 
     """Set up the trainer, with this run's folder and observer listening."""
     from saferec_core.training.trl.callbacks import Watcher, watch
     from saferec_core.training.trl.grpo_setup import rank_grpo_trainer  # imports TRL
+    from saferec_core.training.trl.shared_scoring import report_sharing
     from saferec_core.training.trl.update_check import check_precision
 
     config = run.config
@@ -284,6 +285,8 @@ def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: 
     watch(trainer, Watcher("Safe-Rank-GRPO", run.folder, run.observer))
     engine = "vLLM" if config.rollout.use_vllm else "transformers, the trained model itself"
     check_precision(trainer, config, run.folder, run.observer, engine=engine)
+    if is_main():
+        report_sharing(trainer.sharing, run.folder, run.observer)
     return trainer
 
 
@@ -321,6 +324,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             "precision": planned_precision(
                 config.model, config.optimization, checkpoint_dtype(start, config.model)
             ),
+            "shared prompts": planned_sharing(config),
             "run folder": str(run.folder.path),
         },
     )
