@@ -84,7 +84,7 @@ def run_eval(
             },
         )
         rows = [
-            Comparison(metric, None, interval, None, found.metrics[metric])
+            Comparison(metric, None, interval, None, found.results.metrics[metric])
             for metric, interval in summary.items()
         ]
         observer.compared(found.protocol, rows)

@@ -76,7 +76,7 @@ def what_changed(kind: str, before: Evaluation, after: Evaluation) -> str:
         before: Of the policy before training.
         after: Of the policy after it, on the same records.
     """
-    table = compare_results(before.results(), after.results(), names=("before", "after"), by_trait=False)
+    table = compare_results(before.results, after.results, names=("before", "after"), by_trait=False)
     return f"What changed ({kind} lists): {outcome(table).sentence}"
 
 
