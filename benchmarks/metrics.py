@@ -48,7 +48,7 @@ NUM_RELEVANT = 8
 
 def parsed(titles: Sequence[Title]) -> ParsedList:
     """Write a list as a parser would; each name is a string of its own, as if cut out of a text."""
-    return ParsedList(tuple(ParsedItem(f"{name} "[:-1], year, 0, 1) for name, year in titles))
+    return ParsedList(tuple(ParsedItem(f"{name} "[:-1], year, 0, 1, 1) for name, year in titles))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -70,7 +70,7 @@ def listing(titles: Sequence[Title]) -> ParsedList:
     seen: set[tuple[str, int]] = set()
     for title in titles:
         end = start + len(str(title)) + 1
-        items.append(ParsedItem(title.name, title.year, start, end))
+        items.append(ParsedItem(title.name, title.year, start, end, end - 1))
         key = (normal_form(title.name), title.year)
         if key in seen:
             events.append(ParseEvent(EventKind.DUPLICATE, start, end))
@@ -244,5 +244,6 @@ def check_parser(parse: ListParser) -> None:
     for before, after in zip(parsed.items, parsed.items[1:], strict=False):
         assert before.start < before.end <= after.start, "spans must follow one another"
     for item in parsed.items:
-        assert item.name in text[item.start : item.end], "a span must hold its title"
+        assert item.start < item.text_end <= item.end, "an item's text must end within its line"
+        assert item.name in text[item.start : item.text_end], "a span must hold its title"
     assert parse("").items == (), "an empty completion recommends nothing"

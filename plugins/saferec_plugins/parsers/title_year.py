@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from saferec_core.data.titles import Title, normal_form
 from saferec_core.plugins.component import component
@@ -39,6 +39,9 @@ YEAR = re.compile(
 BROKEN_YEAR = re.compile(r"\((?:[0-9]{0,3}|(?:1[89]|20)[0-9]{2}(?:[-–—][0-9]{0,4})?)\Z")
 """A year in brackets that the end of the text cuts off."""
 
+SEPARATORS = " \t,;/|&+.:-–—"
+"""What stands between two titles on a line."""
+
 LINE_BREAK = re.compile(r"\r\n|[\r\n]")
 
 
@@ -60,6 +63,7 @@ class TitleYearParser:
             position = section_start
             while position < stop:
                 start = position
+                further: tuple[Title, ...] = ()
                 plain = PLAIN_ENTRY.match(text, start, stop)
                 if plain:
                     name, year = plain["name"], int(plain["year"])
@@ -78,10 +82,12 @@ class TitleYearParser:
                             events.append(ParseEvent(kind, start, position))
                         continue
                     name, year, year_end = entry
-                    if names_another_title(line, year_end):
+                    further = tuple(further_titles(line, year_end))
+                    if further:
                         events.append(ParseEvent(EventKind.SECOND_TITLE, start, position))
 
-                items.append(ParsedItem(name, year, start, position))
+                text_end = start + len(text[start:position].rstrip())
+                items.append(ParsedItem(name, year, start, position, text_end, further))
                 key = (normal_form(name), year)
                 if key in known:
                     events.append(ParseEvent(EventKind.DUPLICATE, start, position))
@@ -115,13 +121,16 @@ def read_entry(line: str) -> tuple[str, int, int] | None:
     return None
 
 
-def names_another_title(line: str, start: int) -> bool:
-    """Whether *line* holds, from *start* on, words that a year follows."""
+def further_titles(line: str, start: int) -> Iterator[Title]:
+    """Yield the words that a year follows in *line*, from *start* on.
+
+    They may hold more than the title, as in "Saw (2004) by the director of Malignant (2021)".
+    """
     for year in YEAR.finditer(line, start):
-        if any(map(str.isalnum, line[start : year.start()])):
-            return True
+        words = undecorated(line[start : year.start()].lstrip(SEPARATORS), line[year.end() :])
+        if any(map(str.isalnum, words)):
+            yield Title(words, int(year[1]))
         start = year.end()
-    return False
 
 
 def kind_of_other_line(line: str, *, breaks_off: bool) -> EventKind | None:

@@ -86,7 +86,7 @@ class Judge:
         if len(self._met) > _REMEMBERED:
             self._met = _MetTitles(self.catalog)
         met = self._met
-        return [met[name, year] for parsed in lists for name, year, _, _ in parsed.items[:num_ranks]]
+        return [met[item[0], item[1]] for parsed in lists for item in parsed.items[:num_ranks]]
 
     def ask(self, questions: Sequence[Question]) -> Sequence[Verdict]:
         """Put *questions* to the oracle.

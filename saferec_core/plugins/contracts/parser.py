@@ -22,6 +22,11 @@ class ParsedItem(NamedTuple):
     """Index of the first character of the line."""
     end: int
     """Index after the last character of the line, its line break included."""
+    text_end: int
+    """Index after the last character of the line that writes anything: what follows, line break and
+    trailing spaces, belongs to the list and not to this item."""
+    further: tuple[Title, ...] = ()
+    """Further titles with a year on the same line: not items of their own, but judged with this one."""
 
     @property
     def title(self) -> Title:
@@ -33,7 +38,8 @@ class EventKind(StrEnum):
     """Something in a completion that a reader of the list would stumble over."""
 
     SECOND_TITLE = "second-title"
-    """A line holds a further title with a year; only the first one is an item."""
+    """A line holds a further title with a year; only the first one is an item, the others are judged
+    with it."""
     MISSING_YEAR = "missing-year"
     """A line looks like a list entry, but has no year; it is no item."""
     DUPLICATE = "duplicate"

@@ -245,7 +245,7 @@ def test_a_slow_tokenizer_is_refused_by_name():
 
 
 def item(start, end):
-    return ParsedItem("any", 2000, start, end)
+    return ParsedItem("any", 2000, start, end, end)
 
 
 def test_tokens_have_the_rank_in_whose_line_they_begin():

@@ -179,7 +179,7 @@ def test_the_quick_way_reads_what_the_general_way_reads(name, before, after):
         assert entry is not None
         name_read, year_read, year_end = entry
         assert (name_read, year_read) == (plain["name"], int(plain["year"]))
-        assert not title_year.names_another_title(line, year_end)
+        assert not list(title_year.further_titles(line, year_end))
 
 
 def test_formatted_titles_are_read_back_even_if_they_look_decorated():
@@ -261,6 +261,24 @@ def test_a_span_is_the_whole_line_with_its_decoration_and_line_break():
         '  1. **"Saw"** (2004) - bloody\n',
         "- It (2017)",
     ]
+
+
+def test_the_text_of_an_item_ends_before_the_line_break_and_the_spaces_in_front_of_it():
+    text = "- Saw (2004) - bloody  \r\nIt (2017)\t\nUp (2009)"
+
+    items = parse(text).items
+
+    assert [text[item.start : item.text_end] for item in items] == [
+        "- Saw (2004) - bloody",
+        "It (2017)",
+        "Up (2009)",
+    ]
+
+
+def test_further_titles_of_a_line_go_with_its_item():
+    items = parse("Saw (2004) and It (2017), Up (2009)\nElf (2003)\n").items
+
+    assert [item.further for item in items] == [(Title("and It", 2017), Title("Up", 2009)), ()]
 
 
 def test_a_solution_alone_counts_where_there_is_one():

@@ -33,7 +33,7 @@ class Oracle:
 
 
 def parsed(*titles):
-    return ParsedList(tuple(ParsedItem(name, year, 0, 0) for name, year in titles))
+    return ParsedList(tuple(ParsedItem(name, year, 0, 0, 0) for name, year in titles))
 
 
 def judged(judge, *lists, constraints=("gore",), ranks=3):
