@@ -27,10 +27,14 @@ _TITLE = pa.struct(
         ("year", pa.int32()),
         ("hit", pa.bool_()),
         ("in_catalog", pa.bool_()),
+        ("repeated", pa.bool_()),  # names the title of an earlier rank
+        ("seen", pa.bool_()),  # the user has already seen it
         ("known", pa.bool_()),
         ("violated", pa.list_(pa.string())),
     ]
 )
+_NEWER = ("repeated", "seen")
+_EARLIER_TITLES = pa.list_(pa.struct([field for field in _TITLE if field.name not in _NEWER]))
 COLUMNS = pa.schema(
     [
         ("record", pa.int32()),  # place of the prompt among the held-out records
@@ -148,6 +152,7 @@ def read_results(path: Path) -> Results:
         missing = sorted({*COLUMNS.names, *metrics} - set(table.column_names))
         if missing:
             raise DataError(f"{path} lacks the columns {', '.join(missing)}")
+        table = _with_title_marks(table)
         expected = {**{field.name: field.type for field in COLUMNS}, **dict.fromkeys(metrics, pa.float64())}
         for name, wanted in expected.items():
             if not (found := table.schema.field(name).type).equals(wanted):
@@ -159,3 +164,12 @@ def read_results(path: Path) -> Results:
         raise DataError(
             f"{path} holds no evaluation that can be read ({type(error).__name__}: {error}); evaluate again"
         ) from error
+
+
+def _with_title_marks(table: Any) -> Any:
+    """Give titles the fields `_NEWER`, as nulls, where an earlier version wrote the file without them."""
+    place = table.column_names.index("titles")
+    if not table.schema.field(place).type.equals(_EARLIER_TITLES):
+        return table
+    field = COLUMNS.field("titles")
+    return table.set_column(place, field, table.column(place).cast(field.type))

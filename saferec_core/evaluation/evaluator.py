@@ -196,7 +196,7 @@ def records_hash(records: Iterable[Record]) -> str:
 def title_rows(lists: ProtocolLists, n: int) -> list[dict[str, Any]]:
     """Describe the titles of list *n*; what lies beyond K is not judged."""
     judged = lists.judge.oracle is not None
-    in_catalog = lists.in_catalog[n].tolist()
+    in_catalog, repeated, seen = (mask[n].tolist() for mask in (lists.in_catalog, lists.repeated, lists.seen))
     rows = []
     for k, (item, hit) in enumerate(zip(lists.lists[n].items, lists.listed_hits(n), strict=True)):
         verdict = lists.verdicts[n][k] if judged and k < lists.num_ranks else None
@@ -206,6 +206,8 @@ def title_rows(lists: ProtocolLists, n: int) -> list[dict[str, Any]]:
                 "year": item.year,
                 "hit": hit,
                 "in_catalog": in_catalog[k] if k < lists.num_ranks else None,
+                "repeated": repeated[k] if k < lists.num_ranks else None,
+                "seen": seen[k] if k < lists.num_ranks else None,
                 "known": None if verdict is None else verdict.known,
                 "violated": None if verdict is None else list(verdict.violated),
             }

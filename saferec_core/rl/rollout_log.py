@@ -48,6 +48,8 @@ def rollout_rows(batch: ScoredBatch, rewards: Sequence[ActiveReward]) -> Iterato
             "events": [event.kind for event in parsed.events],
             "hit": lists.hits[n, :shown].tolist(),
             "in_catalog": lists.in_catalog[n, :shown].tolist(),
+            "repeated": lists.repeated[n, :shown].tolist(),
+            "seen": lists.seen[n, :shown].tolist(),
             "known": lists.known[n, :shown].tolist() if judged else None,
             "violated": [list(verdict.violated) for verdict in lists.verdicts[n]] if judged else None,
             "evidence": _evidence(lists, n),

@@ -178,6 +178,30 @@ class JudgedLists:
         return self.catalog_places >= 0
 
     @cached_property
+    def repeated(self) -> Bool[Tensor, "N K"]:
+        """Whether an earlier rank names the same title.
+
+        Titles of one catalog entry are the same, whatever year each is written with; outside the catalog,
+        titles of the same normal form and year are.
+        """
+        titles = iter(self._titles)
+        rows = (_repeats(islice(titles, count)) for count in self._written)
+        return self._by_rank(list(chain.from_iterable(rows)))
+
+    @cached_property
+    def seen(self) -> Bool[Tensor, "N K"]:
+        """Whether the user has already seen the title, by the catalog's year tolerance."""
+        tolerance = self.judge.catalog.year_tolerance
+        titles = iter(self._titles)
+        return self._by_rank(
+            [
+                record.has_seen(title.form, title.year, tolerance)
+                for count, record in zip(self._written, self.records, strict=True)
+                for title in islice(titles, count)
+            ]
+        )
+
+    @cached_property
     def hits(self) -> Bool[Tensor, "N K"]:
         """Whether the title is relevant.
 
@@ -276,6 +300,17 @@ class JudgedLists:
 def _counts(mask: Bool[Tensor, "N K"]) -> Float[Tensor, "N K"]:
     """Count up to each rank."""
     return mask.cumsum(1, dtype=torch.float64)
+
+
+def _repeats(titles: Iterable[_Met]) -> list[bool]:
+    """Tell which titles of one list, in rank order, were named before."""
+    named: set[int | tuple[str, int]] = set()
+    repeats = []
+    for title in titles:
+        key = title.place if title.place >= 0 else (title.form, title.year)
+        repeats.append(key in named)
+        named.add(key)
+    return repeats
 
 
 def _hits(titles: Iterable[_Met], record: Record, tolerance: int) -> list[bool]:

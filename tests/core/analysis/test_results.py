@@ -11,6 +11,16 @@ from saferec_core.analysis.results import MetricFacts, read_results, results_of
 from saferec_core.errors import DataError
 
 FACTS = {"recall@10": MetricFacts("higher", "mean", "Share of the relevant titles.")}
+EARLIER_TITLE = pa.struct(
+    [
+        ("title", pa.string()),
+        ("year", pa.int32()),
+        ("hit", pa.bool_()),
+        ("in_catalog", pa.bool_()),
+        ("known", pa.bool_()),
+        ("violated", pa.list_(pa.string())),
+    ]
+)
 
 
 def row(record, **changes):
@@ -28,6 +38,8 @@ def row(record, **changes):
                 "year": 1995,
                 "hit": True,
                 "in_catalog": True,
+                "repeated": False,
+                "seen": True,
                 "known": None,
                 "violated": ["gore"],
             }
@@ -146,3 +158,19 @@ def test_a_column_of_another_type_is_named(stored):
 
     with pytest.raises(DataError, match="column 'recall@10' must be of type double, but is of type string"):
         read_results(stored)
+
+
+def test_titles_that_an_earlier_version_wrote_without_their_marks_are_read(stored):
+    table = pq.read_table(stored)
+    earlier = [
+        [
+            {name: value for name, value in title.items() if name not in {"repeated", "seen"}}
+            for title in titles
+        ]
+        for titles in table.column("titles").to_pylist()
+    ]
+    place = table.column_names.index("titles")
+    pq.write_table(table.set_column(place, "titles", pa.array(earlier, pa.list_(EARLIER_TITLE))), stored)
+
+    (first, _) = read_results(stored).table.column("titles").to_pylist()
+    assert first == [{**row(0)["titles"][0], "repeated": None, "seen": None}]

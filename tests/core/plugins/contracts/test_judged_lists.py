@@ -60,6 +60,24 @@ def test_what_a_list_holds_beyond_k_is_counted_but_not_judged():
     assert [question.name for question in oracle.batches[0]] == ["Up", "Coco"]
 
 
+def test_a_title_is_repeated_where_an_earlier_rank_names_its_catalog_entry():
+    lists = judged(
+        Judge(CATALOG),
+        [("Saw", 2004), ("saw", 2005), ("Up", 2009)],  # the catalog has one Saw, within a year of both
+        [("Nobody", 1999), ("Nobody", 2000), ("nobody", 1999)],
+    )
+
+    assert lists.repeated.tolist() == [[False, True, False], [False, False, True]]
+
+
+def test_a_title_is_seen_by_its_name_and_a_near_year_or_by_its_name_alone():
+    records = [Record(prompt=[], seen_titles=(Title("Saw", 2005), "Coco"))] * 2
+    titles = [parsed(("SAW", 2004), ("Up", 2009)), parsed(("Coco", 1950))]
+    lists = JudgedLists(titles, records, Judge(CATALOG), 3)
+
+    assert lists.seen.tolist() == [[True, False, False], [True, False, False]]
+
+
 def test_the_oracle_is_asked_once_for_a_whole_batch():
     oracle = Oracle()
     lists = judged(Judge(CATALOG, oracle), [("Saw", 2004)], [("Up", 2009), ("Coco", 2017)])
