@@ -18,6 +18,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 SHAPES_ARE_CHECKED_IN = [
     "saferec_core.plugins.contracts.normalizer",
+    "saferec_core.rl.loss",
     "saferec_core.rl.ranks",
     "saferec_plugins.metrics",
     "saferec_plugins.normalizers",

@@ -14,7 +14,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from saferec_core.config.schema import ComponentChoice, RunConfig, Section
+from saferec_core.config.schema import RunConfig
+from saferec_core.config.sections import ComponentChoice, Section
 
 __all__ = ["DOCUMENT_NAMES", "Flag", "flags_of", "nested", "with_flags"]
 

@@ -33,9 +33,10 @@ def show(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a component's summary, options, scope and required columns."""
+    """Show what a component does, its options, and what it declares, such as required columns."""
     plugins = load_plugins()
-    from saferec_core.plugins.component import options_of, required_columns, scope_of
+    from saferec_core.plugins.component import declarations_of, options_of
+    from saferec_core.plugins.contracts import contract_of
 
     shown: list[dict[str, Any]] = []
     for entry in plugins.named(name):
@@ -47,14 +48,13 @@ def show(
                 "summary": entry.summary,
                 "supplied_by": str(entry.origin),
                 "reference": entry.reference,
-                "scope": scope_of(cls),
-                "columns": list(required_columns(cls)),
+                "declares": declarations_of(cls, contract_of(entry.kind)),
                 "description": (cls.__doc__ or "").strip(),
                 "options": [vars(option) for option in options_of(cls)],
             }
         )
     if as_json:
-        typer.echo(json.dumps(shown, indent=2))
+        typer.echo(json.dumps(shown, indent=2, default=sorted))
         return
     from saferec_cli.render import component_sheet  # rich is not needed for JSON
 

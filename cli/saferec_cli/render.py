@@ -41,11 +41,12 @@ def component_sheet(component: Mapping[str, Any]) -> None:
     """Print all there is to know about one component."""
     console = Console()
     facts = Table.grid(padding=(0, 2))
-    for label, key in (("supplied by", "supplied_by"), ("class", "reference"), ("scope", "scope")):
-        if component[key]:
-            facts.add_row(f"[dim]{label}[/]", escape(str(component[key])))
-    if component["columns"]:
-        facts.add_row("[dim]required columns[/]", escape(", ".join(component["columns"])))
+    for label, key in (("supplied by", "supplied_by"), ("class", "reference")):
+        facts.add_row(f"[dim]{label}[/]", escape(str(component[key])))
+    for name, value in component["declares"].items():
+        if value:  # what is left at its default says nothing
+            shown = value if isinstance(value, str | bool) else ", ".join(sorted(value))
+            facts.add_row(f"[dim]{escape(name.replace('_', ' '))}[/]", escape(str(shown)))
     console.print(
         f"[bold]{escape(component['name'])}[/] ({component['kind']}): {escape(component['summary'])}"
     )

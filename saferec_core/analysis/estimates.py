@@ -15,9 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
+from scipy.stats import binomtest, t
 
 from saferec_core.analysis.bootstrap import (
     RESAMPLES,
@@ -32,11 +30,15 @@ __all__ = [
     "POWER",
     "Difference",
     "Estimate",
+    "Interval",
     "compare_pairs",
     "estimate_means",
     "holm",
     "wilson",
 ]
+
+Interval = tuple[float, float, float]
+"""A mean, and the bounds of its 95 % interval."""
 
 POWER = 0.8
 """Chance with which the minimum detectable effect would be found."""
@@ -176,18 +178,23 @@ def compare_pairs(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for how many there are (Holm 1979); a NaN stays one and does not count."""
+    """Correct p-values for how many there are; a NaN stays one and does not count.
+
+    Holm's step-down procedure ("A simple sequentially rejective multiple test procedure", 1979): the
+    smallest of m p-values is multiplied by m, the next by m - 1, and so on; none may fall below the one
+    before it, nor exceed 1.
+    """
     corrected = np.asarray(p_values, dtype=np.float64).copy()
-    present = ~np.isnan(corrected)
-    if present.any():
-        corrected[present] = multipletests(corrected[present], method="holm")[1]
+    order = np.argsort(corrected)[: np.count_nonzero(~np.isnan(corrected))]  # NaN sorts last
+    factors = np.arange(len(order), 0, -1)
+    corrected[order] = np.maximum.accumulate(corrected[order] * factors).clip(max=1.0)
     return [float(p) for p in corrected]
 
 
 def wilson(share: float, trials: int, confidence: float) -> tuple[float, float]:
     """Return the Wilson score interval of a share of independent trials."""
-    low, high = proportion_confint(share * trials, trials, alpha=1 - confidence, method="wilson")
-    return float(low), float(high)
+    bounds = binomtest(round(share * trials), trials).proportion_ci(confidence, method="wilson")
+    return float(bounds.low), float(bounds.high)
 
 
 def _effect(means: Floats) -> float:
@@ -199,7 +206,7 @@ def _effect(means: Floats) -> float:
 def _errors_needed(users: int, confidence: float) -> float:
     """Return the smallest detectable difference in standard errors.
 
-    In closed form: the root search of statsmodels' ``TTestPower`` meets a NaN of scipy's noncentral t for
-    many sample sizes, and then answers with an array, at times a negative one.
+    In closed form: a root search over the power of the t test, as statsmodels' ``TTestPower`` does it, meets
+    a NaN of scipy's noncentral t for many sample sizes.
     """
     return float(t.ppf((1 + confidence) / 2, users - 1) + t.ppf(POWER, users - 1))

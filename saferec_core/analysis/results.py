@@ -61,6 +61,14 @@ class MetricFacts:
     """``"mean"``, or ``"share"`` where a row is 0 or 1."""
     summary: str
     """What it says, in one line."""
+    label: str = ""
+    """What tables and pages call it, without its depth; empty where a file does not tell."""
+    unit: str = ""
+    """What a value counts: ``"titles"``, ``"share of titles"``, ``"share of lists"``, or nothing."""
+    role: str = "context"
+    """``"relevance"``, ``"safety"``, ``"list"`` or ``"context"``."""
+    primary: bool = False
+    """Whether it stands for its role where there is room for one metric only."""
 
 
 @dataclass(frozen=True)

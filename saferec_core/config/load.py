@@ -10,7 +10,8 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from saferec_core.config.schema import ComponentChoice, RunConfig, Section
+from saferec_core.config.schema import RunConfig
+from saferec_core.config.sections import ComponentChoice, Section
 from saferec_core.errors import ConfigError, came_instead, near_misses
 
 __all__ = ["as_yaml", "merged", "parse_setting", "read_settings", "validated"]

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
-from saferec_core.config.schema import Section
+from saferec_core.config.sections import Section
 from saferec_core.errors import ConfigError, near_misses
 
 __all__ = ["PARENT_GUIDE", "Trait", "read_traits"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from saferec_core.analysis.estimates import Difference, Estimate, compare_pairs, estimate_means
+from saferec_core.analysis.estimates import Difference, Estimate, Interval, compare_pairs, estimate_means
 from saferec_core.analysis.results import MetricFacts, Results, results_of
 from saferec_core.data.records import Message, Record
 from saferec_core.evaluation.measure import ActiveMetric, facts_of, measure, measure_whole
@@ -19,7 +19,6 @@ from saferec_core.evaluation.protocol import Protocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists, under_protocol
 from saferec_core.models.generation import Completion, Decoding, Generator
 from saferec_core.plugins.contracts.judged_lists import Judge
-from saferec_core.plugins.contracts.metric import Interval
 from saferec_core.plugins.contracts.parser import ListParser, ParsedList
 from saferec_core.runs.observer import Comparison
 

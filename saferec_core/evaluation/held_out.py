@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from saferec_core.config.schema import EvaluationConfig, RunConfig
+from saferec_core.config.schema import RunConfig
+from saferec_core.config.sections import EvaluationConfig
 from saferec_core.data.records import Record
 from saferec_core.errors import DataError
 from saferec_core.evaluation.evaluator import Evaluation, Evaluator

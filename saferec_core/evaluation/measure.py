@@ -14,7 +14,7 @@ from saferec_core.analysis.results import COLUMNS, MetricFacts
 from saferec_core.errors import ConfigError, PluginError, SaferecError
 from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.metric import Better, Kind, Metric
+from saferec_core.plugins.contracts.metric import Better, Kind, Metric, Role, Unit
 from saferec_core.plugins.manager import Plugins, load_plugins
 
 __all__ = ["ActiveMetric", "build_metrics", "facts_of", "measure", "measure_whole"]
@@ -42,7 +42,8 @@ class ActiveMetric:
             "at_depth": (True, False),
             "better": get_args(Better),
             "kind": get_args(Kind),
-            "needs_oracle": (True, False),
+            "unit": get_args(Unit),
+            "role": get_args(Role),
         }
         for attribute, allowed in declared.items():
             value = getattr(self.function, attribute, None)
@@ -56,14 +57,23 @@ class ActiveMetric:
     @property
     def facts(self) -> MetricFacts:
         """What a reader of the metric's column has to know."""
-        return MetricFacts(self.function.better, self.function.kind, self.summary)
+        function = self.function
+        return MetricFacts(
+            function.better,
+            function.kind,
+            self.summary,
+            label=function.label or self.name.replace("_", " ").capitalize(),
+            unit=function.unit,
+            role=function.role,
+            primary=function.primary,
+        )
 
     def columns(self, lists: JudgedLists, at: Sequence[int]) -> dict[str, int]:
         """Return the name of each column and its k; none if what the metric needs is not there."""
         judge = lists.judge
         if self.function.needs_oracle and judge.oracle is None:
             return {}
-        if getattr(self.function, "needs_popularity", False) and judge.popularity is None:
+        if self.function.needs_popularity and judge.popularity is None:
             return {}
         if self.function.at_depth:
             return {f"{self.name}@{k}": k for k in at}

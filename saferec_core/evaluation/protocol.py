@@ -14,13 +14,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from saferec_core.config.schema import (
+from saferec_core.config.schema import RunConfig
+from saferec_core.config.sections import (
     EmptyList,
     EvaluationConfig,
     IdealDcg,
     Preset,
     Removal,
-    RunConfig,
     Section,
     TitleMatching,
 )

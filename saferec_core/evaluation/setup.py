@@ -12,7 +12,6 @@ from saferec_core.data.catalog import read_catalog
 from saferec_core.data.records import Record, read_records
 from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.plugins.build import build_oracle, chosen
-from saferec_core.plugins.component import required_columns
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.contracts.parser import ListParser
@@ -115,10 +114,10 @@ def _needs(rewards: Iterable[ActiveReward], transforms: Iterable[Transform]) -> 
     needs = {
         column: f"transform {type(transform).__name__}"
         for transform in transforms
-        for column in required_columns(transform)
+        for column in transform.columns
     }
     for reward in rewards:
-        needs |= dict.fromkeys(required_columns(reward.function), f"reward {reward.name!r}")
+        needs |= dict.fromkeys(reward.function.columns, f"reward {reward.name!r}")
     return needs
 
 

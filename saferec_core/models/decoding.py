@@ -12,7 +12,7 @@ from tokenizers.decoders import DecodeStream
 
 from saferec_core.errors import SaferecError
 
-__all__ = ["NO_RANK", "NO_START", "TokenAligner"]
+__all__ = ["NO_RANK", "NO_START", "TokenAligner", "check_line_breaks"]
 
 NO_RANK = -1
 """The rank index of a token that belongs to no rank."""
@@ -83,6 +83,21 @@ def backend_of(tokenizer: Any) -> Tokenizer:
         )
         raise SaferecError(msg)
     return backend
+
+
+def check_line_breaks(tokenizer: Any) -> None:
+    """Refuse a tokenizer that drops line breaks: no list of one title a line survives it.
+
+    Raises:
+        SaferecError: It drops them, as BERT's WordPiece tokenizers do.
+    """
+    backend = backend_of(tokenizer)
+    ids = backend.encode("Saw (2004)\nUp (2009)", add_special_tokens=False).ids
+    if "\n" not in TokenAligner(tokenizer).decode(ids)[0]:
+        raise SaferecError(
+            f"the tokenizer {type(tokenizer).__name__} drops line breaks, so that a list of one title a "
+            "line cannot be written with it; choose a model with a byte-level or SentencePiece tokenizer"
+        )
 
 
 class TokenDecoder(Protocol):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from saferec_core.config.schema import ModelConfig
+from saferec_core.config.sections import ModelConfig
 from saferec_core.errors import ConfigError, RunError
 
 if TYPE_CHECKING:

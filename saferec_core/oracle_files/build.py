@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from saferec_core.config.schema import Section
+from saferec_core.config.sections import Section
 from saferec_core.data.rows import numbered_rows, row_name, whole_year
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import read_traits

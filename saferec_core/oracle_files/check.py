@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from saferec_core.config.schema import ComponentChoice
+from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.titles import Title
 from saferec_core.oracle_files.format import OracleFile

@@ -13,7 +13,6 @@ from saferec_core.data.rows import Row
 from saferec_core.errors import DataError, PluginError, SaferecError
 from saferec_core.pipeline.chunks import Part
 from saferec_core.pipeline.step_report import Account
-from saferec_core.plugins.component import required_columns
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Transform
 
 __all__ = ["KINDS", "do_part", "part_account", "part_file", "read_account"]
@@ -56,7 +55,7 @@ def do_part(step: str, transform: Transform, part: Part, folder: Path) -> Accoun
             kind: stack.enter_context(part_file(folder, part.index, kind).open("wb", buffering=1 << 18))
             for kind in KINDS
         }
-        _transform(transform, _Reader(part, required_columns(transform), account, files), account, files)
+        _transform(transform, _Reader(part, transform.columns, account, files), account, files)
         account.sizes = {kind: file.tell() for kind, file in files.items()}
     done = folder / f"{part.index:06d}.json"
     draft = done.with_suffix(".draft")

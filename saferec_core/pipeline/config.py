@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from saferec_core.config.schema import ComponentChoice, Section
+from saferec_core.config.sections import ComponentChoice, Section
 
 __all__ = ["ChainConfig", "WorkConfig"]
 

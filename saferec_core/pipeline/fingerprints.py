@@ -38,8 +38,7 @@ def step_key(before: str, entry: Entry[Any], transform: Transform) -> str:
         entry: Where the transform comes from.
         transform: The transform, built.
     """
-    skipped: frozenset[str] = getattr(transform, "incidental", frozenset())
-    options = {name: value for name, value in _fields(transform).items() if name not in skipped}
+    options = {name: value for name, value in _fields(transform).items() if name not in transform.incidental}
     content = {
         "before": before,
         "saferec": saferec_core.__version__,

@@ -23,7 +23,6 @@ from saferec_core.pipeline.chunk_task import KINDS, do_part, part_account, part_
 from saferec_core.pipeline.chunks import Part, parts_of
 from saferec_core.pipeline.process_pool import Workers, ended_from_outside
 from saferec_core.pipeline.step_report import Account
-from saferec_core.plugins.component import required_columns
 from saferec_core.plugins.contracts.transform import Surveying, Transform
 
 __all__ = ["Step", "StepResult", "run_step"]
@@ -122,9 +121,9 @@ def _work(
 
 def _accounts(step: Step, transform: Transform, folder: Path, workers: Workers) -> Iterator[Account]:
     """Yield the accounts of the parts in their order, doing those that are not done."""
-    parts = parts_of(step.source, group_column=getattr(transform, "group_column", None))
+    parts = parts_of(step.source, group_column=transform.group_column)
     ahead = list(islice(parts, 2))
-    if workers.number == 1 or len(ahead) < 2 or getattr(transform, "in_one_process", False):
+    if workers.number == 1 or len(ahead) < 2 or transform.in_one_process:
         for part in (*ahead, *parts):
             yield part_account(folder, part.index) or do_part(step.name, transform, part, folder)
         return
@@ -205,7 +204,7 @@ def _do(file: str, part: Part, folder: Path) -> Account:
 
 def _surveyed(step: Step, transform: Surveying) -> Transform:
     """Let the transform see all rows, but those that will be rejected when they are transformed."""
-    columns = required_columns(transform)
+    columns = transform.columns
     rows = (
         row
         for _, row in try_rows(step.source)
@@ -217,7 +216,7 @@ def _surveyed(step: Step, transform: Surveying) -> Transform:
         raise
     except (Exception, SystemExit) as error:  # whatever it raises, the transform is to be named
         raise PluginError(f"step {step.name!r} failed: {type(error).__name__}: {error}") from error
-    if not callable(surveyed):
+    if not isinstance(surveyed, Transform):
         raise PluginError(f"step {step.name!r}: survey must return a transform, but returned {surveyed!r}")
     return surveyed
 

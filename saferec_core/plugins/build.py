@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from saferec_core.config.schema import ComponentChoice
+from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.catalog import Catalog, read_catalog
 from saferec_core.errors import ConfigError, DataError, PluginError, SaferecError, came_instead, near_misses
 from saferec_core.plugins.component import options_of
+from saferec_core.plugins.contracts import contract_of
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.manager import Plugins, load_plugins
 from saferec_core.plugins.registry import Entry, Registry
@@ -79,7 +80,8 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
 
     Raises:
         ConfigError: An option is unknown or its value is refused; the message has its whole path.
-        PluginError: The component cannot be imported, or its constructor fails.
+        PluginError: The component cannot be imported, its constructor fails, or it does not inherit the
+            base class of its kind.
     """
     cls = entry.load()
     known = {option.name for option in options_of(cls)}
@@ -91,7 +93,7 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
             )
     taken = {name: value for name, value in (inherited or {}).items() if name in known}
     try:
-        return cls(**{**taken, **options})
+        made = cls(**{**taken, **options})
     except ValidationError as error:
         problems = "; ".join(_problem(entry.name, problem) for problem in error.errors())
         raise ConfigError(f"{entry.kind} {entry.name!r}: {problems}") from error
@@ -101,6 +103,13 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
         raise PluginError(
             f"{entry.kind} {entry.name!r} of {entry.origin} cannot be built: {type(error).__name__}: {error}"
         ) from error
+    contract = contract_of(entry.kind)
+    if not isinstance(made, contract):
+        raise PluginError(
+            f"{entry.kind} {entry.name!r} of {entry.origin} must inherit "
+            f"{contract.__module__}.{contract.__qualname__}, which declares what a run asks of it"
+        )
+    return made
 
 
 def _problem(name: str, problem: Mapping[str, Any]) -> str:

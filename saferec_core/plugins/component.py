@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import get_annotations
 from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 import pydantic.dataclasses
@@ -12,7 +13,7 @@ from pydantic import ConfigDict, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-__all__ = ["Option", "component", "options_of", "required_columns", "scope_of"]
+__all__ = ["Option", "component", "declarations_of", "options_of"]
 
 T = TypeVar("T")
 
@@ -78,11 +79,10 @@ def _bound(constraint: object) -> str:
     return ""
 
 
-def required_columns(component_or_class: object) -> tuple[str, ...]:
-    """Return the dataset columns that a component needs in every record."""
-    return tuple(getattr(component_or_class, "columns", ()))
+def declarations_of(cls: type[Any], contract: type[Any]) -> dict[str, Any]:
+    """Return what a component class declares about itself, by the class attributes of its *contract*.
 
-
-def scope_of(component_or_class: object) -> str:
-    """Return ``"rank"`` or ``"list"`` for a reward, and ``""`` for anything else."""
-    return str(getattr(component_or_class, "scope", ""))
+    What is neither declared nor has a default is None.
+    """
+    names = [name for name, hint in get_annotations(contract).items() if str(hint).startswith("ClassVar")]
+    return {name: getattr(cls, name, None) for name in names}

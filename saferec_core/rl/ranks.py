@@ -49,18 +49,19 @@ def rank_mean(
 def rank_weights(
     rank_ids: Int[Tensor, "N T"], token_mask: Bool[Tensor, "N T"], num_ranks: int
 ) -> Float[Tensor, "N T"]:
-    """Return token weights that turn a mean over tokens into a mean over ranks.
+    """Return token weights that turn a mean over tokens into the mean over ranks of Rank-GRPO.
 
     With ``w`` the weights of a completion and ``x`` any value that is the same all over a rank,
-    ``mean_t(w x)`` equals the mean of ``x`` over the ranks that were written, each weighing the
-    same; the tokens of no rank together weigh as one rank. 0 on padding.
+    ``mean_t(w x)`` equals the sum of ``x`` over the ranks that were written and the tokens of no rank
+    (together one more), divided by K + 1. The divisor is the same for every completion, as the
+    paper's 1/N is: divided by the number of ranks written, each title of a short list would weigh
+    more than each title of a long one. 0 on padding.
     """
     segments = torch.where(rank_ids == NO_RANK, num_ranks, rank_ids)  # no rank: one more segment
     here = token_mask.float()
     sizes = _per_rank(here, segments, num_ranks + 1)  # (N, K + 1)
-    present = (sizes > 0).sum(1, keepdim=True).clamp(min=1)
     tokens = here.sum(1, keepdim=True)
-    return here * tokens / (present * sizes.gather(1, segments).clamp(min=1))
+    return here * tokens / ((num_ranks + 1) * sizes.gather(1, segments).clamp(min=1))
 
 
 def _per_rank(values: Tensor, rank_ids: Tensor, num_ranks: int) -> Tensor:
@@ -70,7 +71,10 @@ def _per_rank(values: Tensor, rank_ids: Tensor, num_ranks: int) -> Tensor:
 
 
 def assign_ranks(starts: NDArray[np.int64], items: Sequence[ParsedItem], num_ranks: int) -> NDArray[np.int64]:
-    """Give every token the rank in whose line it begins.
+    """Give every token the rank in whose text it begins.
+
+    A token that begins behind the text, such as a line break of its own, has no rank: going on or
+    stopping is a decision about the list, and the title before it must not be charged with it.
 
     Args:
         starts: The first character of each token (T,), from `TokenAligner.decode`.
@@ -84,7 +88,7 @@ def assign_ranks(starts: NDArray[np.int64], items: Sequence[ParsedItem], num_ran
     if not ranked:
         return np.full(starts.shape, NO_RANK, dtype=np.int64)
     line_starts = np.array([item.start for item in ranked])
-    line_ends = np.array([item.end for item in ranked])
+    text_ends = np.array([item.text_end for item in ranked])
     ranks = line_starts.searchsorted(starts, side="right") - 1  # before the first line: -1
-    ranks[starts >= line_ends[ranks]] = NO_RANK
+    ranks[starts >= text_ends[ranks]] = NO_RANK
     return ranks

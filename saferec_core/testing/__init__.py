@@ -22,7 +22,7 @@ from saferec_core.errors import SaferecError
 from saferec_core.evaluation.measure import ActiveMetric, measure, measure_whole
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.metric import Metric
-from saferec_core.plugins.contracts.normalizer import Normalizer, WeightedRewards
+from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer, WeightedRewards
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedItem, ParsedList, ParseEvent
 from saferec_core.plugins.contracts.reward import RewardFunction
@@ -43,13 +43,18 @@ TITLES = tuple(Title(f"Film {letter}", 1990 + place) for place, letter in enumer
 """The titles of the small world that the checks take place in."""
 
 
-class StatedOracle:
+class StatedOracle(Oracle):
     """An oracle that says what it was told: the traits that each title violates."""
 
     def __init__(self, violated: Mapping[str, Sequence[str]], *, traits: Sequence[str]) -> None:
         """Know the titles of *violated*, given by name, and judge *traits*."""
-        self.traits = frozenset(traits)
+        self._traits = frozenset(traits)
         self._violated = {normal_form(name): tuple(found) for name, found in violated.items()}
+
+    @property
+    def traits(self) -> frozenset[str]:
+        """The traits that it judges."""
+        return self._traits
 
     def judge(self, questions: Sequence[Question]) -> list[Verdict]:
         """Answer with risk 1 or 0."""
@@ -129,6 +134,13 @@ def check_reward(function: RewardFunction) -> None:
         "a completion's reward must not depend on the other completions of the batch; comparing "
         "siblings is the normalizer's task"
     )
+    span = function.range(5)
+    if span is not None:
+        ordinary = value[:4][~value[:4].isnan()]  # lists of at most K titles
+        assert span[0] - 1e-6 <= ordinary.min() <= ordinary.max() <= span[1] + 1e-6, (
+            f"a reward must stay within its range, {span[0]:g} to {span[1]:g} for 5 ranks"
+        )
+    assert function.direction == "gain" or not (value > 0).any(), "a cost must never be above 0"
 
 
 def check_metric(metric: Metric) -> None:
@@ -172,7 +184,7 @@ def check_metric(metric: Metric) -> None:
         assert torch.equal(values[column : column + 1], measured([row[:k] for row in lists], k, at=[k])), (
             "a metric with a depth must not look at what stands beyond rank k"
         )
-    if not metric.needs_oracle and not getattr(metric, "needs_popularity", False):
+    if not metric.needs_oracle and not metric.needs_popularity:
         says_so = (
             "a metric that uses the oracle or the popularity must say so: needs_oracle, needs_popularity"
         )
@@ -204,9 +216,21 @@ def check_normalizer(normalize: Normalizer) -> None:
     assert torch.allclose(turned.rank, advantages.rank[order], atol=1e-5), (
         "the order of the siblings must not matter"
     )
+    if "shift" in normalize.invariances:
+        shifted = normalize(_weighted(rank + 3.0, whole - 2.0, mask))
+        assert _alike(shifted, advantages), "a constant added to a reward must change nothing: 'shift'"
+    if "scale" in normalize.invariances:
+        scaled = normalize(_weighted(rank * 50.0, whole * 20.0, mask))
+        assert _alike(scaled, advantages), "a factor on a reward must change nothing: 'scale'"
     constant = normalize(_weighted(torch.full_like(rank, 0.1), torch.full_like(whole, 0.7), mask))
     assert (constant.rank == 0).all(), "without any variance every advantage must be exactly 0"
     assert (constant.list == 0).all(), "without any variance every advantage must be exactly 0"
+
+
+def _alike(some: Advantages, others: Advantages) -> bool:
+    """Tell whether advantages agree as far as ``EPS`` in the denominator lets them."""
+    pairs = ((some.rank, others.rank), (some.list, others.list))
+    return all(torch.allclose(first, second, rtol=1e-2, atol=1e-3) for first, second in pairs)
 
 
 def _weighted(rank: torch.Tensor, whole: torch.Tensor, mask: torch.Tensor) -> WeightedRewards:

@@ -7,9 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from saferec_core.analysis.checkpoint_rule import Choice, Rule, choose, read_rule
+from saferec_core.analysis.estimates import Interval
 from saferec_core.analysis.number_format import interval
 from saferec_core.analysis.results import MetricFacts, Results
-from saferec_core.config.schema import EvaluationConfig, SftConfig, TrainConfig
+from saferec_core.config.schema import SftConfig, TrainConfig
+from saferec_core.config.sections import EvaluationConfig
 from saferec_core.errors import ConfigError
 from saferec_core.evaluation.held_out import INTERVAL, evaluator_of, run_protocol, staged, used_records
 from saferec_core.evaluation.measure import facts_of
@@ -17,7 +19,6 @@ from saferec_core.evaluation.setup import Parts
 from saferec_core.models.generation import PolicyGenerator, on_accelerator
 from saferec_core.models.loading import load_policy
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.metric import Interval
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import step_of
 from saferec_core.runs.folder import RunFolder

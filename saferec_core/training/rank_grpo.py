@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saferec_core.analysis.checkpoint_rule import Rule
-from saferec_core.config.schema import ComponentChoice, LoggingConfig, RunConfig, TrainConfig
+from saferec_core.config.schema import RunConfig, TrainConfig
+from saferec_core.config.sections import ComponentChoice, LoggingConfig
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError, SaferecError
 from saferec_core.evaluation.evaluator import Evaluation
 from saferec_core.evaluation.setup import Parts, assemble
-from saferec_core.models.decoding import TokenAligner
+from saferec_core.models.decoding import TokenAligner, check_line_breaks
 from saferec_core.models.generation import PolicyGenerator, on_accelerator, render
 from saferec_core.models.loading import Policy, end_token_ids, load_policy, load_tokenizer, merged_folder
 from saferec_core.plugins.contracts.normalizer import Normalizer
@@ -191,6 +192,7 @@ def _trainer(
     from saferec_core.training.trl.grpo_setup import rank_grpo_trainer  # imports TRL
 
     config = run.config
+    check_line_breaks(tokenizer)
     scorer = RolloutScorer(
         records=fitted.records,
         parser=run.parts.parser,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import ConfigError, PluginError
 from saferec_core.plugins.build import build, chosen
-from saferec_core.plugins.component import scope_of
 from saferec_core.plugins.contracts.normalizer import Normalizer
+from saferec_core.plugins.contracts.reward import Scope
 from saferec_core.plugins.manager import Plugins
 from saferec_core.rl.rewards import ActiveReward
 
@@ -26,18 +28,16 @@ def build_rewards(config: TrainConfig, plugins: Plugins) -> list[ActiveReward]:
         if choice.weight == 0:
             continue
         function = build(entry, choice.options, {"variant": config.reward_func})
-        if scope_of(function) not in {"rank", "list"}:
+        if (scope := getattr(function, "scope", None)) not in get_args(Scope):
             raise PluginError(
-                f"reward {name!r} of {entry.origin} must have the scope 'rank' or 'list', but has "
-                f"{scope_of(function)!r}"
+                f"reward {name!r} of {entry.origin} must have the scope 'rank' or 'list', but has {scope!r}"
             )
-        target = getattr(function, "target", None)
-        if isinstance(target, int) and target > config.num_ranks:
+        if function.target is not None and function.target > config.num_ranks:
             raise ConfigError(
-                f"rewards.{name}.target = {target} titles cannot be ranked: num_ranks (K) is "
-                f"{config.num_ranks}. Lower the target or set --num-ranks {target}."
+                f"rewards.{name}.target = {function.target} titles cannot be ranked: num_ranks (K) is "
+                f"{config.num_ranks}. Lower the target or set --num-ranks {function.target}."
             )
-        if getattr(function, "needs_oracle", False) and config.oracle is None:
+        if function.needs_oracle and config.oracle is None:
             raise ConfigError(
                 f"reward {name!r} needs an oracle, but the run has none; name its table with "
                 "--oracle-path, another oracle with --oracle, or leave the reward out"

@@ -14,7 +14,7 @@ from pydantic import Field
 from saferec_core import hookimpl
 from saferec_core.plugins.component import component
 from saferec_core.errors import DataError
-from saferec_core.plugins.contracts.transform import Counted, Removed
+from saferec_core.plugins.contracts.transform import Counted, Removed, Transform
 
 
 @hookimpl
@@ -24,7 +24,7 @@ def saferec_register_transforms(registry):
 
 
 @component
-class Scale:
+class Scale(Transform):
     """Multiplies n."""
 
     columns = ("n",)
@@ -51,7 +51,7 @@ class Scale:
 
 
 @component
-class DropOdd:
+class DropOdd(Transform):
     """Keeps even n."""
 
     columns = ("n",)

@@ -396,7 +396,7 @@ def test_vllm_is_told_everything_and_inherits_nothing(main, run, vllm):
 
 
 def test_vllm_reads_the_prompts_as_transformers_does(main, run, vllm, world):
-    from saferec_core.config.schema import ModelConfig
+    from saferec_core.config.sections import ModelConfig
     from saferec_core.models.generation import render
     from saferec_core.models.loading import load_tokenizer
 

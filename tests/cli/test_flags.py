@@ -9,6 +9,8 @@ import yaml
 from saferec_core.config.load import as_yaml
 from saferec_core.plugins.component import options_of
 
+MODULES = {"sft": "sft", "train": "rank_grpo"}
+
 DOCUMENT_SFT = """
     --dataset_path sft_dataset --model_name Qwen/Qwen2.5-0.5B-Instruct --num_train_epochs 10
     --learning_rate 5e-5 --warmup_ratio 0.05 --per_device_train_batch_size 12
@@ -37,9 +39,9 @@ def resolved(main, monkeypatch):
 
     def run(command, *arguments):
         handed_on = []
-        for name in ("sft", "train"):
+        for name, module in MODULES.items():
             monkeypatch.setattr(
-                f"saferec_core.{name}.run_{name}", lambda config, *_: handed_on.append(config)
+                f"saferec_core.training.{module}.run_{name}", lambda config, *_: handed_on.append(config)
             )
         outcome = main(command, *arguments)
         assert (outcome.status, outcome.err) == (0, "")

@@ -9,12 +9,13 @@ import pytest
 
 REWARD = """
 import saferec_core
+from saferec_core.plugins.contracts.reward import RewardFunction
 
 @saferec_core.hookimpl
 def saferec_register_rewards(registry):
     registry.add("novelty", "{module}:Novelty", summary="Rewards [rare] titles.")
 
-class Novelty:
+class Novelty(RewardFunction):
     \"\"\"Rewards titles that few people name.\"\"\"
     scope = "rank"
     columns = ("popularity",)
@@ -90,7 +91,7 @@ def test_show_tells_options_scope_and_columns(saferec, distribution):
     site = distribution("acme-rewards", REWARD.format(module="acme_rewards"))
 
     [novelty] = json.loads(saferec("plugins", "show", "novelty", "--json", path=site).out)
-    assert (novelty["scope"], novelty["columns"]) == ("rank", ["popularity"])
+    assert (novelty["declares"]["scope"], novelty["declares"]["columns"]) == ("rank", ["popularity"])
     assert "few people name" in saferec("plugins", "show", "novelty", path=site).out
 
 
@@ -100,7 +101,7 @@ def test_show_tells_default_range_and_meaning_of_an_option(main):
     target = next(option for option in count["options"] if option["name"] == "target")
     assert (target["type"], target["default"], target["range"]) == ("int", "10", ">= 1")
     assert target["meaning"].startswith("Titles that a completion should list")
-    assert count["scope"] == "list"
+    assert count["declares"]["scope"] == "list"
 
 
 def test_show_understands_a_name_with_either_dash(main):

@@ -13,7 +13,9 @@ from saferec_core.files import data_hash
 OTHERS = """
 import torch
 from saferec_core import hookimpl
-from saferec_core.plugins.contracts.oracle import Verdict
+from saferec_core.plugins.contracts.oracle import Oracle, Verdict
+from saferec_core.plugins.contracts.reward import RewardFunction
+from saferec_core.plugins.contracts.transform import Transform
 
 @hookimpl
 def saferec_register_rewards(registry):
@@ -27,7 +29,7 @@ def saferec_register_oracles(registry):
 def saferec_register_transforms(registry):
     registry.add("odd-rows", "acme_parts:odd_rows", summary="Leaves every other record out.")
 
-class ShortTitles:
+class ShortTitles(RewardFunction):
     scope = "rank"
     columns = ("user",)
     def __call__(self, lists):
@@ -37,14 +39,14 @@ class ShortTitles:
                 values[n, k] = -float(len(item.name))
         return values
 
-class ByLetter:
+class ByLetter(Oracle):
     traits = {traits}
     def judge(self, questions):
         return [
             Verdict(known=True, violated=q.constraints[:1] if q.name < "M" else ()) for q in questions
         ]
 
-class odd_rows:
+class odd_rows(Transform):
     columns = ("user",)
     def __call__(self, rows):
         for n, row in enumerate(rows):
@@ -55,12 +57,13 @@ class odd_rows:
 REWARD = """
 import torch
 from saferec_core import hookimpl
+from saferec_core.plugins.contracts.reward import RewardFunction
 
 @hookimpl
 def saferec_register_rewards(registry):
     registry.add("mine", "{module}:Mine", summary="Mine.")
 
-class Mine:
+class Mine(RewardFunction):
     scope = "{scope}"
     columns = {columns}
     def __call__(self, lists):

@@ -36,7 +36,7 @@ def test_the_example_is_listed_with_its_distribution_and_passes_the_check(tmp_pa
     (shown,) = json.loads(listed.stdout)
 
     assert shown["supplied_by"].startswith("saferec-recency 0.1.0")
-    assert shown["scope"] == "rank"
+    assert shown["declares"]["scope"] == "rank"
     assert shown["options"][0]["name"] == "since"
     assert shown["options"][0]["range"] == ">= 1888"
 

@@ -7,19 +7,24 @@ from pydantic import Field
 
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
+from saferec_core.plugins.contracts.reward import RewardFunction, Scope
 
 __all__ = ["RecencyReward"]
 
 
 @component
-class RecencyReward:
+class RecencyReward(RewardFunction):
     """1 at every rank whose film is from *since* or later, 0 where it is older."""
 
-    scope: ClassVar[str] = "rank"
-    columns: ClassVar[tuple[str, ...]] = ()
+    scope: ClassVar[Scope] = "rank"
 
     since: int = Field(default=2000, ge=1888)
     """First year that counts as recent."""
+
+    def range(self, num_ranks: int) -> tuple[float, float]:
+        """Return the values of an old and of a recent film; checks hold the reward to it."""
+        del num_ranks
+        return 0.0, 1.0
 
     def __call__(self, lists: JudgedLists) -> torch.Tensor:
         """Return (N, K): NaN, that is no value, where a rank was not written."""

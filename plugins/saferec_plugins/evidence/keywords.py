@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from saferec_core.config.schema import Section
+from saferec_core.config.sections import Section
 from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait
 from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.evidence import Finding, Findings
+from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
 from saferec_plugins.evidence.rules import WordsByRisk, first_match, read_rules, rules_for
 from saferec_plugins.evidence.title_columns import title_of
 
@@ -30,7 +30,7 @@ class KeywordRule(Section):
 
 
 @component
-class Keywords:
+class Keywords(EvidenceSource):
     """A keyword that matches a rule is a warning; that none does says nothing."""
 
     path: Path

@@ -12,7 +12,7 @@ from saferec_core.data.rows import Row
 from saferec_core.data.traits import PARENT_GUIDE, Trait
 from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.evidence import Finding, Findings
+from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
 from saferec_plugins.evidence.title_columns import title_of
 from saferec_plugins.oracles.risk import MOST_SEVERE, parent_guide_risk
 
@@ -25,7 +25,7 @@ _Category = Literal[
 
 
 @component
-class ParentGuide:
+class ParentGuide(EvidenceSource):
     """The risk is ``(w . s) / (3 * sum(w))`` with the trait's weights ``w`` and the severities ``s``.
 
     A severity is a number in 0..3, or None, Mild, Moderate or Severe; an empty one is not known. A

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from saferec_core.config.schema import Section
+from saferec_core.config.sections import Section
 from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait
 from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.evidence import Finding, Findings
+from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
 from saferec_plugins.evidence.rules import Risk, Words, WordsByRisk, first_match, read_rules, rules_for
 from saferec_plugins.evidence.title_columns import title_of
 
@@ -55,7 +55,7 @@ class _Reason(NamedTuple):
 
 
 @component
-class RatingReasons:
+class RatingReasons(EvidenceSource):
     """Looks for words in the reason, by a table of rules that says what each means for a trait.
 
     What silence means is a part of the rules. A title without a reason has no findings, unless it is

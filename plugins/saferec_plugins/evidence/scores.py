@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from saferec_core.config.schema import Section
+from saferec_core.config.sections import Section
 from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait
 from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.evidence import Finding, Findings
+from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
 from saferec_plugins.evidence.rules import Risk, read_rules, rules_for
 from saferec_plugins.evidence.title_columns import title_of
 
@@ -43,7 +43,7 @@ class ScoreRule(Section):
 
 
 @component
-class Scores:
+class Scores(EvidenceSource):
     """Reads scores by a table of rules that says which risk a score means for a trait."""
 
     path: Path

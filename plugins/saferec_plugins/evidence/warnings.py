@@ -15,7 +15,7 @@ from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.evidence import Finding, Findings
+from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
 from saferec_plugins.evidence.title_columns import title_of
 
 __all__ = ["Warnings"]
@@ -31,7 +31,7 @@ class _Answer(NamedTuple):
 
 
 @component
-class Warnings:
+class Warnings(EvidenceSource):
     """A question that was answered yes is a warning, a risk of 1 for its traits.
 
     Where questions of a trait were answered, and every one of them with no, the risk is 0. Where none

@@ -9,19 +9,20 @@ from torch import Tensor
 
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.metric import Better, Kind
+from saferec_core.plugins.contracts.metric import Better, Metric, Role, Unit
 
 __all__ = ["Duplicates", "ListLength", "OutOfCatalog"]
 
 
 @component
-class ListLength:
+class ListLength(Metric):
     """How many titles a list holds, those beyond the K ranks and repeated ones included."""
 
     at_depth: ClassVar[bool] = False
     better: ClassVar[Better] = "none"
-    kind: ClassVar[Kind] = "mean"
-    needs_oracle: ClassVar[bool] = False
+    label: ClassVar[str] = "List length"
+    unit: ClassVar[Unit] = "titles"
+    role: ClassVar[Role] = "list"
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:  # noqa: ARG002 - the contract
         """Count."""
@@ -29,13 +30,14 @@ class ListLength:
 
 
 @component
-class Duplicates:
+class Duplicates(Metric):
     """How many titles of a list, those beyond the K ranks included, repeat an earlier one."""
 
     at_depth: ClassVar[bool] = False
     better: ClassVar[Better] = "lower"
-    kind: ClassVar[Kind] = "mean"
-    needs_oracle: ClassVar[bool] = False
+    label: ClassVar[str] = "Duplicates"
+    unit: ClassVar[Unit] = "titles"
+    role: ClassVar[Role] = "list"
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:  # noqa: ARG002 - the contract
         """Count."""
@@ -43,13 +45,14 @@ class Duplicates:
 
 
 @component
-class OutOfCatalog:
+class OutOfCatalog(Metric):
     """Share of the listed titles that may not be recommended at all; no value for an empty list."""
 
     at_depth: ClassVar[bool] = False
     better: ClassVar[Better] = "lower"
-    kind: ClassVar[Kind] = "mean"
-    needs_oracle: ClassVar[bool] = False
+    label: ClassVar[str] = "Out of catalog"
+    unit: ClassVar[Unit] = "share of titles"
+    role: ClassVar[Role] = "list"
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
         """Divide; 0 / 0 is NaN."""

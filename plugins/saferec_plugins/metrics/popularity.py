@@ -10,13 +10,13 @@ from torch import Tensor
 
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.metric import Better, Kind
+from saferec_core.plugins.contracts.metric import Better, Kind, Metric, Role
 
 __all__ = ["CatalogCoverage", "Popularity"]
 
 
 @component
-class Popularity:
+class Popularity(Metric):
     """Mean popularity percentile, in 0..1, of the catalog titles in the top k.
 
     Titles drawn evenly from the catalog average 0.5; a policy that names what is named most often
@@ -27,8 +27,8 @@ class Popularity:
 
     at_depth: ClassVar[bool] = True
     better: ClassVar[Better] = "none"
-    kind: ClassVar[Kind] = "mean"
-    needs_oracle: ClassVar[bool] = False
+    label: ClassVar[str] = "Popularity"
+    role: ClassVar[Role] = "context"
     needs_popularity: ClassVar[bool] = True
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
@@ -41,7 +41,7 @@ class Popularity:
 
 
 @component
-class CatalogCoverage:
+class CatalogCoverage(Metric):
     """Share of the catalog's titles that the top k of any list names.
 
     It grows with the number of lists: only evaluations of as many lists compare.
@@ -50,7 +50,8 @@ class CatalogCoverage:
     at_depth: ClassVar[bool] = True
     better: ClassVar[Better] = "higher"
     kind: ClassVar[Kind] = "whole"
-    needs_oracle: ClassVar[bool] = False
+    label: ClassVar[str] = "Catalog coverage"
+    role: ClassVar[Role] = "context"
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, ""]:
         """Mark what is named."""

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.metric import Better, Kind
+from saferec_core.plugins.contracts.metric import Better, Metric, Role
 
 __all__ = ["NDCG", "Recall"]
 
 
 @component
-class Recall:
+class Recall(Metric):
     """Hits in the top k over the size of the ground truth; no value without ground truth.
 
     With more than k relevant titles even the best list stays below 1.
@@ -24,8 +24,9 @@ class Recall:
 
     at_depth: ClassVar[bool] = True
     better: ClassVar[Better] = "higher"
-    kind: ClassVar[Kind] = "mean"
-    needs_oracle: ClassVar[bool] = False
+    label: ClassVar[str] = "Recall"
+    role: ClassVar[Role] = "relevance"
+    primary: ClassVar[bool] = True
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
         """Divide what was found by what there is; 0 / 0 is NaN."""
@@ -33,7 +34,7 @@ class Recall:
 
 
 @component
-class NDCG:
+class NDCG(Metric):
     """``sum hit[j] / log2(j + 2)`` over the top k (j from 0), over that of the best list of k titles.
 
     The best list has ``min(size of the ground truth, k)`` hits in front, however short the list in
@@ -43,8 +44,8 @@ class NDCG:
 
     at_depth: ClassVar[bool] = True
     better: ClassVar[Better] = "higher"
-    kind: ClassVar[Kind] = "mean"
-    needs_oracle: ClassVar[bool] = False
+    label: ClassVar[str] = "NDCG"
+    role: ClassVar[Role] = "relevance"
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
         """Divide the discounted gain by the best one; 0 / 0 is NaN."""

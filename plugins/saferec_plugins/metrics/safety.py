@@ -13,13 +13,13 @@ from torch import Tensor
 
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.metric import Better, Kind
+from saferec_core.plugins.contracts.metric import Better, Kind, Metric, Role, Unit
 
 __all__ = ["AnyViolation", "Coverage", "SensitivityRatio", "SensitivityRatioUpper", "Violations"]
 
 
 @component
-class SensitivityRatio:
+class SensitivityRatio(Metric):
     """Violations over the titles listed in the top k, at most k of them.
 
     A title that the oracle does not know is no violation here, so this is the lower bound of the
@@ -28,7 +28,10 @@ class SensitivityRatio:
 
     at_depth: ClassVar[bool] = True
     better: ClassVar[Better] = "lower"
-    kind: ClassVar[Kind] = "mean"
+    label: ClassVar[str] = "Sensitivity Ratio"
+    unit: ClassVar[Unit] = "share of titles"
+    role: ClassVar[Role] = "safety"
+    primary: ClassVar[bool] = True
     needs_oracle: ClassVar[bool] = True
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
@@ -37,12 +40,14 @@ class SensitivityRatio:
 
 
 @component
-class SensitivityRatioUpper:
+class SensitivityRatioUpper(Metric):
     """Violations and titles that the oracle does not know, over the titles listed in the top k."""
 
     at_depth: ClassVar[bool] = True
     better: ClassVar[Better] = "lower"
-    kind: ClassVar[Kind] = "mean"
+    label: ClassVar[str] = "Sensitivity Ratio upper bound"
+    unit: ClassVar[Unit] = "share of titles"
+    role: ClassVar[Role] = "safety"
     needs_oracle: ClassVar[bool] = True
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
@@ -53,12 +58,15 @@ class SensitivityRatioUpper:
 
 
 @component
-class AnyViolation:
+class AnyViolation(Metric):
     """1 if the top k holds a violation, else 0. A list that names fewer titles has fewer chances."""
 
     at_depth: ClassVar[bool] = True
     better: ClassVar[Better] = "lower"
     kind: ClassVar[Kind] = "share"
+    label: ClassVar[str] = "Any violation"
+    unit: ClassVar[Unit] = "share of lists"
+    role: ClassVar[Role] = "safety"
     needs_oracle: ClassVar[bool] = True
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
@@ -68,12 +76,14 @@ class AnyViolation:
 
 
 @component
-class Violations:
+class Violations(Metric):
     """How many titles of the top k violate a constraint: what the user gets to see, in titles."""
 
     at_depth: ClassVar[bool] = True
     better: ClassVar[Better] = "lower"
-    kind: ClassVar[Kind] = "mean"
+    label: ClassVar[str] = "Violations"
+    unit: ClassVar[Unit] = "titles"
+    role: ClassVar[Role] = "safety"
     needs_oracle: ClassVar[bool] = True
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
@@ -82,12 +92,14 @@ class Violations:
 
 
 @component
-class Coverage:
+class Coverage(Metric):
     """Share of the listed titles that the oracle knows; what it does not know, no ratio can tell."""
 
     at_depth: ClassVar[bool] = False
     better: ClassVar[Better] = "higher"
-    kind: ClassVar[Kind] = "mean"
+    label: ClassVar[str] = "Oracle coverage"
+    unit: ClassVar[Unit] = "share of titles"
+    role: ClassVar[Role] = "context"
     needs_oracle: ClassVar[bool] = True
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.normalizer import EPS, Advantages, WeightedRewards, deviation, standardize
+from saferec_core.plugins.contracts.normalizer import (
+    EPS,
+    Advantages,
+    Invariance,
+    Normalizer,
+    WeightedRewards,
+    deviation,
+    standardize,
+)
 from saferec_plugins.normalizers.grpo import GRPONormalizer, has_value
 
 __all__ = ["GDPONormalizer"]
 
 
 @component
-class GDPONormalizer:
+class GDPONormalizer(Normalizer):
     """Group-reward-decoupled normalization (GDPO, arXiv 2601.05242), per rank.
 
     ``z_f = (R_f - mean_G) / (std_G + eps)`` per reward function, prompt and rank; a list reward is
@@ -22,6 +32,8 @@ class GDPONormalizer:
     is thus not drowned by a dense one, and a weight does what it says. With a single reward function
     there is nothing to decouple, and this is ``grpo``.
     """
+
+    invariances: ClassVar[frozenset[Invariance]] = frozenset({"shift", "scale"})
 
     def __call__(self, rewards: WeightedRewards) -> Advantages:
         """Compute the advantages of a generation batch."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,8 @@ from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.normalizer import (
     EPS,
     Advantages,
+    Invariance,
+    Normalizer,
     WeightedRewards,
     deviation,
     standardize,
@@ -19,11 +23,13 @@ __all__ = ["GRPONormalizer", "has_value"]
 
 
 @component
-class GRPONormalizer:
+class GRPONormalizer(Normalizer):
     """``A = (r - mean_G) / (std_G + eps)`` per prompt and rank, ``r`` the weighted sum of the rewards.
 
     Rank-GRPO (arXiv 2510.20150). Statistics run over the siblings that wrote the rank.
     """
+
+    invariances: ClassVar[frozenset[Invariance]] = frozenset({"shift"})
 
     def __call__(self, rewards: WeightedRewards) -> Advantages:
         """Compute the advantages of a generation batch."""

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from saferec_core.errors import UnknownNameError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.oracle import Evidence, Question, Verdict
+from saferec_core.plugins.contracts.oracle import Evidence, Oracle, Question, Verdict
 from saferec_plugins.oracles.risk_table import shared_table
 
 __all__ = ["TableOracle"]
@@ -38,7 +38,7 @@ class _Risks(Protocol):
 
 
 @component
-class TableOracle:
+class TableOracle(Oracle):
     """Looks titles up by the one title normal form, and compares their risk with a threshold.
 
     It reads oracle files (``.arrow``), which ``saferec oracle build`` makes and which processes share

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from saferec_core.data.titles import Title, normal_form
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.parser import EventKind, ParsedItem, ParsedList, ParseEvent
+from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedItem, ParsedList, ParseEvent
 from saferec_plugins.parsers.decoration import looks_like_entry, undecorated
 from saferec_plugins.parsers.sections import list_sections
 
@@ -46,7 +46,7 @@ LINE_BREAK = re.compile(r"\r\n|[\r\n]")
 
 
 @component
-class TitleYearParser:
+class TitleYearParser(ListParser):
     """Reads lists with one ``Title (Year)`` a line, the year being 1800 to 2099.
 
     Numbering, bullets, emphasis, quotes around the title and remarks after the year are put up

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.reward import Scope
+from saferec_core.plugins.contracts.reward import RewardFunction, Scope
 from saferec_plugins.rewards.discount import Variant, log_discount
 
 __all__ = ["RelevanceReward"]
 
 
 @component
-class RelevanceReward:
+class RelevanceReward(RewardFunction):
     """``exp_inf``: ``hit[k]``. ``log_decay``: ``sum over j >= k of hit[j] / log2(j + 2)``.
 
     Rank-GRPO (arXiv 2510.20150). A rank that was not written is a miss: 0.
@@ -27,6 +27,10 @@ class RelevanceReward:
 
     variant: Variant = "exp_inf"
     """exp_inf credits each hit to its own rank; log_decay credits a rank with the DCG from there on."""
+
+    def range(self, num_ranks: int) -> tuple[float, float]:
+        """Return the values of no hit and of nothing but hits."""
+        return 0.0, 1.0 if self.variant == "exp_inf" else float(log_discount(num_ranks).sum())
 
     def __call__(self, lists: JudgedLists) -> Float[Tensor, "N K"]:
         """Reward hits."""

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.reward import Scope
+from saferec_core.plugins.contracts.reward import RewardFunction, Scope
 from saferec_plugins.rewards.discount import Variant, rank_discount
 
 __all__ = ["SafetyReward"]
 
 
 @component
-class SafetyReward:
+class SafetyReward(RewardFunction):
     """``-penalty * discount[k]`` where the title at rank k + 1 violates a constraint, 0 where not."""
 
     scope: ClassVar[Scope] = "rank"
@@ -36,6 +36,10 @@ class SafetyReward:
     """Whether a title outside the catalog counts as a violation, or as any title to the oracle."""
     absent: Literal["missing", "zero"] = "missing"
     """Value of a rank that was not written: none, or the best value 0 as in the research code."""
+
+    def range(self, num_ranks: int) -> tuple[float, float]:  # noqa: ARG002 - the first rank costs most
+        """Return the values of a violation at the first rank and of none."""
+        return -self.penalty, 0.0
 
     def __call__(self, lists: JudgedLists) -> Float[Tensor, "N K"]:
         """Penalize violations; expect the base rate's share of the penalty where nobody knows."""

@@ -17,7 +17,7 @@ from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait, read_traits
 from saferec_core.errors import ConfigError, DataError, SaferecError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Transform
 from saferec_plugins.transforms.llm.account import Account, Prices
 from saferec_plugins.transforms.llm.asking import Asker, Configuration
 from saferec_plugins.transforms.llm.cache import ResponseCache
@@ -38,7 +38,7 @@ _TOGETHER = 500
 
 
 @component
-class AssignTraits:
+class AssignTraits(Transform):
     """Asks a model behind any OpenAI-compatible endpoint, with the conversation and the watch history.
 
     Adds ``constraints``, ``traits_assigned`` (each trait with the reason that the model gives) and

@@ -14,14 +14,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from saferec_core.config.schema import ComponentChoice
+from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.records import messages_of, seen_titles_of, titles_of
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.plugins.build import build_oracle
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Transform, rng_of
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Surveying, Transform, rng_of
 from saferec_plugins.transforms.draw_rules import DrawRules, read_draw_rules
 from saferec_plugins.transforms.judged_titles import Judged, TitleJudge
 
@@ -33,7 +33,7 @@ _NAMED = 3
 
 
 @component
-class DrawTraits:
+class DrawTraits(Surveying):
     """Draws the traits of a user at random, so that a dataset can be made without a language model.
 
     1. A trait may be drawn if the oracle can judge it, unless the titles that the user has seen, as far
@@ -204,7 +204,7 @@ class _Case:
 
 
 @dataclass(frozen=True)
-class _DrawnByUser:
+class _DrawnByUser(Transform):
     """Gives every sample the traits that its user has drawn."""
 
     rules: DrawTraits

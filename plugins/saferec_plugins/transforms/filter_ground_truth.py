@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from saferec_core.config.schema import ComponentChoice
+from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.records import constraints_of, titles_of
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
@@ -16,7 +16,7 @@ from saferec_core.errors import DataError
 from saferec_core.plugins.build import build_oracle
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.oracle import Verdict
-from saferec_core.plugins.contracts.transform import Counted, Outcome
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Transform
 from saferec_plugins.transforms.verdicts import Verdicts, check_traits
 
 __all__ = ["FilterGroundTruth", "removed_of"]
@@ -25,7 +25,7 @@ TRUTH, REMOVED = "groundtruth_with_release_year", "groundtruth_removed"
 
 
 @component
-class FilterGroundTruth:
+class FilterGroundTruth(Transform):
     """Takes titles that violate a constraint of their user out of the ground truth.
 
     They are kept beside the sample, in ``groundtruth_removed``: an entry for each title and each

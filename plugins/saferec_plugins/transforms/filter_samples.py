@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import ClassVar
 
 from pydantic import Field
 
 from saferec_core.data.records import constraints_of, titles_of
 from saferec_core.data.rows import Row
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Outcome, Removed
+from saferec_core.plugins.contracts.transform import Outcome, Removed, Transform
 from saferec_plugins.transforms.filter_ground_truth import removed_of
 
 __all__ = ["FilterSamples"]
 
 
 @component
-class FilterSamples:
+class FilterSamples(Transform):
     """Keeps the samples whose ground truth, without what violates the constraints, is worth learning.
 
     What ``filter-ground-truth`` took out of a sample that is left out is kept as its evidence.
     """
-
-    columns: ClassVar[tuple[str, ...]] = ()
 
     min_ground_truth: int = Field(default=1, ge=0)
     """Titles that must be left in the ground truth."""

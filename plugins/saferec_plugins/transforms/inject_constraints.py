@@ -18,7 +18,7 @@ from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait, read_traits
 from saferec_core.errors import ConfigError, DataError, near_misses
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Counted, Outcome, rng_of
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Transform, rng_of
 from saferec_plugins.parsers.title_year import TitleYearParser
 
 __all__ = ["InjectConstraints", "check_sentences"]
@@ -28,7 +28,7 @@ _STATED, _UNSTATED = "constraints_stated", "constraints_unstated"
 
 
 @component
-class InjectConstraints:
+class InjectConstraints(Transform):
     """Puts a sentence for every constraint into the last turn of the user.
 
     The prompt is all that a policy knows of a user, so a constraint that stays unsaid is no longer

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title, normal_form
 from saferec_core.plugins.build import chosen_catalog
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Counted, Outcome
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Transform
 from saferec_plugins.transforms.title_matching import How, Match, TitleMatcher
 from saferec_plugins.transforms.title_spelling import SpellingSearch, rapidfuzz
 
@@ -25,7 +25,7 @@ TRUTH, SEEN, UNMAPPED = "groundtruth_with_release_year", "seen_titles", "groundt
 
 
 @component
-class MapTitles:
+class MapTitles(Transform):
     """Maps the ground truth and the history to the entries of the catalog, as it writes them.
 
     A title is looked up by the one title normal form and its year: the same year, else the nearest
@@ -36,8 +36,6 @@ class MapTitles:
     history stays as it is. Titles that turn out to be the same are merged, and ground truth that the
     user has seen already is left out.
     """
-
-    columns: ClassVar[tuple[str, ...]] = ()
 
     catalog_path: Path
     """Titles that may be recommended: any file with title and year, or a data-only pickle."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 import xxhash
 from pydantic import Field, model_validator
@@ -13,7 +13,7 @@ from saferec_core.data.leakage import dialogue_of
 from saferec_core.data.rows import Row
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Outcome, Transform
+from saferec_core.plugins.contracts.transform import Outcome, Surveying, Transform
 from saferec_plugins.transforms.importers.raw_values import is_nothing, name_of
 
 __all__ = ["Split"]
@@ -22,7 +22,7 @@ SPLITS = ("train", "validation", "test")
 
 
 @component
-class Split:
+class Split(Surveying):
     """Writes to which split a sample belongs: ``train``, ``validation`` or ``test``.
 
     By user or by sample, a hash of the user or the ``id`` and the seed decides, so neither order nor
@@ -34,8 +34,6 @@ class Split:
     moment are in one split, which is cut at the moments nearest to the shares. A user may then be in
     several splits: what is tested is how well the future follows from the past, not new users.
     """
-
-    columns: ClassVar[tuple[str, ...]] = ()
 
     by: Literal["user", "time", "sample"] = "user"
     """What stays together: all samples of a ``user``, those of a ``time``, or of a ``sample``'s dialogue."""
@@ -92,14 +90,13 @@ class Split:
 
 
 @dataclass(frozen=True)
-class SplitAtMoments:
+class SplitAtMoments(Transform):
     """What :class:`Split` becomes once it has seen all times."""
 
     validation: int | None
     """First moment that is no training any more; None if all is."""
     test: int | None
     """First moment of the test; None if there is none."""
-    columns: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
         """Add ``split`` to every row."""

@@ -16,9 +16,9 @@ from saferec_core.data.leakage import conversation_key
 from saferec_core.data.records import Record, seen_titles_of
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import normal_form
-from saferec_core.errors import ConfigError, DataError
+from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed, Transform
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed, Surveying, Transform
 from saferec_plugins.transforms.importers.raw_values import name_of
 from saferec_plugins.transforms.importers.samples import ending_with_the_user
 from saferec_plugins.transforms.leak_survey import By, LeakSurvey, kept_apart_by, split_index
@@ -45,7 +45,7 @@ _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 
 
 @component
-class ToDataset:
+class ToDataset(Surveying):
     """Makes records of samples: the instruction in front, the columns that are read, a split.
 
     Rows that have a ``split`` keep it, the others are dealt out as the transform ``split`` does, with
@@ -85,11 +85,6 @@ class ToDataset:
     def __post_init__(self) -> None:
         """Refuse shares that do not sum to 1."""
         self._split()
-
-    def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
-        """Refuse to work without the survey."""
-        del rows
-        raise ConfigError("to-dataset has to survey all rows first, and this caller did not")
 
     def survey(self, rows: Iterable[Row]) -> Transform:
         """Deal the rows out, and look for what would leak.
@@ -152,7 +147,7 @@ class ToDataset:
 
 
 @dataclass(frozen=True)
-class RecordMaker:
+class RecordMaker(Transform):
     """What :class:`ToDataset` becomes once it has seen all rows."""
 
     options: ToDataset

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
@@ -32,17 +33,13 @@ class Findings(NamedTuple):
     make the title known for it."""
 
 
-class EvidenceSource(Protocol):
-    """Reads findings out of the rows of one file (JSONL, CSV, TSV or Parquet).
+class EvidenceSource(ABC):
+    """Reads findings out of the rows of one file (JSONL, CSV, TSV or Parquet)."""
 
-    A component, so every other attribute is an option of it.
-    """
+    path: Path
+    """The file that holds the rows; an option of every source."""
 
-    @property
-    def path(self) -> Path:
-        """The file that holds the rows."""
-        ...
-
+    @abstractmethod
     def __call__(self, rows: Iterable[Row], traits: Mapping[str, Trait]) -> Iterator[Findings]:
         """Yield the findings of each row; a CSV's values are strings.
 
@@ -50,4 +47,3 @@ class EvidenceSource(Protocol):
         :class:`~saferec_core.errors.DataError`, which the builder notes with file and line before it
         goes on with the next row.
         """
-        ...

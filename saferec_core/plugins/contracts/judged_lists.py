@@ -21,7 +21,7 @@ from torch import Tensor
 
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import ConfigError, PluginError, SaferecError
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
 from saferec_core.plugins.contracts.parser import EventKind, ParsedList
@@ -30,6 +30,10 @@ __all__ = ["Judge", "JudgedLists"]
 
 _REMEMBERED = 1 << 16
 """How many titles are remembered before all are forgotten."""
+
+
+_LONGEST_TITLE = 24
+"""Words; bounds the search for a title at the end of a sentence."""
 
 
 class _Met(NamedTuple):
@@ -111,6 +115,15 @@ class Judge:
                 f"verdict each, but answered {answered}"
             )
         return verdicts
+
+    def catalog_title(self, title: Title) -> Title:
+        """Return the longest end of a name that is in the catalog, else *title* itself."""
+        words = title.name.split()
+        for first in range(max(0, len(words) - _LONGEST_TITLE), len(words)):
+            name = " ".join(words[first:])
+            if self.catalog.find(name, title.year) is not None:
+                return Title(name, title.year)
+        return title
 
     def base_rate(self, constraints: tuple[str, ...]) -> float:
         """Return the share of violations among the catalog's titles that the oracle knows.
@@ -285,7 +298,29 @@ class JudgedLists:
         for place, kind in zip(places.tolist(), kind_by_rank[places].tolist(), strict=True):
             title = self._titles[place]
             questions.append(Question(title.name, title.year, constraints[kind]))
-        return self.judge.ask(questions), which
+        further = self._further_questions()
+        if not further:
+            return self.judge.ask(questions), which
+        verdicts = list(self.judge.ask([*questions, *(question for _, question in further)]))
+        for (position, _), verdict in zip(further, verdicts[len(questions) :], strict=True):
+            verdicts.append(_joined(verdicts[which[position]], verdict))
+            which[position] = len(verdicts) - 1
+        return verdicts, which
+
+    def _further_questions(self) -> list[tuple[int, Question]]:
+        """Return what to ask about further titles on a line, and which written rank it is about.
+
+        The words in front of a year may hold more than the title, as in "or else Saw (2004)", so the
+        longest end of them that is in the catalog is asked about, else all of them.
+        """
+        asked, position = [], 0
+        for parsed, record in zip(self.lists, self.records, strict=True):
+            for item in parsed.items[: self.num_ranks]:
+                for title in item.further:
+                    name, year = self.judge.catalog_title(title)
+                    asked.append((position, Question(name, year, record.constraints)))
+                position += 1
+        return asked
 
     def _by_rank(
         self, answers: npt.ArrayLike, dtype: type[np.bool_ | np.int64] = np.bool_, *, absent: int = 0
@@ -295,6 +330,18 @@ class JudgedLists:
         laid_out = np.full(written.shape, absent, dtype)
         laid_out[written] = answers
         return torch.from_numpy(laid_out)
+
+
+def _joined(first: Verdict, second: Verdict) -> Verdict:
+    """Judge two titles of one line as one: what either violates, both do; known if either is."""
+    if not second.known:
+        return first
+    traits = {*first.risks, *second.risks}
+    return Verdict(
+        known=True,
+        risks={trait: max(first.risks.get(trait, 0.0), second.risks.get(trait, 0.0)) for trait in traits},
+        violated=tuple(dict.fromkeys([*first.violated, *second.violated])),
+    )
 
 
 def _counts(mask: Bool[Tensor, "N K"]) -> Float[Tensor, "N K"]:

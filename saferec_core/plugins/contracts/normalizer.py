@@ -6,14 +6,17 @@ other. NaN means "no value" and takes part in no mean, deviation or sum.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-__all__ = ["EPS", "Advantages", "Normalizer", "WeightedRewards", "standardize"]
+__all__ = ["EPS", "Advantages", "Invariance", "Normalizer", "WeightedRewards", "standardize"]
+
+Invariance = Literal["shift", "scale"]
 
 EPS = 1e-4
 """Added to every standard deviation before dividing, as TRL and the research code do."""
@@ -50,12 +53,17 @@ class Advantages:
     """For the tokens of no rank, the end of the completion included; on the scale of ``rank``."""
 
 
-class Normalizer(Protocol):
+class Normalizer(ABC):
     """A pure function from rewards to advantages."""
 
+    invariances: ClassVar[frozenset[Invariance]] = frozenset()
+    """Changes to the values of one reward, the same for all siblings of a prompt, that leave every
+    advantage as it is: ``"shift"``, a constant that is added; ``"scale"``, a positive factor (up to
+    ``EPS``). `saferec_core.testing.check_normalizer` checks them."""
+
+    @abstractmethod
     def __call__(self, rewards: WeightedRewards) -> Advantages:
         """Compute the advantages of the whole generation batch, all processes together."""
-        ...
 
 
 def standardize(values: Float[Tensor, ...], *, dim: int) -> Float[Tensor, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -30,21 +31,21 @@ class Verdict:
     """The asked traits whose risk reaches the oracle's threshold."""
 
 
-class Oracle(Protocol):
+class Oracle(ABC):
     """Tells what violates a constraint."""
 
     @property
+    @abstractmethod
     def traits(self) -> Collection[str]:
         """Every trait that this oracle can judge."""
-        ...
 
+    @abstractmethod
     def judge(self, questions: Sequence[Question]) -> Sequence[Verdict]:
         """Answer a batch of questions, one verdict each, in order.
 
         An oracle that cannot answer raises; a title it has never heard of is not a failure but a
         verdict with ``known=False``.
         """
-        ...
 
 
 class Evidence(NamedTuple):

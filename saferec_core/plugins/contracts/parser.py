@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from saferec_core.data.titles import Title
 
@@ -74,9 +75,10 @@ class ParsedList:
         return sum(event.kind is kind for event in self.events)
 
 
-class ListParser(Protocol):
-    """Reads the recommended titles out of a completion."""
+class ListParser(ABC):
+    """Reads the recommended titles out of a completion, and writes lists that it can read."""
 
+    @abstractmethod
     def __call__(self, text: str, *, finished: bool = True) -> ParsedList:
         """Parse *text* in time linear in its length.
 
@@ -88,11 +90,10 @@ class ListParser(Protocol):
         Returns:
             The items in the order of their lines. Spans do not overlap and are indices into *text*.
         """
-        ...
 
+    @abstractmethod
     def format(self, titles: Sequence[Title]) -> str:
         """Write *titles* the way this parser reads them, for prompts and training targets.
 
         ``parser(parser.format(titles))`` yields the same titles.
         """
-        ...

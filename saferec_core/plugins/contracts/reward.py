@@ -1,30 +1,46 @@
-"""What a reward function is given and what it returns."""
+"""What a reward function declares, what it is given and what it returns."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Protocol
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 
-__all__ = ["RewardFunction", "Scope"]
+__all__ = ["Direction", "RewardFunction", "Scope"]
 
 Scope = Literal["rank", "list"]
+Direction = Literal["gain", "cost"]
 
 
-class RewardFunction(Protocol):
-    """Values each rank of a completion, or the completion as a whole.
+class RewardFunction(ABC):
+    """Values each rank of a completion, or the completion as a whole; larger is always better.
 
     Not yet weighted: the normalizer combines reward functions by the weights of the run.
     """
 
     scope: ClassVar[Scope]
     """``"rank"``: entry [n, k] credits the tokens of rank k + 1. ``"list"``: entry [n] credits all."""
-    columns: ClassVar[tuple[str, ...]]
+    direction: ClassVar[Direction] = "gain"
+    """``"gain"``: the policy should earn as much of it as possible. ``"cost"``: a price, never above 0,
+    that it should stop paying."""
+    columns: ClassVar[tuple[str, ...]] = ()
     """Dataset columns that every record must have for this reward."""
+    needs_oracle: ClassVar[bool] = False
+    """Whether it asks for verdicts; refused before training where the run has no oracle."""
+    target: int | None = None
+    """Titles that a completion should list, if the reward wants a number; at most the K ranks of the run."""
 
+    def range(self, num_ranks: int) -> tuple[float, float] | None:  # noqa: ARG002 - for those who tell
+        """Return the smallest and the largest value of lists with at most *num_ranks* (K) titles.
+
+        A deviation between siblings is large or small only beside this. None: the reward cannot tell.
+        """
+        return None
+
+    @abstractmethod
     def __call__(self, lists: JudgedLists) -> Float[Tensor, ...]:
         """Return (N, K) for scope ``"rank"`` or (N,) for scope ``"list"``; NaN is "no value"."""
-        ...

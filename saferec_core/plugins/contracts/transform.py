@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 from saferec_core.data.rows import Row
-from saferec_core.errors import DataError, PluginError, SaferecError
+from saferec_core.errors import ConfigError, DataError, PluginError, SaferecError
 
 __all__ = [
     "Counted",
@@ -65,31 +66,39 @@ Outcome = Row | Removed | Rejected | Counted
 """What a transform may yield; whoever only wants rows skips the rest."""
 
 
-class Transform(Protocol):
+class Transform(ABC):
     """Turns rows into rows, a few at a time.
 
     A large file is cut into parts that are transformed one by one, in several processes, so what
     becomes of a row must not depend on the rows around it. What is drawn comes from :func:`rng_of`.
-
-    A class may also have ``group_column``, the name of a column: neighbouring rows that agree in it
-    then come in one call. With ``in_one_process = True`` the parts are not spread over processes.
     """
 
-    columns: ClassVar[tuple[str, ...]]
+    columns: ClassVar[tuple[str, ...]] = ()
     """Columns that every row must have; a row without one is rejected before it gets here."""
+    group_column: ClassVar[str | None] = None
+    """A column: neighboring rows that agree in it come in one call."""
+    in_one_process: ClassVar[bool] = False
+    """Whether all parts go through this process, as what is limited by a server may want."""
+    incidental: ClassVar[frozenset[str]] = frozenset()
+    """Options that change how the work is done, but not what comes out; a chain that is run again does
+    not repeat a step for them."""
 
+    @abstractmethod
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
         """Yield what becomes of the *rows*, in their order."""
-        ...
 
 
-@runtime_checkable
-class Surveying(Protocol):
+class Surveying(Transform):
     """A transform that has to have seen all rows before it can transform any."""
 
+    def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Refuse to work without the survey; a class that can do without overrides this."""
+        del rows
+        raise ConfigError(f"{type(self).__name__} has to survey all rows first, and this caller did not")
+
+    @abstractmethod
     def survey(self, rows: Iterable[Row]) -> Transform:
         """Read all *rows* once, in order, and return the transform to use; it is pickled."""
-        ...
 
 
 def transformed(transform: Transform, rows: Callable[[], Iterable[Row]]) -> Iterator[Row]:

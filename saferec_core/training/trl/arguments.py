@@ -11,7 +11,8 @@ import torch
 from huggingface_hub import constants
 from safetensors import SafetensorError
 
-from saferec_core.config.schema import ModelConfig, OptimizationConfig, RunConfig
+from saferec_core.config.schema import RunConfig
+from saferec_core.config.sections import ModelConfig, OptimizationConfig
 from saferec_core.errors import ConfigError
 
 if TYPE_CHECKING:

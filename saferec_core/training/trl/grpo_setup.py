@@ -13,7 +13,7 @@ from saferec_core.config.schema import TrainConfig
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.rl.rollouts import RolloutScorer, ScoredBatch
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
-from saferec_core.training.trl.grpo_trainer import RankGRPOTrainer
+from saferec_core.training.trl.grpo_trainer import LOSS_TYPES, RankGRPOTrainer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -53,9 +53,17 @@ def rank_grpo_trainer(
             num_iterations=config.num_iterations,
             beta=config.kl_beta,
             epsilon=config.epsilon,
-            loss_type="grpo" if config.rank_weighting == "ranks" else "bnpo",
+            loss_type=LOSS_TYPES[config.rank_weighting],
             importance_sampling_level="token",  # made rank-level by the trainer
-            scale_rewards="group",
+            scale_rewards="group",  # TRL's own advantages are replaced
+            disable_dropout=True,
+            top_entropy_quantile=1.0,
+            off_policy_mask_threshold=None,
+            delta=None,
+            epsilon_high=None,
+            repetition_penalty=1.0,
+            min_p=None,
+            sync_ref_model=False,
             use_bias_correction_kl=False,
             mask_truncated_completions=False,
             remove_unused_columns=False,

@@ -13,8 +13,9 @@ This module alone knows TRL's internals, and it copies none of them. It relies o
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -24,23 +25,35 @@ from trl import GRPOConfig, GRPOTrainer
 from saferec_core.errors import SaferecError
 from saferec_core.models.decoding import NO_RANK
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer, WeightedRewards
+from saferec_core.rl.loss import RankWeighting
 from saferec_core.rl.ranks import rank_mean, rank_weights, spread
 from saferec_core.rl.rollouts import Rollouts, RolloutScorer, ScoredBatch
 
-__all__ = ["RankGRPOTrainer", "RankWeighting", "check_trl"]
+__all__ = ["LOSS_TYPES", "RankGRPOTrainer", "check_trl"]
 
-RankWeighting = Literal["ranks", "tokens"]
-"""What counts alike in the loss of a completion: every rank (the paper) or every token (the research
-code)."""
+LOSS_TYPES: Mapping[RankWeighting, str] = MappingProxyType({"ranks": "grpo", "tokens": "dapo"})
+"""TRL's loss type for each weighting. ``grpo`` averages over a completion's tokens, then over
+completions; ``dapo`` divides the sum over tokens by the number of tokens of the generation batch of
+all processes, so that neither micro-batches nor processes change what a token counts (``bnpo`` divides
+by those of the micro-batch)."""
+
+_NEEDED: Mapping[str, object] = MappingProxyType(
+    {
+        "importance_sampling_level": "token",  # made rank-level here
+        "top_entropy_quantile": 1.0,  # would drop tokens of a rank, but not from its ratio
+        "off_policy_mask_threshold": None,  # would compare the sampler with what stands in for old
+        "use_bias_correction_kl": False,  # would weigh a token's KL by its rank's ratio
+        "use_liger_kernel": False,  # computes the loss without _compute_loss
+        "disable_dropout": True,  # or ratio and KL are noise before anything is learned
+    }
+)
+"""TRL settings that a rank-level ratio needs."""
 
 
 class RankGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
     """``GRPOTrainer`` in which every rank has its own reward, advantage and importance ratio.
 
-    The loss of a completion is ``mean over ranks of -min(w A, clip(w, 1 - epsilon, 1 + epsilon) A)``
-    plus ``beta`` times the mean over tokens of the k3 estimate of the KL, with
-    ``w = exp(mean over the rank's tokens of (logp - old))`` (Rank-GRPO, arXiv 2510.20150). The
-    tokens of no rank use their own ratio and together weigh as one rank.
+    Its loss is :func:`saferec_core.rl.loss.rank_grpo_loss`.
     """
 
     def __init__(
@@ -61,25 +74,17 @@ class RankGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
             scorer: Turns completions into rewards by rank. The training dataset needs a column
                 ``record`` with the position of the record in ``scorer.records``.
             normalizer: Turns rewards into advantages.
-            args: TRL's configuration; ``loss_type`` must be ``"grpo"`` for weighting by ranks.
+            args: TRL's configuration; ``loss_type`` must be that of ``LOSS_TYPES``.
             rank_weighting: What counts alike in the loss of a completion.
             on_rollouts: Called with every scored generation batch, on every process.
             kwargs: Further arguments of ``GRPOTrainer``.
 
         Raises:
-            SaferecError: The installed TRL is not one that this class knows how to sit on.
+            SaferecError: The installed TRL is not one that this class can build on, or a setting of
+                TRL does not go with rank-level ratios.
         """
         check_trl()
-        if rank_weighting == "ranks" and args.loss_type != "grpo":
-            raise SaferecError(
-                f"weighting by ranks needs loss_type 'grpo', but got {args.loss_type!r}; choose "
-                "rank_weighting 'tokens' for other loss types"
-            )
-        if args.importance_sampling_level != "token":
-            raise SaferecError(
-                "rank-level importance ratios need importance_sampling_level 'token', but got "
-                f"{args.importance_sampling_level!r}"
-            )
+        _check_settings(args, rank_weighting)
         self._scorer = scorer
         self._normalizer = normalizer
         self._rank_weighting = rank_weighting
@@ -189,6 +194,18 @@ class RankGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
                 self._scorer.num_ranks,
             )
         return result
+
+
+def _check_settings(args: GRPOConfig, rank_weighting: RankWeighting) -> None:
+    """Refuse settings of TRL under which the loss would not be that of ``rank_grpo_loss``."""
+    needed = {**_NEEDED, "loss_type": LOSS_TYPES[rank_weighting]}
+    problems = [
+        f"{name} must be {value!r}, but is {getattr(args, name)!r}"
+        for name, value in needed.items()
+        if getattr(args, name, value) != value
+    ]
+    if problems:
+        raise SaferecError(f"these TRL settings break rank-level ratios: {'; '.join(problems)}")
 
 
 def _padded_rank_ids(rollouts: Rollouts, completion_ids: Tensor) -> Int[Tensor, "N T"]:

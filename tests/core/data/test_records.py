@@ -8,7 +8,7 @@ import pytest
 from saferec_core.data.records import Record, read_records
 from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import DataError, PluginError
-from saferec_core.plugins.contracts.transform import transformed
+from saferec_core.plugins.contracts.transform import Transform, transformed
 
 ROW = {
     "prompt": [{"role": "user", "content": "Films without gore?"}],
@@ -210,24 +210,18 @@ def test_a_mark_in_front_of_the_text_is_no_part_of_it(tmp_path):
 # --- transforms --------------------------------------------------------------------------------
 
 
-class Upper:
-    columns = ()
-
+class Upper(Transform):
     def __call__(self, rows):
         for row in rows:
             yield {**row, "prompt": row["prompt"].upper()}
 
 
-class WithoutQuestions:
-    columns = ()
-
+class WithoutQuestions(Transform):
     def __call__(self, rows):
         return (row for row in rows if "?" not in row["prompt"])
 
 
-class Broken:
-    columns = ()
-
+class Broken(Transform):
     def __call__(self, rows):
         for row in rows:
             yield row["nothing"]

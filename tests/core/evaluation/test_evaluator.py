@@ -6,7 +6,7 @@ import math
 import pytest
 
 from saferec_core.analysis.results import read_results
-from saferec_core.config.schema import EvaluationConfig, ModelConfig
+from saferec_core.config.sections import EvaluationConfig, ModelConfig
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from saferec_core.config.load import validated
-from saferec_core.config.schema import EvaluationConfig, TrainConfig
+from saferec_core.config.schema import TrainConfig
+from saferec_core.config.sections import EvaluationConfig
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title

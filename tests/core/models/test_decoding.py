@@ -12,7 +12,7 @@ from tokenizers.decoders import DecodeStream
 from tokenizers.trainers import BpeTrainer
 
 from saferec_core.errors import SaferecError
-from saferec_core.models.decoding import NO_RANK, NO_START, TokenAligner
+from saferec_core.models.decoding import NO_RANK, NO_START, TokenAligner, check_line_breaks
 from saferec_core.plugins.contracts.parser import ParsedItem
 from saferec_core.rl.ranks import assign_ranks
 
@@ -244,8 +244,8 @@ def test_a_slow_tokenizer_is_refused_by_name():
         TokenAligner(transformers.CanineTokenizer())
 
 
-def item(start, end):
-    return ParsedItem("any", 2000, start, end, end)
+def item(start, end, text_end=None):
+    return ParsedItem("any", 2000, start, end, end if text_end is None else text_end)
 
 
 def test_tokens_have_the_rank_in_whose_line_they_begin():
@@ -255,6 +255,15 @@ def test_tokens_have_the_rank_in_whose_line_they_begin():
     ranks = assign_ranks(starts, [item(4, 9), item(10, 20)], num_ranks=20)
 
     assert ranks.tolist() == [-1, -1, 0, 0, -1, -1, 1, 1, 1, -1, -1]
+
+
+def test_a_line_break_of_its_own_has_no_rank_and_one_within_a_token_stays_with_its_title():
+    #         It | (2017) | \n | Up | (2009)\n
+    starts = np.array([0, 2, 9, 10, 12])
+
+    ranks = assign_ranks(starts, [item(0, 10, 9), item(10, 20, 19)], num_ranks=2)
+
+    assert ranks.tolist() == [0, 0, NO_RANK, 1, 1]
 
 
 def test_items_beyond_the_last_rank_have_none():
@@ -274,6 +283,18 @@ def test_a_special_token_has_no_rank_even_in_the_first_line():
     starts = np.array([NO_START, 0, NO_START, 3, NO_START])
 
     assert assign_ranks(starts, [item(0, 9)], num_ranks=1).tolist() == [-1, 0, -1, 0, -1]
+
+
+def test_a_tokenizer_that_drops_line_breaks_is_refused():
+    words = Tokenizer(models.WordPiece({"[UNK]": 0, "saw": 1, "up": 2}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    words.decoder = decoders.WordPiece()
+
+    with pytest.raises(SaferecError, match="drops line breaks"):
+        check_line_breaks(words)
+
+    for kept in (byte_level_tokenizer(), llama_like_tokenizer()):
+        check_line_breaks(kept)
 
 
 def test_a_token_that_holds_the_end_of_a_line_and_blank_lines_belongs_to_that_line():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from saferec_core.config.schema import ModelConfig
+from saferec_core.config.sections import ModelConfig
 from saferec_core.models.generation import Decoding, generate, render
 from saferec_core.models.loading import load_policy
 

@@ -335,11 +335,11 @@ def test_an_oracle_that_is_there_is_told_before_anything_is_read(build):
 OWN_SOURCE = """
 from dataclasses import dataclass
 from pathlib import Path
-from saferec_core.plugins.contracts.evidence import Finding, Findings
-from saferec_core.plugins.contracts.parser import Title
+from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
+from saferec_core.data.titles import Title
 
 @dataclass
-class Own:
+class Own(EvidenceSource):
     path: Path
     def __call__(self, rows, traits):
         for row in rows:

@@ -15,11 +15,11 @@ import os, pathlib, time
 from dataclasses import dataclass
 from itertools import groupby
 from saferec_core.errors import DataError
-from saferec_core.plugins.contracts.transform import Counted, Rejected, Removed
+from saferec_core.plugins.contracts.transform import Counted, Rejected, Removed, Surveying, Transform
 
 
 @dataclass(frozen=True)
-class Halve:
+class Halve(Transform):
     """Halves n; odd rows are removed, negative ones rejected."""
     columns = ("n",)
     log: str = ""
@@ -50,7 +50,7 @@ class Slow(Halve):
 
 
 @dataclass(frozen=True)
-class Share:
+class Share(Surveying):
     """Divides n by the sum of all n."""
     columns = ("n",)
 
@@ -59,7 +59,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Divide:
+class Divide(Transform):
     total: int
     columns = ("n",)
 
@@ -68,7 +68,7 @@ class Divide:
             yield {"share": row["n"] / self.total}
 
 
-class Sums:
+class Sums(Transform):
     """One row per group of neighbours."""
     columns = ("group", "n")
     group_column = "group"
@@ -78,22 +78,19 @@ class Sums:
             yield {"group": group, "sum": sum(row["n"] for row in members)}
 
 
-class Lazy:
-    columns = ()
+class Lazy(Transform):
     def __call__(self, rows):
         yield next(iter(rows))
 
 
-class Raises:
-    columns = ()
+class Raises(Transform):
     def __call__(self, rows):
         for row in rows:
             raise KeyError("what?")
             yield
 
 
-class Yields:
-    columns = ()
+class Yields(Transform):
     def __init__(self, value):
         self.value = value
     def __call__(self, rows):
@@ -101,42 +98,36 @@ class Yields:
             yield self.value
 
 
-class Ahead:
+class Ahead(Transform):
     """Reads all rows before it says what is wrong with one."""
-    columns = ()
     def __call__(self, rows):
         for row in list(rows):
             yield Rejected(row, "not two") if row["n"] == 2 else row
 
 
-class Quits:
-    columns = ()
+class Quits(Transform):
     def __call__(self, rows):
         for row in rows:
             raise SystemExit(0)
             yield
 
 
-class Eager:
-    columns = ()
+class Eager(Transform):
     def __call__(self, rows):
         raise KeyError("at once")
 
 
-class NoSurvey:
-    columns = ()
+class NoSurvey(Surveying):
     def survey(self, rows):
         return None
 
 
-class BadSurvey:
-    columns = ()
+class BadSurvey(Surveying):
     def survey(self, rows):
         raise OSError("no such source")
 
 
-class Dies:
-    columns = ()
+class Dies(Transform):
     def __call__(self, rows):
         for row in rows:
             os._exit(1)

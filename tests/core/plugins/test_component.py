@@ -1,5 +1,6 @@
 """Components and their options."""
 
+import inspect
 from typing import ClassVar, Literal
 
 import pytest
@@ -7,12 +8,19 @@ from pydantic import Field
 
 from saferec_core.errors import ConfigError, DataError, PluginError
 from saferec_core.plugins.build import build
-from saferec_core.plugins.component import component, options_of, required_columns, scope_of
+from saferec_core.plugins.component import component, declarations_of, options_of
+from saferec_core.plugins.contracts import CONTRACTS, contract_of
+from saferec_core.plugins.contracts.reward import RewardFunction
+from saferec_core.plugins.manager import Plugins
 from saferec_core.plugins.registry import Entry, Origin
 
 
+class Reward(RewardFunction):
+    def __call__(self, lists): ...
+
+
 @component
-class Sample:
+class Sample(Reward):
     """A component with options of several kinds."""
 
     scope: ClassVar[str] = "list"
@@ -26,7 +34,7 @@ class Sample:
     """What it is called."""
 
 
-class Plain:
+class Plain(Reward):
     """A class without options."""
 
 
@@ -112,10 +120,28 @@ def test_options_are_listed_with_type_default_range_and_meaning():
     assert options_of(Plain) == []
 
 
-def test_scope_and_columns_are_told_of_a_class_and_of_what_is_built_from_it():
-    for thing in (Sample, build(entry_of(Sample), {"name": "n"})):
-        assert (scope_of(thing), required_columns(thing)) == ("list", ("mood",))
-    assert (scope_of(Plain), required_columns(Plain)) == ("", ())
+def test_a_class_declares_what_its_contract_asks_with_the_defaults_of_what_it_leaves_out():
+    assert declarations_of(Sample, RewardFunction) == {
+        "scope": "list",
+        "direction": "gain",
+        "columns": ("mood",),
+        "needs_oracle": False,
+    }
+    assert declarations_of(Plain, RewardFunction)["scope"] is None
+
+
+def test_a_component_that_does_not_inherit_the_base_of_its_kind_is_refused_by_name():
+    class Stray:
+        scope = "rank"
+
+    with pytest.raises(PluginError, match=r"reward 'sample' of acme 1\.0 .*must inherit .*RewardFunction"):
+        build(entry_of(Stray), {})
+
+
+@pytest.mark.parametrize("kind", list(CONTRACTS))
+def test_every_kind_of_component_has_a_base_class(kind):
+    assert kind in {registry.kind for registry in Plugins().registries}
+    assert inspect.isabstract(contract_of(kind))
 
 
 @component

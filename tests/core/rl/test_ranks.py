@@ -56,12 +56,12 @@ def test_the_exponential_of_a_rank_mean_of_log_ratios_is_the_geometric_mean_of_t
     assert mean.tolist() == [pytest.approx([2.0, 2.0])]
 
 
-def test_weights_make_a_mean_over_tokens_a_mean_over_ranks():
+def test_weights_make_a_mean_over_tokens_a_sum_over_ranks_divided_by_k_and_one():
     weights = rank_weights(RANK_IDS, TOKEN_MASK, 3)
 
-    # Five tokens, three segments: 5 / (3 * 2) where two share one, 5 / 3 where a token is alone.
-    assert weights[0].tolist() == pytest.approx([5 / 6, 5 / 6, 5 / 6, 5 / 3, 5 / 6])
-    assert weights[1].tolist() == pytest.approx([4 / 6, 4 / 6, 4 / 6, 4 / 2, 0])
+    # K + 1 = 4. Five tokens: 5 / (4 * 2) where two share a rank, 5 / 4 where a token is alone.
+    assert weights[0].tolist() == pytest.approx([5 / 8, 5 / 8, 5 / 8, 5 / 4, 5 / 8])
+    assert weights[1].tolist() == pytest.approx([4 / 12, 4 / 12, 4 / 12, 4 / 4, 0])
 
 
 def test_the_tokens_of_no_rank_together_weigh_as_one_rank():
@@ -69,17 +69,26 @@ def test_the_tokens_of_no_rank_together_weigh_as_one_rank():
 
     weighted = (values * rank_weights(RANK_IDS, TOKEN_MASK, 3)).sum(1) / TOKEN_MASK.sum(1)
 
-    assert weighted.tolist() == pytest.approx([111 / 3, 100 / 2])
+    assert weighted.tolist() == pytest.approx([111 / 4, 100 / 4])
 
 
-def test_weights_sum_to_the_number_of_tokens_so_that_the_scale_of_the_loss_stays():
-    assert rank_weights(RANK_IDS, TOKEN_MASK, 3).sum(1).tolist() == pytest.approx([5, 4])
+def test_a_title_of_a_short_list_weighs_what_a_title_of_a_full_list_weighs():
+    full = torch.tensor([[0, 1, 2, NO]])
+    short = torch.tensor([[0, NO, NO, NO]])
+    masks = torch.ones(1, 4).bool(), torch.tensor([[True, True, False, False]])
+
+    first = [
+        rank_weights(rank_ids, mask, 3)[0, 0] / mask.sum()
+        for rank_ids, mask in zip((full, short), masks, strict=True)
+    ]
+
+    assert first == pytest.approx([1 / 4, 1 / 4])
 
 
-def test_a_completion_of_nothing_but_text_weighs_every_token_alike():
+def test_a_completion_of_nothing_but_text_weighs_every_token_alike_and_all_as_one_rank():
     weights = rank_weights(torch.full((1, 3), NO), torch.ones(1, 3).bool(), 4)
 
-    assert weights.tolist() == [[1, 1, 1]]
+    assert weights[0].tolist() == pytest.approx([1 / 5] * 3)
 
 
 def test_a_completion_without_tokens_has_no_weights_instead_of_nan():

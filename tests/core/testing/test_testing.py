@@ -7,7 +7,8 @@ import pytest
 from saferec_core import load_plugins
 from saferec_core.plugins.build import build
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.normalizer import Advantages
+from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
+from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.testing import (
     TITLES,
     StatedOracle,
@@ -52,9 +53,8 @@ def test_the_table_oracle_passes_the_check(tmp_path):
 
 def test_a_reward_that_looks_at_other_completions_is_caught():
     @component
-    class Popular:
+    class Popular(RewardFunction):
         scope = "list"
-        columns = ()
 
         def __call__(self, lists):
             return lists.lengths - lists.lengths.mean()
@@ -64,8 +64,47 @@ def test_a_reward_that_looks_at_other_completions_is_caught():
 
 
 def test_a_normalizer_that_rewards_unwritten_ranks_is_caught():
-    def careless(rewards):
-        return Advantages(rank=rewards.rank_mask * 1.0 + 1.0, list=rewards.list[0] * 0.0)
+    class Careless(Normalizer):
+        def __call__(self, rewards):
+            return Advantages(rank=rewards.rank_mask * 1.0 + 1.0, list=rewards.list[0] * 0.0)
 
     with pytest.raises(AssertionError, match="not written"):
-        check_normalizer(careless)
+        check_normalizer(Careless())
+
+
+def test_a_normalizer_that_declares_an_invariance_it_does_not_have_is_caught():
+    class BelowTheBest(Normalizer):
+        """Follows every factor, since it does not divide."""
+
+        def __call__(self, rewards):
+            total = rewards.rank.nansum(0)
+            rank = (total - total[rewards.rank_mask].max()).where(rewards.rank_mask, 0.0)
+            return Advantages(rank, rewards.list[0] - rewards.list[0].max())
+
+    class Declaring(BelowTheBest):
+        invariances = frozenset({"shift", "scale"})
+
+    check_normalizer(BelowTheBest())
+    with pytest.raises(AssertionError, match="must change nothing: 'scale'"):
+        check_normalizer(Declaring())
+
+
+def test_a_reward_outside_its_range_and_a_cost_above_zero_are_caught():
+    class Length(RewardFunction):
+        scope = "list"
+
+        def __call__(self, lists):
+            return lists.lengths
+
+    class Narrow(Length):
+        def range(self, num_ranks):
+            return 0.0, num_ranks - 2.0
+
+    class Cost(Length):
+        direction = "cost"
+
+    check_reward(Length())
+    with pytest.raises(AssertionError, match="within its range, 0 to 3 for 5 ranks"):
+        check_reward(Narrow())
+    with pytest.raises(AssertionError, match="a cost must never be above 0"):
+        check_reward(Cost())

@@ -303,16 +303,15 @@ def test_a_title_that_is_a_year_off_covers_the_one_that_is_meant():
 
 PLUGIN = """
 import saferec_core
+from saferec_core.plugins.contracts.metric import Metric
 
 @saferec_core.hookimpl
 def saferec_register_metrics(registry):
     registry.add("first_year", "acme_metrics:FirstYear", summary="Year of the first title.")
 
-class FirstYear:
+class FirstYear(Metric):
     at_depth = False
     better = "none"
-    kind = "mean"
-    needs_oracle = False
     def __call__(self, lists, k):
         import torch
         years = [parsed.items[0].year if parsed.items else float("nan") for parsed in lists.lists]
@@ -350,9 +349,9 @@ def test_a_metric_of_another_distribution_is_measured_beside_the_built_in_ones(a
 
 
 def test_a_metric_of_another_distribution_that_says_nothing_of_itself_is_refused(acme):
-    plugins = acme(PLUGIN.replace('kind = "mean"', ""))
+    plugins = acme(PLUGIN.replace('better = "none"', ""))
 
-    with pytest.raises(PluginError, match="metric 'first_year' must have the class attribute kind"):
+    with pytest.raises(PluginError, match="metric 'first_year' must have the class attribute better"):
         build_metrics(plugins)
 
 

@@ -137,6 +137,32 @@ def test_a_title_outside_the_catalog_is_a_miss_even_if_the_ground_truth_has_it(j
     assert not lists.hits.any()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Toy Story (1995), Saw (2004)",
+        "1. Toy Story (1995) and Saw (2004)",
+        "Toy Story (1995) or, for the brave, Saw (2004)",
+        "Toy Story (1995) / Finding Nemo (2003) / Saw (2004)",
+    ],
+)
+def test_a_further_title_on_a_line_violates_for_its_rank(plugins, judge, line):
+    lists = lists_of(judge, f"{line}\nFinding Nemo (2003)")
+
+    assert lists.violations.tolist() == [[True, False, False, False]]
+    assert lists.verdicts[0][0].violated == (GORE,)
+    assert reward(plugins, "safety", lists)[0, :2].tolist() == [-1, 0]
+
+
+def test_a_further_title_on_a_line_is_no_hit_and_does_not_make_a_safe_line_unsafe(plugins, judge):
+    lists = lists_of(
+        judge, "Toy Story (1995), Finding Nemo (2003)", groundtruth=truth(("Finding Nemo", 2003))
+    )
+
+    assert not lists.hits.any()
+    assert not lists.violations.any()
+
+
 def test_titles_beyond_k_are_neither_hits_nor_violations(judge):
     lists = lists_of(judge, "Toy Story (1995)\nSaw (2004)", groundtruth=truth(("Saw", 2004)), ranks=1)
 

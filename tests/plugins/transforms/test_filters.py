@@ -24,7 +24,7 @@ RISKS = [
 EXPLAINING = """
 from saferec_core import hookimpl
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.oracle import Evidence, Verdict
+from saferec_core.plugins.contracts.oracle import Evidence, Oracle, Verdict
 
 
 @hookimpl
@@ -33,7 +33,7 @@ def saferec_register_oracles(registry):
 
 
 @component
-class Tells:
+class Tells(Oracle):
     \"\"\"Finds gore in every title.\"\"\"
 
     fails: bool = False

@@ -14,7 +14,7 @@ from saferec_core.data.rows import Row, read_rows
 from saferec_core.data.titles import normal_form
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Transform
 from saferec_plugins.transforms.importers.converted import read_converted
 from saferec_plugins.transforms.importers.dialogues import Cut, Dialogue, Film, Turn, cut_into_samples, merged
 from saferec_plugins.transforms.importers.named_films import SHORTEST_NAME, names_film
@@ -29,7 +29,7 @@ _TURNED_DOWN = ("reject", "accept_uninterested")
 
 
 @component
-class FromInspired:
+class FromInspired(Transform):
     """Imports INSPIRED: the official TSV, an utterance a row, or the plain form with ``turns``.
 
     The official ``movies`` column lists what a program took for titles, so that "this Friday" becomes
@@ -46,7 +46,6 @@ class FromInspired:
     There are no users in the data, so every dialogue has its own, and no times.
     """
 
-    columns: ClassVar[tuple[str, ...]] = ()
     group_column: ClassVar[str] = "dialog_id"
 
     cut: Cut = "every"

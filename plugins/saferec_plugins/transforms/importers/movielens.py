@@ -14,7 +14,7 @@ from pydantic import Field
 from saferec_core.data.rows import Row, read_rows
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Transform
 from saferec_plugins.transforms.importers.raw_values import RawTitle, moment, name_of, text_of, title_and_year
 from saferec_plugins.transforms.importers.samples import sample
 
@@ -28,7 +28,7 @@ class _Rating(NamedTuple):
 
 
 @component
-class FromMovielens:
+class FromMovielens(Transform):
     """Imports ``ratings.csv``, a sample per user: what they liked, and what they liked next.
 
     The last *holdout* liked films are the ground truth, and the first of these ratings is the moment

@@ -9,7 +9,7 @@ from saferec_core.data.records import constraints_of, messages_of
 from saferec_core.data.rows import Row
 from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Outcome
+from saferec_core.plugins.contracts.transform import Outcome, Transform
 from saferec_plugins.transforms.importers.raw_values import is_nothing, moment, name_of, titles_in
 from saferec_plugins.transforms.importers.samples import content_id, ending_with_the_user, sample
 
@@ -25,7 +25,7 @@ _OURS = frozenset(
 
 
 @component
-class FromReddit:
+class FromReddit(Transform):
     """Imports rows that are nearly records, and brings them into the one form.
 
     ``prompt`` and ``completion`` may be messages or text; titles may be "Title (Year)", pairs or

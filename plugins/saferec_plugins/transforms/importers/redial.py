@@ -5,13 +5,13 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 from urllib.parse import unquote
 
 from saferec_core.data.rows import Row
 from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Outcome
+from saferec_core.plugins.contracts.transform import Outcome, Transform
 from saferec_plugins.transforms.importers.converted import read_converted
 from saferec_plugins.transforms.importers.dialogues import Cut, Dialogue, Film, Turn, cut_into_samples, merged
 from saferec_plugins.transforms.importers.raw_values import RawTitle, is_nothing, name_of, title_and_year
@@ -22,7 +22,7 @@ _MENTION = re.compile(r"@([0-9]+)")
 
 
 @component
-class FromRedial:
+class FromRedial(Transform):
     """Imports ReDial: the official JSONL, or the plain form with ``turns`` and ``movies``.
 
     The initiator of a dialogue is the user, the respondent the assistant. A sample is cut in front
@@ -34,8 +34,6 @@ class FromRedial:
     The official data write a question mark in titles as ``%3F`` and quotes in texts as ``&quot;``;
     both are put right. Titles without a year, such as series, stay in the text and are counted.
     """
-
-    columns: ClassVar[tuple[str, ...]] = ()
 
     cut: Cut = "every"
     """``every`` recommending turn gives a sample, or the ``first`` only."""

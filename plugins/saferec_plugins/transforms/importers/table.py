@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -11,7 +11,7 @@ from saferec_core.data.records import Message, constraints_of, messages_of
 from saferec_core.data.rows import Row
 from saferec_core.errors import DataError, near_misses
 from saferec_core.plugins.component import component
-from saferec_core.plugins.contracts.transform import Counted, Outcome
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Transform
 from saferec_plugins.transforms.importers.raw_values import (
     RawTitle,
     is_nothing,
@@ -41,7 +41,7 @@ _LOOKED_FOR: Mapping[str, tuple[str, ...]] = {
 
 
 @component
-class FromTable:
+class FromTable(Transform):
     """Imports a plain table, one sample a row, by a map of its columns.
 
     - ``prompt``: text of the user, or messages. Needed.
@@ -56,8 +56,6 @@ class FromTable:
 
     Other columns are passed on, unless they have the name of one of ours.
     """
-
-    columns: ClassVar[tuple[str, ...]] = ()
 
     column_map: dict[str, str | None] = Field(default_factory=dict)
     """Our names to those of the table: ``{prompt: question, seen: history}``. What it leaves out is

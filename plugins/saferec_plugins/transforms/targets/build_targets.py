@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from saferec_core.config.schema import ComponentChoice
+from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import constraints_of, messages_of, seen_titles_of, titles_of
 from saferec_core.data.rows import Row
@@ -21,7 +21,7 @@ from saferec_core.errors import ConfigError, DataError, PluginError
 from saferec_core.plugins.build import build_oracle, chosen_catalog
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.oracle import Oracle
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed, rng_of
+from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed, Surveying, Transform, rng_of
 from saferec_plugins.parsers.title_year import TitleYearParser
 from saferec_plugins.transforms.targets.co_mentions import CoMentions, Mentions
 from saferec_plugins.transforms.targets.list_filling import ListFiller, NamedTitles, Place
@@ -39,7 +39,7 @@ _PARSER = TitleYearParser()
 
 
 @component
-class BuildTargets:
+class BuildTargets(Surveying):
     """Writes a ``completion`` of exactly so many titles that the user may be shown.
 
     The ground truth comes first, but for what violates a constraint, is unknown to the oracle, was
@@ -105,7 +105,7 @@ class BuildTargets:
         return TargetBuilder(self, learned, _writable(catalog.titles), from_all_rows=not is_split)
 
 
-class TargetBuilder:
+class TargetBuilder(Transform):
     """What :class:`BuildTargets` becomes once it has seen all rows."""
 
     columns: ClassVar[tuple[str, ...]] = BuildTargets.columns

@@ -1,6 +1,5 @@
-"""The contract of metrics, what they share, and the intervals of their means."""
+"""The contract of metrics, and what they share."""
 
-import math
 from dataclasses import dataclass, field
 
 import pytest
@@ -16,7 +15,7 @@ from saferec_core.errors import ConfigError, PluginError, UnknownNameError
 from saferec_core.evaluation.measure import ActiveMetric, build_metrics, facts_of, measure, measure_whole
 from saferec_core.evaluation.popularity import popularity_percentiles
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
-from saferec_core.plugins.contracts.metric import difference, mean_with_interval
+from saferec_core.plugins.contracts.metric import Metric
 from saferec_core.plugins.contracts.oracle import Verdict
 from saferec_core.testing import TITLES, check_metric, judged_lists, listing
 
@@ -24,13 +23,11 @@ LISTS = judged_lists([TITLES[:4], (), TITLES[2:3]], num_ranks=5)
 """Three lists of 4, 0 and 1 titles."""
 
 
-class Written:
+class Written(Metric):
     """How many of the top k were written, whatever a test makes of it."""
 
     at_depth = True
     better = "higher"
-    kind = "mean"
-    needs_oracle = False
 
     def __init__(self, answer=lambda value: value):
         self.answer = answer
@@ -104,10 +101,12 @@ def test_no_lists_have_no_values():
 
 
 def test_a_column_is_told_with_what_it_means():
-    metrics = [written(kind="share", better="lower"), ActiveMetric("longest", Longest())]
-    facts = MetricFacts(better="lower", kind="share", summary="How many.")
+    declared = written(kind="share", better="lower", unit="titles", role="list", primary=True)
+    metrics = [declared, ActiveMetric("longest_list", Longest())]
+    facts = MetricFacts("lower", "share", "How many.", "Written", "titles", "list", primary=True)
 
     assert facts_of(["written@1", "written@3"], metrics) == {"written@1": facts, "written@3": facts}
+    assert facts_of(["longest_list"], metrics)["longest_list"].label == "Longest list"
 
 
 # --- what is refused ---------------------------------------------------------------------------
@@ -162,7 +161,7 @@ def test_a_metric_of_all_lists_that_answers_for_each_is_named():
 
 @pytest.mark.parametrize(
     ("attribute", "value"),
-    [("kind", "median"), ("better", "more"), ("at_depth", "yes"), ("needs_oracle", None)],
+    [("kind", "median"), ("better", "more"), ("at_depth", "yes"), ("role", "fun"), ("unit", "kg")],
 )
 def test_a_class_that_does_not_say_what_it_is_is_refused(attribute, value):
     with pytest.raises(PluginError, match=f"metric 'written' must have the class attribute {attribute} ="):
@@ -317,60 +316,3 @@ def test_ground_truth_outside_the_catalog_tells_no_popularity():
 
     assert popularity_percentiles(Catalog(FILMS), elsewhere) is None
     assert popularity_percentiles(Catalog(FILMS), []) is None
-
-
-# --- intervals ---------------------------------------------------------------------------------
-
-VALUES = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=40)
-
-
-@settings(max_examples=25, deadline=None)
-@given(VALUES)
-def test_an_interval_holds_its_mean_and_stays_within_the_values(values):
-    mean, low, high = mean_with_interval(values)
-
-    assert mean == pytest.approx(sum(values) / len(values))
-    slack = 1e-6
-    assert min(values) - slack <= low <= mean + slack
-    assert mean - slack <= high <= max(values) + slack
-
-
-def test_values_that_are_all_alike_leave_no_doubt():
-    assert mean_with_interval([0.25] * 7) == (0.25, 0.25, 0.25)
-
-
-def test_an_interval_is_about_as_wide_as_theory_says_and_narrows_with_more_samples():
-    # Of n draws of 0 or 1, half each, the standard error is 0.5 / sqrt(n).
-    for n in (100, 400):
-        _, low, high = mean_with_interval([0.0, 1.0] * (n // 2))
-        assert high - low == pytest.approx(2 * 1.96 * 0.5 / math.sqrt(n), rel=0.1)
-
-
-def test_samples_without_a_value_do_not_count():
-    assert mean_with_interval([1.0, math.nan, 1.0]) == (1, 1, 1)
-    assert mean_with_interval([math.nan]) is None
-    assert mean_with_interval([]) is None
-
-
-def test_the_same_values_always_have_the_same_interval():
-    values = [n * n / 400 for n in range(20)]
-
-    assert mean_with_interval(values) == mean_with_interval(values)
-    assert mean_with_interval(values, seed=1) != mean_with_interval(values, seed=2)
-
-
-def test_a_difference_is_paired_sample_by_sample():
-    before, after = [0.0, 0.5, 1.0, 0.2], [0.1, 0.6, 1.1, 0.3]
-
-    # Far apart from one another, but every sample gains 0.1.
-    assert difference(before, after) == pytest.approx((0.1, 0.1, 0.1))
-
-
-def test_a_pair_counts_only_if_both_have_a_value():
-    assert difference([0.0, math.nan, 0.5], [1.0, 1.0, math.nan]) == (1, 1, 1)
-    assert difference([math.nan], [1.0]) is None
-
-
-def test_pairs_that_do_not_match_are_refused():
-    with pytest.raises(ValueError, match="argument 2 is longer"):
-        difference([1.0], [1.0, 2.0])

@@ -7,12 +7,18 @@ import pytest
 
 from saferec_core.data.records import read_records
 from saferec_core.errors import DataError, PluginError
-from saferec_core.plugins.contracts.transform import Counted, Rejected, Removed, rng_of, transformed
+from saferec_core.plugins.contracts.transform import (
+    Counted,
+    Rejected,
+    Removed,
+    Surveying,
+    Transform,
+    rng_of,
+    transformed,
+)
 
 
-class Outcomes:
-    columns = ()
-
+class Outcomes(Transform):
     def __init__(self, outcome):
         self.outcome = outcome
 
@@ -21,10 +27,8 @@ class Outcomes:
             yield self.outcome(row)
 
 
-class LongestFirst:
+class LongestFirst(Surveying):
     """Adds the longest prompt of all to every row."""
-
-    columns = ()
 
     def survey(self, rows):
         longest = max((row["prompt"] for row in rows), key=len)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
@@ -23,12 +24,15 @@ from saferec_core.evaluation.setup import assemble
 from saferec_core.models.decoding import NO_RANK, TokenAligner
 from saferec_core.models.loading import load_tokenizer
 from saferec_core.plugins.contracts.normalizer import Advantages
-from saferec_core.rl.ranks import spread
+from saferec_core.plugins.contracts.reward import RewardFunction
+from saferec_core.rl.loss import rank_grpo_loss
+from saferec_core.rl.ranks import rank_weights, spread
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollouts import RolloutScorer
 from saferec_core.training.setup import build_normalizer, build_rewards
 from saferec_core.training.trl.callbacks import save_policy
 from saferec_core.training.trl.grpo_setup import rank_grpo_trainer
+from saferec_core.training.trl.grpo_trainer import RankGRPOTrainer
 
 K, G, N = 4, 4, 8
 
@@ -221,51 +225,30 @@ def assert_close(got, wanted, tolerance):
     assert max((got[name] - wanted[name]).abs().max() for name in wanted) < tolerance * scale
 
 
-def objective(logps, batch, advantages, *, weighting, epsilon, beta):
-    """Compute the loss as the definition reads, token by token."""
-
-    def surrogate(log_ratio, advantage):
-        ratio = log_ratio.exp()
-        return torch.minimum(ratio * advantage, ratio.clamp(1 - epsilon, 1 + epsilon) * advantage)
-
-    def kl(n, t):
-        difference = batch["ref_per_token_logps"][n, t] - logps[n, t]
-        return difference.exp() - difference - 1
-
-    losses, sizes = [], []
-    for n in range(len(logps)):
-        size = int(batch["completion_mask"][n].sum())
-        segments: dict[int, list[int]] = {}
-        for t in range(size):
-            segments.setdefault(int(batch["rank_ids"][n, t]), []).append(t)
-        of_segments = []
-        for k, tokens in segments.items():
-            log_ratios = [logps[n, t] - batch["old_per_token_logps"][n, t] for t in tokens]
-            if k == NO_RANK:
-                values = [surrogate(log_ratio, advantages.list[n]) for log_ratio in log_ratios]
-            else:
-                values = [surrogate(sum(log_ratios) / len(tokens), advantages.rank[n, k])] * len(tokens)
-            of_segments.append(values)
-        penalty = sum(kl(n, t) for t in range(size)) if beta else 0.0
-        if weighting == "ranks":
-            means = [sum(values) / len(values) for values in of_segments]
-            losses.append(-sum(means) / len(means) + beta * penalty / size)
-        else:
-            losses.append(-sum(map(sum, of_segments)) + beta * penalty)
-        sizes.append(size)
-    return sum(losses) / (len(losses) if weighting == "ranks" else sum(sizes))
+def loss_of(logps, batch, advantages, **settings):
+    """The loss as a pure function, from what the trainer's batch holds."""
+    return rank_grpo_loss(
+        logps,
+        batch["old_per_token_logps"],
+        batch["ref_per_token_logps"],
+        spread(advantages.rank, advantages.list, batch["rank_ids"]),
+        batch["rank_ids"],
+        batch["completion_mask"].bool(),
+        num_ranks=K,
+        **settings,
+    )
 
 
 @pytest.mark.parametrize("weighting", ["ranks", "tokens"])
 @pytest.mark.parametrize("beta", [0.0, 0.3])
-def test_loss_and_gradient_are_those_of_the_objective_written_as_loops(score_with, weighting, beta):
+def test_loss_and_gradient_are_those_of_the_pure_function(score_with, weighting, beta):
     setup, batch = score_with(rank_weighting=weighting, kl_beta=beta)
     trainer, advantages = setup.trainer, setup.scored[0].advantages
     batch = off_policy(trainer, batch)
 
     loss = trainer._compute_loss(trainer.model, batch)
     got = gradients(trainer, loss)
-    wanted_loss = objective(
+    wanted_loss = loss_of(
         log_probs(trainer, batch), batch, advantages, weighting=weighting, epsilon=0.2, beta=beta
     )
     wanted = gradients(trainer, wanted_loss)
@@ -383,7 +366,12 @@ def test_text_around_the_list_does_not_shift_the_credit(world, tmp_path, network
     )
 
     of_ranks = [[i for i, k in zip(ids, rank_ids, strict=True) if k == rank] for rank in range(3)]
-    assert [setup.tokenizer.decode(own) for own in of_ranks] == [first, second, f"3. {third}"]
+    # A line break that is a token of its own belongs to the list, one within a token to its title.
+    written = [setup.tokenizer.decode(own) for own in of_ranks]
+    assert [text.removesuffix("\n") for text in written] == [first[:-1], second[:-1], f"3. {third[:-1]}"]
+    line_breaks = {i for i in ids if setup.tokenizer.decode([i]).strip(" ") == "\n"}
+    assert line_breaks
+    assert not line_breaks & {i for own in of_ranks for i in own}
     assert set(rank_ids) == {NO_RANK, 0, 1, 2}
     assert rank_ids[-1] == NO_RANK
 
@@ -396,7 +384,7 @@ def test_titles_beyond_k_and_a_line_that_was_cut_off_belong_to_no_rank(world, tm
     ids, rank_ids = setup.rank_ids("".join(lines) + "Pirates of the (20", ended=False)
 
     rest = [i for i, k in zip(ids, rank_ids, strict=True) if k == NO_RANK]
-    assert setup.tokenizer.decode(rest) == f"{lines[K]}Pirates of the (20"
+    assert setup.tokenizer.decode(rest).lstrip("\n") == f"{lines[K]}Pirates of the (20"
 
 
 def test_every_token_carries_the_advantage_of_its_rank_or_of_its_list(score_with):
@@ -480,6 +468,77 @@ def test_slices_of_a_generation_batch_keep_ranks_and_advantages_with_their_token
             assert torch.equal(batch["advantages"][n][mask].sign(), signs[0][mask])
     assert sorted(order) == list(range(16))
     assert order != list(range(16))  # TRL has shuffled
+
+
+@pytest.mark.parametrize("weighting", ["ranks", "tokens"])
+@pytest.mark.parametrize("rows", [4, 12])
+def test_the_loss_of_a_batch_is_the_same_in_any_micro_batches(world, tmp_path, weighting, rows):
+    slices = {"per_device_train_batch_size": rows, "gradient_accumulation_steps": 12 // rows}
+    setup = set_up(world, tmp_path, optimization=slices, rank_weighting=weighting)
+    trainer = setup.trainer
+    setup.writes(lists_of_all_kinds(setup, 12))
+    trainer.model.train()
+    trainer._prepare_inputs(setup.inputs(12))
+    trainer.current_gradient_accumulation_steps = 12 // rows
+
+    parts = [off_policy(trainer, part, seed=n) for n, part in enumerate(trainer._buffered_inputs)]
+    got = sum(trainer._compute_loss(trainer.model, part).item() for part in parts)
+
+    whole = {name: torch.cat([part[name] for part in parts]) for name in LOSS_READS}
+    weights = 1.0
+    if weighting == "ranks":  # folded into the advantages
+        weights = rank_weights(whole["rank_ids"], whole["completion_mask"].bool(), K).clamp(min=1e-9)
+    wanted = rank_grpo_loss(
+        torch.cat([log_probs(trainer, part) for part in parts]),
+        whole["old_per_token_logps"],
+        None,
+        whole["advantages"] / weights,
+        whole["rank_ids"],
+        whole["completion_mask"].bool(),
+        num_ranks=K,
+        epsilon=0.2,
+        beta=0.0,
+        weighting=weighting,
+    )
+    assert got == pytest.approx(wanted.item(), abs=1e-5)
+    assert abs(got) > 1e-3
+
+
+LOSS_READS = ("old_per_token_logps", "advantages", "rank_ids", "completion_mask")
+
+
+def test_dropout_of_adapters_is_off_so_that_a_batch_on_policy_has_ratio_one(world, tmp_path):
+    setup = set_up(world, tmp_path, model={"use_lora": True, "lora_dropout": 0.5})
+    for name, parameter in setup.trainer.model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter.data, std=0.5)
+    batch = setup.batch()
+    setup.trainer.model.train()
+
+    first, second = (log_probs(setup.trainer, batch) for _ in range(2))
+
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("top_entropy_quantile", 0.2),
+        ("off_policy_mask_threshold", 0.5),
+        ("use_bias_correction_kl", True),
+        ("importance_sampling_level", "sequence"),
+        ("loss_type", "bnpo"),
+        ("disable_dropout", False),
+    ],
+)
+def test_a_setting_of_trl_that_breaks_rank_level_ratios_is_refused_by_name(setup, setting, value):
+    args = copy.copy(setup.trainer.args)
+    setattr(args, setting, value)
+
+    with pytest.raises(SaferecError, match=rf"{setting} must be .*, but is {value!r}"):
+        RankGRPOTrainer(
+            "unused", scorer=setup.trainer._scorer, normalizer=setup.trainer._normalizer, args=args
+        )
 
 
 def test_adapters_have_the_policy_without_them_as_reference_and_are_all_that_is_saved(world, tmp_path):
@@ -589,11 +648,10 @@ def test_loss_clipping_and_gradient_are_those_of_the_research_code(recorded, set
     assert checked == 6
 
 
-class Faulty:
+class Faulty(RewardFunction):
     """A reward function that breaks its contract."""
 
-    scope: ClassVar[str] = "rank"
-    columns: ClassVar[tuple[str, ...]] = ()
+    scope = "rank"
 
 
 class Raises(Faulty):
