@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -21,25 +21,38 @@ _WITH_YEAR = re.compile(r"^(.*\S)\s*\((\d{4})\)$")
 class Catalog:
     """A set of titles that is looked up by the one title normal form."""
 
-    def __init__(self, titles: Iterable[Title], *, year_tolerance: int = 2) -> None:
+    def __init__(
+        self,
+        titles: Iterable[Title],
+        *,
+        year_tolerance: int = 2,
+        aliases: Mapping[int, Sequence[str]] | None = None,
+    ) -> None:
         """Index *titles*.
 
         Args:
             titles: The titles; of two with the same normal form and year the first counts.
+            aliases: Further names of titles, by position.
             year_tolerance: By how many years a title that was asked for may be off.
         """
         self.titles = tuple(titles)
         self.year_tolerance = year_tolerance
-        self._index = TitleIndex(self.titles)
+        self.aliases = dict(aliases or {})
+        """Further names of titles, by position."""
+        self._index = TitleIndex(self.titles, self.aliases)
         look_up = partial(self._index.find, tolerance=year_tolerance)
         self._look_up = lru_cache(maxsize=1 << 16)(look_up)  # a policy names the same titles over and over
 
     def __len__(self) -> int:
         return len(self.titles)
 
-    def find(self, name: str, year: int) -> int | None:
-        """Return the position of the title, or None if it may not be recommended."""
+    def find(self, name: str, year: int | None) -> int | None:
+        """Return the position of the title; None if it may not be recommended, or several may be meant."""
         return self._look_up(name, year)
+
+    def years_of(self, name: str) -> Sequence[int | None]:
+        """Return the years of the titles with this name; see `TitleIndex.years_of`."""
+        return self._index.years_of(name)
 
 
 def read_catalog(path: Path, *, year_tolerance: int = 2) -> Catalog:

@@ -40,7 +40,7 @@ class _Met(NamedTuple):
     """What there is to know of a title as somebody wrote it, whatever list it stands in."""
 
     name: str
-    year: int
+    year: int | None
     form: str
     """Normal form of the name."""
     place: int
@@ -49,14 +49,18 @@ class _Met(NamedTuple):
     """How many titles had been met before."""
 
 
-class _MetTitles(dict[tuple[str, int], _Met]):
+_UNREADABLE = ("", None)
+"""What stands for every rank that names no title."""
+
+
+class _MetTitles(dict[tuple[str, int | None], _Met]):
     """The titles that were met, by name and year; a policy names the same ones over and over."""
 
     def __init__(self, catalog: Catalog) -> None:
         super().__init__()
         self._catalog = catalog
 
-    def __missing__(self, title: tuple[str, int]) -> _Met:
+    def __missing__(self, title: tuple[str, int | None]) -> _Met:
         place = self._catalog.find(*title)
         met = _Met(*title, normal_form(title[0]), -1 if place is None else place, len(self))
         self[title] = met
@@ -90,7 +94,11 @@ class Judge:
         if len(self._met) > _REMEMBERED:
             self._met = _MetTitles(self.catalog)
         met = self._met
-        return [met[item[0], item[1]] for parsed in lists for item in parsed.items[:num_ranks]]
+        return [
+            met[(item.name, item.year) if item.readable else _UNREADABLE]
+            for parsed in lists
+            for item in parsed.items[:num_ranks]
+        ]
 
     def ask(self, questions: Sequence[Question]) -> Sequence[Verdict]:
         """Put *questions* to the oracle.

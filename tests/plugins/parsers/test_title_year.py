@@ -348,10 +348,10 @@ def test_list_entries_without_a_year_are_told_from_other_text():
     assert titles_in(text) == []
     assert events_in(text) == [
         (EventKind.OTHER_TEXT, "Here are some films:\n"),
-        (EventKind.MISSING_YEAR, "1. Saw\n"),
-        (EventKind.MISSING_YEAR, "- It\n"),
-        (EventKind.MISSING_YEAR, "**Up**\n"),
-        (EventKind.MISSING_YEAR, "“Elf”\n"),
+        (EventKind.UNREADABLE, "1. Saw\n"),
+        (EventKind.UNREADABLE, "- It\n"),
+        (EventKind.UNREADABLE, "**Up**\n"),
+        (EventKind.UNREADABLE, "“Elf”\n"),
         (EventKind.OTHER_TEXT, "**Horror:**\n"),
         (EventKind.OTHER_TEXT, "## Films\n"),
         (EventKind.OTHER_TEXT, "---\n"),
