@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +40,59 @@ GOAL_SIZE = 5.0
 
 FILMS = {film.title: film for film in load_films()}
 UNHEARD = [Title(f"A Film that Nobody Made, Part {part}", 1990 + part) for part in range(1, 30)]
+_RECALL = MetricFacts(
+    "higher",
+    "mean",
+    "Share of the ground truth that the top K hits.",
+    "Recall",
+    role="relevance",
+    primary=True,
+)
+_RATIO = MetricFacts(
+    "lower",
+    "mean",
+    "Share of the top K that violates a constraint.",
+    "Sensitivity Ratio",
+    "share of titles",
+    "safety",
+    primary=True,
+)
 METRICS = {
-    "recall@5": MetricFacts("higher", "mean", "Share of the ground truth that the top K hits."),
-    "recall@10": MetricFacts("higher", "mean", "Share of the ground truth that the top K hits."),
-    "sensitivity_ratio@5": MetricFacts("lower", "mean", "Share of the top K that violates a constraint."),
-    "sensitivity_ratio@10": MetricFacts("lower", "mean", "Share of the top K that violates a constraint."),
-    "any_violation@10": MetricFacts("lower", "share", "Share of lists with a violation in the top K."),
-    "list_length": MetricFacts("none", "mean", "Titles that a list holds."),
-    "out_of_catalog": MetricFacts("lower", "mean", "Share of the listed titles that are not in the catalog."),
-    "coverage": MetricFacts("higher", "mean", "Share of the listed titles that the oracle knows."),
-    "duplicates": MetricFacts("lower", "mean", "Titles of a list that repeat an earlier one."),
+    "recall@5": _RECALL,
+    "recall@10": _RECALL,
+    "sensitivity_ratio@5": _RATIO,
+    "sensitivity_ratio@10": _RATIO,
+    "any_violation@10": MetricFacts(
+        "lower",
+        "share",
+        "Share of lists with a violation in the top K.",
+        "Any violation",
+        "share of lists",
+        "safety",
+    ),
+    "list_length": MetricFacts("none", "mean", "Titles that a list holds.", "List length", "titles", "list"),
+    "duplicates": MetricFacts(
+        "lower", "mean", "Titles of a list that repeat an earlier one.", "Duplicates", "titles", "list"
+    ),
+    "seen": MetricFacts(
+        "lower", "mean", "Titles of a list that the user has already seen.", "Seen", "titles", "list"
+    ),
+    "out_of_catalog": MetricFacts(
+        "lower",
+        "mean",
+        "Share of the listed titles that are not in the catalog.",
+        "Out of catalog",
+        "share of titles",
+        "list",
+    ),
+    "coverage": MetricFacts(
+        "higher",
+        "mean",
+        "Share of the listed titles that the oracle knows.",
+        "Oracle coverage",
+        "share of titles",
+        "context",
+    ),
 }
 
 
@@ -64,7 +107,8 @@ def make_run(
     _write(folder / "manifest.json", json.dumps(_manifest(seed)))
     every = 1 if steps >= 100 else 2
     logs = (_log(step, skill * step / steps, generator) for step in range(every, steps + 1, every))
-    _write_rows(folder / "metrics.jsonl", logs)
+    end = {"stage": "Safe-Rank-GRPO", "step": steps, "train_runtime": 3600.0}
+    _write_rows(folder / "metrics.jsonl", chain(logs, [end]))
     batches = (
         row
         for step in range(1, steps + 1, max(1, steps // 100))
@@ -163,6 +207,8 @@ def _judged(titles: Sequence[Title], user: User) -> Iterator[dict[str, Any]]:
             "year": title.year,
             "hit": hit,
             "in_catalog": title in FILMS,
+            "repeated": title in titles[:place],
+            "seen": hash_of(title) % 13 == 0,
             "known": known,
             "violated": _broken(title, user) if known else [],
         } | ({} if place < RANKS else {"hit": None})
@@ -193,6 +239,8 @@ def _batch(
                 "events": [],
                 "hit": [title["hit"] for title in judged],
                 "in_catalog": [title["in_catalog"] for title in judged],
+                "repeated": [title["repeated"] for title in judged],
+                "seen": [title["seen"] for title in judged],
                 "known": [title["known"] for title in judged],
                 "violated": [title["violated"] for title in judged],
                 "evidence": [_evidence(title, user) for title in judged],
@@ -263,7 +311,8 @@ def _results(audience: Sequence[User], skill: float, kind: str, generator: rando
         values["list_length"].append(float(len(titles)))
         values["out_of_catalog"].append(sum(not title["in_catalog"] for title in judged) / len(judged))
         values["coverage"].append(sum(title["known"] for title in judged) / len(judged))
-        values["duplicates"].append(float(len(titles) - len(set(titles))))
+        for name, mark in (("duplicates", "repeated"), ("seen", "seen")):
+            values[name].append(float(sum(title[mark] for title in judged)))
     return results_of(
         rows,
         values,

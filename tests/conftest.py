@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
@@ -25,6 +27,23 @@ SHAPES_ARE_CHECKED_IN = [
     "saferec_plugins.rewards",
 ]
 install_import_hook(SHAPES_ARE_CHECKED_IN, "beartype.beartype")
+
+# How long an example takes is the machine's business: another process may have the core.
+hypothesis.settings.register_profile("saferec", deadline=None)
+hypothesis.settings.load_profile("saferec")
+
+_WORD = re.compile(r"[\w .,:=@/+*<>()'-]{1,40}", re.ASCII)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case by a short value, else by its argument: an id never holds data, bytes or times.
+
+    pytest numbers cases of the same name, and names numbers, switches and classes itself.
+    """
+    if isinstance(val, str):
+        return val if _WORD.fullmatch(val) else argname
+    return argname if isinstance(val, bytes) else None
+
 
 VECTORS = SHARED / "vectors" / "original.json"
 

@@ -26,16 +26,23 @@ def compare(
     metric: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Metric such as recall@10; repeat. Else all.")
     ] = None,
+    primary: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Metric tested on its own; default: the one that stands for safety."
+        ),
+    ] = None,
     confidence: Annotated[float, typer.Option(help="Confidence of the intervals.")] = 0.95,
     *,
     trait_table: Annotated[bool, typer.Option(help="Compare by trait as well.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Even if they were evaluated differently.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two evaluations pair by pair: intervals, permutation tests and what may be said.
+    """Compare two evaluations pair by pair: intervals, permutation tests and what may be claimed.
 
-    Differences are RUN_B minus RUN_A. Evaluations of different protocols or data are not compared
-    unless forced.
+    Differences are RUN_B minus RUN_A. One metric, the primary one, is tested on its own; the p-values of all
+    others are corrected for one another. Evaluations of different protocols or data are not compared unless
+    forced.
     """
     from saferec_core.analysis import compare as comparing  # scipy is slow to import
     from saferec_core.analysis.results import read_results
@@ -58,6 +65,7 @@ def compare(
         second,
         names=names,
         metrics=metric or None,
+        primary=primary,
         confidence=confidence,
         by_trait=trait_table,
         force=force,
@@ -71,7 +79,7 @@ def compare(
         return
     from saferec_cli.render_compare import comparison
 
-    comparison(table)
+    comparison(table, trait_metrics=metric or ())
 
 
 def _names(first: Path, second: Path) -> tuple[str, str]:

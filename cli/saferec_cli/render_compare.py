@@ -1,8 +1,8 @@
-"""A comparison of two policies, as tables and sentences."""
+"""A comparison of two policies as one table, with what may be claimed beneath it."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -10,80 +10,93 @@ from rich.markup import escape
 from rich.table import Table
 
 from saferec_core.analysis.compare import ComparisonTable, GroupComparison, MetricComparison
-from saferec_core.analysis.number_format import figures, p_value
+from saferec_core.analysis.metrics import primary_metric, written, written_interval
+from saferec_core.analysis.number_format import p_value
+from saferec_core.analysis.outcome import outcome
+from saferec_core.data.traits import short_names
 
 __all__ = ["comparison"]
 
 _STYLES = {"better": "green", "worse": "red"}
+_ARROWS = {"higher": " ↑", "lower": " ↓"}
 
 
-def comparison(table: ComparisonTable) -> None:
-    """Print a table for all rows and one for each trait, with what may be said beneath."""
+def comparison(table: ComparisonTable, *, trait_metrics: Sequence[str] = ()) -> None:
+    """Print one table, all users first and then trait by trait, and what may be claimed.
+
+    Args:
+        table: The comparison.
+        trait_metrics: Which metrics to show by trait; none: those that stand for safety and relevance.
+    """
     console = Console()
     for remark in table.remarks:
         console.print(f"[yellow]Note:[/] {escape(remark)}", soft_wrap=True, highlight=False)
-    _group(console, table, table.overall)
-    _sentences(console, [metric for metric in table.overall.metrics if metric.difference is not None])
-    for group in table.traits:
-        if not group.suppressed:
-            _group(console, table, group)
-            claimed = [metric for metric in group.metrics if metric.claimed]
-            _sentences(console, claimed, nothing="No difference can be claimed.")
+    console.print()
+    console.print(_table(table, trait_metrics or _standing(table)))
+    _line(console, outcome(table).sentence)
+    for metric in table.overall.metrics:
+        if metric.one_sided:
+            _line(
+                console, f"{metric.name}: {metric.one_sided:,} pairs left out because only one has a value."
+            )
     few = [str(group.trait) for group in table.traits if group.suppressed]
     if few:
-        traits = ", ".join(few)
-        _line(console, f"Not shown, fewer than {table.min_cell} users: {traits}.")
-    _line(console, f"\n{table.caption}.")
+        _line(console, f"Not shown, fewer than {table.min_cell} users: {', '.join(few)}.")
+    star = "" if table.primary is None else "*: primary metric. "
+    _line(console, f"\n{star}{table.caption}. Changes of percentages are in points.")
 
 
-def _group(console: Console, table: ComparisonTable, group: GroupComparison) -> None:
-    what = "All rows" if group.trait is None else f"Rows with the constraint {group.trait}"
-    size = f"{group.rows:,} pairs of {group.users:,} users"
-    title = escape(f"{what}: {size}")
-    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0, show_edge=False)
-    first, second = table.names
-    shown.add_column("metric", no_wrap=True)
-    for name in (first, second, "change", "interval", "p", "d", "MDE"):
+def _table(table: ComparisonTable, trait_metrics: Sequence[str]) -> Table:
+    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
+    shown.title, shown.title_justify = _size(table.overall), "left"
+    shown.add_column("metric", overflow="fold")
+    for name in table.names:
         shown.add_column(escape(name), justify="right", overflow="fold")
-    for metric in group.metrics:
-        style = _STYLES.get(metric.verdict, "")
-        shown.add_row(*map(escape, _cells(metric, table.min_cell)), style=style)
-    console.print()
-    console.print(shown)
+    shown.add_column("change", justify="right", no_wrap=True)
+    shown.add_column(f"{table.confidence:.0%} interval", justify="right", no_wrap=True)
+    shown.add_column("p", justify="right", no_wrap=True)
+    shown.add_column("verdict", no_wrap=True)
+    for metric in table.overall.metrics:
+        primary = "*" if metric.metric == table.primary else ""
+        _row(shown, f"{metric.name}{_ARROWS.get(metric.facts.better, '')}{primary}", metric, table.min_cell)
+    short = short_names(str(group.trait) for group in table.traits)
+    for metric in table.overall.metrics if any(not group.suppressed for group in table.traits) else ():
+        if metric.metric in trait_metrics:
+            shown.add_section()
+            shown.add_row(f"[bold]{escape(metric.name)} by constraint[/]")
+            for group in table.traits:
+                for found in group.metrics:
+                    if found.metric == metric.metric:
+                        _row(shown, f"{short[str(group.trait)]} ({group.users})", found, table.min_cell)
+    return shown
+
+
+def _size(group: GroupComparison) -> str:
+    return f"{group.rows:,} pairs of {group.users:,} users"
+
+
+def _row(shown: Table, name: str, metric: MetricComparison, min_cell: int) -> None:
+    shown.add_row(*map(escape, (name, *_cells(metric, min_cell))), style=_STYLES.get(metric.verdict, ""))
 
 
 def _cells(metric: MetricComparison, min_cell: int) -> list[str]:
     found = metric.difference
     if found is None:
-        return [metric.metric, "", "", "", f"fewer than {min_cell} users", "", "", ""]
+        return ["", "", "", f"under {min_cell} users", "", ""]
     if not found.rows:
-        return [metric.metric, "", "", "", "no value", "", "", ""]
+        return ["", "", "no value", "", "", ""]
     difference = (found.mean, found.low, found.high)
     like = difference if found.high > found.low else ()
-    first, second = figures(metric.first, metric.second, like=like)
-    change, low, high = figures(*difference, sign="+")
-    return [
-        metric.metric,
-        first,
-        second,
-        change,
-        "" if math.isnan(found.low) else f"[{low}, {high}]",
-        p_value(metric.p_holm),
-        "" if math.isnan(found.effect) else f"{found.effect:+.2f}",
-        "" if math.isnan(found.detectable) else figures(found.detectable)[0],
-    ]
+    first, second = written(metric.facts, metric.first, metric.second, like=like)
+    change, bounds = written_interval(metric.facts, *difference, change=True)
+    change = change.removesuffix(" pts")  # beside two percentages that goes without saying
+    verdict = metric.verdict or metric.direction or "-"
+    return [first, second, change, bounds, p_value(metric.p_adjusted), verdict]
 
 
-def _sentences(console: Console, metrics: list[MetricComparison], nothing: str = "") -> None:
-    for metric in metrics:
-        sentence = metric.sentence
-        style = _STYLES.get(metric.verdict, "")
-        marked = f"[{style}]{escape(sentence)}.[/]" if style else f"{escape(sentence)}."
-        console.print(f"  {marked}", soft_wrap=True, highlight=False)
-        if metric.one_sided:
-            _line(console, f"    Left out: {metric.one_sided:,} pairs of which only one has a value.")
-    if not metrics and nothing:
-        _line(console, f"  {nothing}")
+def _standing(table: ComparisonTable) -> list[str]:
+    facts = {metric.metric: metric.facts for metric in table.overall.metrics}
+    return [name for role in ("relevance", "safety") if (name := primary_metric(facts, role))]
 
 
 def _line(console: Console, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from saferec_cli.flags import nested
 from saferec_core.config.load import merged, parse_setting, read_settings, validated
+from saferec_core.config.presets import Stage, preset_settings
 from saferec_core.config.schema import RunConfig, SftConfig, TrainConfig
 from saferec_core.errors import ConfigError
 
@@ -42,6 +43,10 @@ def resolve(
     is_demo = not any(_has(layer, path) for layer in (*files, *given) for path in _NAMED)
     if is_demo:
         files.insert(0, _demo_profile(kind, merged([*files, *given])))
+    if (preset := _at(merged([*files, *given]), "preset")) is not None:
+        stage: Stage = "sft" if issubclass(kind, SftConfig) else "train"
+        with_sft = any(_has(layer, "sft") for layer in (*files, *given))
+        files.insert(int(is_demo), preset_settings(str(preset), stage, with_sft=with_sft))
     given.insert(0, oracle_name(files, given))
     if kind is TrainConfig:
         given.append(_reward_layer(validated(TrainConfig, files=files), given, rewards))

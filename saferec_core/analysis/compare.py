@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from saferec_core.analysis.bootstrap import RESAMPLES
-from saferec_core.analysis.estimates import POWER, Difference, compare_pairs, holm
-from saferec_core.analysis.number_format import figures, interval, p_value
+from saferec_core.analysis.estimates import Difference, compare_pairs, holm
+from saferec_core.analysis.metrics import label, ordered, primary_metric, written, written_interval
+from saferec_core.analysis.number_format import p_value
 from saferec_core.analysis.pairing import Pairs, pair
 from saferec_core.analysis.results import MetricFacts, Results
-from saferec_core.errors import ConfigError
+from saferec_core.errors import ConfigError, UnknownNameError
 
 __all__ = ["MIN_CELL", "ComparisonTable", "GroupComparison", "MetricComparison", "compare"]
 
@@ -35,18 +36,23 @@ class MetricComparison:
     """Mean of the second over the same pairs."""
     difference: Difference | None
     """Second minus first; None where it rests on too few users to be shown."""
-    p_holm: float
-    """p-value, corrected by Holm for all that its tables hold."""
+    p_adjusted: float
+    """p-value, corrected by Holm for all other metrics of its tables; the primary metric's is its own."""
     one_sided: int
     """Pairs in which only one has a value; they are left out."""
     confidence: float
     """Of the interval."""
 
     @property
+    def name(self) -> str:
+        """What a reader calls the metric."""
+        return label(self.metric, self.facts)
+
+    @property
     def claimed(self) -> bool:
         """Whether a difference may be claimed: by its interval and by its corrected p-value."""
         found = self.difference
-        if found is None or not self.p_holm < 1 - self.confidence:
+        if found is None or not self.p_adjusted < 1 - self.confidence:
             return False
         return found.low > 0 or found.high < 0
 
@@ -62,26 +68,37 @@ class MetricComparison:
         """What may be said of this metric, in plain words."""
         found = self.difference
         if found is None:
-            return f"{self.metric} rests on fewer users than may be shown"
+            return f"{self.name} rests on fewer users than may be shown"
         if not found.rows:
-            return f"{self.metric} has no value in both, in any row"
+            return f"{self.name} has no value in both evaluations, in any row"
         if found.users < 2:
-            return f"nothing can be said of {self.metric}: all rows with a value are one user's"
+            return f"nothing can be claimed about {self.name}: all rows with a value belong to one user"
         if self.claimed:
             size, low, high = found.mean, found.low, found.high
             if found.mean < 0:
                 size, low, high = -found.mean, -found.high, -found.low
-            word = "rises" if found.mean > 0 else "falls"
+            text, bounds = written_interval(self.facts, size, low, high)
             verdict = f": {self.verdict}" if self.verdict else ""
-            return f"{self.metric} {word} by {interval(size, low, high)}{verdict}"
+            return f"{self.name} {self.direction} by {text} {bounds}{verdict}"
         if math.isnan(found.detectable):
-            how = "is the same" if found.mean == 0 else f"differs by {figures(found.mean)[0]}"
-            return f"{self.metric} {how} for every one of {found.users:,} users"
-        (detectable,) = figures(found.detectable)
-        nothing = f"no difference of {self.metric} can be claimed"
+            (change,) = written(self.facts, found.mean, change=True)
+            how = "is the same" if found.mean == 0 else f"differs by {change}"
+            return f"{self.name} {how} for every one of {found.users:,} users"
+        (detectable,) = written(self.facts, found.detectable)
+        nothing = f"no difference in {self.name} can be claimed"
         if found.low > 0 or found.high < 0:
-            nothing += f" among so many figures (p {p_value(found.p)} alone, {p_value(self.p_holm)} by Holm)"
-        return f"{nothing}; one larger than {detectable} would probably have been seen"
+            nothing += (
+                f" once all metrics are accounted for (p = {p_value(found.p)} on its own, "
+                f"{p_value(self.p_adjusted)} after Holm)"
+            )
+        return f"{nothing}; one larger than {detectable} would probably have been detected"
+
+    @property
+    def direction(self) -> str:
+        """``"rises"`` or ``"falls"`` where a difference may be claimed, else nothing."""
+        if not self.claimed or self.difference is None:
+            return ""
+        return "rises" if self.difference.mean > 0 else "falls"
 
 
 @dataclass(frozen=True)
@@ -118,6 +135,8 @@ class ComparisonTable:
     """What a pair is."""
     remarks: Sequence[str]
     """How the evaluations differ, what has no partner."""
+    primary: str | None = None
+    """The metric that is tested on its own over all pairs; None: all are corrected for one another."""
 
     @property
     def groups(self) -> list[GroupComparison]:
@@ -127,10 +146,14 @@ class ComparisonTable:
     @property
     def caption(self) -> str:
         """How the figures were made, for beneath a table."""
+        holm_for = "all metrics"
+        if self.primary is not None:
+            (alone,) = (found.name for found in self.overall.metrics if found.metric == self.primary)
+            holm_for = f"all metrics but the primary one, {alone}, which is tested on its own"
         return (
             f"[...]: {self.confidence:.0%} interval (BCa bootstrap over users, {self.resamples:,} "
-            f"resamples); paired by {self.by}. p: sign flips by user, after Holm. d: Cohen's d_z over users. "
-            f"MDE: minimum detectable effect, a difference that would be seen with {POWER:.0%} power"
+            f"resamples), not corrected; paired by {self.by}. p: sign-flip test by user, corrected by Holm "
+            f"for {holm_for}. A difference is claimed only if both p and the interval allow it"
         )
 
     def as_data(self) -> dict[str, Any]:
@@ -143,6 +166,7 @@ class ComparisonTable:
             "resamples": self.resamples,
             "paired_by": self.by,
             "min_cell": self.min_cell,
+            "primary": self.primary,
             "remarks": list(self.remarks),
             "groups": [_group_data(group, self.min_cell) for group in self.groups],
         }
@@ -154,6 +178,7 @@ def compare(
     *,
     names: tuple[str, str] = ("A", "B"),
     metrics: Sequence[str] | None = None,
+    primary: str | None = None,
     confidence: float = 0.95,
     by_trait: bool = True,
     min_cell: int = MIN_CELL,
@@ -163,14 +188,16 @@ def compare(
 ) -> ComparisonTable:
     """Compare two policies metric by metric, over all pairs of rows and by trait.
 
-    p-values are corrected over the metrics of the table of all pairs, and over all shown cells of
-    the tables by trait together, since a reader looks for a low one in all of these.
+    One metric, the primary one, is the question that was asked beforehand: over all pairs it is tested on its
+    own. The p-values of all other metrics are corrected for one another (Holm), and so are those of all shown
+    cells by trait together, since a reader looks for a low one in all of these.
 
     Args:
         first: The one to compare with.
         second: The one whose gain or loss is of interest.
         names: What to call them.
-        metrics: Which to compare, in this order; None: all that both have.
+        metrics: Which to compare, in this order; None: all that both have, as every table orders them.
+        primary: The metric to test on its own; None: the one that stands for safety, else for relevance.
         confidence: Of the intervals; a difference is claimed at ``1 - confidence``.
         by_trait: Whether to compare by trait as well.
         min_cell: Users that a cell by trait must rest on to be shown.
@@ -179,12 +206,19 @@ def compare(
         seed: Of what is drawn; the same seed gives the same figures whatever metrics are chosen.
 
     Raises:
-        ConfigError: *confidence* is none, or the protocols differ.
+        ConfigError: *confidence* is not between 0 and 1, or the protocols differ.
+        UnknownNameError: A metric is not in both evaluations.
         DataError: They used different records, or rows of one are missing in the other.
     """
     if not 0 < confidence < 1:
         raise ConfigError(f"confidence must lie between 0 and 1, such as 0.95, but is {confidence:g}")
     pairs = pair(first, second, names=names, metrics=metrics, force=force)
+    if metrics is None:
+        pairs = pairs.of(ordered(pairs.metrics))
+    if primary is None:
+        primary = primary_metric(pairs.metrics, "safety", "relevance")
+    elif primary not in pairs.metrics:
+        raise UnknownNameError("metric", primary, pairs.metrics)
     numbers: dict[str, Any] = {"confidence": confidence, "resamples": resamples}
     everyone = np.ones(len(pairs.users), dtype=bool)
     overall = _compare_group(pairs, None, everyone, min_users=0, seed=[seed], **numbers)
@@ -200,11 +234,13 @@ def compare(
         )
         for place, trait in enumerate(traits, start=1)
     ]
-    (overall,), groups = _with_holm([overall]), _with_holm(groups)
+    (overall,), groups = _adjusted([overall], alone=primary), _adjusted(groups)
     remarks = list(pairs.remarks)
     if (users := len(np.unique(pairs.users))) < MIN_CELL:
-        remarks.append(f"{users} users are few: intervals and p-values of so few are rough")
-    return ComparisonTable(names, overall, groups, confidence, resamples, min_cell, pairs.by, remarks)
+        remarks.append(f"{users} users are few: intervals and p-values are rough for so few")
+    return ComparisonTable(
+        names, overall, groups, confidence, resamples, min_cell, pairs.by, remarks, primary
+    )
 
 
 def _compare_group(
@@ -249,12 +285,16 @@ def _compare_group(
     return GroupComparison(trait, len(users), number, compared)
 
 
-def _with_holm(groups: Sequence[GroupComparison]) -> list[GroupComparison]:
-    """Correct the p-values of all shown cells of *groups* for one another."""
-    cells = [metric.difference for group in groups for metric in group.metrics]
-    corrected = iter(holm([math.nan if cell is None else cell.p for cell in cells]))
+def _adjusted(groups: Sequence[GroupComparison], *, alone: str | None = None) -> list[GroupComparison]:
+    """Correct the p-values of all shown cells of *groups* for one another, but for the metric *alone*."""
+    cells = [(metric.metric == alone, metric.difference) for group in groups for metric in group.metrics]
+    p_values = [math.nan if cell is None else cell.p for _, cell in cells]
+    corrected = holm([math.nan if own else p for (own, _), p in zip(cells, p_values, strict=True)])
+    adjusted = iter(
+        p if own else p_holm for (own, _), p, p_holm in zip(cells, p_values, corrected, strict=True)
+    )
     return [
-        replace(group, metrics=[replace(metric, p_holm=next(corrected)) for metric in group.metrics])
+        replace(group, metrics=[replace(metric, p_adjusted=next(adjusted)) for metric in group.metrics])
         for group in groups
     ]
 
@@ -276,7 +316,7 @@ def _metric_data(metric: MetricComparison, few: str) -> dict[str, Any]:
         "second": metric.second,
         "difference": found.pop("mean"),
         **found,
-        "p_holm": metric.p_holm,
+        "p_adjusted": metric.p_adjusted,
     }
     return {
         **{name: None if number != number else number for name, number in numbers.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,16 @@ class Pairs:
     """What a pair is: ``"record and sample"``, or ``"record"`` with the mean over its samples."""
     remarks: Sequence[str]
     """What a reader has to know: how the evaluations differ, what has no partner."""
+
+    def of(self, metrics: Sequence[str]) -> Pairs:
+        """Return the same pairs with *metrics* only, in this order."""
+        places = [list(self.metrics).index(metric) for metric in metrics]
+        return replace(
+            self,
+            metrics={metric: self.metrics[metric] for metric in metrics},
+            first=self.first[:, places],
+            second=self.second[:, places],
+        )
 
 
 def pair(

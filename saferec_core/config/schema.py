@@ -1,17 +1,21 @@
 """What a run can be told: the configuration of each stage, made of sections.
 
-The defaults are those of the Safe-Rank-GRPO document. Every setting is a key of the YAML file, a
-flag of the command line (``--learning-rate``, written with ``-`` or ``_``) and a target of
-``--set KEY=VALUE``. A setting's name is unique across the sections of a configuration.
+The defaults are those of the Safe-Rank-GRPO paper's reference implementation, except where those train
+next to nothing: LoRA adapters have learning rates of their own (``saferec_core.config.presets``).
+Every setting is a key of the YAML file, a flag of the command line (``--learning-rate``, written with
+``-`` or ``_``) and a target of ``--set KEY=VALUE``. A setting's name is unique across the sections of
+a configuration.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from saferec_core.config.presets import LORA_DEFAULTS, Stage
 from saferec_core.config.sections import (
     ComponentChoice,
     DataConfig,
@@ -51,6 +55,9 @@ class RunConfig(Section):
     """Folder that gets a new run folder."""
     run_name: str | None = None
     """Name of the run folder; made from date, command and settings if not given."""
+    preset: Literal["safe-rank-grpo"] | None = None
+    """Settings to start from instead of the defaults; safe-rank-grpo: the recommended run of the
+    Safe-Rank-GRPO paper's reference implementation. A file and flags change what they name."""
 
     @model_validator(mode="after")
     def _eval_at_fits(self) -> RunConfig:
@@ -59,6 +66,28 @@ class RunConfig(Section):
                 f"evaluation.eval_at must lie in 1..num_ranks = {self.num_ranks}, but holds {too_deep}"
             )
         return self
+
+
+def _with_lora_defaults(settings: Any, stage: Stage, *, use_lora: bool) -> Any:
+    """Complete ``optimization`` with what is the default where adapters are trained."""
+    if not use_lora or not isinstance(settings, Mapping):
+        return settings
+    optimization = settings.get("optimization", {})
+    if not isinstance(optimization, Mapping):
+        return settings
+    return {**settings, "optimization": {**LORA_DEFAULTS[stage], **optimization}}
+
+
+def _uses_lora(settings: Any) -> bool:
+    """Report whether unchecked settings of a run train adapters."""
+    model = settings.get("model") if isinstance(settings, Mapping) else None
+    if isinstance(model, ModelConfig):
+        return model.use_lora
+    return isinstance(model, Mapping) and str(model.get("use_lora", "")).lower() in _TRUE
+
+
+_TRUE = {"true", "1", "yes", "on", "y", "t"}
+"""What pydantic reads as true."""
 
 
 class SftConfig(RunConfig):
@@ -79,6 +108,11 @@ class SftConfig(RunConfig):
     """Rule that chooses the checkpoint to keep, by the validation records, such as "recall@10 subject to
     sensitivity_ratio@10<=0.02"; None: the highest Recall@10, else Recall at the largest K evaluated."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_by_regime(cls, settings: Any) -> Any:
+        return _with_lora_defaults(settings, "sft", use_lora=_uses_lora(settings))
+
 
 class TrainConfig(RunConfig):
     """Safe-Rank-GRPO."""
@@ -91,7 +125,7 @@ class TrainConfig(RunConfig):
         default={
             "relevance": RewardChoice(weight=1.0),
             "safety": RewardChoice(weight=1.0),
-            "count": RewardChoice(weight=0.0),
+            "count": RewardChoice(weight=1.0),
         },
         min_length=1,
     )
@@ -120,6 +154,18 @@ class TrainConfig(RunConfig):
     select: str | None = None
     """Rule that chooses the checkpoint to keep, by the validation records, such as "recall@10 subject to
     sensitivity_ratio@10<=0.02"; None: the last state of the training."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_by_regime(cls, settings: Any) -> Any:
+        use_lora = _uses_lora(settings)
+        settings = _with_lora_defaults(settings, "train", use_lora=use_lora)
+        if isinstance(settings, Mapping) and isinstance(
+            settings.get("sft"), Mapping
+        ):  # trains the same model
+            sft = _with_lora_defaults(settings["sft"], "sft", use_lora=use_lora)
+            settings = {**settings, "sft": sft}
+        return settings
 
     @model_validator(mode="after")
     def _something_is_rewarded(self) -> TrainConfig:

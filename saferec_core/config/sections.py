@@ -99,7 +99,7 @@ class ModelConfig(Section):
     model: str | None = None
     """Hub id, folder, or GGUF file of the pretrained model."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Type of the weights; auto takes that of the checkpoint."""
+    """Type of the weights; auto: float32 where they are trained, that of the checkpoint elsewhere."""
     attn_implementation: str = "sdpa"
     """Attention kernel, such as sdpa, eager or flash_attention_2 (GPU)."""
     trust_remote_code: bool = False
@@ -142,7 +142,7 @@ class OptimizationConfig(Section):
     """How the weights are moved."""
 
     learning_rate: float = Field(default=1e-6, gt=0)
-    """Step size at its peak."""
+    """Step size at its peak; with LoRA the default is 1e-5."""
     lr_scheduler_type: str = "linear"
     """Shape of the learning rate over the run, as named by transformers."""
     warmup_ratio: float = Field(default=0.0, ge=0, lt=1)
@@ -155,12 +155,13 @@ class OptimizationConfig(Section):
     """Sequences per forward pass and process."""
     gradient_accumulation_steps: int = Field(default=24, ge=1)
     """Forward passes per optimizer step."""
-    optim: str = "paged_adamw_8bit"
-    """Optimizer, as named by transformers; those with 8bit or paged need saferec[quant]."""
+    optim: str = "auto"
+    """Optimizer, as named by transformers; auto: paged_adamw_8bit where there is a GPU and bitsandbytes
+    (saferec[quant]), else adamw_torch."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients are scaled down to this norm."""
     bf16: bool = False
-    """Compute in bfloat16 where that is safe, with weights in their own type."""
+    """Compute in bfloat16 where that is safe (autocast); the trained weights stay in their own type."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass, to save memory."""
 
@@ -176,7 +177,7 @@ class SftOptimization(OptimizationConfig):
     """How Safe SFT moves the weights."""
 
     learning_rate: float = Field(default=5e-5, gt=0)
-    """Step size at its peak."""
+    """Step size at its peak; with LoRA the default is 2e-4."""
     warmup_ratio: float = Field(default=0.05, ge=0, lt=1)
     """Share of the run over which the learning rate rises to its peak."""
     num_train_epochs: float = Field(default=10, gt=0)

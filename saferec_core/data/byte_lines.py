@@ -1,9 +1,12 @@
-"""Open a file, gzipped or not, and read its lines as bytes."""
+"""Open a file, compressed or not, and read its lines as UTF-8 bytes, whatever ends them."""
 
 from __future__ import annotations
 
+import bz2
+import codecs
 import gzip
 import io
+import lzma
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,26 +14,118 @@ from typing import IO
 
 from saferec_core.errors import DataError
 
-__all__ = ["lines_of", "open_bytes"]
+__all__ = ["HEAD_BYTES", "lines_of", "open_bytes"]
+
+HEAD_BYTES = 1 << 16
+"""Bytes at the beginning of a file by which its encoding and its line ends are told."""
+
+_BUFFER_BYTES = 1 << 20
+
+_COMPRESSED = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    *((b"BZh%d1AY&SY" % level, "bz2") for level in range(1, 10)),
+)
+"""First bytes of compressed files; names are not trusted."""
+
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+_MOSTLY = 0.4
+"""Share of the bytes at even or odd positions that are NUL in UTF-16 text of a European language."""
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """Open a file that may be gzipped.
+    """Open a file for reading; gzip, bzip2, xz and zstd are decompressed, whatever the name of the file.
 
     Raises:
         DataError: It cannot be read.
     """
     try:
-        if path.suffix.lower() == ".gz":
-            return io.BufferedReader(gzip.open(path, "rb"), 1 << 20)
-        return path.open("rb", buffering=1 << 20)
+        file = io.BufferedReader(path.open("rb", buffering=0), _BUFFER_BYTES)
+        start = file.peek(16)
+        codec = next((name for mark, name in _COMPRESSED if start.startswith(mark)), None)
+        if codec is None:
+            return file
+        file.close()
+        return _decompressing(path, codec)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}") from error
 
 
+def _decompressing(path: Path, codec: str) -> IO[bytes]:
+    if codec == "gzip":
+        return io.BufferedReader(gzip.open(path, "rb"), _BUFFER_BYTES)
+    if codec == "bz2":
+        return io.BufferedReader(bz2.open(path, "rb"), _BUFFER_BYTES)
+    if codec == "xz":
+        return io.BufferedReader(lzma.open(path, "rb"), _BUFFER_BYTES)
+    import pyarrow as pa  # the standard library cannot read zstd
+
+    return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"), _BUFFER_BYTES)
+
+
 def lines_of(file: IO[bytes], path: Path) -> Iterator[bytes]:
-    """Yield the lines of an open file; *path* is what an error names."""
+    r"""Yield the lines of an open file with their ends: ``\n``, ``\r\n`` or ``\r``, also mixed.
+
+    Text in UTF-16 or UTF-32 comes as UTF-8; all other bytes are passed on as they are.
+
+    Args:
+        file: As `open_bytes` returned it.
+        path: What an error names.
+
+    Raises:
+        DataError: The file is damaged.
+    """
     try:
-        yield from file
-    except (OSError, EOFError, zlib.error) as error:
+        yield from _lines(file)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not valid {error.encoding} text: {error.reason}") from error
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{path} cannot be read to its end: {error}") from error
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    head = file.peek(HEAD_BYTES)[:HEAD_BYTES] if isinstance(file, io.BufferedReader) else b""
+    encoding = _wide_encoding(head)
+    if encoding is not None:
+        for text in _texts(file, encoding):
+            yield text.encode(errors="surrogatepass")
+    elif b"\r" in head and b"\n" not in head:  # for a file one line, which would be held as a whole
+        for text in _texts(file, "latin-1"):
+            yield text.encode("latin-1")
+    else:
+        for line in file:
+            if line.find(b"\r", 0, -2) < 0:
+                yield line
+            else:
+                yield from line.splitlines(keepends=True)
+
+
+def _texts(file: IO[bytes], encoding: str) -> Iterator[str]:
+    """Yield the lines of a text with their ends as they are."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    rest = ""
+    while chunk := file.read(HEAD_BYTES):
+        *lines, rest = list(io.StringIO(rest + decoder.decode(chunk), newline="")) or [""]
+        yield from lines  # the last one may go on, or its end may
+    yield from io.StringIO(rest + decoder.decode(b"", final=True), newline="")
+
+
+def _wide_encoding(head: bytes) -> str | None:
+    """Tell text whose characters have two or four bytes, with or without a mark in front."""
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if head.startswith(mark):
+            return encoding
+    if b"\x00" in head:
+        even, odd = head[0::2], head[1::2]
+        if even.count(0) <= _MOSTLY / 4 * len(even) and odd.count(0) > _MOSTLY * len(odd):
+            return "utf-16-le"
+        if odd.count(0) <= _MOSTLY / 4 * len(odd) and even.count(0) > _MOSTLY * len(even):
+            return "utf-16-be"
+    return None

@@ -1,14 +1,18 @@
-"""CSV and TSV tables with a header, row by row."""
+"""CSV and TSV tables with a head, row by row, whatever separates their fields."""
 
 from __future__ import annotations
 
 import csv
-from collections import deque
-from collections.abc import Iterator
+import re
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from saferec_core.data.byte_lines import lines_of, open_bytes
+from saferec_core.data.json_values import not_utf8
+from saferec_core.data.typed_heads import untyped
 from saferec_core.errors import DataError
 
 __all__ = ["table_rows"]
@@ -20,14 +24,36 @@ _LONGEST_FIELD = 1 << 30
 _LONGEST_RECORD = 50
 """Lines; one that goes on longer has a quote that nobody closed."""
 
+_SEPARATORS = (",", "\t", ";", "|")
+_SAMPLED_LINES = 20
+"""Lines by which the separator is told."""
+_STATED_SEPARATOR = re.compile(r'\ufeff?"?sep=(?P<separator>.)"?\s*', re.IGNORECASE)
+"""The first line that Excel writes, or wants, where the separator is not that of the country."""
 
-def table_rows(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, Any] | DataError]]:
-    """Yield the rows of a table with a head; a field may hold line breaks, its last line counts."""
+
+def table_rows(path: Path, usual: str) -> Iterator[tuple[int, dict[str, Any] | DataError]]:
+    """Yield the rows of a table with a head; a field may hold line breaks, its last line counts.
+
+    Blank lines are passed over. Fields behind the last column have to be empty.
+
+    Args:
+        path: The table.
+        usual: What separates the fields if the first lines do not tell otherwise.
+
+    Raises:
+        DataError: The file as a whole cannot be read; its head, for example, has a column twice.
+    """
     csv.field_size_limit(_LONGEST_FIELD)
     with open_bytes(path) as file:
         lines = (line.decode("utf-8", errors="surrogateescape") for line in lines_of(file, path))
-        again = _Again(lines)
-        reader = csv.reader(again, delimiter=delimiter)
+        sample = list(islice(lines, _SAMPLED_LINES))
+        again = _Again(iter(sample), lines)
+        if sample and (stated := _STATED_SEPARATOR.fullmatch(sample[0])):
+            separator = stated["separator"]
+            next(again)
+        else:
+            separator = _separator(sample, usual)
+        reader = csv.reader(again, delimiter=separator)
         head: list[str] | None = None
         while True:
             again.record.clear()
@@ -36,7 +62,7 @@ def table_rows(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, Any]
             except StopIteration:
                 return
             except csv.Error as error:
-                yield again.number, DataError(f"no row of a table: {error}")
+                yield again.number, DataError(f"not a row of a table: {error}")
                 continue
             except _OpenQuoteError as error:
                 again.back_to_second()
@@ -44,10 +70,10 @@ def table_rows(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, Any]
                     raise DataError(f"{path}, line {again.number}, the head: {error}") from error
                 yield again.number, DataError(str(error))
                 continue
-            if head is None:
-                head = [name.removeprefix("\ufeff").strip() for name in fields]
-            elif fields:
-                yield again.number, _table_row(head, fields)
+            if head is not None and fields and not (len(fields) == 1 < len(head) and not fields[0].strip()):
+                yield again.number, _table_row(head, fields, separator)
+            elif head is None and any(field.strip(" \ufeff") for field in fields):
+                head = _head(fields, f"{path}, line {again.number}, the head")
 
 
 class _OpenQuoteError(Exception):
@@ -57,8 +83,8 @@ class _OpenQuoteError(Exception):
 class _Again:
     """Lines for a CSV reader, of which those behind a stray quote can be read once more."""
 
-    def __init__(self, lines: Iterator[str]) -> None:
-        self._lines = lines
+    def __init__(self, *lines: Iterator[str]) -> None:
+        self._lines = (line for some in lines for line in some)
         self._returned: deque[str] = deque()
         self.record: list[str] = []
         """What the reader has taken since this was cleared."""
@@ -88,9 +114,61 @@ class _Again:
         self.number -= len(later)
 
 
-def _table_row(head: list[str], fields: list[str]) -> dict[str, Any] | DataError:
+def _separator(sample: Sequence[str], usual: str) -> str:
+    """Choose what makes several columns of the head and as many of most lines; the usual one wins ties."""
+    lines = [line for line in sample if line.strip(" \r\n\ufeff")]
+    best, best_score = usual, (0.0, False)
+    for separator in _SEPARATORS:
+        try:
+            rows = [row for row in csv.reader(lines, delimiter=separator) if row]
+        except csv.Error:
+            continue
+        width = len(rows[0]) if rows else 0
+        fitting = sum(len(row) == width for row in rows) / len(rows) if width > 1 else 0.0
+        score = (fitting, separator == usual)
+        if score > best_score and fitting:
+            best, best_score = separator, score
+    return best
+
+
+def _head(fields: Sequence[str], where: str) -> list[str]:
+    """Return the names of the columns, without the blank ones that trailing separators make."""
+    names = [name.removeprefix("\ufeff").strip().strip('"') for name in fields]
+    while names and not names[-1]:
+        names.pop()
+    for name in names:
+        if _undecoded(name):
+            raise DataError(f"{where}: {_not_utf8(name)}")
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise DataError(
+            f"{where}: column {twice[0]!r} occurs {names.count(twice[0])} times; rename or remove all but one"
+        )
+    return untyped(names)
+
+
+def _table_row(head: Sequence[str], fields: list[str], separator: str) -> dict[str, Any] | DataError:
+    while len(fields) > len(head) and not fields[-1].strip():
+        fields.pop()
     if len(fields) != len(head):
-        return DataError(f"wanted {len(head)} fields, as the head has, but got {len(fields)}")
-    if any("\udc80" <= char <= "\udcff" for field in fields if not field.isascii() for char in field):
-        return DataError("no UTF-8 text")
+        quoted = (
+            f"; a field that holds {separator!r} has to stand in quotes" if len(fields) > len(head) else ""
+        )
+        return DataError(f"wanted {len(head)} fields, as the head has, but got {len(fields)}{quoted}")
+    for field in fields:
+        if not field.isascii() and _undecoded(field):
+            return DataError(_not_utf8(field))
+        if "\x00" in field:
+            return DataError("it holds NUL bytes, so the file is damaged or binary")
     return dict(zip(head, fields, strict=True))
+
+
+def _undecoded(text: str) -> bool:
+    return any("\udc80" <= char <= "\udcff" for char in text)
+
+
+def _not_utf8(text: str) -> str:
+    try:
+        text.encode(errors="surrogateescape").decode()
+    except UnicodeDecodeError as error:
+        return not_utf8(error)
+    return "not UTF-8 text"

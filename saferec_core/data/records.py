@@ -125,13 +125,20 @@ def _record(row: Row, where: str, needs: Mapping[str, str]) -> Record:
         return Record(
             prompt=messages_of(row, "prompt"),
             completion=None if row.get("completion") is None else messages_of(row, "completion"),
-            groundtruth=tuple(titles_of(row, "groundtruth_with_release_year")),
+            groundtruth=_each_once(titles_of(row, "groundtruth_with_release_year")),
             seen_titles=tuple(seen_titles_of(row)),
             constraints=constraints_of(row),
             columns=row,
         )
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
+
+
+def _each_once(titles: Iterable[Title]) -> tuple[Title, ...]:
+    """Leave out a title that repeats an earlier one: nobody can hit it twice."""
+    return tuple({(normal_form(title.name), title.year): title for title in reversed(list(titles))}.values())[
+        ::-1
+    ]
 
 
 def messages_of(row: Row, column: str = "prompt") -> list[dict[str, str]]:
@@ -176,16 +183,42 @@ def seen_titles_of(row: Row, column: str = "seen_titles") -> list[Title | str]:
 def constraints_of(row: Row, column: str = "constraints") -> tuple[str, ...]:
     """Read a list of traits, ``{trait: true}``, or a struct whose other traits are None, sorted.
 
+    In an object NaN is None, and "true", "false", 1 and 0 are read as what they say.
+
     Raises:
         DataError: It is something else.
     """
     value = row.get(column)
     if isinstance(value, OBJECT):
-        return tuple(sorted(trait for trait, active in value.items() if active))
+        return tuple(sorted(trait for trait, active in value.items() if _is_active(trait, active, column)))
+    if value != value:  # NaN, with which pandas says None
+        return ()
     traits = _listed(row, column)
     if not all(isinstance(trait, str) for trait in traits):
         raise DataError(f"{column} must be a list of trait names, but is {value!r}")
     return tuple(sorted(set(traits)))
+
+
+_ACTIVE = {True: True, False: False, None: False, "": False, "true": True, "false": False}
+_ACTIVE |= {
+    "yes": True,
+    "no": False,
+    "1": True,
+    "0": False,
+    "1.0": True,
+    "0.0": False,
+    "none": False,
+    "null": False,
+}
+_ACTIVE |= {"nan": False}
+
+
+def _is_active(trait: str, value: Any, column: str) -> bool:
+    """Tell whether a trait is said to be active; text counts by what it says."""
+    said = value if value is None or isinstance(value, bool) else str(value).strip().lower()
+    if said not in _ACTIVE:
+        raise DataError(f"{column}: {trait!r} must be true or false, but is {value!r}")
+    return _ACTIVE[said]
 
 
 def _title(entry: Any, column: str) -> Title:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from saferec_core.data.byte_lines import open_bytes
 from saferec_core.errors import DataError
 
 __all__ = ["read_plain_pickle"]
@@ -33,7 +34,8 @@ def read_plain_pickle(path: Path) -> Iterable[Any]:
     Raises:
         DataError: It holds an opcode that runs code, is damaged, or holds no collection.
     """
-    content = path.read_bytes()
+    with open_bytes(path) as file:
+        content = file.read()
     try:
         opcodes = {opcode.name for opcode, _, _ in pickletools.genops(content)}
         if forbidden := sorted(opcodes & _RUNS_CODE):

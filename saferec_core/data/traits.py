@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator
 from saferec_core.config.sections import Section
 from saferec_core.errors import ConfigError, near_misses
 
-__all__ = ["PARENT_GUIDE", "Trait", "read_traits"]
+__all__ = ["PARENT_GUIDE", "Trait", "read_traits", "short_names"]
 
 PARENT_GUIDE = (
     "sex_nudity",
@@ -159,3 +160,13 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
                 known.add(name)
         mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
         return mapping
+
+
+def short_names(traits: Iterable[str]) -> dict[str, str]:
+    """Return what to call each trait where room is short: its name without the part in brackets.
+
+    A trait that would then share its name with another one keeps the whole of it.
+    """
+    short = {trait: trait.partition(" (")[0] for trait in traits}
+    times = Counter(short.values())
+    return {trait: name if times[name] == 1 else trait for trait, name in short.items()}

@@ -19,6 +19,8 @@ from saferec_core.models.resume import Journal, key_of
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from saferec_core.models.guided.guiding import Guiding
+
 __all__ = [
     "Completion",
     "Decoding",
@@ -75,9 +77,14 @@ class Generator(Protocol):
         prompts: Sequence[Sequence[Message]],
         decoding: Decoding,
         *,
+        guiding: Guiding | None = None,
         progress: Progress | None = None,
     ) -> list[list[Completion]]:
-        """Return, for each prompt in order, as many completions as *decoding* says."""
+        """Return, for each prompt in order, as many completions as *decoding* says.
+
+        With *guiding*, only lists of titles that the user of each prompt may be shown are written, and
+        the length limit of *decoding* does not apply.
+        """
         ...
 
 
@@ -94,10 +101,13 @@ class PolicyGenerator:
         prompts: Sequence[Sequence[Message]],
         decoding: Decoding,
         *,
+        guiding: Guiding | None = None,
         progress: Progress | None = None,
     ) -> list[list[Completion]]:
         """Generate, and tell of each completion its text and whether it ended by itself."""
-        written = generate(self.policy, prompts, decoding, progress=progress, journal=self.journal)
+        written = generate(
+            self.policy, prompts, decoding, guiding=guiding, progress=progress, journal=self.journal
+        )
         return decoded(written, self._aligner, self.policy.end_ids)
 
     @cached_property
@@ -129,6 +139,7 @@ def generate(
     prompts: Sequence[Sequence[Message]],
     decoding: Decoding,
     *,
+    guiding: Guiding | None = None,
     progress: Progress | None = None,
     journal: Journal | None = None,
 ) -> list[list[list[int]]]:
@@ -143,6 +154,7 @@ def generate(
         policy: The model and its tokenizer.
         prompts: Conversations that end where the policy's turn begins.
         decoding: How to draw.
+        guiding: What each prompt's list may hold; None: anything may be written.
         progress: Called after each batch with the number of prompts done so far.
         journal: Batches that are in it are not generated again, others are added to it.
     """
@@ -157,11 +169,13 @@ def generate(
         for number, start in enumerate(range(0, len(prompts), decoding.batch_size)):
             places = by_length[start : start + decoding.batch_size]
             batch = [encoded[place] for place in places]
-            key = "" if journal is None else key_of(policy_hash, vars(decoding), number, batch)
+            guided = None if guiding is None else guiding.of(places)
+            drawn = {**vars(decoding), **({} if guided is None else {"guided": guided.keys()})}
+            key = "" if journal is None else key_of(policy_hash, drawn, number, batch)
             found = None if journal is None else journal.get(key)
             if found is None:
                 torch.manual_seed(seed_of(decoding.seed, number))
-                found = _generate_batch(policy, batch, decoding)
+                found = _generate_batch(policy, batch, decoding, guided)
                 if journal is not None:
                     journal.add(key, found)
             for place, siblings in zip(places, found, strict=True):
@@ -198,7 +212,9 @@ def seed_of(seed: int, number: int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def _generate_batch(policy: Policy, batch: Sequence[list[int]], decoding: Decoding) -> list[list[list[int]]]:
+def _generate_batch(
+    policy: Policy, batch: Sequence[list[int]], decoding: Decoding, guiding: Guiding | None
+) -> list[list[list[int]]]:
     """Generate for a few prompts at once, padded on the left."""
     model, tokenizer = policy.model, policy.tokenizer
     width = max(map(len, batch))
@@ -206,8 +222,13 @@ def _generate_batch(policy: Policy, batch: Sequence[list[int]], decoding: Decodi
     inputs = torch.tensor([[pad] * (width - len(ids)) + ids for ids in batch], device=model.device)
     mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in batch], device=model.device)
     generator: Any = model
+    config = _generation_config(policy, decoding)
+    processors = []
+    if guiding is not None:
+        config.max_new_tokens = guiding.longest
+        processors.append(guiding.logits_processor(decoding.completions, model.device))
     output = generator.generate(
-        input_ids=inputs, attention_mask=mask, generation_config=_generation_config(policy, decoding)
+        input_ids=inputs, attention_mask=mask, generation_config=config, logits_processor=processors
     )
     written = [_up_to_end(ids, policy.end_ids) for ids in output[:, width:].tolist()]
     size = decoding.completions

@@ -13,10 +13,12 @@ from saferec_core.config.sections import ModelConfig
 from saferec_core.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = [
     "Policy",
+    "checkpoint_dtype",
     "end_token_ids",
     "is_adapter",
     "load_policy",
@@ -98,6 +100,18 @@ def end_token_ids(reference: str, tokenizer: PreTrainedTokenizerBase, config: Mo
     except OSError:  # the model declares nothing
         declared = None
     return _end_ids(tokenizer, declared)
+
+
+def checkpoint_dtype(reference: str, config: ModelConfig) -> torch.dtype | None:
+    """Return the type of the weights at *reference*, without loading them; None if it is not declared."""
+    from transformers import AutoConfig  # imports torch
+
+    try:
+        declared = AutoConfig.from_pretrained(reference, trust_remote_code=config.trust_remote_code)
+    except (OSError, ValueError):
+        return None  # loading it will say why
+    dtype: torch.dtype | None = declared.dtype
+    return dtype
 
 
 def is_adapter(folder: Path) -> bool:

@@ -24,6 +24,8 @@ from saferec_core.models.resume import Journal, key_of
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from saferec_core.models.guided.guiding import Guiding
+
 __all__ = ["VllmGenerator", "VllmPolicy", "check_vllm", "load_vllm"]
 
 _CHUNK = 256  # prompts that vLLM, which forms batches of its own, is given at a time
@@ -103,9 +105,20 @@ class VllmGenerator:
         prompts: Sequence[Sequence[Message]],
         decoding: Decoding,
         *,
+        guiding: Guiding | None = None,
         progress: Progress | None = None,
     ) -> list[list[Completion]]:
-        """Generate, and tell of each completion its text and whether it ended by itself."""
+        """Generate, and tell of each completion its text and whether it ended by itself.
+
+        Raises:
+            ConfigError: Lists are to be guided, which vLLM's own constraints cannot do: they know no titles
+                that are taken out as the list grows.
+        """
+        if guiding is not None:
+            raise ConfigError(
+                "guided decoding runs with transformers only, because vLLM's structured output cannot leave "
+                "out the titles that a list already holds; set --eval-engine transformers"
+            )
         tokenizer: Any = self.policy.tokenizer
         texts = [render(tokenizer, prompt) for prompt in prompts]
         encoded = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []

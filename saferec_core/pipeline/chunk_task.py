@@ -12,13 +12,14 @@ from saferec_core.data.json_lines import as_line
 from saferec_core.data.rows import Row
 from saferec_core.errors import DataError, PluginError, SaferecError
 from saferec_core.pipeline.chunks import Part
+from saferec_core.pipeline.origins import first_file_of, origin_line, origins_of
 from saferec_core.pipeline.step_report import Account
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Transform
 
 __all__ = ["KINDS", "do_part", "part_account", "part_file", "read_account"]
 
-KINDS = ("rows", "removed", "rejects")
-"""What a part leaves, a JSONL file of each."""
+KINDS = ("rows", "origins", "removed", "rejects")
+"""What a part leaves, a JSONL file of each; a line of ``origins`` for each row."""
 
 
 def part_file(folder: Path, index: int, kind: str) -> Path:
@@ -73,9 +74,15 @@ class _Reader:
         self._part = part
         self._columns = tuple(columns)
         self._account = account
-        self._rejects = files["rejects"]
+        self._files = files
         self._rows = part.rows()
-        self._numbers: dict[int, int] = {}  # by identity, which a row keeps while a transform has it
+        self._origins = origins_of(part.source, part.unit, part.numbers())
+        self._first = first_file_of(part.source, part.unit)
+        self._numbers: dict[int, tuple[Row, int]] = {}
+        """By identity, which is a row's own as long as it is held here."""
+        self._named: dict[Any, int] = {}
+        self._since_answer: list[int] = []
+        self._is_answered = False
         self.last: Row | None = None
 
     def __iter__(self) -> Iterator[Row]:
@@ -87,14 +94,41 @@ class _Reader:
             self._account.read += 1
             problem = row if isinstance(row, DataError) else self._missing(row)
             if isinstance(row, dict) and problem is None:
-                self._numbers[id(row)] = number
+                self._numbers[id(row)] = row, number
+                if self._is_answered:
+                    self._since_answer.clear()
+                self._since_answer.append(number)
+                self._is_answered = False
+                if isinstance(name := row.get("id"), str | int):
+                    self._named[name] = number
                 self.last = row
                 return row
             self._note(number, row if isinstance(row, dict) else self._part.raw().get(number), str(problem))
 
     def reject(self, row: Row | None, reason: str) -> None:
         """Note down a row that the transform cannot use."""
-        self._note(self._numbers.get(id(row)), row, reason)
+        self._note(self._number_of(row), row, reason)
+        self.answered()
+
+    def keep(self, row: Row) -> None:
+        """Write a row that comes out, and where it comes from."""
+        self._files["rows"].write(as_line(row))
+        number = self._number_of(row)
+        self._files["origins"].write(
+            origin_line(None if number is None else self._origins[number], self._first)
+        )
+
+    def answered(self) -> None:
+        """Note that the transform has yielded something; what comes next may be of the same rows."""
+        self._is_answered = True
+
+    def _number_of(self, row: Row | None) -> int | None:
+        """Return the number of the row that *row* was, was made of, or has the ``id`` of."""
+        if id(row) in self._numbers:
+            return self._numbers[id(row)][1]
+        if row is not None and isinstance(name := row.get("id"), str | int) and name in self._named:
+            return self._named[name]
+        return self._since_answer[0] if len(self._since_answer) == 1 else None  # of several it may be any
 
     def _missing(self, row: Row) -> DataError | None:
         for column in self._columns:
@@ -105,10 +139,11 @@ class _Reader:
 
     def _note(self, number: int | None, row: Any, reason: str) -> None:
         self._account.rejected += 1
-        self._account.rejections.append(f"{self._part.source}, {self._part.unit} {number}: {reason}")
+        origin = None if number is None else self._origins[number]
+        file, unit, line = origin or (self._part.source, self._part.unit, None)
+        self._account.rejections.append(f"{origin or file}: {reason}")
         del self._account.rejections[_KEPT:]
-        note = {"file": self._part.source, self._part.unit: number, "reason": reason, "content": row}
-        self._rejects.write(_as_note(note))
+        self._files["rejects"].write(_as_note({"file": file, unit: line, "reason": reason, "content": row}))
 
 
 _KEPT = 12
@@ -135,6 +170,7 @@ def _transform(transform: Transform, reader: _Reader, account: Account, files: d
             break
         try:
             _keep(outcome, reader, account, files)
+            reader.answered()
         except (TypeError, ValueError) as error:
             raise PluginError(f"step {account.step!r} yielded what JSON cannot say: {error}") from error
     if next(reader, None) is not None:
@@ -147,7 +183,7 @@ _END: Any = object()
 
 def _keep(outcome: Outcome, reader: _Reader, account: Account, files: dict[str, IO[bytes]]) -> None:
     if isinstance(outcome, dict):
-        files["rows"].write(as_line(outcome))
+        reader.keep(outcome)
         account.written += 1
     elif isinstance(outcome, Removed):
         account.removed[outcome.reason] += 1

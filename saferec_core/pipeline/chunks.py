@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saferec_core.data.rows import (
-    Row,
-    arrow_tables,
-    is_line_file,
-    kind_of,
-    numbered_lines,
-    parsed_object,
-    row_name,
-    try_rows,
-)
+from saferec_core.data.arrow_rows import arrow_tables
+from saferec_core.data.file_kinds import Kind, kind_of
+from saferec_core.data.rows import Row, numbered_lines, parsed_object, row_name, try_rows
 from saferec_core.errors import DataError
 
 __all__ = ["PART_BYTES", "PART_ROWS", "Part", "parts_of"]
@@ -52,6 +45,13 @@ class Part:
         for number, value in self.content:
             yield number, parsed_object(value) if isinstance(value, bytes) else value
 
+    def numbers(self) -> Sequence[int]:
+        """Return the numbers of the rows."""
+        if isinstance(self.content, tuple):
+            first, table = self.content
+            return range(first, first + len(table))
+        return [number for number, _ in self.content]
+
     def raw(self) -> dict[int, str]:
         """Return the text of the lines that were sent unparsed, by number."""
         if isinstance(self.content, tuple):
@@ -71,13 +71,13 @@ def parts_of(path: Path, *, group_column: str | None = None) -> Iterator[Part]:
         group_column: Neighbouring rows that agree in this column come in one part.
     """
     unit, source = row_name(path), str(path)
-    if group_column is None and (path.is_dir() or kind_of(path) == ".parquet"):
+    if group_column is None and kind_of(path) is Kind.ARROW:
         first = 1
         for index, table in enumerate(arrow_tables(path, PART_ROWS)):
             yield Part(index, source, unit, len(table), (first, table))
             first += len(table)
         return
-    unparsed = group_column is None and is_line_file(path)
+    unparsed = group_column is None and kind_of(path) is Kind.LINES
     numbered: Iterator[tuple[int, Any]] = numbered_lines(path) if unparsed else try_rows(path)
     index = 0
     content: list[tuple[int, Any]] = []

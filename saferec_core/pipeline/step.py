@@ -17,10 +17,11 @@ from tempfile import NamedTemporaryFile
 
 from filelock import FileLock, Timeout
 
-from saferec_core.data.rows import try_rows
+from saferec_core.data.rows import row_name, try_rows
 from saferec_core.errors import DataError, PluginError, RunError, SaferecError
 from saferec_core.pipeline.chunk_task import KINDS, do_part, part_account, part_file, read_account
 from saferec_core.pipeline.chunks import Part, parts_of
+from saferec_core.pipeline.origins import first_file_of, write_first_file
 from saferec_core.pipeline.process_pool import Workers, ended_from_outside
 from saferec_core.pipeline.step_report import Account
 from saferec_core.plugins.contracts.transform import Surveying, Transform
@@ -113,6 +114,7 @@ def _work(
     _check_rejects(step, total, max_rejects, parts=count)
     for kind in KINDS:
         _join(parts, count, kind, step.folder / f"{kind}.jsonl")
+    write_first_file(step.folder, first_file_of(str(step.source), row_name(step.source)))
     total.sizes = {kind: (step.folder / f"{kind}.jsonl").stat().st_size for kind in KINDS}
     _write(step.folder / "account.json", json.dumps(total.as_json(), indent=2, ensure_ascii=False))
     shutil.rmtree(parts)

@@ -7,14 +7,17 @@ from itertools import groupby
 from typing import Any
 
 from saferec_core.analysis.compare import MIN_CELL
+from saferec_core.analysis.metrics import label, primary_metric
 from saferec_core.analysis.results import Results
+from saferec_core.data.traits import short_names
+from saferec_core.report.boards import board
 from saferec_core.report.curves import curve_sections
+from saferec_core.report.drawing import Picture
 from saferec_core.report.estimates import Estimator
-from saferec_core.report.facts import facts, facts_table, primary_decoding, provenance
-from saferec_core.report.headline import headlines, tiles
-from saferec_core.report.naming import label, relevance_metric, safety_metric
+from saferec_core.report.facts import facts, facts_table, provenance
 from saferec_core.report.packing import pack
-from saferec_core.report.pictures import TraitBars, pareto, trait_bars
+from saferec_core.report.pictures import TraitBars, checkpoint_pareto, policy_pareto, trait_bars
+from saferec_core.report.progress import unfinished
 from saferec_core.report.reading import Moment, Run
 from saferec_core.report.tables import MetricTable, checkpoint_table, metric_table
 from saferec_core.rl.rollout_log import TOKENS_KEPT
@@ -28,71 +31,79 @@ _TOGETHER = (("before", "after"), ("policy",), ("chosen",))
 def page_content(runs: Sequence[Run]) -> dict[str, Any]:
     """Return what the page's template asks for, by name."""
     estimator = Estimator()
-    decoding = _common_decoding(runs)
-    tables = _tables(runs, decoding, estimator)
-    main = tables[0] if tables else None
-    metrics = [row.metric for row in main.rows] if main else _checkpoint_metrics(runs)
-    relevance, safety = relevance_metric(metrics), safety_metric(metrics)
-    policies = _policies(runs, decoding)
-    bars = _bars(policies, safety)
-    picture = pareto(runs, decoding, relevance, safety, estimator) if relevance and safety else None
+    decodings = sorted({moment.decoding for run in runs for moment in run.evaluations})
+    main, others = _tables(runs, decodings, estimator)
+    known = {metric: found for run in runs for metric, found in run.metric_facts.items()}
+    relevance, safety = primary_metric(known, "relevance"), primary_metric(known, "safety")
+    bars = {kind: _bars(_policies(runs, kind), safety) for kind in decodings}
+    paretos: dict[str, Picture | None] = {}
+    checkpoints = None
+    if relevance and safety:
+        axes = {metric: known[metric] for metric in (relevance, safety)}
+        paretos = {kind: policy_pareto(runs, kind, axes, estimator) for kind in decodings}
+        checkpoints = checkpoint_pareto(runs, axes)
     curves = curve_sections(runs)
-    packed = pack(runs)
-    pictures = [panel for section in curves for panel in section.panels]
-    pictures += [found for found in (bars.picture, picture) if found]
+    drawn: list[Picture | None] = [panel for section in curves for panel in section.panels]
+    drawn += [*(found.picture for found in bars.values()), *paretos.values(), checkpoints]
+    pictured = checkpoints is not None or any(
+        found is not None for found in (*paretos.values(), *(bar.picture for bar in bars.values()))
+    )
     return {
         "runs": runs,
+        "unfinished": [(run, sentences) for run in runs if (sentences := unfinished(run))],
         "facts": facts,
         "facts_table": facts_table,
         "provenance": provenance,
-        "headlines": headlines(main) if main else [],
-        "tiles": tiles(main) if main else [],
-        "tables": tables,
-        "folded": [(title, list(under)) for title, under in groupby(tables[1:], lambda table: table.heading)],
-        "trait_metrics": [metric for metric in (safety, relevance) if metric],
+        "boards": [board(table) for table in main],
+        "tables": main,
+        "folded": [(title, list(under)) for title, under in groupby(others, lambda table: table.heading)],
+        "trait_metrics": {metric: label(metric, known[metric]) for metric in (safety, relevance) if metric},
+        "short": short_names(_traits(runs)),
+        "pictured": pictured or any(bar.suppressed for bar in bars.values()),
+        "decodings": decodings,
         "bars": bars,
-        "bar_names": list(policies),
-        "pareto": picture,
+        "bar_names": {kind: list(_policies(runs, kind)) for kind in decodings},
+        "paretos": paretos,
+        "checkpoint_pareto": checkpoints,
         "curves": curves,
         "checkpoints": [
-            (run, stage.name, stage.checkpoints, checkpoint_table(stage.checkpoints))
+            (run, stage.name, stage.checkpoints, checkpoint_table(stage.checkpoints, run.metric_facts))
             for run in runs
             for stage in run.stages
             if stage.checkpoints
         ],
-        "decoding": decoding,
-        "packed": packed,
+        "packed": pack(runs),
         "weights": {run.name: _weights(run) for run in runs},
-        "pictures": pictures,
-        "label": label,
+        "pictures": [picture for picture in drawn if picture],
         "min_cell": MIN_CELL,
         "tokens_kept": TOKENS_KEPT,
     }
 
 
-def _common_decoding(runs: Sequence[Run]) -> str:
-    """Return the first run's decoding, or another one that more runs were evaluated with."""
-    wanted = primary_decoding(runs[0])
-    kinds = dict.fromkeys([wanted, *(moment.decoding for run in runs for moment in run.evaluations)])
-    return max(kinds, key=lambda kind: sum(kind in run.final for run in runs))
+def _tables(
+    runs: Sequence[Run], decodings: Sequence[str], estimator: Estimator
+) -> tuple[list[MetricTable], list[MetricTable]]:
+    """Return the tables that answer the page's question, one for each decoding, and all others.
 
-
-def _tables(runs: Sequence[Run], decoding: str, estimator: Estimator) -> list[MetricTable]:
-    """Lay runs side by side where there are several, then each before and after; *decoding* first."""
-    kinds = sorted(
-        {moment.decoding for run in runs for moment in run.evaluations},
-        key=lambda kind: (kind != decoding, kind),
-    )
-    tables = []
-    for kind in kinds if len(runs) > 1 else ():
+    The question is how runs differ where there are several, else how the run's policy changed.
+    """
+    alone = {
+        run.name: [_tables_of(run, kind, estimator, several=len(runs) > 1) for kind in decodings]
+        for run in runs
+    }
+    if len(runs) == 1:
+        by_kind = alone[runs[0].name]
+        return [tables[0] for tables in by_kind if tables], [
+            table for tables in by_kind for table in tables[1:]
+        ]
+    main = []
+    for kind in decodings:
         ends = {run.name: run.final[kind] for run in runs if kind in run.final}
         if len(ends) > 1:
-            title = f"Runs, {kind} lists"
-            tables.append(metric_table(title, title, ends, estimator))
-    for run in runs:
-        for kind in kinds:
-            tables += _tables_of(run, kind, estimator, several=len(runs) > 1)
-    return tables
+            title = f"{kind.capitalize()} lists"
+            whole = [run.final_whole(kind) for run in runs if kind in run.final]
+            main.append(metric_table(title, title, ends, estimator, whole))
+    return main, [table for found in alone.values() for tables in found for table in tables]
 
 
 def _tables_of(run: Run, decoding: str, estimator: Estimator, *, several: bool) -> list[MetricTable]:
@@ -103,7 +114,7 @@ def _tables_of(run: Run, decoding: str, estimator: Estimator, *, several: bool) 
         if not moments:
             continue
         names = " and ".join(_called(moment, run) for moment in moments)
-        title = f"{names[:1].upper()}{names[1:]}, {decoding} lists"
+        title = f"{decoding.capitalize()} lists, {names}"
         heading = title
         if several:
             title, heading = f"{run.name}: {title}", f"{run.name} by itself"
@@ -138,15 +149,10 @@ def _bars(policies: Mapping[str, Results], safety: str | None) -> TraitBars:
     return trait_bars(policies, int(safety.partition("@")[2]))
 
 
-def _checkpoint_metrics(runs: Sequence[Run]) -> list[str]:
-    return [
-        metric
-        for run in runs
-        for stage in run.stages
-        if stage.checkpoints
-        for metrics in stage.checkpoints.metrics.values()
-        for metric in metrics
-    ]
+def _traits(runs: Sequence[Run]) -> set[str]:
+    """Return every trait that is a constraint of an evaluated record."""
+    columns = [results.table.column("constraints") for run in runs for results in run.evaluations.values()]
+    return {trait for column in columns for traits in column.to_pylist() for trait in traits or ()}
 
 
 def _weights(run: Run) -> dict[str, float]:

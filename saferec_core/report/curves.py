@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from saferec_core.report.drawing import SERIES_COLORS, SERIES_DASHES, Picture, data_of
+from saferec_core.report.drawing import SERIES_COLORS, SERIES_DASHES, Picture, data_of, value_axis
 from saferec_core.report.reading import CheckpointChoice, Run, Stage
 
 __all__ = ["CurveSection", "curve_sections"]
@@ -16,19 +16,26 @@ _POINTS = 400  # of a line; more are averaged
 _SMOOTHED_FROM = 40  # points; fewer are shown as they are
 _HEIGHT = 150
 
-_AFTER_REWARDS = ("violation_rate", "list_length", "kl", "out_of_catalog")
-_WITHOUT_REWARDS = ("loss", "eval_loss", "mean_token_accuracy", "eval_mean_token_accuracy")
-_NAMES = {
+_LISTS = {
     "violation_rate": "Violation rate",
+    "duplicates": "Repeated titles",
+    "seen": "Seen titles",
+    "wasted": "Wasted ranks",
+    "out_of_catalog": "Out of catalog",
     "list_length": "List length",
     "kl": "KL from the reference policy",
-    "out_of_catalog": "Out of catalog",
+    "entropy": "Entropy",
+}
+"""What is shown of a stage that samples lists, after its rewards."""
+_TEXT = {
     "loss": "Loss",
     "eval_loss": "Validation loss",
     "mean_token_accuracy": "Token accuracy",
     "eval_mean_token_accuracy": "Validation token accuracy",
 }
-_SHARES = {"violation_rate", "out_of_catalog", "mean_token_accuracy", "eval_mean_token_accuracy"}
+"""What is shown of a stage that imitates."""
+_PREFIXES = {"reward/": "Reward: ", "limit/": "Limit: "}
+_SHARES = {"violation_rate", "out_of_catalog", "wasted", "mean_token_accuracy", "eval_mean_token_accuracy"}
 
 
 @dataclass(frozen=True)
@@ -84,8 +91,15 @@ def _figures(found: Sequence[tuple[Run, Stage]]) -> list[str]:
     logged = dict.fromkeys(
         name for _, stage in found for row in stage.rows for name, value in row.items() if _is_number(value)
     )
-    rewards = [name for name in logged if name.startswith("reward/")]
-    return [*rewards, *(name for name in (_AFTER_REWARDS if rewards else _WITHOUT_REWARDS) if name in logged)]
+    prefixed = [name for name in logged if name.startswith(tuple(_PREFIXES))]
+    return [*prefixed, *(name for name in (_LISTS if prefixed else _TEXT) if name in logged)]
+
+
+def _title(figure: str) -> str:
+    for prefix, words in _PREFIXES.items():
+        if figure.startswith(prefix):
+            return words + figure.removeprefix(prefix)
+    return {**_LISTS, **_TEXT}.get(figure, figure)
 
 
 def _line(run: str, stage: Stage, figure: str) -> _Line:
@@ -102,10 +116,9 @@ def _panel(
 ) -> Picture:
     import altair as alt
 
-    reward = figure.removeprefix("reward/")
-    title = _NAMES.get(figure, f"Reward: {reward}" if reward != figure else figure)
+    title = _title(figure)
     rows = [row for line in lines for row in _points(line)]
-    form = ".1%" if figure in _SHARES else ".3~f"
+    form = ".2~%" if figure in _SHARES else ".3~f"
     base = alt.Chart(data_of(rows)).encode(
         x=alt.X(
             "step:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format=",d", labelOverlap=True)
@@ -113,7 +126,7 @@ def _panel(
         color=alt.Color("run:N", legend=None, scale=alt.Scale(domain=names, range=SERIES_COLORS)),
         strokeDash=alt.StrokeDash("run:N", legend=None, scale=alt.Scale(domain=names, range=SERIES_DASHES)),
     )
-    axis = alt.Axis(format="~%" if figure in _SHARES else "~g", tickCount=4)
+    axis = value_axis(share=figure in _SHARES, ticks=4)
     y = alt.Scale(zero=figure in _SHARES)
     near = alt.selection_point(name="near", nearest=True, on="pointerover", fields=["step"], empty=False)
     drawn = base.mark_line(strokeWidth=2, clip=True).encode(y=alt.Y("mean:Q", title=None, axis=axis, scale=y))

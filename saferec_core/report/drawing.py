@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["SERIES_COLORS", "SERIES_DASHES", "Picture", "data_of"]
+__all__ = ["SERIES_COLORS", "SERIES_DASHES", "Picture", "data_of", "value_axis"]
 
 SERIES_COLORS = [f"var(--series-{number})" for number in range(1, 7)]
 """Of runs or policies, in order; the style sheet gives them for light and dark."""
@@ -30,3 +30,10 @@ def data_of(rows: Sequence[Mapping[str, Any]]) -> Any:
     import altair as alt
 
     return alt.InlineData(values=[dict(row) for row in rows])
+
+
+def value_axis(*, share: bool, ticks: int) -> Any:
+    """Return an axis of values, shares in percent, with the decimals that its ticks need to differ."""
+    import altair as alt
+
+    return alt.Axis(tickCount=ticks, format="%" if share else alt.Undefined)

@@ -8,7 +8,7 @@ from typing import Any
 
 from saferec_core.report.reading import Run
 
-__all__ = ["facts", "facts_table", "primary_decoding", "provenance"]
+__all__ = ["facts", "facts_table", "provenance"]
 
 
 def facts(run: Run) -> dict[str, str]:
@@ -63,13 +63,6 @@ def provenance(run: Run) -> dict[str, str]:
         f"{name} ({origin})" for name, origin in plugins.items() if str(origin).split(" ")[0] not in ours
     )
     return {name: text for name, text in found.items() if text}
-
-
-def primary_decoding(run: Run) -> str:
-    """Return the decoding that pictures and the headline show: the first one that the run asked for."""
-    asked = _section(run.config, "evaluation").get("eval_decoding") or ["greedy"]
-    available = [moment.decoding for moment in run.evaluations]
-    return next((kind for kind in (*asked, *available) if kind in available), str(asked[0]))
 
 
 def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Pictures of where policies stand: violations by trait, and relevance against violations."""
+"""Pictures of policies: violations by trait, and relevance against violations."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from saferec_core.analysis.compare import MIN_CELL
-from saferec_core.analysis.results import Results
-from saferec_core.report.drawing import SERIES_COLORS, Picture, data_of
+from saferec_core.analysis.estimates import Estimate
+from saferec_core.analysis.metrics import is_share, label
+from saferec_core.analysis.results import MetricFacts, Results
+from saferec_core.data.traits import short_names
+from saferec_core.report.drawing import SERIES_COLORS, Picture, data_of, value_axis
 from saferec_core.report.estimates import Estimator, trait_estimates
-from saferec_core.report.naming import label
 from saferec_core.report.reading import CheckpointChoice, Run
 
-__all__ = ["TraitBars", "pareto", "trait_bars"]
+__all__ = ["TraitBars", "checkpoint_pareto", "policy_pareto", "trait_bars"]
 
-_CHECKPOINT = "checkpoint (validation)"
+_SHAPES = {"before": "triangle-up", "after": "circle", "policy": "square", "checkpoint": "diamond"}
+"""By what a point of a Pareto picture stands for."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class TraitBars:
     """Violations by trait."""
 
     picture: Picture | None
-    """None if no trait has users enough."""
+    """None if no trait has enough users."""
     suppressed: Sequence[str]
     """Traits with too few users to be shown."""
 
@@ -40,10 +43,11 @@ def trait_bars(policies: Mapping[str, Results], k: int) -> TraitBars:
     shown = [trait for trait in traits if trait not in few]
     if not shown:
         return TraitBars(None, few)
+    short = short_names(shown)
     rows = [
         {
             "trait": trait,
-            "shown": _wrapped(trait),
+            "shown": _wrapped(short[trait]),
             "policy": name,
             "share": found[trait].mean,
             "low": found[trait].low,
@@ -59,7 +63,7 @@ def trait_bars(policies: Mapping[str, Results], k: int) -> TraitBars:
     base = alt.Chart(data_of(rows)).encode(
         y=alt.Y(
             "shown:N",
-            sort=[_wrapped(trait) for trait in order],
+            sort=[_wrapped(short[trait]) for trait in order],
             title=None,
             axis=alt.Axis(labelExpr=r"split(datum.label, '\n')", labelLimit=200, ticks=False, domain=False),
         ),
@@ -68,13 +72,13 @@ def trait_bars(policies: Mapping[str, Results], k: int) -> TraitBars:
     tooltip = [
         alt.Tooltip("trait:N"),
         alt.Tooltip("policy:N"),
-        alt.Tooltip("share:Q", title="lists in violation", format=".1%"),
-        alt.Tooltip("low:Q", title="interval from", format=".1%"),
-        alt.Tooltip("high:Q", title="to", format=".1%"),
+        alt.Tooltip("share:Q", title="lists in violation", format=".2~%"),
+        alt.Tooltip("low:Q", title="interval from", format=".2~%"),
+        alt.Tooltip("high:Q", title="to", format=".2~%"),
         alt.Tooltip("users:Q", format=","),
     ]
     bars = base.mark_bar(cornerRadiusEnd=2).encode(
-        x=alt.X("share:Q", title=None, axis=alt.Axis(format=".0%", tickCount=5)),
+        x=alt.X("share:Q", title=None, axis=value_axis(share=True, ticks=5)),
         color=alt.Color("policy:N", legend=None, scale=alt.Scale(domain=names, range=SERIES_COLORS)),
         tooltip=tooltip,
     )
@@ -85,7 +89,7 @@ def trait_bars(policies: Mapping[str, Results], k: int) -> TraitBars:
         width="container", height=len(shown) * (12 + 15 * len(names)) + 10
     )
     said = "; ".join(
-        f"{trait} {', '.join(f'{name} {found[trait].mean:.1%}' for name, found in by_policy.items())}"
+        f"{trait} {', '.join(f'{name} {found[trait].mean:.2%}' for name, found in by_policy.items())}"
         for trait in order
     )
     return TraitBars(
@@ -108,128 +112,131 @@ def _users(found: Mapping[str, Any], trait: str) -> int:
     return 0 if estimate is None or math.isnan(estimate.mean) else int(estimate.users)
 
 
-def pareto(
-    runs: Sequence[Run], decoding: str, relevance: str, safety: str, estimator: Estimator
+def policy_pareto(
+    runs: Sequence[Run], decoding: str, axes: Mapping[str, MetricFacts], estimator: Estimator
 ) -> Picture | None:
-    """Draw relevance against violations: checkpoints on the validation records, policies on the test ones.
+    """Draw relevance against violations of policies on the test records, all decoded alike.
 
-    One point alone is no picture: None.
+    Args:
+        runs: Whose policies to draw, a color each.
+        decoding: Of the lists; those of another one do not compare.
+        axes: The metric that stands for relevance and the one that stands for safety.
+        estimator: Averages evaluations.
+
+    Returns:
+        None where there are fewer than two points.
     """
+    relevance, safety = axes
+    points = [
+        _point(run, moment.when, moment.when, place, _bounds(means[relevance]), _bounds(means[safety]))
+        for run in runs
+        for place, when in enumerate(("before", "after", "policy"))
+        for moment, results in run.evaluations.items()
+        if (moment.when, moment.decoding) == (when, decoding)
+        if {relevance, safety} <= (means := estimator(results)).keys()
+    ]
+    return _pareto(points, [run.name for run in runs], axes, f"{decoding} lists, test records")
+
+
+def checkpoint_pareto(runs: Sequence[Run], axes: Mapping[str, MetricFacts]) -> Picture | None:
+    """Draw relevance against violations of checkpoints, which were evaluated on the validation records.
+
+    Takes and returns what `policy_pareto` does.
+    """
+    relevance, safety = axes
+    points = []
+    for run in runs:
+        for choice in (stage.checkpoints for stage in run.stages if stage.checkpoints):
+            for checkpoint, metrics in choice.metrics.items():
+                step = CheckpointChoice.step(checkpoint)
+                chosen = " (chosen)" if checkpoint == choice.chosen else ""
+                name = f"{checkpoint if step is None else f'step {step}'}{chosen}"
+                if (gain := metrics.get(relevance)) and (cost := metrics.get(safety)):
+                    points.append(_point(run, name, "checkpoint", step or 0, gain, cost))
+    return _pareto(points, [run.name for run in runs], axes, "greedy lists, validation records")
+
+
+def _pareto(
+    points: Sequence[dict[str, Any]], names: Sequence[str], axes: Mapping[str, MetricFacts], kind: str
+) -> Picture | None:
     import altair as alt
 
-    points = [point for run in runs for point in _points(run, decoding, relevance, safety, estimator)]
     points = [point for point in points if not math.isnan(point["relevance"] + point["safety"])]
     if len(points) < 2:
         return None
-    names = [run.name for run in runs]
     for point in points:
-        point["text"] = _text(point, several=len(runs) > 1)
-    kinds = ["before", "after", "policy", _CHECKPOINT]
-    present = [kind for kind in kinds if any(point["kind"] == kind for point in points)]
+        point["text"] = _text(point, several=len(names) > 1)
+    relevance, safety = (label(metric, facts) for metric, facts in axes.items())
+    shares = [is_share(facts) for facts in axes.values()]
+    forms = [".2~%" if share else ".4f" for share in shares]
     x = alt.X(
         "safety:Q",
-        title=f"{label(safety)} (less is better)",
-        axis=alt.Axis(format="~%", tickCount=6),
+        title=f"{safety} (lower is better)",
+        axis=value_axis(share=shares[1], ticks=5),
         scale=alt.Scale(zero=True),
     )
     y = alt.Y(
         "relevance:Q",
-        title=f"{label(relevance)} (more is better)",
-        axis=alt.Axis(tickCount=6),
+        title=f"{relevance} (higher is better)",
+        axis=value_axis(share=shares[0], ticks=5),
         scale=alt.Scale(zero=False, padding=12),
     )
-    color = alt.Color("run:N", legend=None, scale=alt.Scale(domain=names, range=SERIES_COLORS))
+    color = alt.Color("run:N", legend=None, scale=alt.Scale(domain=list(names), range=SERIES_COLORS))
     base = alt.Chart(data_of(points)).encode(x=x, y=y, color=color)
     tooltip = [
         alt.Tooltip("run:N"),
         alt.Tooltip("name:N", title="policy"),
-        alt.Tooltip("relevance:Q", title=label(relevance), format=".4f"),
-        alt.Tooltip("safety:Q", title=label(safety), format=".2%"),
-        alt.Tooltip("protocol:N"),
+        alt.Tooltip("relevance:Q", title=relevance, format=forms[0]),
+        alt.Tooltip("safety:Q", title=safety, format=forms[1]),
     ]
-    marks = base.mark_point(filled=True, size=110, opacity=1, strokeWidth=2).encode(
-        shape=alt.Shape(
-            "kind:N",
-            legend=None,
-            scale=alt.Scale(domain=kinds, range=["triangle-up", "circle", "square", "diamond"]),
-        ),
-        size=alt.condition(alt.datum.kind == _CHECKPOINT, alt.value(55), alt.value(120)),
-        tooltip=tooltip,
+    shape = alt.Shape(
+        "kind:N", legend=None, scale=alt.Scale(domain=list(_SHAPES), range=list(_SHAPES.values()))
     )
-    ways: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
-        ([point for point in points if point["kind"] == _CHECKPOINT], {"strokeWidth": 1, "opacity": 0.45}),
-        (
-            [point for point in points if point["kind"] in {"before", "after"}],
-            {"strokeWidth": 1.5, "strokeDash": [4, 3], "opacity": 0.7},
-        ),
-    ]
+    path = [point for point in points if point["kind"] != "policy"]
     layers = [
-        *(
-            alt.Chart(data_of(way))
-            .mark_line(**look)
-            .encode(x=x, y=y, color=color, order="order:Q", detail="stage:N")
-            for way, look in ways
-            if way
-        ),
+        alt.Chart(data_of(path))
+        .mark_line(strokeWidth=1.5, strokeDash=[4, 3], opacity=0.6)
+        .encode(x=x, y=y, color=color, order="order:Q"),
         base.mark_rule(opacity=0.4).encode(y="relevance_low:Q", y2="relevance_high:Q"),
         base.mark_rule(opacity=0.4).encode(x="safety_low:Q", x2="safety_high:Q", y="relevance:Q"),
-        marks,
+        base.mark_point(filled=True, size=110, opacity=1, strokeWidth=2).encode(shape=shape, tooltip=tooltip),
         base.mark_text(align="left", dx=9, dy=-8, fontSize=11).encode(
             text="text:N", color=alt.value("var(--muted)")
         ),
     ]
-    said = "; ".join(
-        f"{point['run']} {point['name']}: {label(relevance)} {point['relevance']:.4f}, "
-        f"{label(safety)} {point['safety']:.2%}"
+    summary = "; ".join(
+        f"{point['run']} {point['name']}: {relevance} {point['relevance']:.4f}, "
+        f"{safety} {point['safety']:.4f}"
         for point in points
     )
-    chart = alt.layer(*layers).properties(width="container", height=300)
+    chart = alt.layer(*(layers if path else layers[1:])).properties(width="container", height=260)
     return Picture(
-        "Relevance against violations", f"{', '.join(present)}. {said}.", chart.to_dict(validate=False)
+        "Relevance against violations",
+        f"{relevance} against {safety}, {kind}: {summary}.",
+        chart.to_dict(validate=False),
     )
+
+
+def _bounds(found: Estimate) -> tuple[float, float, float]:
+    return found.mean, found.low, found.high
 
 
 def _text(point: Mapping[str, Any], *, several: bool) -> str:
-    """Return what stands beside a point: of one run's checkpoints only beside the chosen one."""
-    if several or (point["kind"] == _CHECKPOINT and "chosen" not in point["name"]):
+    """Return what stands beside a point; of a run's checkpoints only the chosen one is named."""
+    if several or (point["kind"] == "checkpoint" and "chosen" not in point["name"]):
         return ""
     return str(point["name"])
 
 
-def _points(
-    run: Run, decoding: str, relevance: str, safety: str, estimator: Estimator
-) -> list[dict[str, Any]]:
-    points = []
-    for stage in run.stages:
-        choice = stage.checkpoints
-        for checkpoint, metrics in choice.metrics.items() if choice else ():
-            found = metrics.get(relevance), metrics.get(safety)
-            if choice and found[0] and found[1]:
-                step = CheckpointChoice.step(checkpoint)
-                chosen = " (chosen)" if checkpoint == choice.chosen else ""
-                name = f"step {step}{chosen}" if step is not None else f"{checkpoint}{chosen}"
-                points.append(
-                    _point(run, name, _CHECKPOINT, found[0], found[1])
-                    | {"order": step or 0, "protocol": choice.protocol, "stage": stage.name}
-                )
-    for place, when in enumerate(("before", "after", "policy")):  # "chosen" is among the checkpoints
-        for moment, results in run.evaluations.items():
-            if (moment.when, moment.decoding) != (when, decoding):
-                continue
-            means = estimator(results)
-            if relevance in means and safety in means:
-                pair = [(found.mean, found.low, found.high) for found in (means[relevance], means[safety])]
-                points.append(
-                    _point(run, when, when, pair[0], pair[1])
-                    | {"order": place, "protocol": results.protocol.get("id", ""), "stage": "held out"}
-                )
-    return points
-
-
 def _point(
-    run: Run, name: str, kind: str, relevance: tuple[float, float, float], safety: tuple[float, float, float]
+    run: Run,
+    name: str,
+    kind: str,
+    order: int,
+    relevance: tuple[float, float, float],
+    safety: tuple[float, float, float],
 ) -> dict[str, Any]:
-    point: dict[str, Any] = {"run": run.name, "name": name, "kind": kind}
+    point: dict[str, Any] = {"run": run.name, "name": name, "kind": kind, "order": order}
     for axis, (mean, low, high) in (("relevance", relevance), ("safety", safety)):
         point |= {axis: mean}
         point |= {f"{axis}_low": mean if math.isnan(low) else low}

@@ -1,4 +1,4 @@
-"""A run folder as a report sees it: what was told, done and found, each part where there is one."""
+"""A run folder as a report sees it: its configuration, logs and evaluations, as far as there are any."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from saferec_core.analysis.results import Results, read_results
+from saferec_core.analysis.results import MetricFacts, Results, read_results
 from saferec_core.config.load import read_settings
 from saferec_core.data.rows import numbered_rows
 from saferec_core.errors import DataError, RunError
@@ -20,6 +20,8 @@ WHEN = ("before", "after", "policy", "chosen")
 """When a policy may have been evaluated, in the order of a page."""
 
 _EVALUATION = re.compile(r"(before|after|policy)-((?:greedy|sampled)(?:-[0-9a-f]{8}){0,2})")
+_ENDS = ("chosen", "policy", "after")
+"""What stands for the policy that a run ended with, the best last."""
 _NESTED = "sft"  # the stage that a run did first
 _STEP = re.compile(r"(\d+)$")
 
@@ -66,6 +68,8 @@ class Stage:
     rows: Sequence[Mapping[str, Any]]
     """What was logged, in order, each with its ``step``."""
     checkpoints: CheckpointChoice | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """Of the stage."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,9 @@ class Run:
     config: Mapping[str, Any]
     manifest: Mapping[str, Any]
     stages: Sequence[Stage]
-    """In the order they were trained."""
+    """In the order they were trained, those of the run that this one began with included."""
+    own_stages: Sequence[Stage] = ()
+    """Those that were logged in the run's own folder."""
     evaluations: Mapping[Moment, Results] = field(default_factory=dict)
     whole: Mapping[Moment, Mapping[str, float]] = field(default_factory=dict)
     """What was measured of all lists together, such as how much of the catalog they name."""
@@ -99,10 +105,22 @@ class Run:
             yield row
 
     @property
+    def metric_facts(self) -> Mapping[str, MetricFacts]:
+        """What is known of every metric that was evaluated."""
+        return {
+            name: found for results in self.evaluations.values() for name, found in results.metrics.items()
+        }
+
+    def final_whole(self, decoding: str) -> Mapping[str, float]:
+        """Return what was measured of all lists together of the policy that the run ended with."""
+        moments = [Moment(when, decoding) for when in _ENDS]
+        return next((self.whole[moment] for moment in reversed(moments) if moment in self.whole), {})
+
+    @property
     def final(self) -> Mapping[str, Results]:
         """By decoding, the evaluation of the policy that the run ended with."""
         ends: dict[str, Results] = {}
-        for when in ("chosen", "policy", "after"):
+        for when in _ENDS:
             ends |= {
                 moment.decoding: found for moment, found in self.evaluations.items() if moment.when == when
             }
@@ -139,7 +157,12 @@ def read_run(folder: Path, name: str | None = None) -> Run:
     if not (folder / "config.yaml").is_file():
         raise RunError(f"{folder} is no run folder: it holds no config.yaml")
     manifest = folder / "manifest.json"
-    stages = _stages(folder)
+    config = read_settings(folder / "config.yaml")
+    stages = _stages(folder, config)
+    nested = folder / _NESTED
+    first = (
+        _stages(nested, read_settings(nested / "config.yaml")) if (nested / "config.yaml").is_file() else []
+    )
     evaluations = _evaluations(folder / "evaluation")
     choice = next((stage.checkpoints for stage in stages if stage.checkpoints), None)
     if choice and not evaluations:
@@ -148,9 +171,10 @@ def read_run(folder: Path, name: str | None = None) -> Run:
     return Run(
         folder,
         name or folder.resolve().name,
-        read_settings(folder / "config.yaml"),
+        config,
         _read_json(manifest) if manifest.is_file() else {},
-        [*_stages(folder / _NESTED), *stages],
+        [*first, *stages],
+        stages,
         evaluations,
         {moment: _whole(folder / "evaluation", moment) for moment in evaluations},
         {
@@ -160,7 +184,7 @@ def read_run(folder: Path, name: str | None = None) -> Run:
     )
 
 
-def _stages(folder: Path) -> list[Stage]:
+def _stages(folder: Path, config: Mapping[str, Any]) -> list[Stage]:
     """Return the stages that were logged in a folder; one that is being set up has no rows yet."""
     path = folder / "metrics.jsonl"
     by_stage: dict[str, list[Mapping[str, Any]]] = {}
@@ -172,7 +196,7 @@ def _stages(folder: Path) -> list[Stage]:
     if choice and not by_stage:
         by_stage["checkpoints"] = []
     last = next(reversed(by_stage), None)
-    return [Stage(name, rows, choice if name == last else None) for name, rows in by_stage.items()]
+    return [Stage(name, rows, choice if name == last else None, config) for name, rows in by_stage.items()]
 
 
 def _checkpoint_choice(path: Path) -> CheckpointChoice | None:

@@ -17,6 +17,8 @@ from saferec_core.report.reading import WHEN, Run
 __all__ = [
     "HIT",
     "OUT_OF_CATALOG",
+    "REPEATED",
+    "SEEN",
     "UNKNOWN",
     "VIOLATION",
     "Group",
@@ -25,15 +27,16 @@ __all__ = [
     "rollout_groups",
 ]
 
-HIT, VIOLATION, UNKNOWN, OUT_OF_CATALOG = 1, 2, 4, 8
+HIT, VIOLATION, UNKNOWN, OUT_OF_CATALOG, REPEATED, SEEN = 1, 2, 4, 8, 16, 32
 """Marks of a rank; its mark is their sum."""
 
 Group = dict[str, Any]
 """``run`` (name), ``when``, ``record``, ``prompt`` ([[role, content], ...]), ``constraints``, ``truth``
 ([[title, year], ...], None: not stored) and ``rows``, each with
 
-- ``label``, ``text``, ``titles`` ([[title, year], ...]), ``events``;
-- ``marks``: a hexadecimal digit per title, ``-`` for one that has none of the ranks that count;
+- ``label``, ``sample`` (which of several completions to the prompt), ``text``, ``titles``
+  ([[title, year], ...]), ``events``;
+- ``marks``: two hexadecimal digits per title, ``--`` for one that has none of the ranks that count;
 - ``violated``, ``evidence``: traits, and [trait, risk, source, detail], by rank index, where there are any;
 - ``reward`` by function, a list by rank or one number for the list, ``advantage`` by rank, ``list``
   (advantage of the tokens of no rank) and ``tokens``, [rank index, first character of the first token,
@@ -51,7 +54,7 @@ def evenly(number: int, most: int) -> list[int]:
 
 
 def rollout_groups(run: Run, most: int) -> tuple[list[Group], int]:
-    """Return at most *most* rollouts of a run in whole groups, spread over its steps.
+    """Return at most *most* rollouts of a run in whole groups, spread evenly over its steps.
 
     Returns:
         The groups, and how many rollouts the run has stored.
@@ -92,22 +95,23 @@ def _rollout_group(run: Run, rows: Sequence[Mapping[str, Any]]) -> Group:
         "prompt": _turns(first["prompt"]),
         "constraints": list(first.get("constraints") or ()),
         "truth": first.get("groundtruth"),
-        "rows": [_rollout(row, str(place)) for place, row in enumerate(rows, start=1)],
+        "rows": [_rollout(row, place) for place, row in enumerate(rows)],
     }
 
 
-def _rollout(row: Mapping[str, Any], label: str) -> dict[str, Any]:
+def _rollout(row: Mapping[str, Any], sample: int) -> dict[str, Any]:
     hits = row.get("hit") or []
     violated = row.get("violated") or [[]] * len(hits)
-    marks = _marks(
-        hits, row.get("in_catalog") or [True] * len(hits), row.get("known") or [True] * len(hits), violated
-    )
+    known, inside = (row.get(name) or [True] * len(hits) for name in ("known", "in_catalog"))
+    repeated, seen = (row.get(name) or [False] * len(hits) for name in ("repeated", "seen"))
+    marks = _marks(hits, violated, known, inside, repeated, seen)
     evidence = [
         [[found["trait"], _rounded(found["risk"]), found["source"], found["detail"]] for found in by_rank]
         for by_rank in row.get("evidence") or ()
     ]
     return {
-        "label": label,
+        "label": str(sample + 1),
+        "sample": sample,
         "text": str(row["completion"]),
         "titles": [[name, year] for name, year in row["titles"]],
         "events": row.get("events") or [],
@@ -176,14 +180,17 @@ def _held_out_row(when: str, row: Mapping[str, Any]) -> dict[str, Any]:
     violated = [title["violated"] or [] for title in titles]
     return {
         "label": when if not row["sample"] else f"{when} {row['sample'] + 1}",
+        "sample": row["sample"],
         "text": row["completion"] or "",
         "titles": [[title["title"], title["year"]] for title in titles],
         "events": row["events"] or [],
         "marks": _marks(
             [title["hit"] for title in titles],
-            [title["in_catalog"] is not False for title in titles],
-            [title["known"] is not False for title in titles],
             violated,
+            [title["known"] is not False for title in titles],
+            [title["in_catalog"] is not False for title in titles],
+            [bool(title["repeated"]) for title in titles],
+            [bool(title["seen"]) for title in titles],
         ),
         "violated": _where_any(violated),
     }
@@ -195,14 +202,19 @@ def _turns(messages: Iterable[Mapping[str, str]]) -> list[list[str]]:
 
 def _marks(
     hits: Sequence[bool | None],
-    in_catalog: Sequence[bool],
-    known: Sequence[bool],
     violated: Sequence[Sequence[str]],
+    known: Sequence[bool],
+    in_catalog: Sequence[bool],
+    repeated: Sequence[bool],
+    seen: Sequence[bool],
 ) -> str:
     digits = []
-    for hit, inside, sure, traits in zip(hits, in_catalog, known, violated, strict=False):
+    for hit, traits, sure, inside, again, before in zip(
+        hits, violated, known, in_catalog, repeated, seen, strict=False
+    ):
         marks = VIOLATION * bool(traits) + UNKNOWN * (not sure) + OUT_OF_CATALOG * (not inside)
-        digits.append("-" if hit is None else f"{HIT * hit + marks:x}")
+        marks += REPEATED * again + SEEN * before
+        digits.append("--" if hit is None else f"{HIT * hit + marks:02x}")
     return "".join(digits)
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from saferec_core.analysis.compare import ComparisonTable, GroupComparison, MetricComparison, compare
 from saferec_core.analysis.estimates import Estimate
-from saferec_core.analysis.number_format import figures, interval, p_value
+from saferec_core.analysis.metrics import label, ordered, written, written_interval
+from saferec_core.analysis.number_format import p_value
 from saferec_core.analysis.pairing import mismatches
 from saferec_core.analysis.results import MetricFacts, Results
 from saferec_core.errors import SaferecError
 from saferec_core.report.estimates import Estimator
-from saferec_core.report.naming import label, minus, order
 from saferec_core.report.reading import CheckpointChoice
 
 __all__ = ["Cell", "Change", "MetricRow", "MetricTable", "TraitTable", "checkpoint_table", "metric_table"]
@@ -31,6 +31,8 @@ class Cell:
 
 
 _NO_VALUE = Cell("no value", "", None)
+UNKNOWN = MetricFacts("none", "mean", "")
+"""What is known of a metric that no stored evaluation describes."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Change:
     sentence: str
     """What may be said, in plain words."""
     verdict: str
-    """``"better"``, ``"worse"``, ``"changed"`` where neither is better, or nothing if none may be claimed."""
+    """``"better"``, ``"worse"``, ``"higher"`` or ``"lower"`` where neither is better, or nothing if no
+    difference may be claimed."""
     whisker: tuple[float, float, float] | None
     """Mean and bounds as shares of the row's half width, in -1..1; None where there is no interval."""
 
@@ -106,14 +109,13 @@ class MetricTable:
     @property
     def caption(self) -> str:
         """How the figures were made; nothing where nothing is compared."""
-        found = next((found for found in self.comparisons if found), None)
-        if found is None:
-            return ""
-        return (
-            f"[...]: {found.confidence:.0%} interval (bootstrap over users, {found.resamples:,} resamples; "
-            f"Wilson's for shares). Differences are paired by {found.by}; p: sign flips by user, corrected "
-            "by Holm for the number of metrics"
-        )
+        return next((found.caption for found in self.comparisons if found), "")
+
+    @property
+    def primary(self) -> str:
+        """Label of the metric that is tested on its own; empty where there is none."""
+        alone = next((found.primary for found in self.comparisons if found), None)
+        return next((row.name for row in self.rows if row.metric == alone), "")
 
     def by_trait(self, metrics: Sequence[str]) -> list[TraitTable]:
         """Return a table by trait for each policy that is compared with the first."""
@@ -148,7 +150,6 @@ def metric_table(
     ]
     means = [estimator(results) for results in found]
     known = {metric: fact for results in found for metric, fact in results.metrics.items()}
-    facts = {metric: known[metric] for metric in sorted(known, key=order)}
     return MetricTable(
         title,
         heading,
@@ -156,19 +157,21 @@ def metric_table(
         [
             MetricRow(
                 metric,
-                label(metric),
-                fact,
-                [_value(by_metric.get(metric)) for by_metric in means],
+                label(metric, known[metric]),
+                known[metric],
+                [_value(by_metric.get(metric), known[metric]) for by_metric in means],
                 [_change(_of_metric(table, metric)) for table in comparisons],
             )
-            for metric, fact in facts.items()
+            for metric in ordered(known)
         ],
         remarks,
         [str(results.protocol.get("id", "not stated")) for results in found],
         comparisons,
         [len(results) for results in found],
         {
-            label(metric): [f"{values[metric]:.4f}" if metric in values else "no value" for values in whole]
+            label(metric, UNKNOWN): [
+                f"{values[metric]:.4f}" if metric in values else "no value" for values in whole
+            ]
             for metric in dict.fromkeys(metric for values in whole for metric in values)
         },
     )
@@ -183,14 +186,24 @@ class CheckpointTable:
     """By checkpoint, a cell for each metric."""
 
 
-def checkpoint_table(choice: CheckpointChoice) -> CheckpointTable:
-    """Lay checkpoints out, a row each."""
-    metrics = sorted({metric for found in choice.metrics.values() for metric in found}, key=order)
-    rows = {}
-    for checkpoint, found in choice.metrics.items():
-        values = [found.get(metric) for metric in metrics]
-        rows[checkpoint] = [_NO_VALUE if value is None else _cell(*value) for value in values]
-    return CheckpointTable([label(metric) for metric in metrics], rows)
+def checkpoint_table(choice: CheckpointChoice, facts: Mapping[str, MetricFacts]) -> CheckpointTable:
+    """Lay checkpoints out, a row each.
+
+    Args:
+        choice: The checkpoints with their metrics.
+        facts: Of metrics, as far as they are known.
+    """
+    named = dict.fromkeys(metric for found in choice.metrics.values() for metric in found)
+    known = {metric: facts.get(metric, UNKNOWN) for metric in named}
+    metrics = ordered(known)
+    rows = {
+        checkpoint: [
+            _NO_VALUE if (value := found.get(metric)) is None else _cell(known[metric], *value)
+            for metric in metrics
+        ]
+        for checkpoint, found in choice.metrics.items()
+    }
+    return CheckpointTable([label(metric, known[metric]) for metric in metrics], rows)
 
 
 def _comparison(
@@ -202,8 +215,8 @@ def _comparison(
         reasons.append("held-out records")
     if reasons:
         remarks.append(
-            f"{names[1]} was evaluated differently from {names[0]}; their figures stand side by side, but do "
-            f"not compare ({'; '.join(reasons)})."
+            f"{names[1]} was evaluated differently from {names[0]}, so their figures are shown side by side "
+            f"but not compared ({'; '.join(reasons)})."
         )
         return None
     try:
@@ -221,10 +234,10 @@ def _of_metric(table: ComparisonTable | None, metric: str) -> MetricComparison |
     return next((found for found in table.overall.metrics if found.metric == metric), None)
 
 
-def _value(found: Estimate | None) -> Cell:
+def _value(found: Estimate | None, facts: MetricFacts) -> Cell:
     if found is None or math.isnan(found.mean):
         return _NO_VALUE
-    return _cell(found.mean, found.low, found.high)
+    return _cell(facts, found.mean, found.low, found.high)
 
 
 def _change(found: MetricComparison | None) -> Change | None:
@@ -232,11 +245,11 @@ def _change(found: MetricComparison | None) -> Change | None:
         return None
     difference = found.difference
     return Change(
-        _cell(difference.mean, difference.low, difference.high, sign="+"),
+        _cell(found.facts, difference.mean, difference.low, difference.high, change=True),
         _alike(found),
-        p_value(found.p_holm),
+        p_value(found.p_adjusted),
         found.sentence,
-        found.verdict or ("changed" if found.claimed else ""),
+        found.verdict or {"rises": "higher", "falls": "lower"}.get(found.direction, ""),
         _whisker(difference.mean, difference.low, difference.high),
     )
 
@@ -252,24 +265,29 @@ def _pair_of_cells(found: MetricComparison | None) -> tuple[Cell, Cell, Change] 
     change = _change(found)
     if found is None or change is None:
         return None
-    return _cell(found.first), _cell(found.second), change
+    first, second = change.between
+    return Cell(first, "", found.first), Cell(second, "", found.second), change
 
 
-def _cell(mean: float, low: float = math.nan, high: float = math.nan, sign: str = "") -> Cell:
-    if math.isnan(low) or math.isnan(high):
-        decimals = 4 if abs(mean) < 10 else 1
-        return Cell(minus(f"{mean:{sign}.{decimals}f}"), "", mean)
-    text, _, bounds = interval(mean, low, high, sign=sign).partition(" ")
-    return Cell(minus(text), minus(bounds), mean)
+def _cell(
+    facts: MetricFacts, mean: float, low: float = math.nan, high: float = math.nan, *, change: bool = False
+) -> Cell:
+    text, bounds = written_interval(facts, mean, low, high, change=change)
+    return Cell(_minus(text), _minus(bounds), mean)
+
+
+def _minus(text: str) -> str:
+    """Write numbers with a minus sign instead of a hyphen."""
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _alike(found: MetricComparison) -> tuple[str, str]:
     """Write both means with the decimals that their difference bears out."""
     difference = found.difference
     assert difference is not None  # the caller has looked
-    shown = figures(difference.mean, difference.low, difference.high)[0]
-    decimals = len(shown.partition(".")[2]) if difference.high > difference.low else 4
-    return f"{found.first:.{decimals}f}", f"{found.second:.{decimals}f}"
+    like = (difference.mean, difference.low, difference.high) if difference.high > difference.low else ()
+    first, second = written(found.facts, found.first, found.second, like=like)
+    return _minus(first), _minus(second)
 
 
 def _whisker(mean: float, low: float, high: float) -> tuple[float, float, float] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -13,7 +14,10 @@ from saferec_core.errors import RewardError, SaferecError
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.reward import RewardFunction, Scope
 
-__all__ = ["ActiveReward", "RewardValues", "score"]
+__all__ = ["ActiveReward", "Channel", "RewardValues", "score"]
+
+Channel = Literal["rank", "list", "cost"]
+"""What a normalizer is given by rank and by list, and what is charged after it."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,29 @@ class ActiveReward:
         """What the reward's values belong to."""
         return self.function.scope
 
+    @property
+    def channel(self) -> Channel:
+        """How its values reach the advantages."""
+        return "cost" if self.function.direction == "cost" else self.scope
+
+    def span(self, num_ranks: int) -> float:
+        """Return the largest minus the smallest value that it declares; 0 if it cannot tell."""
+        bounds = self.function.range(num_ranks)
+        return 0.0 if bounds is None else bounds[1] - bounds[0]
+
 
 @dataclass(frozen=True)
 class RewardValues:
-    """The unweighted rewards of N completions, functions in the order of the run."""
+    """The unweighted rewards of N completions, functions of each channel in the order of the run."""
 
     rank: Float[Tensor, "F N K"]
     list: Float[Tensor, "L N"]
+    cost: Float[Tensor, "C N K"]
+
+    def by_function(self, rewards: Sequence[ActiveReward]) -> Sequence[Tensor]:
+        """Return each function's values, (N, K) or (N,), in the order of the run."""
+        of_channel = {"rank": iter(self.rank), "list": iter(self.list), "cost": iter(self.cost)}
+        return [next(of_channel[reward.channel]) for reward in rewards]
 
 
 def score(rewards: Sequence[ActiveReward], lists: JudgedLists) -> RewardValues:
@@ -46,14 +66,15 @@ def score(rewards: Sequence[ActiveReward], lists: JudgedLists) -> RewardValues:
             infinite value. A failure never becomes a 0.
     """
     shape = tuple(lists.rank_mask.shape)
-    values: dict[Scope, list[Tensor]] = {"rank": [], "list": []}
+    values: dict[Channel, list[Tensor]] = {"rank": [], "list": [], "cost": []}
     for reward in rewards:
         wanted = shape if reward.scope == "rank" else shape[:1]
-        values[reward.scope].append(_checked(reward, lists, wanted))
+        values[reward.channel].append(_checked(reward, lists, wanted))
     empty = torch.zeros((0, *shape))
     return RewardValues(
         rank=torch.stack(values["rank"]) if values["rank"] else empty,
         list=torch.stack(values["list"]) if values["list"] else empty[:, :, 0],
+        cost=torch.stack(values["cost"]) if values["cost"] else empty,
     )
 
 

@@ -61,10 +61,8 @@ def rollout_rows(batch: ScoredBatch, rewards: Sequence[ActiveReward]) -> Iterato
 
 
 def _rewards(batch: ScoredBatch, rewards: Sequence[ActiveReward], row: int) -> Iterator[tuple[str, Any]]:
-    by_rank = iter(batch.rollouts.rewards.rank[:, row])
-    by_list = iter(batch.rollouts.rewards.list[:, row])
-    for reward in rewards:
-        yield reward.name, next(by_rank if reward.scope == "rank" else by_list).tolist()
+    for reward, values in zip(rewards, batch.rollouts.rewards.by_function(rewards), strict=True):
+        yield reward.name, values[row].tolist()
 
 
 def _evidence(lists: JudgedLists, row: int) -> list[list[dict[str, Any]]] | None:

@@ -146,6 +146,12 @@ class RunFolder:
             },
         )
 
+    def extend_manifest(self, facts: Mapping[str, Any]) -> None:
+        """Add to the manifest what is known only once the run is under way."""
+        path = self.path / "manifest.json"
+        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        self.write_json("manifest.json", {**known, **facts})
+
 
 def _version(distribution: str) -> str | None:
     try:

@@ -120,17 +120,16 @@ def check_reward(function: RewardFunction) -> None:
         (*TITLES, outside),
     ]
     rewards = [ActiveReward(type(function).__name__, function, 1.0)]
-    batch = judged_lists(lists, num_ranks=5)
-    values = [value.squeeze(0) for value in (score(rewards, batch).rank, score(rewards, batch).list)]
-    value = values[0 if function.scope == "rank" else 1]
-    again = score(rewards, judged_lists(lists, num_ranks=5))
-    repeated = (again.rank if function.scope == "rank" else again.list)[0]
-    assert torch.equal(value.nan_to_num(-99.0), repeated.nan_to_num(-99.0)), (
+
+    def values_of(lists: Sequence[Sequence[Title]]) -> Tensor:
+        (value,) = score(rewards, judged_lists(lists, num_ranks=5)).by_function(rewards)
+        return value
+
+    value = values_of(lists)
+    assert torch.equal(value.nan_to_num(-99.0), values_of(lists).nan_to_num(-99.0)), (
         "a reward must return the same values for the same lists"
     )
-    alone = score(rewards, judged_lists(lists[2:3], num_ranks=5))
-    by_itself = (alone.rank if function.scope == "rank" else alone.list)[0]
-    assert torch.equal(value[2:3].nan_to_num(-99.0), by_itself.nan_to_num(-99.0)), (
+    assert torch.equal(value[2:3].nan_to_num(-99.0), values_of(lists[2:3]).nan_to_num(-99.0)), (
         "a completion's reward must not depend on the other completions of the batch; comparing "
         "siblings is the normalizer's task"
     )

@@ -16,7 +16,14 @@ from saferec_core.evaluation.evaluator import Evaluation
 from saferec_core.evaluation.setup import Parts, assemble
 from saferec_core.models.decoding import TokenAligner, check_line_breaks
 from saferec_core.models.generation import PolicyGenerator, on_accelerator, render
-from saferec_core.models.loading import Policy, end_token_ids, load_policy, load_tokenizer, merged_folder
+from saferec_core.models.loading import (
+    Policy,
+    checkpoint_dtype,
+    end_token_ids,
+    load_policy,
+    load_tokenizer,
+    merged_folder,
+)
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.manager import Plugins
 from saferec_core.rl.rewards import ActiveReward
@@ -30,6 +37,8 @@ from saferec_core.training.batches import check_batches, generation_batch_size
 from saferec_core.training.before_after import evaluate, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.extras import check_extras
+from saferec_core.training.optimizers import settled
+from saferec_core.training.precision import planned_precision
 from saferec_core.training.setup import build_normalizer, build_rewards
 from saferec_core.training.sft import train_sft
 
@@ -53,6 +62,8 @@ class _Run:
     """What chooses the checkpoint to keep; None: the last state is kept."""
     folder: RunFolder
     observer: Observer
+    optimizer: str
+    """Which optimizer is used, and why."""
 
 
 def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path:
@@ -66,6 +77,7 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     check_extras(config)
     if config.sft is not None and _sft_comes_first(config):
         check_extras(config.sft)
+    config, optimizer = settled(config)
     check_batches(config, process_count())
     rewards = build_rewards(config, plugins)
     normalizer = build_normalizer(config, plugins)
@@ -73,7 +85,7 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
     rule = rule_of(config, parts, plugins)
     folder = from_main(lambda: RunFolder.create(config, "train"))
-    run = _Run(config, plugins, parts, rewards, rule, folder, observer)
+    run = _Run(config, plugins, parts, rewards, rule, folder, observer, optimizer)
     with folder.discarded_if_nothing_was_done():
         _train(run, normalizer)
     return folder.path
@@ -159,8 +171,9 @@ def _start(run: _Run) -> str:
                 "logging": _logging(config.sft, config),
             }
         )
+        sft, optimizer = settled(sft)
         folder = from_main(lambda: run.folder.nested("sft", sft))
-        train_sft(sft, run.plugins, run.parts, folder, run.observer)
+        train_sft(sft, run.plugins, run.parts, folder, run.observer, optimizer=optimizer)
         reference = str(folder.policy)
     return from_main(lambda: merged_folder(reference, config.model, run.folder.path / "base"))
 
@@ -190,6 +203,7 @@ def _trainer(
     """Set up the trainer, with this run's folder and observer listening."""
     from saferec_core.training.trl.callbacks import Watcher, watch
     from saferec_core.training.trl.grpo_setup import rank_grpo_trainer  # imports TRL
+    from saferec_core.training.trl.update_check import check_precision
 
     config = run.config
     check_line_breaks(tokenizer)
@@ -217,6 +231,8 @@ def _trainer(
         on_rollouts=keep,
     )
     watch(trainer, Watcher("Safe-Rank-GRPO", run.folder, run.observer))
+    engine = "vLLM" if config.rollout.use_vllm else "transformers, the trained model itself"
+    check_precision(trainer, config, run.folder, run.observer, engine=engine)
     return trainer
 
 
@@ -246,8 +262,11 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             "each generation": f"{completions // group} prompts x {group} completions = {completions}, "
             f"K = {config.num_ranks} ranks",
             "steps": str(steps) if steps > 0 else f"{config.optimization.num_train_epochs:g} epochs",
-            "optimizer": f"{config.optimization.optim}, learning rate "
+            "optimizer": f"{run.optimizer}, learning rate "
             f"{config.optimization.learning_rate:g}, KL {config.kl_beta:g}",
+            "precision": planned_precision(
+                config.model, config.optimization, checkpoint_dtype(start, config.model)
+            ),
             "run folder": str(run.folder.path),
         },
     )

@@ -32,6 +32,11 @@ def build_rewards(config: TrainConfig, plugins: Plugins) -> list[ActiveReward]:
             raise PluginError(
                 f"reward {name!r} of {entry.origin} must have the scope 'rank' or 'list', but has {scope!r}"
             )
+        if function.direction == "cost" and scope != "rank":
+            raise PluginError(
+                f"reward {name!r} of {entry.origin} is a cost, which must have the scope 'rank', but has "
+                f"{scope!r}"
+            )
         if function.target is not None and function.target > config.num_ranks:
             raise ConfigError(
                 f"rewards.{name}.target = {function.target} titles cannot be ranked: num_ranks (K) is "

@@ -19,6 +19,8 @@ from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer, Plan
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.extras import check_extras
+from saferec_core.training.optimizers import settled
+from saferec_core.training.precision import for_training, planned_precision
 
 __all__ = ["run_sft", "train_sft"]
 
@@ -28,33 +30,43 @@ def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
     if config.model.model is None:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
     check_extras(config)
+    config, optimizer = settled(config)
     parts = assemble(config, plugins, needs={"completion": "Safe SFT"})
     folder = from_main(lambda: RunFolder.create(config, "sft"))
     with folder.discarded_if_nothing_was_done():
-        train_sft(config, plugins, parts, folder, observer)
+        train_sft(config, plugins, parts, folder, observer, optimizer=optimizer)
     observer.finished(folder.path)
     return folder.path
 
 
 def train_sft(
-    config: SftConfig, plugins: Plugins, parts: Parts, folder: RunFolder, observer: Observer
+    config: SftConfig,
+    plugins: Plugins,
+    parts: Parts,
+    folder: RunFolder,
+    observer: Observer,
+    *,
+    optimizer: str,
 ) -> None:
     """Do the stage within *folder*: train, evaluate every checkpoint, keep the chosen one as ``policy``.
+
+    *optimizer* says which optimizer is used and why.
 
     :func:`saferec_core.training.checkpoint_selection.rule_of` says how it is chosen.
     """
     from saferec_core.training.trl.callbacks import Watcher, save_policy, watch
     from saferec_core.training.trl.sft_setup import sft_trainer  # TRL takes seconds
+    from saferec_core.training.trl.update_check import check_precision
 
     rule = rule_of(config, parts, plugins)
     reference = resolve_folder(str(config.model.model))
     start = from_main(lambda: merged_folder(reference, config.model, folder.path / "base"))
-    policy = load_policy(start, config.model)
+    policy = load_policy(start, for_training(config.model))
     fitted = _fitted(parts.train, policy, config.max_length)
     validation = _fitted([r for r in parts.validation if r.completion], policy, config.max_length)
     if is_main():
         folder.write_manifest(config, plugins)
-        observer.plan(_plan(config, folder, fitted, policy))
+        observer.plan(_plan(config, folder, fitted, policy, optimizer))
     trainer = sft_trainer(
         policy,
         config,
@@ -63,6 +75,7 @@ def train_sft(
         output_dir=folder.checkpoints,
     )
     watch(trainer, Watcher("Safe SFT", folder, observer))
+    check_precision(trainer, config, folder, observer, engine="none")
     trainer.train()
     checkpoints = list_checkpoints(folder.checkpoints)
     if not checkpoints:
@@ -93,7 +106,7 @@ def _length(record: Record, policy: Policy) -> int:
     return len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def _plan(config: SftConfig, folder: RunFolder, fitted: Fitted, policy: Policy) -> Plan:
+def _plan(config: SftConfig, folder: RunFolder, fitted: Fitted, policy: Policy, optimizer: str) -> Plan:
     optimization = config.optimization
     batch = optimization.per_device_train_batch_size * optimization.gradient_accumulation_steps
     length = (
@@ -111,7 +124,8 @@ def _plan(config: SftConfig, folder: RunFolder, fitted: Fitted, policy: Policy) 
             f"out as longer than {config.max_length} tokens)",
             "adapters": f"LoRA r={config.model.lora_r}" if config.model.use_lora else "none",
             "steps": f"{length} of {batch} samples a process",
-            "optimizer": f"{optimization.optim}, learning rate {optimization.learning_rate:g}",
+            "optimizer": f"{optimizer}, learning rate {optimization.learning_rate:g}",
+            "precision": planned_precision(config.model, optimization, policy.model.dtype),
             "run folder": str(folder.path),
         },
     )

@@ -147,7 +147,7 @@ def opened(driver, page):
 
 
 def told(driver):
-    """What the console says, of whatever level."""
+    """What the console reports, at any level."""
     return [entry["message"] for entry in driver.get_log("browser")]
 
 
@@ -159,9 +159,15 @@ def choose(driver, name, value):
     Select(driver.find_element(By.NAME, name)).select_by_visible_text(value)
 
 
+def tick(driver, name):
+    """Tick the box of a filter, which is drawn as its label."""
+    driver.find_element(By.NAME, name).find_element(By.XPATH, "..").click()
+
+
 def column(driver, number):
-    cells = driver.find_elements(By.CSS_SELECTOR, f"#results table.sortable tbody tr > :nth-child({number})")
-    return [cell.get_attribute("data-sort") for cell in cells if cell.is_displayed()]
+    table = driver.find_element(By.CSS_SELECTOR, "#results table.sortable")
+    cells = table.find_elements(By.CSS_SELECTOR, f"tbody tr > :nth-child({number})")
+    return [cell.get_attribute("data-sort") for cell in cells]
 
 
 # --- loading ---------------------------------------------------------------------------------------
@@ -177,7 +183,7 @@ def test_the_page_loads_without_a_word_on_the_console_and_without_scrolling_side
     drawn = driver.execute_script(
         "return [...document.querySelectorAll('.chart svg')].map((s) => s.clientWidth)"
     )
-    assert len(drawn) == len(driver.find_elements(By.CLASS_NAME, "chart")) == 9
+    assert len(drawn) == len(driver.find_elements(By.CLASS_NAME, "chart")) == 12
     assert min(drawn) > 100
 
 
@@ -271,13 +277,12 @@ def test_filters_leave_what_they_say(opened, rollouts):
     choose(driver, "when", "training, step 1")
     first = [row for row in rollouts if row["step"] == 1]
     assert count(driver).startswith(f"{len(first)} of")
-    driver.find_element(By.NAME, "violation").click()
-    violating = [row for row in first if any(row["violated"])]
-    assert count(driver).startswith(f"{len(violating)} of")
-    driver.find_element(By.NAME, "hit").click()
-    both = [row for row in violating if any(row["hit"])]
-    assert count(driver).startswith(f"{len(both)} of")
-    assert len(driver.find_elements(By.CSS_SELECTOR, "#found li")) == min(len(both), 80)
+    left = first
+    for name in ("violated", "hit", "seen", "repeated"):
+        tick(driver, "violation" if name == "violated" else name)
+        left = [row for row in left if any(row[name])]
+        assert count(driver).startswith(f"{len(left)} of")
+    assert len(driver.find_elements(By.CSS_SELECTOR, "#found li")) == min(len(left), 80)
 
 
 def test_lists_are_found_by_constraint_and_by_words(opened, rollouts):
@@ -298,7 +303,7 @@ def test_lists_are_found_by_constraint_and_by_words(opened, rollouts):
 
 def test_a_ranks_tooltip_says_what_it_earned_and_why_it_violates(opened, rollouts):
     driver = opened()
-    driver.find_element(By.NAME, "violation").click()
+    tick(driver, "violation")
     row = next(row for row in rollouts if any(row["violated"]))
     place = next(n for n, violated in enumerate(row["violated"]) if violated)
     rank = driver.find_elements(By.CSS_SELECTOR, ".ranks li")[place]
@@ -327,7 +332,14 @@ def test_a_ranks_tooltip_says_what_it_earned_and_why_it_violates(opened, rollout
 def test_ranks_are_told_apart_by_signs_and_words_and_not_by_colour_alone(opened, rollouts):
     driver = opened()
     items = driver.find_elements(By.CSS_SELECTOR, ".ranks li")
-    signs = {"violation": "✕", "hit": "✓", "out of catalog": "∅", "unknown to the oracle": "?"}
+    signs = {
+        "violation": "✕",
+        "repeated title": "↻",
+        "already seen": "◉",
+        "not in the catalog": "∅",
+        "unknown to the oracle": "?",
+        "hit": "✓",
+    }
     row = rollouts[0]
 
     assert len(items) == len(row["titles"])
@@ -335,10 +347,12 @@ def test_ranks_are_told_apart_by_signs_and_words_and_not_by_colour_alone(opened,
         label = item.get_attribute("aria-label")
         shown = item.find_element(By.CLASS_NAME, "signs2").text.split()
         said = label.rpartition(": ")[2].split(", ")
-        expected = [sign for word, sign in signs.items() if word in said]
+        expected = [signs[word] for word in said if word in signs]
         assert shown == (expected or ["·"])
         assert ("✓" in shown) == row["hit"][place]
         assert ("✕" in shown) == bool(row["violated"][place])
+        assert ("↻" in shown) == row["repeated"][place]
+        assert ("◉" in shown) == row["seen"][place]
 
 
 def test_tooltips_come_with_the_focus_and_go_with_escape(opened):
@@ -381,6 +395,69 @@ def test_siblings_and_neighbours_are_a_key_away(opened, rollouts):
     assert current.text.endswith("3 of 8")
 
 
+def test_arrow_keys_walk_through_the_lists_and_through_the_siblings(opened):
+    driver = opened()
+
+    def heading():
+        return driver.find_element(By.CSS_SELECTOR, "#shown h3").text
+
+    driver.execute_script("document.getElementById('shown').focus()")
+    keys = ActionChains(driver)
+    keys.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT).perform()
+    assert heading().endswith("completion 3 of 8")
+    ActionChains(driver).send_keys(Keys.ARROW_LEFT).perform()
+    assert heading().endswith("completion 2 of 8")
+    ActionChains(driver).send_keys(Keys.ARROW_DOWN).perform()
+    assert heading().endswith("completion 3 of 8")
+    ActionChains(driver).send_keys(Keys.ARROW_UP, Keys.ARROW_UP).perform()
+    assert heading().endswith("completion 1 of 8")
+    search = driver.find_element(By.NAME, "text")
+    search.send_keys("a", Keys.ARROW_DOWN)
+    assert heading().endswith("completion 1 of 8")  # a key typed into a field is the field's
+
+
+def test_a_link_leads_back_to_the_list_it_was_taken_from(opened, page):
+    driver = opened()
+    driver.find_elements(By.CSS_SELECTOR, ".siblings button")[4].click()
+    address = driver.current_url
+    heading = driver.find_element(By.CSS_SELECTOR, "#shown h3").text
+
+    assert heading.endswith("completion 5 of 8")
+    assert driver.find_element(By.CSS_SELECTOR, ".steps a").get_attribute("href") == address
+    driver.get("about:blank")
+    driver = opened(address)
+    assert driver.find_element(By.CSS_SELECTOR, "#shown h3").text == heading
+    assert driver.find_element(By.CSS_SELECTOR, '#found [aria-current="true"] .where').text.endswith("5 of 8")
+    driver.get("about:blank")
+    driver = opened(f"{page}#list/made-up/step-1/record-0/99")
+    assert "does not hold the completion" in driver.find_element(By.ID, "shown").text
+
+
+def test_held_out_lists_stand_side_by_side_before_and_after(opened):
+    driver = opened()
+    choose(driver, "when", "held out, greedy")
+    sides = driver.find_elements(By.CSS_SELECTOR, "#shown .side")
+
+    assert [side.get_attribute("aria-label") for side in sides] == ["before", "after"]
+    assert [side.get_attribute("aria-current") for side in sides] == ["true", None]
+    tops = {side.rect["y"] for side in sides}
+    assert len(tops) == 1
+    assert all(side.find_elements(By.CSS_SELECTOR, ".ranks li") for side in sides)
+
+
+def test_no_axis_shows_one_label_twice(opened, maker, tmp_path):
+    maker.make_run(tmp_path / "flat", steps=3, people=60, skill=0.001)
+    driver = opened(write_report([tmp_path / "flat"], tmp_path / "flat.html").as_uri(), width=390)
+    axes = driver.execute_script(
+        "return [...document.querySelectorAll('.chart svg .role-axis')].map((axis) =>"
+        "[...axis.querySelectorAll('.role-axis-label text')].filter((t) => t.style.opacity !== '0')"
+        ".map((t) => t.textContent))"
+    )
+
+    assert len(axes) > 12
+    assert [labels for labels in axes if len(labels) != len(set(labels))] == []
+
+
 def test_several_runs_are_compared_and_named(opened, maker, folder, tmp_path):
     maker.make_run(tmp_path / "other", steps=10, people=60, skill=0.2, seed=9)
     out = write_report([folder, tmp_path / "other"], tmp_path / "both.html")
@@ -388,7 +465,9 @@ def test_several_runs_are_compared_and_named(opened, maker, folder, tmp_path):
 
     assert told(driver) == []
     assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
-    assert "other against made-up" in driver.find_element(By.CLASS_NAME, "headline").text
+    boards = driver.find_elements(By.CLASS_NAME, "board")
+    assert [board.get_attribute("aria-label") for board in boards] == ["Greedy lists", "Sampled lists"]
+    assert "Recall@10" in boards[0].text
     choose(driver, "run", "other")
     shown = driver.find_elements(By.CSS_SELECTOR, "#found .where")
     assert shown

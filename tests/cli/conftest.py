@@ -43,7 +43,6 @@ def saferec(tmp_path: Path) -> Command:
             [sys.executable, "-m", "saferec_cli", *map(str, arguments)],
             capture_output=True,
             text=True,
-            timeout=300,
             check=False,
             cwd=cwd or tmp_path,
             env=environment,

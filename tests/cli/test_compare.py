@@ -8,8 +8,8 @@ import pytest
 from saferec_core.analysis.results import MetricFacts, results_of
 
 FACTS = {
-    "recall@10": MetricFacts("higher", "mean", ""),
-    "any_violation@10": MetricFacts("lower", "share", ""),
+    "any_violation@10": MetricFacts("lower", "share", "", "Any violation", "share of lists", "safety"),
+    "recall@10": MetricFacts("higher", "mean", "", "Recall", "", "relevance"),
 }
 NOISE = np.random.default_rng(0).normal(size=(3, 60)) * 0.05
 
@@ -47,17 +47,20 @@ def runs(evaluated):
     evaluated("tuned/evaluation/after-greedy.parquet", NOISE[2] + 0.3)
 
 
-def test_two_runs_are_compared_in_a_table_with_sentences(main, runs):
+def test_two_runs_are_compared_in_one_table_relevance_first_with_what_may_be_claimed(main, runs):
     done = main("compare", "base", "tuned")
+    lines = [line.split() for line in done.out.splitlines()]
+    (recall, violation, *_) = [line for line in lines if line[1:2] and line[1][0] in "↑v"]
 
     assert done.status == 0, done.err
-    assert "All rows: 60 pairs of 60 users" in done.out
-    assert "recall@10 rises by 0." in done.out
-    assert ": better." in done.out
-    assert "any_violation@10 is the same for every one of 60 users." in done.out
-    assert (
-        "95% interval (BCa bootstrap over users, 10,000 resamples); paired by record and sample" in done.out
-    )
+    assert "60 pairs of 60 users" in done.out
+    assert done.out.count("verdict") == 1
+    assert (recall[0], recall[-2:]) == ("Recall@10", ["<0.001", "better"])
+    assert violation[:5] == ["Any", "violation@10", "↓*", "10%", "10%"]
+    assert "Better: Recall@10." in done.out
+    assert "95% interval (BCa bootstrap over users, 10,000 resamples), not corrected" in done.out
+    assert "*: primary metric." in done.out
+    assert "Any violation@10, which is tested on its own" in done.out
 
 
 def test_one_run_is_compared_before_and_after(main, runs):
@@ -71,10 +74,11 @@ def test_one_run_is_compared_before_and_after(main, runs):
     assert data["groups"][0]["metrics"]["recall@10"]["verdict"] == "better"
 
 
-def test_traits_have_tables_and_those_of_few_users_none(main, runs):
+def test_traits_have_rows_and_those_of_few_users_none(main, runs):
     done = main("compare", "base", "tuned")
 
-    assert "Rows with the constraint gore: 30 pairs of 30 users" in done.out
+    assert "Recall@10 by constraint" in done.out
+    assert "gore (30)" in done.out
     assert "Not shown, fewer than 10 users: war." in done.out
     assert "constraint" not in main("compare", "base", "tuned", "--no-trait-table").out
 
@@ -96,7 +100,7 @@ def test_other_evaluations_of_the_runs_can_be_chosen(main, runs):
 
 def test_a_narrow_terminal_loses_no_digits(main, runs, monkeypatch):
     wide = main("compare", "base", "tuned", "--no-trait-table").out
-    change = next(line for line in wide.splitlines() if line.startswith("recall@10 ")).split()[3]
+    change = next(line for line in wide.splitlines() if line.startswith("Recall@10 ")).split()[4]
     monkeypatch.setattr(
         "saferec_cli.render_compare.Console", lambda: __import__("rich").console.Console(width=60)
     )
@@ -140,6 +144,7 @@ def test_runs_of_the_same_name_are_told_apart_by_their_folders(main, evaluated):
         (("nowhere", "base"), "nowhere does not exist; wanted a run folder"),
         (("base", "--when", "after"), "but one run is named"),
         (("base", "--metric", "recal@10"), "unknown metric 'recal@10'. Did you mean 'recall@10'?"),
+        (("base", "--primary", "recal@10"), "unknown metric 'recal@10'. Did you mean 'recall@10'?"),
         (("base", "--confidence", "95"), "confidence must lie between 0 and 1"),
         (("base", "--decoding", "gready"), "Did you mean 'greedy'?"),
         (("base/evaluation/after-greedy.parquet",), "is one evaluation; name a second one"),

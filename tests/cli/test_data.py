@@ -103,7 +103,7 @@ def test_what_was_removed_and_rejected_lies_beside_the_output(acme, main, tmp_pa
     (reject,) = rows(tmp_path / "out.rejects.jsonl")
     assert (reject["step"], reject["line"], reject["content"]) == ("drop-odd", 2, "nonsense")
     assert "removed 1: odd" in outcome.out
-    assert "in.jsonl, line 2: no JSON object" in outcome.out
+    assert "in.jsonl, line 2: not a JSON object" in outcome.out
 
 
 @pytest.mark.parametrize(

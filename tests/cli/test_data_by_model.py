@@ -49,7 +49,7 @@ def assign(tmp_path, samples):
 
     def run(server, *more):
         process = start(server, *more)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate()
         return process.returncode, out, err
 
     run.start = start
@@ -67,9 +67,8 @@ def test_a_killed_run_goes_on_without_asking_twice_and_tells_the_key_to_nobody(t
         }.items():
             server.script(f"film number {number}", *sent)
         killed = assign.start(server)
-        deadline = time.monotonic() + 60
         while server.asked() < 200:
-            assert time.monotonic() < deadline, "200 questions were not asked in a minute"
+            assert killed.poll() is None, "the run ended before 200 questions were asked"
             time.sleep(0.01)
         killed.send_signal(signal.SIGKILL)
         killed.communicate()

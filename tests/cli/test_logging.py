@@ -80,7 +80,6 @@ def both_stages(tiny, tmp_path_factory):
             ],
             capture_output=True,
             text=True,
-            timeout=300,
             check=False,
             env=environment,
             cwd=folder,

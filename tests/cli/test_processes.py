@@ -38,7 +38,6 @@ def test_two_processes_share_one_run_folder_and_generate_twice_the_completions(t
         env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"},
         capture_output=True,
         text=True,
-        timeout=280,
         check=False,
     )
 

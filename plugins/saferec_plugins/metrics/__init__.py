@@ -36,6 +36,12 @@ def saferec_register_metrics(registry: Registry[Metric]) -> None:
         ("coverage", "safety:Coverage", "Share of the listed titles that the oracle knows."),
         ("list_length", "lists:ListLength", "Titles that a list holds."),
         ("duplicates", "lists:Duplicates", "Titles of a list that repeat an earlier one."),
+        ("seen", "lists:Seen", "Titles of a list that the user has already seen."),
+        (
+            "wasted",
+            "lists:Wasted",
+            "Ranks of a list that show nothing new: repeated, seen or not in the catalog.",
+        ),
         ("out_of_catalog", "lists:OutOfCatalog", "Share of the listed titles that are not in the catalog."),
         (
             "popularity",

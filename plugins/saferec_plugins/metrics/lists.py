@@ -11,7 +11,7 @@ from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.metric import Better, Metric, Role, Unit
 
-__all__ = ["Duplicates", "ListLength", "OutOfCatalog"]
+__all__ = ["Duplicates", "ListLength", "OutOfCatalog", "Seen", "Wasted"]
 
 
 @component
@@ -31,7 +31,10 @@ class ListLength(Metric):
 
 @component
 class Duplicates(Metric):
-    """How many titles of a list, those beyond the K ranks included, repeat an earlier one."""
+    """How many titles of a list, those beyond the K ranks included, repeat an earlier one.
+
+    Titles of one catalog entry are the same, whatever year each is written with.
+    """
 
     at_depth: ClassVar[bool] = False
     better: ClassVar[Better] = "lower"
@@ -42,6 +45,36 @@ class Duplicates(Metric):
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:  # noqa: ARG002 - the contract
         """Count."""
         return lists.lengths - lists.distinct_lengths
+
+
+@component
+class Seen(Metric):
+    """How many titles of a list, within its K ranks, the user has already seen."""
+
+    at_depth: ClassVar[bool] = False
+    better: ClassVar[Better] = "lower"
+    label: ClassVar[str] = "Seen titles"
+    unit: ClassVar[Unit] = "titles"
+    role: ClassVar[Role] = "list"
+
+    def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
+        """Count."""
+        return lists.seen[:, :k].sum(1).double()
+
+
+@component
+class Wasted(Metric):
+    """How many of a list's K ranks show the user nothing new: repeated, seen or outside the catalog."""
+
+    at_depth: ClassVar[bool] = False
+    better: ClassVar[Better] = "lower"
+    label: ClassVar[str] = "Wasted ranks"
+    unit: ClassVar[Unit] = "titles"
+    role: ClassVar[Role] = "list"
+
+    def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
+        """Count each rank once, however many reasons there are."""
+        return lists.wasted[:, :k].sum(1).double()
 
 
 @component

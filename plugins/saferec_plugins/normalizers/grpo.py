@@ -15,6 +15,7 @@ from saferec_core.plugins.contracts.normalizer import (
     Normalizer,
     WeightedRewards,
     deviation,
+    impute,
     standardize,
     varies,
 )
@@ -26,29 +27,56 @@ __all__ = ["GRPONormalizer", "has_value"]
 class GRPONormalizer(Normalizer):
     """``A = (r - mean_G) / (std_G + eps)`` per prompt and rank, ``r`` the weighted sum of the rewards.
 
-    Rank-GRPO (arXiv 2510.20150). Statistics run over the siblings that wrote the rank.
+    Rank-GRPO (arXiv 2510.20150). Statistics run over the siblings that wrote the rank. Where a reward
+    has no value, as safety of an unknown title, it counts as the mean of the siblings that have one.
     """
 
     invariances: ClassVar[frozenset[Invariance]] = frozenset({"shift"})
 
+    scale_rewards: bool = True
+    """Divide by the deviation of the siblings; false: only subtract the mean (Dr. GRPO, arXiv
+    2503.20783), so that a prompt whose siblings hardly differ weighs hardly anything."""
+
     def __call__(self, rewards: WeightedRewards) -> Advantages:
         """Compute the advantages of a generation batch."""
-        by_list = torch.einsum("l,ln->n", rewards.list_weights, rewards.list.nan_to_num(0.0))
-        total = _weighted_sum(rewards.rank, rewards.rank_weights) if len(rewards.rank) else 0.0
-        total = total + by_list[:, None]  # (N, K)
-        valued = rewards.rank_mask & has_value(rewards)
-        total = torch.where(valued, total, torch.nan)
-        grouped = total.view(-1, rewards.group_size, total.shape[1])  # (B, G, K)
-        list_total = torch.where((~rewards.list.isnan()).any(0), by_list, torch.nan)
-        advantages = standardize(grouped, dim=1).view_as(total).nan_to_num(0.0)
+        size = rewards.group_size
+        functions, rows, ranks = rewards.rank.shape
+        shape = (rows // size, size, ranks)
+        rank = torch.where(rewards.rank_mask, rewards.rank, torch.nan).view(functions, *shape)
+        whole = rewards.list.reshape(len(rewards.list), *shape[:2])  # (L, B, G)
+        by_list = torch.einsum("l,lbg->bg", rewards.list_weights, impute(whole, dim=2))
+        total = torch.einsum("f,fbgk->bgk", rewards.rank_weights, impute(rank, dim=2)) + by_list[..., None]
+        valued = (rewards.rank_mask & has_value(rewards)).view(shape)
+        total = torch.where(valued, total, torch.nan)  # (B, G, K)
+        list_total = torch.where((~whole.isnan()).any(0), by_list, torch.nan)
+        list_floor = rewards.list_weights @ rewards.list_floors
+        floor = rewards.rank_weights @ rewards.rank_floors + list_floor
         return Advantages(
-            rank=advantages,
-            list=_list_part(list_total.view(-1, rewards.group_size), grouped).flatten(),
+            rank=self._rank_part(total, floor).flatten(0, 1),
+            list=self._list_part(list_total, total, list_floor).flatten(),
         )
 
+    def _rank_part(self, total: Tensor, floor: Tensor) -> Tensor:
+        """Compare each rank (B, G, K) with that of the siblings."""
+        if self.scale_rewards:
+            return standardize(total, dim=1, floor=floor).nan_to_num(0.0)
+        centred = (total - total.nanmean(1, keepdim=True)).nan_to_num(0.0)
+        return torch.where(varies(total, dim=1, floor=floor), centred, 0.0)
 
-def _weighted_sum(rewards: Tensor, weights: Tensor) -> Tensor:
-    return torch.einsum("f,fnk->nk", weights, rewards.nan_to_num(0.0))
+    def _list_part(self, by_list: Tensor, total: Tensor, floor: Tensor) -> Tensor:
+        """Centre the list rewards (B, G) per prompt, on the scale that the prompt's ranks have.
+
+        The scale is the mean deviation of the ranks that vary, or the list rewards' own if that is
+        larger. If nothing but list rewards varies, a token of no rank thus gets what a token of a rank
+        gets.
+        """
+        centred = (by_list - by_list.nanmean(1, keepdim=True)).nan_to_num(0.0)
+        if self.scale_rewards:
+            moving = varies(total, dim=1)[:, 0]  # (B, K)
+            by_rank = torch.where(moving, deviation(total, dim=1)[:, 0], torch.nan)
+            scale = by_rank.nanmean(1, keepdim=True).nan_to_num(0.0).maximum(deviation(by_list, dim=1))
+            centred = centred / (scale + EPS)
+        return torch.where(varies(by_list, dim=1, floor=floor), centred, 0.0)
 
 
 def has_value(rewards: WeightedRewards) -> Tensor:
@@ -56,16 +84,3 @@ def has_value(rewards: WeightedRewards) -> Tensor:
     by_rank = (~rewards.rank.isnan()).any(0)  # (N, K)
     by_list = (~rewards.list.isnan()).any(0)  # (N,)
     return by_rank | by_list[:, None]
-
-
-def _list_part(by_list: Tensor, grouped: Tensor) -> Tensor:
-    """Centre the list rewards (B, G) per prompt, on the scale that the prompt's ranks have.
-
-    The scale is the mean deviation of the ranks that vary, or the list rewards' own if that is larger.
-    If nothing but list rewards varies, a token of no rank thus gets what a token of a rank gets.
-    """
-    centred = (by_list - by_list.nanmean(1, keepdim=True)).nan_to_num(0.0)
-    moving = varies(grouped, dim=1)[:, 0]  # (B, K)
-    by_rank = torch.where(moving, deviation(grouped, dim=1)[:, 0], torch.nan)
-    scale = by_rank.nanmean(1, keepdim=True).nan_to_num(0.0).maximum(deviation(by_list, dim=1))
-    return torch.where(varies(by_list, dim=1), centred / (scale + EPS), 0.0)

@@ -31,3 +31,8 @@ def saferec_register_rewards(registry: Registry[RewardFunction]) -> None:
         "saferec_plugins.rewards.count:CountReward",
         summary="+1 for a list of exactly the target length, else minus the relative miss.",
     )
+    registry.add(
+        "fresh",
+        "saferec_plugins.rewards.fresh:FreshReward",
+        summary="A price for every rank that repeats a title, or names a seen or unavailable one.",
+    )

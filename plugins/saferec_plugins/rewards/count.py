@@ -18,15 +18,19 @@ __all__ = ["CountReward"]
 
 @component
 class CountReward(RewardFunction):
-    """+1 for exactly *target* titles, else ``-|n - target| / target``."""
+    """+1 for exactly *target* titles, else ``-|n - target| / target``.
+
+    n is the number of titles that are not wasted: that repeat no earlier one, were not seen and are in
+    the catalog. Titles that are wasted count where the list is too long: n is then all of them.
+    """
 
     scope: ClassVar[Scope] = "list"
 
     target: int = Field(default=10, ge=1)
     """Titles that a completion should list; at most the K ranks of the run."""
-    distinct: bool = False
-    """Let a repeated title count as a missing one too, so that repeating a safe title is no way out:
-    the miss is then the larger of that of the titles and that of the different titles."""
+    distinct: bool = True
+    """Count only titles that are not wasted, so that neither repeating a safe title nor naming a seen
+    one is a way out; false: count every title, as the Safe-Rank-GRPO paper's reference implementation."""
 
     def range(self, num_ranks: int) -> tuple[float, float]:
         """Return the values of the worst and of the right length."""
@@ -36,6 +40,6 @@ class CountReward(RewardFunction):
         """Reward the length of each list."""
         miss = (lists.lengths - self.target).abs()
         if self.distinct:
-            miss = miss.maximum((lists.distinct_lengths - self.target).abs())
+            miss = miss.maximum((lists.useful_lengths - self.target).abs())
         miss = miss / self.target
         return torch.where(miss == 0, torch.ones_like(miss), -miss)

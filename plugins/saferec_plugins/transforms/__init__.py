@@ -17,59 +17,67 @@ __all__ = ["saferec_register_transforms"]
 def saferec_register_transforms(registry: Registry[Transform]) -> None:
     """Offer the built-in transforms."""
     for name, reference, summary in (
-        ("from-redial", "importers.redial:FromRedial", "Imports ReDial dialogues (official JSONL)."),
-        ("from-inspired", "importers.inspired:FromInspired", "Imports INSPIRED dialogues (TSV)."),
+        (
+            "from-redial",
+            "transforms.importers.redial:FromRedial",
+            "Imports ReDial dialogues (official JSONL).",
+        ),
+        ("from-inspired", "transforms.importers.inspired:FromInspired", "Imports INSPIRED dialogues (TSV)."),
         (
             "from-reddit",
-            "importers.reddit:FromReddit",
+            "transforms.importers.reddit:FromReddit",
             "Imports Reddit-Movie / Reddit-v2 processed datasets.",
         ),
-        ("from-movielens", "importers.movielens:FromMovielens", "Imports MovieLens ratings as histories."),
+        (
+            "from-movielens",
+            "transforms.importers.movielens:FromMovielens",
+            "Imports MovieLens ratings as histories.",
+        ),
         (
             "from-table",
-            "importers.table:FromTable",
+            "transforms.importers.table:FromTable",
             "Imports plain CSV, JSONL or Parquet by a map of columns.",
         ),
         (
             "map-titles",
-            "transforms.map_titles:MapTitles",
+            "map_titles:MapTitles",
             "Phase 1: titles become the catalog's own entries.",
         ),
-        ("split", "transforms.split:Split", "Deals users or times out to train, validation and test."),
+        ("split", "split:Split", "Deals users or times out to train, validation and test."),
         (
             "assign-traits",
-            "transforms.assign_traits:AssignTraits",
+            "assign_traits:AssignTraits",
             "Phase 0.1: a language model assigns traits.",
         ),
         (
             "draw-traits",
-            "transforms.draw_traits:DrawTraits",
+            "draw_traits:DrawTraits",
             "Phase 0.1 offline: traits are drawn by stated rules.",
         ),
         (
             "filter-ground-truth",
-            "transforms.filter_ground_truth:FilterGroundTruth",
+            "filter_ground_truth:FilterGroundTruth",
             "Phase 0.2: takes violating titles out of the ground truth.",
         ),
         (
             "filter-samples",
-            "transforms.filter_samples:FilterSamples",
+            "filter_samples:FilterSamples",
             "Phase 0.3: keeps samples that can still teach.",
         ),
         (
             "inject-constraints",
-            "transforms.inject_constraints:InjectConstraints",
+            "inject_constraints:InjectConstraints",
             "Phase 2: states the constraints in the user's words.",
         ),
         (
             "build-targets",
-            "targets.build_targets:BuildTargets",
+            "transforms.targets.build_targets:BuildTargets",
             "Writes Safe SFT completions of safe titles.",
         ),
         (
             "to-dataset",
-            "transforms.to_dataset:ToDataset",
+            "to_dataset:ToDataset",
             "Phase 3: records for saferec, split and checked for leakage.",
         ),
     ):
-        registry.add(name, f"saferec_plugins.{reference}", summary=summary)
+        registry.add(name, f"saferec_plugins.transforms.{reference}", summary=summary)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 from pydantic import Field
 
-from saferec_core.data.records import constraints_of, titles_of
+from saferec_core.data.records import constraints_of, messages_of, titles_of
 from saferec_core.data.rows import Row
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.transform import Outcome, Removed, Transform
 from saferec_plugins.transforms.filter_ground_truth import removed_of
+from saferec_plugins.transforms.greetings import only_greets
 
 __all__ = ["FilterSamples"]
 
@@ -31,6 +33,9 @@ class FilterSamples(Transform):
     """Share of the ground truth that may have been taken out, in 0..1."""
     require_constraints: bool = False
     """Leave samples out that have no constraint."""
+    greetings: Literal["remove", "keep"] = "remove"
+    """Samples whose user has said nothing but words of greeting, such as "Hello, how are you?": what is
+    recommended then does not follow from anything. It has to come before constraints are stated."""
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
         """Yield the rows that are kept, and the others as removed."""
@@ -42,6 +47,8 @@ class FilterSamples(Transform):
         """Return why the row is left out, if it is."""
         left = len(set(titles_of(row)))
         removed = len({(entry.get("title"), entry.get("year")) for entry in removed_of(row)})
+        if self.greetings == "remove" and row.get("prompt") and only_greets(messages_of(row)):
+            return "the user has only greeted"
         if self.require_constraints and not constraints_of(row):
             return "no constraint"
         if left < self.min_ground_truth:

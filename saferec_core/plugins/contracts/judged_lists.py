@@ -24,7 +24,7 @@ from saferec_core.data.records import Record
 from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import ConfigError, PluginError, SaferecError
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
-from saferec_core.plugins.contracts.parser import EventKind, ParsedList
+from saferec_core.plugins.contracts.parser import ParsedList
 
 __all__ = ["Judge", "JudgedLists"]
 
@@ -178,14 +178,22 @@ class JudgedLists:
 
     @cached_property
     def distinct_lengths(self) -> Float[Tensor, " N"]:
-        """How many different titles each list holds."""
-        repeats = [float(parsed.count(EventKind.DUPLICATE)) for parsed in self.lists]
-        return self.lengths - torch.tensor(repeats)
+        """How many different titles each list holds, those beyond K included."""
+        return torch.tensor([float(repeats.count(False)) for repeats, _ in self._whole_lists])
+
+    @cached_property
+    def useful_lengths(self) -> Float[Tensor, " N"]:
+        """How many titles of each list, those beyond K included, are not wasted."""
+        return torch.tensor([float(wasted.count(False)) for _, wasted in self._whole_lists])
 
     @cached_property
     def truth_sizes(self) -> Float[Tensor, " N"]:
-        """How many titles the ground truth of each list holds."""
-        sizes = [float(len(record.groundtruth)) for record in self.records]
+        """How many titles the ground truth of each list holds; those of one catalog entry are one."""
+        met = self.judge._met
+        sizes = [
+            float(_repeats(met[title] for title in record.groundtruth).count(False))
+            for record in self.records
+        ]
         return torch.tensor(sizes, dtype=torch.float64)
 
     @cached_property
@@ -223,12 +231,20 @@ class JudgedLists:
         )
 
     @cached_property
+    def wasted(self) -> Bool[Tensor, "N K"]:
+        """Whether the rank shows the user nothing new.
+
+        It repeats an earlier rank, was seen, or may not be recommended at all.
+        """
+        return self.repeated | self.seen | (self.rank_mask & ~self.in_catalog)
+
+    @cached_property
     def hits(self) -> Bool[Tensor, "N K"]:
         """Whether the title is relevant.
 
         A hit is in the catalog, not among the seen titles, and matches a title of the ground truth
         that no earlier rank has matched: of the same normal form with the year equal, else the
-        nearest within the catalog's year tolerance.
+        nearest within the catalog's year tolerance. A catalog entry is hit once.
         """
         tolerance = self.judge.catalog.year_tolerance
         titles = iter(self._titles)
@@ -288,6 +304,21 @@ class JudgedLists:
     def _titles(self) -> list[_Met]:
         """The titles at the written ranks, list after list."""
         return self.judge._meet(self.lists, self.num_ranks)
+
+    @cached_property
+    def _whole_lists(self) -> list[tuple[list[bool], list[bool]]]:
+        """For each list, which of all its titles repeat an earlier one, and which are wasted."""
+        tolerance = self.judge.catalog.year_tolerance
+        rows = []
+        for parsed, record in zip(self.lists, self.records, strict=True):
+            titles = self.judge._meet([parsed], len(parsed.items))
+            repeats = _repeats(titles)
+            wasted = [
+                repeat or title.place < 0 or record.has_seen(title.form, title.year, tolerance)
+                for repeat, title in zip(repeats, titles, strict=True)
+            ]
+            rows.append((repeats, wasted))
+        return rows
 
     @cached_property
     def _answers(self) -> tuple[Sequence[Verdict], npt.NDArray[np.intp]]:
@@ -372,6 +403,7 @@ def _hits(titles: Iterable[_Met], record: Record, tolerance: int) -> list[bool]:
     """Match the titles of one list, in rank order, against what is left of the ground truth."""
     truth = record.truth_years
     left: dict[str, list[int]] = {}
+    entries: set[int] = set()  # of the catalog that were hit
     hits = []
     for _, title_year, form, place, _ in titles:
         if form not in truth:
@@ -383,9 +415,11 @@ def _hits(titles: Iterable[_Met], record: Record, tolerance: int) -> list[bool]:
             year is not None
             and abs(year - title_year) <= tolerance
             and place >= 0
+            and place not in entries
             and not record.has_seen(form, title_year, tolerance)
         )
         if hit and year is not None:
             years.remove(year)
+            entries.add(place)
         hits.append(hit)
     return hits

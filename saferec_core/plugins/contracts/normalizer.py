@@ -14,12 +14,30 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-__all__ = ["EPS", "Advantages", "Invariance", "Normalizer", "WeightedRewards", "standardize"]
+__all__ = [
+    "EPS",
+    "FLATNESS",
+    "Advantages",
+    "Costs",
+    "Invariance",
+    "Normalizer",
+    "WeightedRewards",
+    "charge",
+    "deviation",
+    "impute",
+    "standardize",
+    "varies",
+]
 
 Invariance = Literal["shift", "scale"]
 
 EPS = 1e-4
-"""Added to every standard deviation before dividing, as TRL and the research code do."""
+"""Added to every standard deviation before dividing, as TRL and the Safe-Rank-GRPO paper's reference
+implementation do."""
+
+
+FLATNESS = 1e-3
+"""A cell whose deviation is below this share of the reward's range is flat: its values are alike."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +54,27 @@ class WeightedRewards:
     """Which ranks were written."""
     group_size: int
     """G, completions per prompt."""
+    rank_spans: Float[Tensor, " F"] | None = None
+    """Largest minus smallest value that each rank reward declares; 0 where it cannot tell, as None."""
+    list_spans: Float[Tensor, " L"] | None = None
+    """Likewise for the list rewards."""
 
     @property
     def num_functions(self) -> int:
         """How many reward functions there are, of either scope."""
         return self.rank.shape[0] + self.list.shape[0]
+
+    @property
+    def rank_floors(self) -> Float[Tensor, " F"]:
+        """The deviation below which a rank reward's cell is flat."""
+        spans = self.rank_spans
+        return torch.zeros(len(self.rank)) if spans is None else FLATNESS * spans
+
+    @property
+    def list_floors(self) -> Float[Tensor, " L"]:
+        """The deviation below which a list reward's cell is flat."""
+        spans = self.list_spans
+        return torch.zeros(len(self.list)) if spans is None else FLATNESS * spans
 
 
 @dataclass(frozen=True)
@@ -66,15 +100,47 @@ class Normalizer(ABC):
         """Compute the advantages of the whole generation batch, all processes together."""
 
 
-def standardize(values: Float[Tensor, ...], *, dim: int) -> Float[Tensor, ...]:
+@dataclass(frozen=True)
+class Costs:
+    """Prices that are charged after normalization, so that nothing divides their multipliers out."""
+
+    values: Float[Tensor, "C N K"]
+    """Minus the price of each rank: 0 or below; NaN where a rank has no price."""
+    multipliers: Float[Tensor, " C"]
+
+
+def charge(advantages: Advantages, costs: Costs, rank_mask: Bool[Tensor, "N K"]) -> Advantages:
+    """Add ``multiplier * (cost - mean)`` to the advantage of every written rank.
+
+    The mean runs over all completions of the generation batch that wrote the rank, not over the
+    siblings: where all siblings violate or waste a rank, a mean over them would leave nothing to learn.
+    Centred it must be, or shorter lists are cheaper. The list part is left as it is.
+    """
+    written = torch.where(rank_mask, costs.values, torch.nan)  # (C, N, K)
+    centred = (written - written.nanmean(1, keepdim=True)).nan_to_num(0.0)
+    charged = torch.einsum("c,cnk->nk", costs.multipliers, centred)
+    return Advantages(rank=advantages.rank + charged, list=advantages.list)
+
+
+def impute(values: Float[Tensor, ...], *, dim: int) -> Float[Tensor, ...]:
+    """Put the mean along *dim* in place of what has no value; 0 where nothing has one.
+
+    What is imputed is then neither above nor below its siblings.
+    """
+    means = values.nanmean(dim, keepdim=True).nan_to_num(0.0)
+    return torch.where(values.isnan(), means, values)
+
+
+def standardize(
+    values: Float[Tensor, ...], *, dim: int, floor: Float[Tensor, ...] | float = 0.0
+) -> Float[Tensor, ...]:
     """Subtract the mean along *dim* and divide by the standard deviation plus ``EPS``.
 
-    The deviation has correction 1. A cell whose values are all exactly equal, or that has fewer
-    than two values, gives exactly 0; NaN stays NaN.
+    The deviation has correction 1. A flat cell (see :func:`varies`) gives exactly 0; NaN stays NaN.
     """
     centred = values - values.nanmean(dim, keepdim=True)
     scaled = centred / (deviation(values, dim=dim) + EPS)
-    flat = ~varies(values, dim=dim)
+    flat = ~varies(values, dim=dim, floor=floor)
     return torch.where(flat & ~values.isnan(), torch.zeros_like(values), scaled)
 
 
@@ -88,9 +154,14 @@ def deviation(values: Float[Tensor, ...], *, dim: int) -> Float[Tensor, ...]:
     return (squares / (count - 1).clamp(min=1)).sqrt()
 
 
-def varies(values: Float[Tensor, ...], *, dim: int) -> Bool[Tensor, ...]:
-    """Tell along *dim* (kept, length 1) whether any two values differ, compared exactly."""
+def varies(
+    values: Float[Tensor, ...], *, dim: int, floor: Float[Tensor, ...] | float = 0.0
+) -> Bool[Tensor, ...]:
+    """Tell along *dim* (kept, length 1) whether the values differ, and by a deviation of at least *floor*.
+
+    That any two differ is compared exactly: the deviation of equal values may be a small float.
+    """
     there = ~values.isnan()
     low = values.masked_fill(~there, torch.inf).amin(dim, keepdim=True)
     high = values.masked_fill(~there, -torch.inf).amax(dim, keepdim=True)
-    return low < high
+    return (low < high) & (deviation(values, dim=dim) >= floor)

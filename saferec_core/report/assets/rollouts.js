@@ -1,15 +1,20 @@
-/* The browser of lists: filters, the completions found, and the one that is looked at. */
+/* The browser of lists: filters, the completions that pass them, and the one that is selected. */
 (async () => {
   const packed = document.getElementById("packed").textContent.trim();
   const count = document.getElementById("count");
   if (!packed || !count) return;
 
   const PAGE = 80;
-  const BITS = { hit: 1, violation: 2, unknown: 4, out: 8 };
-  const SIGNS = {
-    violation: ["✕", "violation"], hit: ["✓", "hit"], out: ["∅", "out of catalog"],
-    unknown: ["?", "unknown to the oracle"], plain: ["·", "neither hit nor violation"],
+  /** Kinds of titles, the most telling first: bit, sign, name, plural. */
+  const KINDS = {
+    violation: [2, "✕", "violation", "violations"],
+    repeated: [16, "↻", "repeated title", "repeated titles"],
+    seen: [32, "◉", "already seen", "seen titles"],
+    out: [8, "∅", "not in the catalog", "titles outside the catalog"],
+    unknown: [4, "?", "unknown to the oracle", "unknown titles"],
+    hit: [1, "✓", "hit", "hits"],
   };
+  const PLAIN = [0, "·", "none of these", ""];
   const weights = JSON.parse(document.getElementById("weights").textContent);
 
   /** Make an element; strings become text, never markup. */
@@ -33,95 +38,98 @@
   try {
     data = await unpack();
   } catch (error) {
-    count.textContent = `The lists could not be unpacked (${error.message}); a browser of 2023 or later is needed.`;
+    count.textContent = `The lists could not be unpacked (${error.message}); this page needs a browser from 2023 or later.`;
     return;
   }
 
-  /** What the ranks are: the kinds of each, the most telling first. */
-  const counts = (row, place) => (row.marks[place] ?? "-") !== "-";
+  /** The kinds of each title; titles beyond the ranks that count have none. */
+  const markOf = (row, place) => row.marks.slice(2 * place, 2 * place + 2) || "--";
+  const counts = (row, place) => markOf(row, place) !== "--";
   const kindsOf = (row) =>
     row.titles.map((_, place) => {
-      const mark = counts(row, place) ? parseInt(row.marks[place], 16) : 0;
-      const kinds = ["violation", "hit", "out", "unknown"].filter((kind) => mark & BITS[kind]);
-      if (kinds.includes("out")) return kinds.filter((kind) => kind !== "unknown"); // nobody could know it
-      return kinds.length ? kinds : ["plain"];
+      const mark = counts(row, place) ? parseInt(markOf(row, place), 16) : 0;
+      const kinds = Object.keys(KINDS).filter((kind) => mark & KINDS[kind][0]);
+      return kinds.includes("out") ? kinds.filter((kind) => kind !== "unknown") : kinds; // nobody could know it
     });
+  const isHeldOut = (group) => group.when.startsWith("held out");
   const entries = data.groups.flatMap((group) =>
-    group.rows.map((row, place) => {
+    group.rows.map((row) => {
       const kinds = kindsOf(row);
       return {
-        group, row, place, kinds,
-        text: [row.text, ...data.prompts[group.prompt].map(([, content]) => content)].join("\n").toLowerCase(),
-        has: (kind) => kinds.some((found) => found.includes(kind)),
+        group, row, kinds,
+        all: new Set(kinds.flat()),
+        link: `#list/${[group.run, group.when.replace("training, ", "").replace("held out, ", ""), `record ${group.record}`, row.label]
+          .map((part) => encodeURIComponent(part.replaceAll(" ", "-"))).join("/")}`,
       };
     }),
   );
   const entryOf = new Map(entries.map((entry) => [entry.row, entry]));
+  const textOf = (entry) =>
+    (entry.text ??= [entry.row.text, ...data.prompts[entry.group.prompt].map(([, content]) => content)].join("\n").toLowerCase());
 
-  const sign = (kind) => make("span", { class: `sign ${kind}`, "aria-hidden": "true" }, SIGNS[kind][0]);
-  const strip = (entry) => make("span", { class: "strip" }, entry.kinds.map(([kind]) => sign(kind)));
+  const sign = (kind) => make("span", { class: `sign ${kind}`, "aria-hidden": "true" }, (KINDS[kind] ?? PLAIN)[1]);
+  const strip = (entry) => make("span", { class: "strip" }, entry.kinds.map((kinds) => sign(kinds[0] ?? "plain")));
+  const named = (kinds) => kinds.map((kind) => KINDS[kind][2]).join(", ") || PLAIN[2];
+  /** Such as "5 titles, 1 violation, 2 hits". */
   const described = (entry) => {
-    const parts = ["violation", "hit"].map((kind) => [entry.kinds.filter((kinds) => kinds.includes(kind)).length, kind]);
-    return `${entry.kinds.length} titles, ${parts.map(([n, kind]) => `${n} ${kind}${n === 1 ? "" : "s"}`).join(", ")}`;
+    const parts = Object.entries(KINDS).flatMap(([kind, [, , one, many]]) => {
+      const number = entry.kinds.filter((kinds) => kinds.includes(kind)).length;
+      return number ? [`${number} ${kind === "seen" || kind === "out" || kind === "unknown" ? many.replace(/^titles /, "") : number === 1 ? one : many}`] : [];
+    });
+    return [`${entry.kinds.length} ${entry.kinds.length === 1 ? "title" : "titles"}`, ...parts].join(", ");
   };
 
   /* Filters */
   const form = document.getElementById("filters");
+  const distinct = (values) => [...new Set(values)];
   const choice = (name, title, values, all) => {
     const select = make("select", { name }, make("option", { value: "" }, all), values.map((value) => make("option", { value }, value)));
     if (values.length > 1) form.append(make("label", {}, title, select));
     return select;
   };
-  const distinct = (values) => [...new Set(values)];
   const run = choice("run", "Run", distinct(data.groups.map((group) => group.run)), "all runs");
   const when = choice("when", "From", distinct(data.groups.map((group) => group.when)), "training and held out");
   const trait = choice("trait", "Constraint", distinct(data.groups.flatMap((group) => group.constraints)).sort(), "any");
-  const check = (name, title) => {
-    const box = make("input", { type: "checkbox", name });
-    form.append(make("label", { class: "check" }, box, title));
-    return box;
-  };
-  const violating = check("violation", "has a violation");
-  const hitting = check("hit", "has a hit");
-  const search = make("input", { type: "search", name: "text", placeholder: "words of prompt or completion", autocomplete: "off" });
+  const search = make("input", { type: "search", name: "text", placeholder: "words in the prompt or completion", autocomplete: "off" });
   form.append(make("label", { class: "grow" }, "Search", search));
+  const boxes = Object.entries(KINDS).map(([kind, [, , , many]]) => [kind, many, make("input", { type: "checkbox", name: kind })]);
+  form.append(make("fieldset", { class: "kinds" }, make("legend", {}, "Only lists with"),
+    boxes.map(([kind, many, box]) => make("label", { class: "check" }, box, sign(kind), many))));
   form.addEventListener("submit", (event) => event.preventDefault());
 
   const list = document.getElementById("found");
   const more = document.getElementById("more");
+  const browser = document.getElementById("browser");
   let matches = [];
   let listed = 0;
   let current = null;
 
   const filter = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const wanted = boxes.filter(([, , box]) => box.checked).map(([kind]) => kind);
     matches = entries.filter(
       (entry) =>
         (!run.value || entry.group.run === run.value) &&
         (!when.value || entry.group.when === when.value) &&
         (!trait.value || entry.group.constraints.includes(trait.value)) &&
-        (!violating.checked || entry.has("violation")) &&
-        (!hitting.checked || entry.has("hit")) &&
-        words.every((word) => entry.text.includes(word)),
+        wanted.every((kind) => entry.all.has(kind)) &&
+        words.every((word) => textOf(entry).includes(word)),
     );
     count.textContent = `${matches.length.toLocaleString("en")} of ${entries.length.toLocaleString("en")} completions`;
     list.replaceChildren();
     listed = 0;
     extend();
-    show(matches.includes(current) ? current : (matches[0] ?? null));
   };
+  const where = ({ group, row }) =>
+    `${run.length > 2 ? `${group.run}: ` : ""}${group.when}, record ${group.record}, ${isHeldOut(group) ? row.label : `${row.label} of ${group.rows.length}`}`;
   const extend = () => {
     for (const entry of matches.slice(listed, listed + PAGE)) {
-      const { group, row } = entry;
-      const label = group.when.startsWith("held out") ? row.label : `${row.label} of ${group.rows.length}`;
+      const traits = entry.group.constraints.join(", ") || "no constraint";
       const button = make(
-        "button", { type: "button" },
-        make("span", { class: "where" }, `${run.length > 2 ? `${group.run}: ` : ""}${group.when}, record ${group.record}, ${label}`),
-        make("span", { class: "traits" }, group.constraints.join(", ") || "no constraint"),
-        strip(entry),
+        "button", { type: "button", "aria-label": `${where(entry)}, ${traits}: ${described(entry)}` },
+        make("span", { class: "where" }, where(entry)), make("span", { class: "traits" }, traits), strip(entry),
       );
-      button.setAttribute("aria-label", `${button.textContent.replace(/[✕✓∅?·]+$/, "")}: ${described(entry)}`);
-      button.addEventListener("click", () => show(entry, true));
+      button.addEventListener("click", () => select(entry, true));
       entry.button = button;
       list.append(make("li", {}, button));
     }
@@ -139,7 +147,7 @@
     matches[next]?.button.focus();
   });
 
-  /* The completion that is looked at */
+  /* The selected completion */
   const shown = document.getElementById("shown");
   const section = (title, aside, ...children) => [
     make("h4", {}, title, aside ? make("span", { class: "aside" }, aside) : null), ...children,
@@ -156,13 +164,12 @@
       facts.push(make("dt", {}, label), make("dd", {}, signed(reward)));
     }
     if (row.advantage) facts.push(make("dt", {}, "advantage"), make("dd", {}, signed(row.advantage[place])));
-    const judged = counts(row, place);
-    const said = judged ? entry.kinds[place].map((kind) => SIGNS[kind][1]).join(", ") : "no rank that counts";
+    const kind = counts(row, place) ? named(entry.kinds[place]) : "beyond the ranks that count";
     const evidence = row.evidence?.[place] ?? (row.violated?.[place] ?? []).map((name) => [name, null, "", ""]);
     const reasons = evidence.map(([name, risk, source, detail]) =>
       make("p", { class: "why" }, `${name}${risk === null ? "" : `: risk ${risk.toFixed(2)}`}`,
         source || detail ? make("span", {}, [source, detail].filter(Boolean).join(": ")) : null));
-    return [make("b", {}, `${place + 1}. ${title} (${year})`), said, facts.length ? make("dl", {}, facts) : "", ...reasons];
+    return [make("b", {}, `${place + 1}. ${title} (${year})`), kind, facts.length ? make("dl", {}, facts) : "", ...reasons];
   };
 
   const gain = (value, most) => {
@@ -173,21 +180,23 @@
     return make("span", { class: "gain", "aria-hidden": "true" }, bar, make("span", {}, signed(value).slice(0, 5)));
   };
 
-  const ranks = (entry, most, lit) =>
-    make("ol", { class: entry.row.advantage ? "ranks" : "ranks alone" }, entry.row.titles.map(([title, year], place) => {
-      const { row, kinds } = entry;
-      const judged = counts(row, place);
-      const said = judged ? kinds[place].map((kind) => SIGNS[kind][1]).join(", ") : "no rank that counts";
-      const item = make(
-        "li", { tabindex: 0, class: judged ? null : "beyond", "aria-label": `${place + 1}. ${title} (${year}): ${said}`, "data-rank": place },
-        make("span", { class: "place" }, String(place + 1)),
-        make("span", { class: "signs2" }, judged ? kinds[place].map(sign) : null),
-        make("span", {}, title, " ", make("span", { class: "year" }, `(${year})`)),
-        row.advantage && judged ? gain(row.advantage[place], most) : null,
-      );
-      tooltip.attach(item, () => rankTip(entry, place), (on) => lit(place, on));
-      return item;
-    }));
+  const ranks = (entry, most = 1, lit = () => {}) =>
+    entry.row.titles.length === 0
+      ? make("p", { class: "none" }, "No title could be read.")
+      : make("ol", { class: entry.row.advantage ? "ranks" : "ranks alone" }, entry.row.titles.map(([title, year], place) => {
+        const { row, kinds } = entry;
+        const judged = counts(row, place);
+        const kind = judged ? named(kinds[place]) : "beyond the ranks that count";
+        const item = make(
+          "li", { tabindex: 0, class: judged ? null : "beyond", "aria-label": `${place + 1}. ${title} (${year}): ${kind}`, "data-rank": place },
+          make("span", { class: "place" }, String(place + 1)),
+          make("span", { class: "signs2" }, judged ? (kinds[place].length ? kinds[place] : ["plain"]).map(sign) : null),
+          make("span", {}, title, " ", make("span", { class: "year" }, `(${year})`)),
+          row.advantage && judged ? gain(row.advantage[place], most) : null,
+        );
+        tooltip.attach(item, () => rankTip(entry, place), (on) => lit(place, on));
+        return item;
+      }));
 
   const shade = (value, most) => {
     if (!value) return "";
@@ -206,16 +215,16 @@
     }
     row.tokens.forEach(([rank, start, ...lengths], place) => {
       const value = rank === null ? row.list : row.advantage[rank];
-      const run = make("span", { class: "run", tabindex: 0, style: shade(value, most), "data-rank": rank ?? "none" });
+      const part = make("span", { class: "run", tabindex: 0, style: shade(value, most), "data-rank": rank ?? "none" });
       if (start === null) {
-        run.append(make("span", { class: "silent" }, "end"));
+        part.append(make("span", { class: "silent" }, "end"));
       } else {
         const next = row.tokens.slice(place + 1).find(([, begin]) => begin !== null);
         const stop = next ? next[1] : characters.length;
         let from = start;
         for (const length of [...lengths, null]) {
           const to = length === null ? stop : from + length;
-          run.append(make("span", { class: "token" }, characters.slice(from, to).join("")));
+          part.append(make("span", { class: "token" }, characters.slice(from, to).join("")));
           from = to;
         }
       }
@@ -224,57 +233,77 @@
         make("dl", {}, make("dt", {}, "advantage"), make("dd", {}, signed(value))),
         start === null ? "The end of the completion." : "",
       ];
-      tooltip.attach(run, tip, (on) => lit(rank, on));
-      box.append(run);
+      tooltip.attach(part, tip, (on) => lit(rank, on));
+      box.append(part);
     });
     return box;
   };
 
-  const show = (entry, moved = false) => {
-    current = entry;
-    tooltip.hide();
-    mark();
-    shown.replaceChildren();
-    if (!entry) {
-      shown.append(make("p", { class: "none" }, "No completion passes the filters."));
-      return;
-    }
+  const eventsOf = (row) => (row.events.length ? make("p", { class: "note" }, `Parser notes: ${distinct(row.events).join(", ")}`) : null);
+
+  /** Training: one completion, its ranks beside its tokens. */
+  const rollout = (entry) => {
     const { group, row } = entry;
     const most = Math.max(1e-9, ...group.rows.flatMap((other) => [...(other.advantage ?? []), other.list ?? 0].map(Math.abs)));
     const lit = (rank, on) => {
       for (const part of shown.querySelectorAll(`[data-rank="${rank ?? "none"}"]`)) part.classList.toggle("lit", on);
     };
+    const shaded = row.tokens?.length;
+    return make("div", { class: "halves" },
+      make("div", {}, ...section("List", row.advantage ? "bar: advantage by rank" : "", ranks(entry, most, lit))),
+      make("div", {}, ...section("Completion", shaded ? "shaded by the advantage of its tokens" : row.advantage ? "tokens were not stored" : "",
+        completion(entry, most, lit),
+        shaded ? make("p", { class: "scale" }, signed(-most), make("i"), signed(most)) : null,
+        eventsOf(row))));
+  };
+
+  /** Held out: what every evaluation answered to the prompt, side by side. */
+  const sides = (entry) => {
+    const beside = entry.group.rows.filter((other) => other.sample === entry.row.sample).map((row) => entryOf.get(row));
+    return make("div", { class: "sides" }, beside.map((other) =>
+      make("section", { class: "side", "aria-current": other === entry && beside.length > 1 ? "true" : null, "aria-label": other.row.label },
+        make("h4", {}, other.row.label), make("p", { class: "summary" }, described(other)), ranks(other),
+        make("details", {}, make("summary", {}, "Completion"), completion(other), eventsOf(other.row)))));
+  };
+
+  const show = () => {
+    tooltip.hide();
+    mark();
+    shown.replaceChildren();
+    const entry = current;
+    if (!entry) {
+      shown.append(make("p", { class: "none" }, "No completion passes the filters."));
+      return;
+    }
+    const { group, row } = entry;
+    const held = isHeldOut(group);
     const step = (title, by) => {
-      const target = matches[matches.indexOf(entry) + by];
-      const button = make("button", { type: "button", disabled: !target || !matches.includes(entry), "data-step": by }, title);
+      const button = make("button", { type: "button", disabled: !neighbor(by), "data-step": by }, title);
       button.addEventListener("click", () => {
-        while (!target.button?.isConnected && listed < matches.length) extend();
-        show(target);
-        target.button?.scrollIntoView({ block: "nearest" });
+        move(by);
         const again = shown.querySelector(`[data-step="${by}"]`);
         (again.disabled ? shown : again).focus();
       });
       return button;
     };
-    const held = group.when.startsWith("held out");
     shown.append(
       make("header", {},
-        make("h3", {}, `${held ? "Held out" : group.when.replace("training, step", "Step")}, record ${group.record}, `,
-          held ? row.label : `completion ${row.label} of ${group.rows.length}`),
-        make("div", { class: "steps" }, step("‹ Previous", -1), step("Next ›", 1))),
+        make("h3", {}, `${held ? group.when.replace("held out", "Held out") : group.when.replace("training, step", "Step")}, record ${group.record}`,
+          held ? "" : `, completion ${row.label} of ${group.rows.length}`),
+        make("div", { class: "steps" }, make("a", { href: entry.link }, "Link"), step("‹ Previous", -1), step("Next ›", 1))),
     );
-    if (group.rows.length > 1) {
+    if (group.rows.length > (held ? 2 : 1)) {
       const siblings = group.rows.map((other) => {
         const sibling = entryOf.get(other);
         const button = make("button", { type: "button", "aria-current": other === row ? "true" : null,
           "aria-label": `${other.label}: ${described(sibling)}` }, other.label, strip(sibling));
         button.addEventListener("click", () => {
-          show(sibling);
+          select(sibling);
           shown.querySelector('.siblings [aria-current="true"]').focus();
         });
         return make("li", {}, button);
       });
-      shown.append(make("ul", { class: "siblings", "aria-label": held ? "Completions to this prompt" : "Siblings" }, siblings));
+      shown.append(make("ul", { class: "siblings", "aria-label": "Completions for this prompt" }, siblings));
     }
     const broken = new Set(Object.values(row.violated ?? {}).flat());
     shown.append(
@@ -290,21 +319,76 @@
         ? make("ul", { class: "chips" }, group.truth.map(([title, year]) => make("li", {}, `${title} (${year})`)))
         : make("p", { class: "none" }, "none")));
     }
-    const events = row.events.length ? `what the parser noticed: ${distinct(row.events).join(", ")}` : "";
-    const shaded = row.tokens?.length;
-    shown.append(
-      make("div", { class: "halves" },
-        make("div", {}, ...section("List", row.advantage ? "bar: advantage by rank" : "",
-          row.titles.length ? ranks(entry, most, lit) : make("p", { class: "none" }, "no title was read"))),
-        make("div", {}, ...section("Completion", shaded ? "shaded by the advantage of its tokens" : row.advantage ? "tokens were not stored" : "",
-          completion(entry, most, lit),
-          shaded ? make("p", { class: "scale" }, signed(-most), make("i"), signed(most)) : null,
-          events ? make("p", { class: "note" }, events) : null))),
-    );
+    shown.append(held ? sides(entry) : rollout(entry));
+  };
+
+  /** Select a completion; *moved*: the reader asked for it, so bring it into view. */
+  const select = (entry, moved = false) => {
+    current = entry;
+    if (entry) history.replaceState(null, "", entry.link);
+    show();
     if (moved && window.matchMedia("(max-width: 860px)").matches) shown.scrollIntoView({ block: "start" });
     if (moved) shown.focus({ preventScroll: true });
   };
+  const neighbor = (by) => {
+    const place = matches.indexOf(current);
+    return place < 0 ? undefined : matches[place + by];
+  };
+  const move = (by) => {
+    const target = neighbor(by);
+    if (!target) return;
+    while (!target.button?.isConnected && listed < matches.length) extend();
+    select(target);
+    target.button?.scrollIntoView({ block: "nearest" });
+  };
+  const turn = (by) => {
+    const rows = current?.group.rows ?? [];
+    const sibling = rows[rows.indexOf(current?.row) + by];
+    if (sibling) select(entryOf.get(sibling));
+  };
+  const KEYS = { ArrowDown: () => move(1), ArrowUp: () => move(-1), ArrowRight: () => turn(1), ArrowLeft: () => turn(-1) };
+  browser.addEventListener("keydown", (event) => {
+    const scrolls = event.target.closest(".chat, .completion, select, input");
+    if (!KEYS[event.key] || scrolls || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const focused = list.contains(document.activeElement);
+    KEYS[event.key]();
+    if (focused && current.button?.isConnected) current.button.focus({ preventScroll: true });
+    else if (!browser.contains(document.activeElement)) shown.focus({ preventScroll: true });
+  });
 
-  for (const change of ["input", "change"]) form.addEventListener(change, filter);
+  /** Show the completion that the address names, whatever the filters are. */
+  const follow = () => {
+    if (!location.hash.startsWith("#list/")) return false;
+    const entry = entries.find(({ link }) => link === location.hash);
+    if (!entry) {
+      current = null;
+      show();
+      shown.replaceChildren(make("p", { class: "none" }, "This page does not hold the completion that the link names."));
+    } else if (entry !== current) {
+      if (!matches.includes(entry)) {
+        form.reset();
+        filter();
+      }
+      current = entry;
+      show();
+      while (!entry.button?.isConnected && listed < matches.length) extend();
+      entry.button?.scrollIntoView({ block: "nearest" });
+    }
+    document.getElementById("lists").scrollIntoView();
+    return true;
+  };
+  window.addEventListener("hashchange", follow);
+  for (const change of ["input", "change"]) {
+    form.addEventListener(change, () => {
+      filter();
+      current = matches.includes(current) ? current : (matches[0] ?? null);
+      show();
+    });
+  }
   filter();
+  if (!follow()) {
+    current = matches[0] ?? null;
+    show();
+  }
 })();

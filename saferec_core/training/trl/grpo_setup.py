@@ -12,6 +12,7 @@ from trl import GRPOConfig
 from saferec_core.config.schema import TrainConfig
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.rl.rollouts import RolloutScorer, ScoredBatch
+from saferec_core.training.precision import for_training
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
 from saferec_core.training.trl.grpo_trainer import LOSS_TYPES, RankGRPOTrainer
 
@@ -40,7 +41,7 @@ def rank_grpo_trainer(
         arguments = GRPOConfig(
             **common_arguments(config, config.optimization, output_dir),
             model_init_kwargs={
-                "dtype": config.model.dtype,
+                "dtype": for_training(config.model).dtype,
                 "attn_implementation": config.model.attn_implementation,
                 "trust_remote_code": config.model.trust_remote_code,
             },

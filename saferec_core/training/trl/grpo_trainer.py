@@ -24,9 +24,11 @@ from trl import GRPOConfig, GRPOTrainer
 
 from saferec_core.errors import SaferecError
 from saferec_core.models.decoding import NO_RANK
-from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer, WeightedRewards
+from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
+from saferec_core.rl.credit import credit
 from saferec_core.rl.loss import RankWeighting
 from saferec_core.rl.ranks import rank_mean, rank_weights, spread
+from saferec_core.rl.rewards import RewardValues
 from saferec_core.rl.rollouts import Rollouts, RolloutScorer, ScoredBatch
 
 __all__ = ["LOSS_TYPES", "RankGRPOTrainer", "check_trl"]
@@ -140,22 +142,14 @@ class RankGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
 
     def _advantages(self, rollouts: Rollouts) -> Advantages:
         """Compute the advantages of the whole generation batch and return this process's rows."""
-        rank_rewards = self._gathered(rollouts.rewards.rank.transpose(0, 1))  # (N, F, K)
-        list_rewards = self._gathered(rollouts.rewards.list.transpose(0, 1))  # (N, L)
-        weights = {
-            scope: torch.tensor([r.weight for r in self._scorer.rewards if r.scope == scope])
-            for scope in ("rank", "list")
-        }
-        advantages = self._normalizer(
-            WeightedRewards(
-                rank=rank_rewards.transpose(0, 1),
-                list=list_rewards.transpose(0, 1),
-                rank_weights=weights["rank"],
-                list_weights=weights["list"],
-                rank_mask=self._gathered(rollouts.lists.rank_mask),
-                group_size=self.num_generations if self.model.training else self.num_generations_eval,
-            )
+        rewards = RewardValues(
+            rank=self._gathered(rollouts.rewards.rank.transpose(0, 1)).transpose(0, 1),
+            list=self._gathered(rollouts.rewards.list.transpose(0, 1)).transpose(0, 1),
+            cost=self._gathered(rollouts.rewards.cost.transpose(0, 1)).transpose(0, 1),
         )
+        group_size = self.num_generations if self.model.training else self.num_generations_eval
+        rank_mask = self._gathered(rollouts.lists.rank_mask)
+        advantages = credit(self._scorer.rewards, rewards, self._normalizer, rank_mask, group_size)
         rows = len(rollouts.texts)
         own = slice(self.accelerator.process_index * rows, (self.accelerator.process_index + 1) * rows)
         return Advantages(rank=advantages.rank[own], list=advantages.list[own])
@@ -219,9 +213,8 @@ def _padded_rank_ids(rollouts: Rollouts, completion_ids: Tensor) -> Int[Tensor, 
 
 def _means_by_function(scorer: RolloutScorer, rollouts: Rollouts) -> Float[Tensor, "F N"]:
     """Return each function's mean reward per completion, in the order of the run."""
-    rank = iter(rollouts.rewards.rank.nanmean(2))
-    whole = iter(rollouts.rewards.list)
-    return torch.stack([next(rank if r.scope == "rank" else whole) for r in scorer.rewards])
+    values = rollouts.rewards.by_function(scorer.rewards)
+    return torch.stack([value.nanmean(1) if value.dim() > 1 else value for value in values])
 
 
 def _measurements(scorer: RolloutScorer, rollouts: Rollouts) -> dict[str, float]:
@@ -232,6 +225,9 @@ def _measurements(scorer: RolloutScorer, rollouts: Rollouts) -> dict[str, float]
     written = lists.rank_mask.sum().clamp(min=1)
     measured["list_length"] = lists.lengths.mean().item()
     measured["out_of_catalog"] = ((~lists.in_catalog & lists.rank_mask).sum() / written).item()
+    measured["repeated"] = (lists.repeated.sum() / written).item()
+    measured["seen"] = (lists.seen.sum() / written).item()
+    measured["wasted"] = (lists.wasted.sum() / written).item()
     if lists.judge.oracle is not None:
         measured["violation_rate"] = (lists.violations.sum() / written).item()
     return {name: value for name, value in measured.items() if value == value}  # NaN: no value

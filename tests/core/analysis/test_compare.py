@@ -8,12 +8,12 @@ import pytest
 
 from saferec_core.analysis.compare import compare
 from saferec_core.analysis.results import MetricFacts, results_of
-from saferec_core.errors import ConfigError
+from saferec_core.errors import ConfigError, UnknownNameError
 
 FACTS = {
-    "recall@10": MetricFacts("higher", "mean", ""),
-    "any_violation@10": MetricFacts("lower", "share", ""),
-    "list_length": MetricFacts("none", "mean", ""),
+    "recall@10": MetricFacts("higher", "mean", "", role="relevance"),
+    "any_violation@10": MetricFacts("lower", "share", "", unit="share of lists", role="safety"),
+    "list_length": MetricFacts("none", "mean", "", role="list"),
 }
 
 
@@ -47,7 +47,7 @@ def test_a_claimed_difference_is_told_with_direction_size_and_interval():
     low, high = -metric.difference.high, -metric.difference.low
 
     assert metric.verdict == "worse"
-    assert metric.sentence == f"recall@10 falls by 0.050 [{low:.3f}, {high:.3f}]: worse"
+    assert metric.sentence == f"Recall@10 falls by 0.050 [{low:.3f}, {high:.3f}]: worse"
     assert 0.02 < low < 0.05 < high < 0.08
 
 
@@ -59,7 +59,7 @@ def test_what_is_better_depends_on_the_metric():
     neither = only(compare(evaluation(list_length=zero), evaluation(list_length=one)))
     assert neither.claimed
     assert neither.verdict == ""
-    assert neither.sentence == "list_length rises by 1.0 [1.0, 1.0]"
+    assert neither.sentence == "List length rises by 1.0 [1.0, 1.0]"
 
 
 def test_without_a_claim_the_sentence_says_what_would_have_been_seen():
@@ -69,38 +69,57 @@ def test_without_a_claim_the_sentence_says_what_would_have_been_seen():
     assert metric.verdict == ""
     # 2.8 standard errors of a difference with standard deviation 0.14: about 0.028.
     assert metric.sentence == (
-        "no difference of recall@10 can be claimed; one larger than "
-        f"{metric.difference.detectable:.3f} would probably have been seen"
+        "no difference in Recall@10 can be claimed; one larger than "
+        f"{metric.difference.detectable:.3f} would probably have been detected"
     )
     assert metric.difference.detectable == pytest.approx(0.028, abs=0.004)
 
 
 def test_a_difference_that_holm_does_not_let_through_is_told_as_such():
-    # Of 7 users all gain: 2 of 2 ** 7 patterns, p about 0.016; times three metrics it is above 0.04.
+    # Of 7 users all gain: 2 of 2 ** 7 patterns, p about 0.016; times two metrics it is above 0.02.
     gain, noise = np.arange(1, 8) / 100, np.array([1, -1, 1, -1, 1, -1, 0.0])
     zero = np.zeros(7)
     first = evaluation(recall=zero, any_violation=zero, list_length=zero)
-    table = compare(first, evaluation(recall=gain, any_violation=noise, list_length=-noise), confidence=0.96)
+    table = compare(first, evaluation(recall=gain, any_violation=noise, list_length=-noise), confidence=0.98)
     recall = table.overall.metrics[0]
 
     assert recall.difference.low > 0
-    assert recall.difference.p < 0.04 < recall.p_holm
+    assert recall.difference.p < 0.02 < recall.p_adjusted
     assert not recall.claimed
     assert recall.sentence.startswith(
-        "no difference of recall@10 can be claimed among so many figures (p 0.01"
+        "no difference in Recall@10 can be claimed once all metrics are accounted for (p = 0.01"
     )
+
+
+def test_the_primary_metric_is_tested_on_its_own_and_the_others_for_one_another():
+    gain, noise = np.arange(1, 8) / 100, np.array([1, -1, 1, -1, 1, -1, 0.0])
+    zero = np.zeros(7)
+    first = evaluation(recall=zero, any_violation=zero, list_length=zero)
+    second = evaluation(recall=noise, any_violation=gain, list_length=noise)
+    table = compare(first, second, confidence=0.96)
+    recall, violation, length = table.overall.metrics
+
+    assert table.primary == "any_violation@10"  # what stands for safety is the question asked beforehand
+    assert violation.p_adjusted == violation.difference.p < 0.04
+    assert recall.p_adjusted == min(1.0, 2 * recall.difference.p)
+    assert violation.verdict == "worse"
+    chosen = compare(first, second, primary="list_length", confidence=0.96)
+    assert chosen.overall.metrics[2].p_adjusted == length.difference.p
+    assert chosen.overall.metrics[1].p_adjusted == pytest.approx(2 * violation.difference.p)
+    with pytest.raises(UnknownNameError, match="Did you mean 'recall@10'"):
+        compare(first, second, primary="recal@10")
 
 
 def test_policies_that_do_the_same_differ_in_nothing():
     same = evaluation(recall=[0.5, 0.25] * 20)
 
-    assert only(compare(same, same)).sentence == "recall@10 is the same for every one of 40 users"
+    assert only(compare(same, same)).sentence == "Recall@10 is the same for every one of 40 users"
 
 
 def test_a_metric_without_a_pair_of_values_says_so():
     metric = only(compare(evaluation(recall=[1, math.nan] * 10), evaluation(recall=[math.nan, 1] * 10)))
 
-    assert metric.sentence == "recall@10 has no value in both, in any row"
+    assert metric.sentence == "Recall@10 has no value in both evaluations, in any row"
     assert metric.one_sided == 20
     assert not metric.claimed
 
@@ -110,7 +129,9 @@ def test_rows_of_one_user_say_nothing():
         compare(evaluation(users=[0] * 9, recall=NOISE[:9]), evaluation(users=[0] * 9, recall=NOISE[9:18]))
     )
 
-    assert metric.sentence == "nothing can be said of recall@10: all rows with a value are one user's"
+    assert (
+        metric.sentence == "nothing can be claimed about Recall@10: all rows with a value belong to one user"
+    )
 
 
 def test_means_are_those_of_the_pairs_that_are_compared():
@@ -162,9 +183,9 @@ def test_cells_of_all_traits_are_corrected_together():
     table = compare(evaluation(traits, recall=[0.0] * 40), evaluation(traits, recall=gain))
     gore, war = (group.metrics[0] for group in table.traits)
 
-    assert gore.p_holm == pytest.approx(2 * gore.difference.p)
-    assert war.p_holm == war.difference.p
-    assert only(table).p_holm == only(table).difference.p
+    assert gore.p_adjusted == pytest.approx(2 * gore.difference.p)
+    assert war.p_adjusted == war.difference.p
+    assert only(table).p_adjusted == only(table).difference.p
 
 
 def test_traits_need_not_be_compared():
@@ -176,7 +197,7 @@ def test_traits_need_not_be_compared():
 def test_few_users_are_remarked_on():
     same = evaluation(recall=[0.5] * 6)
 
-    assert compare(same, same).remarks == ["6 users are few: intervals and p-values of so few are rough"]
+    assert compare(same, same).remarks == ["6 users are few: intervals and p-values are rough for so few"]
 
 
 def test_the_same_figures_come_whatever_metrics_are_chosen():

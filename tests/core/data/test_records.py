@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from saferec_core.data.records import Record, read_records
+from saferec_core.data.records import Record, constraints_of, read_records
 from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import DataError, PluginError
 from saferec_core.plugins.contracts.transform import Transform, transformed
@@ -181,9 +181,9 @@ def test_a_row_that_is_not_what_was_wanted_is_named(read, change, message):
     [
         (b"", "holds no records; wanted at least one"),
         (b"\n\n", "holds no records; wanted at least one"),
-        (b'{"prompt": "a"}\n{"prompt": ', "line 2: no JSON object"),
+        (b'{"prompt": "a"}\n{"prompt": ', "line 2: not a JSON object"),
         (b'{"prompt": "a"}\n\n[1]\n', "line 3: wanted an object, but got list"),
-        ('{"prompt": "é"}'.encode("latin-1"), "no UTF-8 text"),
+        ('{"prompt": "é"}'.encode("latin-1"), "not UTF-8 text"),
     ],
 )
 def test_a_file_that_is_not_what_was_wanted_is_named(tmp_path, content, message):
@@ -197,7 +197,7 @@ def test_a_file_that_is_not_what_was_wanted_is_named(tmp_path, content, message)
 def test_what_is_no_dataset_is_named(tmp_path):
     with pytest.raises(DataError, match=r"nowhere.* does not exist"):
         read_records(tmp_path / "nowhere", needs={})
-    with pytest.raises(DataError, match="is no dataset that can be read"):
+    with pytest.raises(DataError, match="is not a dataset that can be read"):
         read_records(tmp_path, needs={})
 
 
@@ -241,3 +241,34 @@ def test_transforms_that_leave_nothing_are_told_as_no_records(read):
 def test_a_transform_that_fails_is_named(read):
     with pytest.raises(PluginError, match="transform Broken failed: KeyError: 'nothing'"):
         read({"prompt": "a"}, transforms=[Broken()])
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["False", "false ", "0", "no", "", None, False, 0, 0.0, float("nan"), "NaN", "None"],
+    ids=repr,
+)
+def test_a_trait_that_is_said_not_to_be_active_is_not(value):
+    assert constraints_of({"constraints": {"gore": value, "drugs": True}}) == ("drugs",)
+
+
+@pytest.mark.parametrize("value", ["True", "TRUE", "yes", "1", 1, 1.0, True], ids=repr)
+def test_a_trait_that_is_said_to_be_active_is(value):
+    assert constraints_of({"constraints": {"gore": value}}) == ("gore",)
+
+
+def test_what_says_neither_is_refused_and_nan_in_place_of_traits_is_none():
+    for value in ("maybe", 2, 0.5, ["yes"]):
+        with pytest.raises(DataError, match="constraints: 'gore' must be true or false, but is"):
+            constraints_of({"constraints": {"gore": value}})
+    assert constraints_of({"constraints": float("nan")}) == ()
+
+
+def test_ground_truth_that_repeats_a_title_counts_it_once(tmp_path):
+    truth = [["Saw", 2004], ["Matrix, The", 1999], ["SAW", 2004], ["The Matrix", 1999], ["Saw", 2003]]
+    row = {"prompt": "Hi", "groundtruth_with_release_year": truth}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row))
+
+    (record,) = read_records(tmp_path / "rows.jsonl", needs={})
+
+    assert record.groundtruth == (Title("Saw", 2004), Title("Matrix, The", 1999), Title("Saw", 2003))

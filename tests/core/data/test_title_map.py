@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from saferec_core.data import title_map
@@ -15,7 +15,6 @@ NAMES = ["Saw", "The Matrix", "Matrix, The", "Amélie", "amelie", "Up", "!!!", "
 titles = st.lists(st.builds(Title, st.sampled_from(NAMES), st.integers(1990, 1999)), max_size=30)
 
 
-@settings(deadline=None)  # another process may have the core
 @given(titles, titles, st.integers(0, 3))
 def test_it_agrees_with_the_title_index(known, asked, tolerance):
     index, names = TitleIndex(known), TitleMap.of(known)

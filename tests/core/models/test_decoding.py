@@ -96,7 +96,7 @@ def decoded(tokenizer, ids):
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_any_ids_decode_as_by_streaming(name, data):
     tokenizer = TOKENIZERS[name]
@@ -110,7 +110,7 @@ def test_any_ids_decode_as_by_streaming(name, data):
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=st.text(st.sampled_from("Saw (2014)\nIt é東京😀👩‍👧"), max_size=40))
 def test_any_text_decodes_as_by_streaming(name, text):
     tokenizer = TOKENIZERS[name]

@@ -255,14 +255,14 @@ def test_malformed_rows_are_written_down_with_file_and_line_and_cost_no_other_ro
     rejects = [json.loads(line) for line in report.rejects_path.read_text(encoding="utf-8").splitlines()]
     assert [reject["place"] for reject in rejects] == ["line 2", "line 3", "line 4", "line 5"]
     assert {reject["file"] for reject in rejects} == {str(tmp_path / "tags.jsonl")}
-    assert "no JSON object" in rejects[0]["reason"]
+    assert "not a JSON object" in rejects[0]["reason"]
     assert rejects[1]["row"] == {"title": "", "year": 2004, "keywords": []}
     assert "20040" in rejects[3]["reason"]
 
 
 def test_too_many_malformed_rows_stop_the_build_and_are_kept(build, tmp_path):
     with pytest.raises(
-        DataError, match=r"4 of 6 rows of .*tags\.jsonl .* max_rejects = 0\.6 .*line 2: no JSON"
+        DataError, match=r"4 of 6 rows of .*tags\.jsonl .* max_rejects = 0\.6 .*line 2: not a JSON"
     ):
         build(keywords={"content": FAULTY, "file": "tags.jsonl"}, config={"max_rejects": 0.6})
 

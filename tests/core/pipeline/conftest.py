@@ -105,6 +105,29 @@ class Ahead(Transform):
             yield Rejected(row, "not two") if row["n"] == 2 else row
 
 
+class Named(Transform):
+    """Makes new rows, one of each."""
+    def __call__(self, rows):
+        for row in rows:
+            yield Counted("named")
+            yield {"name": f"n{row['n']}", **row}
+
+
+class Together(Transform):
+    """Makes new rows of all that it has read, the last one first."""
+    def __call__(self, rows):
+        for row in reversed(list(rows)):
+            yield dict(row)
+
+
+class Picky(Transform):
+    def __call__(self, rows):
+        for row in rows:
+            if row["n"] == 12:
+                raise DataError("12 is too much")
+            yield row
+
+
 class Quits(Transform):
     def __call__(self, rows):
         for row in rows:

@@ -16,11 +16,12 @@ from saferec_core.errors import ConfigError, DataError, PluginError, RunError
 from saferec_core.plugins.contracts.normalizer import Advantages
 from saferec_core.plugins.contracts.oracle import Evidence, Verdict
 from saferec_core.report import packing, write_report
+from saferec_core.report.boards import board
 from saferec_core.report.curves import curve_sections
 from saferec_core.report.estimates import Estimator, trait_estimates
-from saferec_core.report.headline import headlines, tiles
 from saferec_core.report.packing import pack
-from saferec_core.report.pictures import pareto, trait_bars
+from saferec_core.report.pictures import checkpoint_pareto, policy_pareto, trait_bars
+from saferec_core.report.progress import unfinished
 from saferec_core.report.reading import Moment, read_run, read_runs
 from saferec_core.report.samples import evenly, held_out_groups, rollout_groups
 from saferec_core.report.tables import metric_table
@@ -28,18 +29,23 @@ from saferec_core.rl.rollout_log import TOKENS_KEPT, rollout_rows
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & <!-- \u2028"
 FACTS = {
-    "recall@5": MetricFacts("higher", "mean", "Share of the ground truth & more."),
-    "sensitivity_ratio@5": MetricFacts("lower", "mean", "Violations."),
-    "list_length": MetricFacts("none", "mean", "Titles."),
+    "sensitivity_ratio@5": MetricFacts(
+        "lower", "mean", "Violations.", "Sensitivity Ratio", "share of titles", "safety"
+    ),
+    "recall@5": MetricFacts("higher", "mean", "Share of the ground truth & more.", role="relevance"),
+    "list_length": MetricFacts("none", "mean", "Titles.", role="list"),
 }
+AXES = {name: FACTS[name] for name in ("recall@5", "sensitivity_ratio@5")}
 
 
-def title(name, *, hit=False, inside=True, known=True, violated=()):
+def title(name, *, hit=False, inside=True, known=True, violated=(), repeated=False, seen=False):
     return {
         "title": name,
         "year": 2001,
         "hit": hit,
         "in_catalog": inside,
+        "repeated": repeated,
+        "seen": seen,
         "known": known,
         "violated": list(violated),
     }
@@ -89,6 +95,8 @@ def rollout(step=1, record=3, **changes):
         "events": [],
         "hit": [True, False, False],
         "in_catalog": [True, True, False],
+        "repeated": [False, False, True],
+        "seen": [False, True, False],
         "known": [True, True, False],
         "violated": [[], ["Gore"], []],
         "evidence": [[], [{"trait": "Gore", "risk": 0.91, "source": "s", "detail": HOSTILE}], []],
@@ -103,7 +111,7 @@ def rollout(step=1, record=3, **changes):
 LOGS = [
     {"stage": "Safe-Rank-GRPO", "step": step, "reward/safety": -1 / step, "violation_rate": 0.5, "kl": 0.1}
     for step in (1, 2, 3)
-]
+] + [{"stage": "Safe-Rank-GRPO", "step": 3, "train_runtime": 1.0}]
 CHECKPOINTS = {
     "rule": "highest recall@5",
     "chosen": "checkpoint-2",
@@ -296,8 +304,8 @@ def test_text_of_the_data_stays_text(full, run, tmp_path):
 def test_a_run_with_nothing_but_its_settings_has_a_page(run, tmp_path):
     text = write_report([run(logs=())], tmp_path / "report.html").read_text(encoding="utf-8")
 
-    assert "No evaluation is stored in this run" in text
-    assert "No rollouts and no evaluation are stored" in text
+    assert "No evaluation is stored for this run" in text
+    assert "No rollouts and no evaluation are stored for this run" in text
     assert 'id="curves"' not in text
 
 
@@ -318,7 +326,7 @@ def test_a_difference_stands_beside_both_values_with_its_verdict():
     (change,) = recall.changes
     assert (change.figure.text, change.verdict, change.p) == ("+0.50", "better", "<0.001")
     (change,) = safety.changes
-    assert (change.figure.sort, change.verdict) == (1.0, "worse")
+    assert (change.figure.sort, change.figure.text, change.verdict) == (1.0, "+100 pts", "worse")
     (change,) = length.changes
     assert (change.figure.sort, change.verdict, change.whisker) == (0.0, "", None)
 
@@ -330,26 +338,44 @@ def test_other_protocols_stand_side_by_side_with_a_warning():
     assert [row.changes for row in found.rows] == [[None]] * 3
     assert found.protocols == ["p", "q"]
     (remark,) = found.remarks
-    assert remark.startswith("b was evaluated differently from a; their figures stand side by side")
+    assert remark.startswith("b was evaluated differently from a, so their figures are shown side by side")
     assert "num_ranks: not stated in a, 7 in b" in remark
-    assert headlines(found) == ["b was evaluated differently and is not compared with a."]
-    assert tiles(found) == []
+    assert board(found).outcomes == [("b", None)]
 
 
-def test_the_headline_says_what_may_be_claimed():
+def test_the_board_tells_what_got_worse_beside_what_got_better_and_what_cannot_be_claimed():
     noise = [0.0, 0.2, 0.1, 0.4] * 10
-    found = table(
-        before=evaluation(noise, violations=[0.2, 0.4] * 20),
-        after=evaluation(list(reversed(noise)), violations=[0.1] * 40),
+    found = board(
+        table(
+            before=evaluation(noise, violations=[0.2, 0.4] * 20),
+            after=evaluation(list(reversed(noise)), violations=[0.1] * 40),
+        )
     )
 
-    (sentence,) = headlines(found)
-    assert sentence.startswith(
-        "The share of a list's titles that violate a constraint (Sensitivity ratio@5) fell"
+    ((name, outcome),) = found.outcomes
+    assert name == "after"
+    assert (outcome.better, outcome.unclaimed, outcome.unchanged) == (
+        ["Sensitivity Ratio@5"],
+        ["Recall@5"],
+        ["List length"],
     )
-    assert "from 30.0\N{NO-BREAK SPACE}% to 10.0\N{NO-BREAK SPACE}% (−20.0 points" in sentence
-    assert "no difference in Recall@5 can be claimed: 0.1750 and 0.1750" in sentence
-    assert [tile.name for tile in tiles(found)] == ["Sensitivity ratio@5", "Recall@5", "List length"]
+    assert [row.name for row in found.rows] == ["Recall@5", "Sensitivity Ratio@5", "List length"]
+    (change,) = found.rows[1].changes
+    assert change.between == ("30.0%", "10.0%")
+    assert change.figure.text == "\N{MINUS SIGN}20.0 pts"
+
+
+def test_greedy_and_sampled_lists_both_stand_on_the_first_screen(run, tmp_path):
+    stems = {
+        f"{when}-{kind}": evaluation([value] * 20)
+        for when, value in (("before", 0.1), ("after", 0.5))
+        for kind in ("greedy", "sampled")
+    }
+    text = write_report([run(evaluations=stems)], tmp_path / "report.html").read_text(encoding="utf-8")
+    first_screen = text[text.index("<header") : text.index("</header>")]
+
+    assert "Greedy lists, before and after" in first_screen
+    assert "Sampled lists, before and after" in first_screen
 
 
 def test_traits_with_few_users_are_not_shown():
@@ -388,10 +414,76 @@ def test_curves_are_thinned_by_averaging_and_mark_the_chosen_checkpoint(run):
     assert [{"step": 2, "run": "run"}] in data
 
 
-def test_one_policy_alone_is_no_pareto_picture(run):
+def points_of(picture):
+    data = [layer["data"]["values"] for layer in picture.spec["layer"] if "values" in layer.get("data", {})]
+    data += [picture.spec["data"]["values"]] if "data" in picture.spec else []
+    data += list(picture.spec.get("datasets", {}).values())
+    return {(row["run"], row["name"]) for rows in data for row in rows}
+
+
+def test_a_pareto_picture_holds_lists_of_one_decoding_and_one_split_only(run):
+    found = read_run(
+        run(
+            evaluations={
+                f"{when}-{kind}": evaluation([0.5] * 3)
+                for when in ("before", "after")
+                for kind in ("greedy", "sampled")
+            },
+            checkpoints=CHECKPOINTS,
+        )
+    )
+
+    for kind in ("greedy", "sampled"):
+        picture = policy_pareto([found], kind, AXES, Estimator())
+        assert points_of(picture) == {("run", "before"), ("run", "after")}
+        assert f"{kind} lists, test records" in picture.description
+    picture = checkpoint_pareto([found], AXES)
+    assert points_of(picture) == {("run", "step 1"), ("run", "step 2 (chosen)")}
+    assert "validation records" in picture.description
+
+
+def test_one_policy_alone_has_no_pareto_picture(run):
     found = read_run(run(evaluations={"policy-greedy": evaluation([0.5] * 3)}))
 
-    assert pareto([found], "greedy", "recall@5", "sensitivity_ratio@5", Estimator()) is None
+    assert policy_pareto([found], "greedy", AXES, Estimator()) is None
+    assert checkpoint_pareto([found], AXES) is None
+
+
+# --- runs that did not come to their end -----------------------------------------------------------
+
+
+def test_a_finished_run_has_nothing_left_undone(full):
+    assert unfinished(read_run(full)) == []
+
+
+@pytest.mark.parametrize(
+    ("optimization", "told"),
+    [
+        ({"max_steps": 20}, "Safe-Rank-GRPO stopped at step 3 of 20, or is still running."),
+        (
+            {"max_steps": -1, "num_train_epochs": 2},
+            "Safe-Rank-GRPO stopped at step 3 of 12, or is still running.",
+        ),
+        ({}, "Safe-Rank-GRPO stopped at step 3, or is still running."),
+    ],
+    ids=["steps", "epochs", "unknown"],
+)
+def test_an_interrupted_run_says_where_it_stopped(run, tmp_path, optimization, told):
+    logs = [{**row, "epoch": row["step"] / 6} for row in LOGS if "train_runtime" not in row]
+    folder = run(logs=logs, config={"optimization": optimization})
+
+    assert unfinished(read_run(folder)) == [told]
+    text = write_report([folder], tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "This run is not finished." in text
+    assert told in text
+
+
+def test_a_run_that_was_not_evaluated_after_training_says_so(run):
+    folder = run(evaluations={"before-greedy": evaluation([0.5] * 3)})
+
+    assert unfinished(read_run(folder)) == [
+        "Training finished, but the greedy lists after it were not evaluated."
+    ]
 
 
 # --- the lists -------------------------------------------------------------------------------------
@@ -413,7 +505,7 @@ def test_rollouts_keep_marks_rewards_advantages_evidence_and_tokens(full):
         ("training, step 2", 1),
     ]
     row = groups[0]["rows"][0]
-    assert row["marks"] == "12c"  # hit; violation; unknown and out of catalog
+    assert row["marks"] == "01221c"  # hit; violation and seen; unknown, out of catalog and repeated
     assert row["reward"] == {"relevance": [1.0, 0.0, 0.0, None], "count": -0.25}
     assert row["advantage"] == [0.5, -1.25, 0.123, 0.0]
     assert row["evidence"] == {"1": [["Gore", 0.91, "s", HOSTILE]]}
@@ -421,10 +513,11 @@ def test_rollouts_keep_marks_rewards_advantages_evidence_and_tokens(full):
 
 
 def test_rollouts_of_an_older_run_have_no_unknown_titles_and_no_tokens(run):
-    old = {name: value for name, value in rollout().items() if name not in {"known", "evidence", "tokens"}}
+    newer = {"known", "evidence", "tokens", "repeated", "seen"}
+    old = {name: value for name, value in rollout().items() if name not in newer}
     ((group,), _) = rollout_groups(read_run(run(rollouts=[old])), 100)
 
-    assert group["rows"][0]["marks"] == "128"
+    assert group["rows"][0]["marks"] == "010208"
     assert group["rows"][0]["tokens"] == []
 
 
@@ -443,16 +536,16 @@ def test_held_out_lists_stand_before_and_after_side_by_side(full):
     assert stored == 40
     assert [group["record"] for group in groups] == [0, 5, 10, 14, 19]
     assert [row["label"] for row in groups[0]["rows"]] == ["before", "after"]
-    assert [row["marks"] for row in groups[0]["rows"]] == ["12c", "1"]
+    assert [row["marks"] for row in groups[0]["rows"]] == ["01020c", "01"]
 
 
 def test_a_title_without_a_rank_that_counts_has_no_mark(run):
-    titles = [title("Up", hit=True), {**title("Seen"), "hit": None}, title("Saw", violated=["Gore"])]
+    titles = [title("Up", hit=True), {**title("Later"), "hit": None}, title("Saw", violated=["Gore"])]
     ((group,), _) = held_out_groups(
         read_run(run(evaluations={"policy-greedy": evaluation([0.5], titles=titles)})), 5
     )
 
-    assert group["rows"][0]["marks"] == "1-2"
+    assert group["rows"][0]["marks"] == "01--02"
 
 
 def test_packed_lists_fit_and_hold_each_prompt_once(full, monkeypatch):
@@ -492,6 +585,7 @@ def scored(world, plugins, *, oracle=None, completions=1):
             "data": {"train_path": world / "train.jsonl", "catalog_path": world / "catalog.jsonl"},
             "oracle": {"name": "table", "path": world / "oracle.jsonl"},
             "num_ranks": 2,
+            "rewards": {"relevance": {}, "safety": {}, "count": {"target": 2}},
             "evaluation": {"eval_at": [1]},
         }
     )

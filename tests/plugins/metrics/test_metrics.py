@@ -70,6 +70,8 @@ def test_the_columns_are_the_metrics_at_every_k():
         "duplicates",
         "list_length",
         "out_of_catalog",
+        "seen",
+        "wasted",
     }
     assert set(measure_whole(lists, [3, 5], METRICS)) == {"catalog_coverage@3", "catalog_coverage@5"}
     facts = facts_of(columns, METRICS)
@@ -121,10 +123,29 @@ def test_a_repeated_hit_counts_once():
     assert found["ndcg@3"] == pytest.approx(1 / (1 + 1 / math.log2(3)))
 
 
-def test_a_film_that_is_relevant_twice_over_is_hit_twice():
+def test_a_film_that_the_ground_truth_names_twice_is_one_relevant_film():
     found = measured("A A", truth="A A")
 
     assert (found["recall@3"], found["ndcg@3"]) == (1, 1)
+    assert measured("A A B", truth="A A B")["recall@3"] == 1
+    assert measured("A A B", truth="A A B C")["recall@3"] == pytest.approx(2 / 3)
+
+
+def test_seen_and_wasted_ranks_are_counted_each_once():
+    # x is outside the catalog, A was seen, the second A repeats and was seen, C is new.
+    found = measured("x A A C", seen_titles=("A",))
+
+    assert (found["seen"], found["duplicates"], found["wasted"]) == (2, 1, 3)
+    assert found["out_of_catalog"] == 0.25
+    assert measured("")["wasted"] == 0
+
+
+def test_a_title_under_another_year_within_the_tolerance_is_a_duplicate():
+    lists = JudgedLists(
+        [TitleYearParser()("A (2000)\nA (2001)")], [Record(prompt=[])], Judge(Catalog(FILMS)), 5
+    )
+
+    assert measure(lists, [5], METRICS)["duplicates"].item() == 1
 
 
 def test_nothing_is_removed_before_ranking():

@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 
 from saferec_core import load_plugins
 from saferec_core.plugins.build import build
-from saferec_core.plugins.contracts.normalizer import WeightedRewards
+from saferec_core.plugins.contracts.normalizer import Advantages, Costs, WeightedRewards, charge
 
 NAN = math.nan
 PLUGINS = load_plugins()
 NORMALIZERS = {name: build(PLUGINS.normalizers.get(name), {}) for name in ("grpo", "gdpo")}
+UNBOUNDED = build(PLUGINS.normalizers.get("gdpo"), {"bounded": False})
+UNSCALED = build(PLUGINS.normalizers.get("grpo"), {"scale_rewards": False})
 grpo, gdpo = NORMALIZERS["grpo"], NORMALIZERS["gdpo"]
 both = pytest.mark.parametrize("normalize", NORMALIZERS.values(), ids=NORMALIZERS)
 
 
-def rewards(rank=(), whole=(), *, weights=None, list_weights=None, written=None, group):
+def rewards(rank=(), whole=(), *, weights=None, list_weights=None, written=None, group, spans=None):
     """Nested lists as tensors; rank rewards are [f][n][k], list rewards [l][n]."""
     rank, whole = torch.tensor(rank, dtype=torch.float), torch.tensor(whole, dtype=torch.float)
     if not len(rank):
@@ -34,6 +36,7 @@ def rewards(rank=(), whole=(), *, weights=None, list_weights=None, written=None,
         list_weights=torch.tensor(list_weights or [1.0] * len(whole)),
         rank_mask=torch.ones(rank.shape[1:]).bool() if written is None else torch.tensor(written).bool(),
         group_size=group,
+        rank_spans=None if spans is None else torch.tensor(spans),
     )
 
 
@@ -77,10 +80,12 @@ def test_grpo_compares_the_weighted_sum_at_each_rank_with_that_of_the_siblings()
 def test_gdpo_normalizes_each_reward_before_it_adds_them_and_the_sum_over_the_batch():
     relevance, safety = column(2, 0, 1, 5, 5, 5), column(1, 2, 0, 7, 7, 7)
 
-    advantages = gdpo(rewards([relevance, safety], weights=[2.0, 1.0], group=3))
+    some = rewards([relevance, safety], weights=[2.0, 1.0], group=3)
 
-    # 2 * (1, -1, 0) + (0, 1, -1) = (2, -1, -1), and 0 thrice: mean 0, deviation sqrt(6 / 5)
-    assert advantages.rank[:, 0].tolist() == about(1.8257, -0.9129, -0.9129, 0, 0, 0)
+    # 2 * (1, -1, 0) + (0, 1, -1) = (2, -1, -1): mean 0, deviation sqrt(6 / 2); the rest says nothing
+    assert gdpo(some).rank[:, 0].tolist() == about(1.1547, -0.5774, -0.5774, 0, 0, 0)
+    # With the second prompt's cells, 0 thrice: deviation sqrt(6 / 5)
+    assert UNBOUNDED(some).rank[:, 0].tolist() == about(1.8257, -0.9129, -0.9129, 0, 0, 0)
 
 
 def test_gdpo_of_a_single_reward_function_is_grpo():
@@ -115,12 +120,12 @@ def test_in_gdpo_an_unwritten_rank_enters_a_reward_that_has_a_value_for_it():
     assert advantages.rank[:, 0].tolist() == about(1.0231, -0.0478, -0.9753, 0)
 
 
-def test_in_grpo_a_reward_without_value_leaves_the_others_their_say():
+def test_in_grpo_a_reward_without_value_counts_as_the_mean_of_the_siblings():
     relevance, safety = column(2, 0, 1), column(NAN, NAN, -1)
 
     advantages = grpo(rewards([relevance, safety], group=3))
 
-    assert advantages.rank[:, 0].tolist() == about(1.1547, -0.5774, -0.5774)  # of 2, 0, 0
+    assert advantages.rank[:, 0].tolist() == about(1, -1, 0)  # of 1, -1, 0
 
 
 def test_in_gdpo_a_reward_without_value_leaves_the_others_their_say():
@@ -204,7 +209,7 @@ def test_the_list_part_stays_of_ordinary_size_when_few_ranks_were_written(normal
 
 
 @both
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), scale=st.sampled_from([1.0, 0.03, 0.001]))
 def test_no_list_part_exceeds_what_a_group_allows_by_far(normalize, seed, scale):
     """A value of G siblings lies at most (G - 1) / sqrt(G) = 1.5 deviations from their mean."""
@@ -286,7 +291,7 @@ def test_in_grpo_no_prompt_changes_the_advantages_of_another():
 
 
 @both
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), order=st.permutations(range(4)))
 def test_siblings_in_another_order_get_their_advantages_in_that_order(normalize, seed, order):
     some = random_rewards(seed)
@@ -304,7 +309,7 @@ def test_siblings_in_another_order_get_their_advantages_in_that_order(normalize,
 
 
 @both
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6))
 def test_advantages_are_finite_and_zero_where_nothing_was_written(normalize, seed):
     some = random_rewards(seed)
@@ -317,8 +322,142 @@ def test_advantages_are_finite_and_zero_where_nothing_was_written(normalize, see
     assert not advantages.rank[~some.rank_mask].any()
 
 
-def test_finite_rewards_give_the_advantages_that_the_research_code_gave(recorded):
-    checked = 0
+def one_of(rows, value, *, ranks=1, group=8):
+    """A reward that is 0 everywhere but for the first rank of the first completion."""
+    values = torch.zeros(rows, ranks)
+    values[0, 0] = value
+    return values.tolist()
+
+
+@both
+def test_a_difference_that_is_nothing_beside_the_range_of_a_reward_is_no_difference(normalize):
+    relevance, safety = one_of(64, 1e-6, ranks=5), torch.zeros(64, 5).tolist()
+    small = rewards([relevance, safety], group=8, spans=[1.0, 1.0])
+    large = rewards([one_of(64, 1.0, ranks=5), safety], group=8, spans=[1.0, 1.0])
+
+    assert not normalize(small).rank.any()
+    assert normalize(large).rank[0, 0] == pytest.approx(7 / math.sqrt(8), abs=1e-3)  # one of eight
+
+
+def test_in_gdpo_a_single_cell_that_differs_is_not_blown_up_by_those_that_do_not():
+    relevance, safety = one_of(64, 1.0, ranks=5), torch.zeros(64, 5).tolist()
+
+    some = rewards([relevance, safety], group=8)
+
+    assert gdpo(some).rank.max() == pytest.approx(7 / math.sqrt(8), abs=1e-3)
+    assert UNBOUNDED(some).rank.max() > 15
+
+
+def test_in_gdpo_one_empty_list_is_not_blown_up_by_the_lists_that_are_alike():
+    written = torch.ones(64, 5)
+    written[0] = 0
+    count = [-1.0] + [1.0] * 63
+    safety = torch.zeros(64, 5).masked_fill(written == 0, NAN)
+
+    some = rewards([torch.zeros(64, 5).tolist(), safety.tolist()], [count], written=written.tolist(), group=8)
+
+    # z = (-2.4749, 0.3536 seven times), squares 7; five ranks each: deviation sqrt(5 * 7 / 39)
+    assert gdpo(some).list[0] == pytest.approx(-2.4749 / math.sqrt(35 / 39), abs=0.01)
+    assert not gdpo(some).rank[8:].any()
+    assert UNBOUNDED(some).list[0] < -15
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), same=st.floats(0.5, 1.0), noise=st.sampled_from([0.0, 1e-6, 1e-3, 1.0]))
+def test_no_advantage_of_gdpo_exceeds_what_a_group_allows_by_far(seed, same, noise):
+    """However few of the cells differ, and by however little."""
+    some = random_rewards(seed, prompts=6, group=8)
+    rng = torch.Generator().manual_seed(seed)
+    flat = torch.rand(some.rank.shape, generator=rng) < same
+    rank = some.rank.masked_fill(flat, 0.5) + noise * torch.rand(some.rank.shape, generator=rng) * ~flat
+    few = random_rewards(seed, prompts=6, group=8, rank=rank, rank_spans=torch.ones(2))
+
+    advantages = gdpo(few)
+
+    assert advantages.rank.abs().max() < 8
+    assert advantages.list.abs().max() < 8
+
+
+def test_in_gdpo_a_cell_without_information_gets_exactly_nothing_though_lists_differ_in_length():
+    relevance = [[1, 0], [0, 0], [0, 0], [0, 0], [0, 0], [0, 0]]
+    safety = [[0, 0], [0, NAN], [0, 0], [0, 0], [0, NAN], [0, NAN]]
+    written = [[1, 1], [1, 0], [1, 1], [1, 1], [1, 0], [1, 0]]
+
+    advantages = gdpo(rewards([relevance, safety], written=written, group=3)).rank
+
+    assert advantages[:3, 0].tolist() == about(1.1547, -0.5774, -0.5774)
+    assert not advantages[:, 1].any()
+    assert not advantages[3:].any()
+
+
+@both
+def test_what_has_no_value_is_neither_better_nor_worse_than_its_siblings(normalize):
+    """An unknown title beside a violation and two safe ones: 0, below the safe and above the violation."""
+    relevance, safety = column(0, 0, 0, 0), column(NAN, -1, 0, 0)
+
+    advantages = normalize(rewards([relevance, safety], group=4)).rank[:, 0]
+
+    assert advantages[0] == pytest.approx(0, abs=1e-6)
+    assert advantages[1] < -1
+    assert (advantages[2:] > 0.5).all()
+
+
+@both
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), rate=st.sampled_from([0.05, 0.25, 0.7]))
+def test_drifting_to_titles_that_nobody_can_judge_does_not_pay(normalize, seed, rate):
+    """One sibling of eight names unknown titles; over many prompts it gains nothing and loses little."""
+    rng = torch.Generator().manual_seed(seed)
+    prompts = 300
+    safety = -(torch.rand(prompts, 8, 5, generator=rng) < rate).float()
+    safety[:, 0] = NAN
+    relevance = torch.zeros(prompts, 8, 5)
+
+    some = rewards([relevance.flatten(0, 1).tolist(), safety.flatten(0, 1).tolist()], group=8)
+
+    assert normalize(some).rank.view(prompts, 8, 5)[:, 0].mean().abs() < 0.01
+
+
+def test_without_scaling_grpo_subtracts_the_mean_and_no_more():
+    advantages = UNSCALED(rewards([column(2, 0, 1, 5, 5, 5.5)], [[0, 1, 0.5, 0, 0, 0]], group=3))
+
+    # of 2, 1, 1.5 and 5, 5, 5.5
+    assert advantages.rank[:, 0].tolist() == about(0.5, -0.5, 0, -0.1667, -0.1667, 0.3333)
+    assert advantages.list.tolist() == about(-0.5, 0.5, 0, 0, 0, 0)
+
+
+def charged(values, multipliers, written=None):
+    values = torch.tensor(values, dtype=torch.float)
+    mask = torch.ones(values.shape[1:]).bool() if written is None else torch.tensor(written).bool()
+    nothing = Advantages(rank=torch.zeros(mask.shape), list=torch.zeros(len(mask)))
+    return charge(nothing, Costs(values, torch.tensor(multipliers)), mask)
+
+
+def test_a_cost_is_centred_over_the_batch_so_that_a_group_that_all_pays_still_learns():
+    """Two prompts of two: both lists of the first violate, none of the second."""
+    advantages = charged([[[-1], [-1], [0], [0]]], [2.0])
+
+    assert advantages.rank[:, 0].tolist() == [-1, -1, 1, 1]  # 2 * (-1 + 0.5), 2 * (0 + 0.5)
+    assert not advantages.list.any()
+
+
+def test_a_multiplier_is_not_divided_out():
+    once, tenfold = (charged([[[-1], [0], [0], [0]]], [multiplier]).rank for multiplier in (1.0, 10.0))
+
+    torch.testing.assert_close(tenfold, 10 * once)
+
+
+def test_costs_add_up_and_are_centred_by_rank_over_the_lists_that_wrote_it():
+    first, second = [[-1, 0], [0, -1], [0, NAN]], [[0, -1], [-2, 0], [-1, NAN]]
+
+    advantages = charged([first, second], [3.0, 1.0], [[1, 1], [1, 1], [1, 0]])
+
+    # Rank 1: 3 * (-2/3, 1/3, 1/3) + (1, -1, 0); rank 2: 3 * (1/2, -1/2) + (-1/2, 1/2), the third absent.
+    assert advantages.rank.tolist() == [about(-1, 1), about(0, -1), about(1, 0)]
+
+
+def test_finite_rewards_give_the_advantages_that_the_reference_implementation_gave(recorded):
+    checked, informative = 0, 0
     for record in recorded["advantages"]:
         if any(values is None for functions in record["rewards"] for values in functions):
             continue  # a row that failed; there, no reward becomes NaN for the whole group
@@ -327,12 +466,16 @@ def test_finite_rewards_give_the_advantages_that_the_research_code_gave(recorded
         weighted = rewards(given_rewards.tolist(), weights=weights, group=record["num_generations"])
         grouped = given_rewards.unflatten(1, (-1, record["num_generations"]))
 
-        ranks = NORMALIZERS[record["mode"]](weighted).rank
+        ranks = {"grpo": grpo, "gdpo": UNBOUNDED}[record["mode"]](weighted).rank
 
         if torch.equal(grouped, grouped[:, :, :1].expand_as(grouped)):
             assert not ranks.any(), record["name"]
         else:
             expected = torch.tensor(record["advantages"])
             torch.testing.assert_close(ranks, expected, atol=1e-5, rtol=0, msg=record["name"])
+            if record["mode"] == "gdpo" and (grouped != grouped[:, :, :1]).any(2).any(0).all():
+                bounded = gdpo(weighted).rank  # no cell is without information
+                torch.testing.assert_close(bounded, expected, atol=1e-5, rtol=0, msg=record["name"])
+                informative += 1
         checked += 1
-    assert checked == 22
+    assert (checked, informative) == (22, 5)

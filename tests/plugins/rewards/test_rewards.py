@@ -195,7 +195,7 @@ def test_the_discount_of_safety_follows_the_variant(plugins, judge):
     lists = lists_of(judge, "Saw (2004)\nSaw (2004)\nSaw (2004)")
 
     assert reward(plugins, "safety", lists, variant="exp_inf")[0, :3].tolist() == [-1, -1, -1]
-    decayed = reward(plugins, "safety", lists, variant="log_decay")[0, :3].tolist()
+    decayed = reward(plugins, "safety", lists, variant="log_decay")[0, :3].tolist()  # repeats cost the same
     assert decayed == pytest.approx([-1, -1 / math.log2(3), -0.5])
 
 
@@ -207,7 +207,8 @@ def test_a_run_hands_its_variant_to_the_safety_reward_unless_that_has_its_own(pl
 
 
 @pytest.mark.parametrize(
-    ("unknown", "worth"), [("prior", -0.4), ("safe", 0.0), ("unsafe", -1.0), ("missing", None)]
+    ("unknown", "worth"),
+    [("neutral", None), ("prior", -0.4), ("safe", 0.0), ("unsafe", -1.0), ("missing", None)],
 )
 def test_a_catalog_title_that_the_oracle_does_not_know_is_worth_what_the_run_says(
     plugins, judge, unknown, worth
@@ -218,11 +219,17 @@ def test_a_catalog_title_that_the_oracle_does_not_know_is_worth_what_the_run_say
     assert math.isnan(value) if worth is None else value == pytest.approx(worth)
 
 
-def test_by_default_an_unknown_title_costs_what_a_known_one_costs_on_average(plugins, judge):
+def test_by_default_an_unknown_title_has_no_value_of_its_own(plugins, judge):
+    lists = lists_of(judge, "Obscure Film (1980)")
+
+    assert reward(plugins, "safety", lists)[0].isnan().all()
+
+
+def test_an_unknown_title_can_cost_what_a_known_one_costs_on_average(plugins, judge):
     known = "\n".join(f"{name} ({year})" for name, year in RISKS)
     lists = lists_of(judge, known, "Obscure Film (1980)", ranks=5)
 
-    values = reward(plugins, "safety", lists)
+    values = reward(plugins, "safety", lists, unknown="prior")
     assert values[1, 0].item() == pytest.approx(values[0].mean().item())
 
 
@@ -231,7 +238,7 @@ def test_without_a_constraint_nothing_is_penalized_but_what_may_not_be_recommend
 
     values = reward(plugins, "safety", lists)[0]
     assert values[[0, 2]].tolist() == [0, -1]
-    assert values[1].item() == 0
+    assert values[1].isnan()
 
 
 def test_a_title_outside_the_catalog_counts_as_a_violation_unless_that_is_ignored(plugins, judge):
@@ -268,14 +275,15 @@ def test_the_safety_reward_without_an_oracle_says_what_to_name():
 # --- count -------------------------------------------------------------------------------------
 
 
-def films(number, *, repeat=0):
-    return "\n".join([f"Film {n} ({1990 + n})" for n in range(number)] + ["Film 0 (1990)"] * repeat)
+def films(number):
+    return "\n".join(f"Film {n} ({1990 + n})" for n in range(number))
 
 
 def test_count_is_one_on_target_and_minus_the_relative_miss_off_it(plugins, judge):
     lists = lists_of(judge, films(4), films(3), films(6), films(0), films(12), ranks=4)
 
-    assert reward(plugins, "count", lists, target=4).tolist() == [1.0, -0.25, -0.5, -1.0, -2.0]
+    values = reward(plugins, "count", lists, target=4, distinct=False)
+    assert values.tolist() == [1.0, -0.25, -0.5, -1.0, -2.0]
 
 
 def test_count_sees_titles_beyond_k_so_that_a_long_list_is_no_full_one(plugins, judge):
@@ -284,13 +292,72 @@ def test_count_sees_titles_beyond_k_so_that_a_long_list_is_no_full_one(plugins, 
     assert reward(plugins, "count", lists, target=4).tolist() == [-1.0]
 
 
-def test_count_takes_a_repeated_title_for_a_missing_one_only_when_it_counts_distinct_ones(plugins, judge):
-    lists = lists_of(judge, films(3, repeat=1))
+def test_count_counts_titles_that_are_not_wasted(plugins, judge):
+    lists = lists_of(
+        judge,
+        "Saw (2004)\nHostel (2005)\nCoraline (2009)\nMother (2009)",
+        "Saw (2004)\nHostel (2005)\nCoraline (2009)\nSAW (2004)",  # repeated
+        "Saw (2004)\nHostel (2005)\nCoraline (2009)\nSaw (2005)",  # the same entry by another year
+        "Saw (2004)\nHostel (2005)\nCoraline (2009)\nToy Story (1995)",  # seen
+        "Saw (2004)\nHostel (2005)\nCoraline (2009)\nImaginary Film (1999)",  # not in the catalog
+        seen_titles=("Toy Story",),
+    )
 
-    assert reward(plugins, "count", lists, target=4).tolist() == [1.0]
-    assert reward(plugins, "count", lists, target=4, distinct=True).tolist() == [-0.25]
-    # three different titles and a repeat are no list of three titles either
-    assert reward(plugins, "count", lists, target=3, distinct=True).tolist() == pytest.approx([-1 / 3])
+    assert reward(plugins, "count", lists, target=4).tolist() == [1, -0.25, -0.25, -0.25, -0.25]
+    assert reward(plugins, "count", lists, target=4, distinct=False).tolist() == [1] * 5
+    # three titles and a repeat are not a list of three titles either
+    assert reward(plugins, "count", lists, target=3)[1:].tolist() == pytest.approx([-1 / 3] * 4)
+
+
+def test_count_sees_wasted_titles_beyond_k(plugins, judge):
+    lists = lists_of(judge, "Saw (2004)\nHostel (2005)\nSaw (2004)\nSaw (2004)", ranks=2)
+
+    assert reward(plugins, "count", lists, target=2).tolist() == [-1.0]
+    assert lists.useful_lengths.tolist() == [2]
+
+
+# --- wasted ranks ------------------------------------------------------------------------------
+
+WASTED = "Toy Story (1995)\nToy Story (1996)\nFinding Nemo (2003)\nImaginary Film (1999)"
+"""Safe, repeated by another year, seen, and not in the catalog."""
+
+
+def test_a_wasted_rank_is_never_worth_more_than_a_violation(plugins, judge):
+    wasted = lists_of(judge, WASTED, seen_titles=("Finding Nemo",))
+    violating = lists_of(judge, "Saw (2004)\nHostel (2005)")
+
+    assert wasted.wasted.tolist() == [[False, True, True, True]]
+    violation = reward(plugins, "safety", violating)[0, 0]
+    assert (reward(plugins, "safety", wasted)[0, 1:] <= violation).all()
+    assert (reward(plugins, "relevance", wasted)[0, 1:] <= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("option", "kept"),
+    [("repeated", [0, 0, -1, -1]), ("seen", [0, -1, 0, -1]), ("out_of_catalog", [0, -1, -1, 0])],
+)
+def test_each_kind_of_waste_can_be_ignored_as_the_reference_implementation_did(plugins, judge, option, kept):
+    lists = lists_of(judge, WASTED, seen_titles=("Finding Nemo",))
+
+    values = reward(plugins, "safety", lists, unknown="safe", **{option: "ignore"})
+    assert values[0].tolist() == kept
+
+
+def test_fresh_charges_each_wasted_rank_and_no_absent_one(plugins, judge):
+    lists = lists_of(judge, WASTED, "Toy Story (1995)", seen_titles=("Finding Nemo",))
+
+    function = build(plugins.find(plugins.rewards, "fresh"), {})
+    values = score([ActiveReward("fresh", function, 1.0)], lists)
+    assert values.rank.shape[0] == 0
+    assert values.cost[0].nan_to_num(9).tolist() == [[0, -1, -1, -1], [0, 9, 9, 9]]
+    only_repeats = build(plugins.find(plugins.rewards, "fresh"), {"seen": False, "out_of_catalog": False})
+    assert score([ActiveReward("fresh", only_repeats, 1.0)], lists).cost[0, 0].tolist() == [0, -1, 0, 0]
+
+
+def test_a_catalog_entry_is_hit_once_though_the_ground_truth_names_it_twice(judge):
+    lists = lists_of(judge, "Saw (2004)\nSaw (2005)", groundtruth=truth(("Saw", 2004), ("Saw", 2005)))
+
+    assert lists.hits.tolist() == [[True, False, False, False]]
 
 
 def test_a_second_title_on_a_line_does_not_help_to_reach_the_target(plugins, judge):
@@ -383,7 +450,7 @@ def test_the_count_reward_times_its_weight_is_the_recorded_one(plugins, recorded
     for sample in recorded["count"]:
         lists = lists_of(judge, films(sample["n"]))
 
-        value = reward(plugins, "count", lists, target=sample["target"]).item()
+        value = reward(plugins, "count", lists, target=sample["target"], distinct=False).item()
         assert value * sample["lam"] == pytest.approx(sample["reward"]), sample
 
 
@@ -391,9 +458,9 @@ def test_count_of_the_recorded_completions_is_the_recorded_one(plugins, recorded
     for sample in recorded["rewards_and_metrics"]:
         lists = recorded_lists(sample, recorded_judge)
 
-        value = reward(plugins, "count", lists, target=10).item()
+        value = reward(plugins, "count", lists, target=10, distinct=False).item()
         assert value == pytest.approx(sample["count(target=10,lambda=1)"])
-        value = 0.5 * reward(plugins, "count", lists, target=20).item()
+        value = 0.5 * reward(plugins, "count", lists, target=20, distinct=False).item()
         assert value == pytest.approx(sample["count(target=20,lambda=0.5)"])
 
 
@@ -465,6 +532,8 @@ def test_safety_as_the_research_code_had_it_is_the_recorded_one(plugins, recorde
             penalty=sample["penalty_safe"],
             absent="zero",
             unknown="safe",
+            repeated="ignore",
+            seen="ignore",
             out_of_catalog="ignore",
         )
         theirs = torch.tensor(sample[f"safety_{variant}[oracle_mapping]"])

@@ -256,3 +256,41 @@ def test_samples_that_were_never_filtered_are_judged_by_their_ground_truth():
 def test_removed_titles_in_another_form_reject_the_row(entries):
     with pytest.raises(DataError, match="groundtruth_removed must be a list of objects"):
         list(FilterSamples()([row_of(("Up", 2009), groundtruth_removed=entries)]))
+
+
+def dialogue(*turns):
+    roles = ("assistant", "user")
+    messages = [{"role": roles[text.startswith("?")], "content": text.removeprefix("?")} for text in turns]
+    return {**row_of(("Up", 2009)), "prompt": messages}
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        ("?Hello",),
+        ("?Hi there!!",),
+        ("?Heyyy", "Hello! What do you like?", "?how are you doing today"),
+        ("?Good morning. I’m fine, thanks, and you?",),
+        ("?HELLOOO :-)",),
+    ],
+)
+def test_a_sample_whose_user_has_only_greeted_is_left_out(turns):
+    (outcome,) = FilterSamples()([dialogue(*turns)])
+
+    assert isinstance(outcome, Removed)
+    assert outcome.reason == "the user has only greeted"
+    assert list(FilterSamples(greetings="keep")([dialogue(*turns)])) == [dialogue(*turns)]
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        ("?Hello, any good comedies?",),
+        ("?Hi", "Do you like horror?", "?Yes"),
+        ("?Hi. Up (2009)",),
+        ("?2012",),
+        ("?...",),
+    ],
+)
+def test_a_sample_whose_user_says_anything_else_is_kept(turns):
+    assert list(FilterSamples()([dialogue(*turns)])) == [dialogue(*turns)]

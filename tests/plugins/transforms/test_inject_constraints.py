@@ -350,7 +350,7 @@ MANY = [
 ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(order=st.permutations(MANY), cut=st.integers(0, len(MANY)), seed=st.integers(0, 2**32))
 def test_order_and_neighbours_change_nothing(order, cut, seed):
     transform = InjectConstraints(seed=seed, rate=0.8, max_traits=2)

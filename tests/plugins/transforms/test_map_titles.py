@@ -8,7 +8,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from saferec_core.data.titles import Title, normal_form
@@ -372,7 +372,6 @@ NUMBERS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(NUMBERS, NUMBERS, st.integers(0, 2), st.integers(0, 2), st.sampled_from(["{}", "Part {}", "{} Days"]))
 def test_titles_with_a_number_are_one_only_if_the_number_is(one, other, how, differently, pattern):
     name, asked = (

@@ -21,7 +21,8 @@ _ROLES: Mapping[Any, Literal["user", "assistant"]] = {"seeker": "user", "recomme
 def read_converted(row: Row) -> Dialogue:
     """Read ``{id, turns: [{role, text, movies}], movies: {key: {title, year, suggested, liked}}}``.
 
-    The form has no users, so every dialogue has its own.
+    The form has no users, so every dialogue has its own. A turn that mentions a film which ``movies``
+    does not have loses that mention; the key is among the dialogue's ``unnamed``.
 
     Raises:
         DataError: It is something else.
@@ -33,11 +34,12 @@ def read_converted(row: Row) -> Dialogue:
     known = {key: movie for key, movie in movies.items() if movie is not None}
     films = {key: film for key, movie in known.items() if (film := _film(movie, f"movies[{key!r}]"))}
     respelt = {known[key]["title"]: film.title[0] for key, film in films.items()}
-    unnamed = tuple(key for key in known if key not in films)
     turns = row.get("turns")
     if not isinstance(turns, Sequence) or isinstance(turns, str):
         raise DataError(f"turns: wanted a list, but got {turns!r}")
-    read = merged(_turn(turn, f"turns[{place}]", known, respelt) for place, turn in enumerate(turns))
+    read = merged(_turn(turn, f"turns[{place}]", respelt) for place, turn in enumerate(turns))
+    mentioned = dict.fromkeys(key for turn in read for key in turn.films)
+    unnamed = tuple(key for key in dict.fromkeys((*known, *mentioned)) if key not in films)
     named = [replace(turn, films=tuple(key for key in turn.films if key in films)) for turn in read]
     return Dialogue(id=name, user=name, turns=named, films=films, unnamed=unnamed)
 
@@ -55,7 +57,7 @@ def _film(movie: Any, where: str) -> Film | None:
     return Film(title, suggested=movie.get("suggested") != 0, liked=movie.get("liked") != 0)
 
 
-def _turn(turn: Any, where: str, films: Mapping[str, Any], respelt: Mapping[str, str]) -> Turn:
+def _turn(turn: Any, where: str, respelt: Mapping[str, str]) -> Turn:
     if not isinstance(turn, Mapping):
         raise DataError(f"{where}: wanted an object, but got {turn!r}")
     role = turn.get("role")
@@ -66,10 +68,9 @@ def _turn(turn: Any, where: str, films: Mapping[str, Any], respelt: Mapping[str,
         raise DataError(f"{where}: text must be text, but is {text!r}")
     if isinstance(keys, str) or not isinstance(keys, Sequence):
         raise DataError(f"{where}: movies must be a list of keys, but is {keys!r}")
-    for key in keys:
-        if not isinstance(key, str) or key not in films:
-            raise DataError(f"{where}: film {key!r} is not among the dialogue's movies")
+    if not all(isinstance(key, str | int) for key in keys):
+        raise DataError(f"{where}: movies must be a list of keys, but is {keys!r}")
     for raw, clean in respelt.items():
         if raw != clean:
             text = text.replace(raw, clean)
-    return Turn(_ROLES[role], " ".join(html.unescape(text).split()), tuple(dict.fromkeys(keys)))
+    return Turn(_ROLES[role], " ".join(html.unescape(text).split()), tuple(dict.fromkeys(map(str, keys))))

@@ -11,11 +11,19 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
-from saferec_core.data.rows import Row, read_rows
+from saferec_core.data.rows import Row, read_rows, whole_year
+from saferec_core.data.titles import normal_form
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Transform
-from saferec_plugins.transforms.importers.raw_values import RawTitle, moment, name_of, text_of, title_and_year
+from saferec_plugins.transforms.importers.raw_values import (
+    RawTitle,
+    is_nothing,
+    moment,
+    name_of,
+    text_of,
+    title_and_year,
+)
 from saferec_plugins.transforms.importers.samples import sample
 
 __all__ = ["FromMovielens"]
@@ -35,16 +43,18 @@ class FromMovielens(Transform):
     of the sample. The prompt is a sentence that lists the liked films before it. All films rated up
     to that moment count as seen. Films rated in the same second are put in the order of their titles.
 
-    The ratings of a user have to follow one another, as they do in the official files. Titles stay
-    as written there, with the article behind ("Matrix, The"); a film without a year is left out and
-    counted.
+    The ratings of a user have to follow one another, as they do in ``ratings.csv`` and ``ratings.dat``;
+    sort ``u.data`` by user. Titles stay as written there, with the article behind ("Matrix, The"); a film
+    without a year is left out and counted. Of a film under two ids (one title and year) that a user has
+    rated twice the later rating counts, and the other is counted.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("userId", "movieId", "rating", "timestamp")
     group_column: ClassVar[str] = "userId"
 
     movies_path: Path
-    """``movies.csv``, with ``movieId`` and ``title``."""
+    """``movies.csv``, ``movies.dat``, ``u.item`` or RecBole's ``.item``: ``movieId``, ``title``, and the year
+    behind the title or in ``year``."""
     min_rating: float = Field(default=4.0, ge=0)
     """A rating of at least this is liked."""
     history: int = Field(default=10, ge=1)
@@ -56,7 +66,7 @@ class FromMovielens(Transform):
         """Yield the sample of every user, or why there is none."""
         titles = self._titles  # a wrong path is to be told before a row is read
         for _, group in groupby(rows, key=lambda row: row["userId"]):
-            ratings: dict[RawTitle, _Rating] = {}
+            ratings: dict[tuple[str, int], _Rating] = {}
             mine: list[Row] = []
             for row in group:
                 try:
@@ -65,10 +75,16 @@ class FromMovielens(Transform):
                     yield Rejected(row, str(error))
                     continue
                 mine.append(row)
-                if rating.title[1] is None:
-                    yield Counted("rated film without a year", example=rating.title[0])
-                elif rating.title not in ratings or ratings[rating.title] < rating:
-                    ratings[rating.title] = rating
+                name, year = rating.title
+                if year is None:
+                    yield Counted("rated film without a year", example=name)
+                    continue
+                film = normal_form(name), year
+                if film in ratings:
+                    yield Counted(
+                        "film that one user rated twice, also under two ids", example=f"{name} ({year})"
+                    )
+                ratings[film] = max(rating, ratings.get(film, rating))
             if mine:
                 yield from self._sample(mine, sorted(ratings.values()))
 
@@ -91,7 +107,7 @@ class FromMovielens(Transform):
             time=moment_of_cut,
         )
 
-    def _rating(self, row: Row, titles: Mapping[str, str]) -> _Rating:
+    def _rating(self, row: Row, titles: Mapping[str, RawTitle]) -> _Rating:
         name_of(row, "userId")
         movie = name_of(row, "movieId")
         if movie not in titles:
@@ -103,15 +119,24 @@ class FromMovielens(Transform):
         if math.isnan(stars):
             raise DataError(f"rating: wanted a number, but got {row['rating']!r}")
         time = moment(row["timestamp"], "timestamp")
-        return _Rating(time, title_and_year(titles[movie]), liked=stars >= self.min_rating)
+        return _Rating(time, titles[movie], liked=stars >= self.min_rating)
 
     @cached_property
-    def _titles(self) -> Mapping[str, str]:
+    def _titles(self) -> Mapping[str, RawTitle]:
         """Titles as written, by film."""
         try:
-            return {name_of(row, "movieId"): text_of(row, "title") for row in read_rows(self.movies_path)}
+            return {name_of(row, "movieId"): _title(row) for row in read_rows(self.movies_path)}
         except DataError as error:
             raise ConfigError(f"from-movielens: movies_path: {self.movies_path}: {error}") from error
+
+
+def _title(row: Row) -> RawTitle:
+    name, year = title_and_year(text_of(row, "title"))
+    return (
+        (name, year)
+        if is_nothing(row.get("year"))
+        else (name, whole_year(row["year"], f"the year of {name!r}"))
+    )
 
 
 def _sentence(liked: Sequence[_Rating]) -> str:

@@ -250,7 +250,7 @@ RECORDS = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(ITEMS, RECORDS), min_size=1, max_size=6))
 def test_lists_are_judged_together_as_each_is_by_itself(answers):
     judge = Judge(Catalog(FILMS), Remembering())

@@ -742,7 +742,6 @@ def test_two_processes_get_the_advantages_that_one_would_though_a_group_straddle
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
     )
 

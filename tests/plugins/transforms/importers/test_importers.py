@@ -395,8 +395,10 @@ BROKEN_DIALOGUES = [
     (plain_dialogue(turns=[7]), r"turns\[0\]: wanted an object, but got 7"),
     (plain_dialogue(("robot", "Hi")), r"turns\[0\]: role must be seeker or recommender, but is 'robot'"),
     (plain_dialogue(("seeker", None)), r"turns\[0\]: text must be text, but is None"),
-    (plain_dialogue(("seeker", "Hi", "z")), r"turns\[0\]: film 'z' is not among the dialogue's movies"),
-    (plain_dialogue(("seeker", "Hi", ["a"])), r"film \['a'\] is not among"),
+    (
+        plain_dialogue(("seeker", "Hi", ["a"])),
+        r"turns\[0\]: movies must be a list of keys, but is \[\['a'\]\]",
+    ),
     (
         plain_dialogue(turns=[{"role": "seeker", "text": "Hi", "movies": "a"}]),
         "movies must be a list of keys",
@@ -1101,3 +1103,74 @@ def test_every_importer_is_installed_and_says_what_its_options_mean(plugins, nam
     cls = plugins.find(plugins.transforms, name).load()
     assert cls.__doc__
     assert all(option.meaning for option in options_of(cls))
+
+
+@pytest.mark.parametrize("nothing", [[], {}, None, float("nan")], ids=["list", "object", "null", "nan"])
+def test_a_dialogue_of_redial_whose_forms_are_empty_in_any_way_is_read(nothing):
+    official = redial("?Hi", "@11") | {"initiatorQuestions": nothing, "respondentQuestions": nothing}
+
+    assert [row[TRUTH] for row in Imported(FromRedial(), [official]).rows] == [[["Heat", 1995]]]
+
+
+@pytest.mark.parametrize("nothing", [[], {}, None], ids=["list", "object", "null"])
+def test_a_dialogue_of_redial_that_names_no_film_costs_only_its_mentions(nothing):
+    imported = Imported(
+        FromRedial(), [redial("?Hi", "@11") | {"movieMentions": nothing}, redial("?Hi", "@11")]
+    )
+
+    assert len(imported.rows) == 1
+    assert imported.reasons == ["the recommender suggests no film with a year"]
+    assert imported.examples("without a title") == ["11 in redial-391"]
+
+
+@pytest.mark.parametrize("importer", [FromRedial, FromInspired])
+def test_a_mentioned_film_that_the_plain_form_does_not_have_costs_that_mention_only(importer):
+    turns = (("seeker", "Hi, I like Up", "z"), ("recommender", "Then Heat, or Saw", "a", 77))
+    films = {"a": {"title": "Heat", "year": 1995}}
+    imported = Imported(importer(), [plain_dialogue(*turns, movies=films)])
+
+    assert [row[TRUTH] for row in imported.rows] == [[["Heat", 1995]]]
+    assert imported.rejected == []
+    assert imported.examples("without a title") == ["z in d1", "77 in d1"]
+
+
+def test_a_plain_dialogue_whose_films_are_an_empty_list_is_read():
+    imported = Imported(
+        FromRedial(), [plain_dialogue(("seeker", "Hi"), ("recommender", "Heat", "a"), movies=[])]
+    )
+
+    assert imported.rejected == []
+    assert imported.reasons == ["the recommender suggests no film with a year"]
+
+
+def test_a_film_of_movielens_under_two_ids_is_one_film_and_its_later_rating_counts(tmp_path):
+    path = movies_csv(
+        tmp_path, ["Eros (2004)", "Saw (2004)", "Eros (2004)", "Matrix, The (1999)", "The Matrix (1999)"]
+    )
+    rows = ratings((1, 5.0, 10), (2, 4.0, 20), (3, 1.0, 30), (4, 4.0, 40), (5, 5.0, 50), (2, 5.0, 60))
+    imported = Imported(FromMovielens(movies_path=path, holdout=1), rows)
+
+    (sample,) = imported.rows
+    assert sample["prompt"][0]["content"] == "I liked The Matrix (1999). What should I watch next?"
+    assert sample[TRUTH] == [["Saw", 2004]]
+    assert sample["seen_titles"] == [["Eros", 2004], ["The Matrix", 1999]]
+    assert imported.examples("rated twice") == ["Eros (2004)", "The Matrix (1999)", "Saw (2004)"]
+
+
+MOVIELENS_FORMS = {
+    "movies.dat": "1::Heat (1995)::Action\n2::Saw (2004)::Horror\n",
+    "u.item": f"1|Heat (1995)|||{'|0' * 19}\n2|Saw (2004)|||{'|0' * 19}\n",
+    "ml.item": "item_id:token\tmovie_title:token_seq\trelease_year:token\n1\tHeat\t1995\n2\tSaw\t2004\n",
+}
+
+
+@pytest.mark.parametrize(("name", "content"), MOVIELENS_FORMS.items(), ids=MOVIELENS_FORMS.keys())
+def test_films_of_movielens_are_read_in_every_form_that_they_are_given_in(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    (tmp_path / "ratings.dat").write_text("5::1::4::800000010\n5::2::5::800000020\n")
+
+    transform = FromMovielens(movies_path=tmp_path / name, holdout=1)
+    (sample,) = Imported(transform, read_rows(tmp_path / "ratings.dat")).rows
+
+    assert sample["prompt"][0]["content"] == "I liked Heat (1995). What should I watch next?"
+    assert sample[TRUTH] == [["Saw", 2004]]

@@ -113,9 +113,7 @@ def many_rows(draw):
     return [{**row, "id": f"{row['id'].partition('#')[0]}#{number}"} for number, row in enumerate(rows)]
 
 
-IN_ONE_FIXTURE = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+IN_ONE_FIXTURE = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @IN_ONE_FIXTURE
@@ -485,7 +483,6 @@ def test_without_anything_to_go_by_the_reasoning_says_so(options):
     assert "good start" in reasoned(options, row)[0] or "no history" in reasoned(options, row)[0]
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("()<>12019ab \n*-./solution"), max_size=60))
 def test_whatever_the_user_wrote_is_no_list_entry_once_it_is_prose(text):
     prose = as_prose(text)

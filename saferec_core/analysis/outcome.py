@@ -1,0 +1,68 @@
+"""A comparison in one sentence: what got better, what got worse, and what cannot be claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from saferec_core.analysis.compare import ComparisonTable, MetricComparison
+from saferec_core.analysis.metrics import headline_metrics, label
+
+__all__ = ["Outcome", "listed", "outcome"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The headline metrics of a comparison by what may be claimed of them, each by its label."""
+
+    better: Sequence[str]
+    worse: Sequence[str]
+    higher: Sequence[str]
+    """Claimed to rise, where neither direction is better."""
+    lower: Sequence[str]
+    unchanged: Sequence[str]
+    """The same in every pair."""
+    unclaimed: Sequence[str]
+    """No difference can be claimed."""
+
+    @property
+    def sentence(self) -> str:
+        """What may be claimed, such as ``Better: Recall@5. Worse: Duplicates.``."""
+        parts = {
+            "Better": self.better,
+            "Worse": self.worse,
+            "Higher": self.higher,
+            "Lower": self.lower,
+            "No difference can be claimed in": self.unclaimed,
+        }
+        return " ".join(
+            f"{how}{'' if how.endswith('in') else ':'} {listed(labels)}."
+            for how, labels in parts.items()
+            if labels
+        )
+
+
+def outcome(table: ComparisonTable) -> Outcome:
+    """Sort the headline metrics of *table* by what may be claimed of them."""
+    compared = {metric.metric: metric for metric in table.overall.metrics}
+    by_kind: dict[str, list[str]] = {}
+    for name in headline_metrics({name: metric.facts for name, metric in compared.items()}):
+        by_kind.setdefault(_kind(compared[name]), []).append(label(name, compared[name].facts))
+    kinds = ("better", "worse", "higher", "lower", "unchanged", "unclaimed")
+    return Outcome(*(by_kind.get(kind, []) for kind in kinds))
+
+
+def listed(labels: Sequence[str]) -> str:
+    """Join labels as a sentence does: ``a, b and c``."""
+    *front, last = labels
+    return f"{', '.join(front)} and {last}" if front else last
+
+
+def _kind(metric: MetricComparison) -> str:
+    if metric.verdict:
+        return metric.verdict
+    if metric.claimed:
+        return "higher" if metric.direction == "rises" else "lower"
+    difference = metric.difference
+    same = difference is not None and difference.low == difference.high == difference.mean == 0
+    return "unchanged" if same else "unclaimed"

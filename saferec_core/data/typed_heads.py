@@ -1,0 +1,38 @@
+"""Heads that give each column a type, as RecBole's atomic files (``.inter``, ``.item``) have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+__all__ = ["is_typed_head", "untyped"]
+
+_TYPED = re.compile(r"\w+:(token|token_seq|float|float_seq)")
+
+_NAMES = {
+    "user_id": "userId",
+    "item_id": "movieId",
+    "movie_title": "title",
+    "release_year": "year",
+    "genre": "genres",
+    "class": "genres",
+}
+"""Fields of RecBole's films, and what MovieLens itself, and so everything here, calls them."""
+
+
+def is_typed_head(line: str) -> bool:
+    """Tell whether a line is such a head, separated by tabs."""
+    return _all_typed(line.strip().split("\t"))
+
+
+def untyped(names: Sequence[str]) -> list[str]:
+    """Return the names of a head without types, in MovieLens' words; any other head as it is."""
+    if not _all_typed(names):
+        return list(names)
+    bare = [name.partition(":")[0] for name in names]
+    renamed = [_NAMES.get(name, name) for name in bare]
+    return renamed if len(set(renamed)) == len(renamed) else bare
+
+
+def _all_typed(names: Sequence[str]) -> bool:
+    return all(_TYPED.fullmatch(name) for name in names)

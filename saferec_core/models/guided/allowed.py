@@ -1,0 +1,89 @@
+"""Which titles of the catalog a user may be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from saferec_core.data.records import Record
+from saferec_core.data.titles import normal_form
+from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.oracle import Question
+
+__all__ = ["Allowance", "AllowedTitles", "UnknownTitles"]
+
+UnknownTitles = Literal["allow", "forbid"]
+"""Whether a title that the oracle cannot judge under the user's constraints may be shown."""
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """The titles that one user may be shown: those of *safe* without those of *seen*."""
+
+    constraints: tuple[str, ...]
+    """What *safe* depends on; users with the same constraints share it."""
+    safe: Mask
+    """(C,): titles of the catalog that are not known to violate the constraints."""
+    seen: tuple[int, ...]
+    """Positions in the catalog, sorted."""
+
+
+class AllowedTitles:
+    """Works out allowances, one pass over the catalog per constraint, then none."""
+
+    def __init__(self, judge: Judge, unknown: UnknownTitles = "allow") -> None:
+        """Index the catalog by normal form.
+
+        Args:
+            judge: Catalog and oracle; without an oracle nothing is known to violate anything.
+            unknown: Whether a title that the oracle cannot judge may be shown.
+        """
+        self._judge = judge
+        self._unknown = unknown
+        self._by_trait: dict[str, Mask] = {}
+        self._by_constraints: dict[tuple[str, ...], Mask] = {}
+        self._positions: dict[str, list[int]] = {}
+        for position, title in enumerate(judge.catalog.titles):
+            self._positions.setdefault(normal_form(title.name), []).append(position)
+
+    def of(self, record: Record) -> Allowance:
+        """Return what the user of *record* may be shown."""
+        return Allowance(record.constraints, self._safe(record.constraints), self._seen(record))
+
+    def _safe(self, constraints: tuple[str, ...]) -> Mask:
+        if constraints not in self._by_constraints:
+            masks = (
+                [self._safe_from(trait) for trait in constraints] if self._judge.oracle is not None else []
+            )
+            everything = np.ones(len(self._judge.catalog), np.bool_)
+            self._by_constraints[constraints] = np.logical_and.reduce([everything, *masks])
+        return self._by_constraints[constraints]
+
+    def _safe_from(self, trait: str) -> Mask:
+        """Ask the oracle about every title of the catalog under one constraint, once."""
+        if trait not in self._by_trait:
+            verdicts = self._judge.ask(
+                [Question(title.name, title.year, (trait,)) for title in self._judge.catalog.titles]
+            )
+            known = np.fromiter((verdict.known for verdict in verdicts), np.bool_, len(verdicts))
+            violated = np.fromiter((bool(verdict.violated) for verdict in verdicts), np.bool_, len(verdicts))
+            self._by_trait[trait] = ~violated & known if self._unknown == "forbid" else ~violated
+        return self._by_trait[trait]
+
+    def _seen(self, record: Record) -> tuple[int, ...]:
+        catalog = self._judge.catalog
+        positions = set()
+        for title in record.seen_titles:
+            name, year = (title, None) if isinstance(title, str) else title
+            if year is not None and (match := catalog.find(name, year)) is not None:
+                positions.add(match)
+            for position in self._positions.get(normal_form(name), ()):
+                other = catalog.titles[position].year
+                if record.has_seen(normal_form(name), other, catalog.year_tolerance):
+                    positions.add(position)
+        return tuple(sorted(positions))

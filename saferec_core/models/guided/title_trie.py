@@ -1,0 +1,144 @@
+"""A trie of token ids as flat arrays, and the automaton that writes whole lists with it.
+
+Every state of the automaton is a node; node 0 ends a list. Nodes below a root hold a contiguous range
+of *leaves*, so whether anything allowed is left below a node is a difference of two prefix sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from saferec_core.errors import ConfigError
+
+__all__ = ["END", "Edges", "TrieBuilder"]
+
+END = 0
+"""The node after which a completion ends."""
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The automaton: edges sorted by node, then by token.
+
+    Shapes: ``M`` nodes, ``E`` edges. Leaves are numbered over all roots together, ``L`` of them.
+    """
+
+    first: Ints
+    """(M + 1,): the edges of node m are ``first[m]:first[m + 1]``."""
+    token: Ints
+    """(E,): the token that an edge reads."""
+    target: Ints
+    """(E,): the node that it leads to."""
+    low: Ints
+    """(M,): the first leaf below a node."""
+    high: Ints
+    """(M,): the leaf after the last one below a node; ``low == high`` for a forced node, always open."""
+    leaf: Ints
+    """(M,): the leaf that a node is, -1 for any other node."""
+    entry: Ints
+    """(L,): the title that a leaf stands for."""
+
+
+class TrieBuilder:
+    """Collects roots with their token sequences, and chains of forced tokens."""
+
+    def __init__(self) -> None:
+        """Begin with the node that ends a list."""
+        self._nodes = 1
+        self._leaves = 0
+        self._low, self._high, self._leaf = (
+            [np.zeros(1, np.int64)],
+            [np.zeros(1, np.int64)],
+            [-np.ones(1, np.int64)],
+        )
+        self._source: list[Ints] = []
+        self._token: list[Ints] = []
+        self._target: list[Ints] = []
+        self._entry: list[Ints] = []
+
+    def add_chain(self, tokens: Sequence[int], target: int) -> int:
+        """Add nodes that can only write *tokens* and then go on at *target*; return the first of them."""
+        if not tokens:
+            return target
+        nodes = np.arange(self._nodes, self._nodes + len(tokens), dtype=np.int64)
+        self._add_nodes(
+            np.zeros(len(tokens), np.int64), np.zeros(len(tokens), np.int64), -np.ones(len(tokens), np.int64)
+        )
+        self._add_edges(nodes, np.asarray(tokens, np.int64), np.append(nodes[1:], target))
+        return int(nodes[0])
+
+    def add_trie(self, sequences: Sequence[Sequence[int]], entries: Ints) -> int:
+        """Add a trie of token sequences, one per entry; return its root.
+
+        Raises:
+            ConfigError: One sequence is the beginning of another, or there are two alike.
+        """
+        lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
+        width = int(lengths.max())
+        matrix = np.zeros((len(sequences), width), ">u4")  # big-endian: bytes compare as numbers do
+        matrix[np.arange(width) < lengths[:, None]] = (
+            np.concatenate([np.asarray(s, np.uint32) for s in sequences]) + 1
+        )
+        order = np.argsort(matrix.view(f"S{4 * width}").ravel(), kind="stable")
+        rows, lengths = matrix[order], lengths[order]
+        shared = np.zeros(len(rows), np.int64)  # leading tokens that a row shares with the row before
+        shared[1:] = np.logical_and.accumulate(rows[1:] == rows[:-1], axis=1).sum(1)
+        shared[0] = -1
+        clash = np.flatnonzero(shared[1:] >= np.minimum(lengths[1:], lengths[:-1])) + 1
+        if len(clash):
+            raise ConfigError(
+                f"guided decoding cannot tell titles {int(entries[order[clash[0] - 1]])} and "
+                f"{int(entries[order[clash[0]]])} of the catalog apart: one's tokens begin with the other's"
+            )
+        root = self._nodes
+        self._add_nodes(np.array([self._leaves]), np.array([self._leaves + len(rows)]), np.array([-1]))
+        above = np.full(len(rows), root, np.int64)  # the node that each row has reached
+        for depth in range(width):
+            starts = np.flatnonzero((shared <= depth) & (lengths > depth))  # rows that open a node here
+            if not len(starts):
+                continue
+            borders = np.append(np.flatnonzero(shared <= depth), len(rows))
+            ends = borders[np.searchsorted(borders, starts, side="right")]
+            nodes = np.arange(self._nodes, self._nodes + len(starts), dtype=np.int64)
+            is_leaf = lengths[starts] == depth + 1
+            self._add_nodes(
+                self._leaves + starts, self._leaves + ends, np.where(is_leaf, self._leaves + starts, -1)
+            )
+            self._add_edges(above[starts], rows[starts, depth].astype(np.int64) - 1, nodes)
+            inside = lengths > depth
+            above[inside] = nodes[np.searchsorted(starts, np.flatnonzero(inside), side="right") - 1]
+        self._leaves += len(rows)
+        self._entry.append(np.asarray(entries, np.int64)[order])
+        return root
+
+    def build(self) -> Edges:
+        """Return the automaton."""
+        source, token, target = map(np.concatenate, (self._source, self._token, self._target))
+        order = np.lexsort((token, source))
+        first = np.searchsorted(source[order], np.arange(self._nodes + 1))
+        return Edges(
+            first=first,
+            token=token[order],
+            target=target[order],
+            low=np.concatenate(self._low),
+            high=np.concatenate(self._high),
+            leaf=np.concatenate(self._leaf),
+            entry=np.concatenate(self._entry) if self._entry else np.zeros(0, np.int64),
+        )
+
+    def _add_nodes(self, low: Ints, high: Ints, leaf: Ints) -> None:
+        self._low.append(low)
+        self._high.append(high)
+        self._leaf.append(leaf)
+        self._nodes += len(low)
+
+    def _add_edges(self, source: Ints, token: Ints, target: Ints) -> None:
+        self._source.append(source)
+        self._token.append(token)
+        self._target.append(target)

@@ -1,0 +1,88 @@
+"""What there is to say about each title of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from saferec_core.data.records import Record
+from saferec_core.data.titles import Title
+from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Question
+from saferec_core.plugins.contracts.parser import ParsedList
+
+__all__ = ["JudgedTitle", "Standing", "judged_titles"]
+
+Standing = Literal["safe", "unknown", "violation", "unjudged"]
+"""What the oracle says of a title under the user's constraints; unjudged where there is no oracle."""
+
+
+@dataclass(frozen=True)
+class JudgedTitle:
+    """One title of a list."""
+
+    rank: int
+    """From 1."""
+    title: Title
+    verdict: Standing
+    violated: tuple[str, ...]
+    """The constraints that the title violates."""
+    evidence: tuple[Evidence, ...]
+    """What the verdict rests on, the highest risk first; empty where the oracle cannot tell."""
+    in_catalog: bool
+    repeated: bool
+    """Whether an earlier rank has the same title."""
+    seen: bool
+    """Whether the user has seen it."""
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the title as JSON has it."""
+        return {
+            "rank": self.rank,
+            "title": self.title.name,
+            "year": self.title.year,
+            "verdict": self.verdict,
+            "violated": list(self.violated),
+            "evidence": [item._asdict() for item in self.evidence],
+            "in_catalog": self.in_catalog,
+            "repeated": self.repeated,
+            "seen": self.seen,
+        }
+
+
+def judged_titles(
+    lists: Sequence[ParsedList], records: Sequence[Record], judge: Judge, num_ranks: int
+) -> list[tuple[JudgedTitle, ...]]:
+    """Judge the first *num_ranks* titles of each list under the constraints of its record."""
+    judged = JudgedLists(lists, records, judge, num_ranks)
+    return [_titles_of(judged, n) for n in range(len(lists))]
+
+
+def _titles_of(judged: JudgedLists, n: int) -> tuple[JudgedTitle, ...]:
+    record, oracle = judged.records[n], judged.judge.oracle
+    titles = []
+    for k, item in enumerate(judged.lists[n].items[: judged.num_ranks]):
+        standing: Standing = "unjudged"
+        violated: tuple[str, ...] = ()
+        evidence: tuple[Evidence, ...] = ()
+        if oracle is not None:
+            verdict = judged.verdicts[n][k]
+            violated = tuple(verdict.violated) if verdict.known else ()
+            standing = "violation" if violated else "safe" if verdict.known else "unknown"
+            if isinstance(oracle, Explaining) and record.constraints:
+                question = Question(item.name, item.year, record.constraints)
+                evidence = tuple(oracle.explain(question))
+        titles.append(
+            JudgedTitle(
+                rank=k + 1,
+                title=item.title,
+                verdict=standing,
+                violated=violated,
+                evidence=evidence,
+                in_catalog=bool(judged.in_catalog[n, k]),
+                repeated=bool(judged.repeated[n, k]),
+                seen=bool(judged.seen[n, k]),
+            )
+        )
+    return tuple(titles)

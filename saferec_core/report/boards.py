@@ -1,0 +1,36 @@
+"""What a page says first: for each way of decoding, the figures that tell the whole story, good and bad."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from saferec_core.analysis.metrics import headline_metrics
+from saferec_core.analysis.outcome import Outcome, outcome
+from saferec_core.report.tables import MetricRow, MetricTable
+
+__all__ = ["Board", "board"]
+
+
+@dataclass(frozen=True)
+class Board:
+    """The headline of one table."""
+
+    table: MetricTable
+    rows: Sequence[MetricRow]
+    """Of the metrics that a headline names."""
+    outcomes: Sequence[tuple[str, Outcome | None]]
+    """By policy but the first, what may be claimed against it; None where the two are not compared."""
+
+
+def board(table: MetricTable) -> Board:
+    """Return the headline of *table*."""
+    wanted = headline_metrics({row.metric: row.facts for row in table.rows})
+    return Board(
+        table,
+        [row for row in table.rows if row.metric in wanted],
+        [
+            (name, None if found is None else outcome(found))
+            for name, found in zip(table.names[1:], table.comparisons, strict=True)
+        ],
+    )

@@ -1,0 +1,61 @@
+"""From rewards to advantages: normalize the gains, then charge the costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from saferec_core.plugins.contracts.normalizer import (
+    Advantages,
+    Costs,
+    Normalizer,
+    WeightedRewards,
+    charge,
+)
+from saferec_core.rl.rewards import ActiveReward, Channel, RewardValues
+
+__all__ = ["credit"]
+
+
+def credit(
+    rewards: Sequence[ActiveReward],
+    values: RewardValues,
+    normalizer: Normalizer,
+    rank_mask: Bool[Tensor, "N K"],
+    group_size: int,
+) -> Advantages:
+    """Compute the advantages of a whole generation batch, all processes together.
+
+    Args:
+        rewards: The reward functions of the run, in order.
+        values: What they returned for the N completions, siblings adjacent.
+        normalizer: Turns rewards that are not costs into advantages.
+        rank_mask: Which ranks were written.
+        group_size: G, completions per prompt.
+    """
+    advantages = normalizer(
+        WeightedRewards(
+            rank=values.rank,
+            list=values.list,
+            rank_weights=_weights(rewards, "rank"),
+            list_weights=_weights(rewards, "list"),
+            rank_mask=rank_mask,
+            group_size=group_size,
+            rank_spans=_spans(rewards, "rank", rank_mask.shape[1]),
+            list_spans=_spans(rewards, "list", rank_mask.shape[1]),
+        )
+    )
+    if not len(values.cost):
+        return advantages
+    return charge(advantages, Costs(values.cost, _weights(rewards, "cost")), rank_mask)
+
+
+def _weights(rewards: Sequence[ActiveReward], channel: Channel) -> Float[Tensor, " F"]:
+    return torch.tensor([reward.weight for reward in rewards if reward.channel == channel])
+
+
+def _spans(rewards: Sequence[ActiveReward], channel: Channel, num_ranks: int) -> Float[Tensor, " F"]:
+    return torch.tensor([reward.span(num_ranks) for reward in rewards if reward.channel == channel])

@@ -1,0 +1,236 @@
+"""Whether the weights can move: their types, and the share of them that a step has moved.
+
+A weight ``w`` that is stored with ``p`` significant bits changes only if an update is larger than about half
+the distance to the next number, ``|w| * 2**-p``. Adam's updates are about as large as the learning rate. At a
+rate of 1e-6 that moves nearly every weight of a language model in float32 (p = 24) and next to none in
+bfloat16 (p = 8), where training then does nothing and says nothing. Trained weights are therefore kept in
+float32 unless the user asks for another type, and every run is checked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from saferec_core.config.presets import LORA_DEFAULTS, Stage
+from saferec_core.config.schema import SftConfig, TrainConfig
+from saferec_core.config.sections import ModelConfig, OptimizationConfig
+from saferec_core.errors import ConfigError
+
+__all__ = [
+    "ENOUGH",
+    "Moved",
+    "UpdateProbe",
+    "adapter_rate_advice",
+    "check_rate",
+    "for_training",
+    "masters_in_float32",
+    "planned_precision",
+    "precision_facts",
+    "slow_bfloat16",
+    "too_few_moved",
+    "trained",
+]
+
+ENOUGH = 0.5
+"""Share of the weights with a gradient that an optimizer step has to move."""
+
+_SAMPLES = 4096
+"""Weights of each tensor that are looked at."""
+
+
+def for_training(model: ModelConfig) -> ModelConfig:
+    """Say in which type a policy is loaded that is going to be trained: float32 if its weights are to move.
+
+    Weights under LoRA adapters stay as they are in the checkpoint.
+    """
+    moves = model.dtype == "auto" and not model.use_lora
+    return model.model_copy(update={"dtype": "float32"}) if moves else model
+
+
+def trained(model: Any) -> list[torch.nn.Parameter]:
+    """Return the parameters of a model that are trained."""
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def masters_in_float32(model: Any, config: ModelConfig) -> None:
+    """Put what is trained into float32, unless the user has named a type for weights that are trained.
+
+    Adapters are always trained in float32: they are small, and ``dtype`` is that of the weights below.
+    """
+    if config.dtype == "auto" or config.use_lora:
+        for parameter in trained(model):
+            parameter.data = parameter.data.float()
+
+
+def check_rate(parameters: Iterable[Tensor], optimization: OptimizationConfig) -> None:
+    """Refuse a learning rate that cannot move what is trained.
+
+    Raises:
+        ConfigError: Adding the rate to a weight gives the same weight, for more than half of them.
+    """
+    rate = optimization.learning_rate
+    seen = stuck = 0
+    dtypes: Counter[str] = Counter()
+    for parameter in parameters:
+        values = _sample(parameter)
+        seen += values.numel()
+        stuck += int(((values + rate == values) & (values - rate == values)).sum())
+        dtypes[_name(values.dtype)] += values.numel()
+    if seen and stuck > (1 - ENOUGH) * seen:
+        [(dtype, _)] = dtypes.most_common(1)
+        raise ConfigError(
+            f"a learning rate of {rate:g} cannot train these weights: in {dtype}, {stuck / seen:.1%} of them "
+            f"stay as they are when it is added. {_REMEDY}"
+        )
+
+
+def adapter_rate_advice(config: SftConfig | TrainConfig) -> str:
+    """Name a learning rate that is one for full weights although adapters are trained; empty if it is not."""
+    rate = config.optimization.learning_rate
+    stage: Stage = "sft" if isinstance(config, SftConfig) else "train"
+    usual = LORA_DEFAULTS[stage]["learning_rate"]
+    if not config.model.use_lora or rate > usual / 5:
+        return ""
+    return (
+        f"The learning rate of {rate:g} is one for full weights; LoRA adapters hardly change at it. The "
+        f"default for adapters is {usual:g}."
+    )
+
+
+def slow_bfloat16(optimization: OptimizationConfig) -> str:
+    """Say that this processor computes slowly in bfloat16, if that is asked of it; empty otherwise."""
+    if not optimization.bf16 or torch.accelerator.is_available():
+        return ""
+    if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
+        return ""
+    return (
+        "--bf16 on this processor is slower than float32, several times on some: it has no bfloat16 "
+        "instructions (AVX512-BF16 or AMX), and there is no GPU."
+    )
+
+
+_REMEDY = (
+    "Leave --dtype out, so that trained weights are kept in float32 (--bf16 still computes in bfloat16), or "
+    "raise --learning-rate."
+)
+
+
+class Moved(NamedTuple):
+    """How many of the weights that had a gradient were changed by an optimizer step."""
+
+    with_gradient: int
+    moved: int
+
+    @property
+    def share(self) -> float:
+        """Share of the weights with a gradient that moved; NaN if none had a gradient."""
+        return self.moved / self.with_gradient if self.with_gradient else float("nan")
+
+
+def too_few_moved(moved: Moved, rate: float) -> str:
+    """Say that a step has moved too few weights, and what to do."""
+    return (
+        f"the first optimizer step moved only {moved.share:.1%} of the weights that had a gradient (learning "
+        f"rate {rate:g}); a run like this learns next to nothing. {_REMEDY}"
+    )
+
+
+class UpdateProbe:
+    """Looks at a sample of the weights before and after an optimizer step."""
+
+    def __init__(self, parameters: Iterable[Tensor]) -> None:
+        """Watch these parameters, except those of which an engine keeps float32 masters out of sight."""
+        self._parameters = [p for p in parameters if p.dtype == torch.float32 or not _partitioned(p)]
+        self._before: list[Tensor] = []
+        self._has_gradient: list[Tensor] = []
+
+    @property
+    def sees_something(self) -> bool:
+        """Whether there are weights to look at."""
+        return bool(self._parameters)
+
+    def remember(self) -> None:
+        """Keep the weights as they are now."""
+        self._before = [_sample(parameter).clone() for parameter in self._parameters]
+        self._has_gradient = []
+
+    def see_gradients(self) -> None:
+        """Note which weights have a gradient; where an engine hides gradients, all weights of a tensor."""
+        self._has_gradient = [
+            torch.ones_like(before, dtype=torch.bool)
+            if parameter.grad is None and _partitioned(parameter)
+            else torch.zeros_like(before, dtype=torch.bool)
+            if parameter.grad is None
+            else _sample(parameter.grad) != 0
+            for parameter, before in zip(self._parameters, self._before, strict=True)
+        ]
+
+    def moved(self) -> Moved:
+        """Compare with what was remembered."""
+        with_gradient = changed = 0
+        for parameter, before, has_gradient in zip(
+            self._parameters, self._before, self._has_gradient, strict=True
+        ):
+            with_gradient += int(has_gradient.sum())
+            changed += int(((_sample(parameter) != before) & has_gradient).sum())
+        self._before, self._has_gradient = [], []
+        return Moved(with_gradient, changed)
+
+
+def _partitioned(parameter: Tensor) -> bool:
+    """Tell whether DeepSpeed keeps a parameter's gradient to itself."""
+    return hasattr(parameter, "ds_id") or hasattr(parameter, "_hp_mapping")
+
+
+def _sample(tensor: Tensor) -> Tensor:
+    """Return up to some thousand values of a tensor, evenly spread; of a sharded one, those that are here."""
+    own: Any = getattr(tensor, "ds_tensor", tensor)  # DeepSpeed ZeRO-3
+    if hasattr(own, "to_local"):  # FSDP2
+        own = own.to_local()
+    values: Tensor = own.detach().reshape(-1)
+    return values[:: max(1, values.numel() // _SAMPLES)][:_SAMPLES]
+
+
+def precision_facts(model: Any, optimization: OptimizationConfig, engine: str) -> dict[str, str]:
+    """Name the types that a run works in: of weights, of what is computed, and of what generates."""
+    counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+    for parameter in model.parameters():
+        counts[parameter.requires_grad][_name(parameter.dtype)] += getattr(
+            parameter, "ds_numel", parameter.numel()
+        )
+    facts = {"trained": _listed(counts[True])}
+    if counts[False]:
+        facts["frozen"] = _listed(counts[False])
+    widest = facts["trained"].split(" ")[0]
+    facts["compute"] = "bfloat16 (autocast)" if optimization.bf16 else widest
+    facts["engine"] = engine
+    return facts
+
+
+def planned_precision(
+    model: ModelConfig, optimization: OptimizationConfig, checkpoint: torch.dtype | None
+) -> str:
+    """Say before anything is loaded which types a run will work in.
+
+    Args:
+        model: The policy's settings.
+        optimization: The optimizer's settings.
+        checkpoint: Type of the weights that the run starts from; None if unknown.
+    """
+    stored = "the checkpoint's type" if checkpoint is None else _name(checkpoint)
+    loaded = stored if for_training(model).dtype == "auto" else for_training(model).dtype
+    weights = f"adapters in float32 on weights in {loaded}" if model.use_lora else f"weights in {loaded}"
+    return f"{weights}; computed in {'bfloat16 (autocast)' if optimization.bf16 else loaded}"
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{dtype} ({number / 1e6:.3g} M)" for dtype, number in counts.most_common())
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
