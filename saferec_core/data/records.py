@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.data.rows import LIST, OBJECT, Row, read_rows, whole_year
-from saferec_core.data.titles import Title, closeness, name_keys
+from saferec_core.data.titles import Title, closeness, name_keys, normal_form
 from saferec_core.errors import DataError
 
 __all__ = [
@@ -49,7 +49,10 @@ class Record:
     """The whole row as read, for plugins with columns of their own."""
 
     def has_seen(self, name: str, year: int | None, tolerance: int) -> bool:
-        """Tell whether the user has seen a title, by any of its names; see `saferec_core.data.titles.closeness`."""
+        """Tell whether the user has seen a title, by any of its names.
+
+        What agrees `saferec_core.data.titles.closeness` tells.
+        """
         return next(_nearness(self._seen_by_form, name, year, tolerance), None) is not None
 
     def truth_near(self, name: str, year: int | None, tolerance: int) -> list[int]:

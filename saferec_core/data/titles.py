@@ -1,8 +1,8 @@
 """When two titles mean the same film: one normal form for catalog, oracle and ground truth.
 
-A title may have several names; each is compared by its normal form. The same year decides first. Another year
-counts only for the very same name, articles included, and only if one title alone is nearest: "Room (2005)" is
-not "The Room (2003)".
+A title may have several names; each is compared by its normal form. The same year decides first. Another
+year counts only for the very same name, articles included, and only if one title alone is nearest: "Room
+(2005)" is not "The Room (2003)".
 """
 
 from __future__ import annotations
@@ -136,15 +136,20 @@ def article_of(name: str) -> str:
 _BRACKET = re.compile(r"(.*\S)\s*[(（]([^()（）]+)[)）]\s*", re.DOTALL)
 
 _KNOWN_AS = re.compile(
-    r"\s*(?:a\.?\s?/?k\.?\s?/?a\.?|also known as|aka|or|originally|original title|orig\.)\s*:?\s+", re.IGNORECASE
+    r"\s*(?:a\.?\s?/?k\.?\s?/?a\.?|also known as|aka|or|originally|original title|orig\.)\s*:?\s+",
+    re.IGNORECASE,
 )
 
-_PART = re.compile(r"(?:part|pt|vol|volume|chapter|episode|season|series|book|tome|teil)\b.*|[0-9]+|[ivxlc]+", re.IGNORECASE)
+_PART = re.compile(
+    r"(?:part|pt|vol|volume|chapter|episode|season|series|book|tome|teil)\b.*|[0-9]+|[ivxlc]+",
+    re.IGNORECASE,
+)
 """What tells the parts of a work apart: without it the name is another work's."""
 
 _EDITION = re.compile(
-    r"(?:us|u\.s\.|uk|u\.k\.|usa|tv|t\.v\.|3d|imax|film|movie|documentary|short|mini-?\s?series|animated|live[ -]action"
-    r"|remake|redux|remastered|restored|unrated|uncut|english|.*\b(?:cut|edition|version|film|movie|dub|series))",
+    r"(?:us|u\.s\.|uk|u\.k\.|usa|tv|t\.v\.|3d|imax|film|movie|documentary|short|mini-?\s?series|animated"
+    r"|live[ -]action|remake|redux|remastered|restored|unrated|uncut|english"
+    r"|.*\b(?:cut|edition|version|dub|series))",
     re.IGNORECASE,
 )
 """What says which edition it is, and is no name of its own."""
@@ -236,21 +241,16 @@ class TitleIndex:
     def candidates(self, name: str, year: int | None, *, tolerance: int) -> Sequence[int]:
         """Return the positions of all entries that may be meant: those that agree best with what is asked."""
         for form, article in name_keys(name):
-            ranked = [
-                (2 * near + entry.is_alias, entry.position)
-                for entry in self._entries.get(form, ())
-                if (
-                    near := closeness(
-                        year, entry.year, same_article=entry.article == article, tolerance=tolerance
-                    )
-                )
-                is not None
-            ]
-            if ranked:
-                best = min(ranked)[0]
-                positions = list(dict.fromkeys(position for rank, position in ranked if rank == best))
-                same_name_and_year = best in {0, 2}
-                return positions[:1] if same_name_and_year else positions
+            near: dict[int, list[_Entry]] = {}
+            for entry in self._entries.get(form, ()):
+                same = entry.article == article
+                distance = closeness(year, entry.year, same_article=same, tolerance=tolerance)
+                if distance is not None:
+                    near.setdefault(distance, []).append(entry)
+            if near:
+                nearest = sorted(near[min(near)], key=lambda entry: (entry.is_alias, entry.position))
+                of_each = {(entry.year, entry.article): entry.position for entry in reversed(nearest)}
+                return list(dict.fromkeys(reversed(of_each.values())))
         return ()
 
     def years_of(self, name: str) -> Sequence[int | None]:

@@ -33,7 +33,7 @@ from saferec_core.plugins.contracts.oracle import Evidence
 
 __all__ = ["FORMAT_VERSION", "OracleFile", "OracleTitle", "check_oracle_out", "write_oracle_file"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 Risks = npt.NDArray[np.float32]
 
@@ -183,7 +183,7 @@ class OracleFile:
         return OracleFile, (self.path,)
 
     def find_many(
-        self, names: Sequence[str], years: Sequence[int], *, tolerance: int
+        self, names: Sequence[str], years: Sequence[int | None], *, tolerance: int
     ) -> npt.NDArray[np.int64]:
         """Return the rows of titles, -1 for one that is not known; see `TitleMap.find_many`."""
         return self._names.find_many(names, years, tolerance=tolerance)

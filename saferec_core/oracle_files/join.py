@@ -22,6 +22,7 @@ _Key = tuple[str, int]
 
 
 def _key(title: Title) -> _Key:
+    assert title.year is not None, "a source without years is refused"
     return normal_form(title.name), title.year
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from saferec_core.data.titles import Title, normal_form
+from saferec_core.data.titles import UNDATED, Title, normal_form
 
 __all__ = ["near_titles"]
 
 
-def near_titles(titles: Iterable[Title], name: str, year: int, *, most: int = 5) -> list[Title]:
+def near_titles(titles: Iterable[Title], name: str, year: int | None, *, most: int = 5) -> list[Title]:
     """Return titles of the same name and another year, the nearest first, then such as are spelt alike.
 
     Args:
@@ -27,5 +27,9 @@ def near_titles(titles: Iterable[Title], name: str, year: int, *, most: int = 5)
     return [
         title
         for other in dict.fromkeys([form, *alike])
-        for title in sorted(known.get(other, ()), key=lambda title: abs(title.year - year))
+        for title in sorted(known.get(other, ()), key=lambda title: _years_apart(title.year, year))
     ][:most]
+
+
+def _years_apart(year: int | None, other: int | None) -> int:
+    return UNDATED if year is None or other is None else abs(year - other)

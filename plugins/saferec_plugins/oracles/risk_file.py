@@ -26,7 +26,7 @@ class RiskFile:
         self.threshold = risk_threshold - 0.5 * 10**-_DECIMALS
         """A risk of at least this is a violation; what was rounded down still reaches the threshold."""
 
-    def find_many(self, names: Sequence[str], years: Sequence[int], *, tolerance: int) -> list[int]:
+    def find_many(self, names: Sequence[str], years: Sequence[int | None], *, tolerance: int) -> list[int]:
         """Return the rows of titles, -1 for one that is not known."""
         rows: list[int] = self._file.find_many(names, years, tolerance=tolerance).tolist()
         return rows

@@ -34,7 +34,7 @@ class RiskTable:
         self._find = lru_cache(maxsize=1 << 16)(TitleIndex(risks).find)  # the same titles are asked for again
         self._risks = list(risks.values())
 
-    def find_many(self, names: Sequence[str], years: Sequence[int], *, tolerance: int) -> list[int]:
+    def find_many(self, names: Sequence[str], years: Sequence[int | None], *, tolerance: int) -> list[int]:
         """Return the rows of titles, -1 for one that is not known."""
         found = (self._find(name, year, tolerance=tolerance) for name, year in zip(names, years, strict=True))
         return [-1 if row is None else row for row in found]

@@ -10,7 +10,8 @@ EMPHASIS = "*_"
 
 CLOSING_QUOTES = {
     '"': '"', "'": "'", "`": "`'", "´": "´", "“": "”“", "”": "”", "‘": "’", "’": "’", "„": "“”", "‚": "‘’",
-    "«": "»", "»": "«", "‹": "›", "›": "‹", "「": "」", "『": "』", "《": "》", "〈": "〉", "〝": "〞〟", "＂": "＂",
+    "«": "»", "»": "«", "‹": "›", "›": "‹", "「": "」", "『": "』",
+    "《": "》", "〈": "〉", "〝": "〞〟", "＂": "＂",
 }  # fmt: skip
 """What closes a quote, by what opens it."""
 
@@ -30,6 +31,8 @@ LOOSE_END = re.compile(r"(?<![\s,;|])(?:\s+[-–—―|/~:]+|\s*[,;|]+)\s*$")
 NUMERAL = re.compile(r"(?<!\s)\s+\((?:I{1,3}|I?V|VI{0,3}|I?X)\)$")
 """Tells two works of one name and year apart, as film databases have it; no part of the title."""
 FOOTNOTE = re.compile(r"\[\^?[0-9]{1,3}\]$")
+
+WIKI_EMPHASIS = re.compile(r"('{2,5})(?!')(.{1,300}?)\1", re.DOTALL)
 
 MAX_LAYERS = 4
 """Enough for ``__**"Saw"**__``; a limit, so that no text takes longer than its length warrants."""
@@ -57,7 +60,7 @@ def undecorated(before: str, after: str) -> str:
     """
     title = before.strip()
     for _ in range(MAX_LAYERS):
-        title = LOOSE_END.sub("", title)
+        title = _without_note(LOOSE_END.sub("", title))
         first = title[:1]
         if first in CLOSING_QUOTES:
             return without_quotes(title, after)
@@ -97,11 +100,17 @@ def without_quotes(title: str, after: str) -> str:
 
 
 def without_loose_end(title: str) -> str:
-    """Drop a ``**`` that closes emphasis begun before the title, a footnote, and a numeral in brackets."""
+    """Drop a ``**`` that closes emphasis begun before the title, and notes behind it."""
     if title.endswith(("**", "__")):
         title = title.rstrip(title[-1]).rstrip()
-    bare = FOOTNOTE.sub("", NUMERAL.sub("", title)).rstrip()
-    return bare or title
+    return _without_note(title)
+
+
+def _without_note(title: str) -> str:
+    """Drop a footnote, a numeral in brackets, and the quotes that wikis make italics of."""
+    title = FOOTNOTE.sub("", NUMERAL.sub("", title)).rstrip() or title
+    wiki = WIKI_EMPHASIS.fullmatch(title)
+    return wiki[2] if wiki else title
 
 
 def run_length(text: str, mark: str) -> int:

@@ -23,9 +23,8 @@ __all__ = ["Entry", "bare_names", "dated_entries"]
 
 JOINER = re.compile(
     r"""
-    [\s"'”’»」』》*_`)\].]*
+    (?:[\s”’»」』》*_`)\].]|["'](?!\w))*
     (?:(?:[,;/|&+•·、]|\b(?:and|or|und|oder|et|ou|y|o|e)\b|\#?[0-9]{1,2}[.):])\s*)*
-    [\s"'“‘„«「『《*_`\[]*
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -34,7 +33,8 @@ JOINER = re.compile(
 WORDS_JOIN = " \t,;/|&+.:-–—\"'“”*_"
 
 STRONG_CUT = re.compile(
-    r"(?<!\s)\s+[-–—―|~]+\s+|(?<!\s)\s*[—–―|\t]\s*|(?<!\s)\s+[(\[{]|,?(?<!\s)\s+(?:directed\s+by|dir\.|by|starring|feat\.)\s+", re.IGNORECASE
+    r"(?<!\s)\s+[-–—―|~]+\s+|(?<!\s)\s*[—–―|\t]\s*|(?<!\s)\s+[(\[{]|,?(?<!\s)\s+(?:directed\s+by|dir\.|by|starring|feat\.)\s+",
+    re.IGNORECASE,
 )
 """Where a remark begins for certain, if a title stands before it."""
 
@@ -77,9 +77,7 @@ class Entry(NamedTuple):
 
 
 @lru_cache(maxsize=1 << 14)
-def dated_entries(
-    text: str, shadow: str, start: int, opened: str = "", *, strict: bool
-) -> tuple[Entry, ...]:
+def dated_entries(text: str, shadow: str, start: int, opened: str = "", *, strict: bool) -> tuple[Entry, ...]:
     """Read the titles with a year in a line.
 
     Args:
@@ -104,7 +102,9 @@ def dated_entries(
             if listed and not is_prose(words, ""):
                 entries.append(Entry((Title(words, mark.year),), joint.end(), mark.end))
             else:
-                words = undecorated(text[end : mark.start].strip(WORDS_JOIN), text[mark.end : mark.end + _REMARK])
+                words = undecorated(
+                    text[end : mark.start].strip(WORDS_JOIN), text[mark.end : mark.end + _REMARK]
+                )
                 if any(map(str.isalnum, words)):
                     last = entries[-1]
                     entries[-1] = last._replace(further=(*last.further, Title(words, mark.year)))
@@ -127,7 +127,9 @@ def bare_names(text: str, shadow: str, start: int, opened: str = "") -> list[str
         names.append(_within(wrapped))
     strong = [match.start() for match in STRONG_CUT.finditer(body)][:_MOST_CUTS]
     weak = [match.start() for match in WEAK_CUT.finditer(body)][:_MOST_CUTS]
-    cut = {place: undecorated(body[:place], body[place:]) for place in {*strong, *weak} if place > len(opened)}
+    cut = {
+        place: undecorated(body[:place], body[place:]) for place in {*strong, *weak} if place > len(opened)
+    }
     likely = cut.get(min(strong, default=-1)) or whole
     names += [likely, whole]
     if match := TRAILING_YEAR.search(whole):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 __all__ = ["Marker", "accepted_markers", "read_marker"]
@@ -14,7 +15,10 @@ BULLET = r"[-*+•·●▪▫◦‣⁃∙○◉◎◆◇■□★☆✦✧❖►
 TIGHT_BULLET = r"[•●▪◦‣⁃◆◇■□★☆✦✧❖►▶▸▹→⇒➔➤➢✓✔✗✘☑☐☒・]"
 """Bullets that need no space behind them."""
 
-EMOJI = r"[\u231a-\u23ff\u2600-\u26ff\u2700-\u2775\u2794-\u27bf\u2b00-\u2bff\U0001f000-\U0001f0ff\U0001f1e6-\U0001faff]"
+EMOJI = (
+    r"[\u231a-\u23ff\u2600-\u26ff\u2700-\u2775\u2794-\u27bf\u2b00-\u2bff\U0001f000-\U0001f0ff"
+    r"\U0001f1e6-\U0001faff]"
+)
 EMOJI_RUN = rf"(?:{EMOJI}[\ufe0f\u20e3\u200d\U0001f3fb-\U0001f3ff]*\s*){{1,4}}"
 
 FRONT = re.compile(
@@ -33,9 +37,7 @@ FRONT = re.compile(
 _CARDINALS = "one two three four five six seven eight nine ten eleven twelve"
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
 WORDS = {
-    word: number
-    for words in (_CARDINALS, _ORDINALS)
-    for number, word in enumerate(words.split(), start=1)
+    word: number for words in (_CARDINALS, _ORDINALS) for number, word in enumerate(words.split(), start=1)
 }
 HAN = {digit: number for number, digit in enumerate("一二三四五六七八九十", start=1)}
 ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
@@ -51,18 +53,23 @@ NUMBER = re.compile(
     | (?P<enclosed>[\u2460-\u249b\u24f5-\u24fe\u2776-\u2793\u3251-\u325f\u32b1-\u32bf])[.:)]?\s*
     | (?P<named>{NAMED}\.?\s*\#?\s*(?P<named_number>[0-9]{{1,3}})\s*(?:[:.)、]\s*|[-–—]\s+))(?=\S)
     | (?P<hash>\#\s?(?P<hash_number>[0-9]{{1,3}})(?P<hash_end>[.):、]+\s*|\s+[-–—]\s+|\s+))(?=\S)
-    | (?P<ordinal>(?P<ordinal_number>[0-9]{{1,3}})(?:st|nd|rd|th|º|ª|°|er|re|e|位|위)\.?(?:\s+(?:place|pick|choice))?\s*(?:[:)、]\s*|[-–—]\s+))(?=\S)
-    | (?P<closed>(?P<closed_number>[0-9]{{1,3}})(?:\s?\.\)|\s?[.)](?=\s)|[.)](?=[^\W\d_]|["'“„«»‘「『《*_(\[\#¡¿!$…+@&])|\s?[、。]|\s*\]|/(?=\s)|>(?=\s)|\t)\s*)
+    | (?P<ordinal>(?P<ordinal_number>[0-9]{{1,3}})(?:st|nd|rd|th|º|ª|°|er|re|e|位|위)\.?
+        (?:\s+(?:place|pick|choice))?\s*(?:[:)、]\s*|[-–—]\s+))(?=\S)
+    | (?P<closed>(?P<closed_number>[0-9]{{1,3}})
+        (?:\s?\.\)|\s?[.)](?=\s)|[.)](?=[^\W\d_]|["'“„«»‘「『《*_(\[\#¡¿!$…+@&])|\s?[、。]|\s*\]|/(?=\s)|>(?=\s)|\t)\s*)
     | (?P<dash>(?P<dash_number>[0-9]{{1,3}})(?:\s+[-–—]+|[-–—](?=\s))\s+(?=\S))
     | (?P<bracket>[(\[](?P<bracket_number>[0-9]{{1,3}})[)\]][.:、]?\s*)(?=\S)
     | (?P<colon>(?P<colon_number>[0-9]{{1,3}})\s?:\s+)(?=\S)
     | (?P<digit>(?P<digit_number>[0-9]{{1,3}})[.)](?=[0-9]))
     | (?P<comma>(?P<comma_number>[0-9]{{1,3}})[,;|](?=[^\W\d_]|["'“]))
-    | (?P<han>第?(?P<han_number>[一二三四五六七八九十]{{1,3}}|(?<=第)[0-9]{{1,3}})(?:[、.:)。]|[部位名]\s*[:、.]?)\s*)(?=\S)
-    | (?P<word>(?P<word_number>(?i:{"|".join(sorted(WORDS, key=len, reverse=True))}))(?i:ly)?\s*(?P<word_end>[:,]|[-–—](?=\s))\s+)(?=\S)
-    | (?P<roman>[(\[]?(?P<roman_number>(?=[ivxl]|[IVXL])(?:[ivxl]{{1,7}}|[IVXL]{{1,7}}))(?:[.)\]](?=\s)|\s?[-–—:](?=\s))\s+)(?=\S)
+    | (?P<han>第?(?P<han_number>[一二三四五六七八九十]{{1,3}}|(?<=第)[0-9]{{1,3}})
+        (?:[、.:)。]|[部位名]\s*[:、.]?)\s*)(?=\S)
+    | (?P<word>(?P<word_number>(?i:{"|".join(sorted(WORDS, key=len, reverse=True))}))(?i:ly)?
+        \s*(?P<word_end>[:,]|[-–—](?=\s))\s+)(?=\S)
+    | (?P<roman>[(\[]?(?P<roman_number>(?=[ivxl]|[IVXL])(?:[ivxl]{{1,7}}|[IVXL]{{1,7}}))
+        (?:[.)\]](?=\s)|\s?[-–—:](?=\s))\s+)(?=\S)
     | (?P<small_roman>(?P<small_roman_number>[\u2160-\u217b])[.)、:]?\s*)(?=\S)
-    | (?P<letter>[(\[]?(?P<letter_value>[^\W\d_])(?P<letter_end>[)\]]|\.(?=\s)|\s?[-–—](?=\s))\s*)(?=\S)
+    | (?P<letter>[(\[]?(?P<letter_number>[^\W\d_])(?P<letter_end>[)\]]|\.(?=\s)|\s?[-–—](?=\s))\s*)(?=\S)
     | (?P<bare>(?P<bare_number>[0-9]{{1,3}})\s+(?=[^\W\d_]|["'“„«‘「『《*_]))
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -128,14 +135,12 @@ def read_marker(shadow: str, text: str) -> Marker:
     number = NUMBER.match(shadow, start + len(opened))
     value = None if number is None else _value(number)
     if number is None or value is None or not _is_title_start(shadow, number.end()):
-        return Marker("", None, bullet, indent, start, start)
+        return Marker("", None, bullet, indent, _behind_emoji(shadow, start) if bullet else start, start)
     end = number.end()
     closes = opened and shadow.startswith(opened, end)
     if closes:  # **1.** Saw
         end = _BEHIND_NUMBER.match(shadow, end + len(opened)).end()  # type: ignore[union-attr] # may be empty
-    emoji = _EMOJI_RUN.match(shadow, end)
-    if emoji and _is_title_start(shadow, emoji.end()):
-        end = emoji.end()
+    end = _behind_emoji(shadow, end)
     style = _style(number, text[number.start() : number.end()])
     return Marker(style, value, bullet, indent, start, end, "" if closes else opened)
 
@@ -174,7 +179,7 @@ def _runs_on(style: str, values: Sequence[int]) -> bool:
         alone = {"word_comma": 0, "bracket": _MOST_ALONE, "hash": _MOST_ALONE}
         return values[0] <= alone.get(style, 1)
     steady = {1} if style in {"roman", "letter", "word_comma"} else {0, 1}
-    steps = [after - before for before, after in zip(values, values[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(values)]
     running = sum(step in steady or after == 1 for step, after in zip(steps, values[1:], strict=True))
     return 2 * running > len(steps)
 
@@ -195,22 +200,8 @@ def _style(number: re.Match[str], written: str) -> str:
 
 def _value(number: re.Match[str]) -> int | None:
     style = next(name for name in _STYLES if number[name] is not None)
-    if style == "keycap":
-        digits = "".join(filter(str.isdigit, number["keycap"]))
-        return int(digits) if digits else 10
-    if style == "enclosed":
-        return int(unicodedata.numeric(number["enclosed"]))
-    if style == "small_roman":
-        return int(unicodedata.numeric(number["small_roman_number"]))
-    if style == "han":
-        return _han(number["han_number"])
-    if style == "word":
-        return WORDS[number["word_number"].lower()]
-    if style == "roman":
-        return _roman(number["roman_number"].lower())
-    if style == "letter":
-        return ord(number["letter_value"].casefold()[0]) - ord("a") + 1
-    return int(number[f"{style}_number"])
+    written = number[f"{style}_number"] if f"{style}_number" in number.groupdict() else number[style]
+    return _READERS.get(style, int)(written)
 
 
 _STYLES = (
@@ -230,12 +221,32 @@ def _han(digits: str) -> int:
 
 def _roman(letters: str) -> int | None:
     values = [ROMAN[letter] for letter in letters]
-    total = sum(
-        -one if one < other else one for one, other in zip(values, [*values[1:], 0], strict=True)
-    )
+    total = sum(-one if one < other else one for one, other in zip(values, [*values[1:], 0], strict=True))
     return total if total > 0 else None
+
+
+def _behind_emoji(shadow: str, start: int) -> int:
+    """Return where the title begins if emoji stand in front of it."""
+    emoji = _EMOJI_RUN.match(shadow, start)
+    return emoji.end() if emoji and _is_title_start(shadow, emoji.end()) else start
 
 
 def _is_title_start(shadow: str, start: int) -> bool:
     """Whether anything that can be a title stands from *start* on."""
     return any(map(str.isalnum, shadow[start : start + 40])) or bool(shadow[start:].strip(" *_"))
+
+
+def _keycap(written: str) -> int:
+    return int("".join(filter(str.isdigit, written)) or 10)  # the tenth has a sign of its own
+
+
+_READERS: dict[str, Callable[[str], int | None]] = {
+    "keycap": _keycap,
+    "enclosed": lambda sign: int(unicodedata.numeric(sign[0])),
+    "small_roman": lambda sign: int(unicodedata.numeric(sign)),
+    "han": _han,
+    "word": lambda word: WORDS[word.lower()],
+    "roman": lambda letters: _roman(letters.lower()),
+    "letter": lambda letter: ord(letter.casefold()[0]) - ord("a") + 1,
+}
+"""How the numbers of a style are read; all others are digits."""

@@ -27,7 +27,17 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-TITLE_KEYS = ("title", "movie_title", "film_title", "movietitle", "name", "movie_name", "movie", "film", "item")
+TITLE_KEYS = (
+    "title",
+    "movie_title",
+    "film_title",
+    "movietitle",
+    "name",
+    "movie_name",
+    "movie",
+    "film",
+    "item",
+)
 YEAR_KEYS = ("year", "release_year", "releaseyear", "year_of_release", "released", "release_date", "date")
 YEAR = re.compile(r"(?:1[89]|20)[0-9]{2}")
 
@@ -158,7 +168,7 @@ def _closed(container: _Container, end: int, *, inside: list[_Container]) -> Jso
     """Return the title that a whole array or object stands for by itself, if it does."""
     if container.sign == "[":
         pair = container.values
-        if inside and len(pair) == 2 and isinstance(pair[0], _Text) and isinstance(pair[1], int):  # noqa: PLR2004
+        if inside and len(pair) == 2 and isinstance(pair[0], _Text) and isinstance(pair[1], int):
             return _entry(pair[0].value, pair[1], container.start, end)
         return None
     fields = container.fields

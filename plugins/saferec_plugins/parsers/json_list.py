@@ -23,9 +23,9 @@ __all__ = ["JsonParser"]
 class JsonParser(ListParser):
     """Reads a JSON array of titles: strings, objects with ``title`` and perhaps ``year``, or pairs.
 
-    Other keys, such as ``id``, are ignored. The array may be fenced, the value of a key, or stand in other text;
-    the first one counts. An array that breaks off keeps its whole elements. Reasoning is skipped as the parser
-    ``title-year`` does.
+    Other keys, such as ``id``, are ignored. The array may be fenced, the value of a key, or stand in other
+    text; the first one counts. An array that breaks off keeps its whole elements. Reasoning is skipped as by
+    the parser ``title-year``.
     """
 
     year: Literal["required", "complete"] = "required"

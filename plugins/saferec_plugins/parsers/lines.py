@@ -8,10 +8,14 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 __all__ = ["BLANKS", "Line", "lines_of"]
 
-BLANKS = " \t\u00a0\u3000\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+BLANKS = (
+    " \t\u00a0\u3000\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060"
+    "\u2066\u2067\u2068\u2069\ufeff"
+)
 """Spaces, and characters that show nothing: marks of direction and of byte order."""
 
 MARKUP_BREAK = re.compile(
@@ -34,7 +38,8 @@ MARKUP = re.compile(
     rf"""
     (?P<cell></?t[dh](?:\s[^<>]{{0,100}})?>)
     | (?P<tag>{TAG}|</?[a-z_|]{{1,20}}\|?>)
-    | !?\[(?P<link>(?:[^\[\]]|\[[^\[\]]{{0,100}}\]){{1,300}})\]\(\s*(?:https?:|www\.|[/\#.]|mailto:)[^()\s]{{0,300}}
+    | !?\[(?P<link>(?:[^\[\]]|\[[^\[\]]{{0,100}}\]){{1,300}})\]
+      \(\s*(?:https?:|www\.|[/\#.]|mailto:)[^()\s]{{0,300}}
       (?:\([^()\s]{{0,300}}\)[^()\s]{{0,300}}){{0,5}}(?:\s+"[^"]{{0,200}}")?\s*\)
     | \[\[(?:[^\[\]|]{{1,200}}\|)?(?P<wiki>[^\[\]|]{{1,200}})\]\]
     | \[/?(?:b|i|u|s|url|list|size|color)(?:=[^\[\]]{{0,200}})?\]
@@ -52,7 +57,8 @@ SHADOW = str.maketrans(
         **dict.fromkeys("（﹙", "("), **dict.fromkeys("）﹚", ")"),
         **dict.fromkeys("［【〔〖", "["), **dict.fromkeys("］】〕〗", "]"),
         "｛": "{", "｝": "}", "：": ":", "；": ";", "，": ",", "．": ".", "｜": "|", "／": "/", "＃": "#",
-        "＊": "*", "＿": "_", "～": "-", "‐": "-", "‑": "-", "‒": "-", "−": "-", "－": "-", "﹣": "-", "،": ",",
+        "＊": "*",
+        "＿": "_", "～": "-", "‐": "-", "‑": "-", "‒": "-", "−": "-", "－": "-", "﹣": "-", "،": ",",
     }
 )  # fmt: skip
 """Look-alikes of what patterns look for; one character each, so that places stay."""
@@ -83,7 +89,10 @@ class Line:
 
 
 def lines_of(text: str, start: int, stop: int) -> Iterator[Line]:
-    """Cut ``text[start:stop]`` into lines that are not blank; inline numbering (``1. Heat 2. Saw``) begins lines too."""
+    """Cut ``text[start:stop]`` into lines that are not blank.
+
+    The numbers of a list that is written in one line (``1. Heat 2. Saw``) begin lines too.
+    """
     position = start
     for raw in text[start:stop].splitlines(keepends=True):
         if raw.isspace():
@@ -100,7 +109,7 @@ def _pieces(raw: str) -> Iterator[tuple[int, int]]:
     cuts = [0, len(raw)]
     if "<" in raw or "\\item" in raw:
         cuts[1:1] = [match.end() for match in MARKUP_BREAK.finditer(raw)]
-    for begin, end in zip(cuts, cuts[1:], strict=False):
+    for begin, end in pairwise(cuts):
         previous = begin
         for cut in _numbered_places(raw[begin:end]):
             yield previous, begin + cut

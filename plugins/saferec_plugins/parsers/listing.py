@@ -29,8 +29,8 @@ ANY_YEAR = re.compile(r"(?:1[89]|20)[0-9]{2}")
 FENCE = re.compile(r"\s*(?:```|~~~|---|===|\\(?:begin|end)\b)")
 ATTRIBUTE = re.compile(r"\s*(?:[-*+•]\s+)?[*_\"']*[A-Za-z][A-Za-z _]{1,24}[*_\"']*\s?:\s*[*_\"']*\S")
 
-_NESTED = 2
-"""Columns by which a line is indented if it belongs to the line above."""
+_NESTED = {BULLETED: 2, NUMBERED: 3}
+"""Columns by which a line is indented if it belongs to a line above."""
 
 
 @dataclass(slots=True)
@@ -89,7 +89,9 @@ def read_list(
     for place, item in enumerate(items):
         line = item.line
         if item.year_only is not None and open_rank is not None:
-            open_rank.readings = [Title(name, item.year_only) for name in open_rank.bare if isinstance(name, str)]
+            open_rank.readings = [
+                Title(name, item.year_only) for name in open_rank.bare if isinstance(name, str)
+            ]
             open_rank.text_end, open_rank.end = line.text_end, line.end
             open_rank = None
             continue
@@ -213,11 +215,10 @@ def _read_row(item: _Item, row: Row) -> None:
 
 def _set_levels(items: Sequence[_Item]) -> None:
     """Tell the lines of a list from those nested below them, by how far they are indented."""
-    for kind in (BULLETED, NUMBERED):
-        of_kind = [item for item in items if item.kind == kind]
-        least = min((item.marker.indent for item in of_kind), default=0)
-        for item in of_kind:
-            item.level = (kind, int(item.marker.indent - least >= _NESTED))
+    marked = [item for item in items if item.kind != UNMARKED]
+    least = min((item.marker.indent for item in marked), default=0)
+    for item in marked:
+        item.level = (item.kind, int(item.marker.indent - least >= _NESTED[item.kind]))
 
 
 def _main_level(items: Sequence[_Item]) -> tuple[int, int]:
@@ -232,7 +233,9 @@ def _main_level(items: Sequence[_Item]) -> tuple[int, int]:
     outermost = sorted(marked, key=lambda level: (level[1], -level[0]))
     most = max(marked.values())
     main = next(level for level in outermost if 2 * marked[level] >= most)
-    unmarked = sum(item.known and bool(item.entries) for item in items if item.kind == UNMARKED and not item.prose)
+    unmarked = sum(
+        item.known and bool(item.entries) for item in items if item.kind == UNMARKED and not item.prose
+    )
     return (UNMARKED, 0) if unmarked > most else main
 
 
@@ -244,7 +247,8 @@ def _belongs(item: _Item, main: tuple[int, int]) -> bool:
         return item.kind != UNMARKED or bool(item.entries) or item.known
     if main[0] == UNMARKED:
         return bool(item.entries)
-    return item.kind != UNMARKED and item.level[1] <= main[1] and bool(item.entries)
+    attribute = ATTRIBUTE.match(item.line.shadow) is not None and not item.labelled
+    return item.kind != UNMARKED and item.level[1] <= main[1] and bool(item.entries) and not attribute
 
 
 def _ranks_of(item: _Item) -> Iterator[Rank]:
@@ -262,5 +266,3 @@ def _ranks_of(item: _Item) -> Iterator[Rank]:
             text_end = line.position(entry.end)
             end = max(text_end, line.position(item.entries[place + 1].start))
         yield Rank(start, end, text_end, entry.readings, further=entry.further)
-
-

@@ -24,8 +24,8 @@ def check_completion(year: Literal["required", "complete"], catalog_path: Path |
     """
     if year == "complete" and catalog_path is None:
         raise ConfigError(
-            "parser option year = complete takes missing years from the catalog; name one with --catalog-path, "
-            "or set year = required"
+            "parser option year = complete takes missing years from the catalog; name one with "
+            "--catalog-path, or set year = required"
         )
 
 
@@ -58,10 +58,8 @@ class Naming:
 
     def item(self, rank: Rank) -> ParsedItem:
         """Return what stands at a rank."""
-        if rank.readings:
-            named = Named(*self._dated(rank.readings), readable=True)
-        else:
-            named = self._bare(rank.bare)
+        dated = Named(*self._dated(rank.readings), readable=True) if rank.readings else None
+        named = dated or self._bare(rank.bare)
         return ParsedItem(
             named.name, named.year, rank.start, rank.end, rank.text_end, rank.further, readable=named.readable
         )

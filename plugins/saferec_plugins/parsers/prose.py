@@ -14,8 +14,8 @@ REFUSAL = re.compile(
       |should(?:n'?t|\ not)|must\ not|unable\ to|not\ able\ to|rather\ not|not\ going\ to|not|never|refuse\ to
       |kann|darf|ne\ peux|no\ puedo)
     \s+(?:\w+\s+){{0,2}}(?:{_VERBS}\b|empfehlen|recommander|recomendar)
-    | ^\W*(?:please\ )?(?:avoid|exclude|excluding|except|steer\ clear\ of|stay\ away\ from|instead\ of|rather\ than
-      |apart\ from|other\ than|aside\ from)\s+(?=[^\s(])
+    | ^\W*(?:please\ )?(?:avoid|exclude|excluding|except|steer\ clear\ of|stay\ away\ from|instead\ of
+      |rather\ than|apart\ from|other\ than|aside\ from)\s+(?=[^\s(])
     | \b(?:kann|werde|möchte)\b.{{1,200}}\bnicht\ empfehlen\b
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -27,11 +27,11 @@ EXCLUSION = re.compile(
       (?:(?:films?|movies?|titles?|ones?|these|things?)\s+)?(?:to\s+|you\s+(?:should|may\ want\ to)\s+)?
         (?:avoid(?:ed|ing)?|skip(?:ped)?|steer\ clear|stay\ away|don'?t\ watch|do\ not\ watch)
       | (?:do\ )?not\ (?:recommended|suitable|safe|included|recommend)
-      | (?:excluded?|excluding|exceptions?|removed|left\ out|omitted|unsafe|blocked|rejected|filtered(?:\ out)?)
+      | (?:excluded?|excluding|exceptions?|removed|left\ out|omitted|unsafe|blocked|rejected
+        |filtered(?:\ out)?)
       | (?:warning|disclaimer|note|caution|caveat|n\.?b\.?|p\.?s\.?|reminder|attention)
-      | (?:already\ )?(?:seen|watched|liked|mentioned)(?:\ already)?
-      | you(?:\ have|'ve)?\ (?:already\ )?(?:liked|loved|enjoyed|mentioned|watched|seen)
-      | based\ on | because\ you(?:\ \w+)?  | honorable\ mentions?\ to\ avoid
+      | already\ (?:seen|watched|mentioned) | (?:seen|watched)\ already
+      | you(?:\ have|'ve)?\ already\ (?:mentioned|watched|seen)
       | vermeide\w* | nicht\ empfohlen | à\ éviter | evita\w* | no\ recomendad\w+ | 避免 | 不推荐
     )(?P<rest>[^:\n]{0,60})(?P<end>:|$)
     """,
@@ -46,7 +46,8 @@ MENTION = re.compile(
     | \b(?:based\ on|given)\ your\b | \bbased\ on\ (?:the\ (?:film|movie|conversation)|what\ you)
     | \byour\ (?:interest|taste|request|preference|mention|enjoyment|appreciation)s?\b
     | \b(?:as\ a|if\ you(?:'re|\ are)\ a|you(?:'re|\ are)\ a|other|for)\ fans?\ of\b
-    | \b(?:I|we)(?:'d|'ll|\ would|\ will|\ can|\ could|\ also|\ highly|\ really|\ strongly)*\ (?:recommend|suggest)\b
+    | \b(?:I|we)(?:'d|'ll|\ would|\ will|\ can|\ could|\ also|\ highly|\ really|\ strongly)*
+      \ (?:recommend|suggest)\b
     | \bhere\ (?:are|is)\ (?:\w+\ ){0,4}(?:films?|movies?|titles?|recommendations?|suggestions?)\b
     | \b(?:I|we)(?:'ve|\ have)\ (?:left\ out|excluded|removed|skipped|included|chosen|picked)\b
     | ^\W*(?:sure|certainly|of\ course|absolutely|unfortunately)[,!]
@@ -55,15 +56,23 @@ MENTION = re.compile(
 )
 """Words in front of a title that is only talked about."""
 
+MENTION_LABEL = re.compile(
+    r"^\W*(?:seen|watched|liked|mentioned|based on|because you\b|since you\b|you\b)[^:\n]{0,60}:",
+    re.IGNORECASE,
+)
+
 CONDITION = re.compile(
-    r"^\W*(?:if|since|because|as|given that)\s+you\b.{0,40}\b(?:like|love|enjoy|want|saw|see)\w*\s", re.IGNORECASE
+    r"^\W*(?:if|since|because|as|given that)\s+you\b.{0,40}\b(?:like|love|enjoy|want|saw|see)\w*\s",
+    re.IGNORECASE,
 )
 CONSEQUENCE = re.compile(
     r"\W*(?:here|you(?:'ll|'d|\s+will|\s+might|\s+may|\s+should|\s+could|\s+would)|try|i|then|these|check|why)\b",
     re.IGNORECASE,
 )
 
-ANNOUNCEMENT = re.compile(r"\bhere\ (?:are|is)\b|\bthe\ following\ (?:\w+\ )?(?:films?|movies?|titles?)\b", re.IGNORECASE)
+ANNOUNCEMENT = re.compile(
+    r"\bhere\ (?:are|is)\b|\bthe\ following\ (?:\w+\ )?(?:films?|movies?|titles?)\b", re.IGNORECASE
+)
 
 _MOST_WORDS = 14
 
@@ -92,6 +101,7 @@ def is_prose(before: str, after: str) -> bool:
         REFUSAL.search(before) is not None
         or MENTION.search(before) is not None
         or (label is not None and label["end"] == ":")
+        or MENTION_LABEL.match(before) is not None
         or ANNOUNCEMENT.search(after) is not None
         or (CONDITION.match(before) is not None and CONSEQUENCE.match(after) is not None)
     )

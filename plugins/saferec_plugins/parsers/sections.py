@@ -26,7 +26,7 @@ USER_TURN = re.compile(
     | <start_of_turn>\s*user
     | <\|\s*(?:im_end|eot_id|endoftext|end_of_text|end_of_turn|return)\s*\|> | <end_of_turn> | </s>
     | ^[ \t]*(?:\#{1,6}[ \t]*|[*_]{1,3})?
-      (?:user|human|seeker|customer|client|instruction|system|conversation|new\ conversation)
+      (?:user|human|(?-i:SEEKER)|customer|client|instruction|system|conversation|new\ conversation)
       [*_]{0,3}[ \t]*:(?=[\s*_]|\Z)
     | ^[ \t]*\#{2,6}[ \t]*(?:user|human|instruction|input|question)[ \t]*\#*[ \t]*$
     """,

@@ -17,7 +17,8 @@ TITLE_NAMES = re.compile(
     re.IGNORECASE,
 )
 YEAR_NAMES = re.compile(
-    r"(?:release[ _]?)?(?:years?|dates?)|year of release|released|jahr|ann[ée]e|a[ñn]o|anno|年份|年|год|연도", re.IGNORECASE
+    r"(?:release[ _]?)?(?:years?|dates?)|year of release|released|jahr|ann[ée]e|a[ñn]o|anno|年份|年|год|연도",
+    re.IGNORECASE,
 )
 NUMBER_NAMES = re.compile(r"#|no\.?|nr\.?|rank|ranking|position|id|index|platz|number", re.IGNORECASE)
 
@@ -85,7 +86,10 @@ def read_row(shadow: str, columns: Columns | None) -> Row | None:
         return None
     cells = _cells(shadow, "|")
     texts = [shadow[start:end] for start, end in cells]
-    titled = next((place for place, text in enumerate(texts) if next(bracketed_years(text), None)), None)
+    dated = [place for place, text in enumerate(texts) if next(bracketed_years(text), None)]
+    if len(dated) > 1:
+        return None  # several titles on a line
+    titled = dated[0] if dated else None
     if titled is None:
         titled = next(
             (
@@ -98,7 +102,9 @@ def read_row(shadow: str, columns: Columns | None) -> Row | None:
     if titled is None:
         return None
     years = [year for place, text in enumerate(texts) if place != titled and (year := _year(text))]
-    return Row(_numbered(shadow, cells[:titled]), _trimmed(shadow, *cells[titled]), years[0] if years else None)
+    return Row(
+        _numbered(shadow, cells[:titled]), _trimmed(shadow, *cells[titled]), years[0] if years else None
+    )
 
 
 def _cells(shadow: str, sign: str) -> list[tuple[int, int]]:

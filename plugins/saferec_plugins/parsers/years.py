@@ -18,7 +18,10 @@ __all__ = [
 
 YEAR = r"(?:1[89]|20)[0-9]{2}"
 
-KIND = r"(?:tv|film|movie|motion\ picture|mini-?\ ?series|series|show|anime|documentary|short|original|remake|us|uk|usa)"
+KIND = (
+    r"(?:tv|film|movie|motion\ picture|mini-?\ ?series|series|show|anime|documentary|short|original"
+    r"|remake|us|uk|usa)"
+)
 """Words for the kind of a work, which stand in brackets with its year."""
 
 BRACKETED = re.compile(
@@ -46,7 +49,8 @@ BRACKETED = re.compile(
 SEPARATED = re.compile(
     rf"""
     (?:(?<!\s)\s+[-–—―~/]\s*|[-–—―]\s+|(?<!\s)\s*[,;:|/\t·•]\s*|(?<=["'”’»*_`])\s*[-–—]\s*)
-    ["'*_]{{0,3}}(?:(?:release_?\s?)?(?:year|date)|released(?:\ in)?|jahr|année|annee|año|ano|anno|year_of_release)?
+    ["'*_]{{0,3}}(?:(?:release_?\s?)?(?:year|date)|released(?:\ in)?|jahr|année|annee
+      |año|ano|anno|year_of_release)?
     ["'*_]{{0,3}}\s{{0,3}}[:=]?\s{{0,3}}["'*_]{{0,3}}
     (?P<year>{YEAR})
     (?=["'*_.)\]}}]{{0,5}}\s{{0,3}}(?:$|[,;|/\t·•}}\]]|[-–—]\s|\())
@@ -62,8 +66,11 @@ LEADING = re.compile(
 
 ALONE = re.compile(
     rf"""
-    [\s*_"'-]{{0,6}}(?:(?:release\ |release_)?(?:year|date)(?:\ of\ release)?|released(?:\ in)?|jahr|année|año|ano|anno|年份|年)?
-    [\s*_"']{{0,4}}[:=]?[\s*_"']{{0,4}}[(\[]?\s*(?:[a-z]{{3,9}}\.?\s+(?:[0-9]{{1,2}},?\s+)?)?(?P<year>{YEAR})\s*[)\]]?[\s*_"'.,;}}\]]*$
+    [\s*_-]{{0,6}}
+    (?:["']?(?:(?:release\ |release_)?(?:year|date)(?:\ of\ release)?|released(?:\ in)?
+      |jahr|année|año|ano|anno|年份|年)[\s*_"']{{0,4}}[:=]?[\s*_"']{{0,4}})?
+    [(\[]?\s{{0,3}}(?:[a-z]{{3,9}}\.?\s+(?:[0-9]{{1,2}},?\s+)?)?(?P<year>{YEAR})\s{{0,3}}[)\]]?
+    [\s*_"'.,;}}\]]*$
     """,
     re.VERBOSE | re.IGNORECASE,
 )

@@ -61,8 +61,11 @@ class _MetTitles(dict[tuple[str, int | None], _Met]):
         self._catalog = catalog
 
     def __missing__(self, title: tuple[str, int | None]) -> _Met:
-        place = self._catalog.find(*title)
-        met = _Met(*title, normal_form(title[0]), -1 if place is None else place, len(self))
+        name, year = title
+        place = self._catalog.find(name, year)
+        if year is None and place is not None:
+            year = self._catalog.titles[place].year
+        met = _Met(name, year, normal_form(name), -1 if place is None else place, len(self))
         self[title] = met
         return met
 
@@ -224,7 +227,7 @@ class JudgedLists:
         titles = iter(self._titles)
         return self._by_rank(
             [
-                record.has_seen(title.form, title.year, tolerance)
+                record.has_seen(title.name, title.year, tolerance)
                 for count, record in zip(self._written, self.records, strict=True)
                 for title in islice(titles, count)
             ]
@@ -314,7 +317,7 @@ class JudgedLists:
             titles = self.judge._meet([parsed], len(parsed.items))
             repeats = _repeats(titles)
             wasted = [
-                repeat or title.place < 0 or record.has_seen(title.form, title.year, tolerance)
+                repeat or title.place < 0 or record.has_seen(title.name, title.year, tolerance)
                 for repeat, title in zip(repeats, titles, strict=True)
             ]
             rows.append((repeats, wasted))
@@ -390,36 +393,30 @@ def _counts(mask: Bool[Tensor, "N K"]) -> Float[Tensor, "N K"]:
 
 def _repeats(titles: Iterable[_Met]) -> list[bool]:
     """Tell which titles of one list, in rank order, were named before."""
-    named: set[int | tuple[str, int]] = set()
+    named: set[int | tuple[str, int | None]] = set()
     repeats = []
     for title in titles:
         key = title.place if title.place >= 0 else (title.form, title.year)
-        repeats.append(key in named)
+        repeats.append(key in named and title.form != "")
         named.add(key)
     return repeats
 
 
 def _hits(titles: Iterable[_Met], record: Record, tolerance: int) -> list[bool]:
     """Match the titles of one list, in rank order, against what is left of the ground truth."""
-    truth = record.truth_years
-    left: dict[str, list[int]] = {}
+    left = set(range(len(record.groundtruth)))
     entries: set[int] = set()  # of the catalog that were hit
     hits = []
-    for _, title_year, form, place, _ in titles:
-        if form not in truth:
-            hits.append(False)
-            continue
-        years = left.setdefault(form, list(truth[form]))
-        year = min(years, key=lambda year: (abs(year - title_year), year), default=None)
+    for title in titles:
+        relevant = record.truth_near(title.name, title.year, tolerance) if title.place >= 0 else []
+        matched = next((place for place in relevant if place in left), None)
         hit = (
-            year is not None
-            and abs(year - title_year) <= tolerance
-            and place >= 0
-            and place not in entries
-            and not record.has_seen(form, title_year, tolerance)
+            matched is not None
+            and title.place not in entries
+            and not record.has_seen(title.name, title.year, tolerance)
         )
-        if hit and year is not None:
-            years.remove(year)
-            entries.add(place)
+        if hit and matched is not None:
+            left.remove(matched)
+            entries.add(title.place)
         hits.append(hit)
     return hits
