@@ -15,6 +15,7 @@ from saferec_core.config.load import parse_setting, read_settings, validated
 from saferec_core.config.schema import RunConfig, SftConfig, TrainConfig
 from saferec_core.errors import RunError
 from saferec_core.plugins.manager import load_plugins
+from saferec_core.runs.layout import run_of
 
 __all__ = ["evaluate"]
 
@@ -85,5 +86,5 @@ def _finite(value: Any) -> Any:
 
 def _config_of_run(policy: Path) -> Path | None:
     """Find the resolved configuration of the run that a policy's folder lies in."""
-    candidates = (folder / "config.yaml" for folder in (policy, *policy.parents[:3]))
-    return next((path for path in candidates if path.is_file()), None)
+    run = run_of(policy)
+    return run.config if run else None

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from saferec_core.runs.layout import RunLayout
+
 __all__ = ["report"]
 
 
@@ -26,6 +28,6 @@ def report(
     """
     from saferec_core.report import write_report  # scipy and altair are slow to import
 
-    default = runs[0] / "report.html" if len(runs) == 1 else Path("report.html")
+    default = RunLayout(runs[0]).report if len(runs) == 1 else Path("report.html")
     written = write_report(runs, out or default, overwrite=overwrite)
     typer.echo(f"Report: {written} ({written.stat().st_size / 1e6:.1f} MB)")

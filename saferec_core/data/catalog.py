@@ -58,7 +58,9 @@ class Catalog:
 def read_catalog(path: Path, *, year_tolerance: int = 2) -> Catalog:
     """Read a catalog: any file of rows with ``title`` and ``year``, or a data-only pickle.
 
-    A row may also be a ``[title, year]`` pair or a string such as ``"Saw (2004)"``.
+    A row may also be a ``[title, year]`` pair or a string such as ``"Saw (2004)"``. An empty ``year`` is one
+    that is not known. The column ``aliases`` holds further names of a title, as a list or separated by
+    ``|``.
 
     Raises:
         DataError: The file is missing or empty, a row lacks a title, a year is no number, or a
@@ -67,10 +69,26 @@ def read_catalog(path: Path, *, year_tolerance: int = 2) -> Catalog:
     if path.is_dir() or not path.exists():
         reason = "is a folder" if path.is_dir() else "does not exist"
         raise DataError(f"catalog {path} {reason}; name a file with --catalog-path")
-    titles = [_title(value, f"catalog {path}, {row_name(path)} {n}") for n, value in try_values(path)]
+    titles: list[Title] = []
+    aliases: dict[int, Sequence[str]] = {}
+    for number, value in try_values(path):
+        where = f"catalog {path}, {row_name(path)} {number}"
+        if names := _aliases(value, where):
+            aliases[len(titles)] = names
+        titles.append(_title(value, where))
     if not titles:
         raise DataError(f"catalog {path} is empty; wanted at least one row with title and year")
-    return Catalog(titles, year_tolerance=year_tolerance)
+    return Catalog(titles, year_tolerance=year_tolerance, aliases=aliases)
+
+
+def _aliases(row: Any, where: str) -> Sequence[str]:
+    value = row.get("aliases") if isinstance(row, dict) else None
+    names = value.split("|") if isinstance(value, str) else [] if value is None else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise DataError(
+            f"{where}: aliases must be a list of names, or names separated by '|', but is {value!r}"
+        )
+    return [name.strip() for name in names if name.strip()]
 
 
 def _title(row: Any, where: str) -> Title:
@@ -86,4 +104,6 @@ def _title(row: Any, where: str) -> Title:
         raise DataError(f"{where}: wanted an object with title and year, but got {reprlib.repr(row)}")
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"{where}: wanted a title, but got {reprlib.repr(name)}")
+    if isinstance(row, dict) and "year" in row and year in (None, ""):
+        return Title(name.strip(), None)
     return Title(name.strip(), whole_year(year, f"{where}: the year of {name!r}"))

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.data.rows import LIST, OBJECT, Row, read_rows, whole_year
-from saferec_core.data.titles import Title, closeness, name_keys, normal_form
+from saferec_core.data.title_tiers import NamedEntry, nearness
+from saferec_core.data.titles import Title, name_keys, normal_form
 from saferec_core.errors import DataError
 
 __all__ = [
@@ -51,7 +52,7 @@ class Record:
     def has_seen(self, name: str, year: int | None, tolerance: int) -> bool:
         """Tell whether the user has seen a title, by any of its names.
 
-        What agrees `saferec_core.data.titles.closeness` tells.
+        What agrees `saferec_core.data.title_tiers.nearness` tells.
         """
         return next(_nearness(self._seen_by_form, name, year, tolerance), None) is not None
 
@@ -69,25 +70,27 @@ class Record:
         return _by_form(Title(each, None) if isinstance(each, str) else each for each in self.seen_titles)
 
 
-_ByForm = Mapping[str, Sequence[tuple[str, int | None, int]]]
-"""Article, year and place of titles, by the normal form of each of their names."""
+_ByForm = Mapping[str, Sequence[NamedEntry]]
+"""The names of titles, with their places, by normal form."""
 
 
 def _by_form(titles: Iterable[Title]) -> _ByForm:
-    forms: dict[str, list[tuple[str, int | None, int]]] = {}
+    forms: dict[str, list[NamedEntry]] = {}
     for place, (name, year) in enumerate(titles):
-        for form, article in name_keys(name):
-            forms.setdefault(form, []).append((article, year, place))
+        for number, (form, article) in enumerate(name_keys(name)):
+            forms.setdefault(form, []).append(NamedEntry(article, year, place, number > 0))
     return forms
 
 
-def _nearness(titles: _ByForm, name: str, year: int | None, tolerance: int) -> Iterator[tuple[int, int]]:
-    """Yield how near each title of the name is, and its place; see `saferec_core.data.titles.closeness`."""
+def _nearness(
+    titles: _ByForm, name: str, year: int | None, tolerance: int
+) -> Iterator[tuple[tuple[int, bool, bool], int]]:
+    """Yield how near each title of the name is, and its place."""
     for form, article in name_keys(name):
-        for other_article, other_year, place in titles.get(form, ()):
-            near = closeness(year, other_year, same_article=article == other_article, tolerance=tolerance)
+        for entry in titles.get(form, ()):
+            near = nearness(entry, article=article, year=year, tolerance=tolerance)
             if near is not None:
-                yield near, place
+                yield near, entry.entry
 
 
 def read_records(

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["UNDATED", "NameKey", "Title", "TitleIndex", "closeness", "name_keys", "normal_form"]
+from saferec_core.data.title_tiers import NamedEntry, Tiers, the_one, tiers_of
+
+__all__ = ["NameKey", "Title", "TitleIndex", "article_of", "name_keys", "normal_form"]
 
 ENGLISH_ARTICLES = frozenset({"the", "a", "an"})
 
@@ -168,33 +170,6 @@ def names_of(name: str) -> list[str]:
     return [each for each in [*names, *inner] if any(map(str.isalpha, each)) or each == names[0]]
 
 
-UNDATED = 1 << 20
-"""How far a title without a year is from any year."""
-
-
-def closeness(year: int | None, other: int | None, *, same_article: bool, tolerance: int) -> int | None:
-    """Return how well two titles with one normal form agree, 0 best; None: they are two films.
-
-    The same year counts whatever the articles, another one within *tolerance* only if they are the same. A
-    title without a year agrees with every year, if with none well.
-    """
-    if year is None or other is None:
-        return UNDATED if year is not other else int(not same_article)
-    distance = abs(year - other)
-    if distance == 0:
-        return int(not same_article)
-    return 2 * distance if same_article and distance <= tolerance else None
-
-
-class _Entry(NamedTuple):
-    """A name of an entry."""
-
-    article: str
-    year: int | None
-    is_alias: bool
-    position: int
-
-
 class TitleIndex:
     """Finds titles by name and year, in constant time.
 
@@ -213,11 +188,11 @@ class TitleIndex:
         """
         self.titles = tuple(titles)
         """The titles as given; `find` answers with positions in this tuple."""
-        self._entries: dict[str, list[_Entry]] = {}
+        self._entries: dict[str, list[NamedEntry]] = {}
         for position, (name, year) in enumerate(self.titles):
             further = (key for alias in (aliases or {}).get(position, ()) for key in name_keys(alias))
             for number, key in enumerate(dict.fromkeys((*name_keys(name), *further))):
-                entry = _Entry(key.article, year, number > 0, position)
+                entry = NamedEntry(key.article, year, position, number > 0)
                 self._entries.setdefault(key.form, []).append(entry)
 
     def __len__(self) -> int:
@@ -235,22 +210,18 @@ class TitleIndex:
             The position of the entry in `titles`. None if there is no such entry, or if several may be meant:
             they are equally near, or the year is not known.
         """
-        candidates = self.candidates(name, year, tolerance=tolerance)
-        return candidates[0] if len(candidates) == 1 else None
-
-    def candidates(self, name: str, year: int | None, *, tolerance: int) -> Sequence[int]:
-        """Return the positions of all entries that may be meant: those that agree best with what is asked."""
         for form, article in name_keys(name):
-            near: dict[int, list[_Entry]] = {}
-            for entry in self._entries.get(form, ()):
-                same = entry.article == article
-                distance = closeness(year, entry.year, same_article=same, tolerance=tolerance)
-                if distance is not None:
-                    near.setdefault(distance, []).append(entry)
-            if near:
-                nearest = sorted(near[min(near)], key=lambda entry: (entry.is_alias, entry.position))
-                of_each = {(entry.year, entry.article): entry.position for entry in reversed(nearest)}
-                return list(dict.fromkeys(reversed(of_each.values())))
+            names = self._entries.get(form, ())
+            if tiers_of(names, article=article, year=year, tolerance=tolerance):
+                return the_one(names, article=article, year=year, tolerance=tolerance)
+        return None
+
+    def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
+        """Return all positions that may be meant by a title, in tiers: see `tiers_of`."""
+        for form, article in name_keys(name):
+            tiers = tiers_of(self._entries.get(form, ()), article=article, year=year, tolerance=tolerance)
+            if tiers:
+                return tiers
         return ()
 
     def years_of(self, name: str) -> Sequence[int | None]:

@@ -19,7 +19,7 @@ from saferec_core.evaluation.protocol import Protocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists, under_protocol
 from saferec_core.models.generation import Completion, Decoding, Generator
 from saferec_core.plugins.contracts.judged_lists import Judge
-from saferec_core.plugins.contracts.parser import ListParser, ParsedList
+from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedList
 from saferec_core.runs.observer import Comparison
 
 __all__ = [
@@ -66,6 +66,12 @@ class Evaluation:
         """Return one metric's mean; NaN where no sample has a value."""
         present = [value for value in self.samples[metric] if value == value]
         return sum(present) / len(present) if present else float("nan")
+
+    @property
+    def unreadable(self) -> tuple[int, int]:
+        """How many ranks of all lists are unreadable, and how many were written."""
+        events = sum(row["events"].count(EventKind.UNREADABLE) for row in self.rows)
+        return events, sum(len(row["titles"]) for row in self.rows)
 
     def results(self) -> Results:
         """Return the form in which rows are kept and compared."""

@@ -7,8 +7,6 @@ distribution of the draws alone (seed, batch size) and what only should (the eng
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +23,7 @@ from saferec_core.config.sections import (
     TitleMatching,
 )
 from saferec_core.data.catalog import Catalog
-from saferec_core.files import data_hash
+from saferec_core.files import data_hash, json_hash
 from saferec_core.models.generation import Decoding
 
 __all__ = ["PRESETS", "Protocol", "described", "protocol_of"]
@@ -104,8 +102,7 @@ class Protocol(Section):
     @property
     def short(self) -> str:
         """Eight hexadecimal digits that are the same wherever all choices are."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        return json_hash(self.model_dump(mode="json"))[:8]
 
     @property
     def id(self) -> str:
@@ -168,10 +165,15 @@ def protocol_of(
             "samples": settings.eval_samples if sampled else 1,
             "max_completion_length": config.max_completion_length,
             "parser": described(config.data.parser.name, parser),
-            "catalog": _hash([list(title) for title in catalog.titles]),
+            "catalog": json_hash(_catalog_content(catalog))[:12],
             "oracle": None if config.oracle is None else described(config.oracle.name, oracle),
         }
     )
+
+
+def _catalog_content(catalog: Catalog) -> list[Any]:
+    titles: list[Any] = [list(title) for title in catalog.titles]
+    return [titles, sorted(catalog.aliases.items())] if catalog.aliases else titles
 
 
 def described(name: str, component: object) -> str:
@@ -193,7 +195,3 @@ def _value(value: Any) -> str:
     if named and Path(value).exists():
         return f"sha256:{data_hash(Path(value))[:12]}"
     return str(value)
-
-
-def _hash(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:12]

@@ -34,9 +34,13 @@ from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import list_checkpoints, resolve_folder
 from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.observer import Comparison, Observer
 
 __all__ = ["run_eval", "run_flip"]
+
+_MUCH_UNREADABLE = 0.05
+"""Share of unreadable lines above which the figures say more about the parser than about the policy."""
 
 
 def run_eval(
@@ -57,7 +61,7 @@ def run_eval(
     evaluations = []
     for protocol in task.protocols:
         path = task.path(protocol, protocol.facts())
-        journal = Journal(path.with_suffix(".partial.jsonl"))
+        journal = Journal(task.folder.journal(path.stem))
         with staged(observer, f"Evaluate policy, {protocol.decoding}", len(task.records)) as progress:
             found = evaluator(
                 task.generator(journal),
@@ -85,6 +89,7 @@ def run_eval(
         rows = [Comparison(metric, None, interval, None) for metric, interval in summary.items()]
         observer.compared(found.protocol, rows)
         tell_whole(observer, {"value": found.whole})
+        observer.note(_unreadable(found, protocol))
         _tell_files(observer, "sample", path, journal)
         evaluations.append(found)
     return evaluations
@@ -108,7 +113,7 @@ def run_flip(
     responses = []
     for protocol in task.protocols:
         path = task.path(protocol, flipping.choices(protocol), ending="-flip")
-        journal = Journal(path.with_suffix(".partial.jsonl"))
+        journal = Journal(task.folder.journal(path.stem))
         prompts = len(flipping.prompts)
         with staged(observer, f"Change constraints, {protocol.decoding}", prompts) as progress:
             found = flipping(
@@ -177,7 +182,7 @@ def _task(config: RunConfig, plugins: Plugins, out: Path | None) -> _Task | None
         raise ConfigError("eval_prompts = 0 leaves nothing to evaluate; set at least 1")
     load = _loader(config, reference)
     train = config.data.train_path  # tells how popular titles are
-    parts = assemble(config, plugins, train=train is not None and train.exists())
+    parts = assemble(config, plugins, train=train is not None and train.exists(), year="complete")
     if not parts.held_out:
         raise ConfigError("no held-out records are named; give --test-path or --validation-path")
     records = used_records(parts.held_out, config.evaluation)
@@ -185,6 +190,21 @@ def _task(config: RunConfig, plugins: Plugins, out: Path | None) -> _Task | None
         return None
     generator = load()
     return _Task(config, parts, records, folder_for(reference, config, plugins, out), generator)
+
+
+def _unreadable(evaluation: Evaluation, protocol: Protocol) -> str:
+    """Say how much of the lists the parser could not read."""
+    unreadable, ranks = evaluation.unreadable
+    share = unreadable / ranks if ranks else 0.0
+    said = (
+        f"Parser {protocol.parser}: {unreadable} of {ranks} lines of the lists are unreadable ({share:.1%})."
+    )
+    if share <= _MUCH_UNREADABLE:
+        return said
+    return (
+        f"Warning: {said} Every figure is affected. Look at the completions, and choose another parser "
+        "(--parser) or year (--set data.parser.year=complete)."
+    )
 
 
 def _loader(config: RunConfig, reference: str) -> Callable[[], Callable[[Journal], Generator]]:
@@ -205,16 +225,17 @@ def _check_finished(folder: Path) -> None:
     Raises:
         RunError: It is one.
     """
-    if not (folder / "config.yaml").is_file() or (folder / "config.json").is_file():
+    run = RunLayout(folder)
+    if not run.exists or (folder / "config.json").is_file():
         return
-    checkpoints = list_checkpoints(folder / "checkpoints")
+    checkpoints = list_checkpoints(run.checkpoints)
     instead = f"; evaluate a checkpoint, such as {checkpoints[-1]}" if checkpoints else " and no checkpoints"
     raise RunError(f"run {folder} has no policy (it did not come to its end){instead}")
 
 
 def _finish(task: _Task, path: Path, journal: Journal, summary: Mapping[str, Any]) -> None:
     """Write the summary beside the rows, and forget what was kept for the case of an interruption."""
-    task.folder.write_json(f"evaluation/{path.stem}.json", summary)
+    task.folder.write_json(task.folder.summary(path.stem), summary)
     journal.remove()
 
 

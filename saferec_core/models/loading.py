@@ -11,6 +11,8 @@ from safetensors import SafetensorError
 
 from saferec_core.config.sections import ModelConfig
 from saferec_core.errors import ConfigError, RunError
+from saferec_core.files import replacing
+from saferec_core.runs.layout import moved_base
 
 if TYPE_CHECKING:
     import torch
@@ -82,12 +84,14 @@ def merged_folder(reference: str, config: ModelConfig, target: Path) -> str:
     """
     if not reference.endswith(".gguf") and not is_adapter(Path(reference)):
         return str(Path(reference).resolve()) if Path(reference).exists() else reference
-    policy = load_policy(reference, config)
-    model: Any = policy.model
-    if hasattr(model, "merge_and_unload"):
-        model = model.merge_and_unload()
-    model.save_pretrained(target)
-    policy.tokenizer.save_pretrained(target)
+    if not target.is_dir():  # else the run is continued
+        policy = load_policy(reference, config)
+        model: Any = policy.model
+        if hasattr(model, "merge_and_unload"):
+            model = model.merge_and_unload()
+        with replacing(target) as draft:
+            model.save_pretrained(draft)
+            policy.tokenizer.save_pretrained(draft)
     return str(target.resolve())
 
 
@@ -147,7 +151,7 @@ def _load_adapter(folder: Path, config: ModelConfig) -> Policy:
     adapter = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     base = str(adapter["base_model_name_or_path"])
     if not Path(base).exists():
-        moved = next((p / "base" for p in folder.parents if (p / "base" / "config.json").is_file()), None)
+        moved = moved_base(folder)
         if moved is not None:
             base = str(moved)
         elif Path(base).is_absolute():

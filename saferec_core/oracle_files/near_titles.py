@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from saferec_core.data.titles import UNDATED, Title, normal_form
+from saferec_core.data.title_tiers import UNDATED
+from saferec_core.data.titles import Title, normal_form
 
-__all__ = ["near_titles"]
+__all__ = ["near_titles", "years_apart"]
 
 
 def near_titles(titles: Iterable[Title], name: str, year: int | None, *, most: int = 5) -> list[Title]:
@@ -27,9 +28,10 @@ def near_titles(titles: Iterable[Title], name: str, year: int | None, *, most: i
     return [
         title
         for other in dict.fromkeys([form, *alike])
-        for title in sorted(known.get(other, ()), key=lambda title: _years_apart(title.year, year))
+        for title in sorted(known.get(other, ()), key=lambda title: years_apart(title.year, year))
     ][:most]
 
 
-def _years_apart(year: int | None, other: int | None) -> int:
+def years_apart(year: int | None, other: int | None) -> int:
+    """Return how far two years are apart; very far where one is not known."""
     return UNDATED if year is None or other is None else abs(year - other)

@@ -2,42 +2,72 @@
 
 from __future__ import annotations
 
-import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
 from saferec_core.errors import RunError
+from saferec_core.files import replacing
+from saferec_core.runs.layout import RunLayout, checkpoint_step
+from saferec_core.runs.manifest import stage_of
 
-__all__ = ["copy_weights", "list_checkpoints", "sft_policy", "step_of"]
+__all__ = [
+    "TRAINING_STATE",
+    "copy_weights",
+    "list_checkpoints",
+    "remove_passed_over",
+    "resolve_folder",
+    "sft_policy",
+    "step_of",
+]
 
-_STEP = re.compile(r"checkpoint-(\d+)$")
-_TRAINING_STATE = (
-    "optimizer*",
-    "scheduler*",
-    "rng_state*",
-    "trainer_state*",
-    "training_args*",
-    "*.pth",
+TRAINING_STATE = ("optimizer*", "scheduler*", "trainer_state*", "*.pth", "latest", "global_step*/**/*")
+"""What only training needs of a checkpoint, DeepSpeed's parts included."""
+
+_POLICY = (
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "adapter_config.json",
+    "added_tokens.json",
+    "chat_template*",
+    "config.json",
+    "configuration_*.py",
+    "generation_config.json",
+    "merges.txt",
+    "modeling_*.py",
+    "special_tokens_map.json",
+    "tokenizer*",
+    "vocab*",
 )
+"""What a policy is made of: weights, configuration, tokenizer, and code of its own if it has some."""
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints of a folder in the order of their steps."""
-    found = [path for path in folder.glob("checkpoint-*") if _STEP.search(path.name)]
-    return sorted(found, key=step_of)
+    return sorted((path for path in folder.glob("*") if step_of(path) >= 0), key=step_of)
 
 
 def step_of(checkpoint: Path) -> int:
-    """Return the optimizer step that a checkpoint was written after."""
-    match = _STEP.search(checkpoint.name)
-    return int(match[1]) if match else -1
+    """Return the optimizer step that a checkpoint was written after; -1 if it is not a checkpoint."""
+    step = checkpoint_step(checkpoint.name)
+    return -1 if step is None else step
 
 
 def copy_weights(checkpoint: Path, target: Path) -> None:
-    """Copy a checkpoint without the state that only training needs."""
-    shutil.copytree(checkpoint, target, ignore=shutil.ignore_patterns(*_TRAINING_STATE))
+    """Copy what a policy is made of out of a checkpoint; *target* is there as a whole or not at all."""
+    with replacing(target) as draft:
+        draft.mkdir()
+        for path in sorted({path for pattern in _POLICY for path in checkpoint.glob(pattern)}):
+            shutil.copy2(path, draft / path.name)
+
+
+def remove_passed_over(checkpoints: Sequence[Path], chosen: Path, limit: int | None) -> None:
+    """Remove checkpoints that were not chosen, except for the newest *limit*; None: remove nothing."""
+    for checkpoint in checkpoints[: -limit if limit else 0]:
+        if checkpoint != chosen:
+            shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def sft_policy(reference: str, model: str | None, output_dir: Path) -> str:
@@ -54,22 +84,18 @@ def sft_policy(reference: str, model: str | None, output_dir: Path) -> str:
     """
     if not reference.isdigit():
         return resolve_folder(reference)
-    configs = [*output_dir.glob("*/config.yaml"), *output_dir.glob("*/sft/config.yaml")]
-    looked = []
-    for path in sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True):
-        try:
-            config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, OSError, UnicodeDecodeError):
-            continue  # somebody else's file
-        if not isinstance(config, dict) or "max_length" not in config:
-            continue  # no SFT run
-        if (config.get("model") or {}).get("model") != model:
+    folders = map(RunLayout, output_dir.glob("*"))
+    runs = [run for folder in folders for run in (folder, folder.sft) if stage_of(run) == "sft"]
+    looked_at = []
+    for run in sorted(runs, key=lambda run: run.config.stat().st_mtime, reverse=True):
+        settings = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+        if (settings.get("model") or {}).get("model") != model:
             continue
-        checkpoint = path.parent / "checkpoints" / f"checkpoint-{reference}"
-        looked.append(str(checkpoint))
+        checkpoint = run.checkpoint(int(reference))
+        looked_at.append(str(checkpoint))
         if checkpoint.is_dir():
             return str(checkpoint)
-    places = ", ".join(looked) or f"no SFT run of {model!r} is in {output_dir}"
+    places = ", ".join(looked_at) or f"no SFT run of {model!r} is in {output_dir}"
     raise RunError(
         f"no SFT checkpoint of step {reference} was found (looked at: {places}); name its folder with "
         "--sft-checkpoint"
@@ -77,6 +103,21 @@ def sft_policy(reference: str, model: str | None, output_dir: Path) -> str:
 
 
 def resolve_folder(reference: str) -> str:
-    """Turn a run folder into its policy's folder; leave everything else alone."""
-    policy = Path(reference) / "policy"
-    return str(policy) if policy.is_dir() else reference
+    """Turn a run folder into its policy's folder; leave everything else alone.
+
+    Raises:
+        RunError: The run did not finish, so that it has no policy.
+    """
+    run = RunLayout(Path(reference))
+    if run.policy.is_dir():
+        return str(run.policy)
+    if run.exists and run.manifest.is_file():
+        checkpoints = list_checkpoints(run.checkpoints)
+        last = (
+            f" Its last checkpoint is {checkpoints[-1]}; name that, or" if checkpoints else " To finish it,"
+        )
+        raise RunError(
+            f"the run {run.path} did not finish and has no policy.{last} continue the run with --resume-from "
+            f"{run.path}"
+        )
+    return reference

@@ -10,12 +10,16 @@ from typing import Literal
 from saferec_core.data.titles import Title
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedItem, ParsedList, ParseEvent
+from saferec_plugins.parsers.enumeration import read_marker
 from saferec_plugins.parsers.json_entries import json_entries, may_be_json
 from saferec_plugins.parsers.listing import Rank, read_list
 from saferec_plugins.parsers.naming import Naming, check_completion
 from saferec_plugins.parsers.sections import list_sections
 
 __all__ = ["TitleYearParser"]
+
+_LONGEST_LIST = 100
+"""A larger number in front of a title is never taken for that of a list."""
 
 
 @component
@@ -69,27 +73,18 @@ class TitleYearParser(ListParser):
     def format(self, titles: Sequence[Title]) -> str:
         """Write *titles* as plain lines; see `saferec_core.plugins.contracts.parser.ListParser`.
 
-        A title that would lose its first characters that way, such as "1. April", goes into quotes.
-        No spelling saves a title that holds a line break or a year in brackets.
+        A title that would lose its first characters that way, such as "1. April", goes into quotes; so does
+        one that might, in another list, such as "8: The Mormon Proposition". No spelling saves a title that
+        holds a line break or a year in brackets.
         """
-        lines = list(map(str, titles))
-        for closer_look in (self._quoted_where_needed, _all_quoted):
-            if [item.title for item in self("\n".join(lines)).items] == list(titles):
-                break
-            lines = closer_look(titles)
-        return "\n".join(lines)
+        return "\n".join(map(self._written, titles))
 
-    def _quoted_where_needed(self, titles: Sequence[Title]) -> list[str]:
-        """Write each title so that its line is read back by itself."""
-        return [
-            str(title) if [item.title for item in self(str(title)).items] == [title] else _quoted(title)
-            for title in titles
-        ]
-
-
-def _all_quoted(titles: Sequence[Title]) -> list[str]:
-    return [_quoted(title) for title in titles]
-
-
-def _quoted(title: Title) -> str:
-    return f'"{title.name}" ({title.year})'
+    def _written(self, title: Title) -> str:
+        line = str(title)
+        if title.year is None:
+            return line
+        marker = read_marker(line, line)
+        doubtful = marker.style not in {"", "bare"} and (marker.value or 0) <= _LONGEST_LIST
+        if doubtful or [item.title for item in self(line).items] != [title]:
+            return f'"{title.name}" ({title.year})'
+        return line

@@ -19,23 +19,23 @@ def saferec_register_transforms(registry: Registry[Transform]) -> None:
     for name, reference, summary in (
         (
             "from-redial",
-            "transforms.importers.redial:FromRedial",
+            "importers.redial:FromRedial",
             "Imports ReDial dialogues (official JSONL).",
         ),
-        ("from-inspired", "transforms.importers.inspired:FromInspired", "Imports INSPIRED dialogues (TSV)."),
+        ("from-inspired", "importers.inspired:FromInspired", "Imports INSPIRED dialogues (TSV)."),
         (
             "from-reddit",
-            "transforms.importers.reddit:FromReddit",
+            "importers.reddit:FromReddit",
             "Imports Reddit-Movie / Reddit-v2 processed datasets.",
         ),
         (
             "from-movielens",
-            "transforms.importers.movielens:FromMovielens",
+            "importers.movielens:FromMovielens",
             "Imports MovieLens ratings as histories.",
         ),
         (
             "from-table",
-            "transforms.importers.table:FromTable",
+            "importers.table:FromTable",
             "Imports plain CSV, JSONL or Parquet by a map of columns.",
         ),
         (
@@ -71,7 +71,7 @@ def saferec_register_transforms(registry: Registry[Transform]) -> None:
         ),
         (
             "build-targets",
-            "transforms.targets.build_targets:BuildTargets",
+            "targets.build_targets:BuildTargets",
             "Writes Safe SFT completions of safe titles.",
         ),
         (

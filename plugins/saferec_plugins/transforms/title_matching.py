@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from saferec_core.data.titles import Title, closeness, name_keys
+from saferec_core.data.title_tiers import NamedEntry, nearness
+from saferec_core.data.titles import Title, name_keys
 from saferec_plugins.transforms.title_spelling import SpellingSearch, without_article, words_of
 from saferec_plugins.transforms.title_subtitles import SubtitleSearch
 
@@ -118,10 +119,11 @@ class TitleMatcher:
         """Return the entries with a name of this form whose years are nearest; any *article* if None."""
         near: dict[int, list[Title]] = {}
         for other, entry in self._entries.get(form, ()):
-            same = article is None or other == article
-            distance = closeness(year, entry.year, same_article=same, tolerance=self._tolerance)
-            if distance is not None:
-                near.setdefault(max(distance, 1), []).append(entry)  # of one year the spelling decides
+            named = NamedEntry(other, entry.year, 0)
+            asked = other if article is None else article
+            found = nearness(named, article=asked, year=year, tolerance=self._tolerance)
+            if found is not None:
+                near.setdefault(found[0], []).append(entry)  # of one year the spelling decides
         return sorted(near[min(near)], key=lambda entry: entry.year or 0) if near else []
 
 

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from saferec_core.config.schema import RunConfig
 from saferec_core.config.sections import ModelConfig, OptimizationConfig
 from saferec_core.errors import ConfigError
+from saferec_core.runs.layout import RunLayout
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -62,7 +63,6 @@ def common_arguments(config: RunConfig, optimization: OptimizationConfig, output
         "logging_steps": logging.logging_steps,
         "save_strategy": logging.save_strategy,
         "save_steps": logging.save_steps,
-        "save_total_limit": logging.save_total_limit,
         "report_to": logging.report_to or "none",
         "project": "saferec",  # of trackio; wandb reads WANDB_PROJECT
         "trackio_space_id": None,  # on this machine; nothing is sent to the hub
@@ -74,8 +74,7 @@ def common_arguments(config: RunConfig, optimization: OptimizationConfig, output
 
 def _run_name(folder: Path) -> str:
     """Return what trackers call a stage: its run folder's name, with that of the run it is a part of."""
-    within = (folder.parent / "config.yaml").is_file()
-    return f"{folder.parent.name}-{folder.name}" if within else folder.name
+    return f"{folder.parent.name}-{folder.name}" if RunLayout(folder.parent).exists else folder.name
 
 
 def lora_config(model: ModelConfig) -> LoraConfig | None:

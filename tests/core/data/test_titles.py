@@ -184,7 +184,7 @@ def test_where_two_years_are_equally_near_neither_is_found_but_both_may_be_meant
     index = TitleIndex([Title("Outrage", 2011), Title("Outrage", 2009)])
 
     assert index.find("Outrage", 2010, tolerance=2) is None
-    assert sorted(index.candidates("Outrage", 2010, tolerance=2)) == [0, 1]
+    assert [sorted(tier) for tier in index.tiers("Outrage", 2010, tolerance=2)] == [[0, 1]]
     assert index.find("Outrage", 2009, tolerance=2) == 1
 
 

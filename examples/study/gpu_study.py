@@ -1,0 +1,200 @@
+"""Plain SFT, Safe SFT, then relevance-only RL and the full recipe on ReDial, two runs at a time on one GPU.
+
+    python gpu_study.py --kit KIT --results RESULTS [--sft-steps 300] [--rl-steps 150] [--seconds 600]
+
+Everything is done by the command ``saferec``. A stage that fails is named and does not stop the others; after
+``--seconds`` running stages are told to stop, and what there is is collected: of every run its configuration,
+manifest, curves, evaluations and report, no weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+KEPT = (".json", ".jsonl", ".yaml", ".parquet", ".html", ".log")
+"""Ends of the names of the files that are collected."""
+
+LARGEST = 15 * 2**20
+"""Bytes of the largest file that is collected; the rollouts of long runs are larger."""
+
+
+def main() -> int:
+    """Run the stages; return the number of those that failed."""
+    chosen = options()
+    started = time.monotonic()
+    results, kit = chosen.results, chosen.kit
+    results.mkdir(parents=True, exist_ok=True)
+    model = kit / "model"
+    failed = 0
+    if not (model / "config.json").is_file():
+        convert(kit / "model.gguf", model)
+    print(f"model ready after {time.monotonic() - started:.0f} s", flush=True)
+
+    def left() -> float:
+        return chosen.seconds - (time.monotonic() - started)
+
+    runs = results / "runs"
+    common = [
+        *("--catalog-path", kit / "data/catalog.jsonl", "--oracle-path", kit / "data/oracle.arrow"),
+        *(
+            "--num-ranks",
+            chosen.titles,
+            "--eval-at",
+            chosen.titles,
+            "--output-dir",
+            runs,
+            "--seed",
+            chosen.seed,
+        ),
+        *("--max-completion-length", 14 * chosen.titles + 10, "--optim", "adamw_torch", "--logging-steps", 5),
+        *chosen.precision.split(),
+    ]
+    sft = [
+        *("--model", model, "--max-steps", chosen.sft_steps, "--learning-rate", chosen.sft_rate),
+        *("--per-device-train-batch-size", chosen.sft_batch, "--gradient-accumulation-steps", 1),
+        *("--max-length", chosen.max_length, "--save-strategy", "no", "--eval-strategy", "no"),
+    ]
+    failed += together(
+        {
+            name: ["sft", *sft, *common, "--train-path", kit / "data" / data / "train", "--run-name", name]
+            for name, data in (("plain-sft", "dataset-plain"), ("safe-sft", "dataset"))
+        },
+        results,
+        left,
+    )
+    test = ["--test-path", kit / "data/dataset/test", "--eval-prompts", chosen.eval_prompts]
+    decoding = [
+        "--eval-decoding",
+        "greedy,sampled",
+        "--eval-temperature",
+        chosen.temperature,
+        "--eval-batch-size",
+        256,
+    ]
+    rl = [
+        *(
+            "--model",
+            model,
+            "--sft-checkpoint",
+            runs / "safe-sft",
+            "--train-path",
+            kit / "data/dataset/train",
+        ),
+        *("--advantage-mode", "gdpo", "--lr", chosen.rate, "--kl-beta", 1e-3, "--max-steps", chosen.rl_steps),
+        *(
+            "--num-generations",
+            8,
+            "--per-device-train-batch-size",
+            chosen.batch,
+            "--gradient-accumulation-steps",
+            1,
+        ),
+        *("--max-prompt-length", chosen.max_length - 14 * chosen.titles, "--temperature", chosen.temperature),
+        *("--save-strategy", "no", "--lr-scheduler-type", "constant"),
+        *test,
+        *decoding,
+    ]
+    rewards = [
+        "--reward",
+        "relevance",
+        "--reward",
+        "safety",
+        "--reward",
+        "count",
+        "--target-count",
+        chosen.titles,
+    ]
+    failed += together(
+        {
+            "relevance-only": [
+                "train",
+                *rl,
+                *common,
+                "--reward",
+                "relevance",
+                "--run-name",
+                "relevance-only",
+            ],
+            "safe-rank-grpo": ["train", *rl, *common, *rewards, "--run-name", "safe-rank-grpo"],
+            "eval-plain-sft": ["eval", runs / "plain-sft", *test, *decoding],
+        },
+        results,
+        left,
+    )
+    collect(results)
+    print(f"{failed} stage(s) failed; {time.monotonic() - started:.0f} s", flush=True)
+    return failed
+
+
+def options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kit", type=Path, required=True)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--titles", type=int, default=5, help="titles of a list, K")
+    parser.add_argument("--sft-steps", type=int, default=300)
+    parser.add_argument("--sft-batch", type=int, default=32)
+    parser.add_argument("--sft-rate", type=float, default=2e-4)
+    parser.add_argument("--rl-steps", type=int, default=150)
+    parser.add_argument("--batch", type=int, default=128, help="completions of an RL step")
+    parser.add_argument("--rate", type=float, default=1e-5)
+    parser.add_argument("--max-length", type=int, default=512)
+    parser.add_argument("--temperature", type=float, default=0.8)
+    parser.add_argument("--eval-prompts", type=int, default=500)
+    parser.add_argument("--precision", default="--bf16")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def convert(gguf: Path, folder: Path) -> None:
+    """Unpack the GGUF file once, so that no run has to."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32)
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name).save_pretrained(folder)
+
+
+def together(commands: dict[str, Sequence[object]], results: Path, left: object) -> int:
+    """Run commands side by side until all end or no time is left; return how many failed."""
+    processes = {}
+    for name, command in commands.items():
+        log = (results / f"{name}.log").open("w", encoding="utf-8")
+        arguments = [sys.executable, "-m", "saferec_cli", *map(str, command)]
+        processes[name] = subprocess.Popen(arguments, stdout=log, stderr=subprocess.STDOUT)
+    failed = 0
+    for name, process in processes.items():
+        try:
+            status = process.wait(timeout=max(1.0, left()))  # type: ignore[operator]
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            try:
+                status = process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                status = process.wait()
+            print(f"{name}: no time was left", flush=True)
+        tail = (results / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()[-40:]
+        print(f"===== {name}: exit status {status}, {left():.0f} s left", *tail, sep="\n", flush=True)  # type: ignore[operator]
+        failed += status != 0
+    return failed
+
+
+def collect(results: Path) -> None:
+    """Pack what was measured."""
+    with tarfile.open(results / "study.tar.gz", "w:gz") as archive:
+        for path in sorted(results.rglob("*")):
+            if path.suffix in KEPT and path.is_file() and path.stat().st_size <= LARGEST:
+                archive.add(path, path.relative_to(results))
+
+
+if __name__ == "__main__":
+    sys.exit(min(1, main()))
