@@ -16,7 +16,7 @@ from saferec_core.analysis.results import MetricFacts, Results, results_of
 from saferec_core.data.records import Message, Record
 from saferec_core.evaluation.measure import ActiveMetric, facts_of, measure, measure_whole
 from saferec_core.evaluation.protocol import Protocol
-from saferec_core.evaluation.protocol_lists import ProtocolLists, under_protocol
+from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.models.generation import Completion, Decoding, Generator
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedList
@@ -129,7 +129,7 @@ class Evaluator:
                 parsed.append(found)
                 records.append(record)
         lists = ProtocolLists(parsed, records, self.judge, protocol.num_ranks, protocol)
-        measured = under_protocol(measure(lists, self.at, self.metrics), lists)
+        measured = measure(lists, self.at, self.metrics)
         return Evaluation(
             protocol=protocol.id,
             samples={name: values.tolist() for name, values in measured.items()},
@@ -246,7 +246,13 @@ def compare(before: Evaluation, after: Evaluation) -> list[Comparison]:
         _columns(before), _columns(after), _users(after), generator=np.random.default_rng(0)
     )
     return [
-        Comparison(name, alone[0][name], alone[1][name], _interval(found) if found.users > 1 else None)
+        Comparison(
+            name,
+            alone[0][name],
+            alone[1][name],
+            _interval(found) if found.users > 1 else None,
+            after.metrics[name],
+        )
         for name, found in zip(after.samples, differences, strict=True)
     ]
 

@@ -82,13 +82,16 @@ class ActiveMetric:
 
 
 def build_metrics(
-    plugins: Plugins, choices: Mapping[str, Mapping[str, Any]] | None = None
+    plugins: Plugins,
+    choices: Mapping[str, Mapping[str, Any]] | None = None,
+    inherited: Mapping[str, Any] | None = None,
 ) -> list[ActiveMetric]:
     """Build the metrics of an evaluation.
 
     Args:
         plugins: What is installed.
         choices: The options of each metric by its name; every installed metric unless given.
+        inherited: Options that the protocol sets for every metric that has them.
 
     Raises:
         UnknownNameError: No plugin offers one of them.
@@ -97,8 +100,11 @@ def build_metrics(
     """
     if choices is None:
         choices = {entry.name: {} for entry in plugins.metrics}
-    entries = [(plugins.find(plugins.metrics, name), options) for name, options in choices.items()]
-    return [ActiveMetric(entry.name, build(entry, options), entry.summary) for entry, options in entries]
+    metrics = []
+    for name, options in choices.items():
+        entry = plugins.find(plugins.metrics, name)
+        metrics.append(ActiveMetric(entry.name, build(entry, options, inherited), entry.summary))
+    return metrics
 
 
 def measure(

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from pydantic import Field
+
 from saferec_core.config.schema import RunConfig
 from saferec_core.config.sections import (
     EmptyList,
@@ -89,6 +91,8 @@ class Protocol(Section):
     """What reads titles out of a completion, with its options."""
     catalog: str
     """Hash of the titles that may be recommended."""
+    metrics: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Options of metrics that the run sets, by name."""
     oracle: str | None = None
     """What tells violations, with its options, files by their hashes; None: nothing does."""
 
@@ -102,7 +106,8 @@ class Protocol(Section):
     @property
     def short(self) -> str:
         """Eight hexadecimal digits that are the same wherever all choices are."""
-        return json_hash(self.model_dump(mode="json"))[:8]
+        unset = set() if self.metrics else {"metrics"}  # ids of earlier versions did not have it
+        return json_hash(self.model_dump(mode="json", exclude=unset))[:8]
 
     @property
     def id(self) -> str:
@@ -111,6 +116,11 @@ class Protocol(Section):
         if self.decoding == "sampled":
             drawn = f"t{self.temperature:g}-p{self.top_p:g}-n{self.samples}"
         return f"{self.preset}-{drawn}-K{self.num_ranks}-{self.short}"
+
+    @property
+    def metric_options(self) -> dict[str, str]:
+        """Options that every metric takes over which has them and for which the run sets no others."""
+        return {"ideal": self.ideal_dcg, "empty": self.empty_list}
 
     def facts(self) -> dict[str, Any]:
         """Return the id and every choice, as results keep them."""
@@ -166,6 +176,7 @@ def protocol_of(
             "max_completion_length": config.max_completion_length,
             "parser": described(config.data.parser.name, parser),
             "catalog": json_hash(_catalog_content(catalog))[:12],
+            "metrics": settings.eval_metric_options,
             "oracle": None if config.oracle is None else described(config.oracle.name, oracle),
         }
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saferec_core.analysis.checkpoint_rule import Rule
-from saferec_core.config.schema import RunConfig, TrainConfig
-from saferec_core.config.sections import ComponentChoice, LoggingConfig
+from saferec_core.config.schema import TrainConfig
+from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError, SaferecError
 from saferec_core.evaluation.evaluator import Evaluation
@@ -28,6 +28,7 @@ from saferec_core.models.loading import (
 from saferec_core.models.resume import Journal
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.manager import Plugins
+from saferec_core.rl.limits import Limits, read_limits
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
@@ -41,6 +42,7 @@ from saferec_core.runs.stopping import Stop
 from saferec_core.training.batches import check_batches, generation_batch_size
 from saferec_core.training.before_after import evaluate, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
+from saferec_core.training.dead_knobs import dead_knobs
 from saferec_core.training.extras import check_extras
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
@@ -64,6 +66,8 @@ class _Run:
     plugins: Plugins
     parts: Parts
     rewards: Sequence[ActiveReward]
+    normalizer: Normalizer
+    limits: Limits
     rule: Rule | None
     """What chooses the checkpoint to keep; None: the last state is kept."""
     folder: RunFolder
@@ -85,28 +89,31 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     if config.model.model is None:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
     check_extras(config)
-    if config.sft is not None and _sft_comes_first(config):
-        check_extras(config.sft)
+    if config.sft_comes_first:
+        check_extras(config.sft_config())
     config, optimizer = settled(config)
     check_batches(config, process_count())
     rewards = build_rewards(config, plugins)
     normalizer = build_normalizer(config, plugins)
-    needs = {"completion": "Safe SFT"} if _sft_comes_first(config) else {}
+    needs = {"completion": "Safe SFT"} if config.sft_comes_first else {}
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
     rule = rule_of(config, parts, plugins)
+    limits = Limits(read_limits(config.limits.limit, parts.judge), config.limits)
     opened = from_main(lambda: open_run(config, "train", observer.note))
     folder = RunFolder(opened.path)
     if opened.is_complete:
         observer.note(f"The run is complete already: {folder.policy} holds its policy.")
         return folder.path
     stop = stop_of(config, folder, "train")
-    run = _Run(config, plugins, parts, rewards, rule, folder, observer, optimizer, opened, stop)
+    run = _Run(
+        config, plugins, parts, rewards, normalizer, limits, rule, folder, observer, optimizer, opened, stop
+    )
     with stop.listening(), discarded_on_failure(folder, opened):
-        _train(run, normalizer)
+        _train(run)
     return folder.path
 
 
-def _train(run: _Run, normalizer: Normalizer) -> None:
+def _train(run: _Run) -> None:
     """Train and evaluate within the run's folder."""
     from saferec_core.training.trl.stage import train_stage  # imports transformers
 
@@ -122,7 +129,7 @@ def _train(run: _Run, normalizer: Normalizer) -> None:
     fitted = _fitted(run, tokenizer)
     if is_main():
         observer.plan(_plan(run, start, fitted))
-    trainer = _trainer(run, start, tokenizer, fitted, normalizer)
+    trainer = _trainer(run, start, tokenizer, fitted)
     policy = Policy(trainer.model, tokenizer)
     before = _evaluate(run, policy, "before", start)
     for fault in faults_of_start(before, config.evaluation.eval_decoding, run.rewards):
@@ -136,6 +143,9 @@ def _train(run: _Run, normalizer: Normalizer) -> None:
         limit=config.logging.save_total_limit,
         weights_are_kept=run.rule is not None,
     )
+    if is_main():
+        for sentence in run.limits.verdicts():
+            observer.note(sentence)
     _finish(run, before, _keep(run, trainer, policy))
 
 
@@ -198,10 +208,6 @@ def _report(run: _Run) -> None:
         run.observer.note(f"No report was written: {error}")
 
 
-def _sft_comes_first(config: TrainConfig) -> bool:
-    return config.sft_checkpoint is None and config.sft is not None
-
-
 def _start(run: _Run) -> str:
     """Return the policy to start from, trained first by Safe SFT if the run says so."""
     config = run.config
@@ -210,22 +216,11 @@ def _start(run: _Run) -> str:
         reference = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
     elif config.sft is not None:
         run.observer.note("No SFT policy is named, so one is trained first (Safe SFT).")
-        sft = config.sft.model_copy(
-            update={
-                "model": config.model,
-                "data": config.data,
-                "oracle": config.oracle,
-                "num_ranks": config.num_ranks,
-                "max_completion_length": config.max_completion_length,
-                "seed": config.seed,
-                "logging": _logging(config.sft, config),
-            }
-        )
-        sft, optimizer = settled(sft)
+        sft, optimizer = settled(config.sft_config())
         folder = run.folder.sft
-        if not folder.exists:
-            from_main(lambda: run.folder.make_sft(sft))
-        if not folder.policy.is_dir():
+        # The main process decides: another might look before or after the folder is made.
+        from_main(lambda: None if folder.exists else run.folder.make_sft(sft))
+        if not from_main(folder.policy.is_dir):
             train_sft(
                 sft,
                 run.plugins,
@@ -238,11 +233,6 @@ def _start(run: _Run) -> str:
             )
         reference = str(folder.policy)
     return from_main(lambda: merged_folder(reference, config.model, run.folder.base))
-
-
-def _logging(stage: RunConfig, run: RunConfig) -> LoggingConfig:
-    """Return what a stage within a run logs: to the run's trackers, unless it names its own."""
-    return stage.logging.model_copy(update={"report_to": stage.logging.report_to or run.logging.report_to})
 
 
 def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
@@ -259,9 +249,7 @@ def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
     return fitted
 
 
-def _trainer(
-    run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: Fitted, normalizer: Normalizer
-) -> Any:
+def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: Fitted) -> Any:
     """Set up the trainer, with this run's folder and observer listening."""
     from saferec_core.training.trl.callbacks import Watcher, watch
     from saferec_core.training.trl.grpo_setup import rank_grpo_trainer  # imports TRL
@@ -288,9 +276,10 @@ def _trainer(
         tokenizer,
         config,
         scorer=scorer,
-        normalizer=normalizer,
+        normalizer=run.normalizer,
         output_dir=run.folder.checkpoints,
         on_rollouts=keep,
+        limits=run.limits,
     )
     watch(trainer, Watcher("Safe-Rank-GRPO", run.folder, run.observer))
     engine = "vLLM" if config.rollout.use_vllm else "transformers, the trained model itself"
@@ -304,6 +293,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
     group = config.rollout.num_generations
     steps = config.optimization.max_steps
     oracle = config.oracle
+    dead = list(dead_knobs(config, run.rewards, run.normalizer))
     return Plan(
         "Safe-Rank-GRPO",
         {
@@ -321,6 +311,8 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             "rewards": ", ".join(
                 f"{reward.name} x {reward.weight:g} ({reward.scope})" for reward in run.rewards
             ),
+            "limits": ", ".join(map(str, run.limits.limits)) or "none",
+            **({"without effect": "; ".join(dead)} if dead else {}),
             "normalizer": _described(config.normalizer),
             "each generation": f"{completions // group} prompts x {group} completions = {completions}, "
             f"K = {config.num_ranks} ranks",

@@ -31,21 +31,29 @@ class RiskTable:
         self.traits = frozenset(weights).union(*risks.values())
         """The traits that the table has a risk for."""
         self._path = path
-        self._risks = list(risks.values())
-        self._titles = TitleIndex(risks)
+        self._titles, self._risks = list(risks), list(risks.values())
+        self._index = TitleIndex(risks)
 
     def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
         """Return the rows that may be meant by a title, the nearest first."""
-        return self._titles.tiers(name, year, tolerance=tolerance)
+        return self._index.tiers(name, year, tolerance=tolerance)
 
     def risks_of(self, row: int, trait: str) -> Risks | None:
         """Return the risk that the table states, as the lowest and the highest; None if it states none."""
         risk = self._risks[row].get(trait)
         return None if risk is None else Risks(risk, risk)
 
+    def model_risks_of(self, _row: int, _trait: str) -> Risks | None:
+        """Return None: a table does not say who has estimated its risks."""
+        return None
+
     def film_of(self, row: int) -> int:
         """Return a number of each row's own: a table does not say which rows are one film."""
         return row
+
+    def title(self, row: int) -> Title:
+        """Return the title of a row."""
+        return self._titles[row]
 
     def evidence(self, row: int, traits: Collection[str]) -> list[Evidence]:
         """Return the risks of a title for some traits: nothing else is known about them."""

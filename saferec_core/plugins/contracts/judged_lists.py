@@ -177,6 +177,11 @@ class JudgedLists:
         return torch.tensor([float(wasted.count(False)) for _, wasted in self._whole_lists])
 
     @cached_property
+    def ranked_lengths(self) -> Float[Tensor, " N"]:
+        """How many titles of each list have a rank; a protocol may remove some before ranking."""
+        return self.lengths
+
+    @cached_property
     def truth_sizes(self) -> Float[Tensor, " N"]:
         """How many titles the ground truth of each list holds; those of one catalog entry are one."""
         met = self.judge._met
