@@ -19,7 +19,7 @@ from saferec_core.evaluation.protocol import Protocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.models.generation import Completion, Decoding, Generator
 from saferec_core.plugins.contracts.judged_lists import Judge
-from saferec_core.plugins.contracts.parser import ListParser, ParsedList
+from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedList
 from saferec_core.runs.observer import Comparison
 
 __all__ = [
@@ -57,6 +57,13 @@ class Evaluation:
             shares=[facts.kind == "share" for facts in results.metrics.values()],
         )
         return {name: _interval(mean) for name, mean in zip(results.metrics, estimates, strict=True)}
+
+    @property
+    def unreadable(self) -> tuple[int, int]:
+        """How many ranks of all lists are unreadable, and how many were written."""
+        table = self.results.table
+        events = sum(row.count(EventKind.UNREADABLE) for row in table.column("events").to_pylist())
+        return events, sum(len(row) for row in table.column("titles").to_pylist())
 
 
 @dataclass(frozen=True)
