@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 KEPT = (".json", ".jsonl", ".yaml", ".parquet", ".html", ".log")
@@ -30,7 +30,7 @@ def main() -> int:
     started = time.monotonic()
     results, kit = chosen.results, chosen.kit
     results.mkdir(parents=True, exist_ok=True)
-    model = kit / "model"
+    model = kit / "unpacked"
     failed = 0
     if not (model / "config.json").is_file():
         convert(kit / "model.gguf", model)
@@ -155,15 +155,15 @@ def options() -> argparse.Namespace:
 
 def convert(gguf: Path, folder: Path) -> None:
     """Unpack the GGUF file once, so that no run has to."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from saferec_core.config.sections import ModelConfig
+    from saferec_core.models.loading import load_policy
 
-    model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32)
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name).save_pretrained(folder)
+    policy = load_policy(str(gguf), ModelConfig(dtype="float32"))
+    policy.model.save_pretrained(folder)
+    policy.tokenizer.save_pretrained(folder)
 
 
-def together(commands: dict[str, Sequence[object]], results: Path, left: object) -> int:
+def together(commands: dict[str, Sequence[object]], results: Path, left: Callable[[], float]) -> int:
     """Run commands side by side until all end or no time is left; return how many failed."""
     processes = {}
     for name, command in commands.items():
@@ -173,7 +173,7 @@ def together(commands: dict[str, Sequence[object]], results: Path, left: object)
     failed = 0
     for name, process in processes.items():
         try:
-            status = process.wait(timeout=max(1.0, left()))  # type: ignore[operator]
+            status = process.wait(timeout=max(1.0, left()))
         except subprocess.TimeoutExpired:
             process.terminate()
             try:
@@ -183,7 +183,7 @@ def together(commands: dict[str, Sequence[object]], results: Path, left: object)
                 status = process.wait()
             print(f"{name}: no time was left", flush=True)
         tail = (results / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()[-40:]
-        print(f"===== {name}: exit status {status}, {left():.0f} s left", *tail, sep="\n", flush=True)  # type: ignore[operator]
+        print(f"===== {name}: exit status {status}, {left():.0f} s left", *tail, sep="\n", flush=True)
         failed += status != 0
     return failed
 
