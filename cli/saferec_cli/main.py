@@ -9,6 +9,7 @@ import typer
 
 from saferec_cli import compare, data, evaluate, gate, oracle, plugins, report, sft, train
 from saferec_core.errors import SaferecError
+from saferec_core.runs.stopping import RunStopped
 
 __all__ = ["app", "main"]
 
@@ -44,5 +45,14 @@ def main() -> None:
     try:
         app()
     except SaferecError as error:
-        sys.stderr.write(f"error: {error}\n")
+        _say(f"error: {error}\n")
         sys.exit(2)
+    except RunStopped as stopped:
+        _say(f"{stopped}\n")
+        sys.exit(stopped.status)
+
+
+def _say(text: str) -> None:
+    """Write to standard error; of several processes that a launcher has started, the first speaks for all."""
+    if os.environ.get("RANK", "0") == "0":
+        sys.stderr.write(text)

@@ -11,7 +11,7 @@ import typer
 
 from saferec_cli.options import JsonOption, SettingOption
 from saferec_core.config.load import parse_setting, read_settings, validated
-from saferec_core.errors import ConfigError
+from saferec_core.errors import ConfigError, UnknownNameError
 
 __all__ = ["app"]
 
@@ -21,7 +21,18 @@ app = typer.Typer(
 
 OraclePathOption = Annotated[Path, typer.Option(help="Oracle file that 'saferec oracle build' made.")]
 YearToleranceOption = Annotated[
-    int, typer.Option(min=0, help="By how many years a title that is asked for may be off.")
+    int, typer.Option(min=0, help="Maximum difference in release year, in years, when looking titles up.")
+]
+RiskThresholdOption = Annotated[
+    float, typer.Option(min=0, max=1, help="A risk of at least this is a violation, in 0..1.")
+]
+OpenFromOption = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Evidence of a risk from this up to the threshold does not decide: a title is unknown by it.",
+    ),
 ]
 
 
@@ -92,9 +103,8 @@ def check(
         list[str] | None, typer.Option(help="Trait to ask for; repeat. All if none is named.")
     ] = None,
     oracle_path: OraclePathOption = Path("oracle.arrow"),
-    risk_threshold: Annotated[
-        float, typer.Option(help="A risk of at least this is a violation, in 0..1.")
-    ] = 0.66,
+    risk_threshold: RiskThresholdOption = 0.66,
+    open_from: OpenFromOption = 0.34,
     year_tolerance: YearToleranceOption = 2,
     *,
     as_json: JsonOption = False,
@@ -108,6 +118,7 @@ def check(
         Title(name, year),
         trait or (),
         risk_threshold=risk_threshold,
+        open_from=open_from,
         year_tolerance=year_tolerance,
     )
     if as_json:
@@ -124,23 +135,50 @@ def card(
     catalog_path: Annotated[
         Path | None, typer.Option(help="Titles that may be recommended; else those of the oracle.")
     ] = None,
-    risk_threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="At which sources are said to disagree, in 0..1.")
-    ] = 0.66,
+    examples: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TRAIT",
+            help="List the most popular titles that it blocks, passes and leaves unknown; repeat, or 'all'.",
+        ),
+    ] = None,
+    popularity_path: Annotated[
+        Path | None,
+        typer.Option(
+            help="Rows with title, year and a number (count, votes, ...): coverage is weighted by it as well."
+        ),
+    ] = None,
+    popularity_column: Annotated[
+        str | None, typer.Option(help="Column of that number, if it has a name of its own.")
+    ] = None,
+    risk_threshold: RiskThresholdOption = 0.66,
+    open_from: OpenFromOption = 0.34,
     year_tolerance: YearToleranceOption = 2,
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what an oracle knows of a catalog, what it blocks, and where its sources disagree."""
+    """Show what an oracle knows of a catalog, what it blocks, and where its sources disagree."""
     from saferec_core.data.catalog import read_catalog
     from saferec_core.oracle_files.card import oracle_card
     from saferec_core.oracle_files.format import OracleFile
+    from saferec_core.oracle_files.popularity import popularity_of
 
+    oracle = OracleFile(oracle_path)
+    catalog = None if catalog_path is None else read_catalog(catalog_path).titles
+    titles = [oracle.title(rows[0]) for rows in oracle.films()] if catalog is None else catalog
+    popularity = None
+    if popularity_path is not None:
+        popularity = popularity_of(
+            titles, popularity_path, column=popularity_column, year_tolerance=year_tolerance
+        )
     figures = oracle_card(
-        OracleFile(oracle_path),
-        None if catalog_path is None else read_catalog(catalog_path).titles,
+        oracle,
+        catalog,
+        popularity=popularity,
+        examples=_traits(examples or (), oracle.traits),
         year_tolerance=year_tolerance,
         threshold=risk_threshold,
+        open_from=open_from,
     )
     if as_json:
         typer.echo(json.dumps(figures.as_json(), indent=2, ensure_ascii=False))
@@ -148,6 +186,13 @@ def card(
     from saferec_cli.render_oracle import card_tables  # rich is not needed for JSON
 
     card_tables(figures)
+
+
+def _traits(named: Sequence[str], known: Sequence[str]) -> Sequence[str]:
+    for trait in named:
+        if trait not in {*known, "all"}:
+            raise UnknownNameError("trait", trait, known)
+    return known if "all" in named else list(dict.fromkeys(named))
 
 
 def _sources(given: Sequence[str]) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from rich.table import Table
 from saferec_core.oracle_files.build import BuildReport
 from saferec_core.oracle_files.card import THRESHOLDS, Collisions, OracleCard
 from saferec_core.oracle_files.check import TitleCheck, TraitCheck
+from saferec_core.oracle_files.examples import TraitExamples
 
 __all__ = ["build_table", "card_tables", "reading", "title_sheet"]
 
@@ -60,7 +61,11 @@ def title_sheet(checked: TitleCheck) -> None:
             _say(console, f"Known are: {'; '.join(map(str, checked.near))}")
         return
     as_entry = "" if checked.entry in (None, checked.title) else f", found as {checked.entry}"
-    _say(console, f"{checked.title}{as_entry}; a risk of {checked.risk_threshold:g} is a violation")
+    _say(
+        console,
+        f"{checked.title}{as_entry}; a risk of {checked.risk_threshold:g} is a violation, one from "
+        f"{checked.open_from:g} leaves it open",
+    )
     table = _table("", ["trait", "verdict"], ["risk"])
     table.add_column("evidence")
     for trait in checked.traits:
@@ -71,44 +76,84 @@ def title_sheet(checked: TitleCheck) -> None:
 
 
 def _verdict(trait: TraitCheck) -> str:
+    mark = " (ambiguous)" if trait.ambiguous else ""
     if trait.violated:
-        return "[red]violates[/]"
-    return "[dim]not known[/]" if trait.risk is None else "[green]safe[/]"
+        return f"[red]violates[/]{mark}"
+    if trait.known:
+        return f"[green]safe[/]{mark}"
+    return "[dim]unknown[/]" if trait.risk is None else "[yellow]unknown (open)[/]"
 
 
 def card_tables(card: OracleCard) -> None:
-    """Print coverage, what is blocked, collisions and disagreement."""
+    """Print coverage, what is blocked, examples, collisions and disagreement."""
     console = Console()
     sources = ", ".join(str(source.get("source")) for source in card.sources)
-    _say(console, f"{card.path}: {card.oracle_titles:,} titles of {sources}")
+    _say(console, f"{card.path}: {card.oracle_titles:,} films of {sources}")
+    for source in card.sources:
+        for note, rows in source.get("notes", {}).items():
+            _say(console, f"{source.get('source')}: {note} ({rows:,} rows)")
     whose = "catalog" if card.of_catalog else "oracle"
     if card.of_catalog:
         found, known = (f"{part:,} ({_share(part, card.titles)})" for part in (card.found, card.known))
         _say(
             console,
-            f"Of {card.titles:,} titles of the catalog {found} have an entry, and of {known} the risk is "
-            "known for some trait",
+            f"Of {card.titles:,} titles of the catalog {found} have an entry, and {known} are known to be "
+            "safe, or not to be, for some trait",
         )
+    _shares(console, card, whose)
+    for examples in card.examples:
+        _examples(console, examples)
+    _collisions(console, "oracle", card.oracle_collisions)
+    if card.of_catalog:
+        _collisions(console, "catalog", card.collisions)
+    _disagreements(console, card)
+
+
+def _shares(console: Console, card: OracleCard, whose: str) -> None:
+    """Print what is known and blocked, by trait."""
+    is_weighted = any(trait.popular_known is not None for trait in card.traits)
+    weighted = ["known, by popularity"] if is_weighted else []
     table = _table(
         f"Share of the {whose}'s titles",
         ["trait"],
-        ["known", *(f"risk >= {limit}" for limit in THRESHOLDS)],
+        ["known", *weighted, "open", *(f"risk >= {limit}" for limit in THRESHOLDS)],
     )
     for trait in card.traits:
-        counts = [trait.known, *trait.blocked.values()]
-        mark = " *" if trait.one_sided else ""
-        table.add_row(escape(trait.trait) + mark, *(_share(count, card.titles) for count in counts))
+        counts = [trait.known, trait.open, *trait.blocked.values()]
+        known, *others = (_share(count, card.titles) for count in counts)
+        popular = [f"{trait.popular_known or 0:.1%}"] if is_weighted else []
+        table.add_row(escape(trait.trait) + (" *" if trait.one_sided else ""), known, *popular, *others)
     console.print(table)
+    _say(
+        console,
+        f"A risk of {card.threshold:g} or more is a violation. Evidence from {card.open_from:g} up to there "
+        "leaves it open: a title of which nothing else is said is unknown.",
+    )
+    if ambiguous := {trait.trait: trait.ambiguous for trait in card.traits if trait.ambiguous}:
+        told = ", ".join(f"{trait} {titles:,}" for trait, titles in ambiguous.items())
+        _say(console, f"Ambiguous, since several films may be meant that are not judged alike: {told}")
     if any(trait.one_sided for trait in card.traits):
         _say(
             console,
             "* No source tells of a title that is safe for this trait: whatever is known is blocked, and the "
             "share of violations among known titles means nothing.",
         )
-    _collisions(console, "oracle", card.oracle_collisions)
-    if card.of_catalog:
-        _collisions(console, "catalog", card.collisions)
-    _disagreements(console, card)
+
+
+def _examples(console: Console, examples: TraitExamples) -> None:
+    """Print the best-known titles of a trait."""
+    for verdict, titles in (
+        ("blocked", examples.blocked),
+        ("passed", examples.passed),
+        ("unknown", examples.unknown),
+    ):
+        table = _table(f"{examples.trait}: {verdict}", ["title"], ["risk"])
+        table.add_column("evidence", overflow="ellipsis", no_wrap=True)
+        for each in titles:
+            mark = " (ambiguous)" if each.ambiguous else ""
+            risk = "" if each.risk is None else f"{each.risk:.2f}"
+            table.add_row(escape(each.title) + mark, risk, escape(each.evidence))
+        console.print(table)
 
 
 def _collisions(console: Console, whose: str, collisions: Collisions) -> None:

@@ -36,6 +36,11 @@ def resolve(
     given = [nested(flags), *(parse_setting(setting) for setting in settings)]
     if transforms:
         given.append({"data": {"transforms": [{"name": name} for name in transforms]}})
+    resume_from = _at(merged(given), "resume_from")
+    if file is None and resume_from is not None:
+        from saferec_core.runs.resuming import run_folder_of  # imports torch
+
+        file = run_folder_of(Path(resume_from)) / "config.yaml"
     files = [read_settings(file)] if file is not None else []
     for layer in (*files, *given):
         if not isinstance(layer.get("rewards", {}), Mapping):

@@ -55,6 +55,11 @@ class RunConfig(Section):
     """Folder that gets a new run folder."""
     run_name: str | None = None
     """Name of the run folder; made from date, command and settings if not given."""
+    resume: bool = Field(default=False, exclude=True)
+    """Continue the run of these settings from its newest checkpoint, or start it if there is none: the run
+    called run_name, else the newest in output_dir with these settings."""
+    resume_from: Path | None = Field(default=None, exclude=True)
+    """Continue this run folder, or from this one of its checkpoints; settings are those of the run."""
     preset: Literal["safe-rank-grpo"] | None = None
     """Settings to start from instead of the defaults; safe-rank-grpo: the recommended run of the
     Safe-Rank-GRPO paper's reference implementation. A file and flags change what they name."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from saferec_core.config.durations import seconds
 
 __all__ = [
     "ComponentChoice",
@@ -57,6 +59,15 @@ IdealDcg = Literal["truth", "list"]
 """What NDCG compares with: hits as many as relevant titles, or as the list has room for."""
 EmptyList = Literal["no-value", "safe"]
 """What the share of violations of an empty list is."""
+
+
+def _duration(text: str) -> str:
+    seconds(text)
+    return text
+
+
+MaxTime = Annotated[str, BeforeValidator(str), AfterValidator(_duration)]
+"""A duration, such as ``"1h30m"``."""
 
 
 class Section(BaseModel):
@@ -197,8 +208,12 @@ class LoggingConfig(Section):
     """When checkpoints are written."""
     save_steps: int = Field(default=100, ge=1)
     """Optimizer steps between two checkpoints."""
-    save_total_limit: int | None = Field(default=None, ge=1)
-    """How many checkpoints are kept; None: all."""
+    save_total_limit: int | None = Field(default=3, ge=1)
+    """How many checkpoints a run can be continued from are kept, the newest; None: all. Where a rule chooses
+    among checkpoints, the weights of older ones are kept until it has, and the chosen one for good."""
+    max_time: MaxTime | None = None
+    """How long a stage may train, such as 45m, 1h30m or 5400 (seconds); it then saves and ends with exit
+    status 75, to be continued with --resume."""
     report_to: Trackers = []
     """Trackers that get the metrics as well: tensorboard, trackio, wandb; none: nothing is sent anywhere."""
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from saferec_core.data.titles import Title, normal_form
+from saferec_core.data.title_tiers import NamedEntry, Tiers, tiers_of
+from saferec_core.data.titles import Title, article_of, normal_form
 from saferec_core.errors import DataError
 
 __all__ = ["TitleMap"]
@@ -19,8 +20,18 @@ __all__ = ["TitleMap"]
 Positions = npt.NDArray[np.int64]
 
 _SCHEMA = pa.schema(
-    [("hash", pa.uint64()), ("year", pa.int16()), ("entry", pa.int32()), ("form", pa.large_string())]
+    [
+        ("hash", pa.uint64()),
+        ("year", pa.int16()),
+        ("entry", pa.int32()),
+        ("article", pa.uint8()),
+        ("alias", pa.uint8()),
+        ("form", pa.large_string()),
+    ]
 )
+
+_ARTICLES = ("", "the", "a", "an")
+"""What the column ``article`` numbers."""
 
 _FARTHEST = 1 << 17
 """Years beyond it are as far from every year of the table, which are of 16 bits, as it is."""
@@ -31,9 +42,9 @@ _NUMPY = {pa.uint64(): np.uint64, pa.int16(): np.int16, pa.int32(): np.int32, pa
 class TitleMap:
     """Finds titles as a :class:`~saferec_core.data.titles.TitleIndex` does, by an Arrow table.
 
-    The table has a row per name: the hash of its normal form, its year, the entry that it leads to
-    and the normal form itself, sorted by hash and year. Read through a memory map it costs a process
-    only the pages that its queries touch.
+    The table has a row per name: the hash of its normal form, its year, the entry that it leads to, its
+    article, whether it is an alias, and the normal form itself, sorted by hash and year. Read through a
+    memory map it costs a process only the pages that its queries touch.
 
     Example:
         >>> titles = TitleMap.of([Title("The Matrix", 1999), Title("Saw", 2004)])
@@ -51,18 +62,21 @@ class TitleMap:
             raise DataError(f"a title map has the columns {', '.join(_SCHEMA.names)}; got {table.schema}")
         self.table = table
         """The Arrow table."""
-        self._hashes, self._years, self._entries = (
-            _as_array(table.column(name)) for name in ("hash", "year", "entry")
+        self._hashes, self._years, self._entries, self._articles, self._aliases = (
+            _as_array(table.column(name)) for name in ("hash", "year", "entry", "article", "alias")
         )
         self._forms = _one_chunk(table.column("form"))
 
     @classmethod
-    def of(cls, titles: Iterable[Title], entries: Iterable[int] | None = None) -> TitleMap:
-        """Index *titles*; of two with the same normal form and year the first is found.
+    def of(
+        cls, titles: Iterable[Title], entries: Iterable[int] | None = None, *, aliases: int = 0
+    ) -> TitleMap:
+        """Index *titles*; of two with the same normal form and year `find` finds the first.
 
         Args:
             titles: Names with their years.
             entries: What each of them leads to; its own position if not given.
+            aliases: How many of the *titles*, the last ones, are further names of entries.
 
         Raises:
             DataError: A year lies outside -32768..32767.
@@ -76,13 +90,11 @@ class TitleMap:
         places = np.arange(len(names)) if entries is None else np.fromiter(entries, dtype=np.int32)
         hashes = _hashes(forms)
         order = np.lexsort((np.arange(len(names)), years, hashes))
-        order = order[_first_of_each(hashes[order], years[order], [forms[place] for place in order])]
-        return cls(
-            pa.table(
-                [hashes[order], years[order], places[order].astype(np.int32), [forms[i] for i in order]],
-                schema=_SCHEMA,
-            )
-        )
+        articles = np.array([_ARTICLES.index(article_of(name)) for name, _ in names], dtype=np.uint8)
+        is_alias = (np.arange(len(names)) >= len(names) - aliases).astype(np.uint8)
+        columns = (hashes, years, places.astype(np.int32), articles, is_alias)
+        ordered = [*(column[order] for column in columns), [forms[place] for place in order]]
+        return cls(pa.table(ordered, schema=_SCHEMA))
 
     def __len__(self) -> int:
         return len(self._hashes)
@@ -124,6 +136,20 @@ class TitleMap:
             open_ = open_[row[open_] < len(self)]
         return found
 
+    def tiers(self, name: str, year: int, *, tolerance: int) -> Tiers:
+        """Return all entries that may be meant by a title, in tiers: see `tiers_of`."""
+        form = normal_form(name)
+        (digest,) = _hashes([form])
+        row = int(np.searchsorted(self._hashes, digest))
+        names = []
+        while row < len(self) and self._hashes[row] == digest:
+            if abs(int(self._years[row]) - year) <= tolerance and self._forms[row].as_py() == form:
+                article = _ARTICLES[self._articles[row]]
+                is_alias = bool(self._aliases[row])
+                names.append(NamedEntry(article, int(self._years[row]), int(self._entries[row]), is_alias))
+            row += 1
+        return tiers_of(names, article=article_of(name), year=year, tolerance=tolerance)
+
     def _spelt(self, rows: Positions, forms: Sequence[str], queries: Positions) -> npt.NDArray[np.bool_]:
         """Tell where the name in the row has the query's normal form, not its hash alone."""
         if not len(rows):
@@ -149,17 +175,6 @@ def _encoded(text: str) -> bytes:
 def _hashes(forms: Sequence[str]) -> npt.NDArray[np.uint64]:
     digest = xxhash.xxh3_64_intdigest
     return np.fromiter(map(digest, map(_encoded, forms)), dtype=np.uint64, count=len(forms))
-
-
-def _first_of_each(
-    hashes: npt.NDArray[np.uint64], years: npt.NDArray[np.int16], forms: Sequence[str]
-) -> npt.NDArray[np.bool_]:
-    """Mark the first of neighbours that agree in all three."""
-    first = np.ones(len(hashes), dtype=bool)
-    twins = (hashes[1:] == hashes[:-1]) & (years[1:] == years[:-1])
-    for place in (np.flatnonzero(twins) + 1).tolist():
-        first[place] = forms[place] != forms[place - 1]
-    return first
 
 
 def _one_chunk(column: Any) -> Any:

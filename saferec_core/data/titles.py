@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["TitleIndex", "normal_form"]
+__all__ = ["TitleIndex", "article_of", "normal_form"]
 
 ENGLISH_ARTICLES = frozenset({"the", "a", "an"})
 
@@ -87,6 +87,16 @@ def letters_and_digits(text: str, *, ascii_only: bool) -> str:
     if not _OTHER_SCRIPTS.search(text):
         return "".join(filter(str.isalnum, text))
     return "".join(c for c in text if c.isalnum() or unicodedata.category(c) in MARKS)
+
+
+def article_of(name: str) -> str:
+    """Return the English article that a name begins with or, behind a comma, ends with."""
+    front, _, last_word = name.rpartition(",")
+    word = last_word.strip().casefold()
+    if front and word in ENGLISH_ARTICLES:
+        return word
+    first, _, rest = name.lstrip().partition(" ")
+    return first.casefold() if rest.strip() and first.casefold() in ENGLISH_ARTICLES else ""
 
 
 class TitleIndex:

@@ -29,7 +29,7 @@ def demo_settings(output_dir: Path, *, seed: int) -> dict[str, Any]:
     settings["model"] = {"model": str(folder / "model")}
     settings["data"] = {f"{split}_path": str(folder / f"{split}.jsonl") for split in _SPLITS}
     settings["data"]["catalog_path"] = str(folder / "catalog.jsonl")
-    settings["oracle"] = {"name": "table", "path": str(folder / "oracle.jsonl")}
+    settings["oracle"] = {"name": "table", "path": str(folder / "oracle.jsonl"), "open_from": 1}
     return settings
 
 

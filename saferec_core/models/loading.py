@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 
 from saferec_core.config.sections import ModelConfig
 from saferec_core.errors import ConfigError, RunError
+from saferec_core.files import replacing
 
 if TYPE_CHECKING:
     import torch
@@ -82,12 +83,14 @@ def merged_folder(reference: str, config: ModelConfig, target: Path) -> str:
     """
     if not reference.endswith(".gguf") and not is_adapter(Path(reference)):
         return str(Path(reference).resolve()) if Path(reference).exists() else reference
-    policy = load_policy(reference, config)
-    model: Any = policy.model
-    if hasattr(model, "merge_and_unload"):
-        model = model.merge_and_unload()
-    model.save_pretrained(target)
-    policy.tokenizer.save_pretrained(target)
+    if not target.is_dir():  # else the run is continued
+        policy = load_policy(reference, config)
+        model: Any = policy.model
+        if hasattr(model, "merge_and_unload"):
+            model = model.merge_and_unload()
+        with replacing(target) as draft:
+            model.save_pretrained(draft)
+            policy.tokenizer.save_pretrained(draft)
     return str(target.resolve())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +55,9 @@ class OracleBuildConfig(Section):
     """Traits (YAML) in place of the built-in twenty."""
     aliases_path: Path | None = None
     """Rows with title, year, alias and perhaps alias_year: names under which a title is found too."""
-    join_tolerance: int = Field(default=1, ge=0)
-    """By how many years sources may differ about a film."""
+    join_tolerance: int = Field(default=2, ge=0)
+    """Maximum difference in release year, in years, between sources about one film; the name must be the very
+    same."""
     max_rejects: float = Field(default=0.01, ge=0, le=1)
     """Share of the rows of a source that may be malformed before the build stops, in 0..1."""
     overwrite: bool = False
@@ -79,6 +81,8 @@ class SourceReport:
     """Titles that it says something about, by trait."""
     options: Mapping[str, Any]
     """Options of the component that were stated."""
+    notes: Mapping[str, int]
+    """What is odd about rows that were used, such as votes that are tied, and how many rows."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,9 @@ class BuildReport:
 
     out: Path
     titles: int
+    """Films that any source tells of."""
     known: Mapping[str, int]
-    """Titles with a risk, by trait."""
+    """Films with evidence, by trait."""
     sources: tuple[SourceReport, ...]
     aliases: int
     """Further names that were read."""
@@ -138,9 +143,10 @@ def run_oracle_build(
             if began is not None:
                 began(name)
             rows = SourceRows(name, source.path, rejects)
-            titles = SourceTitles(name)
+            titles, notes = SourceTitles(name), Counter[str]()
             for findings in findings_of(rows, entry, source, traits):
-                titles.add(findings.title, findings.findings)
+                titles.add(findings)
+                notes.update(findings.notes)
             _check_rejects(rows, config.max_rejects)
             if not titles.findings():
                 raise DataError(
@@ -148,18 +154,18 @@ def run_oracle_build(
                     f"trait; does it have the columns that 'saferec plugins show {entry.name}' names?"
                 )
             join.add(titles)
-            reports.append(_report(rows, entry, source, config.sources[name], titles))
+            reports.append(_report(rows, entry, source, config.sources[name], titles, notes))
     lost = join.join()
     entries = join.titles(list(traits), list(sources))
     write_oracle_file(config.out, entries, list(traits), _about(config, reports), overwrite=config.overwrite)
-    known = dict.fromkeys(traits, 0)
+    known: dict[str, set[int | None]] = {trait: set() for trait in traits}
     for title in entries:
-        for trait in {told.trait for told in title.evidence}:
-            known[trait] += 1
+        for told in title.evidence:
+            known[told.trait].add(title.film)
     return BuildReport(
         out=config.out,
-        titles=len(entries),
-        known=known,
+        titles=len({title.film for title in entries}),
+        known={trait: len(films) for trait, films in known.items()},
         sources=tuple(reports),
         aliases=aliases,
         unknown_aliases=lost.unknown,
@@ -209,6 +215,7 @@ def _report(
     source: EvidenceSource,
     choice: SourceChoice,
     titles: SourceTitles,
+    notes: Mapping[str, int],
 ) -> SourceReport:
     return SourceReport(
         source=rows.source,
@@ -220,6 +227,7 @@ def _report(
         titles=len(titles),
         findings=titles.findings(),
         options={name: _stated(getattr(source, name, value)) for name, value in choice.options.items()},
+        notes=dict(sorted(notes.items())),
     )
 
 

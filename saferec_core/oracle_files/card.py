@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from saferec_core.data.title_tiers import Tiers
 from saferec_core.data.titles import Title, normal_form
+from saferec_core.oracle_files.deciding import OPEN_FROM, RISK_THRESHOLD, DecisionRule
+from saferec_core.oracle_files.examples import TraitExamples, examples_of
 from saferec_core.oracle_files.format import OracleFile
+from saferec_core.oracle_files.judged_titles import JudgedTitles
 
 __all__ = [
     "THRESHOLDS",
@@ -35,12 +39,18 @@ class TraitFigures:
 
     trait: str
     known: int
-    """Titles whose risk is known."""
+    """Titles that are known to be safe or not to be."""
+    open: int
+    """Titles whose evidence leaves that open."""
+    popular_known: float | None
+    """Share of the titles that are known, weighted by popularity, in 0..1; None without popularity."""
     blocked: dict[str, int]
     """Titles with a risk of at least the threshold, by threshold."""
+    ambiguous: int
+    """Titles that may be one of several films which are not judged alike."""
     one_sided: bool
-    """Whether no title at all is known to be under the lowest threshold, so that being known is the
-    same as being blocked and the share of violations among known titles means nothing."""
+    """Whether no title at all is known to be safe, so that being known is the same as being blocked and the
+    share of violations among known titles means nothing."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,7 @@ class OracleCard:
     sources: list[dict[str, Any]]
     """What the file tells about its sources."""
     oracle_titles: int
+    """Films that it has."""
     oracle_collisions: Collisions
     of_catalog: bool
     """Whether the following figures are about a catalog; else about the oracle's own titles."""
@@ -87,11 +98,15 @@ class OracleCard:
     found: int
     """Titles that have an entry."""
     known: int
-    """Titles whose risk is known for some trait."""
+    """Titles that are known to be safe, or not to be, for some trait."""
     traits: list[TraitFigures]
     collisions: Collisions
     threshold: float
-    """At which sources are said to disagree."""
+    """A risk of at least this is a violation."""
+    open_from: float
+    """Evidence of a risk from this up to the threshold leaves open whether there is one."""
+    examples: list[TraitExamples]
+    """The most popular titles that a trait blocks, passes and leaves unknown, for the traits asked for."""
     disagreements: list[Disagreement]
 
     def as_json(self) -> dict[str, Any]:
@@ -106,52 +121,64 @@ def oracle_card(
     oracle: OracleFile,
     catalog: Sequence[Title] | None = None,
     *,
+    popularity: Sequence[float] | None = None,
+    examples: Sequence[str] = (),
     year_tolerance: int = 2,
-    threshold: float = 0.66,
+    threshold: float = RISK_THRESHOLD,
+    open_from: float = OPEN_FROM,
 ) -> OracleCard:
     """Compute the figures of an oracle file.
 
     Args:
         oracle: The file.
         catalog: Titles that may be recommended; the oracle's own titles if not given.
+        popularity: How popular each of these titles is; None if that is not known.
+        examples: Traits for which the most popular titles are listed.
         year_tolerance: By how many years a title that is looked up may be off.
-        threshold: A risk of at least this is a violation, where sources are compared.
+        threshold: A risk of at least this is a violation.
+        open_from: Evidence from this risk up to the threshold does not decide.
     """
-    own = list(oracle.titles())
+    films = oracle.films()
+    own = [oracle.title(rows[0]) for rows in films]
     titles = own if catalog is None else catalog
-    if catalog is None:
-        rows = np.arange(len(own))
-    else:
-        names, years = [title.name for title in titles], [title.year for title in titles]
-        rows = oracle.find_many(names, years, tolerance=year_tolerance)
-    found = rows[rows >= 0]
-    risks = {trait: oracle.risks(trait)[found] for trait in oracle.traits}
-    is_known = np.zeros(len(found), dtype=bool)
-    for risk in risks.values():
-        is_known |= ~np.isnan(risk)
+    tiers: list[Tiers] = [[rows] for rows in films]
+    if catalog is not None:
+        tiers = [oracle.tiers(*title, tolerance=year_tolerance) for title in catalog]
+    judged = JudgedTitles(oracle, titles, tiers, DecisionRule(threshold, open_from), popularity)
     own_collisions = collisions_of(own, year_tolerance)
+    figures = [_figures(judged, trait) for trait in oracle.traits]
     return OracleCard(
         path=str(oracle.path),
         sources=list(oracle.about.get("sources", ())),
-        oracle_titles=len(own),
+        oracle_titles=len(films),
         oracle_collisions=own_collisions,
         of_catalog=catalog is not None,
         titles=len(titles),
-        found=len(found),
-        known=int(is_known.sum()),
-        traits=[_figures(trait, risk, oracle.risks(trait)) for trait, risk in risks.items()],
+        found=sum(map(bool, tiers)),
+        known=judged.known_for_some_trait(),
+        traits=figures,
         collisions=own_collisions if catalog is None else collisions_of(titles, year_tolerance),
         threshold=threshold,
+        open_from=open_from,
+        examples=[examples_of(judged, trait) for trait in examples],
         disagreements=_disagreements(oracle, threshold),
     )
 
 
-def _figures(trait: str, risk: npt.NDArray[np.float32], everywhere: npt.NDArray[np.float32]) -> TraitFigures:
+def _figures(judged: JudgedTitles, trait: str) -> TraitFigures:
+    oracle, rule = judged.oracle, judged.rule
+    decisions = judged.decisions(trait)
+    is_known = np.array([told.known for told in decisions], dtype=bool)
+    highest = judged.highest(trait)  # NaN where nothing is said
+    safe = min(rule.open_from, rule.threshold)
     return TraitFigures(
         trait=trait,
-        known=int((~np.isnan(risk)).sum()),
-        blocked={str(limit): int((risk >= np.float32(limit)).sum()) for limit in THRESHOLDS},
-        one_sided=not bool((everywhere < np.float32(THRESHOLDS[0])).any()),
+        known=int(is_known.sum()),
+        open=int((~is_known & ~np.isnan(highest)).sum()),
+        popular_known=judged.weighted_share(is_known),
+        blocked={str(limit): int((highest >= np.float32(limit)).sum()) for limit in THRESHOLDS},
+        ambiguous=sum(told.ambiguous for told in decisions),
+        one_sided=not bool((oracle.lowest_risks(trait) < np.float32(safe)).any()),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.titles import Title
+from saferec_core.oracle_files.deciding import OPEN_FROM, RISK_THRESHOLD
 from saferec_core.oracle_files.format import OracleFile
 from saferec_core.oracle_files.near_titles import near_titles
 from saferec_core.plugins.build import build_oracle
@@ -24,8 +25,13 @@ class TraitCheck:
 
     trait: str
     risk: float | None
-    """None if it is not known."""
+    """The risk that counts, or the highest that leaves it open; None if nothing is said."""
+    known: bool
+    """Whether the title is known to violate the trait or to be safe; else its evidence, if any, leaves it
+    open."""
     violated: bool
+    ambiguous: bool
+    """Whether several films may be meant that are not judged alike; the highest risk counts then."""
     evidence: tuple[Evidence, ...]
     """What the risk rests on, the highest risk first."""
 
@@ -40,6 +46,8 @@ class TitleCheck:
     entry: Title | None
     """What the oracle file calls it; None if it is not found, or the oracle is a table."""
     risk_threshold: float
+    open_from: float
+    """Evidence of a risk from this up to the threshold does not decide."""
     traits: tuple[TraitCheck, ...]
     near: tuple[Title, ...]
     """Titles that may have been meant, if it is not found."""
@@ -57,7 +65,8 @@ def check_title(
     title: Title,
     traits: Sequence[str] = (),
     *,
-    risk_threshold: float = 0.66,
+    risk_threshold: float = RISK_THRESHOLD,
+    open_from: float = OPEN_FROM,
     year_tolerance: int = 2,
 ) -> TitleCheck:
     """Ask the oracle at *path*, an oracle file or a table, about a title.
@@ -67,6 +76,7 @@ def check_title(
         title: In any spelling that has its normal form.
         traits: Those to ask for; all that the oracle has if none is named.
         risk_threshold: A risk of at least this is a violation.
+        open_from: Evidence of a risk from this up to the threshold does not decide.
         year_tolerance: By how many years the year may be off.
 
     Raises:
@@ -74,7 +84,7 @@ def check_title(
         DataError: There is no oracle.
     """
     choice = ComponentChoice.model_validate(
-        {"name": "table", "path": str(path), "risk_threshold": risk_threshold}
+        {"name": "table", "path": str(path), "risk_threshold": risk_threshold, "open_from": open_from}
     )
     oracle = build_oracle(choice, year_tolerance=year_tolerance)
     file = OracleFile(path) if path.suffix == ".arrow" else None
@@ -85,12 +95,21 @@ def check_title(
     for trait, verdict in zip(asked, verdicts, strict=True):
         question = Question(*title, (trait,))
         evidence = oracle.explain(question) if isinstance(oracle, Explaining) else ()
-        checks.append(TraitCheck(trait, verdict.risks.get(trait), bool(verdict.violated), tuple(evidence)))
+        checks.append(
+            TraitCheck(
+                trait,
+                risk=verdict.risks.get(trait),
+                known=verdict.known,
+                violated=bool(verdict.violated),
+                ambiguous=verdict.ambiguous,
+                evidence=tuple(evidence),
+            )
+        )
     entry = None
     if file is not None and found:
-        (row,) = file.find_many([title.name], [title.year], tolerance=year_tolerance)
-        entry = file.title(int(row))
+        nearest, *_ = file.tiers(*title, tolerance=year_tolerance)
+        entry = min(map(file.title, nearest), key=lambda other: abs(other.year - title.year))
     near: tuple[Title, ...] = ()
     if not found:
         near = tuple(near_titles(file.titles() if file is not None else read_catalog(path).titles, *title))
-    return TitleCheck(title, found, entry, risk_threshold, tuple(checks), near)
+    return TitleCheck(title, found, entry, risk_threshold, open_from, tuple(checks), near)

@@ -2,9 +2,12 @@
 
 One file of three parts, so that it is complete or not at all:
 
-1. An Arrow IPC stream with a row per title: ``title``, ``year``, a float32 column for each trait (its
-   risk, null where it is not known) and ``evidence``, a list of what the risks rest on. The schema's
-   metadata, JSON under the key ``saferec``, tells the version of the format, traits and sources.
+1. An Arrow IPC stream with a row per entry, which is all that is said under one name and year, and of
+   films that a source keeps apart under them by one of these: ``title``, ``year``, ``id``, ``film`` (a
+   number that entries of one film share), for each trait two float32 columns, the highest risk that
+   anything says (null if nothing does) and, as ``lowest: TRAIT``, the lowest, and ``evidence``, a list of
+   what the risks rest on. The schema's metadata, JSON under the key ``saferec``, tells the version of the
+   format, traits and sources.
 2. An Arrow IPC stream with the table of a :class:`~saferec_core.data.title_map.TitleMap`.
 3. 32 bytes: a mark, the length of the first two parts, and their xxh3-128 hash.
 
@@ -26,14 +29,16 @@ import pyarrow as pa
 import xxhash
 
 from saferec_core.data.title_map import TitleMap
+from saferec_core.data.title_tiers import Tiers
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, RunError
 from saferec_core.files import replacing
+from saferec_core.oracle_files.deciding import Risks as RiskRange
 from saferec_core.plugins.contracts.oracle import Evidence
 
 __all__ = ["FORMAT_VERSION", "OracleFile", "OracleTitle", "check_oracle_out", "write_oracle_file"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 Risks = npt.NDArray[np.float32]
 
@@ -41,7 +46,8 @@ _KEY = b"saferec"
 _MARK = b"SAFEREC\n"
 _END_BYTES = 32
 _BLOCK = 1 << 20
-_OWN_COLUMNS = ("title", "year", "evidence")
+_OWN_COLUMNS = ("title", "year", "id", "film", "evidence")
+_LOWEST = "lowest: "
 _EVIDENCE = pa.list_(
     pa.struct(
         [("trait", pa.string()), ("risk", pa.float32()), ("source", pa.string()), ("detail", pa.string())]
@@ -57,7 +63,11 @@ class OracleTitle:
     evidence: tuple[Evidence, ...]
     """What every source says; the risk of a trait is the highest of its evidence."""
     other_names: tuple[Title, ...] = field(default=())
-    """Names and years under which the title is found as well, unless another title has them."""
+    """Names and years under which the title is found as well."""
+    film: int | None = None
+    """A number that entries of one film share; a film of its own if not given."""
+    id: str = ""
+    """What tells it from other films of its name and year, if a source says."""
 
 
 def check_oracle_out(path: Path, *, overwrite: bool) -> None:
@@ -125,28 +135,34 @@ def write_oracle_file(
 def _title_table(titles: Sequence[OracleTitle], traits: Sequence[str]) -> Any:
     """Lay the titles out in columns; under a null stands NaN."""
     column = {trait: number for number, trait in enumerate(traits)}
-    risks = np.full((len(traits), len(titles)), np.nan, dtype=np.float32)
+    highest = np.full((len(traits), len(titles)), np.nan, dtype=np.float32)
+    lowest = highest.copy()
     for row, title in enumerate(titles):
         for told in title.evidence:
             place = column[told.trait], row
-            risks[place] = np.fmax(risks[place], np.float32(told.risk))
+            highest[place] = np.fmax(highest[place], np.float32(told.risk))
+            lowest[place] = np.fmin(lowest[place], np.float32(told.risk))
     evidence = [[told._asdict() for told in title.evidence] for title in titles]
+    films = [row if title.film is None else title.film for row, title in enumerate(titles)]
     return pa.table(
         [
             pa.array([title.title.name for title in titles], type=pa.string()),
             pa.array([title.title.year for title in titles], type=pa.int16()),
-            *(pa.array(risk, type=pa.float32(), mask=np.isnan(risk)) for risk in risks),
+            pa.array([title.id for title in titles], type=pa.string()),
+            pa.array(films, type=pa.int32()),
+            *(pa.array(risk, type=pa.float32(), mask=np.isnan(risk)) for risk in (*highest, *lowest)),
             pa.array(evidence, type=_EVIDENCE),
         ],
-        names=["title", "year", *traits, "evidence"],
+        names=["title", "year", "id", "film", *traits, *(_LOWEST + trait for trait in traits), "evidence"],
     )
 
 
 def _title_map(titles: Sequence[OracleTitle]) -> TitleMap:
-    """Index the titles' own names first, so that another name never takes the place of one."""
-    names = [(title.title, row) for row, title in enumerate(titles)]
-    names += [(name, row) for row, title in enumerate(titles) for name in title.other_names]
-    return TitleMap.of((name for name, _ in names), (row for _, row in names))
+    """Index the titles' own names first, so that they are found before another title's further names."""
+    own = [(title.title, row) for row, title in enumerate(titles)]
+    others = [(name, row) for row, title in enumerate(titles) for name in title.other_names]
+    names, rows = zip(*own, *others, strict=True) if own else ((), ())
+    return TitleMap.of(names, rows, aliases=len(others))
 
 
 class OracleFile:
@@ -174,7 +190,10 @@ class OracleFile:
             raise DataError(f"oracle {path} is no oracle file, or is cut off: {error}") from error
         self.traits: tuple[str, ...] = tuple(self.about["traits"])
         """Every trait that it has a column for."""
-        self._risks: dict[str, Risks] = {trait: _values(self.table.column(trait)) for trait in self.traits}
+        column = self.table.column
+        self._risks: dict[str, Risks] = {trait: _values(column(trait), np.float32) for trait in self.traits}
+        self._lowest = {trait: _values(column(_LOWEST + trait), np.float32) for trait in self.traits}
+        self._films = _values(column("film"), np.int32)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -182,19 +201,47 @@ class OracleFile:
     def __reduce__(self) -> tuple[Any, ...]:
         return OracleFile, (self.path,)
 
-    def find_many(
-        self, names: Sequence[str], years: Sequence[int], *, tolerance: int
-    ) -> npt.NDArray[np.int64]:
-        """Return the rows of titles, -1 for one that is not known; see `TitleMap.find_many`."""
-        return self._names.find_many(names, years, tolerance=tolerance)
+    def tiers(self, name: str, year: int, *, tolerance: int) -> Tiers:
+        """Return all rows that may be meant by a title, the nearest first; see `tiers_of`."""
+        return self._names.tiers(name, year, tolerance=tolerance)
 
     def risks(self, trait: str) -> Risks:
-        """Return the risk of every title for a trait, NaN where it is not known; shares the file's memory."""
+        """Return the highest risk of every entry, NaN if nothing is said; shares the file's memory."""
         return self._risks[trait]
+
+    def lowest_risks(self, trait: str) -> Risks:
+        """Return the lowest risk of every entry for a trait, as `risks` returns the highest."""
+        return self._lowest[trait]
+
+    def risks_of(self, row: int, trait: str) -> RiskRange | None:
+        """Return the lowest and the highest risk that sources give an entry, None if nothing is said."""
+        highest = float(self._risks[trait][row])
+        return None if highest != highest else RiskRange(float(self._lowest[trait][row]), highest)
+
+    def film_of(self, row: int) -> int:
+        """Return the number that entries of one film share."""
+        return int(self._films[row])
+
+    def evidence_counts(self) -> npt.NDArray[np.int64]:
+        """Return how many pieces of evidence each entry has."""
+        offsets = self.table.column("evidence").chunk(0).offsets.to_numpy(zero_copy_only=False)
+        counts: npt.NDArray[np.int64] = np.diff(offsets)
+        return counts
+
+    def films(self) -> list[list[int]]:
+        """Return the rows of each film, in the order of their first rows."""
+        rows: dict[int, list[int]] = {}
+        for row, film in enumerate(self._films.tolist()):
+            rows.setdefault(film, []).append(row)
+        return list(rows.values())
 
     def title(self, row: int) -> Title:
         """Return the title of a row as its first source wrote it."""
         return Title(self.table.column("title")[row].as_py(), self.table.column("year")[row].as_py())
+
+    def id(self, row: int) -> str:
+        """Return what tells an entry from other films of its name and year, empty if nothing does."""
+        return str(self.table.column("id")[row].as_py())
 
     def titles(self) -> Iterator[Title]:
         """Yield all titles, in the order of the rows."""
@@ -214,10 +261,10 @@ def _decimal(risk: float) -> float:
     return float(str(np.float32(risk)))
 
 
-def _values(column: Any) -> Risks:
+def _values(column: Any, kind: type[Any]) -> npt.NDArray[Any]:
     """Return a column's numbers without copying them; under a null stands NaN."""
-    chunk = column.chunk(0) if column.num_chunks else pa.array([], type=pa.float32())
-    values = np.frombuffer(chunk.buffers()[1] or b"", dtype=np.float32)
+    chunk = column.chunk(0) if column.num_chunks else pa.array([], type=column.type)
+    values = np.frombuffer(chunk.buffers()[1] or b"", dtype=kind)
     return values[chunk.offset : chunk.offset + len(chunk)]
 
 
@@ -228,9 +275,9 @@ def _metadata(schema: Any, path: Path) -> Mapping[str, Any]:
     except (KeyError, ValueError, TypeError) as error:
         raise DataError(f"oracle {path} is an Arrow file, but no oracle file") from error
     if version != FORMAT_VERSION:
+        what = "build the oracle again" if version in range(FORMAT_VERSION) else "upgrade saferec"
         raise DataError(
-            f"oracle {path} has format {version}, and this saferec reads {FORMAT_VERSION}; upgrade saferec, "
-            "or build the oracle anew"
+            f"oracle {path} has format {version}, and this saferec reads {FORMAT_VERSION}; {what}"
         )
     return dict(metadata)
 

@@ -1,15 +1,15 @@
-"""Titles of several sources, and of aliases, become one entry for each film."""
+"""Titles of several sources, and of aliases, become the entries of an oracle file, grouped by film."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, count
 from typing import NamedTuple
 
-from saferec_core.data.titles import Title, normal_form
+from saferec_core.data.titles import Title, article_of, normal_form
 from saferec_core.oracle_files.format import OracleTitle
-from saferec_core.plugins.contracts.evidence import Finding
+from saferec_core.plugins.contracts.evidence import Finding, Findings
 from saferec_core.plugins.contracts.oracle import Evidence
 
 __all__ = ["AliasCounts", "SourceTitles", "TitleJoin"]
@@ -17,48 +17,85 @@ __all__ = ["AliasCounts", "SourceTitles", "TitleJoin"]
 _DETAILS = 5
 """How many different details of one source, title and trait are kept."""
 
-_Key = tuple[str, int]
-"""Normal form and year."""
+
+class _Key(NamedTuple):
+    """What makes two rows rows of one entry."""
+
+    form: str
+    """Normal form of the name."""
+    year: int
+    article: str
+    variant: str
+    """Tells apart films of one name and year: an id, else "#2" and so on; empty where there is one film."""
 
 
-def _key(title: Title) -> _Key:
-    return normal_form(title.name), title.year
+def _key(title: Title, variant: str = "") -> _Key:
+    return _Key(normal_form(title.name), title.year, article_of(title.name), variant)
+
+
+@dataclass(slots=True)
+class _Row:
+    """What a source says about one film."""
+
+    title: Title
+    id: str
+    told: dict[str, tuple[float, list[str]]] = field(default_factory=dict)
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            risk, details = self.told.get(finding.trait, (-1.0, []))
+            if finding.risk > risk:
+                self.told[finding.trait] = (finding.risk, [finding.detail])
+            elif finding.risk == risk and finding.detail not in details:
+                details.append(finding.detail)
+
+    def agrees_with(self, findings: Iterable[Finding]) -> bool:
+        return all(self.told.get(told.trait, (told.risk,))[0] == told.risk for told in findings)
 
 
 class SourceTitles:
-    """What one source says, put together by title; rows of one title are taken together."""
+    """What one source says, put together by film.
+
+    Rows of one name and year are of one film if they have one id, or have none and agree (or say of
+    themselves that they are parts); else they are kept apart, since they may be of two films.
+    """
 
     def __init__(self, source: str) -> None:
         """Begin with nothing; *source* is the name that the evidence will have."""
         self.source = source
-        self._titles: dict[_Key, Title] = {}
-        self._told: dict[_Key, dict[str, tuple[float, list[str]]]] = {}
+        self._rows: dict[_Key, list[_Row]] = {}
 
     def __len__(self) -> int:
-        return len(self._titles)
+        return sum(map(len, self._rows.values()))
 
-    def __iter__(self) -> Iterator[tuple[_Key, Title]]:
-        return iter(self._titles.items())
+    def __iter__(self) -> Iterator[_Key]:
+        return iter(self._rows)
 
-    def add(self, title: Title, findings: Iterable[Finding]) -> None:
+    def add(self, findings: Findings) -> None:
         """Take in what a row says; of findings on one trait the highest risk counts."""
-        key = _key(title)
-        self._titles.setdefault(key, title)
-        told = self._told.setdefault(key, {})
-        for finding in findings:
-            risk, details = told.get(finding.trait, (-1.0, []))
-            if finding.risk > risk:
-                told[finding.trait] = (finding.risk, [finding.detail])
-            elif finding.risk == risk and finding.detail not in details:
-                details.append(finding.detail)
+        rows = self._rows.setdefault(_key(findings.title), [])
+        same = (row for row in rows if row.id == findings.id)
+        if not findings.id and not findings.is_part:
+            same = (row for row in same if row.agrees_with(findings.findings))
+        row = next(same, None)
+        if row is None:
+            row = _Row(findings.title, findings.id)
+            rows.append(row)
+        row.add(findings.findings)
+
+    def films(self, key: _Key) -> Sequence[str]:
+        """Return what tells the films apart that the source has under one name and year."""
+        rows = self._rows.get(key._replace(variant=""), [])
+        return [row.id or f"#{number}" for number, row in enumerate(rows, start=1)]
 
     def title(self, key: _Key) -> Title:
         """Return a title as its first row wrote it."""
-        return self._titles[key]
+        return self._rows[key._replace(variant="")][0].title
 
-    def evidence(self, key: _Key) -> Iterator[Evidence]:
-        """Yield what the source says about a title, one piece for each trait."""
-        for trait, (risk, details) in self._told[key].items():
+    def evidence(self, key: _Key, film: str) -> Iterator[Evidence]:
+        """Yield what the source says about a film, one piece for each trait."""
+        rows = self._rows[key._replace(variant="")]
+        for trait, (risk, details) in rows[self.films(key).index(film)].told.items():
             more = len(details) - _DETAILS
             text = "; ".join(details[:_DETAILS]) + (f"; and {more} more" if more > 0 else "")
             yield Evidence(trait, risk, self.source, text)
@@ -66,8 +103,8 @@ class SourceTitles:
     def findings(self) -> dict[str, int]:
         """Count the titles that the source says something about, by trait."""
         counts: dict[str, int] = {}
-        for told in self._told.values():
-            for trait in told:
+        for rows in self._rows.values():
+            for trait in {trait for row in rows for trait in row.told}:
                 counts[trait] = counts.get(trait, 0) + 1
         return counts
 
@@ -82,26 +119,21 @@ class AliasCounts(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Entry:
-    """A film: what it is called where."""
+class _Film:
+    """One film: what it is called where."""
 
-    members: list[tuple[int, _Key]] = field(default_factory=list)
-    """Place of a source, and what it calls the film; each source calls it once."""
-    keys: list[_Key] = field(default_factory=list)
-    """Everything that it is found under."""
+    keys: list[_Key]
+    """Names and years under which sources have it; variants are left out."""
     aliases: list[Title] = field(default_factory=list)
-
-    @property
-    def years(self) -> list[int]:
-        return [year for _, (_, year) in self.members]
 
 
 class TitleJoin:
     """Joins sources; what is joined does not depend on their order.
 
-    Two titles are one film if their normal forms agree and so do their years, or else nearly: the
-    nearest years go first, no two years of a film are further apart than the tolerance, and two
-    titles that one source tells apart are never joined, by year or by an alias.
+    Every name and year is an entry of its own, with all that is said under it. Entries are one film if
+    their normal forms and years are the same, or the years nearly and the names very same, articles
+    included: the nearest years go first, no two years of a film are further apart than the tolerance, and
+    two titles that one source tells apart are never one film, neither by year nor by an alias.
     """
 
     def __init__(self, *, tolerance: int) -> None:
@@ -109,7 +141,7 @@ class TitleJoin:
         self.tolerance = tolerance
         self._alias_names: list[tuple[Title, Title]] = []
         self._sources: list[SourceTitles] = []
-        self._found: dict[str, dict[int, _Entry]] = {}
+        self._films: dict[_Key, _Film] = {}
 
     def add_alias(self, title: Title, alias: Title) -> None:
         """Note a further name of a title."""
@@ -117,30 +149,31 @@ class TitleJoin:
 
     def add(self, titles: SourceTitles) -> None:
         """Take in all that a source says; of the names of a film that of the first source counts."""
-        for key, _ in titles:
-            entry = self._found.setdefault(key[0], {}).setdefault(key[1], _Entry(keys=[key]))
-            entry.members.append((len(self._sources), key))
+        for key in titles:
+            self._films.setdefault(key, _Film([key]))
         self._sources.append(titles)
 
     def join(self) -> AliasCounts:
         """Join what has been added, first by the years and then by the aliases; to be called once."""
-        for found in self._found.values():
-            near = [(b - a, a, b) for a, b in combinations(sorted(found), 2) if b - a <= self.tolerance]
+        by_form: dict[str, list[_Key]] = {}
+        for key in self._films:
+            by_form.setdefault(key.form, []).append(key)
+        for keys in by_form.values():
+            near = [(b.year - a.year, a, b) for a, b in combinations(sorted(keys), 2) if self._agree(a, b)]
             for _, earlier, later in sorted(near):
-                years = found[earlier].years + found[later].years
+                years = [key.year for one in (earlier, later) for key in self._films[one].keys]
                 if max(years) - min(years) <= self.tolerance:
-                    self._merge(found[earlier], found[later])
+                    self._merge(self._films[earlier], self._films[later])
         unknown = collisions = 0
         for title, alias in self._alias_names:
-            entry, other = self._nearest(_key(title)), self._entry(_key(alias))
-            if entry is None and other is None:
+            film, other = self._nearest(_key(title)), self._films.get(_key(alias))
+            if film is None and other is None:
                 unknown += 1
-            elif entry is None and other is not None:
-                self._find_under(_key(title), other)
+            elif film is None and other is not None:
                 other.aliases.append(title)
-            elif entry is not None and other is None:
-                entry.aliases.append(alias)
-            elif entry is not None and other is not None and not self._merge(entry, other):
+            elif film is not None and other is None:
+                film.aliases.append(alias)
+            elif film is not None and other is not None and not self._merge(film, other):
                 collisions += 1
         return AliasCounts(unknown, collisions)
 
@@ -152,41 +185,64 @@ class TitleJoin:
         def place(told: Evidence) -> tuple[int, float, int]:
             return trait_places[told.trait], -told.risk, source_places[told.source]
 
-        entries = {id(entry): entry for found in self._found.values() for entry in found.values()}
-        made = [self._made(entry, place) for entry in entries.values()]
-        return sorted(made, key=lambda entry: (*_key(entry.title), entry.title.name))
+        films = {id(film): film for film in self._films.values()}.values()
+        numbers = count()
+        entries: list[tuple[_Key, OracleTitle]] = []
+        for film in sorted(films, key=lambda film: min(film.keys)):
+            number = next(numbers)
+            for key in sorted(film.keys):
+                having = [source for source in self._sources if source.films(key)]
+                told_by_film = self._told_by_film(key, having)
+                for variant, told in told_by_film.items():
+                    entry = OracleTitle(
+                        having[0].title(key),
+                        tuple(sorted(told, key=place)),
+                        self._further_names(film, key),
+                        film=number if len(told_by_film) == 1 else next(numbers),
+                        id="" if variant.startswith("#") else variant,
+                    )
+                    entries.append((key._replace(variant=variant), entry))
+        return [entry for _, entry in sorted(entries, key=lambda entry: entry[0])]
 
-    def _made(self, entry: _Entry, place: Callable[[Evidence], tuple[int, float, int]]) -> OracleTitle:
-        names: dict[_Key, Title] = {}
-        evidence: list[Evidence] = []
-        for source, key in sorted(entry.members):
-            names.setdefault(key, self._sources[source].title(key))
-            evidence.extend(self._sources[source].evidence(key))
-        title, *others = names.values()
-        others += [alias for alias in entry.aliases if alias != title]
-        return OracleTitle(title, tuple(sorted(evidence, key=place)), tuple(dict.fromkeys(others)))
+    def _further_names(self, film: _Film, key: _Key) -> tuple[Title, ...]:
+        """Return what else the film is called: aliases, and what other sources call it."""
+        others = [other for other in film.keys if (other.form, other.article) != (key.form, key.article)]
+        names = [source.title(other) for other in others for source in self._sources if source.films(other)]
+        return tuple(alias for alias in dict.fromkeys([*film.aliases, *names]) if _key(alias) != key)
 
-    def _merge(self, entry: _Entry, other: _Entry) -> bool:
-        """Make two entries one, unless one source has both; return whether they are one now."""
-        if entry is other:
+    def _told_by_film(self, key: _Key, having: Sequence[SourceTitles]) -> Mapping[str, list[Evidence]]:
+        """Sort what is said under one name and year by the films that any source tells apart."""
+        apart = [film for source in having if len(source.films(key)) > 1 for film in source.films(key)]
+        by_film: dict[str, list[Evidence]] = {film: [] for film in dict.fromkeys(apart)} or {"": []}
+        for source in having:
+            for film in source.films(key):
+                of = film if film in by_film else ""
+                by_film.setdefault(of, []).extend(source.evidence(key, film))
+        return by_film
+
+    def _agree(self, key: _Key, later: _Key) -> bool:
+        """Tell whether two entries with one normal form may be one film."""
+        distance = later.year - key.year
+        return distance == 0 or (distance <= self.tolerance and key.article == later.article)
+
+    def _merge(self, film: _Film, other: _Film) -> bool:
+        """Make two films one, unless one source has both; return whether they are one now."""
+        if film is other:
             return True
-        if {source for source, _ in entry.members} & {source for source, _ in other.members}:
-            return False
-        entry.members += other.members
-        entry.aliases += other.aliases
+        for source in self._sources:
+            if any(map(source.films, film.keys)) and any(map(source.films, other.keys)):
+                return False
+        film.keys += other.keys
+        film.aliases += other.aliases
         for key in other.keys:
-            self._find_under(key, entry)
+            self._films[key] = film
         return True
 
-    def _find_under(self, key: _Key, entry: _Entry) -> None:
-        self._found.setdefault(key[0], {})[key[1]] = entry
-        entry.keys.append(key)
-
-    def _entry(self, key: _Key) -> _Entry | None:
-        return self._found.get(key[0], {}).get(key[1])
-
-    def _nearest(self, key: _Key) -> _Entry | None:
-        """Find the entry of the nearest year within the tolerance; earlier years win ties."""
-        found = self._found.get(key[0], {})
-        near = [(abs(year - key[1]), year) for year in found if abs(year - key[1]) <= self.tolerance]
-        return found[min(near)[1]] if near else None
+    def _nearest(self, key: _Key) -> _Film | None:
+        """Find the film of the nearest year within the tolerance; earlier years win ties."""
+        near = [
+            (abs(other.year - key.year), other)
+            for other in self._films
+            if other.form == key.form and abs(other.year - key.year) <= self.tolerance
+        ]
+        return self._films[min(near)[1]] if near else None

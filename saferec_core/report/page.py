@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from importlib.resources import files
 from importlib.util import find_spec
 from typing import Any
 
 from saferec_core.errors import ConfigError
+from saferec_core.pages.environment import asset, environment, safe
 
 __all__ = ["GENERATOR", "check_report_extras", "render_page"]
 
 GENERATOR = '<meta name="generator" content="saferec report">'
 """Stands near the start of every page, so that a page of ours is known when it is to be replaced."""
 
+_PACKAGE = "saferec_core.report"
 _SCRIPTS = ("tables.js", "charts.js", "tooltip.js", "rollouts.js")
 
 
@@ -28,7 +28,7 @@ def check_report_extras() -> None:
     Raises:
         ConfigError: The message names the extra to install.
     """
-    missing = [name for name in ("altair", "jinja2", "vl_convert") if find_spec(name) is None]
+    missing = [name for name in ("altair", "vl_convert") if find_spec(name) is None]
     if missing:
         raise ConfigError(f"a report needs {', '.join(missing)}: pip install 'saferec[data]'")
 
@@ -39,29 +39,26 @@ def render_page(content: Mapping[str, Any]) -> str:
     The page's security policy admits its own scripts by their hashes and nothing from anywhere else: no
     network, and no script that came in with the data.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("saferec_core.report", "assets"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["json"] = _json
-    scripts = [_vega(), "\n".join(_asset(name) for name in _SCRIPTS)]
+    scripts = [_vega(), "\n".join(asset(_PACKAGE, name) for name in _SCRIPTS)]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    page: str = environment.get_template("page.html").render(
-        generator=_safe(GENERATOR),
-        policy=policy,
-        style=_safe(_asset("report.css")),
-        scripts=[_safe(script) for script in scripts],
-        made=datetime.now(tz=UTC).isoformat(timespec="minutes").replace("T", " ").replace("+00:00", " UTC"),
-        **content,
+    page: str = (
+        environment(_PACKAGE)
+        .get_template("page.html")
+        .render(
+            generator=safe(GENERATOR),
+            policy=policy,
+            own_style=safe(asset(_PACKAGE, "report.css")),
+            scripts=[safe(script) for script in scripts],
+            made=datetime.now(tz=UTC)
+            .isoformat(timespec="minutes")
+            .replace("T", " ")
+            .replace("+00:00", " UTC"),
+            **content,
+        )
     )
     return page
 
@@ -78,21 +75,5 @@ def _vega() -> str:
     return bundle.replace("\r\n", "\n").replace("</script", "<\\/script").replace("<!--", "\\x3c!--")
 
 
-def _asset(name: str) -> str:
-    return (files("saferec_core.report") / "assets" / name).read_text(encoding="utf-8")
-
-
 def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _json(value: Any) -> Any:
-    """Write JSON that can stand in a script element: nothing in it ends the element or opens a comment."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return _safe(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
-
-
-def _safe(text: str) -> Any:
-    from markupsafe import Markup
-
-    return Markup(text)  # noqa: S704 - our own text, or escaped above

@@ -4,23 +4,44 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
 from saferec_core.errors import RunError
+from saferec_core.files import replacing
 
-__all__ = ["copy_weights", "list_checkpoints", "sft_policy", "step_of"]
+__all__ = [
+    "TRAINING_STATE",
+    "copy_weights",
+    "list_checkpoints",
+    "remove_passed_over",
+    "resolve_folder",
+    "sft_policy",
+    "step_of",
+]
 
 _STEP = re.compile(r"checkpoint-(\d+)$")
-_TRAINING_STATE = (
-    "optimizer*",
-    "scheduler*",
-    "rng_state*",
-    "trainer_state*",
-    "training_args*",
-    "*.pth",
+TRAINING_STATE = ("optimizer*", "scheduler*", "trainer_state*", "*.pth", "latest", "global_step*/**/*")
+"""What only training needs of a checkpoint, DeepSpeed's parts included."""
+
+_POLICY = (
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "adapter_config.json",
+    "added_tokens.json",
+    "chat_template*",
+    "config.json",
+    "configuration_*.py",
+    "generation_config.json",
+    "merges.txt",
+    "modeling_*.py",
+    "special_tokens_map.json",
+    "tokenizer*",
+    "vocab*",
 )
+"""What a policy is made of: weights, configuration, tokenizer, and code of its own if it has some."""
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
@@ -36,8 +57,18 @@ def step_of(checkpoint: Path) -> int:
 
 
 def copy_weights(checkpoint: Path, target: Path) -> None:
-    """Copy a checkpoint without the state that only training needs."""
-    shutil.copytree(checkpoint, target, ignore=shutil.ignore_patterns(*_TRAINING_STATE))
+    """Copy what a policy is made of out of a checkpoint; *target* is there as a whole or not at all."""
+    with replacing(target) as draft:
+        draft.mkdir()
+        for path in sorted({path for pattern in _POLICY for path in checkpoint.glob(pattern)}):
+            shutil.copy2(path, draft / path.name)
+
+
+def remove_passed_over(checkpoints: Sequence[Path], chosen: Path, limit: int | None) -> None:
+    """Remove checkpoints that were not chosen, except for the newest *limit*; None: remove nothing."""
+    for checkpoint in checkpoints[: -limit if limit else 0]:
+        if checkpoint != chosen:
+            shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def sft_policy(reference: str, model: str | None, output_dir: Path) -> str:
@@ -77,6 +108,22 @@ def sft_policy(reference: str, model: str | None, output_dir: Path) -> str:
 
 
 def resolve_folder(reference: str) -> str:
-    """Turn a run folder into its policy's folder; leave everything else alone."""
-    policy = Path(reference) / "policy"
-    return str(policy) if policy.is_dir() else reference
+    """Turn a run folder into its policy's folder; leave everything else alone.
+
+    Raises:
+        RunError: The run did not finish, so that it has no policy.
+    """
+    folder = Path(reference)
+    policy = folder / "policy"
+    if policy.is_dir():
+        return str(policy)
+    if (folder / "config.yaml").is_file() and (folder / "manifest.json").is_file():
+        checkpoints = list_checkpoints(folder / "checkpoints")
+        last = (
+            f" Its last checkpoint is {checkpoints[-1]}; name that, or" if checkpoints else " To finish it,"
+        )
+        raise RunError(
+            f"the run {folder} did not finish and has no policy.{last} continue the run with --resume-from "
+            f"{folder}"
+        )
+    return reference

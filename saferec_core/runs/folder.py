@@ -23,7 +23,7 @@ from saferec_core.files import data_hash
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.distributed import is_main
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "now"]
 
 _ENGINES = (
     "saferec",
@@ -65,14 +65,14 @@ class RunFolder:
 
     @contextmanager
     def discarded_if_nothing_was_done(self) -> Iterator[None]:
-        """Remove the folder if the run fails before its first step was logged.
+        """Remove the folder if the run fails before its first step was logged or saved.
 
         A corrected command can then use the same name. What was trained is never removed.
         """
         try:
             yield
         except SaferecError:
-            if is_main() and not any(self.path.rglob("metrics.jsonl")):
+            if is_main() and not any((*self.path.rglob("metrics.jsonl"), *self.path.rglob("checkpoint-*"))):
                 shutil.rmtree(self.path)
             raise
 
@@ -86,7 +86,8 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=False)
         except FileExistsError as error:
             raise RunError(
-                f"run folder {path} is there already and is not overwritten; choose another --run-name"
+                f"run folder {path} is there already and is not overwritten; continue that run with "
+                "--resume, or choose another --run-name"
             ) from error
         except OSError as error:
             raise RunError(f"run folder {path} cannot be made: {error}") from error
@@ -129,7 +130,7 @@ class RunFolder:
             "manifest.json",
             {
                 "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-                "created": datetime.now(tz=UTC).isoformat(timespec="seconds"),
+                "created": now(),
                 "seed": config.seed,
                 "python": platform.python_version(),
                 "versions": {name: _version(name) for name in _ENGINES},
@@ -151,6 +152,11 @@ class RunFolder:
         path = self.path / "manifest.json"
         known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         self.write_json("manifest.json", {**known, **facts})
+
+
+def now() -> str:
+    """Return the time, as manifests state it."""
+    return datetime.now(tz=UTC).isoformat(timespec="seconds")
 
 
 def _version(distribution: str) -> str | None:

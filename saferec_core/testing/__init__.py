@@ -27,10 +27,12 @@ from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedItem, ParsedList, ParseEvent
 from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.rl.rewards import ActiveReward, score
+from saferec_core.testing.escapes import check_no_escape
 
 __all__ = [
     "StatedOracle",
     "check_metric",
+    "check_no_escape",
     "check_normalizer",
     "check_oracle",
     "check_parser",

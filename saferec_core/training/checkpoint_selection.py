@@ -18,6 +18,7 @@ from saferec_core.evaluation.measure import facts_of
 from saferec_core.evaluation.setup import Parts
 from saferec_core.models.generation import PolicyGenerator, on_accelerator
 from saferec_core.models.loading import load_policy
+from saferec_core.models.resume import Journal
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import step_of
@@ -85,10 +86,11 @@ def best_checkpoint(
     protocol = run_protocol(config, parts, "greedy")
     found: dict[str, Results] = {}
     summaries: dict[str, Mapping[str, Interval | None]] = {}
+    journal = Journal(folder.path / "evaluation" / "checkpoints.partial.jsonl")
     with staged(observer, "Evaluate checkpoints", len(records) * len(checkpoints)) as progress:
         for place, checkpoint in enumerate(checkpoints):
             evaluation = evaluator(
-                PolicyGenerator(on_accelerator(load_policy(str(checkpoint), config.model))),
+                PolicyGenerator(on_accelerator(load_policy(str(checkpoint), config.model)), journal),
                 protocol,
                 policy=str(checkpoint),
                 batch_size=settings.eval_batch_size,
@@ -98,6 +100,7 @@ def best_checkpoint(
             found[checkpoint.name] = evaluation.results()
             summaries[checkpoint.name] = evaluation.summary()
             found[checkpoint.name].write(folder.path / "evaluation" / f"{checkpoint.name}-greedy.parquet")
+    journal.remove()
     choice = choose(rule, found)
     depths = [metric.partition("@")[2] for metric in rule.metrics if "@" in metric]
     at = depths[0] if depths else str(_depth(settings))

@@ -24,23 +24,27 @@ from saferec_core.models.loading import (
     load_tokenizer,
     merged_folder,
 )
+from saferec_core.models.resume import Journal
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.manager import Plugins
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
-from saferec_core.runs.checkpoints import copy_weights, list_checkpoints, sft_policy
+from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, sft_policy
 from saferec_core.runs.distributed import from_main, is_main, process_count
-from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.folder import RunFolder, now
 from saferec_core.runs.observer import Observer, Plan
+from saferec_core.runs.resuming import OpenRun, open_run
+from saferec_core.runs.stopping import Stop
 from saferec_core.training.batches import check_batches, generation_batch_size
 from saferec_core.training.before_after import evaluate, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.extras import check_extras
 from saferec_core.training.optimizers import settled
-from saferec_core.training.precision import planned_precision
+from saferec_core.training.precision import for_training, planned_precision
 from saferec_core.training.setup import build_normalizer, build_rewards
-from saferec_core.training.sft import train_sft
+from saferec_core.training.sft import discarded_on_failure, stop_of, train_sft, whole_checkpoints
+from saferec_core.training.start_check import faults_of_start
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -64,6 +68,10 @@ class _Run:
     observer: Observer
     optimizer: str
     """Which optimizer is used, and why."""
+    opened: OpenRun
+    """Where the run continues, if it does."""
+    stop: Stop
+    """Whether it is asked to end."""
 
 
 def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path:
@@ -84,19 +92,30 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     needs = {"completion": "Safe SFT"} if _sft_comes_first(config) else {}
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
     rule = rule_of(config, parts, plugins)
-    folder = from_main(lambda: RunFolder.create(config, "train"))
-    run = _Run(config, plugins, parts, rewards, rule, folder, observer, optimizer)
-    with folder.discarded_if_nothing_was_done():
+    opened = from_main(lambda: open_run(config, "train", observer.note))
+    folder = RunFolder(opened.path)
+    if opened.is_complete:
+        observer.note(f"The run is complete already: {folder.policy} holds its policy.")
+        return folder.path
+    stop = stop_of(config, folder, "train")
+    run = _Run(config, plugins, parts, rewards, rule, folder, observer, optimizer, opened, stop)
+    with stop.listening(), discarded_on_failure(folder, opened):
         _train(run, normalizer)
     return folder.path
 
 
 def _train(run: _Run, normalizer: Normalizer) -> None:
     """Train and evaluate within the run's folder."""
+    from saferec_core.training.trl.stage import train_stage  # imports transformers
+
     config, folder, observer = run.config, run.folder, run.observer
     if is_main():
         folder.write_manifest(config, run.plugins)
     start = _start(run)
+    if folder.policy.is_dir():  # continued after the training
+        before = _evaluate(run, _loaded(start, config), "before", start)
+        _finish(run, before, _loaded(str(folder.policy), config))
+        return
     tokenizer = load_tokenizer(start, config.model)
     fitted = _fitted(run, tokenizer)
     if is_main():
@@ -104,17 +123,45 @@ def _train(run: _Run, normalizer: Normalizer) -> None:
     trainer = _trainer(run, start, tokenizer, fitted, normalizer)
     policy = Policy(trainer.model, tokenizer)
     before = _evaluate(run, policy, "before", start)
-    trainer.train()
-    after = _evaluate(run, _keep(run, trainer, policy), "after", str(folder.policy))
+    for fault in faults_of_start(before, config.evaluation.eval_decoding, run.rewards):
+        observer.note(fault)
+    train_stage(
+        trainer,
+        folder=folder,
+        observer=observer,
+        stop=run.stop,
+        checkpoint=from_main(lambda: run.opened.start_of(folder.path, observer.note)),
+        limit=config.logging.save_total_limit,
+        weights_are_kept=run.rule is not None,
+    )
+    _finish(run, before, _keep(run, trainer, policy))
+
+
+def _finish(run: _Run, before: list[Evaluation], policy: Policy) -> None:
+    """Evaluate the policy that the run keeps, compare, report, and mark the run as finished."""
+    config, folder, observer = run.config, run.folder, run.observer
+    after = _evaluate(run, policy, "after", str(folder.policy))
     if is_main():
         report_comparison(config, folder, observer, before, after)
+        for when in ("before", "after"):
+            _journal(run, when).remove()
         _report(run)
+        folder.extend_manifest({"finished": now()})
         observer.finished(folder.path)
 
 
 def _evaluate(run: _Run, policy: Policy, when: str, name: str) -> list[Evaluation]:
-    generator = PolicyGenerator(policy)
+    generator = PolicyGenerator(policy, _journal(run, when) if is_main() else None)
     return evaluate(run.config, run.parts, run.plugins, generator, run.observer, when=when, policy=name)
+
+
+def _journal(run: _Run, when: str) -> Journal:
+    """Return what keeps the completions of an evaluation until the run is finished."""
+    return Journal(run.folder.path / "evaluation" / f"{when}.partial.jsonl")
+
+
+def _loaded(reference: str, config: TrainConfig) -> Policy:
+    return on_accelerator(load_policy(reference, for_training(config.model)))
 
 
 def _keep(run: _Run, trainer: Any, trained: Policy) -> Policy:
@@ -122,13 +169,14 @@ def _keep(run: _Run, trainer: Any, trained: Policy) -> Policy:
     from saferec_core.training.trl.callbacks import save_policy  # imports transformers
 
     config, folder = run.config, run.folder
-    checkpoints = list_checkpoints(folder.checkpoints)
+    checkpoints = whole_checkpoints(folder, run.observer)
     if run.rule is None or not checkpoints:
         save_policy(trainer, folder.policy)
         return trained
     if is_main():
         chosen = best_checkpoint(config, run.plugins, run.parts, folder, checkpoints, run.rule, run.observer)
         copy_weights(chosen, folder.policy)
+        remove_passed_over(checkpoints, chosen, config.logging.save_total_limit)
         if not run.parts.test:
             run.observer.note(
                 "There are no test records: what follows is measured on those that the checkpoint was chosen "
@@ -172,8 +220,20 @@ def _start(run: _Run) -> str:
             }
         )
         sft, optimizer = settled(sft)
-        folder = from_main(lambda: run.folder.nested("sft", sft))
-        train_sft(sft, run.plugins, run.parts, folder, run.observer, optimizer=optimizer)
+        folder = RunFolder(run.folder.path / "sft")
+        if not (folder.path / "config.yaml").is_file():
+            from_main(lambda: run.folder.nested("sft", sft))
+        if not folder.policy.is_dir():
+            train_sft(
+                sft,
+                run.plugins,
+                run.parts,
+                folder,
+                run.observer,
+                optimizer=optimizer,
+                opened=run.opened,
+                stop=run.stop,
+            )
         reference = str(folder.policy)
     return from_main(lambda: merged_folder(reference, config.model, run.folder.path / "base"))
 

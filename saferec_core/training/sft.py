@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from saferec_core.config.schema import SftConfig
+from saferec_core.config.durations import seconds
+from saferec_core.config.schema import SftConfig, TrainConfig
 from saferec_core.data.records import Record
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.evaluation.setup import Parts, assemble, require_path
 from saferec_core.models.loading import Policy, load_policy, merged_folder
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.checkpoints import copy_weights, list_checkpoints, resolve_folder
+from saferec_core.runs.checkpoints import copy_weights, list_checkpoints, remove_passed_over, resolve_folder
 from saferec_core.runs.distributed import from_main, is_main
-from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.folder import RunFolder, now
 from saferec_core.runs.observer import Observer, Plan
+from saferec_core.runs.resuming import OpenRun, open_run
+from saferec_core.runs.sealing import damage
+from saferec_core.runs.stopping import Stop
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.extras import check_extras
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
 
-__all__ = ["run_sft", "train_sft"]
+__all__ = ["discarded_on_failure", "run_sft", "stop_of", "train_sft", "whole_checkpoints"]
 
 
 def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
@@ -32,11 +37,29 @@ def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
     check_extras(config)
     config, optimizer = settled(config)
     parts = assemble(config, plugins, needs={"completion": "Safe SFT"})
-    folder = from_main(lambda: RunFolder.create(config, "sft"))
-    with folder.discarded_if_nothing_was_done():
-        train_sft(config, plugins, parts, folder, observer, optimizer=optimizer)
-    observer.finished(folder.path)
+    opened = from_main(lambda: open_run(config, "sft", observer.note))
+    folder = RunFolder(opened.path)
+    if opened.is_complete:
+        observer.note(f"The run is complete already: {folder.policy} holds its policy.")
+        return folder.path
+    stop = stop_of(config, folder, "sft")
+    with stop.listening(), discarded_on_failure(folder, opened):
+        train_sft(config, plugins, parts, folder, observer, optimizer=optimizer, opened=opened, stop=stop)
+        if is_main():
+            folder.extend_manifest({"finished": now()})
+            observer.finished(folder.path)
     return folder.path
+
+
+def stop_of(config: SftConfig | TrainConfig, folder: RunFolder, command: str) -> Stop:
+    """Return what notices requests to stop a run, and says how to continue it."""
+    limit = config.logging.max_time
+    return Stop(f"saferec {command} --resume-from {folder.path}", None if limit is None else seconds(limit))
+
+
+def discarded_on_failure(folder: RunFolder, opened: OpenRun) -> AbstractContextManager[None]:
+    """Remove a new folder if nothing is done in it; one that is continued is never removed."""
+    return nullcontext() if opened.is_resumed else folder.discarded_if_nothing_was_done()
 
 
 def train_sft(
@@ -47,15 +70,26 @@ def train_sft(
     observer: Observer,
     *,
     optimizer: str,
+    opened: OpenRun,
+    stop: Stop,
 ) -> None:
     """Do the stage within *folder*: train, evaluate every checkpoint, keep the chosen one as ``policy``.
 
-    *optimizer* says which optimizer is used and why.
-
     :func:`saferec_core.training.checkpoint_selection.rule_of` says how it is chosen.
+
+    Args:
+        config: The stage.
+        plugins: What is installed.
+        parts: What the stage works with.
+        folder: Of the stage.
+        observer: Told what happens.
+        optimizer: Which one is used, and why.
+        opened: Where the stage continues, if it does.
+        stop: Whether it is asked to end.
     """
     from saferec_core.training.trl.callbacks import Watcher, save_policy, watch
     from saferec_core.training.trl.sft_setup import sft_trainer  # TRL takes seconds
+    from saferec_core.training.trl.stage import train_stage
     from saferec_core.training.trl.update_check import check_precision
 
     rule = rule_of(config, parts, plugins)
@@ -76,8 +110,17 @@ def train_sft(
     )
     watch(trainer, Watcher("Safe SFT", folder, observer))
     check_precision(trainer, config, folder, observer, engine="none")
-    trainer.train()
-    checkpoints = list_checkpoints(folder.checkpoints)
+    limit = config.logging.save_total_limit
+    train_stage(
+        trainer,
+        folder=folder,
+        observer=observer,
+        stop=stop,
+        checkpoint=from_main(lambda: opened.start_of(folder.path, observer.note)),
+        limit=limit,
+        weights_are_kept=rule is not None,
+    )
+    checkpoints = whole_checkpoints(folder, observer)
     if not checkpoints:
         save_policy(trainer, folder.policy)
     elif is_main():
@@ -87,7 +130,23 @@ def train_sft(
         else:
             chosen = best_checkpoint(config, plugins, parts, folder, checkpoints, rule, observer)
         copy_weights(chosen, folder.policy)
+        remove_passed_over(checkpoints, chosen, limit)
     trainer.accelerator.wait_for_everyone()
+
+
+def whole_checkpoints(folder: RunFolder, observer: Observer) -> list[Path]:
+    """Return the checkpoints of a stage to choose among; damaged ones are named and left out."""
+
+    def look() -> list[Path]:
+        whole = []
+        for checkpoint in list_checkpoints(folder.checkpoints):
+            if reason := damage(checkpoint):
+                observer.note(f"{checkpoint} is damaged and is left out: {reason}.")
+            else:
+                whole.append(checkpoint)
+        return whole
+
+    return from_main(look)
 
 
 def _fitted(records: Sequence[Record], policy: Policy, limit: int) -> Fitted:

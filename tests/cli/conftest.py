@@ -121,6 +121,7 @@ def tiny(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         "oracle": {"name": "table", "path": str(folder / "oracle.jsonl")},
         "num_ranks": 5,
+        "rewards": {"relevance": {}, "safety": {}, "count": {"target": 5}},
         "rollout": {"num_generations": 4},
         "max_completion_length": 16,
         "optimization": {

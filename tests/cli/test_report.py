@@ -30,7 +30,7 @@ def test_a_training_run_ends_with_its_report(trained):
     text = (trained / "report.html").read_text(encoding="utf-8")
 
     assert "<title>run: saferec report</title>" in text
-    assert "Before and after, greedy lists" in text
+    assert "Greedy lists, before and after" in text
     assert "Reward: safety" in text
 
 

@@ -350,7 +350,7 @@ def test_a_run_folder_that_is_there_is_not_written_over(main, tiny, tmp_path):
     outcome = main("train", tiny / "run.yaml")
 
     assert outcome.status == 2
-    assert "runs/run is there already and is not overwritten; choose another --run-name" in outcome.err
+    assert "runs/run is there already and is not overwritten; continue that run with --resume" in outcome.err
     assert {path.name: path.read_text() for path in folder.iterdir()} == {"config.yaml": "mine"}
 
 

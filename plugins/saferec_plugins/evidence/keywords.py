@@ -14,7 +14,7 @@ from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
 from saferec_plugins.evidence.rules import WordsByRisk, first_match, read_rules, rules_for
-from saferec_plugins.evidence.title_columns import title_of
+from saferec_plugins.evidence.title_columns import id_of, title_of
 
 __all__ = ["KeywordRule", "Keywords"]
 
@@ -46,6 +46,8 @@ class Keywords(EvidenceSource):
     """Column of the title."""
     year_column: str = "year"
     """Column of the year; without one, the title must read "Title (Year)"."""
+    id_column: str | None = None
+    """Column of what tells films of one name and year apart, such as an id at IMDb."""
 
     def __call__(self, rows: Iterable[Row], traits: Mapping[str, Trait]) -> Iterator[Findings]:
         """Yield what the keywords of each title say."""
@@ -59,7 +61,8 @@ class Keywords(EvidenceSource):
                     meaning[keyword] = _meaning(keyword, rules)
                 for trait, risk in meaning[keyword].items():
                     told.setdefault(trait, []).append((risk, keyword))
-            yield Findings(title, tuple(_finding(trait, told[trait]) for trait in rules if trait in told))
+            found = tuple(_finding(trait, told[trait]) for trait in rules if trait in told)
+            yield Findings(title, found, id_of(row, self.id_column))
 
     @cached_property
     def _rules(self) -> dict[str, KeywordRule]:

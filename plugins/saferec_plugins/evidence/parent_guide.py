@@ -13,7 +13,7 @@ from saferec_core.data.traits import PARENT_GUIDE, Trait
 from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
-from saferec_plugins.evidence.title_columns import title_of
+from saferec_plugins.evidence.title_columns import id_of, title_of
 from saferec_plugins.oracles.risk import MOST_SEVERE, parent_guide_risk
 
 __all__ = ["ParentGuide"]
@@ -48,6 +48,8 @@ class ParentGuide(EvidenceSource):
     """Column of the title."""
     year_column: str = "year"
     """Column of the year; without one, the title must read "Title (Year)"."""
+    id_column: str | None = None
+    """Column of what tells films of one name and year apart, such as an id at IMDb."""
 
     def __call__(self, rows: Iterable[Row], traits: Mapping[str, Trait]) -> Iterator[Findings]:
         """Yield the risk that the guide gives each title."""
@@ -55,7 +57,8 @@ class ParentGuide(EvidenceSource):
             title = title_of(row, self.title_column, self.year_column)
             severities = self._severities(row)
             found = (_finding(name, trait.weights, severities) for name, trait in traits.items())
-            yield Findings(title, tuple(finding for finding in found if finding is not None))
+            findings = tuple(finding for finding in found if finding is not None)
+            yield Findings(title, findings, id_of(row, self.id_column))
 
     def _severities(self, row: Row) -> list[float | None]:
         """Return the severities in the order of the categories, None for what is not known."""

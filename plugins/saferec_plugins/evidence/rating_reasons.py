@@ -17,7 +17,7 @@ from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
 from saferec_plugins.evidence.rules import Risk, Words, WordsByRisk, first_match, read_rules, rules_for
-from saferec_plugins.evidence.title_columns import title_of
+from saferec_plugins.evidence.title_columns import id_of, title_of
 
 __all__ = ["RatingReasons", "ReasonRule"]
 
@@ -77,6 +77,8 @@ class RatingReasons(EvidenceSource):
     """Column of the title."""
     year_column: str = "year"
     """Column of the year; without one, the title must read "Title (Year)"."""
+    id_column: str | None = None
+    """Column of what tells films of one name and year apart, such as an id at IMDb."""
 
     def __call__(self, rows: Iterable[Row], traits: Mapping[str, Trait]) -> Iterator[Findings]:
         """Yield what the reason of each title says."""
@@ -85,7 +87,8 @@ class RatingReasons(EvidenceSource):
             title = title_of(row, self.title_column, self.year_column)
             reason = self._reason(row, title.year)
             found = (self._finding(trait, rule, reason) for trait, rule in rules.items())
-            yield Findings(title, tuple(finding for finding in found if finding is not None))
+            findings = tuple(finding for finding in found if finding is not None)
+            yield Findings(title, findings, id_of(row, self.id_column))
 
     @cached_property
     def _rules(self) -> dict[str, ReasonRule]:

@@ -10,7 +10,7 @@ from saferec_core.data.rows import whole_year
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 
-__all__ = ["title_of"]
+__all__ = ["id_of", "title_of"]
 
 _WITH_YEAR = re.compile(r"^(?P<name>.*\S)\s*\((?P<year>\d{4})(?:\s*[-\u2013]\s*(?:\d{4})?)?\)$")
 
@@ -31,3 +31,19 @@ def title_of(row: Mapping[str, Any], title_column: str, year_column: str) -> Tit
     if match is None:
         raise DataError(f"wanted the year of {name!r} in {year_column!r} or behind the title, but got none")
     return Title(match["name"], int(match["year"]))
+
+
+def id_of(row: Mapping[str, Any], id_column: str | None) -> str:
+    """Read what tells the row's film from others of its name and year; empty if there is nothing.
+
+    Raises:
+        DataError: The row does not have the column.
+    """
+    if id_column is None:
+        return ""
+    if id_column not in row:
+        raise DataError(f"wanted the column {id_column!r}; columns: {', '.join(row)}")
+    value = row[id_column]
+    if value is None or value != value:
+        return ""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()

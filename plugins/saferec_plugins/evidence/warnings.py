@@ -16,7 +16,7 @@ from saferec_core.data.traits import Trait
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
-from saferec_plugins.evidence.title_columns import title_of
+from saferec_plugins.evidence.title_columns import id_of, title_of
 
 __all__ = ["Warnings"]
 
@@ -25,9 +25,13 @@ _SHOWN = 3
 """How many answers a detail spells out."""
 
 
+_TIE = "votes for yes and no are equal, which is taken for yes"
+
+
 class _Answer(NamedTuple):
     yes: bool
     text: str
+    is_tie: bool = False
 
 
 @component
@@ -54,6 +58,8 @@ class Warnings(EvidenceSource):
     """Column of the title."""
     year_column: str = "year"
     """Column of the year; without one, the title must read "Title (Year)"."""
+    id_column: str | None = None
+    """Column of what tells films of one name and year apart, such as an id at IMDb."""
     question_column: str = "question"
     """Column of the question, in rows of one question each."""
     yes_column: str = "yes"
@@ -70,7 +76,13 @@ class Warnings(EvidenceSource):
             title = title_of(row, self.title_column, self.year_column)
             answers = self._answers(row, questions)
             found = (_finding(trait, asked, answers) for trait, asked in questions.items())
-            yield Findings(title, tuple(finding for finding in found if finding is not None))
+            yield Findings(
+                title,
+                tuple(finding for finding in found if finding is not None),
+                id_of(row, self.id_column),
+                is_part=row.get(self.question_column) is not None,
+                notes=(_TIE,) if any(answer.is_tie for answer in answers.values()) else (),
+            )
 
     def _questions(self, traits: Mapping[str, Trait]) -> dict[str, list[str]]:
         """Return the questions of each trait, in the form that all spellings share."""
@@ -123,7 +135,9 @@ class Warnings(EvidenceSource):
                 return None
             hit = yes / (yes + no) >= self.min_share
             count, word = (yes, "yes") if hit else (no, "no")
-            return _Answer(hit, f"{shown}: {word} ({count:g} of {yes + no:g} votes)")
+            return _Answer(
+                hit, f"{shown}: {word} ({count:g} of {yes + no:g} votes)", is_tie=hit and yes == no
+            )
         said = "" if value is None else str(value).strip().casefold()
         if not said:
             return None

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
+from saferec_core.data.title_tiers import Tiers
+from saferec_core.oracle_files.deciding import Risks
 from saferec_core.oracle_files.format import OracleFile
 from saferec_core.plugins.contracts.oracle import Evidence
 
 __all__ = ["RiskFile"]
 
-_DECIMALS = 6
-"""Digits of a risk that a float32 holds: it is 0.7 then, not 0.699999988."""
-
 
 class RiskFile:
     """The risks of an oracle file, read where they lie in the mapped file."""
 
-    def __init__(self, path: Path, *, risk_threshold: float) -> None:
+    def __init__(self, path: Path) -> None:
         """Open the file at *path*."""
         self._file = OracleFile(path)
-        self._risks = {trait: self._file.risks(trait) for trait in self._file.traits}
         self.traits = frozenset(self._file.traits)
         """The traits that the file has a column for."""
-        self.threshold = risk_threshold - 0.5 * 10**-_DECIMALS
-        """A risk of at least this is a violation; what was rounded down still reaches the threshold."""
 
-    def find_many(self, names: Sequence[str], years: Sequence[int], *, tolerance: int) -> list[int]:
-        """Return the rows of titles, -1 for one that is not known."""
-        rows: list[int] = self._file.find_many(names, years, tolerance=tolerance).tolist()
-        return rows
+    def tiers(self, name: str, year: int, *, tolerance: int) -> Tiers:
+        """Return the rows that may be meant by a title, the nearest first."""
+        return self._file.tiers(name, year, tolerance=tolerance)
 
-    def risk(self, row: int, trait: str) -> float | None:
-        """Return the risk of a title for a trait, None if it is not known."""
-        risk = float(self._risks[trait][row])
-        return None if risk != risk else round(risk, _DECIMALS)
+    def risks_of(self, row: int, trait: str) -> Risks | None:
+        """Return the lowest and the highest risk that sources give, None if they give none."""
+        return self._file.risks_of(row, trait)
+
+    def film_of(self, row: int) -> int:
+        """Return the number that entries of one film share."""
+        return self._file.film_of(row)
 
     def evidence(self, row: int, traits: Collection[str]) -> list[Evidence]:
         """Return what the risks of a title for some traits rest on."""

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.data.rows import read_rows, whole_year
-from saferec_core.data.titles import Title, TitleIndex
+from saferec_core.data.title_tiers import NamedEntry, Tiers, tiers_of
+from saferec_core.data.titles import Title, article_of, normal_form
 from saferec_core.errors import DataError
+from saferec_core.oracle_files.deciding import Risks
 from saferec_core.plugins.contracts.oracle import Evidence
 from saferec_plugins.oracles.risk import MOST_SEVERE, trait_risk
 
@@ -23,25 +25,31 @@ Weights = Mapping[str, Sequence[float]]
 class RiskTable:
     """A table of stated risks, in memory."""
 
-    def __init__(self, path: Path, weights: Weights, *, risk_threshold: float) -> None:
+    def __init__(self, path: Path, weights: Weights) -> None:
         """Read the table at *path*; see `read_risks`."""
         risks = read_risks(path, weights)
         self.traits = frozenset(weights).union(*risks.values())
         """The traits that the table has a risk for."""
-        self.threshold = risk_threshold
-        """A risk of at least this is a violation."""
         self._path = path
-        self._find = lru_cache(maxsize=1 << 16)(TitleIndex(risks).find)  # the same titles are asked for again
         self._risks = list(risks.values())
+        self._names: dict[str, list[NamedEntry]] = {}
+        for row, (name, year) in enumerate(risks):
+            entry = NamedEntry(article_of(name), year, row)
+            self._names.setdefault(normal_form(name), []).append(entry)
 
-    def find_many(self, names: Sequence[str], years: Sequence[int], *, tolerance: int) -> list[int]:
-        """Return the rows of titles, -1 for one that is not known."""
-        found = (self._find(name, year, tolerance=tolerance) for name, year in zip(names, years, strict=True))
-        return [-1 if row is None else row for row in found]
+    def tiers(self, name: str, year: int, *, tolerance: int) -> Tiers:
+        """Return the rows that may be meant by a title, the nearest first."""
+        names = self._names.get(normal_form(name), ())
+        return tiers_of(names, article=article_of(name), year=year, tolerance=tolerance)
 
-    def risk(self, row: int, trait: str) -> float | None:
-        """Return the risk of a title for a trait, None if it is not known."""
-        return self._risks[row].get(trait)
+    def risks_of(self, row: int, trait: str) -> Risks | None:
+        """Return the risk that the table states, as the lowest and the highest; None if it states none."""
+        risk = self._risks[row].get(trait)
+        return None if risk is None else Risks(risk, risk)
+
+    def film_of(self, row: int) -> int:
+        """Return a number of each row's own: a table does not say which rows are one film."""
+        return row
 
     def evidence(self, row: int, traits: Collection[str]) -> list[Evidence]:
         """Return the risks of a title for some traits: nothing else is known about them."""
@@ -52,23 +60,19 @@ class RiskTable:
         ]
 
 
-def shared_table(path: Path, traits_path: Path | None, *, risk_threshold: float) -> RiskTable:
+def shared_table(path: Path, traits_path: Path | None) -> RiskTable:
     """Return a table that a process reads once for all oracles that have it, unless the files change.
 
     Args:
         path: The table; see `read_risks`.
         traits_path: The weights; see `read_weights`.
-        risk_threshold: A risk of at least this is a violation.
     """
-    return _table(path, _state(path), traits_path, _state(traits_path), risk_threshold)
+    return _table(path, _state(path), traits_path, _state(traits_path))
 
 
 @lru_cache(maxsize=1)
-def _table(
-    path: Path, _table_state: object, traits_path: Path | None, _traits_state: object, risk_threshold: float
-) -> RiskTable:
-    weights = {} if traits_path is None else read_weights(traits_path)
-    return RiskTable(path, weights, risk_threshold=risk_threshold)
+def _table(path: Path, _table_state: object, traits_path: Path | None, _traits_state: object) -> RiskTable:
+    return RiskTable(path, {} if traits_path is None else read_weights(traits_path))
 
 
 def _state(path: Path | None) -> tuple[int, ...] | None:

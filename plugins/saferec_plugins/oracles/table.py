@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from pydantic import Field
 
+from saferec_core.data.title_tiers import Tiers
 from saferec_core.errors import UnknownNameError
+from saferec_core.oracle_files.deciding import OPEN_FROM, DecisionRule, RisksByRow
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.oracle import Evidence, Oracle, Question, Verdict
 from saferec_plugins.oracles.risk_table import shared_table
@@ -21,18 +23,13 @@ _REMEMBERED = 1 << 17
 """How many verdicts are remembered before all are forgotten."""
 
 
-class _Risks(Protocol):
+class _Risks(RisksByRow, Protocol):
     """What a table and an oracle file have in common."""
 
     @property
     def traits(self) -> frozenset[str]: ...
 
-    @property
-    def threshold(self) -> float: ...
-
-    def find_many(self, names: Sequence[str], years: Sequence[int], *, tolerance: int) -> list[int]: ...
-
-    def risk(self, row: int, trait: str) -> float | None: ...
+    def tiers(self, name: str, year: int, *, tolerance: int) -> Tiers: ...
 
     def evidence(self, row: int, traits: Collection[str]) -> list[Evidence]: ...
 
@@ -47,6 +44,10 @@ class TableOracle(Oracle):
     ``warnings``, the traits that a content warning was raised for, and ``severity``, the 0..3
     severities of a parental guide; its risk is then the larger of the two,
     ``max(warning, (w . s) / (3 * sum(w)))`` with the weights ``w`` of *traits*.
+
+    A title is known if any evidence decides: if its risk reaches the threshold, or stays below the open band.
+    Of what decides the highest risk counts. If several films may be meant that are not judged alike (one
+    name and year, or equally near years), the verdict is marked as ambiguous.
     """
 
     path: Path
@@ -55,6 +56,9 @@ class TableOracle(Oracle):
     """JSON object with the parental-guide weights per trait; needed for tables with severities."""
     risk_threshold: float = Field(default=0.66, gt=0, le=1)
     """A risk of at least this is a violation; in 0..1."""
+    open_from: float = Field(default=OPEN_FROM, ge=0, le=1)
+    """Evidence of a risk from this up to the threshold (the open band, 0.34 to 0.65) does not decide: alone,
+    it leaves the title unknown. With 1 every risk below the threshold is safe."""
     year_tolerance: int = Field(default=2, ge=0)
     """By how many years a title that is asked for may be off."""
 
@@ -73,8 +77,9 @@ class TableOracle(Oracle):
         if len(answers) > _REMEMBERED:
             answers.clear()
         new = [question for question in dict.fromkeys(questions) if question not in answers]
-        if new:
-            answers.update(zip(new, self._look_up(new), strict=True))
+        for asked in {question.constraints for question in new}:
+            self._check(asked)
+        answers.update((question, self._look_up(question)) for question in new)
         return [answers[question] for question in questions]
 
     def explain(self, question: Question) -> list[Evidence]:
@@ -84,30 +89,42 @@ class TableOracle(Oracle):
             UnknownNameError: A constraint is no trait of the table.
         """
         self._check(question.constraints)
-        (row,) = self._risks.find_many([question.name], [question.year], tolerance=self.year_tolerance)
-        told = [] if row < 0 else self._risks.evidence(row, question.constraints)
+        tiers = self._tiers(question)
+        decisions = [self._rule.decision(self._risks, tiers, trait) for trait in question.constraints]
+        told = [
+            evidence
+            for trait, decision in zip(question.constraints, decisions, strict=True)
+            for row in decision.rows
+            for evidence in self._risks.evidence(row, [trait])
+        ]
         return sorted(told, key=lambda evidence: -evidence.risk)
 
-    def _look_up(self, questions: Sequence[Question]) -> list[Verdict]:
-        names, years, constraints = zip(*questions, strict=True)
-        for asked in set(constraints):
-            self._check(asked)
-        rows = self._risks.find_many(names, years, tolerance=self.year_tolerance)
-        return [
-            _UNKNOWN if row < 0 else self._verdict(row, asked)
-            for row, asked in zip(rows, constraints, strict=True)
-        ]
+    def _look_up(self, question: Question) -> Verdict:
+        constraints = question.constraints
+        tiers = self._tiers(question)
+        if not tiers:
+            return _UNKNOWN
+        rule = self._rule
+        decisions = {trait: rule.decision(self._risks, tiers, trait) for trait in constraints}
+        risks = {trait: round(told.risk, 6) for trait, told in decisions.items() if told.risk is not None}
+        violated = tuple(
+            trait for trait, told in decisions.items() if told.known and rule.reaches(risks[trait])
+        )
+        return Verdict(
+            # A title that is not known for some asked trait is not known to be safe.
+            known=bool(violated) or all(told.known for told in decisions.values()),
+            risks=risks,
+            violated=violated,
+            open=tuple(trait for trait in risks if not decisions[trait].known),
+            ambiguous=any(told.ambiguous for told in decisions.values()),
+        )
 
-    def _verdict(self, row: int, constraints: Sequence[str]) -> Verdict:
-        risks = self._risks
-        if len(constraints) == 1:
-            (trait,) = constraints
-            return _verdict_on_one(trait, risks.risk(row, trait), risks.threshold)
-        asked = {trait: risk for trait in constraints if (risk := risks.risk(row, trait)) is not None}
-        violated = tuple(trait for trait, risk in asked.items() if risk >= risks.threshold)
-        # A title without a risk for some asked trait is not known to be safe.
-        known = bool(violated) or len(asked) == len(constraints)
-        return Verdict(known=known, risks=asked, violated=violated)
+    def _tiers(self, question: Question) -> Tiers:
+        return self._risks.tiers(question.name, question.year, tolerance=self.year_tolerance)
+
+    @cached_property
+    def _rule(self) -> DecisionRule:
+        return DecisionRule(self.risk_threshold, self.open_from)
 
     def _check(self, constraints: Collection[str]) -> None:
         traits = self._risks.traits
@@ -125,13 +142,5 @@ class TableOracle(Oracle):
         if self.path.suffix == ".arrow":
             from saferec_plugins.oracles.risk_file import RiskFile  # Arrow, for those who need it
 
-            return RiskFile(self.path, risk_threshold=self.risk_threshold)
-        return shared_table(self.path, self.traits_path, risk_threshold=self.risk_threshold)
-
-
-@lru_cache(maxsize=1 << 13)
-def _verdict_on_one(trait: str, risk: float | None, threshold: float) -> Verdict:
-    """Return what is the same for all titles with this risk; there are few different ones."""
-    if risk is None:
-        return _UNKNOWN
-    return Verdict(known=True, risks={trait: risk}, violated=(trait,) if risk >= threshold else ())
+            return RiskFile(self.path)
+        return shared_table(self.path, self.traits_path)

@@ -72,7 +72,7 @@ class FilterGroundTruth(Transform):
         answers = list(zip(traits, verdicts, strict=True))
         against = []
         for trait, verdict in answers:
-            if verdict.known and self._violates(trait, verdict):
+            if self._violates(trait, verdict):
                 told.append(Counted(f"ground truth: violates {trait!r}", example=str(title)))
                 against.append(self._entry(title, trait, verdict))
         unknown = [(trait, verdict) for trait, verdict in answers if not verdict.known]
@@ -85,7 +85,7 @@ class FilterGroundTruth(Transform):
 
     def _violates(self, trait: str, verdict: Verdict) -> bool:
         if self.risk_threshold is None:
-            return bool(verdict.violated)
+            return verdict.known and bool(verdict.violated)
         return verdict.risks.get(trait, 0.0) >= self.risk_threshold
 
     def _entry(self, title: Title, trait: str, verdict: Verdict) -> dict[str, Any]:
@@ -93,8 +93,8 @@ class FilterGroundTruth(Transform):
             "title": title.name,
             "year": title.year,
             "trait": trait,
-            "risk": verdict.risks.get(trait) if verdict.known else None,
-            "evidence": self._verdicts.evidence(title, trait) if verdict.known else [],
+            "risk": verdict.risks.get(trait),
+            "evidence": self._verdicts.evidence(title, trait),
         }
 
     @cached_property

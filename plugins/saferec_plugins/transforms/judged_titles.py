@@ -47,7 +47,8 @@ class TitleJudge:
         in_part = []
         for title, verdict in zip(titles, verdicts, strict=True):
             if verdict.known:
-                self._remembered[title] = Judged(self._bits(verdict.risks), self._bits(verdict.violated))
+                known = self._bits(verdict.risks) & ~self._bits(verdict.open)
+                self._remembered[title] = Judged(known, self._bits(verdict.violated))
             else:
                 in_part.append(title)
         # One trait without a risk makes a title unknown when it is asked for among others.

@@ -1,8 +1,4 @@
-"""The charts of a dataset card, drawn by altair as SVG.
-
-Colours are those of a light page. The page's style sheet knows them by their values (`COLOURS`) and
-puts others in their place on a dark one.
-"""
+"""The charts of a dataset card, drawn by altair as SVG in the colors of the page's style sheet."""
 
 from __future__ import annotations
 
@@ -14,22 +10,16 @@ from datetime import date
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+from saferec_core.data.traits import short_names
 from saferec_core.pipeline.card.facts import CardFacts
 from saferec_core.pipeline.card.parts import percent, sizes
 
-__all__ = ["COLOURS", "SPLIT_COLOURS", "draw", "is_drawing_possible"]
+__all__ = ["SERIES", "draw", "is_drawing_possible"]
 
-COLOURS = {
-    "first": "#2f6fd0",
-    "second": "#d97a1e",
-    "third": "#1f9484",
-    "faint": "#b9c0cb",
-    "ink": "#3b424d",
-    "line": "#d5dae2",
-}
-"""By the name of the style sheet's variable."""
+SERIES = {"train": 1, "validation": 2, "test": 3}
+"""Number of the color of each split."""
 
-SPLIT_COLOURS = {"train": "first", "validation": "second", "test": "third"}
+_FAINT = "var(--faint)"
 
 _WIDTH = 352
 """Pixels, so that the text is legible on a phone, too."""
@@ -47,7 +37,7 @@ _FONT = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-seri
 
 
 def is_drawing_possible() -> bool:
-    """Tell whether the packages of the extra ``saferec[data]`` are there."""
+    """Tell whether the packages of the extra ``saferec[data]`` are installed."""
     return find_spec("altair") is not None and find_spec("vl_convert") is not None
 
 
@@ -63,25 +53,30 @@ def draw(name: str, facts: CardFacts) -> str:
     return _svg(charts[name](facts), name)
 
 
+def _series(number: int) -> str:
+    return f"var(--series-{number})"
+
+
 def _steps(facts: CardFacts) -> Any:
     """Rows that the first step read, and those that each step wrote and lost."""
     first = facts.accounts[0]
-    rows = [_Bar("input", f"{first.read:,}", [(first.read, "first")])]
+    rows = [_Bar("input", f"{first.read:,}", [(first.read, _series(1))])]
     for account in facts.accounts:
         lost = account.removed.total() + account.rejected
         label = f"{account.step}, {percent(lost, account.read)} lost" if lost else account.step
-        rows.append(_Bar(label, f"{account.written:,}", [(account.written, "first"), (lost, "faint")]))
+        rows.append(_Bar(label, f"{account.written:,}", [(account.written, _series(1)), (lost, _FAINT)]))
     return _bars(rows)
 
 
 def _traits(facts: CardFacts) -> Any:
     """Samples with each trait, by split."""
+    short = short_names(facts.traits)
     return _bars(
         [
             _Bar(
-                name,
+                short[name],
                 f"{trait.samples.total():,}",
-                [(trait.samples[split], SPLIT_COLOURS[split]) for split in facts.splits],
+                [(trait.samples[split], _series(SERIES[split])) for split in facts.splits],
             )
             for name, trait in facts.traits.items()
         ]
@@ -92,9 +87,9 @@ def _truth(facts: CardFacts) -> Any:
     """Samples by size of the ground truth, before and after."""
     return _columns(
         [
-            (size, colour, times)
+            (size, color, times)
             for size, both in sizes([facts.truth_before, facts.truth_after])
-            for colour, times in zip(("faint", "first"), both, strict=True)
+            for color, times in zip((_FAINT, _series(1)), both, strict=True)
         ],
         "titles in the ground truth",
         side_by_side=True,
@@ -103,7 +98,7 @@ def _truth(facts: CardFacts) -> Any:
 
 def _lists(facts: CardFacts) -> Any:
     """Completions by number of titles."""
-    bars = [(size, "first", times) for size, (times,) in sizes([facts.list_lengths])]
+    bars = [(size, _series(1), times) for size, (times,) in sizes([facts.list_lengths])]
     return _columns(bars, "titles in the completion")
 
 
@@ -117,7 +112,7 @@ def _time(facts: CardFacts) -> Any:
             counts[name][label(day)] += times
     step = 1 if days[-1] - days[0] < 91 * _MOST_BARS else 28  # no year has fewer days
     every = list(dict.fromkeys(label(day) for day in (*range(days[0], days[-1], step), days[-1])))
-    bars = [(when, SPLIT_COLOURS[name], counts[name][when]) for when in every for name in facts.splits]
+    bars = [(when, _series(SERIES[name]), counts[name][when]) for when in every for name in facts.splits]
     return _columns(bars, "")
 
 
@@ -139,7 +134,7 @@ def _date(day: int) -> date:
 
 
 class _Bar(NamedTuple):
-    """A horizontal bar: what it is about, what it comes to, and its parts with their colours."""
+    """A horizontal bar: what it is about, what it comes to, and its parts with their colors."""
 
     label: str
     figure: str
@@ -154,11 +149,11 @@ def _bars(rows: Sequence[_Bar]) -> Any:
     for place, row in enumerate(rows):
         top, start = place * _ROW, 0
         texts.append({"y": top + _TEXT, "label": row.label, "figure": row.figure})
-        for size, colour in row.parts:
+        for size, color in row.parts:
             if size:
                 left, right = (_WIDTH * at / whole for at in (start, start + size))
                 bar = {"x": left, "x2": max(right, left + 1), "y": top + _TOP, "y2": top + _BOTTOM}
-                parts.append({**bar, "colour": COLOURS[colour]})
+                parts.append({**bar, "color": color})
             start += size
     height = len(rows) * _ROW
     x, y = (
@@ -176,7 +171,7 @@ def _bars(rows: Sequence[_Bar]) -> Any:
             x2="x2:Q",
             y=alt.Y("y:Q", **y),
             y2="y2:Q",
-            fill=alt.Fill("colour:N", scale=None),
+            fill=alt.Fill("color:N", scale=None),
         )
     )
     return (bars + label + figure).properties(width=_WIDTH, height=height, padding=2)
@@ -187,8 +182,8 @@ def _columns(bars: Sequence[tuple[str, str, int]], title: str, *, side_by_side: 
     alt = _altair()
     labels = list(dict.fromkeys(label for label, _, _ in bars))
     values = [
-        {"label": label, "order": order, "colour": COLOURS[colour], "times": times}
-        for order, (label, colour, times) in enumerate(bars)
+        {"label": label, "order": order, "color": color, "times": times}
+        for order, (label, color, times) in enumerate(bars)
     ]
     axis = alt.Axis(values=_named(labels), labelAngle=0, title=title or None, ticks=False, labelPadding=6)
     x = alt.X("label:N", sort=None, axis=axis, scale=alt.Scale(domain=labels, paddingInner=0.25))
@@ -198,9 +193,9 @@ def _columns(bars: Sequence[tuple[str, str, int]], title: str, *, side_by_side: 
         stack=not side_by_side,
     )
     chart = alt.Chart(alt.Data(values=values)).mark_bar(cornerRadius=1.5)
-    chart = chart.encode(x=x, y=y, fill=alt.Fill("colour:N", scale=None), order="order:Q")
+    chart = chart.encode(x=x, y=y, fill=alt.Fill("color:N", scale=None), order="order:Q")
     if side_by_side:
-        chart = chart.encode(xOffset=alt.XOffset("colour:N", sort=None))
+        chart = chart.encode(xOffset=alt.XOffset("color:N", sort=None))
     padding = {
         "left": 8,
         "right": 8,
@@ -230,17 +225,17 @@ def _svg(chart: Any, name: str) -> str:
     styled = (
         chart.configure(background="transparent", font=_FONT, aria=False)  # the figure has a label
         .configure_view(stroke=None)
-        .configure_text(fill=COLOURS["ink"], fontSize=12, baseline="middle")
+        .configure_text(fill="var(--ink)", fontSize=12, baseline="middle")
         .configure_axis(
-            labelColor=COLOURS["ink"],
+            labelColor="var(--ink)",
             labelFontSize=11,
-            titleColor=COLOURS["ink"],
+            titleColor="var(--ink)",
             titleFontSize=11,
             titleFontWeight="normal",
             titlePadding=8,
-            gridColor=COLOURS["line"],
-            domainColor=COLOURS["line"],
-            tickColor=COLOURS["line"],
+            gridColor="var(--line)",
+            domainColor="var(--line)",
+            tickColor="var(--line)",
         )
         .configure_axisY(domain=False, ticks=False)
         .configure_axisX(grid=False)

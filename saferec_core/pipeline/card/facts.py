@@ -16,6 +16,7 @@ from saferec_core.data.records import constraints_of, messages_of, titles_of
 from saferec_core.data.rows import OBJECT, Row, read_rows
 from saferec_core.data.titles import normal_form
 from saferec_core.data.traits import Trait, read_traits
+from saferec_core.pipeline.card.parts import Dialogue
 from saferec_core.pipeline.step_report import Account
 from saferec_core.pipeline.writers import Published, published_files
 from saferec_core.plugins.contracts.parser import ListParser
@@ -24,6 +25,9 @@ __all__ = ["DAY", "CardFacts", "Check", "SplitFacts", "TraitFacts", "describe"]
 
 DAY = 86_400
 """Seconds."""
+
+_TURNS, _TURN_LENGTH = 6, 600
+"""Turns of a sample dialogue, and characters of each, that a card shows."""
 
 _YEAR_ONE, _YEAR_9999 = -719_162, 2_932_896
 """Days since 1970 that a calendar has."""
@@ -94,6 +98,8 @@ class CardFacts:
     titles: int
     """Different titles in ground truths."""
     checks: list[Check]
+    dialogues: list[Dialogue]
+    """Two samples to look at: the first one, and the first that differs most from it in its constraints."""
 
     @property
     def samples(self) -> int:
@@ -150,6 +156,7 @@ class _Counting:
         self._users: dict[int, int] = {}
         self._conversations: dict[int, int] = {}
         self._times: dict[str, tuple[int, int]] = {}
+        self._shown: list[Dialogue] = []
 
     def look_at(self, split: str, row: Row) -> None:
         """Count a row."""
@@ -163,6 +170,7 @@ class _Counting:
         self._look_at_time(split, row.get("time"))
         self._look_at_titles(row)
         self._look_at_constraints(split, row)
+        self._look_at_dialogue(split, row)
         if row.get("completion") is not None:
             facts.completions += 1
             said = messages_of(row, "completion")[-1]["content"]
@@ -189,7 +197,21 @@ class _Counting:
             users=len(self._users),
             titles=len(self._titles),
             checks=list(self._checks(list(splits))),
+            dialogues=self._shown,
         )
+
+    def _look_at_dialogue(self, split: str, row: Row) -> None:
+        constraints = constraints_of(row)
+        if len(self._shown) == 2 and not self._differs_more(constraints):
+            return
+        self._shown[1:] = [_dialogue(split, row)] if self._shown else []
+        self._shown = self._shown or [_dialogue(split, row)]
+
+    def _differs_more(self, constraints: Sequence[str]) -> bool:
+        """Whether *constraints* differ more from those of the first sample shown than the second's do."""
+        first, second = ((bool(shown.constraints), shown.constraints) for shown in self._shown)
+        new = (bool(constraints), constraints)
+        return (new[0] != first[0], new[1] != first[1]) > (second[0] != first[0], second[1] != first[1])
 
     def _look_at_time(self, split: str, time: Any) -> None:
         if isinstance(time, int) and not isinstance(time, bool) and _YEAR_ONE <= time // DAY <= _YEAR_9999:
@@ -252,6 +274,23 @@ class _Counting:
                 -(-overlap // DAY),
                 "days; no fault where the data were split by user",
             )
+
+
+def _dialogue(split: str, row: Row) -> Dialogue:
+    """Make a sample fit to be looked at: no system message, the last turns, none of them very long."""
+    turns = [(turn["role"], turn["content"]) for turn in messages_of(row) if turn["role"] != "system"]
+    completion = "" if row.get("completion") is None else messages_of(row, "completion")[-1]["content"]
+    return Dialogue(
+        split,
+        [(role, _cut(content)) for role, content in turns[-_TURNS:]],
+        _cut(completion),
+        constraints_of(row),
+        [f"{title.name} ({title.year})" for title in titles_of(row)],
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _TURN_LENGTH else f"{text[:_TURN_LENGTH].rstrip()} …"
 
 
 def _note(masks: dict[int, int], key: int, bit: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from saferec_core.pipeline.card.facts import CardFacts, describe
-from saferec_core.pipeline.card.parts import Answer, Cell, Section, Table
+from saferec_core.pipeline.card.parts import Answer, Cell, Dialogue, Section, Table
 from saferec_core.pipeline.card.sections import SUMMARY, headline, sections
 
 __all__ = ["CardFacts", "describe", "markdown"]
@@ -22,7 +22,7 @@ _STEPS = ((10**3, "1K"), (10**4, "10K"), (10**5, "100K"), (10**6, "1M"), (10**7,
 def markdown(facts: CardFacts) -> str:
     """Write the card as Markdown, with the head in YAML that the Hugging Face hub reads.
 
-    The head makes no claim about the licence; a comment in it says where the user states it.
+    The head makes no claim about the license; a comment in it says where the user states it.
     """
     figures = ", ".join(f"{figure} {what}" for figure, what in headline(facts))
     parts = [f"---\n{_head(facts)}---\n", f"# {_escaped(facts.name)}\n", f"{SUMMARY}\n", f"{figures}.\n"]
@@ -49,7 +49,7 @@ def _head(facts: CardFacts) -> str:
         ],
     }
     text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=10_000)
-    return text + "# license: (state the licence of your data here, and take the # away)\n"
+    return text + "# license: (state the license of your data here and remove the #)\n"
 
 
 def _size(samples: int) -> str:
@@ -66,8 +66,22 @@ def _section(section: Section) -> Iterator[str]:
         yield f"{_escaped(section.text)}\n"
     for table in section.tables:
         yield from _table(table, captioned=len(section.tables) > 1)
+    for dialogue in section.dialogues:
+        yield from _dialogue(dialogue)
     if section.code:
         yield f"```bash\n{section.code}```\n"
+
+
+def _dialogue(dialogue: Dialogue) -> Iterator[str]:
+    turns = [
+        *dialogue.turns,
+        *([("assistant, to imitate", dialogue.completion)] if dialogue.completion else []),
+    ]
+    lines = [f"> **{role}**: {_escaped(line)}" for role, line in turns]
+    yield "\n>\n".join(lines) + "\n"
+    constraints = ", ".join(map(_escaped, dialogue.constraints)) or "none"
+    truth = ", ".join(map(_escaped, dialogue.ground_truth)) or "none"
+    yield f"Split: {dialogue.split}. Constraints: {constraints}. Ground truth: {truth}.\n"
 
 
 def _table(table: Table, *, captioned: bool) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-__all__ = ["Answer", "Cell", "Section", "Table", "percent", "sizes"]
+__all__ = ["Answer", "Cell", "Dialogue", "Section", "Table", "percent", "sizes"]
 
 _MOST_SIZES = 12
 """Rows of a table of sizes; what is larger counts in the last."""
@@ -34,14 +34,28 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Dialogue:
+    """A sample to look at: what was asked, and what it is judged by."""
+
+    split: str
+    turns: Sequence[tuple[str, str]]
+    """Role and content of each turn of the prompt, the last ones, shortened."""
+    completion: str
+    """The list to imitate; empty if there is none."""
+    constraints: Sequence[str]
+    ground_truth: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Section:
-    """A heading with what stands under it."""
+    """A heading with what belongs under it."""
 
     title: str
     text: str = ""
     tables: list[Table] = field(default_factory=list)
     code: str = ""
     """Commands."""
+    dialogues: Sequence[Dialogue] = ()
     charts: tuple[str, ...] = ()
     """Names of the charts that show the first table."""
 
@@ -64,5 +78,5 @@ def sizes(counts: Sequence[Counter[int]]) -> list[tuple[str, list[int]]]:
 
 
 def percent(part: float, whole: float) -> str:
-    """Write a share; of nothing there is none."""
-    return f"{100 * part / whole:.1f} %" if whole else ""
+    """Write a share as a percentage; a share of nothing is an empty text."""
+    return f"{100 * part / whole:.1f}%" if whole else ""

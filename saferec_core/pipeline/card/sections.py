@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from saferec_core.data.traits import short_names
 from saferec_core.pipeline.card.facts import DAY, CardFacts
 from saferec_core.pipeline.card.parts import Answer, Cell, Section, Table, percent, sizes
 from saferec_core.pipeline.card.steps import coverage_section, steps_section
@@ -11,10 +12,10 @@ from saferec_core.pipeline.card.steps import coverage_section, steps_section
 __all__ = ["SUMMARY", "headline", "sections"]
 
 SUMMARY = (
-    "Conversations with relevant titles and with what their users do not want to see, for Safe SFT and "
-    "Safe-Rank-GRPO with saferec."
+    "Conversations with the titles that are relevant to their users and the constraints on what they "
+    "want to see, for Safe SFT and Safe-Rank-GRPO with saferec."
 )
-"""What it is about, in one sentence."""
+"""What a dataset is for, in one sentence."""
 
 
 def headline(facts: CardFacts) -> list[tuple[str, str]]:
@@ -36,6 +37,7 @@ def headline(facts: CardFacts) -> list[tuple[str, str]]:
 def sections(facts: CardFacts) -> list[Section]:
     """Return the sections of a card in their order; those without anything to say are left out."""
     every = (
+        _dialogues(facts),
         _splits(facts),
         steps_section(facts),
         coverage_section(facts),
@@ -46,21 +48,27 @@ def sections(facts: CardFacts) -> list[Section]:
         _columns(facts),
         _training(facts),
         Section(
-            "Licence",
-            "Not stated here: the licence is that of the data the samples were made from. Name it in this "
-            "place before you hand the dataset on.",
+            "License",
+            "Not stated: the license is that of the data that the samples were made from. State it here "
+            "before you share the dataset.",
         ),
     )
     return [section for section in every if section is not None]
 
 
+def _dialogues(facts: CardFacts) -> Section | None:
+    if not facts.dialogues:
+        return None
+    return Section("Sample dialogues", dialogues=facts.dialogues)
+
+
 def _splits(facts: CardFacts) -> Section:
-    """A column for each split: so it fits a phone."""
+    """Give each split a column, which fits a phone."""
     splits = facts.splits.values()
     figures: list[tuple[str, list[Cell]]] = [
         ("samples", [split.samples for split in splits]),
-        ("users", [split.users or "not told" for split in splits]),
-        ("turns a prompt", [f"{split.turns / split.samples:.1f}" for split in splits]),
+        ("users", [split.users or "not stated" for split in splits]),
+        ("turns per prompt", [f"{split.turns / split.samples:.1f}" for split in splits]),
         ("with a constraint", [split.constrained for split in splits]),
         ("with a completion", [split.completions for split in splits]),
     ]
@@ -80,29 +88,31 @@ def _day(day: int | None) -> str:
 def _constraints(facts: CardFacts) -> Section | None:
     if not facts.traits:
         return None
-    names = list(facts.splits)
+    names, short = list(facts.splits), short_names(facts.traits)
     ways = sorted({way for trait in facts.traits.values() for way in trait.stated})
     rows: list[tuple[Cell, ...]] = [
         (
-            name,
+            short[name],
             *(trait.samples[split] for split in names),
             *(trait.stated[way] for way in ways),
             trait.removed,
         )
         for name, trait in facts.traits.items()
     ]
-    head = ("trait", *names, *(f"stated: {way}" for way in ways), "titles it removed")
+    head = ("trait", *names, *(f"stated: {way}" for way in ways), "titles removed")
     tables = [Table("Samples with each trait as a constraint", head, rows)]
     numbers: list[tuple[Cell, ...]] = [
         (number, times, percent(times, facts.samples)) for number, times in sorted(facts.constraints.items())
     ]
-    tables.append(Table("Constraints of a sample", ("constraints", "samples", "share"), numbers))
+    tables.append(Table("Constraints per sample", ("constraints", "samples", "share"), numbers))
     if facts.places:
         total = facts.places.total()
         places: list[tuple[Cell, ...]] = [
             (place, times, percent(times, total)) for place, times in facts.places.most_common()
         ]
-        tables.append(Table("Where the last turn states constraints", ("place", "samples", "share"), places))
+        tables.append(
+            Table("Where the last turn states the constraints", ("position", "samples", "share"), places)
+        )
     return Section("Constraints", tables=tables, charts=("traits",))
 
 
@@ -112,8 +122,8 @@ def _ground_truth(facts: CardFacts) -> Section:
     ]
     table = Table("Samples by size of the ground truth", ("titles", "before", "after"), rows)
     text = (
-        "Before: with the titles that the sample's constraints took out. Samples that lost all of their "
-        "ground truth are not here; see what each step did."
+        "Before: including the titles that the sample's constraints removed. Samples that lost their whole "
+        "ground truth are not counted here; see what each step did."
     )
     return Section("Ground truth", text, [table], charts=("truth",))
 
@@ -133,7 +143,7 @@ def _leakage(facts: CardFacts) -> Section | None:
     ]
     if not rows:
         return None
-    text = "Looked for in the finished rows."
+    text = "Checked in the finished rows."
     return Section("Leakage", text, [Table("Checks", ("check", "found", "what is counted"), rows)])
 
 
@@ -141,15 +151,20 @@ def _columns(facts: CardFacts) -> Section:
     rows: list[tuple[Cell, ...]] = [
         ("prompt", "the conversation: messages with role and content, the last one the user's"),
         ("completion", "for Safe SFT: a message with the list to imitate"),
-        ("groundtruth_with_release_year", "relevant titles with their years, none of them in violation"),
-        ("seen_titles", "titles that the user has seen; year null where it is not known"),
-        ("constraints", "traits that are active for this user"),
+        (
+            "groundtruth_with_release_year",
+            "relevant titles with their years; none violates a constraint of the user",
+        ),
+        ("seen_titles", "titles that the user has seen; the year is null where it is unknown"),
+        ("constraints", "traits that are active for the user"),
     ]
     as_text = ", ".join(facts.published.json_columns)
-    others = "Columns that are not named here are passed on."
+    others = "Other columns are kept and passed on."
     return Section(
         "Columns",
-        f"{others} JSON text, since the values are of no one type: {as_text}." if as_text else others,
+        f"{others} Stored as JSON text because their values have mixed types: {as_text}."
+        if as_text
+        else others,
         [Table("What saferec reads", ("column", "holds"), rows)],
     )
 
@@ -168,5 +183,5 @@ def _training(facts: CardFacts) -> Section:
         f"saferec train --model MODEL {start}".rstrip() + f"{flags}{test}{common} \\\n"
         "    --reward relevance --reward safety --reward count\n"
     )
-    text = "In the folder of the dataset; MODEL, CATALOG and ORACLE stand for what the run is to use."
+    text = "Run these in the folder of the dataset; replace MODEL, CATALOG and ORACLE with your own."
     return Section("Train on it", text, code=(sft if completions else "") + train)

@@ -30,25 +30,25 @@ def steps_section(facts: CardFacts) -> Section | None:
         (account.step, account.read, account.written, account.removed.total(), account.rejected)
         for account in facts.accounts
     ]
-    tables = [Table("Rows of each step", ("step", "read", "written", "removed", "rejected"), steps)]
+    tables = [Table("Rows by step", ("step", "read", "written", "removed", "rejected"), steps)]
     removed: list[tuple[Cell, ...]] = [
         (account.step, reason, times)
         for account in facts.accounts
         for reason, times in account.removed.most_common()
     ]
     if removed:
-        tables.append(Table("Rows left out on purpose", ("step", "reason", "rows"), removed))
+        tables.append(Table("Rows removed on purpose", ("step", "reason", "rows"), removed))
     rejected: list[tuple[Cell, ...]] = [
         (account.step, _FOLDERS.sub("", rejection, count=1))
         for account in facts.accounts
         for rejection in account.rejections[:3]
     ]
     if rejected:
-        tables.append(Table("The first rows that could not be used", ("step", "where and why"), rejected))
+        tables.append(Table("The first rows that were rejected", ("step", "where and why"), rejected))
     counted = [row for account in facts.accounts if account.step != "map-titles" for row in _counted(account)]
     if counted:
-        tables.append(Table("What else the steps counted", ("step", "what", "times", "such as"), counted))
-    text = "What is left out is kept beside the output of its step, with the evidence."
+        tables.append(Table("What else the steps counted", ("step", "what", "count", "examples"), counted))
+    text = "Rows that a step leaves out are kept next to its output, with the evidence."
     return Section("What each step did", text, tables, charts=("steps",))
 
 
@@ -58,7 +58,7 @@ def _counted(account: Account) -> Iterator[tuple[Cell, ...]]:
     for what, times in by_size[:_MOST_COUNTS]:
         yield account.step, what, _number(times), _examples(account, what)
     if len(by_size) > _MOST_COUNTS:
-        yield account.step, f"{len(by_size) - _MOST_COUNTS} further counts in the manifest", "", ""
+        yield account.step, f"{len(by_size) - _MOST_COUNTS} more counts in the manifest", "", ""
 
 
 def _examples(account: Account, what: str) -> str:
@@ -79,8 +79,8 @@ def coverage_section(facts: CardFacts) -> Section | None:
             rows.append((what, _number(times), share, _examples(account, what)))
     if not rows:
         return None
-    text = "Titles that were looked up in the catalog, and what was found."
-    table = Table("What became of the titles", ("titles", "times", "share", "such as"), rows)
+    text = "Titles that were looked up in the catalog, by result."
+    table = Table("Results of the look-up", ("titles", "count", "share", "examples"), rows)
     return Section("Coverage of the catalog", text, [table])
 
 

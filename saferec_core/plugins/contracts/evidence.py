@@ -31,6 +31,13 @@ class Findings(NamedTuple):
     findings: tuple[Finding, ...]
     """At most one for each trait. A trait that is missing was not looked at: the source does not
     make the title known for it."""
+    id: str = ""
+    """What tells the film from others of its name and year, such as its id at IMDb; empty if the source has
+    none. Two rows of one title that disagree and have no ids may be two films, and are kept apart."""
+    is_part: bool = False
+    """Whether other rows tell more about the same film, as where each row is one question."""
+    notes: tuple[str, ...] = ()
+    """What is odd about the row although it can be used; the card counts it by these words."""
 
 
 class EvidenceSource(ABC):

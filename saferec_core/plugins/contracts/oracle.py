@@ -24,11 +24,16 @@ class Verdict:
     """An oracle's answer about one title."""
 
     known: bool
-    """Whether the oracle has anything to go by; if not, nothing else here means anything."""
+    """Whether the oracle can tell. Evidence that leaves it open whether the title violates a trait does not
+    make it known."""
     risks: Mapping[str, float] = field(default_factory=dict)
-    """Risk per asked trait, in 0..1."""
+    """Risk per asked trait, in 0..1; a trait of which nothing is said is missing."""
     violated: tuple[str, ...] = ()
-    """The asked traits whose risk reaches the oracle's threshold."""
+    """The asked traits whose risk reaches the oracle's threshold; none if the title is not known."""
+    open: tuple[str, ...] = ()
+    """The asked traits of which ``risks`` leaves open whether the title violates them."""
+    ambiguous: bool = False
+    """Whether several films may be meant that are not judged alike; the highest risk counts then."""
 
 
 class Oracle(ABC):

@@ -62,7 +62,6 @@ def common_arguments(config: RunConfig, optimization: OptimizationConfig, output
         "logging_steps": logging.logging_steps,
         "save_strategy": logging.save_strategy,
         "save_steps": logging.save_steps,
-        "save_total_limit": logging.save_total_limit,
         "report_to": logging.report_to or "none",
         "project": "saferec",  # of trackio; wandb reads WANDB_PROJECT
         "trackio_space_id": None,  # on this machine; nothing is sent to the hub

@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from transformers import (
     PrinterCallback,
     Trainer,
@@ -21,6 +22,9 @@ from transformers.integrations import (
     WandbCallback,
 )
 
+from saferec_core.errors import RunError
+from saferec_core.files import remove
+from saferec_core.runs.checkpoints import copy_weights
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer, StepReport
 
@@ -52,10 +56,26 @@ def watch(trainer: Trainer, watcher: Watcher) -> None:
 
 
 def save_policy(trainer: Trainer, folder: Path) -> None:
-    """Save weights and tokenizer; only the adapters' weights where adapters are trained."""
-    trainer.save_model(str(folder))
+    """Save weights and tokenizer; only the adapters' weights where adapters are trained.
+
+    The folder is there as a whole or not at all.
+
+    Raises:
+        RunError: It cannot be written.
+    """
+    draft = folder.with_name(f".{folder.name}.written")
     if trainer.is_world_process_zero():
-        (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle that nobody reads
+        remove(draft)
+    trainer.accelerator.wait_for_everyone()
+    try:
+        trainer.save_model(str(draft))
+    except (OSError, SafetensorError) as error:
+        raise RunError(
+            f"the policy cannot be written to {folder}: {error}. Checkpoints are intact."
+        ) from error
+    if trainer.is_world_process_zero():
+        copy_weights(draft, folder)
+        remove(draft)
     trainer.accelerator.wait_for_everyone()
 
 

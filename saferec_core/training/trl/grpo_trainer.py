@@ -30,6 +30,7 @@ from saferec_core.rl.loss import RankWeighting
 from saferec_core.rl.ranks import rank_mean, rank_weights, spread
 from saferec_core.rl.rewards import RewardValues
 from saferec_core.rl.rollouts import Rollouts, RolloutScorer, ScoredBatch
+from saferec_core.training.trl.resumable import Resumable, parts_with_state
 
 __all__ = ["LOSS_TYPES", "RankGRPOTrainer", "check_trl"]
 
@@ -52,7 +53,7 @@ _NEEDED: Mapping[str, object] = MappingProxyType(
 """TRL settings that a rank-level ratio needs."""
 
 
-class RankGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
+class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
     """``GRPOTrainer`` in which every rank has its own reward, advantage and importance ratio.
 
     Its loss is :func:`saferec_core.rl.loss.rank_grpo_loss`.
@@ -94,6 +95,11 @@ class RankGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
         self._scored: tuple[Sequence[int], Rollouts] | None = None
         self._loss_inputs: dict[str, Any] | None = None
         super().__init__(model, reward_funcs=self._score, args=args, **kwargs)
+
+    def stateful_parts(self) -> Mapping[str, Any]:
+        """Return the plugins that have a state of their own."""
+        rewards = {f"reward {reward.name}": reward.function for reward in self._scorer.rewards}
+        return parts_with_state({**rewards, "normalizer": self._normalizer})
 
     def _score(
         self,

@@ -14,8 +14,13 @@ from saferec_core.config.schema import SftConfig
 from saferec_core.data.records import Record
 from saferec_core.models.loading import Policy
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
+from saferec_core.training.trl.resumable import Resumable
 
-__all__ = ["sft_trainer"]
+__all__ = ["SafeSFTTrainer", "sft_trainer"]
+
+
+class SafeSFTTrainer(Resumable, SFTTrainer):  # type: ignore[misc]  # TRL ships no types
+    """``SFTTrainer`` that can be continued exactly."""
 
 
 def sft_trainer(
@@ -25,7 +30,7 @@ def sft_trainer(
     train: Sequence[Record],
     validation: Sequence[Record],
     output_dir: Path,
-) -> SFTTrainer:
+) -> SafeSFTTrainer:
     """Set TRL's trainer up for records that fit into ``max_length`` already."""
     evaluated = config.eval_strategy if validation else "no"
     with engine_settings(config.model.model):
@@ -38,7 +43,7 @@ def sft_trainer(
             eval_steps=config.eval_steps if evaluated == "steps" else None,
             per_device_eval_batch_size=config.per_device_eval_batch_size,
         )
-        return SFTTrainer(
+        return SafeSFTTrainer(
             policy.model,
             args=arguments,
             train_dataset=_dataset(train),

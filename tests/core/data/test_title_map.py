@@ -79,7 +79,9 @@ def test_an_empty_map_finds_nothing():
 
 
 def test_what_is_no_title_map_is_refused():
-    with pytest.raises(DataError, match="a title map has the columns hash, year, entry, form"):
+    with pytest.raises(
+        DataError, match="a title map has the columns hash, year, entry, article, alias, form"
+    ):
         TitleMap(pa.table({"title": ["Saw"]}))
     with pytest.raises(DataError, match="years of four digits"):
         TitleMap.of([Title("Saw", 200_400)])

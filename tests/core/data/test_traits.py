@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from saferec_core.data.traits import PARENT_GUIDE, Trait, read_traits
+from saferec_core.data.traits import PARENT_GUIDE, Trait, read_traits, short_names
 from saferec_core.errors import ConfigError
 from tests.shared import SHARED
 
@@ -187,3 +187,14 @@ def test_all_problems_of_a_file_are_told_at_once(read):
         read("A: {about: x}\nB: 1\n")
 
     assert len(str(caught.value).splitlines()) == 4  # three missing keys of A, and B
+
+
+def test_a_short_name_leaves_out_what_stands_in_brackets_unless_two_traits_would_share_it():
+    names = ["Horror avoider (scares)", "Animals (harm)", "Animals (death)", "Gore"]
+
+    assert short_names(names) == {
+        "Horror avoider (scares)": "Horror avoider",
+        "Animals (harm)": "Animals (harm)",
+        "Animals (death)": "Animals (death)",
+        "Gore": "Gore",
+    }

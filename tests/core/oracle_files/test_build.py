@@ -5,14 +5,19 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, DataError, PluginError, RunError, UnknownNameError
 from saferec_core.oracle_files.build import OracleBuildConfig, run_oracle_build
 from saferec_core.oracle_files.card import collisions_of, oracle_card
-from saferec_core.oracle_files.format import OracleFile
-from saferec_core.plugins.contracts.oracle import Evidence
+from saferec_core.oracle_files.format import OracleFile, write_oracle_file
+from saferec_core.oracle_files.join import SourceTitles, TitleJoin
+from saferec_core.plugins.contracts.evidence import Finding, Findings
+from saferec_core.plugins.contracts.oracle import Evidence, Question
+from saferec_plugins.oracles.table import TableOracle
 from tests.shared import SHARED
 
 GORE, DRUGS = "Anti-gore / squeamish", "Substance recovery / avoid drugs & alcohol"
@@ -26,7 +31,7 @@ Trainspotting,1996,R,"Rated R for graphic heroin use, strong language and violen
 Up,2009,PG,Rated PG for some peril and action
 """
 SCORES = """title,year,sex_nudity,violence_gore,language,genre_1,genre_2
-"Saw, The",2003,2,9,8,Horror,
+"Saw",2004,2,9,8,Horror,
 UP,2009,0,4,1,Animation,
 Bambi,1942,0,3,0,,
 """
@@ -51,7 +56,19 @@ def build(tmp_path, plugins):
 
 
 def row_of(oracle, name, year, tolerance=0):
-    return int(oracle.find_many([name], [year], tolerance=tolerance)[0])
+    tiers = oracle.tiers(name, year, tolerance=tolerance)
+    return tiers[0][0] if tiers else -1
+
+
+def verdict(oracle, name, year, trait=GORE):
+    (told,) = TableOracle(path=oracle.path).judge([Question(name, year, (trait,))])
+    return told
+
+
+def film_of(oracle, name, year):
+    """Return the number of the film that is found under exactly this year."""
+    ((row,), *_) = oracle.tiers(name, year, tolerance=0)
+    return oracle.film_of(row)
 
 
 # --- joining -----------------------------------------------------------------------------------
@@ -61,7 +78,7 @@ def test_the_highest_risk_counts_and_the_evidence_of_every_source_is_kept(build)
     report, oracle = build(rating_reasons=REASONS, scores=SCORES)
     saw = row_of(oracle, "Saw", 2004)
 
-    assert report.titles == len(oracle) == 4
+    assert report.titles == len(oracle.films()) == 4
     assert [told for told in oracle.evidence(saw) if told.trait == GORE] == [
         Evidence(GORE, 1.0, "rating-reasons", '"grisly" in "strong grisly violence and language"'),
         Evidence(GORE, 0.9, "scores", "violence_gore 9 of 10"),
@@ -72,11 +89,25 @@ def test_the_highest_risk_counts_and_the_evidence_of_every_source_is_kept(build)
     assert oracle.risks(GORE)[row_of(oracle, "Bambi", 1942)] == 0
 
 
-def test_a_film_goes_by_the_name_of_the_first_source_and_is_found_by_every_year(build):
-    _, oracle = build(rating_reasons=REASONS, scores=SCORES)
+def test_sources_that_differ_by_years_within_the_tolerance_tell_of_one_film(build):
+    tags = {"content": "title,year,keywords\nOldboy,2003,violence\n", "name": "keywords"}
+    reasons = "title,year,reason\nOldboy,2005,Rated R for strong violence including scenes of torture\n"
+    report, oracle = build(tags=tags, rating_reasons=reasons)
 
-    assert oracle.title(row_of(oracle, "Saw", 2003)) == Title("Saw", 2004)
-    assert row_of(oracle, "Saw", 2002) == row_of(oracle, "Saw", 2005) == -1
+    assert (report.titles, len(oracle)) == (1, 2)
+    assert film_of(oracle, "Oldboy", 2003) == film_of(oracle, "Oldboy", 2005)
+    assert verdict(oracle, "Oldboy", 2003).violated == (GORE,)
+
+
+def test_another_year_counts_for_the_very_same_name_only(build):
+    reasons = "title,year,reason\nThe Room,2003,Rated R for sexuality\nMatrix,1999,Rated R for language\n"
+    scores = 'title,year,violence_gore\nRoom,2005,9\n"Matrix, The",1999,9\n'
+    _, oracle = build(rating_reasons=reasons, scores=scores)
+
+    assert film_of(oracle, "Room", 2005) != film_of(oracle, "The Room", 2003)
+    assert verdict(oracle, "Room", 2005).risks == {GORE: pytest.approx(0.9)}
+    assert film_of(oracle, "The Matrix", 1999) == oracle.film_of(row_of(oracle, "Matrix", 1999))
+    assert verdict(oracle, "Matrix", 1999).violated == (GORE,)
 
 
 def test_an_exact_year_goes_before_a_near_one(build):
@@ -84,33 +115,125 @@ def test_an_exact_year_goes_before_a_near_one(build):
     scores = "title,year,violence_gore\nCarrie,2013,9\nCarrie,2011,0\n"
     _, oracle = build(rating_reasons=reasons, scores=scores)
 
-    assert len(oracle) == 2
     assert {told.source for told in oracle.evidence(row_of(oracle, "Carrie", 2013))} == {
         "rating-reasons",
         "scores",
     }
-    # 2011 is a year from 2012 and joins it; 2013 is taken by a title that the source tells apart.
-    assert row_of(oracle, "Carrie", 2011) == row_of(oracle, "Carrie", 2012)
+    # 2011 is a year from 2012 and of its film; 2013 is a title that the source tells apart.
+    assert film_of(oracle, "Carrie", 2011) == film_of(oracle, "Carrie", 2012)
+    assert verdict(oracle, "Carrie", 2012).violated == ()
+    assert verdict(oracle, "Carrie", 2013).violated == (GORE,)
 
 
-def test_titles_that_one_source_tells_apart_are_never_joined(build):
+def test_titles_that_one_source_tells_apart_are_never_one_film(build):
     reasons = "title,year,reason\nSpider,2002,Rated R for language\n"
     scores = "title,year,violence_gore\nSpider,2001,9\nSpider,2003,0\n"
     _, oracle = build(rating_reasons=reasons, scores=scores)
 
-    assert row_of(oracle, "Spider", 2001) == row_of(oracle, "Spider", 2002)
-    assert row_of(oracle, "Spider", 2003) not in {-1, row_of(oracle, "Spider", 2002)}
+    assert film_of(oracle, "Spider", 2001) == film_of(oracle, "Spider", 2002)
+    assert film_of(oracle, "Spider", 2003) != film_of(oracle, "Spider", 2002)
 
 
 def test_titles_further_apart_than_the_tolerance_are_two_films(build):
     reasons, scores = (
         "title,year,reason\nIt,1990,Rated R for language\n",
-        "title,year,violence_gore\nIt,1992,9\n",
+        "title,year,violence_gore\nIt,1993,9\n",
     )
 
-    assert len(build(rating_reasons=reasons, scores=scores)[1]) == 2
-    config = {"join_tolerance": 2, "overwrite": True}
-    assert len(build(rating_reasons=reasons, scores=scores, config=config)[1]) == 1
+    assert build(rating_reasons=reasons, scores=scores)[0].titles == 2
+    config = {"join_tolerance": 3, "overwrite": True}
+    assert build(rating_reasons=reasons, scores=scores, config=config)[0].titles == 1
+
+
+# --- two films of one name and year --------------------------------------------------------------
+
+
+def test_rows_of_one_name_and_year_that_disagree_may_be_two_films_and_the_higher_risk_counts(build):
+    reasons = """title,year,reason
+Titanic,1997,"Rated PG-13 for disaster related peril and violence, nudity and brief language"
+Titanic,1997,Rated PG-13 for a scene of sexual assault and other violent areas
+Up,2009,Rated PG for some peril and action
+Up,2009,Rated PG for some peril and action
+"""
+    _, oracle = build(rating_reasons=reasons)
+
+    told = verdict(oracle, "Titanic", 1997, "Sexual violence sensitive")
+    assert (told.known, told.violated, told.ambiguous) == (True, ("Sexual violence sensitive",), True)
+    assert not verdict(oracle, "Up", 2009).ambiguous
+    card = oracle_card(oracle, [Title("Titanic", 1997), Title("Up", 2009)])
+    assert card.oracle_collisions.same_year == 1
+    assert card.oracle_collisions.examples == ["Titanic and Titanic (1997)"]
+    ambiguous = {figures.trait: figures.ambiguous for figures in card.traits}
+    assert (ambiguous["Sexual violence sensitive"], ambiguous[GORE]) == (1, 0)
+
+
+def test_films_that_a_source_tells_apart_by_ids_are_entries_of_their_own(build):
+    scores = {
+        "content": "title,year,imdb_id,violence_gore\nCats,2019,tt1,9\nCats,2019,tt2,0\nCats,2019,tt1,8\n",
+        "id_column": "imdb_id",
+    }
+    keywords = {
+        "content": "title,year,imdb_id,keywords\nCats,2019,tt2,cocaine\nCats,2019,,whisky;gore\n",
+        "id_column": "imdb_id",
+    }
+    _, oracle = build(scores=scores, keywords=keywords)
+
+    ((first, second, third),) = oracle.tiers("Cats", 2019, tolerance=0)
+    assert [oracle.id(row) for row in (first, second, third)] == ["", "tt1", "tt2"]
+    told = {
+        row: {each.source: each.risk for each in oracle.evidence(row) if each.trait == GORE} for row in (1, 2)
+    }
+    assert told == {1: {"scores": 0.9}, 2: {"scores": 0.0}}
+    assert [each.trait for each in oracle.evidence(third) if each.source == "keywords"] == [DRUGS]
+    assert verdict(oracle, "Cats", 2019).ambiguous
+
+
+def test_two_ids_of_two_sources_are_no_two_films(build):
+    scores = {"content": "title,year,id,violence_gore\nSaw,2004,tt1,9\n", "id_column": "id"}
+    keywords = {"content": "title,year,id,keywords\nSaw,2004,597,gore\n", "id_column": "id"}
+    report, oracle = build(scores=scores, keywords=keywords)
+
+    assert (report.titles, len(oracle)) == (1, 1)
+    assert not verdict(oracle, "Saw", 2004).ambiguous
+
+
+# --- no source makes a title less known -----------------------------------------------------------
+
+names = st.sampled_from(["Saw", "The Saw", "Up"])
+said = st.lists(st.tuples(names, st.integers(2000, 2004), st.sampled_from([0.0, 0.5, 0.9, None])), max_size=4)
+
+
+def joined(sources, path):
+    join = TitleJoin(tolerance=2)
+    for number, rows in enumerate(sources):
+        titles = SourceTitles(f"s{number}")
+        for name, year, risk in rows:
+            findings = () if risk is None else (Finding(GORE, risk, "so they say"),)
+            titles.add(Findings(Title(name, year), findings))
+        join.add(titles)
+    join.join()
+    entries = join.titles([GORE], [f"s{number}" for number in range(len(sources))])
+    write_oracle_file(path, entries, [GORE], {"sources": []}, overwrite=True)
+    return TableOracle(path=path)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(said, max_size=3), said)
+def test_a_further_source_makes_no_title_less_known_and_no_violation_safe_at_its_own_year(
+    tmp_path, sources, more
+):
+    questions = [
+        Question(name, year, (GORE,)) for name in ("Saw", "The Saw", "Up") for year in range(1998, 2007)
+    ]
+
+    before = joined(sources, tmp_path / "before.arrow").judge(questions)
+    after = joined([*sources, more], tmp_path / "after.arrow").judge(questions)
+
+    for first, second in zip(before, after, strict=True):
+        assert second.known >= first.known
+
+
+# --- rows of one source ---------------------------------------------------------------------------
 
 
 def test_rows_of_one_title_in_one_source_are_taken_together(build, tmp_path):
@@ -192,10 +315,10 @@ def test_an_alias_joins_sources_and_is_found(build, tmp_path):
     scores = "title,year,violence_gore\nSe7en,1995,9\n"
     report, oracle = build(rating_reasons=reasons, scores=scores, config={"aliases_path": aliases})
 
-    assert (len(oracle), report.aliases, report.unknown_aliases) == (1, 3, 1)
-    assert oracle.title(0) == Title("Seven", 1995)
-    assert row_of(oracle, "Se7en", 1995) == row_of(oracle, "Sieben", 1996) == 0
-    assert {told.source for told in oracle.evidence(0)} == {"rating-reasons", "scores"}
+    assert (report.titles, report.aliases, report.unknown_aliases) == (1, 3, 1)
+    assert film_of(oracle, "Se7en", 1995) == film_of(oracle, "Seven", 1995)
+    for name, year in (("Seven", 1995), ("Se7en", 1995), ("Sieben", 1996)):
+        assert verdict(oracle, name, year).violated == (GORE,)
 
 
 @pytest.mark.parametrize("row", ["Seven,1995,", ",1995,Se7en", "Seven,MCMXCV,Se7en", "Seven,0,Se7en"])
@@ -216,13 +339,14 @@ def test_an_alias_takes_no_film_that_one_source_tells_apart(build, tmp_path):
     assert row_of(oracle, "Frozen", 2010) != row_of(oracle, "Ice Chairlift", 2010)
 
 
-@pytest.mark.parametrize("order", [(2000, 2001, 2002), (2000, 2002, 2001), (2002, 2001, 2000)])
+@pytest.mark.parametrize("order", [(2000, 2002, 2004), (2000, 2004, 2002), (2004, 2002, 2000)])
 def test_years_that_are_too_far_apart_do_not_join_through_one_between_them(build, order):
     contents = {f"s{year}": f"title,year,violence_gore\nCrash,{year},9\n" for year in order}
     sources = {name: {"content": content, "name": "scores"} for name, content in contents.items()}
     _, oracle = build(**sources)
 
-    assert row_of(oracle, "Crash", 2000) == row_of(oracle, "Crash", 2001) != row_of(oracle, "Crash", 2002)
+    first, second, third = (film_of(oracle, "Crash", year) for year in (2000, 2002, 2004))
+    assert first == second != third
 
 
 def test_a_users_own_file_is_not_taken_for_rejects(build, tmp_path):
@@ -497,7 +621,7 @@ def test_every_row_of_the_real_files_is_accounted_for(real):
         "tags": (13_816, 17),  # without a year
     }
     assert all(count > 0 for count in report.known.values())  # every trait has evidence
-    assert len(oracle) == report.titles
+    assert len(oracle.films()) == report.titles
 
 
 def test_the_reddit_catalog_is_known_to_three_fifths(real):
@@ -511,7 +635,7 @@ def test_the_reddit_catalog_is_known_to_three_fifths(real):
     assert card.known / card.titles == pytest.approx(0.616, abs=0.01)
     assert (card.collisions.same_year, card.collisions.near_years) == (27, 46)
     known = {figures.trait: figures.known / card.titles for figures in card.traits}
-    assert known[GORE] == pytest.approx(0.515, abs=0.01)
+    assert known[GORE] == pytest.approx(0.476, abs=0.01)  # 0.515 with what only leaves it open
     assert known[HORROR] == pytest.approx(0.50, abs=0.01)
     reasons_and_scores = card.disagreements[0]
     assert reasons_and_scores.sources == ("rating-reasons", "scores")

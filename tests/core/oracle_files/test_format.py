@@ -64,8 +64,9 @@ def test_a_title_is_found_by_its_name_and_by_its_other_names(path):
     names = ["SAW!", "Saw I", "saw", "Saw", "Up", "Down"]
     years = [2004, 2004, 2003, 2001, 2010, 2009]
 
-    assert oracle.find_many(names, years, tolerance=0).tolist() == [0, 0, 0, -1, -1, -1]
-    assert oracle.find_many(names, years, tolerance=2).tolist() == [0, 0, 0, 0, 1, -1]
+    asked = list(zip(names, years, strict=True))
+    assert [oracle.tiers(*title, tolerance=0) for title in asked] == [[[0]], [[0]], [[0]], [], [], []]
+    assert [oracle.tiers(*title, tolerance=2) for title in asked] == [[[0]], [[0]], [[0]], [[0]], [[1]], []]
 
 
 def test_another_name_does_not_take_the_place_of_a_title(tmp_path):
@@ -75,7 +76,7 @@ def test_another_name_does_not_take_the_place_of_a_title(tmp_path):
     ]
     write_oracle_file(tmp_path / "o.arrow", titles, [GORE], {})
 
-    assert OracleFile(tmp_path / "o.arrow").find_many(["Carrie"], [2013], tolerance=0).tolist() == [1]
+    assert OracleFile(tmp_path / "o.arrow").tiers("Carrie", 2013, tolerance=0) == [[1], [0]]
 
 
 def test_risks_lie_in_the_mapped_file_and_are_not_copied(path):
@@ -96,7 +97,7 @@ def test_an_oracle_without_titles_can_be_read(tmp_path):
     oracle = OracleFile(tmp_path / "none.arrow")
 
     assert (len(oracle), oracle.risks(GORE).tolist(), list(oracle.titles())) == (0, [], [])
-    assert oracle.find_many(["Saw"], [2004], tolerance=2).tolist() == [-1]
+    assert oracle.tiers("Saw", 2004, tolerance=2) == []
 
 
 def test_the_same_content_gives_the_same_bytes(path, tmp_path):
@@ -185,7 +186,7 @@ def test_a_newer_version_is_told_as_such(tmp_path):
     with pa.OSFile(str(tmp_path / "new.arrow"), "wb") as file:
         pa.ipc.new_stream(file, schema).close()
 
-    with pytest.raises(DataError, match=r"new\.arrow has format 2, and this saferec reads 1; upgrade"):
+    with pytest.raises(DataError, match=r"new\.arrow has format 3, and this saferec reads 2; upgrade"):
         OracleFile(tmp_path / "new.arrow")
 
 

@@ -67,7 +67,7 @@ def detail(source, row, traits=TRAITS):
 def test_a_title_has_its_year_in_a_column_or_behind_it(source, row, title):
     [found] = read(source("keywords"), {"keywords": "", **row})
 
-    assert found == (title, ())
+    assert (found.title, found.findings) == (title, ())
 
 
 @pytest.mark.parametrize(

@@ -441,3 +441,67 @@ def test_verdicts_agree_with_the_recorded_ones_wherever_the_year_does(recorded, 
         else:
             assert set(verdict.violated) == wanted, sample
     assert ("The Batman", 2005) in other_films
+
+
+# --- what leaves it open ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("risk", [0.34, 0.5, 0.65])
+@pytest.mark.parametrize("kind", ["table", "oracle_file"])
+def test_a_risk_in_the_open_band_is_unknown_with_its_evidence(request, table, oracle_file, risk, kind):
+    title = Title("Scarface", 1983)
+    if kind == "table":
+        oracle = table({"title": title.name, "year": title.year, "risk": {GORE: risk}})
+    else:
+        oracle = oracle_file({title: {GORE: risk}})
+
+    told = ask(oracle, *title, GORE)
+    assert (told.known, told.violated, told.open) == (False, (), (GORE,))
+    assert told.risks[GORE] == pytest.approx(risk)
+    assert [piece.risk for piece in oracle.explain(Question(*title, (GORE,)))] == [pytest.approx(risk)]
+
+
+@pytest.mark.parametrize(("risk", "violated"), [(0.33, ()), (0.66, (GORE,))])
+def test_a_risk_outside_of_the_open_band_is_known(table, risk, violated):
+    told = ask(table({"title": "Up", "year": 2009, "risk": {GORE: risk}}), "Up", 2009, GORE)
+
+    assert (told.known, told.violated, told.open) == (True, violated, ())
+
+
+def test_the_open_band_ends_at_the_threshold_and_can_be_closed(table):
+    row = {"title": "Up", "year": 2009, "risk": {GORE: 0.5}}
+
+    assert ask(table(row, risk_threshold=0.5), "Up", 2009, GORE).violated == (GORE,)
+    closed = ask(table(row, open_from=1), "Up", 2009, GORE)
+    assert (closed.known, closed.violated) == (True, ())
+    assert ask(table(row, open_from=0.51), "Up", 2009, GORE).known
+
+
+def test_what_one_constraint_leaves_open_another_may_still_forbid(table):
+    oracle = table({"title": "Saw", "year": 2004, "risk": {GORE: 0.5, DRUGS: 1.0}})
+    both = ask(oracle, "Saw", 2004, GORE, DRUGS)
+
+    assert (both.known, both.violated, both.open) == (True, (DRUGS,), (GORE,))
+    assert not ask(
+        table({"title": "Up", "year": 2009, "risk": {GORE: 0.5, DRUGS: 0.0}}), "Up", 2009, GORE, DRUGS
+    ).known
+
+
+def test_of_two_entries_that_are_equally_near_the_higher_risk_counts_and_the_verdict_is_ambiguous(table):
+    oracle = table(
+        {"title": "It", "year": 2003, "risk": {GORE: 0.0}},
+        {"title": "It", "year": 2005, "risk": {GORE: 0.9}},
+    )
+
+    between, exact = ask(oracle, "It", 2004, GORE), ask(oracle, "It", 2003, GORE)
+    assert (between.violated, between.ambiguous) == ((GORE,), True)
+    assert (exact.known, exact.violated, exact.ambiguous) == (True, (), False)
+
+
+def test_an_entry_that_decides_counts_where_a_nearer_one_does_not(table):
+    oracle = table(
+        {"title": "It", "year": 2003, "risk": {GORE: 0.5}},
+        {"title": "It", "year": 2005, "risk": {GORE: 0.9}},
+    )
+
+    assert ask(oracle, "It", 2003, GORE).violated == (GORE,)

@@ -185,7 +185,7 @@ def test_a_published_folder_is_described_as_its_rows_are(facts, tmp_path, form):
     )
 
 
-def test_the_head_is_what_the_hub_reads_and_claims_no_licence(facts):
+def test_the_head_is_what_the_hub_reads_and_claims_no_license(facts):
     _, head, body = markdown(facts).split("---\n", 2)
 
     read = yaml.safe_load(head)
@@ -197,7 +197,7 @@ def test_the_head_is_what_the_hub_reads_and_claims_no_licence(facts):
     ]
     assert "license" not in read
     assert "# license: (state" in head
-    assert "## Licence" in body
+    assert "## License" in body
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_the_card_tells_what_each_step_lost_and_how_to_train(facts):
 
     assert "| from-table | 9 | 6 | 2 | 1 |" in text
     assert "| from-table | no ground truth | 2 |" in text
-    assert "| ground truth: mapped exactly | 6 | 75.0 % |" in text
+    assert "| ground truth: mapped exactly | 6 | 75.0% |" in text
     assert "| from-table | cost in dollars | 0.25 |  |" in text
     assert "raw.csv, line 3: wanted a title" in text
     assert "/home/ann" not in text
@@ -261,14 +261,14 @@ def test_the_tables_of_the_page_hold_the_figures(facts):
     splits = {figure: (train, test) for figure, train, test in tables["figure", "train", "test"]}
     assert splits["samples"] == ("3", "1")
     assert splits["users"] == ("2", "1")
-    assert splits["turns a prompt"] == ("3.0", "3.0")
+    assert splits["turns per prompt"] == ("3.0", "3.0")
     assert splits["first day"] == ("1970-01-01", "1970-01-10")
     assert splits["last day"] == ("1970-01-10", "1970-01-10")
     assert tables["step", "read", "written", "removed", "rejected"] == [
         ["from-table", "9", "6", "2", "1"],
         ["map-titles", "6", "6", "0", "0"],
     ]
-    head = ("trait", "train", "test", "stated: explicit", "stated: implied", "titles it removed")
+    head = ("trait", "train", "test", "stated: explicit", "stated: implied", "titles removed")
     assert tables[head] == [["gore", "2", "1", "1", "1", "1"], [EVIL, "0", "0", "0", "0", "1"]]
     assert tables["titles", "before", "after"] == [["1", "0", "1"], ["2", "4", "3"]]
     assert tables["titles", "completions"] == [["1", "1"], ["2", "2"]]
@@ -280,9 +280,45 @@ def test_the_charts_show_the_figures_too(facts):
     labels = [re.findall(r"<text[^>]*>([^<]*)</text>", chart) for chart in charts]
     time, steps, traits, _, _ = labels
     assert {"1970-01-01", "1970-01-03"} <= set(time)
-    assert steps == ["input", "from-table, 33.3 % lost", "map-titles", "9", "6", "6"]
+    assert steps == ["input", "from-table, 33.3% lost", "map-titles", "9", "6", "6"]
     assert traits[0] == "gore"
     assert traits[-2:] == ["3", "0"]
+
+
+def test_two_sample_dialogues_differ_in_their_constraints(facts):
+    first, second = facts.dialogues
+
+    assert (first.split, first.constraints, first.completion) == (
+        "train",
+        ("gore",),
+        "Up (2009)\nCoco (2017)",
+    )
+    assert first.turns == [("user", "Hello 1"), ("assistant", "Hi"), ("user", "No gore, please. A film?")]
+    assert (second.constraints, second.completion) == ((), "")  # the third row, not the second
+    assert first.ground_truth == ["Up (2009)", "Coco (2017)"]
+    text = markdown(facts)
+    assert (
+        "> **user**: No gore, please. A film?\n>\n> **assistant, to imitate**: Up (2009) Coco (2017)" in text
+    )
+    assert "Split: train. Constraints: none." in text
+    assert " ".join(Page(page(facts)).words).count("assistant: the list to imitate") == 1
+
+
+def test_a_long_turn_of_a_sample_dialogue_is_cut(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row(1, "train", text="a" * 5000)), encoding="utf-8")
+
+    ((_, _, (_, shown)),) = (dialogue.turns for dialogue in describe(path, traits={}).dialogues)
+    assert shown == "a" * 600 + " …"
+
+
+def test_tables_call_traits_by_their_short_names(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row(1, "train", constraints=["Horror (scares)"])), encoding="utf-8")
+
+    assert ["Horror", "1", "0"] in [
+        row for table in Page(page(describe(path, traits={}))).tables for row in table
+    ]
 
 
 def test_the_same_figures_give_the_same_page(facts):

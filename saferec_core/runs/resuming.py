@@ -1,0 +1,174 @@
+"""Continuing a run: which folder, from which checkpoint, and that it is the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from saferec_core.config.load import as_yaml
+from saferec_core.config.schema import RunConfig
+from saferec_core.errors import RunError
+from saferec_core.runs.checkpoints import list_checkpoints, step_of
+from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.sealing import damage, newest_whole, sealed_facts
+
+__all__ = ["OpenRun", "differences", "find_run", "open_run", "rewind", "run_folder_of"]
+
+_MAY_DIFFER = {
+    "logging.max_time",
+    "logging.report_to",
+    "logging.save_total_limit",
+    "output_dir",
+    "preset",
+    "run_name",
+    "sft.logging.max_time",
+    "sft.logging.report_to",
+    "sft.logging.save_total_limit",
+}
+"""Settings that move no number of a run, so that it may be continued with others."""
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run folder to work in, new or continued."""
+
+    path: Path
+    is_resumed: bool = False
+    checkpoint: Path | None = None
+    """The checkpoint that the user has named to continue from; None: the newest one that is whole."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run has been finished before."""
+        manifest = self.path / "manifest.json"
+        if not self.is_resumed or not manifest.is_file():
+            return False
+        return "finished" in json.loads(manifest.read_text(encoding="utf-8"))
+
+    def start_of(self, stage: Path, report: Callable[[str], None]) -> Path | None:
+        """Return the checkpoint that a stage continues from; None: it begins anew.
+
+        A checkpoint that the user has named makes the later ones of its stage stand aside.
+
+        Args:
+            stage: Folder of the stage.
+            report: Called with a sentence for every damaged checkpoint that is passed over.
+
+        Raises:
+            RunError: The named checkpoint is damaged or holds only weights.
+        """
+        if not self.is_resumed:
+            return None
+        folder = stage / "checkpoints"
+        named = self.checkpoint
+        if named is None or named.absolute().parent != folder.absolute():
+            return newest_whole(folder, report)
+        if reason := damage(named):
+            raise RunError(
+                f"cannot resume from {named}: {reason}; --resume-from {self.path} takes another one"
+            )
+        if not sealed_facts(named).get("resumable", True):
+            raise RunError(f"cannot resume from {named}: only its weights were kept (--save-total-limit)")
+        for later in list_checkpoints(folder):
+            if step_of(later) > step_of(named):
+                later.rename(later.with_name(f"superseded-{later.name}"))
+        return named
+
+
+def open_run(config: RunConfig, command: str, note: Callable[[str], None]) -> OpenRun:
+    """Make the folder of a run, or find the one to continue.
+
+    Args:
+        config: The run, resolved.
+        command: Name of the command, for the folder's name.
+        note: Called with a sentence where there is nothing to resume.
+
+    Raises:
+        RunError: The folder cannot be made, or the run to continue was another one.
+    """
+    if config.resume_from is not None:
+        found: Path | None = run_folder_of(config.resume_from)
+    else:
+        found = find_run(config) if config.resume else None
+    if found is None:
+        if config.resume:
+            note("There is no run with these settings to resume, so it is started.")
+        return OpenRun(RunFolder.create(config, command).path)
+    if differing := differences(found, config):
+        listed = "".join(f"\n  {difference}" for difference in differing)
+        raise RunError(
+            f"the run {found} was made with other settings and cannot be continued with these:{listed}\n"
+            f"'saferec {command} --resume-from {found}' alone continues it with its own; a new run needs "
+            "another --run-name."
+        )
+    named = config.resume_from
+    is_checkpoint = named is not None and step_of(named) >= 0
+    return OpenRun(found, is_resumed=True, checkpoint=named if is_checkpoint else None)
+
+
+def run_folder_of(place: Path) -> Path:
+    """Return the run folder that a folder is or lies in: of a stage within a run, that of the run.
+
+    Raises:
+        RunError: It is no part of a run.
+    """
+    candidates = [place, *place.absolute().parents[:4]]
+    runs = [folder for folder in candidates if (folder / "config.yaml").is_file()]
+    if not runs:
+        reason = "lies in no run folder (none has a config.yaml)" if place.exists() else "does not exist"
+        raise RunError(
+            f"cannot resume from {place}: it {reason}; name a run folder or one of its checkpoints"
+        )
+    return runs[-1]
+
+
+def find_run(config: RunConfig) -> Path | None:
+    """Return the folder that ``--resume`` means: by the run's name, else the newest with these settings."""
+    if config.run_name is not None:
+        named = config.output_dir / config.run_name
+        return named if (named / "config.yaml").is_file() else None
+    found = sorted(
+        config.output_dir.glob("*/config.yaml"), key=lambda path: path.stat().st_mtime, reverse=True
+    )
+    return next((path.parent for path in found if not differences(path.parent, config)), None)
+
+
+def differences(folder: Path, config: RunConfig) -> list[str]:
+    """Return what a run's settings have been and what they would now be, where a number depends on it."""
+    try:
+        stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        return [f"config.yaml cannot be read: {error}"]
+    then, now = (dict(_flat(settings)) for settings in (stored, yaml.safe_load(as_yaml(config))))
+    return [
+        f"{key} was {then.get(key)!r}, is now {now.get(key)!r}"
+        for key in sorted(then.keys() | now.keys())
+        if then.get(key) != now.get(key) and key not in _MAY_DIFFER
+    ]
+
+
+def rewind(folder: Path, sizes: Mapping[str, int]) -> None:
+    """Cut the logs of a run back to what they were when a checkpoint was written.
+
+    Args:
+        folder: Of the stage.
+        sizes: In bytes, by the names of the files; a log that is not among them did not exist.
+    """
+    for path in folder.glob("*.jsonl"):
+        size = sizes.get(path.name, 0)
+        if path.stat().st_size > size:
+            os.truncate(path, size)
+
+
+def _flat(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(settings, Mapping) and settings:
+        for key, value in settings.items():
+            yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, settings

@@ -1,0 +1,95 @@
+"""Stopping a run from outside: finish the step, save, and say how to continue."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+__all__ = ["OUT_OF_TIME", "RunStopped", "Stop"]
+
+OUT_OF_TIME = 75
+"""Exit status of a run that ``max_time`` ended: "try again" (EX_TEMPFAIL of sysexits.h)."""
+
+
+class RunStopped(BaseException):
+    """A run was stopped from outside; like ``KeyboardInterrupt``, no failure of what it interrupts."""
+
+    def __init__(self, reason: str, status: int, command: str) -> None:
+        """Keep why the run ended, the exit status that says so, and the command that continues it."""
+        super().__init__(f"{reason}; continue with: {command}")
+        self.status = status
+
+
+class Stop:
+    """Notices SIGTERM, SIGINT and the end of the time a run may take.
+
+    During a training step a request waits for the step's end; at any other time it ends the run at once,
+    since evaluations keep what they have done. A second SIGINT does not wait either.
+    """
+
+    def __init__(self, command: str, max_seconds: float | None = None) -> None:
+        """Remember how to continue.
+
+        Args:
+            command: Continues the run.
+            max_seconds: How long the run may take from now; None: no limit.
+        """
+        self._command = command
+        self._deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        self._waits = False
+        self._longest_step = 0.0
+        self._step_began = time.monotonic()
+        self.request = 0
+        """Exit status of a request that waits for the end of the step; 0: there is none."""
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Handle the signals meanwhile; outside of the main thread there is nothing to handle."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._heard) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def after_the_step(self) -> Iterator[None]:
+        """Have requests wait for :meth:`step_ended`; when this ends, one that waits ends the run."""
+        self._waits, self._step_began = True, time.monotonic()
+        try:
+            yield
+        finally:
+            self._waits = False
+        if self.request:
+            raise self._stopped(self.request)
+
+    def step_ended(self) -> int:
+        """Return the exit status to stop with after this step; 0: go on.
+
+        The time is up when another step as long as the longest so far would exceed it.
+        """
+        now = time.monotonic()
+        self._longest_step = max(self._longest_step, now - self._step_began)
+        self._step_began = now
+        if not self.request and self._deadline is not None and now + self._longest_step > self._deadline:
+            self.request = OUT_OF_TIME
+        return self.request
+
+    def _heard(self, number: int, _frame: FrameType | None) -> None:
+        again = self.request == 128 + number
+        self.request = 128 + number
+        if not self._waits or (again and number == signal.SIGINT):
+            raise self._stopped(self.request)
+
+    def _stopped(self, status: int) -> RunStopped:
+        reasons: dict[int, Any] = {OUT_OF_TIME: "the time of --max-time is up"}
+        reason = reasons.get(status) or f"stopped by {signal.Signals(status - 128).name}"
+        return RunStopped(reason, status, self._command)

@@ -1,0 +1,268 @@
+"""Trainers whose checkpoints are written as a whole and hold everything that a step depends on.
+
+Beyond what transformers saves (weights, optimizer, scheduler, random generators, trainer state) a step
+depends on TRL's buffer of scored completions and its place in it, on figures that are not logged yet, and
+on plugins that have a state. Each process saves its own. The attributes of TRL and transformers that are
+saved are listed in ``_ATTRIBUTES``; one that a version does not have is left out.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from saferec_core.errors import RunError
+from saferec_core.runs.checkpoints import TRAINING_STATE, list_checkpoints
+from saferec_core.runs.sealing import damage, seal, sealed_facts, thin
+
+__all__ = ["Resumable", "StepState", "parts_with_state"]
+
+_ATTRIBUTES = (
+    "_step",
+    "_buffered_inputs",
+    "_total_train_tokens",
+    "_current_train_step_time",
+    "_tr_loss",
+    "_total_loss_scalar",
+    "_globalstep_last_logged",
+    "_initial_global_step",
+)
+_NOT_NEEDED = ("training_args.bin", "README.md")
+"""Written by the engines into every checkpoint: a pickle that nobody reads, and a card about "None"."""
+
+
+class Resumable:
+    """Goes before a trainer of TRL among the bases of a class."""
+
+    _draft: Path | None = None
+    _resumed: Path | None = None
+    _at_step_begin: dict[str, Any] | None = None
+    _moving = False
+    """Whether the weights are being moved, so that they belong to no step."""
+    stage_folder: Path
+    """Folder whose ``*.jsonl`` belong to the stage."""
+    kept_whole: int | None
+    """How many checkpoints keep their training state, the newest; None: all."""
+    weights_are_kept: bool
+    """Whether older checkpoints keep their weights, for one of them to be chosen."""
+
+    def keep_state_in(self: Any, folder: Path, *, limit: int | None, weights_are_kept: bool) -> None:
+        """Say where the stage's logs are and how many checkpoints are kept; before the training begins."""
+        self.stage_folder, self.kept_whole, self.weights_are_kept = folder, limit, weights_are_kept
+        self.callback_handler.callbacks.insert(0, StepState(self))
+
+    def stateful_parts(self) -> Mapping[str, Any]:
+        """Return what has a state of its own that a step depends on, by name.
+
+        Each has ``state_dict()``, of tensors, numbers, text and containers of these, and ``load_state_dict``.
+        """
+        return {}
+
+    def resume(self: Any, checkpoint: Path) -> None:
+        """Train on from a checkpoint that is whole.
+
+        Raises:
+            RunError: It was written by another number of processes.
+        """
+        processes = sealed_facts(checkpoint)["processes"]
+        if processes != self.args.world_size:
+            raise RunError(
+                f"{checkpoint} was written by {processes} process(es), but {self.args.world_size} work now; "
+                f"launch {processes}, since each has a part of the rollouts"
+            )
+        self._resumed = checkpoint
+        self.train(resume_from_checkpoint=str(checkpoint))
+
+    def process_state(self: Any) -> dict[str, Any]:
+        """Return all that transformers does not save, in types that are read without running code."""
+        state = {name: _now(getattr(self, name)) for name in _ATTRIBUTES if hasattr(self, name)}
+        metrics = getattr(self, "_metrics", {})
+        state["_metrics"] = {mode: {k: list(v) for k, v in of.items()} for mode, of in metrics.items()}
+        state["parts"] = {name: part.state_dict() for name, part in self.stateful_parts().items()}
+        return state
+
+    def restore_process_state(self: Any) -> None:
+        """Put back what :meth:`process_state` returned; once the engines have set their own beginnings."""
+        if self._resumed is None:
+            return
+        path = self._resumed / _state_name(self.args.process_index)
+        state = torch.load(path, map_location=self.args.device, weights_only=True)
+        for name in _ATTRIBUTES:
+            if name in state and hasattr(self, name):
+                setattr(self, name, state[name])
+        if hasattr(self, "_metrics"):
+            self._metrics = {mode: defaultdict(list, of) for mode, of in state["_metrics"].items()}
+        for name, part in self.stateful_parts().items():
+            part.load_state_dict(state["parts"][name])
+        self._resumed = None
+
+    def remember_step(self: Any) -> None:
+        """Keep the state between two steps, should the one that begins fail."""
+        tokens = self.state.num_input_tokens_seen  # TRL adds to it while it generates
+        self._at_step_begin = {**self.process_state(), "rng": _random_state(), "tokens": tokens}
+
+    def save_after_failure(self: Any) -> Path | None:
+        """Save the state as it was after the last complete step; None where that cannot be.
+
+        Not with several processes, of which the others may wait for this one, and not where the step failed
+        while it moved the weights.
+        """
+        state, step = self._at_step_begin, int(self.state.global_step)
+        if state is None or step == 0 or self.args.world_size > 1 or self._moving:
+            return None
+        _set_random_state(state.pop("rng"))
+        self.state.num_input_tokens_seen = state.pop("tokens")
+        self.model.zero_grad()
+        self._save_checkpoint(self.model, None, failed=True)
+        target: Path = self._target()
+        return target
+
+    def create_model_card(self, *_args: Any, **_kwargs: Any) -> None:
+        """Write no card: a checkpoint is part of a run, which says all there is to know."""
+
+    def _target(self: Any) -> Path:
+        return Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+
+    def _get_output_dir(self: Any, trial: Any) -> str:
+        return str(self._draft) if self._draft is not None else super()._get_output_dir(trial)  # type: ignore[misc]
+
+    def _run_epoch(self: Any, *args: Any, **kwargs: Any) -> None:
+        """Train an epoch, unless the run was resumed after its last step."""
+        if self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+            return
+        super()._run_epoch(*args, **kwargs)  # type: ignore[misc]
+
+    def _save_checkpoint(self: Any, model: Any, trial: Any, *, failed: bool = False) -> None:
+        """Write a checkpoint beside its place, seal it, and move it there as a whole.
+
+        Raises:
+            RunError: It cannot be written; those before it are as they were.
+        """
+        target = self._target()
+        main = self.is_world_process_zero()
+        if target.is_dir() and not damage(target):
+            return  # saved already, and then asked to stop
+        draft = Path(self.args.output_dir) / ".saving"
+        if main:
+            shutil.rmtree(draft, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+        self._draft = draft
+        try:
+            super()._save_checkpoint(model, trial)  # type: ignore[misc]
+            state = self._at_step_begin if failed else self.process_state()
+            torch.save(state, draft / target.name / _state_name(self.args.process_index))
+            self.accelerator.wait_for_everyone()
+            if main:
+                self._put_in_place(draft / target.name, target)
+            self.accelerator.wait_for_everyone()
+        except (OSError, SafetensorError, RuntimeError) as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            if isinstance(error, RuntimeError) and "writing file" not in str(error):
+                raise
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+            raise RunError(
+                f"checkpoint {target} cannot be written: {reason}. The checkpoints before it are intact."
+            ) from error
+        finally:
+            self._draft = None
+
+    def _put_in_place(self: Any, draft: Path, target: Path) -> None:
+        for name in _NOT_NEEDED:
+            (draft / name).unlink(missing_ok=True)
+        logs = {path.name: path.stat().st_size for path in sorted(self.stage_folder.glob("*.jsonl"))}
+        step = int(self.state.global_step)
+        seal(draft, {"step": step, "processes": int(self.args.world_size), "logs": logs})
+        if target.exists():  # damaged
+            shutil.rmtree(target)
+        draft.replace(target)
+        shutil.rmtree(draft.parent, ignore_errors=True)
+        if self.kept_whole is not None:
+            _thin_out(
+                list_checkpoints(target.parent), self.kept_whole, weights_are_kept=self.weights_are_kept
+            )
+
+
+def _thin_out(checkpoints: Sequence[Path], kept: int, *, weights_are_kept: bool) -> None:
+    """Free the disk of what older checkpoints hold."""
+    for checkpoint in checkpoints[:-kept]:
+        if weights_are_kept:
+            thin(checkpoint, TRAINING_STATE)
+        else:
+            shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+def parts_with_state(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those that can save and load a state."""
+    return {
+        name: part
+        for name, part in parts.items()
+        if callable(getattr(part, "state_dict", None)) and callable(getattr(part, "load_state_dict", None))
+    }
+
+
+class StepState(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
+    """Puts a trainer's state back when it begins, and keeps it between two steps."""
+
+    def __init__(self, trainer: Any) -> None:
+        """Serve one trainer."""
+        self._trainer = trainer
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Put back what the checkpoint holds."""
+        self._trainer.restore_process_state()
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Keep the state before the step."""
+        self._trainer.remember_step()
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Note that the weights begin to move."""
+        self._trainer._moving = True
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Note that they have moved."""
+        self._trainer._moving = False
+
+
+def _now(value: Any) -> Any:
+    """Keep a running sum as it is now: transformers adds to it in place."""
+    return value.clone() if isinstance(value, torch.Tensor) else value
+
+
+def _state_name(process: int) -> str:
+    return f"process_state_{process}.pth"
+
+
+def _random_state() -> dict[str, Any]:
+    state: dict[str, Any] = {"python": random.getstate()}
+    state["numpy"] = np.random.get_state()  # noqa: NPY002 - the generator that transformers saves
+    state["cpu"] = torch.random.get_rng_state()
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def _set_random_state(state: Mapping[str, Any]) -> None:
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])  # noqa: NPY002
+    torch.random.set_rng_state(state["cpu"])
+    if "cuda" in state:
+        torch.cuda.set_rng_state_all(state["cuda"])

@@ -1,0 +1,114 @@
+"""Train one stage: from its beginning or a checkpoint, until its end, a request to stop, or a failure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import reduce
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from saferec_core.errors import RunError, SaferecError
+from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.observer import Observer
+from saferec_core.runs.resuming import rewind
+from saferec_core.runs.sealing import sealed_facts
+from saferec_core.runs.stopping import Stop
+
+__all__ = ["train_stage"]
+
+
+def train_stage(
+    trainer: Any,
+    *,
+    folder: RunFolder,
+    observer: Observer,
+    stop: Stop,
+    checkpoint: Path | None,
+    limit: int | None,
+    weights_are_kept: bool,
+) -> None:
+    """Train a stage.
+
+    Args:
+        trainer: Set up; its class has ``Resumable`` among its bases.
+        folder: Of the stage; its logs are cut back to where the training begins.
+        observer: Told where it begins, and what is saved if it fails.
+        stop: Asks to end after a step.
+        checkpoint: Whole, to continue from; None: the stage begins anew.
+        limit: How many checkpoints can be continued from.
+        weights_are_kept: Whether older checkpoints keep their weights.
+
+    Raises:
+        RunStopped: It was asked to stop, and has saved.
+        SaferecError: It failed; what can be saved is.
+    """
+    main = trainer.is_world_process_zero()
+    if main:
+        rewind(folder.path, {} if checkpoint is None else sealed_facts(checkpoint)["logs"])
+        if checkpoint is not None:
+            observer.note(f"Continuing from {checkpoint}.")
+    trainer.keep_state_in(folder.path, limit=limit, weights_are_kept=weights_are_kept)
+    trainer.add_callback(_StopCheck(stop))
+    try:
+        with stop.after_the_step():
+            if checkpoint is None:
+                trainer.train()
+            else:
+                trainer.resume(checkpoint)
+    except Exception as error:
+        saved = _saved(trainer, observer)
+        if _out_of_memory(error):
+            raise RunError(_memory_advice(trainer, saved)) from error
+        raise
+
+
+def _saved(trainer: Any, observer: Observer) -> Path | None:
+    """Save what was trained before a failure; a failure to save hides nothing."""
+    try:
+        saved: Path | None = trainer.save_after_failure()
+    except SaferecError as error:
+        observer.note(str(error))
+        return None
+    if saved is not None:
+        observer.note(f"The state after the last complete step is saved in {saved}.")
+    return saved
+
+
+def _out_of_memory(error: Exception) -> bool:
+    text = str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text)
+    )
+
+
+def _memory_advice(trainer: Any, saved: Path | None) -> str:
+    step = trainer.state.global_step + 1
+    return (
+        f"out of memory in step {step}. What helps, in this order: --gradient-checkpointing; half of "
+        "--per-device-train-batch-size with twice the --gradient-accumulation-steps; a shorter "
+        "--max-completion-length or --max-prompt-length (Safe SFT: --max-length)."
+        + ("" if saved is None else f" What was trained so far is in {saved}.")
+    )
+
+
+class _StopCheck(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
+    """Saves and stops after a step if any process was asked to."""
+
+    def __init__(self, stop: Stop) -> None:
+        """Ask *stop* after every step."""
+        self._stop = stop
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Decide together: a signal reaches the processes at different moments."""
+        status = self._stop.step_ended()
+        if args.world_size > 1:
+            statuses = torch.zeros(args.world_size, dtype=torch.int32, device=args.device)
+            statuses[args.process_index] = status
+            status = int(reduce(statuses, "sum").max())
+        if status:
+            self._stop.request = status
+            control.should_save = control.should_training_stop = True

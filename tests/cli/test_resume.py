@@ -1,0 +1,256 @@
+"""Killed, stopped and failed runs, continued: equal to the bit to the run that was left alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from benchmarks.resume_soak import differences, launcher
+
+SETTINGS = {
+    "steps_per_generation": 2,
+    "num_iterations": 2,  # a generation batch serves four optimizer steps: most checkpoints fall within one
+    "rollout_steps": 1,
+    "rewards": {"relevance": {"weight": 1}, "safety": {"weight": 1}, "count": {"weight": 1, "target": 5}},
+    "optimization": {
+        "learning_rate": 1e-3,
+        "max_steps": 6,
+        "per_device_train_batch_size": 8,
+        "gradient_accumulation_steps": 1,
+        "optim": "adamw_torch",
+    },
+    "logging": {"logging_steps": 4, "save_steps": 1},
+    "evaluation": {"eval_prompts": 0, "eval_at": [5]},
+}
+SFT = {
+    "optimization": {**SETTINGS["optimization"], "max_steps": 3},
+    "logging": {"logging_steps": 2, "save_steps": 1},
+    "eval_strategy": "no",
+    "max_length": 256,
+    "evaluation": {"eval_prompts": 0, "eval_at": [5]},
+}
+
+
+@pytest.fixture(scope="session")
+def config(tiny):
+    """A run of six short steps that saves after each."""
+    return write(tiny, "resumed.yaml", SETTINGS)
+
+
+def write(tiny, name, changes):
+    settings = yaml.safe_load((tiny / "run.yaml").read_text(encoding="utf-8"))
+    path = tiny / name
+    path.write_text(yaml.safe_dump({**settings, **changes}), encoding="utf-8")
+    return path
+
+
+class Launched:
+    """A run in a process group of its own."""
+
+    def __init__(self, folder, *arguments, processes=1):
+        self.run = folder / "run"
+        self.errors = folder.parent / f"{folder.name}.err"
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "HF_HUB_OFFLINE": "1"}
+        command = [*launcher(processes), *map(str, arguments), "--output-dir", str(folder)]
+        with self.errors.open("w") as errors:
+            self.process = subprocess.Popen(
+                command, stdout=errors, stderr=errors, env=environment, start_new_session=True
+            )
+
+    def until(self, reached):
+        """Wait until something is there in the run folder."""
+        while not reached(self.run):
+            assert self.process.poll() is None, self.output
+            time.sleep(0.002)
+        return self
+
+    def end(self, number):
+        os.killpg(self.process.pid, number)
+        return self.process.wait()
+
+    @property
+    def output(self):
+        return self.errors.read_text()
+
+
+def there(*names):
+    return lambda run: any((run / name).exists() for name in names)
+
+
+def finish(folder, *arguments, processes=1):
+    launched = Launched(folder, *arguments, processes=processes)
+    assert launched.process.wait() == 0, launched.output
+    return launched.run
+
+
+@pytest.fixture(scope="session")
+def undisturbed(config, tmp_path_factory):
+    return finish(tmp_path_factory.mktemp("undisturbed") / "runs", "train", config)
+
+
+KILLS = {
+    "within a generation batch, between two and while saving": (
+        ["train", "resumed.yaml"],
+        SETTINGS,
+        1,
+        [there("checkpoints/checkpoint-2"), there("checkpoints/checkpoint-4"), there("checkpoints/.saving")],
+    ),
+    "Safe SFT within train, adapters, and after the training": (
+        ["train", "adapters.yaml", "--use-lora", "--lora-r", 2, "--eval-prompts", 4],
+        {**SETTINGS, "sft": SFT},
+        1,
+        [there("sft/checkpoints/checkpoint-2"), there("checkpoints/checkpoint-1"), there("policy")],
+    ),
+    "two processes": (
+        ["train", "resumed.yaml", "--max-steps", 3],
+        SETTINGS,
+        2,
+        [there("checkpoints/checkpoint-1"), there("checkpoints/checkpoint-2")],
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", KILLS)
+def test_a_killed_run_that_is_continued_is_equal_to_the_bit_to_one_left_alone(
+    setting, tiny, undisturbed, tmp_path
+):
+    (command, name, *further), changes, processes, kills = KILLS[setting]
+    arguments = [command, write(tiny, name, changes), *further]
+    alone = undisturbed
+    if further:
+        alone = finish(tmp_path / "alone", *arguments, processes=processes)
+    folder = tmp_path / "killed"
+    for reached in kills:
+        launched = Launched(folder, *arguments, "--resume", processes=processes).until(reached)
+        assert launched.end(signal.SIGKILL) == -signal.SIGKILL
+    run = finish(folder, *arguments, "--resume", processes=processes)
+
+    assert list(differences(alone, run)) == []
+    assert not (run / "checkpoints" / ".saving").exists()
+
+
+@pytest.mark.slow
+def test_a_stopped_run_says_how_to_go_on_and_does_so_past_a_damaged_checkpoint(config, undisturbed, tmp_path):
+    launched = Launched(tmp_path / "stopped", "train", config).until(there("checkpoints/checkpoint-2"))
+
+    assert launched.end(signal.SIGTERM) == 143
+    assert f"stopped by SIGTERM; continue with: saferec train --resume-from {launched.run}" in launched.output
+    assert "Traceback" not in launched.output
+    newest = max((launched.run / "checkpoints").glob("checkpoint-*"), key=lambda path: path.name)
+    damaged = bytearray((newest / "model.safetensors").read_bytes())
+    damaged[5000] ^= 1
+    (newest / "model.safetensors").write_bytes(damaged)
+    done = subprocess.run(
+        [sys.executable, "-m", "saferec_cli", "train", "--resume-from", launched.run],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "400", "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "is damaged and is skipped: the content of model.safetensors has changed" in done.stdout
+    assert "Continuing from" in done.stdout
+    assert list(differences(undisturbed, launched.run)) == []
+
+
+FAILS_ONCE = """
+import torch
+from pathlib import Path
+from saferec_core import hookimpl
+from saferec_core.plugins.contracts.reward import RewardFunction
+
+@hookimpl
+def saferec_register_rewards(registry):
+    registry.add("fails-once", "acme_fails:FailsOnce", summary="Fails at its third call, once.")
+
+class FailsOnce(RewardFunction):
+    scope = "list"
+    def __init__(self):
+        self.calls = 0
+    def state_dict(self):
+        return {"calls": self.calls}
+    def load_state_dict(self, state):
+        self.calls = state["calls"]
+    def __call__(self, lists):
+        self.calls += 1
+        marker = Path("failed")
+        if self.calls == 3 and Path("fails").exists() and not marker.exists():
+            marker.touch()
+            raise RuntimeError("the service is gone")
+        return lists.lengths.float() + self.calls * torch.arange(len(lists.lists)) % 3
+"""
+
+
+def test_a_failure_keeps_what_was_trained_and_the_run_goes_on_from_there_with_the_state_of_its_plugins(
+    main, installed, tiny, tmp_path
+):
+    installed("acme-fails", FAILS_ONCE)
+    changes = {**SETTINGS, "steps_per_generation": 1, "num_iterations": 1}
+    config = write(tiny, "fails.yaml", {**changes, "logging": {"logging_steps": 10, "save_steps": 100}})
+    arguments = ("train", config, "--reward", "fails-once", "--max-steps", 4)
+    assert main(*arguments, "--run-name", "alone").status == 0
+    (tmp_path / "fails").touch()
+    failed = main(*arguments)
+
+    assert failed.status == 2
+    assert "the service is gone" in failed.err
+    assert "The state after the last complete step is saved in" in failed.out
+    runs = tmp_path / "runs"
+    assert [path.name for path in (runs / "run" / "checkpoints").iterdir()] == ["checkpoint-2"]
+    again = main(*arguments)
+    assert "continue that run with --resume" in again.err
+    continued = main(*arguments, "--resume")
+    assert continued.status == 0, continued.err
+    assert list(differences(runs / "alone", runs / "run")) == []
+    assert "is complete already" in main(*arguments, "--resume").out
+
+
+def test_a_run_out_of_time_saves_and_ends_with_a_status_of_its_own(main, config, tmp_path):
+    outcome = main("train", config, "--max-time", "0.001s")
+
+    assert outcome.status == 75
+    assert "the time of --max-time is up; continue with: saferec train --resume-from runs/run" in outcome.err
+    assert (tmp_path / "runs" / "run" / "checkpoints" / "checkpoint-1").is_dir()
+    policy_of_unfinished = main("train", config, "--sft-checkpoint", "runs/run", "--run-name", "other")
+    assert policy_of_unfinished.status == 2
+    assert "did not finish and has no policy. Its last checkpoint is" in policy_of_unfinished.err
+    differing = main("train", config, "--kl-beta", 0.5, "--resume")
+    assert "kl_beta was 0.001, is now 0.5" in differing.err
+
+
+def test_a_checkpoint_that_cannot_be_written_is_named_and_leaves_those_before_it(
+    main, config, tmp_path, monkeypatch
+):
+    import torch
+
+    save = torch.save
+
+    def full(content, path, *arguments, **options):
+        if "checkpoint-2" in str(path):
+            raise OSError(28, "No space left on device")
+        save(content, path, *arguments, **options)
+
+    monkeypatch.setattr(torch, "save", full)
+    outcome = main("train", config)
+
+    assert outcome.status == 2
+    assert "checkpoint-2 cannot be written: No space left on device" in outcome.err
+    checkpoints = tmp_path / "runs" / "run" / "checkpoints"
+    assert [path.name for path in checkpoints.iterdir()] == ["checkpoint-1"]
+
+
+def test_a_policy_holds_weights_configuration_and_tokenizer_and_nothing_else(undisturbed):
+    assert sorted(path.name for path in (undisturbed / "policy").iterdir()) == [
+        "chat_template.jinja",
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ]

@@ -1,0 +1,92 @@
+"""No way to earn reward without recommending anything good, in any built-in normalizer."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from saferec_core.plugins.build import build
+from saferec_core.rl.rewards import ActiveReward
+from saferec_core.testing import check_no_escape
+from saferec_core.testing.escapes import PROBES, escapes
+
+ROOT = Path(__file__).parents[3]
+WEIGHTS = {"relevance": 1.0, "safety": 1.0, "count": 1.0}
+
+
+def rewards(plugins, weights=WEIGHTS, **options):
+    return [
+        ActiveReward(
+            name,
+            build(
+                plugins.rewards.get(name),
+                {**({"target": 5} if name == "count" else {}), **options.get(name, {})},
+            ),
+            weight,
+        )
+        for name, weight in weights.items()
+    ]
+
+
+@pytest.fixture(params=["grpo", "gdpo"])
+def normalizer(request, plugins):
+    return build(plugins.normalizers.get(request.param), {})
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [WEIGHTS, {"relevance": 4.0, "safety": 1.0, "count": 2.0}, {**WEIGHTS, "fresh": 1.0}],
+    ids=["unit", "demo", "fresh"],
+)
+def test_nothing_pays_but_good_lists(plugins, normalizer, weights):
+    check_no_escape(rewards(plugins, weights), normalizer)
+
+
+def test_nothing_pays_but_good_lists_with_discounted_rewards(plugins, normalizer):
+    decay = {"variant": "log_decay"}
+
+    check_no_escape(rewards(plugins, relevance=decay, safety=decay), normalizer)
+
+
+AS_BEFORE = {"repeated": "ignore", "seen": "ignore"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "paying"),
+    [
+        ({"weights": {"relevance": 1.0, "safety": 1.0}}, "two hits, then stop"),
+        ({"safety": AS_BEFORE, "count": {"distinct": False}}, "one safe title repeated"),
+        ({"safety": AS_BEFORE, "count": {"distinct": False}}, "one title under other years"),
+        ({"safety": AS_BEFORE, "count": {"distinct": False}}, "seen titles"),
+        ({"safety": {"unknown": "safe"}}, "unknown titles"),
+        (
+            {"safety": {"out_of_catalog": "ignore"}, "count": {"distinct": False}},
+            "titles outside the catalog",
+        ),
+    ],
+    ids=["no count", "repeats ignored", "years ignored", "seen ignored", "unknown safe", "outside ignored"],
+)
+def test_without_each_rule_its_escape_pays_and_is_named(plugins, normalizer, changes, paying):
+    if paying == "titles outside the catalog":
+        changes = {**changes, "safety": {**changes["safety"], "unknown": "safe"}}
+
+    with pytest.raises(AssertionError, match=f"these pay: .*{paying}"):
+        check_no_escape(rewards(plugins, **changes), normalizer)
+
+
+def test_a_violation_beside_a_title_costs_what_a_violation_costs(plugins, normalizer):
+    earned = {(e.policy, e.probe): e for e in escapes(rewards(plugins), normalizer)}
+
+    beside = earned["trained", "a violation beside each title"]
+    assert beside.advantage < beside.ordinary - 0.5
+
+
+def test_every_probe_is_in_the_table_of_the_docs_as_the_command_prints_it():
+    table = runpy.run_path(str(ROOT / "benchmarks" / "escapes.py"))["table"]
+    page = (ROOT / "docs" / "escapes.md").read_text(encoding="utf-8")
+
+    lines = list(table())
+    assert "\n".join(lines) in page
+    assert len(lines) == 4 + len(PROBES)
