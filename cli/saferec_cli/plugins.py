@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from saferec_cli import completion
 from saferec_cli.options import JsonOption
 from saferec_core.plugins.manager import Plugins, load_plugins
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="See what is installed.", rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, help="Show installed plugins.", rich_markup_mode="rich")
 
 
 @app.command("list")
@@ -29,7 +30,9 @@ def list_plugins(*, as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="Name of a component, such as 'safety'.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of a component, such as safety.", autocompletion=completion.components)
+    ],
     *,
     as_json: JsonOption = False,
 ) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.config.load import as_yaml
-from saferec_core.config.schema import RunConfig
+from saferec_core.config.schema import RunConfig, StageConfig
 from saferec_core.errors import RunError, SaferecError
 from saferec_core.files import data_hash
 from saferec_core.plugins.manager import Plugins
@@ -49,7 +49,7 @@ class RunFolder:
         self.path = path
 
     @classmethod
-    def create(cls, config: RunConfig, command: str) -> RunFolder:
+    def create(cls, config: StageConfig, command: str) -> RunFolder:
         """Make a new folder and write the resolved configuration into it.
 
         Its name is made of the time, the command and a hash of the settings unless the run is named.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from saferec_core.analysis.compare import compare as compare_results
+from saferec_core.analysis.outcome import outcome
 from saferec_core.config.schema import RunConfig
 from saferec_core.evaluation.evaluator import Evaluation, compare
 from saferec_core.evaluation.held_out import (
@@ -23,7 +25,7 @@ from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer
 
-__all__ = ["evaluate", "report_comparison"]
+__all__ = ["evaluate", "report_comparison", "what_changed"]
 
 
 def evaluate(
@@ -67,6 +69,18 @@ def evaluate(
     return evaluations
 
 
+def what_changed(kind: str, before: Evaluation, after: Evaluation) -> str:
+    """Say in a sentence what training changed, as far as it may be claimed.
+
+    Args:
+        kind: The decoding, such as ``"greedy"``.
+        before: Of the policy before training.
+        after: Of the policy after it, on the same records.
+    """
+    table = compare_results(before.results(), after.results(), names=("before", "after"), by_trait=False)
+    return f"What changed ({kind} lists): {outcome(table).sentence}"
+
+
 def report_comparison(
     config: RunConfig,
     folder: RunFolder,
@@ -99,3 +113,4 @@ def report_comparison(
         )
         observer.compared(f"{kind} lists, before and after", rows)
         tell_whole(observer, {"before": first.whole, "after": second.whole})
+        observer.note(what_changed(kind, first, second))

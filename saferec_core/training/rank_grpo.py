@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saferec_core.analysis.checkpoint_rule import Rule
-from saferec_core.config.schema import RunConfig, TrainConfig
-from saferec_core.config.sections import ComponentChoice, LoggingConfig
+from saferec_core.config.schema import TrainConfig
+from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError, SaferecError
 from saferec_core.evaluation.evaluator import Evaluation
@@ -83,13 +83,13 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     if config.model.model is None:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
     check_extras(config)
-    if config.sft is not None and _sft_comes_first(config):
-        check_extras(config.sft)
+    if config.sft_comes_first:
+        check_extras(config.sft_config())
     config, optimizer = settled(config)
     check_batches(config, process_count())
     rewards = build_rewards(config, plugins)
     normalizer = build_normalizer(config, plugins)
-    needs = {"completion": "Safe SFT"} if _sft_comes_first(config) else {}
+    needs = {"completion": "Safe SFT"} if config.sft_comes_first else {}
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
     rule = rule_of(config, parts, plugins)
     opened = from_main(lambda: open_run(config, "train", observer.note))
@@ -196,10 +196,6 @@ def _report(run: _Run) -> None:
         run.observer.note(f"No report was written: {error}")
 
 
-def _sft_comes_first(config: TrainConfig) -> bool:
-    return config.sft_checkpoint is None and config.sft is not None
-
-
 def _start(run: _Run) -> str:
     """Return the policy to start from, trained first by Safe SFT if the run says so."""
     config = run.config
@@ -208,18 +204,7 @@ def _start(run: _Run) -> str:
         reference = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
     elif config.sft is not None:
         run.observer.note("No SFT policy is named, so one is trained first (Safe SFT).")
-        sft = config.sft.model_copy(
-            update={
-                "model": config.model,
-                "data": config.data,
-                "oracle": config.oracle,
-                "num_ranks": config.num_ranks,
-                "max_completion_length": config.max_completion_length,
-                "seed": config.seed,
-                "logging": _logging(config.sft, config),
-            }
-        )
-        sft, optimizer = settled(sft)
+        sft, optimizer = settled(config.sft_config())
         folder = RunFolder(run.folder.path / "sft")
         if not (folder.path / "config.yaml").is_file():
             from_main(lambda: run.folder.nested("sft", sft))
@@ -236,11 +221,6 @@ def _start(run: _Run) -> str:
             )
         reference = str(folder.policy)
     return from_main(lambda: merged_folder(reference, config.model, run.folder.path / "base"))
-
-
-def _logging(stage: RunConfig, run: RunConfig) -> LoggingConfig:
-    """Return what a stage within a run logs: to the run's trackers, unless it names its own."""
-    return stage.logging.model_copy(update={"report_to": stage.logging.report_to or run.logging.report_to})
 
 
 def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
