@@ -35,7 +35,7 @@ VerboseOption = Annotated[
         "-v",
         help="Print what each step counted, with examples.",
         metavar=" ",
-        rich_help_panel="Run",,
+        rich_help_panel="Run",
     ),
 ]
 

@@ -19,7 +19,7 @@ from saferec_core.plugins.manager import load_plugins
 from saferec_core.preflight.check import find_problems
 from saferec_core.preflight.inputs import is_local
 
-__all__ = ["evaluate"]
+__all__ = ["config_of_run", "evaluate"]
 
 
 @with_flags(EvalConfig, without=("model.model",))
@@ -97,7 +97,7 @@ def evaluate(
 
 
 def _resolve(policy: str, config: Path | None, given: list[Layer]) -> Resolved[EvalConfig]:
-    file = config or _config_of_run(Path(policy))
+    file = config or config_of_run(Path(policy))
     files = [] if file is None else [Layer(str(file), eval_settings(read_settings(file)))]
     named = Layer("POLICY", {"model": {"model": policy}})
     return resolved(EvalConfig, files=files, overrides=[oracle_name(files, given), *given, named])
@@ -123,7 +123,7 @@ def _finite(value: Any) -> Any:
     return None if value != value else value
 
 
-def _config_of_run(policy: Path) -> Path | None:
+def config_of_run(policy: Path) -> Path | None:
     """Find the resolved configuration of the run that a policy's folder lies in."""
     candidates = (folder / "config.yaml" for folder in (policy, *policy.parents[:3]))
     return next((path for path in candidates if path.is_file()), None)

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from saferec_core.config.schema import EvalConfig
+from saferec_core.config.schema import RecommendConfig
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.records import Record, record_of
 from saferec_core.data.rows import row_name, try_rows
@@ -49,7 +49,7 @@ class Asking:
     """Lists that are generated together."""
 
 
-def load_recommender(config: EvalConfig, plugins: Plugins, asking: Asking) -> Recommender:
+def load_recommender(config: RecommendConfig, plugins: Plugins, asking: Asking) -> Recommender:
     """Load the policy that *config* names with its catalog, oracle and parser.
 
     Raises:

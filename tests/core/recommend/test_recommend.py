@@ -5,7 +5,7 @@ import json
 import pytest
 
 from saferec_core.config.load import Layer, resolved
-from saferec_core.config.schema import EvalConfig
+from saferec_core.config.schema import RecommendConfig
 from saferec_core.data.records import Record
 from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, RunError, UnknownNameError
@@ -26,7 +26,7 @@ def config(world):
         "evaluation": {"eval_at": [5]},
         "max_completion_length": 16,
     }
-    return resolved(EvalConfig, files=[], overrides=[Layer("test", settings)]).config
+    return resolved(RecommendConfig, files=[], overrides=[Layer("test", settings)]).config
 
 
 @pytest.fixture(scope="module")
