@@ -1,17 +1,25 @@
-"""Files and folders: content hashes, and replacing one as a whole or not at all."""
+"""Files and folders: hashes of what they hold, and replacing one as a whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from saferec_core.errors import DataError, RunError
 
-__all__ = ["beside", "data_hash", "remove", "replacing"]
+__all__ = ["beside", "data_hash", "json_hash", "remove", "replacing", "write_text"]
+
+
+def json_hash(content: Any) -> str:
+    """Return the SHA-256 of *content* as JSON, whatever the order of its keys."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def data_hash(path: Path) -> str:
@@ -34,7 +42,9 @@ def data_hash(path: Path) -> str:
 
 @contextmanager
 def replacing(output: Path, called: Path | None = None) -> Iterator[Path]:
-    """Give a place for a draft, which takes the place of *output* once it is complete.
+    """Yield the path of a draft, which replaces *output* once it is complete.
+
+    A file is on disk before it replaces another, so that a power failure leaves the old or the new one.
 
     Args:
         output: A file or a folder.
@@ -49,6 +59,9 @@ def replacing(output: Path, called: Path | None = None) -> Iterator[Path]:
         remove(draft)
         try:
             yield draft
+            if draft.is_file():
+                with draft.open("rb") as file:
+                    os.fsync(file.fileno())
             if output.is_dir():
                 remove(aside)
                 output.rename(aside)
@@ -61,6 +74,16 @@ def replacing(output: Path, called: Path | None = None) -> Iterator[Path]:
             f"{called or output} cannot be written: {error.strerror or error}. What was there before is "
             "unchanged."
         ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as a whole or not at all.
+
+    Raises:
+        RunError: It cannot be written; what was there is as it was.
+    """
+    with replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8", newline="\n")
 
 
 def beside(output: Path, what: str) -> Path:

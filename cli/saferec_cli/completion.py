@@ -50,7 +50,9 @@ def traits(incomplete: str) -> list[str]:
 
 def runs(incomplete: str) -> list[str]:
     """Complete a run folder below ``runs/``, or any path."""
-    known = [str(path.parent) for path in Path("runs").glob("*/config.yaml")]
+    from saferec_core.runs.layout import RunLayout  # only when the shell asks
+
+    known = [str(run.path) for run in map(RunLayout, Path("runs").glob("*")) if run.exists]
     matching = _beginning(incomplete, known)
     if matching:
         return matching

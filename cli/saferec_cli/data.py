@@ -18,7 +18,6 @@ from saferec_core.errors import ConfigError, near_misses, one_error
 from saferec_core.pipeline.config import ChainConfig
 from saferec_core.plugins.component import Option, options_of
 from saferec_core.plugins.manager import Plugins, load_plugins
-from saferec_core.preflight.components import find_chain_problems
 
 __all__ = ["app"]
 
@@ -102,6 +101,8 @@ def build(
 
 
 def _run(request: Resolved[ChainConfig], plugins: Plugins, quiet: bool, *, verbose: bool) -> None:
+    from saferec_core.preflight.components import find_chain_problems  # Arrow; not for --help
+
     config = request.config
     problems = [*request.problems, *find_chain_problems(config, plugins)]
     if problems:

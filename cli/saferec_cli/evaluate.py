@@ -16,10 +16,9 @@ from saferec_core.config.load import Layer, Resolved, eval_settings, read_settin
 from saferec_core.config.schema import EvalConfig
 from saferec_core.errors import RunError, one_error
 from saferec_core.plugins.manager import load_plugins
-from saferec_core.preflight.check import find_problems
-from saferec_core.preflight.inputs import is_local
+from saferec_core.runs.layout import RunLayout, run_of
 
-__all__ = ["config_of_run", "evaluate"]
+__all__ = ["evaluate"]
 
 
 @with_flags(EvalConfig, without=("model.model",))
@@ -67,6 +66,9 @@ def evaluate(
     Data, catalog and oracle are those of the policy's run unless named. Every sample is kept; an
     interrupted evaluation continues when the same command is given again.
     """
+    from saferec_core.preflight.check import find_problems  # Arrow; not for --help
+    from saferec_core.preflight.inputs import is_local
+
     if is_local(policy) and not Path(policy).exists():
         raise RunError(f"{policy} does not exist; name a run folder, a checkpoint or a model")
     given = [*flags, *setting_layers(setting or ()), *transform_layers(transform or ())]
@@ -76,7 +78,7 @@ def evaluate(
     if flip and request.config.oracle is None:
         problems.append("--oracle-path is missing: --flip counts violations and needs an oracle")
     if problems:
-        raise one_error(_with_the_run_first(policy, problems))
+        raise one_error(problems if is_local(policy) else _with_the_run_first(policy, problems))
 
     from saferec_cli.render import QuietObserver, RichObserver  # --help needs none of this
     from saferec_cli.running import running
@@ -97,7 +99,8 @@ def evaluate(
 
 
 def _resolve(policy: str, config: Path | None, given: list[Layer]) -> Resolved[EvalConfig]:
-    file = config or config_of_run(Path(policy))
+    run = run_of(Path(policy))
+    file = config or (run.config if run else None)
     files = [] if file is None else [Layer(str(file), eval_settings(read_settings(file)))]
     named = Layer("POLICY", {"model": {"model": policy}})
     return resolved(EvalConfig, files=files, overrides=[oracle_name(files, given), *given, named])
@@ -105,9 +108,9 @@ def _resolve(policy: str, config: Path | None, given: list[Layer]) -> Resolved[E
 
 def _with_the_run_first(policy: str, problems: list[str]) -> list[str]:
     """Begin with the name itself, which may be that of a mistyped run, if settings are missing as well."""
-    if is_local(policy) or not any("is missing" in problem for problem in problems):
+    if not any("is missing" in problem for problem in problems):
         return problems
-    runs = [path.parent for path in Path("runs").glob("*/config.yaml")]
+    runs = [run.path for run in map(RunLayout, Path("runs").glob("*")) if run.exists]
     newest = max(runs, key=lambda run: run.stat().st_mtime, default=None)
     example = f", such as {newest}" if newest else ""
     first = f"{policy} is not a folder here, so it means a model on the hub; for a run, name its folder"
@@ -121,9 +124,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(part) for part in value]
     return None if value != value else value
-
-
-def config_of_run(policy: Path) -> Path | None:
-    """Find the resolved configuration of the run that a policy's folder lies in."""
-    candidates = (folder / "config.yaml" for folder in (policy, *policy.parents[:3]))
-    return next((path for path in candidates if path.is_file()), None)

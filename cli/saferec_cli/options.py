@@ -48,7 +48,7 @@ TransformOption = Annotated[
         hidden=True,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", metavar=" ", rich_help_panel="Run")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", metavar=" ")]
 QuietOption = Annotated[
     bool,
     typer.Option(

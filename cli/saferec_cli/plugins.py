@@ -23,7 +23,7 @@ def list_plugins(*, as_json: JsonOption = False) -> None:
     if as_json:
         typer.echo(json.dumps(_as_data(plugins), indent=2))
         return
-    from saferec_cli.render import plugin_table  # rich is not needed for JSON
+    from saferec_cli.render_plugins import plugin_table  # rich is not needed for JSON
 
     plugin_table(plugins)
 
@@ -59,7 +59,7 @@ def show(
     if as_json:
         typer.echo(json.dumps(shown, indent=2, default=sorted))
         return
-    from saferec_cli.render import component_sheet  # rich is not needed for JSON
+    from saferec_cli.render_plugins import component_sheet  # rich is not needed for JSON
 
     for component in shown:
         component_sheet(component)

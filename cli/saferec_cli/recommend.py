@@ -10,15 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from saferec_cli import completion
-from saferec_cli.evaluate import config_of_run
 from saferec_cli.options import JsonOption, QuietOption, SettingOption
 from saferec_cli.resolve import oracle_name, setting_layers
 from saferec_core.config.load import Layer, Resolved, eval_settings, read_settings, resolved
 from saferec_core.config.schema import RecommendConfig
 from saferec_core.errors import ConfigError, RunError, one_error
 from saferec_core.plugins.manager import load_plugins
-from saferec_core.preflight.check import find_problems
-from saferec_core.preflight.inputs import is_local
+from saferec_core.runs.layout import run_of
 
 __all__ = ["recommend"]
 
@@ -107,6 +105,9 @@ def recommend(
     catalog or already seen, and hold no known violation. What an interrupted call with --input had written
     is kept; the same command continues.
     """
+    from saferec_core.preflight.check import find_problems  # Arrow; not for --help
+    from saferec_core.preflight.inputs import is_local
+
     if is_local(policy) and not Path(policy).exists():
         raise RunError(f"{policy} does not exist; name a run folder, a checkpoint or a model")
     problems = _argument_problems(
@@ -186,11 +187,13 @@ def _wish(prompt: str | None) -> str:
 
 
 def _resolve(policy: str, given: list[Layer]) -> Resolved[RecommendConfig]:
-    file = config_of_run(Path(policy))
+    run = run_of(Path(policy))
     files = []
-    if file is not None:
-        settings = eval_settings(read_settings(file))
-        files.append(Layer(str(file), {name: settings[name] for name in settings if name != "evaluation"}))
+    if run is not None:
+        settings = eval_settings(read_settings(run.config))
+        files.append(
+            Layer(str(run.config), {name: settings[name] for name in settings if name != "evaluation"})
+        )
     named = Layer("POLICY", {"model": {"model": policy}})
     return resolved(RecommendConfig, files=files, overrides=[oracle_name(files, given), *given, named])
 

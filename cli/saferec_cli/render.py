@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,52 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from saferec_core.analysis.metrics import label, ordered, written, written_interval
-from saferec_core.plugins.manager import Plugins
+from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.observer import Comparison, Observer, Plan, StepReport
 
-__all__ = ["QuietObserver", "RichObserver", "component_sheet", "plugin_table"]
+__all__ = ["QuietObserver", "RichObserver"]
 
 _LINES_PER_STAGE = 12
 """How many progress lines a stage gets where there is no terminal to redraw."""
-
-
-def plugin_table(plugins: Plugins) -> None:
-    """Print every component, and every plugin that failed to load with its reason."""
-    console = Console()
-    table = Table("kind", "name", "summary", "supplied by", title="Components", title_justify="left")
-    for entry in plugins:
-        supplier = f"{entry.origin.distribution} {entry.origin.version}"
-        table.add_row(entry.kind, f"[bold]{escape(entry.name)}[/]", escape(entry.summary), supplier)
-    console.print(table)
-    if plugins.broken:
-        failed = Table("plugin", "reason", title="Failed to load", title_justify="left", style="red")
-        for broken in plugins.broken:
-            failed.add_row(escape(str(broken.origin)), escape(broken.reason))
-        console.print(failed)
-
-
-def component_sheet(component: Mapping[str, Any]) -> None:
-    """Print all there is to know about one component."""
-    console = Console()
-    facts = Table.grid(padding=(0, 2))
-    for title, key in (("supplied by", "supplied_by"), ("class", "reference")):
-        facts.add_row(f"[dim]{title}[/]", escape(str(component[key])))
-    for name, value in component["declares"].items():
-        if value:  # what is left at its default says nothing
-            shown = value if isinstance(value, str | bool) else ", ".join(sorted(value))
-            facts.add_row(f"[dim]{escape(name.replace('_', ' '))}[/]", escape(str(shown)))
-    console.print(
-        f"[bold]{escape(component['name'])}[/] ({component['kind']}): {escape(component['summary'])}"
-    )
-    console.print(facts)
-    console.print(f"\n{escape(inspect.cleandoc(component['description']))}\n")
-    if component["options"]:
-        table = Table("option", "type", "default", "range", "meaning")
-        for option in component["options"]:
-            table.add_row(*(escape(option[key]) for key in ("name", "type", "default", "range", "meaning")))
-        console.print(table)
-    else:
-        console.print("No options.")
 
 
 class RichObserver(Observer):
@@ -184,7 +144,7 @@ class QuietObserver(RichObserver):
 
 def _ending(folder: Path) -> list[str]:
     """Say where a run's results are, and the command that continues from them."""
-    report = folder / "report.html"
+    report = RunLayout(folder).report
     lines = [f"Run folder: {folder}"]
     if report.is_file():
         lines += [f"Report:     {report}", f"Next:       saferec compare {folder}"]

@@ -42,6 +42,11 @@ def build_table(report: BuildReport) -> None:
         counts = [source.findings.get(trait, 0) for source in report.sources]
         table.add_row(escape(trait), *(f"{count:,}" if count else "-" for count in [*counts, known]))
     console.print(table)
+    for source in report.sources:
+        if source.account:
+            _say(console, f"{source.source}: {source.account}")
+        for note, rows in source.notes.items():
+            _say(console, f"{source.source}: {note} ({rows:,} rows)")
     if report.aliases:
         unknown = (
             f", {report.unknown_aliases:,} of titles that no source has" if report.unknown_aliases else ""

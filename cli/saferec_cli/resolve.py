@@ -21,8 +21,10 @@ from saferec_core.config.load import (
 )
 from saferec_core.config.presets import Stage, preset_settings
 from saferec_core.config.schema import RunConfig, SftConfig, StageConfig, TrainConfig
+from saferec_core.config.sections import DEFAULT_ORACLE
 from saferec_core.errors import ConfigError
 from saferec_core.runs.checkpoints import run_folder_of
+from saferec_core.runs.layout import RunLayout
 
 __all__ = ["Request", "oracle_name", "resolve", "setting_layers", "transform_layers"]
 
@@ -61,7 +63,7 @@ def resolve(
     given += transform_layers(transforms)
     resume_from = _at(merged(layer.settings for layer in given), "resume_from")
     if file is None and resume_from is not None:
-        file = run_folder_of(Path(resume_from)) / "config.yaml"
+        file = RunLayout(run_folder_of(Path(resume_from))).config
     files = [Layer(str(file), read_settings(file))] if file is not None else []
     for layer in (*files, *given):
         if not isinstance(layer.settings.get("rewards", {}), Mapping):
@@ -139,7 +141,7 @@ def oracle_name(files: Sequence[Layer], given: Sequence[Layer]) -> Layer:
     if not unnamed:
         return Layer("", {})
     named = [name for file in files if (name := _at(file.settings, "oracle.name")) is not None]
-    return Layer(unnamed[0].origin, {"oracle": {"name": str(named[-1]) if named else "table"}})
+    return Layer(unnamed[0].origin, {"oracle": {"name": str(named[-1]) if named else DEFAULT_ORACLE}})
 
 
 def _reward_layers(files: Sequence[Layer], given: Sequence[Layer], chosen: Sequence[str]) -> list[Layer]:

@@ -14,8 +14,6 @@ from saferec_core.config.load import Layer
 from saferec_core.config.schema import StageConfig
 from saferec_core.errors import one_error
 from saferec_core.plugins.manager import Plugins, load_plugins
-from saferec_core.preflight.check import find_problems
-from saferec_core.preflight.plan import plan_run
 from saferec_core.runs.observer import Observer
 
 __all__ = ["run_stage"]
@@ -39,6 +37,8 @@ def run_stage(
     as_json: bool = False,
 ) -> None:
     """Check a run as a whole, then carry it out with *engine*, or show its plan where there is none."""
+    from saferec_core.preflight.check import find_problems  # Arrow; not for --help
+
     plugins = load_plugins()
     request = resolve(kind, config, flags, settings, rewards=rewards, transforms=transforms)
     problems = [
@@ -61,6 +61,8 @@ def run_stage(
 
 
 def _show_plan(request: Request[ConfigT], problems: list[str], *, as_json: bool) -> None:
+    from saferec_core.preflight.plan import plan_run  # Arrow; not for --help
+
     plan = plan_run(request.resolved, problems)
     if as_json:
         typer.echo(json.dumps(plan.as_json(), indent=2, default=str))

@@ -24,6 +24,8 @@ class Outcome:
     """The same in every pair."""
     unclaimed: Sequence[str]
     """No difference can be claimed."""
+    missing: Sequence[str]
+    """Without a pair of values, such as a share of the titles of lists that are all empty."""
 
     @property
     def sentence(self) -> str:
@@ -34,6 +36,7 @@ class Outcome:
             "Higher": self.higher,
             "Lower": self.lower,
             "No difference can be claimed in": self.unclaimed,
+            "Not comparable": self.missing,
         }
         return " ".join(
             f"{how}{'' if how.endswith('in') else ':'} {listed(labels)}."
@@ -48,7 +51,7 @@ def outcome(table: ComparisonTable) -> Outcome:
     by_kind: dict[str, list[str]] = {}
     for name in headline_metrics({name: metric.facts for name, metric in compared.items()}):
         by_kind.setdefault(_kind(compared[name]), []).append(label(name, compared[name].facts))
-    kinds = ("better", "worse", "higher", "lower", "unchanged", "unclaimed")
+    kinds = ("better", "worse", "higher", "lower", "unchanged", "unclaimed", "missing")
     return Outcome(*(by_kind.get(kind, []) for kind in kinds))
 
 
@@ -64,5 +67,6 @@ def _kind(metric: MetricComparison) -> str:
     if metric.claimed:
         return "higher" if metric.direction == "rises" else "lower"
     difference = metric.difference
-    same = difference is not None and difference.low == difference.high == difference.mean == 0
-    return "unchanged" if same else "unclaimed"
+    if difference is None or not difference.rows:
+        return "missing"
+    return "unchanged" if difference.low == difference.high == difference.mean == 0 else "unclaimed"

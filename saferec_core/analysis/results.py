@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from saferec_core.errors import DataError
+from saferec_core.files import replacing
 
 __all__ = ["COLUMNS", "MetricFacts", "Results", "read_results", "results_of"]
 
@@ -105,7 +106,7 @@ class Results:
         return int(self.table.num_rows)
 
     def write(self, path: Path) -> None:
-        """Write a Parquet file; it is there whole or not at all."""
+        """Write a Parquet file, as a whole or not at all."""
         facts = {
             "version": _VERSION,
             "protocol": self.protocol,
@@ -113,11 +114,9 @@ class Results:
             "data_sha256": self.data_sha256,
             "metrics": {name: vars(metric) for name, metric in self.metrics.items()},
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".draft")
         table = self.table.replace_schema_metadata({_KEY: json.dumps(facts).encode()})
-        pq.write_table(table, draft, compression="zstd")
-        draft.replace(path)
+        with replacing(path) as draft:
+            pq.write_table(table, draft, compression="zstd")
 
 
 def results_of(

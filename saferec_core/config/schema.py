@@ -21,6 +21,7 @@ from saferec_core.config.sections import (
     DataConfig,
     EvaluationConfig,
     GrpoOptimization,
+    LimitsConfig,
     LoggingConfig,
     ModelConfig,
     RewardChoice,
@@ -181,6 +182,8 @@ class TrainConfig(StageConfig):
     """Variant of rewards that have one: each rank by itself, or discounted as in DCG."""
     normalizer: ComponentChoice = ComponentChoice(name="grpo")
     """Normalizer that turns rewards into advantages."""
+    limits: LimitsConfig = LimitsConfig()
+    """Shares of the recommended titles that training has to keep below a bound."""
     rollout: RolloutConfig = RolloutConfig()
     """Sampling of completions during training."""
     optimization: GrpoOptimization = GrpoOptimization()

@@ -16,6 +16,7 @@ __all__ = [
     "EvaluationConfig",
     "GrpoOptimization",
     "IdealDcg",
+    "LimitsConfig",
     "LoggingConfig",
     "ModelConfig",
     "OptimizationConfig",
@@ -92,6 +93,13 @@ class ComponentChoice(Section):
         return dict(self.model_extra or {})
 
 
+DEFAULT_PARSER = ComponentChoice(name="title-year")
+"""How lists are read and written unless a configuration names another parser."""
+
+DEFAULT_ORACLE = "table"
+"""Which oracle reads a file of risks that is named without an oracle."""
+
+
 class RewardChoice(Section):
     """A reward function's weight; every other key is an option of the reward function."""
 
@@ -149,7 +157,7 @@ class DataConfig(Section):
     """Titles that may be recommended: JSONL, CSV or Parquet with title and year, or a data-only pickle."""
     year_tolerance: int = Field(default=2, ge=0)
     """Maximum difference in release year, in years, when matching titles."""
-    parser: ComponentChoice = ComponentChoice(name="title-year")
+    parser: ComponentChoice = DEFAULT_PARSER
     """Parser that reads titles from a completion."""
     transforms: list[ComponentChoice] = []
     """Dataset transforms, applied in order to every split."""
@@ -190,6 +198,9 @@ class GrpoOptimization(OptimizationConfig):
 
     max_steps: Steps = 1200
     """Optimizer steps; -1 trains for num_train_epochs."""
+    share_prefix: Literal["auto", "on", "off"] = "auto"
+    """Compute each prompt once for all of its completions: auto does so where the model supports it and it
+    saves time, on fails where the model does not support it, off never does."""
 
 
 class SftOptimization(OptimizationConfig):
@@ -260,6 +271,8 @@ class EvaluationConfig(Section):
     """Share of violations of an empty list: undefined, or 0."""
     eval_metrics: list[str] = []
     """Metrics to compute, by name; defaults to every installed metric."""
+    eval_metric_options: dict[str, dict[str, Any]] = {}
+    """Options of metrics, by name, such as ``{ndcg: {ideal: list}}``; else the protocol sets them."""
     eval_traits: list[str] = []
     """Evaluate only records with one of these constraints; defaults to all records."""
 
@@ -296,3 +309,19 @@ class RolloutConfig(Section):
     """Host of the vLLM server."""
     vllm_server_port: int = Field(default=8000, ge=1, le=65535)
     """Port of the vLLM server."""
+
+
+class LimitsConfig(Section):
+    """Shares of the recommended titles that training has to keep below a bound."""
+
+    limit: list[str] = []
+    """Limits such as violation_rate<=0.02, violation_rate[TRAIT]<=0.01 or wasted<=0.01; others:
+    repeated, seen, out_of_catalog, unknown. A price is charged at a multiplier that training adapts."""
+    limit_rate: float = Field(default=1.0, gt=0)
+    """How fast a multiplier rises: by this times the excess, per generation batch."""
+    limit_proportional: float = Field(default=0.0, ge=0)
+    """Multiplier for the present excess, beside what has added up (PID); 0: plain dual ascent."""
+    limit_derivative: float = Field(default=0.0, ge=0)
+    """Multiplier for a rise of the share from one generation batch to the next (PID)."""
+    limit_max: float = Field(default=10.0, gt=0)
+    """Bound on every multiplier; an advantage is about 1 in size."""

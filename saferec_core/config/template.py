@@ -43,6 +43,8 @@ def _section(
     section: BaseModel, filled: Mapping[str, Any], shown: Collection[str] | None, prefix: str, depth: int
 ) -> Iterator[str]:
     for name, field in type(section).model_fields.items():
+        if field.exclude:  # says how to run, not what
+            continue
         path, value = f"{prefix}{name}", getattr(section, name)
         is_section = isinstance(value, BaseModel) and not isinstance(value, ComponentChoice)
         if is_section and path not in filled:

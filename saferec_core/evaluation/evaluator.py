@@ -16,7 +16,7 @@ from saferec_core.analysis.results import MetricFacts, Results, results_of
 from saferec_core.data.records import Message, Record
 from saferec_core.evaluation.measure import ActiveMetric, facts_of, measure, measure_whole
 from saferec_core.evaluation.protocol import Protocol
-from saferec_core.evaluation.protocol_lists import ProtocolLists, under_protocol
+from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.models.generation import Completion, Decoding, Generator
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.parser import ListParser, ParsedList
@@ -123,7 +123,7 @@ class Evaluator:
                 parsed.append(found)
                 records.append(record)
         lists = ProtocolLists(parsed, records, self.judge, protocol.num_ranks, protocol)
-        measured = under_protocol(measure(lists, self.at, self.metrics), lists)
+        measured = measure(lists, self.at, self.metrics)
         return Evaluation(
             protocol=protocol.id,
             samples={name: values.tolist() for name, values in measured.items()},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +13,13 @@ from saferec_core.config.load import as_yaml
 from saferec_core.config.schema import RunConfig
 from saferec_core.errors import RunError
 from saferec_core.evaluation.protocol import Protocol
+from saferec_core.files import json_hash, write_text
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import resolve_folder
 from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.layout import checkpoint_step, run_of
 
 __all__ = ["folder_for", "results_path", "stem_of"]
-
-_CHECKPOINT = re.compile(r"checkpoint-\d+")
 
 
 def folder_for(reference: str, config: RunConfig, plugins: Plugins, out: Path | None) -> RunFolder:
@@ -32,14 +31,15 @@ def folder_for(reference: str, config: RunConfig, plugins: Plugins, out: Path | 
     Raises:
         RunError: It is a file, or cannot be written to.
     """
-    path = out or _run_of(reference) or config.output_dir / f"eval-{_slug(reference)}"
+    run = run_of(Path(reference))
+    path = out or (run.path if run else config.output_dir / f"eval-{_slug(reference)}")
     folder = RunFolder(path)
     try:
-        (path / "evaluation").mkdir(parents=True, exist_ok=True)
-        if not (path / "config.yaml").exists():
-            (path / "config.yaml").write_text(as_yaml(config), encoding="utf-8")
-            folder.write_manifest(config, plugins)
-    except OSError as error:
+        folder.evaluation.mkdir(parents=True, exist_ok=True)
+        if not folder.exists:
+            write_text(folder.config, as_yaml(config))
+            folder.write_manifest(config, plugins, "eval")
+    except (OSError, RunError) as error:
         raise RunError(f"results cannot be written to {path}: {error}; name a folder with --out") from error
     return folder
 
@@ -48,7 +48,7 @@ def stem_of(reference: str, folder: RunFolder) -> str:
     """Return what the files of a policy's results begin with: ``policy``, or the checkpoint's name."""
     policy = Path(resolve_folder(reference))
     inside = folder.path.absolute() in policy.absolute().parents
-    return policy.name if inside and _CHECKPOINT.fullmatch(policy.name) else "policy"
+    return policy.name if inside and checkpoint_step(policy.name) is not None else "policy"
 
 
 def results_path(
@@ -78,29 +78,17 @@ def results_path(
     Raises:
         DataError: A file of that name is there, but cannot be read.
     """
-    told = (dict(choices), policy, data_sha256)
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
+    wanted = (dict(choices), policy, data_sha256)
+    digest = json_hash(wanted)[:8]
     base = f"{stem}-{protocol.decoding}"
     for name in (base, f"{base}-{protocol.short}", f"{base}-{protocol.short}-{digest}"):
-        path = folder.path / "evaluation" / f"{name}{ending}.parquet"
+        path = folder.results(f"{name}{ending}")
         if not path.exists():
             break
-        found = read_results(path)
-        if (dict(found.protocol), found.policy, found.data_sha256) == told:
+        kept = read_results(path)
+        if (dict(kept.protocol), kept.policy, kept.data_sha256) == wanted:
             break
     return path
-
-
-def _run_of(reference: str) -> Path | None:
-    """Find the run folder that a policy lies in."""
-    place = Path(reference)
-    if not place.exists():
-        return None
-    above = (place, *place.absolute().parents[:3])
-    return next((path for path in above if all((path / name).is_file() for name in _RUN_FILES)), None)
-
-
-_RUN_FILES = ("config.yaml", "manifest.json")
 
 
 def _slug(reference: str) -> str:

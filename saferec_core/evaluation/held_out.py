@@ -11,7 +11,7 @@ from typing import Any, Literal
 from saferec_core.config.schema import RunConfig
 from saferec_core.config.sections import EvaluationConfig
 from saferec_core.data.records import Record
-from saferec_core.errors import DataError
+from saferec_core.errors import ConfigError, DataError
 from saferec_core.evaluation.evaluator import Evaluation, Evaluator
 from saferec_core.evaluation.measure import build_metrics
 from saferec_core.evaluation.popularity import popularity_percentiles
@@ -59,10 +59,21 @@ def evaluator_of(
 ) -> Evaluator:
     """Build the evaluator of a run, with the metrics that it names.
 
-    How popular a title is, the training records tell; where there are none, nothing is said of it.
+    The training records say how popular a title is; without them, popularity has no value.
+
+    Raises:
+        ConfigError: Options are set for a metric that is not computed, or are refused.
     """
-    names = config.evaluation.eval_metrics
-    metrics = build_metrics(plugins, {name: {} for name in names} if names else None)
+    settings = config.evaluation
+    names = settings.eval_metrics or [entry.name for entry in plugins.metrics]
+    unused = sorted(settings.eval_metric_options.keys() - set(names))
+    if unused:
+        raise ConfigError(
+            f"eval_metric_options sets options of {', '.join(unused)}, which eval_metrics leaves out or no "
+            "plugin offers"
+        )
+    choices = {name: settings.eval_metric_options.get(name, {}) for name in names}
+    metrics = build_metrics(plugins, choices, run_protocol(config, parts, "greedy").metric_options)
     catalog = parts.judge.catalog
     judge = Judge(catalog, parts.judge.oracle, popularity_percentiles(catalog, parts.train))
     return Evaluator(records, parts.parser, judge, metrics, config.evaluation.eval_at)

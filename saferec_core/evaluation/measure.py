@@ -11,8 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from saferec_core.analysis.results import COLUMNS, MetricFacts
-from saferec_core.errors import ConfigError, PluginError, SaferecError
+from saferec_core.errors import ConfigError, PluginError
 from saferec_core.plugins.build import build
+from saferec_core.plugins.calls import calling
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.metric import Better, Kind, Metric, Role, Unit
 from saferec_core.plugins.manager import Plugins, load_plugins
@@ -81,13 +82,16 @@ class ActiveMetric:
 
 
 def build_metrics(
-    plugins: Plugins, choices: Mapping[str, Mapping[str, Any]] | None = None
+    plugins: Plugins,
+    choices: Mapping[str, Mapping[str, Any]] | None = None,
+    inherited: Mapping[str, Any] | None = None,
 ) -> list[ActiveMetric]:
     """Build the metrics of an evaluation.
 
     Args:
         plugins: What is installed.
         choices: The options of each metric by its name; every installed metric unless given.
+        inherited: Options that the protocol sets for every metric that has them.
 
     Raises:
         UnknownNameError: No plugin offers one of them.
@@ -96,8 +100,11 @@ def build_metrics(
     """
     if choices is None:
         choices = {entry.name: {} for entry in plugins.metrics}
-    entries = [(plugins.find(plugins.metrics, name), options) for name, options in choices.items()]
-    return [ActiveMetric(entry.name, build(entry, options), entry.summary) for entry, options in entries]
+    metrics = []
+    for name, options in choices.items():
+        entry = plugins.find(plugins.metrics, name)
+        metrics.append(ActiveMetric(entry.name, build(entry, options, inherited), entry.summary))
+    return metrics
 
 
 def measure(
@@ -164,13 +171,10 @@ def _check_depths(lists: JudgedLists, at: Sequence[int]) -> None:
 
 def _checked(metric: ActiveMetric, lists: JudgedLists, k: int, wanted: tuple[int, ...]) -> Tensor:
     """Call one metric; refuse what breaks its contract."""
-    name = f"metric {metric.name!r}" + (f" at {k}" if metric.function.at_depth else "")
-    try:
+    where = f" at {k}" if metric.function.at_depth else ""
+    name = f"metric {metric.name!r}{where}"
+    with calling("metric", metric.name, where=where):
         value = metric.function(lists, k)
-    except SaferecError:
-        raise
-    except Exception as error:  # whatever it raises, the metric is to be named
-        raise PluginError(f"{name} failed: {type(error).__name__}: {error}") from error
     axes = f"(N,) = {wanted}" if wanted else "a single value, of shape ()"
     if not isinstance(value, Tensor):
         raise PluginError(f"{name} must return a tensor {axes}, but returned {type(value).__name__}")

@@ -7,12 +7,12 @@ distribution of the draws alone (seed, batch size) and what only should (the eng
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
+
+from pydantic import Field
 
 from saferec_core.config.schema import RunConfig
 from saferec_core.config.sections import (
@@ -25,7 +25,7 @@ from saferec_core.config.sections import (
     TitleMatching,
 )
 from saferec_core.data.catalog import Catalog
-from saferec_core.files import data_hash
+from saferec_core.files import data_hash, json_hash
 from saferec_core.models.generation import Decoding
 
 __all__ = ["PRESETS", "Protocol", "described", "protocol_of"]
@@ -91,6 +91,8 @@ class Protocol(Section):
     """What reads titles out of a completion, with its options."""
     catalog: str
     """Hash of the titles that may be recommended."""
+    metrics: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Options of metrics that the run sets, by name."""
     oracle: str | None = None
     """What tells violations, with its options, files by their hashes; None: nothing does."""
 
@@ -104,8 +106,8 @@ class Protocol(Section):
     @property
     def short(self) -> str:
         """Eight hexadecimal digits that are the same wherever all choices are."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        unset = set() if self.metrics else {"metrics"}  # ids of earlier versions did not have it
+        return json_hash(self.model_dump(mode="json", exclude=unset))[:8]
 
     @property
     def id(self) -> str:
@@ -114,6 +116,11 @@ class Protocol(Section):
         if self.decoding == "sampled":
             drawn = f"t{self.temperature:g}-p{self.top_p:g}-n{self.samples}"
         return f"{self.preset}-{drawn}-K{self.num_ranks}-{self.short}"
+
+    @property
+    def metric_options(self) -> dict[str, str]:
+        """Options that every metric takes over which has them and for which the run sets no others."""
+        return {"ideal": self.ideal_dcg, "empty": self.empty_list}
 
     def facts(self) -> dict[str, Any]:
         """Return the id and every choice, as results keep them."""
@@ -168,7 +175,8 @@ def protocol_of(
             "samples": settings.eval_samples if sampled else 1,
             "max_completion_length": config.max_completion_length,
             "parser": described(config.data.parser.name, parser),
-            "catalog": _hash([list(title) for title in catalog.titles]),
+            "catalog": json_hash([list(title) for title in catalog.titles])[:12],
+            "metrics": settings.eval_metric_options,
             "oracle": None if config.oracle is None else described(config.oracle.name, oracle),
         }
     )
@@ -193,7 +201,3 @@ def _value(value: Any) -> str:
     if named and Path(value).exists():
         return f"sha256:{data_hash(Path(value))[:12]}"
     return str(value)
-
-
-def _hash(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:12]

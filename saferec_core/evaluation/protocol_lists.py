@@ -6,7 +6,7 @@ the safety figures are always those of the list as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,9 +18,10 @@ from saferec_core.data.records import Record
 from saferec_core.data.titles import Title, normal_form
 from saferec_core.evaluation.protocol import Protocol
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
+from saferec_core.plugins.contracts.oracle import Question
 from saferec_core.plugins.contracts.parser import EventKind, ParsedItem, ParsedList
 
-__all__ = ["ProtocolLists", "under_protocol"]
+__all__ = ["ProtocolLists"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class ProtocolLists(JudgedLists):
     on what is left once titles are removed. By ``exact`` they are those of Rank-GRPO's reference
     implementation: the very string, with the year within the tolerance; each relevant title makes the
     first such title of the list a hit. Seen titles are then known by name alone, catalog titles by name
-    and year.
+    and year, and further titles on a line are not judged.
     """
 
     protocol: Protocol
@@ -58,6 +59,10 @@ class ProtocolLists(JudgedLists):
         for place, hit in zip(self._kept[n][: self.num_ranks], self.hits[n].tolist(), strict=False):
             listed[place] = hit
         return listed
+
+    def _further_questions(self) -> list[tuple[int, Question]]:
+        """Ask about the first title of each line alone where lists are scored as reference code does."""
+        return [] if self.protocol.title_matching == "exact" else super()._further_questions()
 
     @property
     def _as_listed(self) -> bool:
@@ -125,31 +130,3 @@ class ProtocolLists(JudgedLists):
                     hits[place] = True
                     break
         return hits
-
-
-def under_protocol(
-    measured: Mapping[str, Float[Tensor, " N"]], lists: ProtocolLists
-) -> dict[str, Float[Tensor, " N"]]:
-    """Put metrics, which follow saferec's own choices, under the protocol of *lists*.
-
-    - ``ideal_dcg = "list"``: ``ndcg@k`` is divided by the DCG of ``min(ground truth, k, ranks)`` hits in
-      place of ``min(ground truth, k)``, so that a short list is not expected to hold more.
-    - ``empty_list = "safe"``: a list without titles has 0 where a share of violations has no value.
-    """
-    protocol, values = lists.protocol, dict(measured)
-    for column, value in measured.items():
-        name, _, k = column.partition("@")
-        if protocol.ideal_dcg == "list" and name == "ndcg":
-            values[column] = value * _room(lists, int(k))
-        if protocol.empty_list == "safe" and name.startswith(("sensitivity_ratio", "any_violation")):
-            values[column] = torch.where(lists.lengths == 0, torch.zeros_like(value), value)
-    return values
-
-
-def _room(lists: ProtocolLists, k: int) -> Float[Tensor, " N"]:
-    """Return the best DCG of any list over that of a list of the same length; 1 where there is none."""
-    discount = 1.0 / torch.log2(torch.arange(lists.num_ranks, dtype=torch.float64) + 2.0)  # (K,)
-    best = torch.cat([torch.zeros(1, dtype=torch.float64), discount.cumsum(0)])  # of 0..K hits
-    relevant = lists.truth_sizes.long().clamp(max=k)  # (N,)
-    fitting = torch.minimum(relevant, lists.ranked_lengths.long())
-    return torch.where(fitting > 0, best[relevant] / best[fitting], 1.0)

@@ -34,6 +34,7 @@ from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import list_checkpoints, resolve_folder
 from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.observer import Comparison, Observer
 
 __all__ = ["run_eval", "run_flip"]
@@ -57,7 +58,7 @@ def run_eval(
     evaluations = []
     for protocol in task.protocols:
         path = task.path(protocol, protocol.facts())
-        journal = Journal(path.with_suffix(".partial.jsonl"))
+        journal = Journal(task.folder.journal(path.stem))
         with staged(observer, f"Evaluate policy, {protocol.decoding}", len(task.records)) as progress:
             found = evaluator(
                 task.generator(journal),
@@ -113,7 +114,7 @@ def run_flip(
     responses = []
     for protocol in task.protocols:
         path = task.path(protocol, flipping.choices(protocol), ending="-flip")
-        journal = Journal(path.with_suffix(".partial.jsonl"))
+        journal = Journal(task.folder.journal(path.stem))
         prompts = len(flipping.prompts)
         with staged(observer, f"Change constraints, {protocol.decoding}", prompts) as progress:
             found = flipping(
@@ -210,16 +211,17 @@ def _check_finished(folder: Path) -> None:
     Raises:
         RunError: It is one.
     """
-    if not (folder / "config.yaml").is_file() or (folder / "config.json").is_file():
+    run = RunLayout(folder)
+    if not run.exists or (folder / "config.json").is_file():
         return
-    checkpoints = list_checkpoints(folder / "checkpoints")
+    checkpoints = list_checkpoints(run.checkpoints)
     instead = f"; evaluate a checkpoint, such as {checkpoints[-1]}" if checkpoints else " and no checkpoints"
     raise RunError(f"run {folder} has no policy (it did not come to its end){instead}")
 
 
 def _finish(task: _Task, path: Path, journal: Journal, summary: Mapping[str, Any]) -> None:
     """Write the summary beside the rows, and forget what was kept for the case of an interruption."""
-    task.folder.write_json(f"evaluation/{path.stem}.json", summary)
+    task.folder.write_json(task.folder.summary(path.stem), summary)
     journal.remove()
 
 

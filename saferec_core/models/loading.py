@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from saferec_core.config.sections import ModelConfig
 from saferec_core.errors import ConfigError, RunError
 from saferec_core.files import replacing
+from saferec_core.runs.layout import moved_base
 
 if TYPE_CHECKING:
     import torch
@@ -150,7 +151,7 @@ def _load_adapter(folder: Path, config: ModelConfig) -> Policy:
     adapter = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     base = str(adapter["base_model_name_or_path"])
     if not Path(base).exists():
-        moved = next((p / "base" for p in folder.parents if (p / "base" / "config.json").is_file()), None)
+        moved = moved_base(folder)
         if moved is not None:
             base = str(moved)
         elif Path(base).is_absolute():

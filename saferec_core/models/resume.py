@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from saferec_core.errors import RunError
+from saferec_core.files import json_hash
 
 __all__ = ["Journal", "key_of"]
 
@@ -76,5 +76,4 @@ def key_of(policy: str, decoding: Mapping[str, Any], number: int, batch: Sequenc
         number: Of the batch, which its seed is made of.
         batch: The prompts as the policy reads them.
     """
-    content = json.dumps([policy, dict(decoding), number, list(batch)], sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(content.encode()).hexdigest()
+    return json_hash([policy, dict(decoding), number, list(batch)])

@@ -20,6 +20,7 @@ from saferec_core.models.decoding import TokenAligner
 from saferec_core.models.generation import Completion, Decoding, Progress, decoded, render, seed_of
 from saferec_core.models.loading import end_token_ids, is_adapter, load_tokenizer
 from saferec_core.models.resume import Journal, key_of
+from saferec_core.runs.layout import moved_base
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -171,7 +172,7 @@ def _base_of(folder: Path, adapter: dict[str, Any]) -> str:
     base = str(adapter["base_model_name_or_path"])
     if Path(base).exists():
         return base
-    moved = next((p / "base" for p in folder.parents if (p / "base" / "config.json").is_file()), None)
+    moved = moved_base(folder)
     if moved is None and Path(base).is_absolute():
         raise RunError(f"adapter {folder} was trained on {base}, which is not there any more")
     return base if moved is None else str(moved)

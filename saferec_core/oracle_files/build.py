@@ -81,6 +81,10 @@ class SourceReport:
     """Titles that it says something about, by trait."""
     options: Mapping[str, Any]
     """Options of the component that were stated."""
+    by_model: bool
+    """Whether a model says it, so that it counts only where no other source decides."""
+    account: str
+    """What reading it has cost, if anything; not kept in the file."""
     notes: Mapping[str, int]
     """What is odd about rows that were used, such as votes that are tied, and how many rows."""
 
@@ -227,6 +231,8 @@ def _report(
         titles=len(titles),
         findings=titles.findings(),
         options={name: _stated(getattr(source, name, value)) for name, value in choice.options.items()},
+        by_model=source.by_model,
+        account=source.account(),
         notes=dict(sorted(notes.items())),
     )
 
@@ -240,7 +246,9 @@ def _stated(value: Any) -> Any:
 
 def _about(config: OracleBuildConfig, reports: list[SourceReport]) -> dict[str, Any]:
     return {
-        "sources": [vars(report) for report in reports],
+        "sources": [
+            {name: value for name, value in vars(report).items() if name != "account"} for report in reports
+        ],
         "traits_path": None if config.traits_path is None else _stated(config.traits_path),
         "aliases_path": None if config.aliases_path is None else _stated(config.aliases_path),
         "join_tolerance": config.join_tolerance,

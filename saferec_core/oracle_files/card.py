@@ -211,7 +211,7 @@ def _disagreements(oracle: OracleFile, threshold: float) -> list[Disagreement]:
         pair = sources[first], sources[second]
         by_trait = []
         for trait in oracle.traits:
-            matrix = places[trait]  # (sources, titles), NaN where a source says nothing
+            matrix = places[trait]  # (sources, films), NaN where a source says nothing
             both = ~np.isnan(matrix[first]) & ~np.isnan(matrix[second])
             apart = (matrix[first][both] >= limit) != (matrix[second][both] >= limit)
             if len(apart):
@@ -226,12 +226,16 @@ def _disagreements(oracle: OracleFile, threshold: float) -> list[Disagreement]:
 def _evidence_by_source(
     oracle: OracleFile,
 ) -> tuple[list[str], dict[str, npt.NDArray[np.float32]]]:
-    """Return the sources, and per trait their risks for every title."""
+    """Return the sources, and per trait their risks for every film."""
     column = oracle.table.column("evidence")
     chunk = column.chunk(0)
     flat = chunk.flatten()
     counts = np.diff(chunk.offsets.to_numpy(zero_copy_only=False))
-    row = np.repeat(np.arange(len(oracle)), counts)
+    films = oracle.films()
+    film_of_row = np.zeros(len(oracle), dtype=np.int64)
+    for number, rows in enumerate(films):
+        film_of_row[rows] = number
+    film = np.repeat(film_of_row, counts)
     risk = flat.field("risk").to_numpy(zero_copy_only=False)
     trait, traits = _codes(flat.field("trait"))
     source, found = _codes(flat.field("source"))
@@ -239,10 +243,10 @@ def _evidence_by_source(
     place = np.array([sources.index(name) for name in found], dtype=np.int64)[source]
     matrices = {}
     for name in oracle.traits:
-        matrices[name] = np.full((len(sources), len(oracle)), np.nan, dtype=np.float32)
+        matrices[name] = np.full((len(sources), len(films)), np.nan, dtype=np.float32)
         if name in traits:
             here = trait == traits.index(name)
-            matrices[name][place[here], row[here]] = risk[here]
+            np.fmax.at(matrices[name], (place[here], film[here]), risk[here])
     return sources, matrices
 
 

@@ -2,12 +2,12 @@
 
 Evidence decides if it reaches the threshold or stays below the open band; inside the band it leaves open
 what the film shows. Any deciding evidence makes a title known, so that no source makes it less known, and
-of what decides the highest risk counts.
+of what decides the highest risk counts. What a model says counts only where nothing that people say decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple, Protocol
@@ -36,7 +36,11 @@ class RisksByRow(Protocol):
     """Entries with the risks that sources give them."""
 
     def risks_of(self, row: int, trait: str) -> Risks | None:
-        """Return the lowest and the highest risk that anything says, None if nothing does."""
+        """Return the lowest and the highest risk that people's sources give, None if none says anything."""
+        ...
+
+    def model_risks_of(self, row: int, trait: str) -> Risks | None:
+        """Do as `risks_of`, for what models say."""
         ...
 
     def film_of(self, row: int) -> int:
@@ -52,7 +56,10 @@ class Decision(NamedTuple):
     risk: float | None
     """The risk that counts: the highest of what it rests on; None if nothing is said."""
     ambiguous: bool
-    """Whether several films may be meant that are not judged alike."""
+    """Whether several films may be meant that are not judged alike, or what decides is said of another film
+    than the nearest."""
+    by_model: bool
+    """Whether it is a model that decides."""
     rows: tuple[int, ...]
     """The entries that it rests on; all that may be meant, if nothing decides."""
 
@@ -76,23 +83,22 @@ class DecisionRule:
 
     def decision(self, titles: RisksByRow, tiers: Tiers, trait: str) -> Decision:
         """Decide by the nearest entries about which anything decides, and by those of the same films."""
-        for tier in tiers:
-            rows = tuple(_with_their_films(titles, tier, tiers))
-            risks = _pooled(titles, rows, trait)
-            if risks is not None and self.decides(risks):
-                return Decision(True, risks.highest, self._disagree(titles, tier, rows, trait), rows)
+        for risks_of, by_model in ((titles.risks_of, False), (titles.model_risks_of, True)):
+            for tier in tiers:
+                rows = tuple(_with_their_films(titles, tier, tiers))
+                risks = _pooled(risks_of, rows, trait)
+                if risks is not None and self.decides(risks):
+                    films = _by_film(titles, tier, rows)
+                    sides = {self._side(_pooled(risks_of, of_film, trait)) for of_film in films}
+                    ambiguous = len(sides) > 1 or _are_other_films(titles, tiers[0], rows)
+                    return Decision(True, risks.highest, ambiguous, by_model, rows)
         rows = tuple(dict.fromkeys(chain.from_iterable(tiers)))
-        risks = _pooled(titles, rows, trait)
-        return Decision(False, None if risks is None else risks.highest, False, rows)
+        risks = _pooled(titles.risks_of, rows, trait) or _pooled(titles.model_risks_of, rows, trait)
+        return Decision(False, None if risks is None else risks.highest, False, False, rows)
 
-    def _disagree(self, titles: RisksByRow, tier: Sequence[int], rows: Sequence[int], trait: str) -> bool:
-        """Tell whether the films of a tier, each by itself, are judged differently."""
-        films = {titles.film_of(row) for row in tier}
-        by_film = (
-            _pooled(titles, [row for row in rows if titles.film_of(row) == film], trait) for film in films
-        )
-        sides = {self.reaches(risks.highest) if risks and self.decides(risks) else None for risks in by_film}
-        return len(sides) > 1
+    def _side(self, risks: Risks | None) -> bool | None:
+        """Tell whether risks speak of a violation, of none, or leave it open."""
+        return self.reaches(risks.highest) if risks is not None and self.decides(risks) else None
 
 
 def _with_their_films(titles: RisksByRow, tier: Sequence[int], tiers: Tiers) -> Iterator[int]:
@@ -103,8 +109,19 @@ def _with_their_films(titles: RisksByRow, tier: Sequence[int], tiers: Tiers) -> 
             yield row
 
 
-def _pooled(titles: RisksByRow, rows: Sequence[int], trait: str) -> Risks | None:
-    told = [risks for row in rows if (risks := titles.risks_of(row, trait)) is not None]
+def _by_film(titles: RisksByRow, tier: Sequence[int], rows: Sequence[int]) -> list[list[int]]:
+    """Sort entries by the films that a tier is about."""
+    films = dict.fromkeys(titles.film_of(row) for row in tier)
+    return [[row for row in rows if titles.film_of(row) == film] for film in films]
+
+
+def _are_other_films(titles: RisksByRow, nearest: Sequence[int], rows: Sequence[int]) -> bool:
+    """Tell whether entries are about other films than those that are nearest to what is asked."""
+    return {titles.film_of(row) for row in nearest}.isdisjoint(map(titles.film_of, rows))
+
+
+def _pooled(risks_of: Callable[[int, str], Risks | None], rows: Sequence[int], trait: str) -> Risks | None:
+    told = [risks for row in rows if (risks := risks_of(row, trait)) is not None]
     if not told:
         return None
     return Risks(min(risks.lowest for risks in told), max(risks.highest for risks in told))

@@ -6,8 +6,9 @@ One file of three parts, so that it is complete or not at all:
    films that a source keeps apart under them by one of these: ``title``, ``year``, ``id``, ``film`` (a
    number that entries of one film share), for each trait two float32 columns, the highest risk that
    anything says (null if nothing does) and, as ``lowest: TRAIT``, the lowest, and ``evidence``, a list of
-   what the risks rest on. The schema's metadata, JSON under the key ``saferec``, tells the version of the
-   format, traits and sources.
+   what the risks rest on. What sources say that are models has two further columns, ``model: TRAIT`` and
+   ``lowest by model: TRAIT``, if there are such sources. The schema's metadata, JSON under the key
+   ``saferec``, tells the version of the format, traits and sources.
 2. An Arrow IPC stream with the table of a :class:`~saferec_core.data.title_map.TitleMap`.
 3. 32 bytes: a mark, the length of the first two parts, and their xxh3-128 hash.
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ _END_BYTES = 32
 _BLOCK = 1 << 20
 _OWN_COLUMNS = ("title", "year", "id", "film", "evidence")
 _LOWEST = "lowest: "
+_MODEL, _MODEL_LOWEST = "model: ", "lowest by model: "
 _EVIDENCE = pa.list_(
     pa.struct(
         [("trait", pa.string()), ("risk", pa.float32()), ("source", pa.string()), ("detail", pa.string())]
@@ -118,7 +120,10 @@ def write_oracle_file(
     if taken := sorted(set(traits) & set(_OWN_COLUMNS)):
         raise DataError(f"an oracle file cannot have a trait called {taken[0]!r}; that is one of its columns")
     metadata = {"version": FORMAT_VERSION, "traits": list(traits), **about}
-    table = _title_table(titles, traits).replace_schema_metadata({_KEY: json.dumps(metadata, sort_keys=True)})
+    models = {source["source"] for source in about.get("sources", ()) if source.get("by_model")}
+    table = _title_table(titles, traits, models).replace_schema_metadata(
+        {_KEY: json.dumps(metadata, sort_keys=True)}
+    )
     names = _title_map(titles)
     with replacing(path) as draft, draft.open("w+b") as file:
         for part in (table, names.table.combine_chunks()):
@@ -128,20 +133,27 @@ def write_oracle_file(
         length = file.tell()
         file.seek(0)
         file.write(_MARK + length.to_bytes(8, "little") + _digest(file, length))
-        file.flush()
-        os.fsync(file.fileno())
 
 
-def _title_table(titles: Sequence[OracleTitle], traits: Sequence[str]) -> Any:
-    """Lay the titles out in columns; under a null stands NaN."""
+def _title_table(titles: Sequence[OracleTitle], traits: Sequence[str], models: Collection[str]) -> Any:
+    """Lay the titles out in columns; under a null stands NaN.
+
+    Args:
+        titles: The rows.
+        traits: Every trait that evidence may be about.
+        models: Sources that are models.
+    """
     column = {trait: number for number, trait in enumerate(traits)}
-    highest = np.full((len(traits), len(titles)), np.nan, dtype=np.float32)
+    # First what people say, then what models say: (2, traits, titles) each.
+    highest = np.full((2, len(traits), len(titles)), np.nan, dtype=np.float32)
     lowest = highest.copy()
     for row, title in enumerate(titles):
         for told in title.evidence:
-            place = column[told.trait], row
+            place = int(told.source in models), column[told.trait], row
             highest[place] = np.fmax(highest[place], np.float32(told.risk))
             lowest[place] = np.fmin(lowest[place], np.float32(told.risk))
+    prefixes = ("", _LOWEST, _MODEL, _MODEL_LOWEST) if models else ("", _LOWEST)
+    risks = [*highest[0], *lowest[0], *highest[1], *lowest[1]][: len(prefixes) * len(traits)]
     evidence = [[told._asdict() for told in title.evidence] for title in titles]
     films = [row if title.film is None else title.film for row, title in enumerate(titles)]
     return pa.table(
@@ -150,10 +162,14 @@ def _title_table(titles: Sequence[OracleTitle], traits: Sequence[str]) -> Any:
             pa.array([title.title.year for title in titles], type=pa.int16()),
             pa.array([title.id for title in titles], type=pa.string()),
             pa.array(films, type=pa.int32()),
-            *(pa.array(risk, type=pa.float32(), mask=np.isnan(risk)) for risk in (*highest, *lowest)),
+            *(pa.array(risk, type=pa.float32(), mask=np.isnan(risk)) for risk in risks),
             pa.array(evidence, type=_EVIDENCE),
         ],
-        names=["title", "year", "id", "film", *traits, *(_LOWEST + trait for trait in traits), "evidence"],
+        names=[
+            *("title", "year", "id", "film"),
+            *(prefix + trait for prefix in prefixes for trait in traits),
+            "evidence",
+        ],
     )
 
 
@@ -193,6 +209,12 @@ class OracleFile:
         column = self.table.column
         self._risks: dict[str, Risks] = {trait: _values(column(trait), np.float32) for trait in self.traits}
         self._lowest = {trait: _values(column(_LOWEST + trait), np.float32) for trait in self.traits}
+        self._by_model: dict[str, tuple[Risks, Risks]] = {}
+        if any(source.get("by_model") for source in self.about.get("sources", ())):
+            for trait in self.traits:
+                columns = (column(_MODEL_LOWEST + trait), column(_MODEL + trait))
+                lowest, highest = (_values(each, np.float32) for each in columns)
+                self._by_model[trait] = lowest, highest
         self._films = _values(column("film"), np.int32)
 
     def __len__(self) -> int:
@@ -214,9 +236,16 @@ class OracleFile:
         return self._lowest[trait]
 
     def risks_of(self, row: int, trait: str) -> RiskRange | None:
-        """Return the lowest and the highest risk that sources give an entry, None if nothing is said."""
+        """Return the lowest and the highest risk that people give an entry, None if nothing is said."""
         highest = float(self._risks[trait][row])
         return None if highest != highest else RiskRange(float(self._lowest[trait][row]), highest)
+
+    def model_risks_of(self, row: int, trait: str) -> RiskRange | None:
+        """Return the lowest and the highest risk that models give an entry, None if none says anything."""
+        if trait not in self._by_model:
+            return None
+        lowest, highest = (float(risks[row]) for risks in self._by_model[trait])
+        return None if highest != highest else RiskRange(lowest, highest)
 
     def film_of(self, row: int) -> int:
         """Return the number that entries of one film share."""

@@ -9,7 +9,8 @@ from typing import IO, Any, Self
 
 from saferec_core.data.rows import Row, row_name, try_rows
 from saferec_core.data.traits import Trait
-from saferec_core.errors import DataError, PluginError, RunError, SaferecError
+from saferec_core.errors import DataError, PluginError, RunError
+from saferec_core.plugins.calls import calling
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Findings
 from saferec_core.plugins.registry import Entry
 
@@ -118,21 +119,16 @@ def findings_of(
     """Yield what the source says; after a row that it rejects, it is called again with the rest."""
     while True:
         try:
-            for findings in source(rows, traits):
-                if findings.title.year in YEARS:
-                    _check_contract(findings, entry, traits)
-                    yield findings
-                else:
-                    rows.reject(DataError(f"wanted a year in 1..9999, but got {findings.title.year}"))
+            with calling("evidence", entry.name, where=f" of {entry.origin}"):
+                for findings in source(rows, traits):
+                    if findings.title.year in YEARS:
+                        _check_contract(findings, entry, traits)
+                        yield findings
+                    else:
+                        rows.reject(DataError(f"wanted a year in 1..9999, but got {findings.title.year}"))
         except DataError as error:
             if rows.broken or not rows.reject(error):
                 raise
-        except SaferecError:
-            raise
-        except Exception as error:  # whatever a plugin raises, the plugin is to be named
-            raise PluginError(
-                f"evidence {entry.name!r} of {entry.origin} failed: {type(error).__name__}: {error}"
-            ) from error
         else:
             return
 

@@ -10,10 +10,12 @@ from typing import IO, Any
 
 from saferec_core.data.json_lines import as_line
 from saferec_core.data.rows import Row
-from saferec_core.errors import DataError, PluginError, SaferecError
+from saferec_core.errors import DataError, PluginError
+from saferec_core.files import write_text
 from saferec_core.pipeline.chunks import Part
 from saferec_core.pipeline.origins import first_file_of, origin_line, origins_of
 from saferec_core.pipeline.step_report import Account
+from saferec_core.plugins.calls import calling
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Transform
 
 __all__ = ["KINDS", "do_part", "part_account", "part_file", "read_account"]
@@ -58,10 +60,7 @@ def do_part(step: str, transform: Transform, part: Part, folder: Path) -> Accoun
         }
         _transform(transform, _Reader(part, transform.columns, account, files), account, files)
         account.sizes = {kind: file.tell() for kind, file in files.items()}
-    done = folder / f"{part.index:06d}.json"
-    draft = done.with_suffix(".draft")
-    draft.write_text(json.dumps(account.as_json()), encoding="utf-8")
-    draft.replace(done)
+    write_text(folder / f"{part.index:06d}.json", json.dumps(account.as_json()))
     return account
 
 
@@ -151,21 +150,19 @@ _KEPT = 12
 
 def _transform(transform: Transform, reader: _Reader, account: Account, files: dict[str, IO[bytes]]) -> None:
     outcomes: Iterator[Outcome] | None = None
+    named = calling("step", account.step)
     while True:
         try:
-            if outcomes is None:  # a generator that raised is over; the next takes the rest
-                outcomes = iter(transform(reader))
-            outcome = next(outcomes, _END)
+            with named:
+                if outcomes is None:  # a generator that raised is over; the next takes the rest
+                    outcomes = iter(transform(reader))
+                outcome = next(outcomes, _END)
         except DataError as error:
             if reader.last is None:
                 raise DataError(f"step {account.step!r}: {error}") from error
             reader.reject(reader.last, str(error))
             reader.last = outcomes = None
             continue
-        except SaferecError:
-            raise
-        except (Exception, SystemExit) as error:  # whatever it raises, the transform is to be named
-            raise PluginError(f"step {account.step!r} failed: {type(error).__name__}: {error}") from error
         if outcome is _END:
             break
         try:
@@ -192,7 +189,7 @@ def _keep(outcome: Outcome, reader: _Reader, account: Account, files: dict[str, 
     elif isinstance(outcome, Rejected):
         reader.reject(outcome.row, outcome.reason)
     elif isinstance(outcome, Counted):
-        account.count(outcome.what, outcome.times, outcome.example)
+        account.count(outcome.what, outcome.times, outcome.example, outcome.group)
     else:
         raise TypeError(f"wanted a row or another outcome, but it yielded {outcome!r:.80}")
 

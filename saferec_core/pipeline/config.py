@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from saferec_core.config.sections import ComponentChoice, Section
+from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice, Section
 
 __all__ = ["ChainConfig", "WorkConfig"]
 
@@ -51,6 +51,8 @@ class ChainConfig(WorkConfig):
     """Traits (YAML) in place of the built-in ones; default for every step."""
     year_tolerance: int = Field(default=2, ge=0)
     """Maximum difference in release year, in years, when matching titles; default for every step."""
+    parser: ComponentChoice = DEFAULT_PARSER
+    """Parser: how lists are written in targets and read again; default for every step."""
     list_length: int = Field(default=10, ge=1)
     """Titles in a recommended list; default for every step."""
     seed: int = Field(default=0, ge=0)
@@ -59,5 +61,5 @@ class ChainConfig(WorkConfig):
     @property
     def handed_down(self) -> dict[str, Any]:
         """Options that a step takes over unless it sets them itself."""
-        names = ("catalog_path", "oracle", "traits_path", "year_tolerance", "list_length", "seed")
+        names = ("catalog_path", "oracle", "traits_path", "year_tolerance", "parser", "list_length", "seed")
         return {name: value for name in names if (value := getattr(self, name)) is not None}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -14,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 import saferec_core
-from saferec_core.files import data_hash
+from saferec_core.files import data_hash, json_hash
 from saferec_core.plugins.contracts.transform import Transform
 from saferec_core.plugins.registry import Entry
 
@@ -47,7 +46,7 @@ def step_key(before: str, entry: Entry[Any], transform: Transform) -> str:
         "code": [_code_hash("saferec_core"), _code_hash(type(transform).__module__.partition(".")[0])],
         "options": _plain(options),
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return json_hash(content)
 
 
 def _fields(transform: Transform) -> dict[str, Any]:

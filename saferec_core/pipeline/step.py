@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,12 +17,14 @@ from tempfile import NamedTemporaryFile
 from filelock import FileLock, Timeout
 
 from saferec_core.data.rows import row_name, try_rows
-from saferec_core.errors import DataError, PluginError, RunError, SaferecError
+from saferec_core.errors import DataError, PluginError, RunError
+from saferec_core.files import replacing, write_text
 from saferec_core.pipeline.chunk_task import KINDS, do_part, part_account, part_file, read_account
 from saferec_core.pipeline.chunks import Part, parts_of
 from saferec_core.pipeline.origins import first_file_of, write_first_file
 from saferec_core.pipeline.process_pool import Workers, ended_from_outside
 from saferec_core.pipeline.step_report import Account
+from saferec_core.plugins.calls import calling
 from saferec_core.plugins.contracts.transform import Surveying, Transform
 
 __all__ = ["Step", "StepResult", "run_step"]
@@ -116,7 +117,8 @@ def _work(
         _join(parts, count, kind, step.folder / f"{kind}.jsonl")
     write_first_file(step.folder, first_file_of(str(step.source), row_name(step.source)))
     total.sizes = {kind: (step.folder / f"{kind}.jsonl").stat().st_size for kind in KINDS}
-    _write(step.folder / "account.json", json.dumps(total.as_json(), indent=2, ensure_ascii=False))
+    text = json.dumps(total.as_json(), indent=2, ensure_ascii=False)
+    write_text(step.folder / "account.json", text + "\n")
     shutil.rmtree(parts)
     return total
 
@@ -212,12 +214,8 @@ def _surveyed(step: Step, transform: Surveying) -> Transform:
         for _, row in try_rows(step.source)
         if isinstance(row, dict) and all(row.get(column) is not None for column in columns)
     )
-    try:
+    with calling("step", step.name):
         surveyed = transform.survey(rows)
-    except SaferecError:
-        raise
-    except (Exception, SystemExit) as error:  # whatever it raises, the transform is to be named
-        raise PluginError(f"step {step.name!r} failed: {type(error).__name__}: {error}") from error
     if not isinstance(surveyed, Transform):
         raise PluginError(f"step {step.name!r}: survey must return a transform, but returned {surveyed!r}")
     return surveyed
@@ -243,23 +241,10 @@ def _finished(step: Step) -> Account | None:
 
 def _join(parts: Path, count: int, kind: str, out: Path) -> None:
     """Put the parts' files of one kind together; *out* is there whole or not at all."""
-    draft = out.with_suffix(".draft")
-    with draft.open("wb") as joined:
+    with replacing(out) as draft, draft.open("wb") as joined:
         for index in range(count):
             with part_file(parts, index, kind).open("rb") as part:
                 shutil.copyfileobj(part, joined, 1 << 20)
-        joined.flush()
-        os.fsync(joined.fileno())
-    draft.replace(out)
-
-
-def _write(path: Path, text: str) -> None:
-    draft = path.with_suffix(".draft")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 @contextmanager

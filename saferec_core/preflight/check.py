@@ -19,6 +19,7 @@ from saferec_core.preflight.components import check_components, check_rewards
 from saferec_core.preflight.inputs import check_data, check_model, is_local
 from saferec_core.preflight.problems import Problems
 from saferec_core.runs.checkpoints import list_checkpoints, sft_policy
+from saferec_core.runs.layout import RunLayout
 from saferec_core.training.batches import check_batches
 from saferec_core.training.extras import missing_extras
 
@@ -77,15 +78,12 @@ def _check_policy(problems: Problems, policy: str | None) -> None:
         check_model(problems, policy, "POLICY")
         return
     folder = Path(policy)
-    unfinished = (
-        (folder / "config.yaml").is_file()
-        and not (folder / "config.json").is_file()
-        and not (folder / "policy").is_dir()
-    )
+    run = RunLayout(folder)
+    unfinished = run.exists and not (folder / "config.json").is_file() and not run.policy.is_dir()
     if not unfinished:
         check_model(problems, policy, "POLICY")
         return
-    checkpoints = list_checkpoints(folder / "checkpoints")
+    checkpoints = list_checkpoints(run.checkpoints)
     instead = f"evaluate a checkpoint, such as {checkpoints[-1]}" if checkpoints else "it has no checkpoints"
     problems.add(f"run {policy} has no policy because it did not finish; {instead}")
 

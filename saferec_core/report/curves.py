@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from saferec_core.report.drawing import SERIES_COLORS, SERIES_DASHES, Picture, data_of, value_axis
+from saferec_core.report.drawing import SERIES_COLORS, SERIES_DASHES, Picture, chart_of, picture, value_axis
 from saferec_core.report.reading import CheckpointChoice, Run, Stage
 
 __all__ = ["CurveSection", "curve_sections"]
@@ -119,7 +119,7 @@ def _panel(
     title = _title(figure)
     rows = [row for line in lines for row in _points(line)]
     form = ".2~%" if figure in _SHARES else ".3~f"
-    base = alt.Chart(data_of(rows)).encode(
+    base = chart_of("logged").encode(
         x=alt.X(
             "step:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format=",d", labelOverlap=True)
         ),
@@ -148,23 +148,21 @@ def _panel(
     if _smooth(lines) and len(names) == 1:
         layers.insert(0, base.mark_line(strokeWidth=1, opacity=0.35).encode(y="value:Q"))
     if marks:
-        layers += _marked(
-            marks, alone=len(names) == 1, late=marks[0]["step"] > max(row["step"] for row in rows) / 2
-        )
-    said = "; ".join(
+        layers += _marked(alone=len(names) == 1, late=marks[0]["step"] > max(row["step"] for row in rows) / 2)
+    summary = "; ".join(
         f"{line.run} from {line.values[0]:.4g} at step {line.steps[0]:g} to {line.values[-1]:.4g} at step "
         f"{line.steps[-1]:g}"
         for line in lines
     )
     chart = alt.layer(*layers).properties(width="container", height=_HEIGHT)
-    return Picture(title, f"{title} over steps: {said}.", chart.to_dict(validate=False))
+    return picture(title, f"{title} over steps: {summary}.", chart, logged=rows, chosen=marks)
 
 
-def _marked(marks: Sequence[Mapping[str, Any]], *, alone: bool, late: bool) -> list[Any]:
+def _marked(*, alone: bool, late: bool) -> list[Any]:
     """Draw where a checkpoint was chosen: in words for one run, in its colour for several."""
     import altair as alt
 
-    base = alt.Chart(data_of(marks)).encode(x="step:Q")
+    base = chart_of("chosen").encode(x="step:Q")
     rule = base.mark_rule(strokeDash=[2, 3], opacity=0.8)
     if not alone:
         return [rule.encode(color="run:N")]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["SERIES_COLORS", "SERIES_DASHES", "Picture", "data_of", "value_axis"]
+__all__ = ["SERIES_COLORS", "SERIES_DASHES", "Picture", "chart_of", "picture", "value_axis"]
 
 SERIES_COLORS = [f"var(--series-{number})" for number in range(1, 7)]
 """Of runs or policies, in order; the style sheet gives them for light and dark."""
@@ -25,11 +25,19 @@ class Picture:
     spec: Mapping[str, Any]
 
 
-def data_of(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Return rows as the data of an Altair chart, whatever their number."""
+def chart_of(name: str) -> Any:
+    """Return an Altair chart of the rows that `picture` is given under this name.
+
+    A chart that held its rows would copy them with every step of its making.
+    """
     import altair as alt
 
-    return alt.InlineData(values=[dict(row) for row in rows])
+    return alt.Chart(alt.NamedData(name=name))
+
+
+def picture(title: str, description: str, chart: Any, **rows: Sequence[Mapping[str, Any]]) -> Picture:
+    """Put a chart and its rows, by the names that it calls them, together."""
+    return Picture(title, description, {**chart.to_dict(validate=False), "datasets": rows})
 
 
 def value_axis(*, share: bool, ticks: int) -> Any:

@@ -13,7 +13,7 @@ from saferec_core.analysis.estimates import Estimate
 from saferec_core.analysis.metrics import is_share, label
 from saferec_core.analysis.results import MetricFacts, Results
 from saferec_core.data.traits import short_names
-from saferec_core.report.drawing import SERIES_COLORS, Picture, data_of, value_axis
+from saferec_core.report.drawing import SERIES_COLORS, Picture, chart_of, picture, value_axis
 from saferec_core.report.estimates import Estimator, trait_estimates
 from saferec_core.report.reading import CheckpointChoice, Run
 
@@ -60,7 +60,7 @@ def trait_bars(policies: Mapping[str, Results], k: int) -> TraitBars:
     names = list(by_policy)
     first = by_policy[names[0]]
     order = sorted(shown, key=lambda trait: (-first[trait].mean, trait))
-    base = alt.Chart(data_of(rows)).encode(
+    base = chart_of("shares").encode(
         y=alt.Y(
             "shown:N",
             sort=[_wrapped(short[trait]) for trait in order],
@@ -88,15 +88,16 @@ def trait_bars(policies: Mapping[str, Results], k: int) -> TraitBars:
     chart = alt.layer(bars, whiskers).properties(
         width="container", height=len(shown) * (12 + 15 * len(names)) + 10
     )
-    said = "; ".join(
+    summary = "; ".join(
         f"{trait} {', '.join(f'{name} {found[trait].mean:.2%}' for name, found in by_policy.items())}"
         for trait in order
     )
     return TraitBars(
-        Picture(
+        picture(
             "Violations by trait",
-            f"Share of lists that violate a trait: {said}.",
-            chart.to_dict(validate=False),
+            f"Share of lists that violate a trait: {summary}.",
+            chart,
+            shares=rows,
         ),
         few,
     )
@@ -182,7 +183,7 @@ def _pareto(
         scale=alt.Scale(zero=False, padding=12),
     )
     color = alt.Color("run:N", legend=None, scale=alt.Scale(domain=list(names), range=SERIES_COLORS))
-    base = alt.Chart(data_of(points)).encode(x=x, y=y, color=color)
+    base = chart_of("points").encode(x=x, y=y, color=color)
     tooltip = [
         alt.Tooltip("run:N"),
         alt.Tooltip("name:N", title="policy"),
@@ -194,7 +195,7 @@ def _pareto(
     )
     path = [point for point in points if point["kind"] != "policy"]
     layers = [
-        alt.Chart(data_of(path))
+        chart_of("path")
         .mark_line(strokeWidth=1.5, strokeDash=[4, 3], opacity=0.6)
         .encode(x=x, y=y, color=color, order="order:Q"),
         base.mark_rule(opacity=0.4).encode(y="relevance_low:Q", y2="relevance_high:Q"),
@@ -210,10 +211,12 @@ def _pareto(
         for point in points
     )
     chart = alt.layer(*(layers if path else layers[1:])).properties(width="container", height=260)
-    return Picture(
+    return picture(
         "Relevance against violations",
         f"{relevance} against {safety}, {kind}: {summary}.",
-        chart.to_dict(validate=False),
+        chart,
+        points=points,
+        path=path,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,7 +40,9 @@ def _stopped(stage: Stage) -> str:
 
 
 def _ended(stage: Stage) -> bool:
-    return any(_END in row for row in stage.rows)
+    """Tell whether the last step was taken; a stage that was asked to stop logs its end before that."""
+    planned = _planned(stage)
+    return _END in stage.rows[-1] and (planned is None or stage.rows[-1]["step"] >= planned)
 
 
 def _planned(stage: Stage) -> int | None:
@@ -54,7 +55,7 @@ def _planned(stage: Stage) -> int | None:
     done = row.get("epoch")
     if not isinstance(epochs, int | float) or not isinstance(done, int | float) or done <= 0:
         return None
-    return math.ceil(epochs * int(row["step"]) / done)
+    return round(epochs * int(row["step"]) / done)
 
 
 def _trains(config: Mapping[str, Any]) -> bool:

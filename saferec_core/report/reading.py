@@ -13,16 +13,16 @@ from saferec_core.analysis.results import MetricFacts, Results, read_results
 from saferec_core.config.load import read_settings
 from saferec_core.data.rows import numbered_rows
 from saferec_core.errors import DataError, RunError
+from saferec_core.runs.layout import WHEN, RunLayout
 
-__all__ = ["WHEN", "CheckpointChoice", "Moment", "Run", "Stage", "read_run", "read_runs"]
+__all__ = ["MOMENTS", "CheckpointChoice", "Moment", "Run", "Stage", "read_run", "read_runs"]
 
-WHEN = ("before", "after", "policy", "chosen")
+MOMENTS = (*WHEN, "chosen")
 """When a policy may have been evaluated, in the order of a page."""
 
 _EVALUATION = re.compile(r"(before|after|policy)-((?:greedy|sampled)(?:-[0-9a-f]{8}){0,2})")
 _ENDS = ("chosen", "policy", "after")
 """What stands for the policy that a run ended with, the best last."""
-_NESTED = "sft"  # the stage that a run did first
 _STEP = re.compile(r"(\d+)$")
 
 Interval = tuple[float, float, float]
@@ -97,7 +97,7 @@ class Run:
         Raises:
             DataError: A row is damaged; the message names file and line.
         """
-        path = self.folder / "rollouts.jsonl"
+        path = RunLayout(self.folder).rollouts
         wanted = {"step", "record", "prompt", "completion", "titles", "reward", "advantage"}
         for number, row in numbered_rows(path) if path.exists() else ():
             if missing := sorted(wanted - row.keys()):
@@ -138,7 +138,9 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
         if folder in resolved[:place]:
             raise RunError(f"run folder {folders[place]} is named twice")
     names = [folder.name for folder in resolved]
-    own = [names.count(name) == 1 and name != _NESTED for name in names]
+    own = [
+        names.count(folder.name) == 1 and folder != RunLayout(folder.parent).sft.path for folder in resolved
+    ]
     return [
         read_run(folder, name if enough else f"{folder.resolve().parent.name}/{name}")
         for folder, name, enough in zip(folders, names, own, strict=True)
@@ -154,45 +156,42 @@ def read_run(folder: Path, name: str | None = None) -> Run:
     """
     if not folder.is_dir():
         raise RunError(f"{folder} is no folder; wanted that of a run")
-    if not (folder / "config.yaml").is_file():
+    run = RunLayout(folder)
+    if not run.exists:
         raise RunError(f"{folder} is no run folder: it holds no config.yaml")
-    manifest = folder / "manifest.json"
-    config = read_settings(folder / "config.yaml")
-    stages = _stages(folder, config)
-    nested = folder / _NESTED
-    first = (
-        _stages(nested, read_settings(nested / "config.yaml")) if (nested / "config.yaml").is_file() else []
-    )
-    evaluations = _evaluations(folder / "evaluation")
+    config = read_settings(run.config)
+    stages = _stages(run, config)
+    first = _stages(run.sft, read_settings(run.sft.config)) if run.sft.exists else []
+    evaluations = _evaluations(run.evaluation)
     choice = next((stage.checkpoints for stage in stages if stage.checkpoints), None)
     if choice and not evaluations:
-        chosen = folder / "evaluation" / f"{choice.chosen}-greedy.parquet"
+        chosen = run.results(f"{choice.chosen}-greedy")
         evaluations = {Moment("chosen", "greedy"): read_results(chosen)} if chosen.is_file() else {}
     return Run(
         folder,
         name or folder.resolve().name,
         config,
-        _read_json(manifest) if manifest.is_file() else {},
+        _read_json(run.manifest) if run.manifest.is_file() else {},
         [*first, *stages],
         stages,
         evaluations,
-        {moment: _whole(folder / "evaluation", moment) for moment in evaluations},
+        {moment: _whole(run, moment) for moment in evaluations},
         {
             path.stem.removesuffix("-flip"): _sentences(path)
-            for path in sorted(folder.glob("evaluation/*-flip.json"))
+            for path in sorted(run.evaluation.glob("*-flip.json"))
         },
     )
 
 
-def _stages(folder: Path, config: Mapping[str, Any]) -> list[Stage]:
+def _stages(run: RunLayout, config: Mapping[str, Any]) -> list[Stage]:
     """Return the stages that were logged in a folder; one that is being set up has no rows yet."""
-    path = folder / "metrics.jsonl"
+    path = run.metrics
     by_stage: dict[str, list[Mapping[str, Any]]] = {}
     for number, row in numbered_rows(path) if path.is_file() else ():
         if not isinstance(row.get("step"), int):
             raise DataError(f"{path}, line {number}: a log needs a step, a whole number")
         by_stage.setdefault(str(row.get("stage", "training")), []).append(row)
-    choice = _checkpoint_choice(folder / "evaluation" / "checkpoints.json")
+    choice = _checkpoint_choice(run.checkpoint_choice)
     if choice and not by_stage:
         by_stage["checkpoints"] = []
     last = next(reversed(by_stage), None)
@@ -234,10 +233,10 @@ def _evaluations(folder: Path) -> dict[Moment, Results]:
     return found
 
 
-def _whole(folder: Path, moment: Moment) -> dict[str, float]:
+def _whole(run: RunLayout, moment: Moment) -> dict[str, float]:
     """Return what was measured of all lists together; the summaries hold it beside the rows."""
     both = moment.when in {"before", "after"}
-    path = folder / (f"{moment.decoding}.json" if both else f"{moment.when}-{moment.decoding}.json")
+    path = run.summary(moment.decoding if both else f"{moment.when}-{moment.decoding}")
     found = _read_json(path).get("all_lists_together") if path.is_file() else None
     if both and isinstance(found, Mapping):
         found = found.get(moment.when)

@@ -12,7 +12,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from saferec_core.errors import DataError
-from saferec_core.report.reading import WHEN, Run
+from saferec_core.report.reading import MOMENTS, Run
 
 __all__ = [
     "HIT",
@@ -149,7 +149,7 @@ def held_out_groups(run: Run, most: int) -> tuple[list[Group], int]:
         records = sorted(set(next(iter(of_decoding.values())).table.column("record").to_pylist()))
         chosen = {records[place] for place in evenly(len(records), most)}
         by_record: dict[int, list[tuple[str, Mapping[str, Any]]]] = {}
-        for when in sorted(of_decoding, key=WHEN.index):
+        for when in sorted(of_decoding, key=MOMENTS.index):
             for row in _rows_of(of_decoding[when].table, chosen):
                 by_record.setdefault(row["record"], []).append((when, row))
         groups += [_held_out(run, decoding, rows) for _, rows in sorted(by_record.items())]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from saferec_core.errors import RunError
+from saferec_core.files import write_text
 from saferec_core.report.content import page_content
 from saferec_core.report.page import GENERATOR, check_report_extras, render_page
 from saferec_core.report.reading import read_runs
@@ -32,13 +33,7 @@ def write_report(folders: Sequence[Path], out: Path, *, overwrite: bool = False)
     check_report_extras()
     _check_replaceable(out, overwrite=overwrite)
     page = render_page(page_content(read_runs(folders)))
-    draft = out.with_name(f".{out.name}.draft")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(page, encoding="utf-8", newline="\n")
-        draft.replace(out)
-    except OSError as error:
-        raise RunError(f"{out} cannot be written: {error}") from error
+    write_text(out, page)
     return out
 
 

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saferec_core.errors import RewardError, SaferecError
+from saferec_core.errors import RewardError
+from saferec_core.plugins.calls import calling
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.reward import RewardFunction, Scope
 
@@ -80,12 +81,8 @@ def score(rewards: Sequence[ActiveReward], lists: JudgedLists) -> RewardValues:
 
 def _checked(reward: ActiveReward, lists: JudgedLists, wanted: tuple[int, ...]) -> Tensor:
     """Call one reward function; refuse what breaks its contract."""
-    try:
+    with calling("reward", reward.name, error=RewardError):
         value = reward.function(lists)
-    except SaferecError:
-        raise
-    except Exception as error:  # whatever it raises, the reward is to be named
-        raise RewardError(f"reward {reward.name!r} failed: {type(error).__name__}: {error}") from error
     axes = "(N, K)" if reward.scope == "rank" else "(N,)"
     if not isinstance(value, Tensor):
         raise RewardError(

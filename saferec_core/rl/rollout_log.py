@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from saferec_core.errors import PluginError, SaferecError
 from saferec_core.models.decoding import NO_RANK, NO_START
+from saferec_core.plugins.calls import calling
 from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Oracle, Question, Verdict
 
 if TYPE_CHECKING:  # a report reads TOKENS_KEPT and needs no torch
@@ -91,14 +91,9 @@ def _explained(oracle: Oracle, question: Question, verdict: Verdict) -> list[Evi
         return []
     if not isinstance(oracle, Explaining):
         return [Evidence(trait, verdict.risks.get(trait, math.nan), "", "") for trait in verdict.violated]
-    try:
-        found = oracle.explain(question)
-    except SaferecError:
-        raise
-    except Exception as error:  # whatever it raises, the oracle is to be named
-        name = type(oracle).__name__
-        raise PluginError(f"oracle {name} failed to explain: {type(error).__name__}: {error}") from error
-    return [evidence for evidence in found if evidence.trait in verdict.violated]
+    with calling("oracle", type(oracle).__name__, doing=" to explain"):
+        evidences = oracle.explain(question)
+    return [evidence for evidence in evidences if evidence.trait in verdict.violated]
 
 
 def _tokens(rollouts: Rollouts, row: int) -> list[list[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,8 @@ import yaml
 
 from saferec_core.errors import RunError
 from saferec_core.files import replacing
+from saferec_core.runs.layout import RunLayout, checkpoint_step
+from saferec_core.runs.manifest import stage_of
 
 __all__ = [
     "TRAINING_STATE",
@@ -23,7 +24,6 @@ __all__ = [
     "step_of",
 ]
 
-_STEP = re.compile(r"checkpoint-(\d+)$")
 TRAINING_STATE = ("optimizer*", "scheduler*", "trainer_state*", "*.pth", "latest", "global_step*/**/*")
 """What only training needs of a checkpoint, DeepSpeed's parts included."""
 
@@ -47,14 +47,13 @@ _POLICY = (
 
 def list_checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints of a folder in the order of their steps."""
-    found = [path for path in folder.glob("checkpoint-*") if _STEP.search(path.name)]
-    return sorted(found, key=step_of)
+    return sorted((path for path in folder.glob("*") if step_of(path) >= 0), key=step_of)
 
 
 def step_of(checkpoint: Path) -> int:
-    """Return the optimizer step that a checkpoint was written after."""
-    match = _STEP.search(checkpoint.name)
-    return int(match[1]) if match else -1
+    """Return the optimizer step that a checkpoint was written after; -1 if it is not a checkpoint."""
+    step = checkpoint_step(checkpoint.name)
+    return -1 if step is None else step
 
 
 def copy_weights(checkpoint: Path, target: Path) -> None:
@@ -86,22 +85,18 @@ def sft_policy(reference: str, model: str | None, output_dir: Path) -> str:
     """
     if not reference.isdigit():
         return resolve_folder(reference)
-    configs = [*output_dir.glob("*/config.yaml"), *output_dir.glob("*/sft/config.yaml")]
-    looked = []
-    for path in sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True):
-        try:
-            config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, OSError, UnicodeDecodeError):
-            continue  # somebody else's file
-        if not isinstance(config, dict) or "max_length" not in config:
-            continue  # no SFT run
-        if (config.get("model") or {}).get("model") != model:
+    folders = map(RunLayout, output_dir.glob("*"))
+    runs = [run for folder in folders for run in (folder, folder.sft) if stage_of(run) == "sft"]
+    looked_at = []
+    for run in sorted(runs, key=lambda run: run.config.stat().st_mtime, reverse=True):
+        settings = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+        if (settings.get("model") or {}).get("model") != model:
             continue
-        checkpoint = path.parent / "checkpoints" / f"checkpoint-{reference}"
-        looked.append(str(checkpoint))
+        checkpoint = run.checkpoint(int(reference))
+        looked_at.append(str(checkpoint))
         if checkpoint.is_dir():
             return str(checkpoint)
-    places = ", ".join(looked) or f"no SFT run of {model!r} is in {output_dir}"
+    places = ", ".join(looked_at) or f"no SFT run of {model!r} is in {output_dir}"
     raise RunError(
         f"no SFT checkpoint of step {reference} was found (looked at: {places}); name its folder with "
         "--sft-checkpoint"
@@ -114,18 +109,17 @@ def resolve_folder(reference: str) -> str:
     Raises:
         RunError: The run did not finish, so that it has no policy.
     """
-    folder = Path(reference)
-    policy = folder / "policy"
-    if policy.is_dir():
-        return str(policy)
-    if (folder / "config.yaml").is_file() and (folder / "manifest.json").is_file():
-        checkpoints = list_checkpoints(folder / "checkpoints")
+    run = RunLayout(Path(reference))
+    if run.policy.is_dir():
+        return str(run.policy)
+    if run.exists and run.manifest.is_file():
+        checkpoints = list_checkpoints(run.checkpoints)
         last = (
             f" Its last checkpoint is {checkpoints[-1]}; name that, or" if checkpoints else " To finish it,"
         )
         raise RunError(
-            f"the run {folder} did not finish and has no policy.{last} continue the run with --resume-from "
-            f"{folder}"
+            f"the run {run.path} did not finish and has no policy.{last} continue the run with --resume-from "
+            f"{run.path}"
         )
     return reference
 
@@ -137,7 +131,7 @@ def run_folder_of(place: Path) -> Path:
         RunError: It is no part of a run.
     """
     candidates = [place, *place.absolute().parents[:4]]
-    runs = [folder for folder in candidates if (folder / "config.yaml").is_file()]
+    runs = [folder for folder in candidates if RunLayout(folder).exists]
     if not runs:
         reason = "lies in no run folder (none has a config.yaml)" if place.exists() else "does not exist"
         raise RunError(

@@ -1,9 +1,4 @@
-"""What a user means by naming a run: the file of one of its evaluations.
-
-A run folder keeps its evaluations as ``evaluation/WHEN-DECODING.parquet``: WHEN is ``before`` or
-``after`` training, or ``policy`` for one that was evaluated by itself; DECODING is ``greedy`` or
-``sampled``, with ``-flip`` and the like behind it where constraints were changed.
-"""
+"""What a user means by naming a run: the file of one of its evaluations."""
 
 from __future__ import annotations
 
@@ -11,11 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from saferec_core.errors import ConfigError, RunError, near_misses
+from saferec_core.runs.layout import WHEN, RunLayout
 
-__all__ = ["WHEN", "find_before_and_after", "find_results"]
-
-WHEN = ("before", "after", "policy")
-"""What may stand in front of the decoding in a file's name."""
+__all__ = ["find_before_and_after", "find_results"]
 
 _DEFAULT = ("after", "policy")
 
@@ -67,7 +60,8 @@ def _evaluations(place: Path) -> Mapping[str, Path]:
         raise RunError(
             f"{place} does not exist; wanted a run folder, its evaluation folder or a .parquet file"
         )
-    folder = place / "evaluation" if (place / "evaluation").is_dir() else place
+    own = RunLayout(place).evaluation
+    folder = own if own.is_dir() else place
     found = {path.stem: path for path in sorted(folder.glob("*.parquet"))}
     if not found:
         raise RunError(

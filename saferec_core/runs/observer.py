@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from saferec_core.analysis.results import MetricFacts
+if TYPE_CHECKING:
+    from saferec_core.analysis.results import MetricFacts
 
 __all__ = ["Comparison", "Observer", "Plan", "StepReport"]
 

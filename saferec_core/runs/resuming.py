@@ -16,6 +16,7 @@ from saferec_core.config.schema import StageConfig
 from saferec_core.errors import RunError
 from saferec_core.runs.checkpoints import list_checkpoints, run_folder_of, step_of
 from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.sealing import damage, newest_whole, sealed_facts
 
 __all__ = ["OpenRun", "differences", "find_run", "open_run", "rewind"]
@@ -46,7 +47,7 @@ class OpenRun:
     @property
     def is_complete(self) -> bool:
         """Whether the run has been finished before."""
-        manifest = self.path / "manifest.json"
+        manifest = RunLayout(self.path).manifest
         if not self.is_resumed or not manifest.is_file():
             return False
         return "finished" in json.loads(manifest.read_text(encoding="utf-8"))
@@ -65,7 +66,7 @@ class OpenRun:
         """
         if not self.is_resumed:
             return None
-        folder = stage / "checkpoints"
+        folder = RunLayout(stage).checkpoints
         named = self.checkpoint
         if named is None or named.absolute().parent != folder.absolute():
             return newest_whole(folder, report)
@@ -116,17 +117,16 @@ def find_run(config: StageConfig) -> Path | None:
     """Return the folder that ``--resume`` means: by the run's name, else the newest with these settings."""
     if config.run_name is not None:
         named = config.output_dir / config.run_name
-        return named if (named / "config.yaml").is_file() else None
-    found = sorted(
-        config.output_dir.glob("*/config.yaml"), key=lambda path: path.stat().st_mtime, reverse=True
-    )
-    return next((path.parent for path in found if not differences(path.parent, config)), None)
+        return named if RunLayout(named).exists else None
+    runs = [run for run in map(RunLayout, config.output_dir.glob("*")) if run.exists]
+    runs.sort(key=lambda run: run.config.stat().st_mtime, reverse=True)
+    return next((run.path for run in runs if not differences(run.path, config)), None)
 
 
 def differences(folder: Path, config: StageConfig) -> list[str]:
     """Return what a run's settings have been and what they would now be, where a number depends on it."""
     try:
-        stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        stored = yaml.safe_load(RunLayout(folder).config.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         return [f"config.yaml cannot be read: {error}"]
     then, now = (dict(_flat(settings)) for settings in (stored, yaml.safe_load(as_yaml(config))))

@@ -92,9 +92,9 @@ def report_comparison(
     for kind, first, second in zip(config.evaluation.eval_decoding, before, after, strict=False):
         rows = compare(first, second)
         for when, found in (("before", first), ("after", second)):
-            found.results().write(folder.path / "evaluation" / f"{when}-{kind}.parquet")
+            found.results().write(folder.results(f"{when}-{kind}"))
         folder.write_json(
-            f"evaluation/{kind}.json",
+            folder.summary(kind),
             {
                 **circumstances(config, second),
                 "protocol": second.protocol,

@@ -86,7 +86,7 @@ def best_checkpoint(
     protocol = run_protocol(config, parts, "greedy")
     found: dict[str, Results] = {}
     summaries: dict[str, Mapping[str, Interval | None]] = {}
-    journal = Journal(folder.path / "evaluation" / "checkpoints.partial.jsonl")
+    journal = Journal(folder.journal("checkpoints"))
     with staged(observer, "Evaluate checkpoints", len(records) * len(checkpoints)) as progress:
         for place, checkpoint in enumerate(checkpoints):
             evaluation = evaluator(
@@ -99,7 +99,7 @@ def best_checkpoint(
             )
             found[checkpoint.name] = evaluation.results()
             summaries[checkpoint.name] = evaluation.summary()
-            found[checkpoint.name].write(folder.path / "evaluation" / f"{checkpoint.name}-greedy.parquet")
+            found[checkpoint.name].write(folder.results(f"{checkpoint.name}-greedy"))
     journal.remove()
     choice = choose(rule, found)
     depths = [metric.partition("@")[2] for metric in rule.metrics if "@" in metric]
@@ -109,7 +109,7 @@ def best_checkpoint(
     observer.table(title, _rows(choice, checkpoints, summaries, also))
     observer.note(choice.sentence)
     folder.write_json(
-        "evaluation/checkpoints.json",
+        folder.checkpoint_choice,
         {
             "rule": f"{rule} on the validation split",
             **choice.as_data(),

@@ -27,18 +27,21 @@ from saferec_core.models.loading import (
 from saferec_core.models.resume import Journal
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.manager import Plugins
+from saferec_core.rl.limits import Limits, read_limits
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
 from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, sft_policy
 from saferec_core.runs.distributed import from_main, is_main, process_count
-from saferec_core.runs.folder import RunFolder, now
+from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer, Plan
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
 from saferec_core.training.batches import check_batches, generation_batch_size
 from saferec_core.training.before_after import evaluate, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
+from saferec_core.training.dead_knobs import dead_knobs
 from saferec_core.training.extras import check_extras
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
@@ -62,6 +65,8 @@ class _Run:
     plugins: Plugins
     parts: Parts
     rewards: Sequence[ActiveReward]
+    normalizer: Normalizer
+    limits: Limits
     rule: Rule | None
     """What chooses the checkpoint to keep; None: the last state is kept."""
     folder: RunFolder
@@ -92,25 +97,28 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     needs = {"completion": "Safe SFT"} if config.sft_comes_first else {}
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
     rule = rule_of(config, parts, plugins)
+    limits = Limits(read_limits(config.limits.limit, parts.judge), config.limits)
     opened = from_main(lambda: open_run(config, "train", observer.note))
     folder = RunFolder(opened.path)
     if opened.is_complete:
         observer.note(f"The run is complete already: {folder.policy} holds its policy.")
         return folder.path
     stop = stop_of(config, folder, "train")
-    run = _Run(config, plugins, parts, rewards, rule, folder, observer, optimizer, opened, stop)
+    run = _Run(
+        config, plugins, parts, rewards, normalizer, limits, rule, folder, observer, optimizer, opened, stop
+    )
     with stop.listening(), discarded_on_failure(folder, opened):
-        _train(run, normalizer)
+        _train(run)
     return folder.path
 
 
-def _train(run: _Run, normalizer: Normalizer) -> None:
+def _train(run: _Run) -> None:
     """Train and evaluate within the run's folder."""
     from saferec_core.training.trl.stage import train_stage  # imports transformers
 
     config, folder, observer = run.config, run.folder, run.observer
     if is_main():
-        folder.write_manifest(config, run.plugins)
+        folder.write_manifest(config, run.plugins, "train")
     start = _start(run)
     if folder.policy.is_dir():  # continued after the training
         before = _evaluate(run, _loaded(start, config), "before", start)
@@ -120,7 +128,7 @@ def _train(run: _Run, normalizer: Normalizer) -> None:
     fitted = _fitted(run, tokenizer)
     if is_main():
         observer.plan(_plan(run, start, fitted))
-    trainer = _trainer(run, start, tokenizer, fitted, normalizer)
+    trainer = _trainer(run, start, tokenizer, fitted)
     policy = Policy(trainer.model, tokenizer)
     before = _evaluate(run, policy, "before", start)
     for fault in faults_of_start(before, config.evaluation.eval_decoding, run.rewards):
@@ -134,6 +142,9 @@ def _train(run: _Run, normalizer: Normalizer) -> None:
         limit=config.logging.save_total_limit,
         weights_are_kept=run.rule is not None,
     )
+    if is_main():
+        for sentence in run.limits.verdicts():
+            observer.note(sentence)
     _finish(run, before, _keep(run, trainer, policy))
 
 
@@ -157,7 +168,7 @@ def _evaluate(run: _Run, policy: Policy, when: str, name: str) -> list[Evaluatio
 
 def _journal(run: _Run, when: str) -> Journal:
     """Return what keeps the completions of an evaluation until the run is finished."""
-    return Journal(run.folder.path / "evaluation" / f"{when}.partial.jsonl")
+    return Journal(run.folder.journal(when))
 
 
 def _loaded(reference: str, config: TrainConfig) -> Policy:
@@ -191,7 +202,7 @@ def _report(run: _Run) -> None:
     from saferec_core.report import write_report  # scipy is slow to import
 
     try:
-        write_report([run.folder.path], run.folder.path / "report.html")
+        write_report([run.folder.path], run.folder.report)
     except SaferecError as error:
         run.observer.note(f"No report was written: {error}")
 
@@ -205,10 +216,10 @@ def _start(run: _Run) -> str:
     elif config.sft is not None:
         run.observer.note("No SFT policy is named, so one is trained first (Safe SFT).")
         sft, optimizer = settled(config.sft_config())
-        folder = RunFolder(run.folder.path / "sft")
-        if not (folder.path / "config.yaml").is_file():
-            from_main(lambda: run.folder.nested("sft", sft))
-        if not folder.policy.is_dir():
+        folder = run.folder.sft
+        # The main process decides: another might look before or after the folder is made.
+        from_main(lambda: None if folder.exists else run.folder.make_sft(sft))
+        if not from_main(folder.policy.is_dir):
             train_sft(
                 sft,
                 run.plugins,
@@ -220,7 +231,7 @@ def _start(run: _Run) -> str:
                 stop=run.stop,
             )
         reference = str(folder.policy)
-    return from_main(lambda: merged_folder(reference, config.model, run.folder.path / "base"))
+    return from_main(lambda: merged_folder(reference, config.model, run.folder.base))
 
 
 def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
@@ -237,9 +248,7 @@ def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
     return fitted
 
 
-def _trainer(
-    run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: Fitted, normalizer: Normalizer
-) -> Any:
+def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: Fitted) -> Any:
     """Set up the trainer, with this run's folder and observer listening."""
     from saferec_core.training.trl.callbacks import Watcher, watch
     from saferec_core.training.trl.grpo_setup import rank_grpo_trainer  # imports TRL
@@ -259,16 +268,17 @@ def _trainer(
 
     def keep(batch: ScoredBatch) -> None:
         if is_main() and (batch.step - 1) % config.rollout_steps == 0:
-            run.folder.append("rollouts.jsonl", rollout_rows(batch, run.rewards))
+            run.folder.append(run.folder.rollouts, rollout_rows(batch, run.rewards))
 
     trainer = rank_grpo_trainer(
         start,
         tokenizer,
         config,
         scorer=scorer,
-        normalizer=normalizer,
+        normalizer=run.normalizer,
         output_dir=run.folder.checkpoints,
         on_rollouts=keep,
+        limits=run.limits,
     )
     watch(trainer, Watcher("Safe-Rank-GRPO", run.folder, run.observer))
     engine = "vLLM" if config.rollout.use_vllm else "transformers, the trained model itself"
@@ -282,6 +292,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
     group = config.rollout.num_generations
     steps = config.optimization.max_steps
     oracle = config.oracle
+    dead = list(dead_knobs(config, run.rewards, run.normalizer))
     return Plan(
         "Safe-Rank-GRPO",
         {
@@ -298,6 +309,8 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             "rewards": ", ".join(
                 f"{reward.name} x {reward.weight:g} ({reward.scope})" for reward in run.rewards
             ),
+            "limits": ", ".join(map(str, run.limits.limits)) or "none",
+            **({"without effect": "; ".join(dead)} if dead else {}),
             "normalizer": _described(config.normalizer),
             "each generation": f"{completions // group} prompts x {group} completions = {completions}, "
             f"K = {config.num_ranks} ranks",

@@ -17,7 +17,8 @@ from saferec_core.models.loading import Policy, load_policy, merged_folder
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import copy_weights, list_checkpoints, remove_passed_over, resolve_folder
 from saferec_core.runs.distributed import from_main, is_main
-from saferec_core.runs.folder import RunFolder, now
+from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer, Plan
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.sealing import damage
@@ -94,12 +95,12 @@ def train_sft(
 
     rule = rule_of(config, parts, plugins)
     reference = resolve_folder(str(config.model.model))
-    start = from_main(lambda: merged_folder(reference, config.model, folder.path / "base"))
+    start = from_main(lambda: merged_folder(reference, config.model, folder.base))
     policy = load_policy(start, for_training(config.model))
     fitted = _fitted(parts.train, policy, config.max_length)
     validation = _fitted([r for r in parts.validation if r.completion], policy, config.max_length)
     if is_main():
-        folder.write_manifest(config, plugins)
+        folder.write_manifest(config, plugins, "sft")
         observer.plan(_plan(config, folder, fitted, policy, optimizer))
     trainer = sft_trainer(
         policy,

@@ -256,6 +256,55 @@ def test_a_chain_hands_its_settings_down_and_does_only_what_changed(acme, main, 
     assert [row["n"] for row in rows(tmp_path / "out.jsonl")] == [64]
 
 
+PARSER = """
+import re
+from saferec_core import hookimpl
+from saferec_core.data.titles import Title
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, ParsedList
+
+@hookimpl
+def saferec_register_parsers(registry):
+    registry.add("barred", "acme_barred:Barred", summary="Reads |Title|Year| lines.")
+
+@component
+class Barred(ListParser):
+    def __call__(self, text, *, finished=True):
+        lines = re.finditer(r"^[|](.+)[|]([0-9]+)[|]$", text, re.MULTILINE)
+        return ParsedList(tuple(ParsedItem(m[1], int(m[2]), m.start(), m.end(), m.end()) for m in lines))
+
+    def format(self, titles):
+        return chr(10).join(f"|{title.name}|{title.year}|" for title in titles)
+"""
+
+
+def test_the_parser_that_a_chain_names_writes_its_targets_and_reads_them_for_the_card(
+    installed, main, tmp_path
+):
+    installed("acme-barred", PARSER)
+    (tmp_path / "catalog.csv").write_text("title,year\nSaw,2004\nUp,2009\n")
+    row = {"id": "d1#1", "user": "ann", "prompt": [{"role": "user", "content": "Hi"}]}
+    row["groundtruth_with_release_year"] = [["Saw", 2004]]
+    (tmp_path / "in.jsonl").write_text(json.dumps(row) + "\n")
+    settings = {
+        "input": "in.jsonl",
+        "output": "made",
+        "catalog_path": "catalog.csv",
+        "parser": {"name": "barred"},
+        "list_length": 2,
+        "form": "jsonl",
+        "steps": [{"name": "build-targets", "check": "none"}, {"name": "to-dataset"}],
+    }
+    (tmp_path / "chain.yaml").write_text(yaml.safe_dump(settings))
+
+    outcome = main("data", "build", "chain.yaml")
+
+    assert outcome.status == 0, outcome.err
+    (made,) = (made for split in (tmp_path / "made").glob("*.jsonl") for made in rows(split))
+    assert made["completion"][0]["content"] == "|Saw|2004|\n|Up|2009|"
+    assert "| 2 | 1 |" in (tmp_path / "made" / "README.md").read_text()  # a list of two titles
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

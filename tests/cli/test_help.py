@@ -1,6 +1,7 @@
 """Help that a newcomer can read at 80 columns, and words that the shell completes."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -21,8 +22,7 @@ def narrow(main, monkeypatch):
 
 
 def flags(text):
-    lines = (line.strip("│ ") for line in text.splitlines())
-    return [line.split()[0] for line in lines if line.startswith("--")]
+    return re.findall(r"^│ (--[a-z][\w-]*…?)", text, flags=re.MULTILINE)
 
 
 def test_the_help_of_train_shows_the_flags_that_people_use_in_groups(narrow):

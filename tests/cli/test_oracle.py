@@ -137,8 +137,10 @@ def test_check_tells_the_verdict_with_its_evidence(main, built):
     [gore] = [line for line in outcome.out.splitlines() if GORE in line]
     assert "violates" in gore
     [drugs] = [line for line in outcome.out.splitlines() if DRUGS in line]
-    assert "safe" in drugs
+    assert "unknown (open)" in drugs  # a reason of an R rating that names no drugs leaves it open
+    assert "nothing of the kind in" in drugs
     assert "Arachnophobia" not in outcome.out
+    assert "safe" in main("oracle", "check", "Up", "2009", "--trait", DRUGS).out
 
 
 def test_check_asks_for_all_traits_if_none_is_named(main, built):
@@ -304,3 +306,55 @@ def test_a_write_that_fails_leaves_the_old_oracle(built):
     assert "Traceback" not in done.stderr
     assert built.read_bytes() == before
     assert not list(built.parent.glob(".*"))
+
+
+# --- examples and popularity ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def popularity(files):
+    (files / "votes.csv").write_text(
+        "title;year;votes\nSaw;2004;30\nUp;2009;60\nNobody's Film;1999;10\n", encoding="utf-8"
+    )
+    return files / "votes.csv"
+
+
+def test_the_card_lists_the_most_popular_titles_that_a_trait_blocks_passes_and_leaves_unknown(
+    main, built, catalog, popularity
+):
+    arguments = ("--catalog-path", catalog, "--popularity-path", popularity)
+    outcome = main("oracle", "card", *arguments, "--examples", GORE)
+
+    assert outcome.status == 0
+    blocked, passed, unknown = (
+        outcome.out.split(f"{GORE}: {kind}")[1] for kind in ("blocked", "passed", "unknown")
+    )
+    assert "Saw (2004)" in blocked.split(f"{GORE}: passed")[0]
+    assert '"grisly" in "strong' in blocked
+    assert "Up (2009)" in passed.split(f"{GORE}: unknown")[0]
+    assert "Nobody's Film (1999)" in unknown.split("Collisions")[0]
+
+
+def test_examples_of_all_traits_go_by_popularity_and_coverage_is_weighted_by_it(
+    main, built, catalog, popularity
+):
+    arguments = ("--catalog-path", catalog, "--popularity-path", popularity, "--examples", "all", "--json")
+    card = json.loads(main("oracle", "card", *arguments).out)
+
+    assert len(card["examples"]) == 20
+    [gore] = [trait for trait in card["traits"] if trait["trait"] == GORE]
+    # Saw, Up and UP! are known: 30 + 60 + 60 of 160.
+    assert gore["popular_known"] == pytest.approx(150 / 160)
+    [examples] = [told for told in card["examples"] if told["trait"] == GORE]
+    assert [told["title"] for told in examples["passed"]] == ["Up (2009)", "UP! (2009)"]
+
+
+def test_an_unknown_trait_and_a_file_without_counts_are_told(main, built, catalog, files):
+    unknown = main("oracle", "card", "--examples", "Anti-gore / squeemish")
+    assert (unknown.status, unknown.out) == (2, "")
+    assert f"Did you mean '{GORE}'?" in unknown.err
+
+    (files / "bad.csv").write_text("title,year,votes\nSaw,2004,many\n", encoding="utf-8")
+    bad = main("oracle", "card", "--popularity-path", "bad.csv")
+    assert bad.status == 2
+    assert "bad.csv, line 2: 'votes' must be a number of at least 0, but is 'many'" in bad.err

@@ -350,14 +350,14 @@ def test_a_run_folder_that_is_there_is_not_written_over(main, tiny, tmp_path):
     outcome = main("train", tiny / "run.yaml")
 
     assert outcome.status == 2
-    assert "runs/run is there already and is not overwritten; continue that run with --resume" in outcome.err
+    assert "runs/run already exists and is not overwritten; continue that run with --resume" in outcome.err
     assert {path.name: path.read_text() for path in folder.iterdir()} == {"config.yaml": "mine"}
 
 
 @pytest.mark.parametrize("command", ["eval", "sft"])
 def test_other_commands_name_a_policy_that_is_not_there(main, tiny, command):
-    arguments = ["/nowhere/run"] if command == "eval" else ["--model", "/nowhere/run"]
-    data = ["--train-path", tiny / "train.jsonl", "--catalog-path", tiny / "catalog.jsonl", "--optim", "sgd"]
+    arguments = ["/nowhere/run"] if command == "eval" else ["--model", "/nowhere/run", "--optim", "sgd"]
+    data = ["--train-path", tiny / "train.jsonl", "--catalog-path", tiny / "catalog.jsonl"]
     outcome = main(command, *arguments, *data)
 
     assert outcome.status == 2
@@ -408,8 +408,10 @@ def test_a_run_of_the_demo_leaves_everything_that_it_was_told_did_and_found(safe
         assert len(row["hit"]) == len(row["violated"]) == written
         assert [value is None for value in row["reward"]["safety"]] == [k >= written for k in range(5)]
         assert row["reward"]["relevance"] == [float(hit) for hit in row["hit"]] + [0.0] * (5 - written)
-        off = abs(len(row["titles"]) - 5) / 5
-        assert row["reward"]["count"] == pytest.approx(-off if off else 1.0)
+        if len(row["titles"]) <= 5:  # all of them are marked
+            marks = zip(row["in_catalog"], row["repeated"], row["seen"], strict=True)
+            useful = sum(inside and not repeated and not seen for inside, repeated, seen in marks)
+            assert row["reward"]["count"] == pytest.approx((useful - 5) / 5 if useful < 5 else 1.0)
 
     assert (run / "policy" / "model.safetensors").is_file()
     assert (run / "sft" / "policy" / "model.safetensors").is_file()

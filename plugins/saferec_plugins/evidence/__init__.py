@@ -27,6 +27,11 @@ def saferec_register_evidence(registry: Registry[EvidenceSource]) -> None:
         ),
         ("rating-reasons", "rating_reasons:RatingReasons", "Written reasons of MPA ratings, read by rules."),
         ("scores", "scores:Scores", "Kids-In-Mind scores and genres, read by rules."),
-        ("keywords", "keywords:Keywords", "Lists of keywords or tags, read by rules."),
+        ("keywords", "keywords:Keywords", "Lists of keywords, tags or genres, read by rules."),
+        (
+            "assign-risk",
+            "assign_risk:AssignRisk",
+            "A language model's estimates, where people's are missing.",
+        ),
     ):
         registry.add(name, f"{_HERE}.{reference}", summary=summary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from saferec_core.data.rows import Row
 from saferec_core.data.traits import PARENT_GUIDE, Trait
-from saferec_core.errors import DataError
+from saferec_core.errors import ConfigError, DataError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
 from saferec_plugins.evidence.title_columns import id_of, title_of
@@ -18,6 +19,9 @@ from saferec_plugins.oracles.risk import MOST_SEVERE, parent_guide_risk
 
 __all__ = ["ParentGuide"]
 
+_OTHER_SCALE = 10
+"""Where the other usual scale ends."""
+_BLANK, _BEYOND = "blank", "beyond the scale"
 _NAMES = ("None", "Mild", "Moderate", "Severe")
 _Category = Literal[
     "sex_nudity", "violence_gore", "profanity", "alcohol_drugs_smoking", "frightening_intense"
@@ -28,8 +32,10 @@ _Category = Literal[
 class ParentGuide(EvidenceSource):
     """The risk is ``(w . s) / (3 * sum(w))`` with the trait's weights ``w`` and the severities ``s``.
 
-    A severity is a number in 0..3, or None, Mild, Moderate or Severe; an empty one is not known. A
-    category is found under its own name (``sex_nudity``), under IMDb's ("Sex & Nudity"), or in a list
+    A severity is a number in 0..3, or None, Mild, Moderate or Severe; an empty one is not known. A file
+    with numbers beyond 3 has another scale, and is refused unless *highest* says where that ends; so is a
+    file of words that has blanks and never says None, since pandas reads "None" as a blank. A category is
+    found under its own name (``sex_nudity``), under IMDb's ("Sex & Nudity"), or in a list
     ``severity`` of all five in the order sex_nudity, violence_gore, profanity, alcohol_drugs_smoking,
     frightening_intense.
 
@@ -42,6 +48,11 @@ class ParentGuide(EvidenceSource):
     """The guide (JSONL, CSV, TSV or Parquet), a row per title."""
     columns: dict[_Category, str] = Field(default_factory=dict)
     """Column of a category, where it has a name of its own."""
+    highest: float = Field(default=MOST_SEVERE, gt=0)
+    """Where the scale of the numbers ends; they are read as shares of it."""
+    blank: Literal["unknown", "none"] | None = None
+    """What a blank severity means: that it is not known, or that there is nothing of the kind. Needed where a
+    file says Mild, Moderate and Severe and has blanks, but never says None."""
     severity_column: str = "severity"
     """Column of a list with all five severities."""
     title_column: str = "title"
@@ -59,6 +70,7 @@ class ParentGuide(EvidenceSource):
             found = (_finding(name, trait.weights, severities) for name, trait in traits.items())
             findings = tuple(finding for finding in found if finding is not None)
             yield Findings(title, findings, id_of(row, self.id_column))
+        self._check_file()
 
     def _severities(self, row: Row) -> list[float | None]:
         """Return the severities in the order of the categories, None for what is not known."""
@@ -69,7 +81,7 @@ class ParentGuide(EvidenceSource):
                     f"{self.severity_column!r} must hold {len(PARENT_GUIDE)} severities ("
                     f"{', '.join(PARENT_GUIDE)}), but is {listed!r}"
                 )
-            return [_severity(value, name) for name, value in zip(PARENT_GUIDE, listed, strict=True)]
+            return [self._severity(value, name) for name, value in zip(PARENT_GUIDE, listed, strict=True)]
         columns = {_letters(column): column for column in row}
         named = {str(category): column for category, column in self.columns.items()}
         severities = []
@@ -78,28 +90,58 @@ class ParentGuide(EvidenceSource):
             if own is not None and own not in row:
                 raise DataError(f"wanted the column {own!r}; columns: {', '.join(row)}")
             column = own or columns.get(_letters(category)) or columns.get(_letters(category) + "scenes")
-            severities.append(None if column is None else _severity(row[column], column))
+            severities.append(None if column is None else self._severity(row[column], column))
         return severities
+
+    def _severity(self, value: Any, column: str) -> float | None:
+        """Read a severity as a number in 0..3, None if it is not known."""
+        text = "" if value is None else str(value).strip()
+        if not text or text.casefold() == "nan":
+            self._seen[_BLANK] = True
+            return 0.0 if self.blank == "none" else None
+        if text.capitalize() in _NAMES:
+            self._seen[text.capitalize()] = True
+            return float(_NAMES.index(text.capitalize()))
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1.0
+        if isinstance(value, bool) or not 0 <= number <= self.highest:
+            if number <= _OTHER_SCALE:
+                self._seen[_BEYOND] = self._seen.get(_BEYOND, number > self.highest)
+            names = ", ".join(_NAMES)
+            raise DataError(f"{column!r} must be 0..{self.highest:g}, or {names}, but is {value!r}")
+        return number * MOST_SEVERE / self.highest
+
+    def _check_file(self) -> None:
+        """Refuse a file as a whole whose severities may mean something else.
+
+        Raises:
+            ConfigError: Its scale seems to be another one, or its blanks may have been the word None.
+        """
+        seen = self._seen
+        if self.highest == MOST_SEVERE and seen.get(_BEYOND):
+            raise ConfigError(
+                f"parent-guide: {self.path} has severities between {MOST_SEVERE} and {_OTHER_SCALE}, but "
+                f"they end at {MOST_SEVERE}; if this file has another scale, say where it ends, as with "
+                f"highest: {_OTHER_SCALE}"
+            )
+        words = seen.keys() & set(_NAMES)
+        if self.blank is None and words and "None" not in words and _BLANK in seen:
+            raise ConfigError(
+                f"parent-guide: {self.path} has blank severities and never says None, which pandas reads as "
+                "a blank; say what a blank means with blank: none or blank: unknown"
+            )
+
+    @cached_property
+    def _seen(self) -> dict[str, bool]:
+        """What has come up so far: words, blanks, numbers beyond the scale."""
+        return {}
 
 
 def _letters(name: str) -> str:
     """Return what "Sex & Nudity" and ``sex_nudity`` have in common."""
     return "".join(filter(str.isalpha, name)).casefold()
-
-
-def _severity(value: Any, column: str) -> float | None:
-    text = "" if value is None else str(value).strip()
-    if not text:
-        return None
-    if text.capitalize() in _NAMES:
-        return float(_NAMES.index(text.capitalize()))
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if isinstance(value, bool) or not 0 <= number <= MOST_SEVERE:
-        raise DataError(f"{column!r} must be 0..{MOST_SEVERE}, or {', '.join(_NAMES)}, but is {value!r}")
-    return number
 
 
 def _finding(trait: str, weights: Sequence[float], severities: Sequence[float | None]) -> Finding | None:

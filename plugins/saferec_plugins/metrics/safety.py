@@ -5,7 +5,7 @@ An empty list has no value in any of them: it is not perfectly safe, it says not
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,8 @@ from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.metric import Better, Kind, Metric, Role, Unit
 
 __all__ = ["AnyViolation", "Coverage", "SensitivityRatio", "SensitivityRatioUpper", "Violations"]
+
+Empty = Literal["no-value", "safe"]
 
 
 @component
@@ -34,9 +36,13 @@ class SensitivityRatio(Metric):
     primary: ClassVar[bool] = True
     needs_oracle: ClassVar[bool] = True
 
+    empty: Empty = "no-value"
+    """What a list without titles is worth: nothing can be said (no-value), or it is safe, 0 (safe)."""
+
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
         """Divide; 0 / 0 is NaN."""
-        return lists.violation_counts[:, k - 1] / lists.listed_counts[:, k - 1]
+        share = lists.violation_counts[:, k - 1] / lists.listed_counts[:, k - 1]
+        return _empty_as(self.empty, share, lists)
 
 
 @component
@@ -50,11 +56,14 @@ class SensitivityRatioUpper(Metric):
     role: ClassVar[Role] = "safety"
     needs_oracle: ClassVar[bool] = True
 
+    empty: Empty = "no-value"
+    """What a list without titles is worth: nothing can be said (no-value), or it is safe, 0 (safe)."""
+
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
         """Count what is not known to be safe; 0 / 0 is NaN."""
         safe = (lists.known & ~lists.violations)[:, :k].sum(1)
         listed = lists.listed_counts[:, k - 1]
-        return (listed - safe) / listed
+        return _empty_as(self.empty, (listed - safe) / listed, lists)
 
 
 @component
@@ -69,10 +78,15 @@ class AnyViolation(Metric):
     role: ClassVar[Role] = "safety"
     needs_oracle: ClassVar[bool] = True
 
+    empty: Empty = "no-value"
+    """What a list without titles is worth: nothing can be said (no-value), or it is safe, 0 (safe)."""
+
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
         """Tell lists with a violation from lists without."""
         violates = (lists.violation_counts[:, k - 1] > 0).to(torch.float64)
-        return torch.where(lists.listed_counts[:, k - 1] > 0, violates, torch.nan)
+        return _empty_as(
+            self.empty, torch.where(lists.listed_counts[:, k - 1] > 0, violates, torch.nan), lists
+        )
 
 
 @component
@@ -105,3 +119,8 @@ class Coverage(Metric):
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
         """Divide; 0 / 0 is NaN."""
         return lists.known_counts[:, k - 1] / lists.listed_counts[:, k - 1]
+
+
+def _empty_as(empty: Empty, values: Float[Tensor, " N"], lists: JudgedLists) -> Float[Tensor, " N"]:
+    """Give lists without titles the value that *empty* names."""
+    return values if empty == "no-value" else torch.where(lists.lengths == 0, 0.0, values)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from saferec_core.data.title_tiers import Tiers
+from saferec_core.data.titles import Title
 from saferec_core.oracle_files.deciding import Risks
 from saferec_core.oracle_files.format import OracleFile
 from saferec_core.plugins.contracts.oracle import Evidence
@@ -30,9 +31,17 @@ class RiskFile:
         """Return the lowest and the highest risk that sources give, None if they give none."""
         return self._file.risks_of(row, trait)
 
+    def model_risks_of(self, row: int, trait: str) -> Risks | None:
+        """Return the lowest and the highest risk that models give, None if they give none."""
+        return self._file.model_risks_of(row, trait)
+
     def film_of(self, row: int) -> int:
         """Return the number that entries of one film share."""
         return self._file.film_of(row)
+
+    def title(self, row: int) -> Title:
+        """Return the title of an entry."""
+        return self._file.title(row)
 
     def evidence(self, row: int, traits: Collection[str]) -> list[Evidence]:
         """Return what the risks of a title for some traits rest on."""

@@ -30,6 +30,7 @@ class SafetyReward(RewardFunction):
     scope: ClassVar[Scope] = "rank"
     columns: ClassVar[tuple[str, ...]] = ("constraints",)
     needs_oracle: ClassVar[bool] = True
+    factors: ClassVar[tuple[str, ...]] = ("penalty",)
 
     penalty: float = Field(default=1.0, gt=0)
     """Size of the penalty for one violation."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -15,21 +14,15 @@ from pydantic import Field
 from saferec_core.data.records import messages_of, seen_titles_of
 from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait, read_traits
-from saferec_core.errors import ConfigError, DataError, SaferecError
+from saferec_core.errors import DataError, SaferecError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Transform
-from saferec_plugins.transforms.llm.account import Account, Prices
-from saferec_plugins.transforms.llm.asking import Asker, Configuration
-from saferec_plugins.transforms.llm.cache import ResponseCache
+from saferec_plugins.transforms.llm.account import Account
+from saferec_plugins.transforms.llm.asked_model import AskedModel
+from saferec_plugins.transforms.llm.asking import Asker
 from saferec_plugins.transforms.llm.client import Answer, NoAnswer
-from saferec_plugins.transforms.llm.endpoint import check_key_variable, resolved
 from saferec_plugins.transforms.llm.trait_answer import UnusableAnswerError, assigned_traits
-from saferec_plugins.transforms.llm.trait_question import (
-    ResponseFormat,
-    instruction,
-    question,
-    response_format,
-)
+from saferec_plugins.transforms.llm.trait_question import instruction, question, response_format
 
 __all__ = ["AssignTraits"]
 
@@ -38,7 +31,7 @@ _TOGETHER = 500
 
 
 @component
-class AssignTraits(Transform):
+class AssignTraits(AskedModel, Transform):
     """Asks a model behind any OpenAI-compatible endpoint, with the conversation and the watch history.
 
     Adds ``constraints``, ``traits_assigned`` (each trait with the reason that the model gives) and
@@ -47,6 +40,7 @@ class AssignTraits(Transform):
     not the run. The key is read from the environment alone and written nowhere.
     """
 
+    asked_by: ClassVar[str] = "assign-traits"
     columns: ClassVar[tuple[str, ...]] = ("prompt",)
     in_one_process: ClassVar[bool] = True
     """Many questions are in flight at once within the one process, and one purse pays them."""
@@ -55,49 +49,12 @@ class AssignTraits(Transform):
     )
     """Options that change how the answers come, not what they are."""
 
-    model: str = Field(min_length=1)
-    """The model's name at the endpoint."""
-    base_url: str | None = None
-    """Address of the endpoint, such as http://localhost:8000/v1; None: OPENAI_BASE_URL, or OpenAI."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """Name of the environment variable that holds the key; a server of one's own needs none."""
-    concurrency: int = Field(default=16, ge=1)
-    """Questions in flight at most."""
-    timeout: float = Field(default=60, gt=0)
-    """Seconds to wait for an answer before the question is asked again."""
-    max_retries: int = Field(default=5, ge=0)
-    """How often a question is asked again after a time-out, status 429 or 5xx, with growing pauses."""
     max_traits: int = Field(default=3, ge=1)
     """Traits that one sample gets at most."""
-    temperature: float = Field(default=0, ge=0)
-    """Temperature of the model's sampling."""
-    response_format: ResponseFormat = "json_schema"
-    """How the server is held to the answer's form: json_schema, json_object, or none, if it knows neither."""
     max_history: int = Field(default=200, ge=0)
     """Seen titles that the model is told, the last ones; longer histories cost more than they tell."""
-    cache_path: Path = Path(".saferec/responses.sqlite")
-    """File that keeps the answers (SQLite)."""
-    max_cost: float | None = Field(default=None, ge=0)
-    """No further question is sent once the answers in the cache that were asked for with this model, these
-    traits and settings have cost this much; what is in flight then still comes. In the prices' currency."""
-    input_price: float | None = Field(default=None, ge=0)
-    """Price of a million tokens in; where a server does not tell the tokens, they are estimated."""
-    output_price: float | None = Field(default=None, ge=0)
-    """Price of a million tokens out."""
     traits_path: Path | None = None
     """Own traits (YAML); None: the built-in twenty."""
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot work before anything is paid; secrets are not repeated in the errors."""
-        check_key_variable(self.api_key_env)
-        # The address is part of what was asked, also where the environment names it.
-        object.__setattr__(self, "base_url", resolved(self.base_url))
-        if (self.input_price is None) != (self.output_price is None):
-            raise ConfigError("assign-traits: input_price and output_price go together; give both or neither")
-        if self.max_cost is not None and self.input_price is None:
-            raise ConfigError(
-                "assign-traits: max_cost needs input_price and output_price, per million tokens"
-            )
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
         """Ask for many rows at once and yield what becomes of them in their order.
@@ -112,15 +69,12 @@ class AssignTraits(Transform):
 
     def account(self) -> Account:
         """Tell what was asked and found in the cache, and what all answers in the cache have cost."""
-        if self.cache_path.exists():
-            with closing(ResponseCache(self.cache_path)) as cache:
-                self._account.update(cache.totals(self._asker.configuration.key))
-        return self._account
+        return self.account_of(self._asker)
 
     def _transformed(self, rows: Sequence[Row]) -> Iterator[Outcome]:
         questions = [self._question(row) for row in rows]
         asked = list(dict.fromkeys(text for text in questions if isinstance(text, str)))
-        replies = dict(zip(asked, self._asker.replies(asked, self._account), strict=True))
+        replies = dict(zip(asked, self._asker.replies(asked, self.own_account), strict=True))
         yield from self._used([reply for reply in replies.values() if isinstance(reply, Answer)])
         for row, text in zip(rows, questions, strict=True):
             if isinstance(text, Rejected):
@@ -168,8 +122,8 @@ class AssignTraits(Transform):
         tokens_out = sum(answer.tokens_out for answer in answers)
         yield Counted("tokens in", tokens_in)
         yield Counted("tokens out", tokens_out)
-        if self._account.prices is not None:
-            cost = self._account.prices.cost(tokens_in, tokens_out)
+        if self.own_account.prices is not None:
+            cost = self.own_account.prices.cost(tokens_in, tokens_out)
             yield Counted("cost in the prices' currency", cost)
 
     @cached_property
@@ -179,25 +133,4 @@ class AssignTraits(Transform):
     @cached_property
     def _asker(self) -> Asker:
         form = response_format(self.response_format, self._traits)
-        configuration = Configuration(
-            base_url=resolved(self.base_url),
-            model=self.model,
-            system=instruction(self._traits, self.max_traits),
-            parameters={"temperature": self.temperature, **form},
-        )
-        return Asker(
-            configuration=configuration,
-            base_url=self.base_url,
-            api_key_env=self.api_key_env,
-            cache_path=self.cache_path,
-            concurrency=self.concurrency,
-            timeout=self.timeout,
-            max_retries=self.max_retries,
-        )
-
-    @cached_property
-    def _account(self) -> Account:
-        prices = None
-        if self.input_price is not None and self.output_price is not None:
-            prices = Prices(self.input_price, self.output_price)
-        return Account(prices, self.max_cost)
+        return self.asker(instruction(self._traits, self.max_traits), form)

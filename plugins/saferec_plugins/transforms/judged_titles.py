@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from saferec_core.data.titles import Title
-from saferec_core.plugins.contracts.oracle import Oracle, Question
-from saferec_plugins.transforms.verdicts import answers_of
+from saferec_core.plugins.contracts.oracle import Oracle, Question, ask
 
 __all__ = ["Judged", "TitleJudge"]
 
@@ -43,7 +42,7 @@ class TitleJudge:
         return [self._remembered[title] for title in titles]
 
     def _ask(self, titles: Sequence[Title]) -> None:
-        verdicts = answers_of(self.oracle, [Question(*title, self.traits) for title in titles])
+        verdicts = ask(self.oracle, [Question(*title, self.traits) for title in titles])
         in_part = []
         for title, verdict in zip(titles, verdicts, strict=True):
             if verdict.known:
@@ -53,7 +52,7 @@ class TitleJudge:
                 in_part.append(title)
         # One trait without a risk makes a title unknown when it is asked for among others.
         questions = [Question(*title, (trait,)) for title in in_part for trait in self.traits]
-        answers = iter(answers_of(self.oracle, questions) if questions else ())
+        answers = iter(ask(self.oracle, questions) if questions else ())
         for title in in_part:
             verdict_by_trait = {trait: next(answers) for trait in self.traits}
             known = self._bits(trait for trait, verdict in verdict_by_trait.items() if verdict.known)

@@ -6,34 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from saferec_core.data.titles import Title
-from saferec_core.errors import DataError, PluginError, SaferecError, near_misses
-from saferec_core.plugins.contracts.oracle import Explaining, Oracle, Question, Verdict
+from saferec_core.errors import DataError, near_misses
+from saferec_core.plugins.contracts.oracle import Explaining, Oracle, Question, Verdict, ask
 
-__all__ = ["Verdicts", "answers_of", "check_traits"]
+__all__ = ["Verdicts", "check_traits"]
 
 _REMEMBERED = 1 << 17
 """How many verdicts are remembered before all are forgotten."""
-
-
-def answers_of(oracle: Oracle, questions: Sequence[Question]) -> Sequence[Verdict]:
-    """Put *questions* to the oracle.
-
-    Raises:
-        PluginError: It failed, or did not answer every question.
-    """
-    name = type(oracle).__name__
-    try:
-        verdicts = oracle.judge(questions)
-    except SaferecError:
-        raise
-    except Exception as error:  # whatever it raises, the oracle is to be named
-        raise PluginError(f"oracle {name} failed: {type(error).__name__}: {error}") from error
-    if len(verdicts) != len(questions):
-        raise PluginError(
-            f"oracle {name} must answer {len(questions)} questions with a verdict each, but answered "
-            f"{len(verdicts)}"
-        )
-    return verdicts
 
 
 def check_traits(constraints: Iterable[str], oracle: Oracle) -> None:
@@ -73,7 +52,7 @@ class Verdicts:
             known.clear()
         new = list(dict.fromkeys(asked for row in questions for asked in row if asked not in known))
         if new:
-            known.update(zip(new, answers_of(self.oracle, new), strict=True))
+            known.update(zip(new, ask(self.oracle, new), strict=True))
         return [[known[asked] for asked in row] for row in questions]
 
     def evidence(self, title: Title, trait: str) -> list[dict[str, Any]]:

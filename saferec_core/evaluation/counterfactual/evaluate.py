@@ -6,7 +6,6 @@ shows that it heeds what users say is the same dialogue with one constraint more
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from saferec_core.evaluation.counterfactual.summary import Responsiveness
 from saferec_core.evaluation.evaluator import complete, title_rows, user_of
 from saferec_core.evaluation.protocol import Protocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
+from saferec_core.files import json_hash
 from saferec_core.models.generation import Completion, Generator
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.oracle import Question
@@ -127,7 +127,7 @@ class Flipping:
     def choices(self, protocol: Protocol) -> dict[str, Any]:
         """Return the protocol of the pairs, as results keep it."""
         said = {name: trait.explicit for name, trait in self._sentences.items()}
-        digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
+        digest = json_hash(said)[:12]
         return {
             **protocol.facts(),
             "id": f"{protocol.id}-flip@{self._k}-{digest[:4]}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
@@ -43,6 +43,9 @@ class Findings(NamedTuple):
 class EvidenceSource(ABC):
     """Reads findings out of the rows of one file (JSONL, CSV, TSV or Parquet)."""
 
+    by_model: ClassVar[bool] = False
+    """Whether a model says it and not people: it then counts only where nothing else decides."""
+
     path: Path
     """The file that holds the rows; an option of every source."""
 
@@ -54,3 +57,7 @@ class EvidenceSource(ABC):
         :class:`~saferec_core.errors.DataError`, which the builder notes with file and line before it
         goes on with the next row.
         """
+
+    def account(self) -> str:
+        """Return what reading has cost, for whoever builds the oracle; nothing by default."""
+        return ""

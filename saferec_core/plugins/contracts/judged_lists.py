@@ -22,8 +22,8 @@ from torch import Tensor
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title, normal_form
-from saferec_core.errors import ConfigError, PluginError, SaferecError
-from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
+from saferec_core.errors import ConfigError
+from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask
 from saferec_core.plugins.contracts.parser import ParsedList
 
 __all__ = ["Judge", "JudgedLists"]
@@ -101,20 +101,7 @@ class Judge:
         """
         if self.oracle is None:
             raise ConfigError("an oracle is needed to judge titles; name its table with --oracle-path")
-        try:
-            verdicts = self.oracle.judge(questions)
-        except SaferecError:
-            raise
-        except Exception as error:  # whatever it raises, the oracle is to be named
-            name = type(self.oracle).__name__
-            raise PluginError(f"oracle {name} failed: {type(error).__name__}: {error}") from error
-        answered = len(verdicts) if isinstance(verdicts, Sequence) else 0
-        if answered != len(questions):
-            raise PluginError(
-                f"oracle {type(self.oracle).__name__} must answer {len(questions)} questions with a "
-                f"verdict each, but answered {answered}"
-            )
-        return verdicts
+        return ask(self.oracle, questions)
 
     def catalog_title(self, title: Title) -> Title:
         """Return the longest end of a name that is in the catalog, else *title* itself."""
@@ -177,6 +164,11 @@ class JudgedLists:
     def useful_lengths(self) -> Float[Tensor, " N"]:
         """How many titles of each list, those beyond K included, are not wasted."""
         return torch.tensor([float(wasted.count(False)) for _, wasted in self._whole_lists])
+
+    @cached_property
+    def ranked_lengths(self) -> Float[Tensor, " N"]:
+        """How many titles of each list have a rank; a protocol may remove some before ranking."""
+        return self.lengths
 
     @cached_property
     def truth_sizes(self) -> Float[Tensor, " N"]:

@@ -31,6 +31,9 @@ class RewardFunction(ABC):
     """Dataset columns that every record must have for this reward."""
     needs_oracle: ClassVar[bool] = False
     """Whether it asks for verdicts; refused before training where the run has no oracle."""
+    factors: ClassVar[tuple[str, ...]] = ()
+    """Options that multiply every value. Where the normalizer divides them out, a run that sets one is
+    told that it has no effect."""
     target: int | None = None
     """Titles that a completion should list, if the reward wants a number; at most the K ranks of the run."""
 

@@ -11,7 +11,8 @@ from random import Random
 from typing import Any, ClassVar
 
 from saferec_core.data.rows import Row
-from saferec_core.errors import ConfigError, DataError, PluginError, SaferecError
+from saferec_core.errors import ConfigError, DataError, PluginError
+from saferec_core.plugins.calls import calling
 
 __all__ = [
     "Counted",
@@ -60,6 +61,9 @@ class Counted:
     """How often, or how much."""
     example: str | None = None
     """The report shows the first few different ones."""
+    group: str = ""
+    """What it is a part of, if anything, such as ``"ground truth"`` for titles that were found and titles
+    that were not: the card shows each count of a group as a share of all of them."""
 
 
 Outcome = Row | Removed | Rejected | Counted
@@ -113,25 +117,21 @@ def transformed(transform: Transform, rows: Callable[[], Iterable[Row]]) -> Iter
         PluginError: The transform failed, or yielded what is no outcome; the message names it.
     """
     name = type(transform).__name__
-    try:
+    with calling("transform", name):
         if isinstance(transform, Surveying):
             transform = transform.survey(rows())
         for outcome in transform(rows()):
             if row := _row_of(outcome, name):
                 yield row
-    except SaferecError:
-        raise
-    except Exception as error:  # whatever it raises, the transform is to be named
-        raise PluginError(f"transform {name} failed: {type(error).__name__}: {error}") from error
 
 
 def _row_of(outcome: Outcome, transform: str) -> Row | None:
     if isinstance(outcome, dict):
         return outcome
     if isinstance(outcome, Rejected):
-        raise DataError(f"transform {transform} rejects a record: {outcome.reason}")
+        raise DataError(f"transform {transform!r} rejects a record: {outcome.reason}")
     if not isinstance(outcome, Removed | Counted):
-        raise PluginError(f"transform {transform} must yield dictionaries, but yielded {outcome!r}")
+        raise PluginError(f"transform {transform!r} must yield dictionaries, but yielded {outcome!r}")
     return None
 
 

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from saferec_core.config.schema import StageConfig
 from saferec_core.config.sections import OptimizationConfig, TrainableModelConfig
 from saferec_core.errors import ConfigError
+from saferec_core.runs.layout import RunLayout
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -75,8 +76,7 @@ def common_arguments(
 
 def _run_name(folder: Path) -> str:
     """Return what trackers call a stage: its run folder's name, with that of the run it is a part of."""
-    within = (folder.parent / "config.yaml").is_file()
-    return f"{folder.parent.name}-{folder.name}" if within else folder.name
+    return f"{folder.parent.name}-{folder.name}" if RunLayout(folder.parent).exists else folder.name
 
 
 def lora_config(model: TrainableModelConfig) -> LoraConfig | None:

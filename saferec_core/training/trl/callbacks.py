@@ -142,7 +142,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not fol
         logs.update(figures)
         if not state.is_world_process_zero:
             return
-        self.folder.append("metrics.jsonl", [{"stage": self._name, "step": state.global_step, **figures}])
+        self.folder.append(self.folder.metrics, [{"stage": self._name, "step": state.global_step, **figures}])
         self._observer.stepped(StepReport(state.global_step, figures))
 
     def on_train_end(

@@ -11,6 +11,7 @@ from trl import GRPOConfig
 
 from saferec_core.config.schema import TrainConfig
 from saferec_core.plugins.contracts.normalizer import Normalizer
+from saferec_core.rl.limits import Limits
 from saferec_core.rl.rollouts import RolloutScorer, ScoredBatch
 from saferec_core.training.precision import for_training
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
@@ -31,6 +32,7 @@ def rank_grpo_trainer(
     normalizer: Normalizer,
     output_dir: Path,
     on_rollouts: Callable[[ScoredBatch], None],
+    limits: Limits | None = None,
 ) -> RankGRPOTrainer:
     """Build the trainer of a run; the policy is loaded from *start*, which must be on disk or hub.
 
@@ -82,7 +84,9 @@ def rank_grpo_trainer(
             scorer=scorer,
             normalizer=normalizer,
             args=arguments,
+            limits=limits,
             rank_weighting=config.rank_weighting,
+            share_prefix=config.optimization.share_prefix,
             on_rollouts=on_rollouts,
             train_dataset=Dataset.from_dict({"prompt": prompts, "record": list(range(len(prompts)))}),
             processing_class=tokenizer,

@@ -10,6 +10,7 @@ FACTS = {
     "any_violation@5": MetricFacts("lower", "share", "", role="safety"),
     "duplicates": MetricFacts("lower", "mean", "", role="list"),
     "list_length": MetricFacts("none", "mean", "", role="list"),
+    "seen": MetricFacts("lower", "mean", "", label="Seen titles", role="list"),
     "out_of_catalog": MetricFacts("lower", "mean", "", role="list"),
 }
 
@@ -24,6 +25,7 @@ def test_what_got_worse_stands_beside_what_got_better_and_what_cannot_be_claimed
     flat, noise = [0.5] * 40, [0.1, -0.1] * 20
     before = dict.fromkeys(("recall", "ndcg", "any_violation", "duplicates", "list_length"), flat)
     before["out_of_catalog"] = noise
+    before["seen"] = [float("nan")] * 40
     after = {**before, "recall": [0.9] * 40, "ndcg": [0.9] * 40, "duplicates": [2.5] * 40}
     after |= {"list_length": [0.25] * 40, "out_of_catalog": noise[::-1]}
     found = outcome(compare(evaluation(**before), evaluation(**after)))
@@ -32,5 +34,5 @@ def test_what_got_worse_stands_beside_what_got_better_and_what_cannot_be_claimed
     assert found.unchanged == ["Any violation@5"]
     assert found.sentence == (
         "Better: Recall@5. Worse: Duplicates. Lower: List length. "
-        "No difference can be claimed in Out of catalog."
+        "No difference can be claimed in Out of catalog. Not comparable: Seen titles."
     )

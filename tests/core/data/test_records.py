@@ -239,7 +239,7 @@ def test_transforms_that_leave_nothing_are_told_as_no_records(read):
 
 
 def test_a_transform_that_fails_is_named(read):
-    with pytest.raises(PluginError, match="transform Broken failed: KeyError: 'nothing'"):
+    with pytest.raises(PluginError, match="transform 'Broken' failed: KeyError: 'nothing'"):
         read({"prompt": "a"}, transforms=[Broken()])
 
 

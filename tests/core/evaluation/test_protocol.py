@@ -4,15 +4,16 @@ import json
 
 import pytest
 
+from saferec_core import load_plugins
 from saferec_core.config.load import validated
 from saferec_core.config.schema import TrainConfig
 from saferec_core.config.sections import EvaluationConfig
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
-from saferec_core.evaluation.measure import measure
+from saferec_core.evaluation.measure import build_metrics, measure
 from saferec_core.evaluation.protocol import PRESETS, Protocol, described, protocol_of
-from saferec_core.evaluation.protocol_lists import ProtocolLists, under_protocol
+from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.testing import listing
 from saferec_plugins.oracles.table import TableOracle
@@ -30,6 +31,11 @@ FIXED = {
 
 def protocol(preset="saferec", **choices):
     return Protocol(**{**FIXED, **PRESETS[preset], **choices})
+
+
+def measured_under(lists, at):
+    metrics = build_metrics(load_plugins(), None, lists.protocol.metric_options)
+    return measure(lists, at, metrics)
 
 
 # --- ids ---------------------------------------------------------------------------------------
@@ -57,6 +63,7 @@ def test_an_id_names_preset_decoding_and_depth_and_never_changes():
         {"max_completion_length": 1024},
         {"parser": "other"},
         {"catalog": "4567"},
+        {"metrics": {"ndcg": {"ideal": "list"}}},
         {"oracle": "table"},
     ],
 )
@@ -174,7 +181,7 @@ def test_a_short_list_is_measured_by_its_own_room_only_if_that_is_chosen():
 
     def ndcg(titles, **choices):
         lists = ProtocolLists([listing(titles)], [record], JUDGE, 4, protocol(**choices))
-        return under_protocol(measure(lists, [4]), lists)["ndcg@4"].item()
+        return measured_under(lists, [4])["ndcg@4"].item()
 
     assert ndcg([A]) == pytest.approx(1 / (1 + 1 / 1.5849625))  # log2(3)
     assert ndcg([A], ideal_dcg="list") == pytest.approx(1)
@@ -193,7 +200,9 @@ def research_judge(recorded, tmp_path_factory):
         for (name, year), identifier in _titles_of_the_oracle(fixture).items():
             row = {"title": name, "year": year, "risk": fixture["traits"][identifier]}
             file.write(json.dumps(row) + "\n")
-    return Judge(Catalog([Title(*title) for title in fixture["catalog"]]), TableOracle(path=path))
+    return Judge(
+        Catalog([Title(*title) for title in fixture["catalog"]]), TableOracle(path=path, open_from=1)
+    )
 
 
 def _titles_of_the_oracle(fixture):
@@ -205,7 +214,7 @@ def _titles_of_the_oracle(fixture):
 def measured(parsed, record, judge, at, **choices):
     chosen = protocol("safe-training", **choices)
     lists = ProtocolLists([parsed], [record], judge, chosen.num_ranks, chosen)
-    values = under_protocol(measure(lists, at), lists)
+    values = measured_under(lists, at)
     return {name: value.item() for name, value in values.items()}, lists
 
 

@@ -632,11 +632,11 @@ def test_the_reddit_catalog_is_known_to_three_fifths(real):
 
     assert card.titles == 7_403
     assert card.found / card.titles == pytest.approx(0.742, abs=0.01)
-    assert card.known / card.titles == pytest.approx(0.616, abs=0.01)
+    assert card.known / card.titles == pytest.approx(0.603, abs=0.01)
     assert (card.collisions.same_year, card.collisions.near_years) == (27, 46)
     known = {figures.trait: figures.known / card.titles for figures in card.traits}
     assert known[GORE] == pytest.approx(0.476, abs=0.01)  # 0.515 with what only leaves it open
-    assert known[HORROR] == pytest.approx(0.50, abs=0.01)
+    assert known[HORROR] == pytest.approx(0.455, abs=0.015)
     reasons_and_scores = card.disagreements[0]
     assert reasons_and_scores.sources == ("rating-reasons", "scores")
     assert reasons_and_scores.share < 0.1

@@ -671,5 +671,5 @@ def test_an_oracle_that_does_not_explain_leaves_the_bare_trait(world, plugins):
 
 
 def test_an_oracle_that_fails_to_explain_is_named(world, plugins):
-    with pytest.raises(PluginError, match="oracle Stumbling failed to explain: ZeroDivisionError: oops"):
+    with pytest.raises(PluginError, match="oracle 'Stumbling' failed to explain: ZeroDivisionError: oops"):
         scored(world, plugins, oracle=Stumbling())

@@ -68,7 +68,7 @@ def test_a_run_with_other_settings_is_refused_with_the_keys_that_differ(tmp_path
 
 def test_a_checkpoint_belongs_to_the_outermost_run_that_it_lies_in(tmp_path):
     run = RunFolder.create(config(tmp_path, run_name="mine"), "train")
-    inner = checkpoint(run.nested("sft", config(tmp_path)).path, 4)
+    inner = checkpoint(run.make_sft(config(tmp_path)).path, 4)
 
     assert run_folder_of(inner) == run.path
     assert run_folder_of(run.path) == run.path

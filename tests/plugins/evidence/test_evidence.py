@@ -280,7 +280,8 @@ def test_own_rules_for_a_trait_that_there_is_not_are_an_error(reasons):
         read(reasons, traits={GORE: TRAITS[GORE]})
 
 
-BUILT_IN_GORE = "Anti-gore / squeamish"
+BUILT_IN_GORE, TORTURE = "Anti-gore / squeamish", "Avoid torture & extreme violence"
+HORROR = "Horror avoider (avoids scares & supernatural)"
 
 
 @pytest.mark.parametrize(
@@ -301,7 +302,28 @@ BUILT_IN_GORE = "Anti-gore / squeamish"
         ("Rated R for terror", "Horror avoider (avoids scares & supernatural)", 1.0),
         ("Rated R for disturbing violent content", "Horror avoider (avoids scares & supernatural)", None),
         ("Rated R for violence", "Disaster/accident avoider", None),  # with guns, or without
-        ("Rated R for language", "Disaster/accident avoider", 0.0),
+        ("Rated R for language", "Disaster/accident avoider", 0.4),  # others find accidents in one of ten
+        ("Rated G", "Disaster/accident avoider", 0.0),
+        ("Rated R for extensive use of extremely explicit dialogue", TORTURE, 0.0),  # Clerks
+        ("Rated R for extreme sports", TORTURE, 0.0),
+        ("Rated R for extreme violence and gore", TORTURE, 1.0),
+        ("Rated NC-17 for extremely graphic violence", TORTURE, 1.0),
+        ("Rated R for strong and bloody violence throughout", TORTURE, 0.8),  # John Wick
+        ("Rated R for strong, bloody violence", TORTURE, 0.8),
+        ("Rated R for strong language and bloody images", TORTURE, 0.5),
+        ("Rated R for strong and disturbing violence", BUILT_IN_GORE, 0.7),
+        ("Rated R for strong sexual content including a graphic images", BUILT_IN_GORE, 0.0),
+        ("Rated R for nudity with graphic images, and language", BUILT_IN_GORE, 0.0),
+        ("Rated R for language, and graphic images of war", BUILT_IN_GORE, 0.8),
+        ("Rated PG13 for intense epic battle sequences", BUILT_IN_GORE, 0.4),
+        ("Rated PG13 for some violence and bloody images", HORROR, 0.5),  # Enola Holmes 2
+        ("Rated PG13 for intense perilous sequences, some disturbing images", HORROR, 0.5),  # Gravity
+        ("Rated R for strong gory violence", HORROR, 0.5),
+        ("Rated R for bloody horror violence", HORROR, 1.0),
+        ("Rated R for language and violence", "Sexual violence sensitive", 0.4),
+        ("Rated PG13 for language", "Sexual violence sensitive", 0.0),
+        ("Rated R for language", "Substance recovery / avoid drugs & alcohol", 0.4),
+        ("Rated PG13 for language", "Substance recovery / avoid drugs & alcohol", 0.0),
         ("Rated R for language", "Hate speech / slur-sensitive", None),
         ("Rated G", "Hate speech / slur-sensitive", 0.0),
         ("Rated R for violence", "Animal lover (avoid animal harm/death)", None),
@@ -458,3 +480,89 @@ def test_the_questions_of_the_built_in_traits_are_asked_as_they_stand(source):
     row = {question: "no" for each in traits.values() for question in each.questions}
 
     assert risks(source("warnings"), row, traits=traits) == dict.fromkeys(traits, 0)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "trait_name", "risk"),
+    [
+        ("animal horror", "Animal lover (avoid animal harm/death)", 0.5),  # Them!
+        ("animal attack", "Animal lover (avoid animal harm/death)", 0.5),
+        ("animal cruelty", "Animal lover (avoid animal harm/death)", 1.0),
+        ("st. valentine's day massacre", BUILT_IN_GORE, 0.5),  # Some Like It Hot
+        ("massacre", TORTURE, 0.5),
+        ("torture", TORTURE, 1.0),
+        ("Horror", HORROR, 1.0),  # a genre
+        ("Horror", BUILT_IN_GORE, 0.5),
+        ("blood", HORROR, 0.5),
+        ("monster", HORROR, 0.5),
+        ("alien abduction", "Kid-safety / child harm sensitive", None),
+        ("abduction by aliens", "Kid-safety / child harm sensitive", None),
+        ("child abduction", "Kid-safety / child harm sensitive", 1.0),
+        ("doctor", "Medical/health trauma avoider", 0.5),
+        ("hospital", "Medical/health trauma avoider", 1.0),
+        ("paranoia", "Mental health portrayal sensitive", 0.5),
+        ("nazi", "Hate speech / slur-sensitive", 0.5),
+        ("racism", "Hate speech / slur-sensitive", 1.0),
+        ("baby", "Pregnancy/infant-loss sensitive", 0.5),
+        ("heartwarming", "Happy-ending preference", 0.5),  # Finding Neverland
+        ("happy ending", "Happy-ending preference", 0.0),
+        ("War", "Disaster/accident avoider", 0.9),
+    ],
+)
+def test_the_built_in_rules_read_keywords(source, keyword, trait_name, risk):
+    found = risks(source("keywords"), {"keywords": keyword}, traits=read_traits())
+
+    assert found.get(trait_name) == risk
+
+
+# --- scales and blanks ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["7", 10, 3.5])
+def test_a_parental_guide_of_another_scale_is_refused_unless_it_is_said(source, value):
+    guide = source("parent-guide")
+    rows = iter([{"title": "Saw", "year": 2004, "violence_gore": v} for v in (value, 2)])
+
+    with pytest.raises(DataError, match=r"'violence_gore' must be 0\.\.3"):
+        list(guide(rows, TRAITS))
+    with pytest.raises(ConfigError, match=r"severities between 3 and 10.*highest: 10"):
+        list(guide(rows, TRAITS))
+
+
+def test_a_scale_that_is_said_is_brought_to_that_of_the_parental_guide(source):
+    row = {"violence_gore": "10", "frightening_intense": 10}
+
+    assert risks(source("parent-guide", highest=10), row) == {GORE: 1}
+    with pytest.raises(DataError, match=r"must be 0\.\.10"):
+        risks(source("parent-guide", highest=10), {"violence_gore": 11})
+
+
+@pytest.mark.parametrize(
+    "blank", ["", "nan", "NaN", None, float("nan")], ids=["empty", "nan", "NaN", "null", "float"]
+)
+def test_blanks_in_a_file_of_words_that_never_says_none_are_refused_unless_it_is_said_what_they_are(
+    source, blank
+):
+    row = {"violence_gore": "Mild", "frightening_intense": blank}
+
+    with pytest.raises(ConfigError, match="never says None, which pandas reads as a blank"):
+        risks(source("parent-guide"), row)
+    assert risks(source("parent-guide", blank="unknown"), row) == {}
+    assert risks(source("parent-guide", blank="none"), row) == {GORE: pytest.approx(1 / 4.5)}
+
+
+def test_blanks_beside_the_word_none_or_numbers_are_not_known(source):
+    assert risks(source("parent-guide"), {"violence_gore": "None", "frightening_intense": ""}) == {}
+    assert risks(source("parent-guide"), {"violence_gore": 1, "frightening_intense": ""}) == {}
+
+
+def test_votes_that_are_tied_are_taken_for_yes_and_noted(source):
+    tied, decided = read(
+        source("warnings"),
+        {"title": "Saw", "year": 2004, "answers": {TRAITS[GORE].questions[0]: [2, 2]}},
+        {"title": "Up", "year": 2009, "answers": {TRAITS[GORE].questions[0]: [1, 2]}},
+    )
+
+    assert [finding.risk for finding in tied.findings] == [1.0]
+    assert tied.notes == ("votes for yes and no are equal, which is taken for yes",)
+    assert ([finding.risk for finding in decided.findings], decided.notes) == ([0.0], ())

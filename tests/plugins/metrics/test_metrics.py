@@ -13,6 +13,8 @@ from saferec_core.data.records import Record, read_records
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, PluginError
 from saferec_core.evaluation.measure import build_metrics, facts_of, measure, measure_whole
+from saferec_core.evaluation.protocol import PRESETS, Protocol
+from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.oracle import Verdict
@@ -367,6 +369,53 @@ def test_a_metric_of_another_distribution_is_measured_beside_the_built_in_ones(a
     assert found["first_year"].nan_to_num(-1).tolist() == [2002, -1]
     assert found["recall@3"].tolist() == [1, 0]
     check_metric(build(entry, {}))
+
+
+NDCG_OF_ANOTHER = """
+import torch
+from typing import Literal
+from saferec_core import hookimpl
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.metric import Metric
+
+@hookimpl
+def saferec_register_metrics(registry):
+    registry.add("gain", "acme_metrics:Gain", summary="Normalized gain.")
+
+@component
+class Gain(Metric):
+    at_depth = True
+    better = "higher"
+    role = "relevance"
+    ideal: Literal["truth", "list"] = "truth"
+    empty: Literal["no-value", "safe"] = "no-value"
+
+    def __call__(self, lists, k):
+        best = lists.truth_sizes.clamp(max=k)
+        if self.ideal == "list":
+            best = best.minimum(lists.ranked_lengths.double())
+        gain = lists.hits[:, :k].sum(1) / best
+        return gain.nan_to_num(0.0) if self.empty == "safe" else gain
+"""
+
+
+def test_a_metric_of_another_distribution_obeys_the_protocol(acme):
+    plugins = acme(NDCG_OF_ANOTHER)
+    choices = {"year_tolerance": 2, "num_ranks": 5, "decoding": "greedy", "max_completion_length": 9}
+    names = {"parser": "title-year", "catalog": "0"}
+
+    def gains(preset, options=None):
+        protocol = Protocol(**choices, **names, **PRESETS[preset])
+        lists = judged("A", "", truth="A B")
+        under = ProtocolLists(lists.lists, lists.records, lists.judge, 5, protocol)
+        metrics = build_metrics(plugins, {"gain": options or {}}, protocol.metric_options)
+        return measure(under, [3], metrics)["gain@3"].nan_to_num(-1).tolist()
+
+    # One hit of two relevant titles; the second list is empty.
+    assert gains("saferec") == [0.5, 0]
+    assert gains("rank-grpo") == [1, -1]
+    assert gains("safe-training") == [1, 0]
+    assert gains("safe-training", {"ideal": "truth"}) == [0.5, 0]  # what the run sets wins
 
 
 def test_a_metric_of_another_distribution_that_says_nothing_of_itself_is_refused(acme):

@@ -185,7 +185,7 @@ def test_evidence_comes_from_an_oracle_that_explains_itself(acme_tells, filtered
 
 
 def test_an_oracle_that_fails_stops_the_run_and_is_named(acme_tells, filtered):
-    with pytest.raises(PluginError, match="oracle Tells failed: ZeroDivisionError: no answer"):
+    with pytest.raises(PluginError, match="oracle 'Tells' failed: ZeroDivisionError: no answer"):
         filtered(row_of(("Up", 2009)), oracle={"name": "tells", "fails": True})
 
 
@@ -273,6 +273,8 @@ def dialogue(*turns):
         ("?Heyyy", "Hello! What do you like?", "?how are you doing today"),
         ("?Good morning. I’m fine, thanks, and you?",),
         ("?HELLOOO :-)",),
+        ("?hi hello", "Hey, what's up?", "?doing good man"),
+        ("?How's it going?", "Fine, and you?", "?Not bad."),
     ],
 )
 def test_a_sample_whose_user_has_only_greeted_is_left_out(turns):

@@ -30,6 +30,8 @@ class Account:
 
     prices: Prices | None
     max_cost: float | None
+    asked_by: str = "the model"
+    """Name of the component that asks, for errors."""
     asked: int = 0
     """Questions that this process has sent and got an answer to."""
     cached: int = 0
@@ -55,7 +57,7 @@ class Account:
         if self.max_cost is None or cost is None or cost < self.max_cost:
             return None
         return RunError(
-            f"assign-traits has cost {money(cost)} of at most {money(self.max_cost)}; raise max_cost to go "
+            f"{self.asked_by} has cost {money(cost)} of at most {money(self.max_cost)}; raise max_cost to go "
             "on; what was answered is kept"
         )
 

@@ -133,4 +133,5 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _hash(content: Any) -> str:
+    # As version 0.2 wrote it, escapes and all: answers that were paid for are found again.
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

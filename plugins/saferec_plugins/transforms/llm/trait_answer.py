@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from saferec_core.errors import near_misses
 from saferec_plugins.transforms.llm.client import Answer, quoted
 
-__all__ = ["AssignedTrait", "UnusableAnswerError", "assigned_traits"]
+__all__ = ["AssignedTrait", "UnusableAnswerError", "answer_as", "assigned_traits"]
+
+FormT = TypeVar("FormT", bound=BaseModel)
 
 _DECORATED = re.compile(
     r"\s*(?:<think>.*?</think>\s*)?(?:```(?:json)?\s*\n(.*?)\n?\s*```|(.*?))\s*", re.DOTALL
@@ -45,21 +48,7 @@ def assigned_traits(answer: Answer, known: Collection[str], at_most: int) -> lis
     Raises:
         UnusableAnswerError: It is anything else than what was asked for.
     """
-    if answer.refusal:
-        raise UnusableAnswerError(f"the model refuses: {quoted(answer.refusal)}")
-    content = answer.content or ""
-    match = _DECORATED.fullmatch(content)
-    bare = content if match is None else match[1] or match[2] or ""
-    try:
-        said = _Said.model_validate_json(bare)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        problem = f"{where}: {first['msg']}" if where else first["msg"].partition(":")[0]
-        cut = ", cut off at the token limit" if answer.finish_reason == "length" else ""
-        raise UnusableAnswerError(
-            f"the answer is not the JSON that was asked for ({problem}{cut}), but {quoted(content)}"
-        ) from None
+    said = answer_as(_Said, answer)
     by_name = {assigned.trait: assigned for assigned in reversed(said.traits)}  # the first one counts
     for name in by_name:
         if name not in known:
@@ -71,6 +60,29 @@ def assigned_traits(answer: Answer, known: Collection[str], at_most: int) -> lis
             f"the answer names {len(by_name)} traits, but at most {at_most} were asked for"
         )
     return [by_name[name] for name in sorted(by_name)]
+
+
+def answer_as(form: type[FormT], answer: Answer) -> FormT:
+    """Read the JSON of an answer, which may stand in a fence or behind thoughts.
+
+    Raises:
+        UnusableAnswerError: It is not of the *form*.
+    """
+    if answer.refusal:
+        raise UnusableAnswerError(f"the model refuses: {quoted(answer.refusal)}")
+    content = answer.content or ""
+    match = _DECORATED.fullmatch(content)
+    bare = content if match is None else match[1] or match[2] or ""
+    try:
+        return form.model_validate_json(bare)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        problem = f"{where}: {first['msg']}" if where else first["msg"].partition(":")[0]
+        cut = ", cut off at the token limit" if answer.finish_reason == "length" else ""
+        raise UnusableAnswerError(
+            f"the answer is not the JSON that was asked for ({problem}{cut}), but {quoted(content)}"
+        ) from None
 
 
 class _Said(BaseModel):

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saferec_core.data.titles import Title
-from saferec_core.plugins.contracts.oracle import Oracle, Question
-from saferec_plugins.transforms.verdicts import answers_of
+from saferec_core.plugins.contracts.oracle import Oracle, Question, ask
 
 __all__ = ["SafeTitles", "Standing"]
 
@@ -74,7 +73,7 @@ class SafeTitles:
             known: list[bool] = []
             for start in range(0, len(self._titles), _BATCH):
                 questions = [Question(*title, asked) for title in self._titles[start : start + _BATCH]]
-                for verdict in answers_of(self._oracle, questions):
+                for verdict in ask(self._oracle, questions):
                     violating.append(verdict.known and bool(verdict.violated))
                     known.append(verdict.known)
             self._traits[trait] = np.array(violating, dtype=np.bool_), np.array(known, dtype=np.bool_)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title, normal_form
-from saferec_core.plugins.contracts.oracle import Oracle, Question
+from saferec_core.plugins.contracts.oracle import Oracle, Question, ask
 from saferec_plugins.transforms.targets.list_filling import Place, Source
-from saferec_plugins.transforms.verdicts import answers_of
 
 __all__ = ["OracleCheck", "against_the_user"]
 
@@ -56,9 +55,7 @@ class OracleCheck:
         new = [place for place in places if not fine[place.title]]
         if not new:
             return []
-        verdicts = answers_of(
-            self._oracle, [Question(*self._titles[place.title], constraints) for place in new]
-        )
+        verdicts = ask(self._oracle, [Question(*self._titles[place.title], constraints) for place in new])
         problems = []
         for place, verdict in zip(new, verdicts, strict=True):
             title = self._titles[place.title]

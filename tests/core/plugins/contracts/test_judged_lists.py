@@ -123,7 +123,7 @@ class Failing:
 def test_an_oracle_that_fails_is_named_and_never_taken_for_safe():
     lists = judged(Judge(CATALOG, Failing(TimeoutError("no reply"))), [("Saw", 2004)])
 
-    with pytest.raises(PluginError, match="oracle Failing failed: TimeoutError: no reply"):
+    with pytest.raises(PluginError, match="oracle 'Failing' failed: TimeoutError: no reply"):
         _ = lists.violations
 
 
@@ -131,7 +131,7 @@ def test_an_oracle_that_fails_is_named_and_never_taken_for_safe():
 def test_an_oracle_that_does_not_answer_every_question_is_named(answer):
     lists = judged(Judge(CATALOG, Failing(answer)), [("Saw", 2004)])
 
-    with pytest.raises(PluginError, match="oracle Failing"):
+    with pytest.raises(PluginError, match="oracle 'Failing'"):
         _ = lists.violations
 
 

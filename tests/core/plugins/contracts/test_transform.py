@@ -67,9 +67,9 @@ def test_a_transform_that_surveys_reads_the_rows_twice(records):
 @pytest.mark.parametrize(
     ("outcome", "error", "message"),
     [
-        (lambda row: Rejected(row, "no good"), DataError, "transform Outcomes rejects a record: no good"),
-        (lambda _: 7, PluginError, "transform Outcomes must yield dictionaries, but yielded 7"),
-        (lambda row: row["x"], PluginError, "transform Outcomes failed: KeyError: 'x'"),
+        (lambda row: Rejected(row, "no good"), DataError, "transform 'Outcomes' rejects a record: no good"),
+        (lambda _: 7, PluginError, "transform 'Outcomes' must yield dictionaries, but yielded 7"),
+        (lambda row: row["x"], PluginError, "transform 'Outcomes' failed: KeyError: 'x'"),
     ],
 )
 def test_a_run_is_stopped_by_what_a_transform_cannot_use(records, outcome, error, message):

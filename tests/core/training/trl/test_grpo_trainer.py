@@ -19,12 +19,14 @@ from trl import GRPOConfig, GRPOTrainer
 from saferec_core import SaferecError, load_plugins
 from saferec_core.config.load import merged
 from saferec_core.config.schema import TrainConfig
+from saferec_core.config.sections import LimitsConfig
 from saferec_core.errors import RewardError
 from saferec_core.evaluation.setup import assemble
 from saferec_core.models.decoding import NO_RANK, TokenAligner
 from saferec_core.models.loading import load_tokenizer
 from saferec_core.plugins.contracts.normalizer import Advantages
 from saferec_core.plugins.contracts.reward import RewardFunction
+from saferec_core.rl.limits import Limits, read_limits
 from saferec_core.rl.loss import rank_grpo_loss
 from saferec_core.rl.ranks import rank_weights, spread
 from saferec_core.rl.rewards import ActiveReward
@@ -287,9 +289,9 @@ class OnlyRank:
 
 @pytest.fixture
 def keep_logps(monkeypatch):
-    """Keep TRL's log probabilities, with the gradient that they receive."""
+    """Keep the log probabilities that the loss is computed from, with the gradient that they receive."""
     kept = []
-    inner = GRPOTrainer._get_per_token_logps_and_entropies
+    inner = RankGRPOTrainer._get_per_token_logps_and_entropies
 
     def spy(self, *args, **kwargs):
         result = inner(self, *args, **kwargs)
@@ -298,7 +300,7 @@ def keep_logps(monkeypatch):
             kept.append(result[0])
         return result
 
-    monkeypatch.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", spy)
+    monkeypatch.setattr(RankGRPOTrainer, "_get_per_token_logps_and_entropies", spy)
     return kept
 
 
@@ -625,6 +627,7 @@ def test_loss_clipping_and_gradient_are_those_of_the_research_code(recorded, set
                 batch[f"{name}_per_token_logps"] = torch.tensor(record[f"{name}_logps"])
         scored = (logps, torch.zeros_like(logps), None)
         with monkeypatch.context() as patched:
+            patched.setattr(trainer.sharing, "reason", "log-probabilities are given")
             patched.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", lambda *_, s=scored, **__: s)
             for name, value in {
                 "loss_type": config["loss_type"],
@@ -646,6 +649,32 @@ def test_loss_clipping_and_gradient_are_those_of_the_research_code(recorded, set
             assert measured == pytest.approx(record["metrics"][name], abs=1e-5), (record["name"], name)
         checked += 1
     assert checked == 6
+
+
+def test_a_limit_is_charged_in_training_adapts_and_is_part_of_the_checkpoint(setup):
+    trainer, texts = setup.trainer, lists_of_all_kinds(setup)
+    free = setup.batch(texts) and setup.scored[-1]
+    asked = ["violation_rate<=0.01"]
+    limits = Limits(read_limits(asked, trainer._scorer.judge), LimitsConfig(limit=asked))
+    limits.controllers[0].multiplier = 3.0
+    unlimited, trainer._limits = trainer._limits, limits
+    try:
+        setup.batch(texts)
+        figures = trainer._metrics["train"]["multiplier/violation_rate"]
+        parts = trainer.stateful_parts()
+    finally:
+        trainer._limits = unlimited
+
+    lists = free.rollouts.lists
+    change = setup.scored[-1].advantages.rank - free.advantages.rank
+    assert lists.violations.any()
+    assert (change[lists.violations] < 0).all()
+    assert (change[~lists.rank_mask] == 0).all()
+    charged = torch.where(lists.rank_mask, change, torch.nan).nanmean(0)
+    torch.testing.assert_close(charged, torch.zeros(K), atol=1e-5, rtol=0)
+    assert torch.equal(setup.scored[-1].advantages.list, free.advantages.list)
+    assert len(figures) == 1
+    assert parts["limits"] is limits
 
 
 class Faulty(RewardFunction):

@@ -1,0 +1,208 @@
+"""Limits on what a policy may do: multipliers that training adapts until a share is kept.
+
+A limit such as ``violation_rate<=0.02`` is a constraint of the optimization, not a reward: its price is
+charged with a multiplier that rises while the share is above the bound and falls while it is below
+(dual ascent on the Lagrangian; Altman, "Constrained Markov Decision Processes", 1999). Proportional and
+derivative terms damp its swings (Stooke, Achiam and Abbeel, "Responsive Safety in Reinforcement Learning
+by PID Lagrangian Methods", arXiv 2007.03964); without them it is plain dual ascent. Prices are charged
+after normalization (see :func:`saferec_core.plugins.contracts.normalizer.charge`): before it, a
+normalizer that divides by the deviation would divide the multiplier out.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from saferec_core.config.sections import LimitsConfig
+from saferec_core.errors import ConfigError, UnknownNameError
+from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.normalizer import Advantages, Costs, charge
+
+__all__ = ["Limit", "Limits", "read_limits"]
+
+SHARES: Mapping[str, Callable[[JudgedLists], Bool[Tensor, "N K"]]] = {
+    "violation_rate": lambda lists: lists.violations,
+    "wasted": lambda lists: lists.wasted,
+    "repeated": lambda lists: lists.repeated,
+    "seen": lambda lists: lists.seen,
+    "out_of_catalog": lambda lists: ~lists.in_catalog & lists.rank_mask,
+    "unknown": lambda lists: ~lists.known & lists.rank_mask,
+}
+"""What can be limited: the share of the written ranks that ..."""
+
+NEED_ORACLE = frozenset({"violation_rate", "unknown"})
+
+_LIMIT = re.compile(
+    r"\s*(?P<share>\w+)\s*(?:\[(?P<trait>[^\]]+)\])?\s*<=\s*(?P<bound>[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*",
+    re.IGNORECASE,
+)
+
+SMOOTHING = 0.9
+"""Weight of the past in the share that the multiplier follows: about the last ten generation batches."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The share of the written ranks that may be such."""
+
+    share: str
+    bound: float
+    """In 0..1."""
+    trait: str | None = None
+    """Of violations: only those of this trait, over the ranks of the lists whose user has it."""
+
+    @property
+    def name(self) -> str:
+        """What is limited, such as ``violation_rate`` or ``violation_rate[gore]``."""
+        return self.share if self.trait is None else f"{self.share}[{self.trait}]"
+
+    def __str__(self) -> str:
+        return f"{self.name} <= {self.bound:g}"
+
+    def prices(self, lists: JudgedLists) -> Float[Tensor, "N K"]:
+        """Return -1 where a rank counts, 0 where it does not, NaN where the limit is not about it."""
+        if self.trait is None:
+            counts, about = SHARES[self.share](lists), lists.rank_mask
+        else:
+            counts = torch.zeros_like(lists.rank_mask)
+            for row, verdicts in enumerate(lists.verdicts):
+                for rank, verdict in enumerate(verdicts):
+                    counts[row, rank] = self.trait in verdict.violated
+            has_trait = [self.trait in record.constraints for record in lists.records]
+            about = lists.rank_mask & torch.tensor(has_trait)[:, None]
+        return torch.where(about, -counts.float(), torch.nan)
+
+
+def read_limits(texts: Sequence[str], judge: Judge) -> list[Limit]:
+    """Read limits such as ``"violation_rate<=0.02"`` or ``"violation_rate[gore]<=0.01"``.
+
+    Raises:
+        ConfigError: One cannot be read, is outside 0..1, is given twice, or needs an oracle.
+        UnknownNameError: There is no such share, or the oracle judges no such trait.
+    """
+    limits: dict[str, Limit] = {}
+    for text in texts:
+        match = _LIMIT.fullmatch(text)
+        if match is None:
+            raise ConfigError(f"limit {text!r} cannot be read; write it as violation_rate<=0.02")
+        share, trait, bound = match["share"], match["trait"], float(match["bound"])
+        if share not in SHARES:
+            raise UnknownNameError("share to limit", share, SHARES)
+        if not 0 <= bound <= 1:
+            raise ConfigError(f"limit {text!r}: a share lies in 0..1, but the bound is {bound:g}")
+        oracle = judge.oracle
+        if oracle is None and share in NEED_ORACLE:
+            raise ConfigError(f"limit {text!r} needs an oracle; name its table with --oracle-path")
+        if trait is not None and share != "violation_rate":
+            raise ConfigError(f"limit {text!r}: only violation_rate can be limited for a trait")
+        if trait is not None and oracle is not None and trait not in oracle.traits:
+            raise UnknownNameError("trait", trait, oracle.traits)
+        limit = Limit(share, bound, trait)
+        if limit.name in limits:
+            raise ConfigError(f"{limit.name} has two limits: {limits[limit.name]} and {limit}; keep one")
+        limits[limit.name] = limit
+    return list(limits.values())
+
+
+@dataclass
+class _Controller:
+    """The multiplier of one limit, and what it has seen."""
+
+    multiplier: float = 0.0
+    integral: float = 0.0
+    smoothed: float = math.nan
+    """Share of late, an exponential mean over generation batches."""
+    lowest: float = math.inf
+    """The lowest that the smoothed share has been."""
+    batches: int = 0
+
+    def follow(self, share: float, bound: float, settings: LimitsConfig) -> None:
+        """Adapt the multiplier to the share of a generation batch."""
+        before = share if math.isnan(self.smoothed) else self.smoothed
+        self.smoothed = SMOOTHING * before + (1 - SMOOTHING) * share
+        self.batches += 1
+        if self.batches >= 1 / (1 - SMOOTHING):  # before that, it is the first batches by chance
+            self.lowest = min(self.lowest, self.smoothed)
+        error = self.smoothed - bound
+        highest = settings.limit_max
+        self.integral = min(max(self.integral + settings.limit_rate * error, 0.0), highest)
+        pid = (
+            settings.limit_proportional * error
+            + self.integral
+            + settings.limit_derivative * max(0.0, self.smoothed - before)  # only against a rise
+        )
+        self.multiplier = min(max(pid, 0.0), highest)
+
+
+@dataclass
+class Limits:
+    """The limits of a run with their multipliers; part of a checkpoint."""
+
+    limits: Sequence[Limit]
+    settings: LimitsConfig
+    controllers: list[_Controller] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with multipliers of 0."""
+        self.controllers = [_Controller() for _ in self.limits]
+
+    def prices(self, lists: JudgedLists) -> Float[Tensor, "C N K"]:
+        """Return what each limit is about in each list."""
+        if not self.limits:
+            return torch.zeros((0, *lists.rank_mask.shape))
+        return torch.stack([limit.prices(lists) for limit in self.limits])
+
+    def charge(
+        self, advantages: Advantages, prices: Float[Tensor, "C N K"], rank_mask: Bool[Tensor, "N K"]
+    ) -> Advantages:
+        """Charge the prices of a whole generation batch at the multipliers that stand."""
+        multipliers = torch.tensor([controller.multiplier for controller in self.controllers])
+        return charge(advantages, Costs(prices, multipliers), rank_mask)
+
+    def follow(self, prices: Float[Tensor, "C N K"]) -> None:
+        """Adapt the multipliers to a whole generation batch; one without a value leaves its limit alone."""
+        for limit, controller, price in zip(self.limits, self.controllers, prices, strict=True):
+            share = -price.nanmean().item()
+            if share == share:
+                controller.follow(share, limit.bound, self.settings)
+
+    def figures(self) -> dict[str, float]:
+        """Return each limit's multiplier and smoothed share, under the names of ``metrics.jsonl``."""
+        figures = {}
+        for limit, controller in zip(self.limits, self.controllers, strict=True):
+            figures[f"multiplier/{limit.name}"] = controller.multiplier
+            if controller.smoothed == controller.smoothed:
+                figures[f"limited/{limit.name}"] = controller.smoothed
+        return figures
+
+    def verdicts(self) -> list[str]:
+        """Say of each limit whether the end of training kept it."""
+        sentences = []
+        for limit, controller in zip(self.limits, self.controllers, strict=True):
+            now = controller.smoothed
+            if not now > limit.bound:
+                sentences.append(f"The limit {limit} was kept: {now:.3f} at the end of training.")
+                continue
+            best = f"the lowest was {controller.lowest:.3f}. " if controller.lowest < math.inf else ""
+            sentence = f"The limit {limit} was not kept: {now:.3f} at the end of training; {best}"
+            if controller.multiplier >= self.settings.limit_max:
+                sentence += f"Its multiplier reached limit_max = {self.settings.limit_max:g}. "
+            sentences.append(f"{sentence}Train longer, raise limit_rate, or allow more.")
+        return sentences
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint has to hold, by limit."""
+        pairs = zip(self.limits, self.controllers, strict=True)
+        return {limit.name: asdict(controller) for limit, controller in pairs}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint; a limit that it does not know begins anew."""
+        self.controllers = [_Controller(**state.get(limit.name, {})) for limit in self.limits]

@@ -1,0 +1,136 @@
+"""Where everything lies in a run folder: the one place that knows the names of its files.
+
+    config.yaml       the resolved configuration
+    manifest.json     stage, versions, plugins, data and state of the source
+    metrics.jsonl     a line per logged step
+    rollouts.jsonl    a line per kept completion, with its rewards and advantages
+    report.html       the page
+    sft/              a run folder of its own: Safe SFT, where the run began with it
+    base/             weights that adapters were merged into, where the run began with such
+    checkpoints/      checkpoint-STEP, as the trainer writes them
+    policy/           the weights that the run ended with or chose
+    evaluation/       WHEN-DECODING.parquet: every sample; .json: a summary; checkpoints.json: the choice
+
+WHEN is ``before`` or ``after`` training, ``policy`` for one that was evaluated by itself, or the name of a
+checkpoint; DECODING is ``greedy`` or ``sampled``, with ``-flip`` and the like behind it where constraints
+were changed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+__all__ = ["WHEN", "RunLayout", "checkpoint_step", "moved_base", "run_of"]
+
+WHEN = ("before", "after", "policy")
+"""What may stand in front of the decoding in the name of an evaluation of a run's policy."""
+
+_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+_LEVELS_ABOVE = 3
+"""How far below its run folder a policy may lie: ``sft/checkpoints/checkpoint-100``."""
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """The places of a run folder; none of them need exist."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration; what has one is a run folder."""
+        return self.path / "config.yaml"
+
+    @property
+    def manifest(self) -> Path:
+        """What the run was made with."""
+        return self.path / "manifest.json"
+
+    @property
+    def metrics(self) -> Path:
+        """What was logged, step by step."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def rollouts(self) -> Path:
+        """Completions with their rewards and advantages."""
+        return self.path / "rollouts.jsonl"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.path / "report.html"
+
+    @property
+    def sft(self) -> Self:
+        """The stage of Safe SFT that a run may begin with."""
+        return replace(self, path=self.path / "sft")
+
+    @property
+    def base(self) -> Path:
+        """Weights that adapters were merged into before training."""
+        return self.path / "base"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    def checkpoint(self, step: int) -> Path:
+        """The checkpoint that was written after this many optimizer steps."""
+        return self.checkpoints / f"checkpoint-{step}"
+
+    @property
+    def policy(self) -> Path:
+        """Folder of the weights that the run ended with or chose."""
+        return self.path / "policy"
+
+    @property
+    def evaluation(self) -> Path:
+        """Folder of the evaluations."""
+        return self.path / "evaluation"
+
+    @property
+    def checkpoint_choice(self) -> Path:
+        """How the checkpoints did on the validation records, and which one was chosen."""
+        return self.evaluation / "checkpoints.json"
+
+    def results(self, name: str) -> Path:
+        """Every sample of the evaluation *name*, such as ``"after-greedy"``."""
+        return self.evaluation / f"{name}.parquet"
+
+    def summary(self, name: str) -> Path:
+        """The summary beside them; that of a before/after comparison is called by its decoding alone."""
+        return self.evaluation / f"{name}.json"
+
+    def journal(self, name: str) -> Path:
+        """Completions of an evaluation that is not complete yet."""
+        return self.evaluation / f"{name}.partial.jsonl"
+
+    @property
+    def exists(self) -> bool:
+        """Whether this is a run folder."""
+        return self.config.is_file()
+
+
+def run_of(place: Path) -> RunLayout | None:
+    """Return the run folder that a folder is, or lies in; None if there is none."""
+    if not place.exists():
+        return None
+    above = (place, *place.absolute().parents[:_LEVELS_ABOVE])
+    return next((run for run in map(RunLayout, above) if run.exists), None)
+
+
+def moved_base(adapter: Path) -> Path | None:
+    """Return the base weights of the run that adapters lie in, wherever the run was moved to."""
+    bases = (RunLayout(folder).base for folder in adapter.parents)
+    return next((base for base in bases if (base / "config.json").is_file()), None)
+
+
+def checkpoint_step(name: str) -> int | None:
+    """Return the optimizer step in the name of a checkpoint; None for any other name."""
+    match = _CHECKPOINT.fullmatch(name)
+    return int(match[1]) if match else None

@@ -1,0 +1,96 @@
+"""Settings that a run names and that cannot move anything, so that nobody tunes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from saferec_core.config.schema import TrainConfig
+from saferec_core.config.sections import LimitsConfig
+from saferec_core.plugins.contracts.normalizer import Normalizer, WeightedRewards
+from saferec_core.rl.rewards import ActiveReward
+
+__all__ = ["dead_knobs"]
+
+_GROUP, _PROMPTS, _RANKS = 4, 3, 2
+_FACTOR = 3.0
+
+
+def dead_knobs(config: TrainConfig, rewards: Sequence[ActiveReward], normalizer: Normalizer) -> Iterator[str]:
+    """Yield a sentence for each setting that has been given a value and has no effect.
+
+    Whether a weight or a penalty acts is tried out: the normalizer is called with made-up rewards, once
+    with those of one function larger.
+
+    Args:
+        config: The run.
+        rewards: Its reward functions.
+        normalizer: Its normalizer.
+    """
+    for name, choice in config.rewards.items():
+        if choice.weight == 0 and choice.options:
+            options = ", ".join(sorted(choice.options))
+            yield f"rewards.{name}: {options} has no effect, since the reward has weight 0"
+    gains = [reward for reward in rewards if reward.channel != "cost"]
+    for position, reward in enumerate(gains):
+        chosen = config.rewards.get(reward.name)
+        span = reward.function.range(config.num_ranks)
+        if span is not None and span[0] == span[1]:
+            yield f"rewards.{reward.name} is always {span[0]:g}: no list is better than another by it"
+        given = {} if chosen is None else chosen.options
+        scaled = [option for option in reward.function.factors if option in given]
+        if scaled and not _matters(gains, normalizer, position, weight=False):
+            yield (
+                f"rewards.{reward.name}.{scaled[0]} has no effect: the normalizer {config.normalizer.name} "
+                "divides it out; set the weight instead"
+            )
+        if reward.weight != 1 and not _matters(gains, normalizer, position, weight=True):
+            yield (
+                f"rewards.{reward.name}.weight has no effect: it is the only reward, and the normalizer "
+                f"{config.normalizer.name} divides by its deviation"
+            )
+    if not config.limits.limit and config.limits != LimitsConfig():
+        yield "limits: nothing is limited, so that the other settings have no effect; give --limit"
+    if _always_on_policy(config) and config.epsilon != TrainConfig.model_fields["epsilon"].default:
+        yield (
+            "epsilon has no effect: each generation batch is trained on once and in one step, so that every "
+            "importance ratio is 1"
+        )
+
+
+def _always_on_policy(config: TrainConfig) -> bool:
+    """Whether no weights move between the sampling of a batch and its training."""
+    accumulated = config.optimization.gradient_accumulation_steps
+    in_one_step = (config.steps_per_generation or accumulated) <= accumulated
+    return config.num_iterations == 1 and in_one_step and not config.rollout.use_vllm
+
+
+def _matters(gains: Sequence[ActiveReward], normalizer: Normalizer, changed: int, *, weight: bool) -> bool:
+    """Tell whether a factor on a function's weight, or on its values, moves any advantage."""
+    plain, factored = (normalizer(_made_up(gains, changed, by, weight=weight)) for by in (1.0, _FACTOR))
+    return not torch.allclose(plain.rank, factored.rank, rtol=0.02, atol=0.01) or not torch.allclose(
+        plain.list, factored.list, rtol=0.02, atol=0.01
+    )
+
+
+def _made_up(gains: Sequence[ActiveReward], changed: int, by: float, *, weight: bool) -> WeightedRewards:
+    """Draw rewards in which every function differs among the siblings; one of them times *by*."""
+    generator = torch.Generator().manual_seed(0)
+    rows = _GROUP * _PROMPTS
+    values: dict[str, list[torch.Tensor]] = {"rank": [], "list": []}
+    weights: dict[str, list[float]] = {"rank": [], "list": []}
+    for position, reward in enumerate(gains):
+        shape = (rows, _RANKS) if reward.channel == "rank" else (rows,)
+        factor = by if position == changed else 1.0
+        drawn = torch.randn(shape, generator=generator)
+        values[reward.channel].append(drawn if weight else drawn * factor)
+        weights[reward.channel].append(reward.weight * factor if weight else reward.weight)
+    return WeightedRewards(
+        rank=torch.stack(values["rank"]) if values["rank"] else torch.zeros(0, rows, _RANKS),
+        list=torch.stack(values["list"]) if values["list"] else torch.zeros(0, rows),
+        rank_weights=torch.tensor(weights["rank"]),
+        list_weights=torch.tensor(weights["list"]),
+        rank_mask=torch.ones(rows, _RANKS, dtype=torch.bool),
+        group_size=_GROUP,
+    )

@@ -1,0 +1,165 @@
+"""Limits: what can be limited, how multipliers move, and what is said at the end."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from saferec_core.config.sections import LimitsConfig
+from saferec_core.data.catalog import Catalog
+from saferec_core.data.records import Record
+from saferec_core.data.titles import Title
+from saferec_core.errors import ConfigError, SaferecError
+from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.normalizer import Advantages
+from saferec_core.rl.limits import Limit, Limits, read_limits
+from saferec_core.testing import StatedOracle, listing
+
+FILMS = [Title("Saw", 2004), Title("Up", 2009), Title("Heat", 1995), Title("Coco", 2017)]
+ORACLE = StatedOracle({"Saw": ["gore"], "Heat": ["guns"], "Up": []}, traits=["gore", "guns"])
+JUDGE = Judge(Catalog(FILMS), ORACLE)
+
+
+def judged(*lists, constraints):
+    records = [Record(prompt=[], constraints=each) for each in constraints]
+    return JudgedLists([listing(titles) for titles in lists], records, JUDGE, 3)
+
+
+def limits(*texts, **settings):
+    return Limits(read_limits(texts, JUDGE), LimitsConfig(limit=list(texts), **settings))
+
+
+def test_a_limit_prices_the_ranks_that_count_among_those_written():
+    saw, up, heat, coco = FILMS
+    lists = judged([saw, up, up], [coco, heat], constraints=[("gore",), ("guns",)])
+    texts = ["violation_rate<=.1", "wasted<=.1", "unknown<=.1", "violation_rate[guns]<=.1"]
+
+    prices = limits(*texts).prices(lists)
+
+    absent = 9
+    assert prices.nan_to_num(absent).tolist() == [
+        [[-1, 0, 0], [0, -1, absent]],  # Saw for gore, Heat for guns
+        [[0, 0, -1], [0, 0, absent]],  # the second Up
+        [[0, 0, 0], [-1, 0, absent]],  # nobody knows Coco
+        [[absent] * 3, [0, -1, absent]],  # only the user with the trait
+    ]
+
+
+def test_a_multiplier_rises_by_the_excess_and_falls_below_the_bound_and_never_under_zero():
+    some = limits("violation_rate<=0.25", limit_rate=2.0)
+    half = torch.tensor([[[-1.0, 0.0]]])  # a share of 1/2
+
+    some.follow(half)
+    assert some.figures()["multiplier/violation_rate"] == pytest.approx(2 * 0.25)
+    some.follow(half)
+    assert some.figures()["multiplier/violation_rate"] == pytest.approx(4 * 0.25)
+    some.follow(torch.zeros(1, 1, 2))  # smoothed: 0.9 * 0.5, an excess of 0.2
+    assert some.figures()["limited/violation_rate"] == pytest.approx(0.45)
+    assert some.figures()["multiplier/violation_rate"] == pytest.approx(1.0 + 2 * 0.2)
+    for _ in range(100):
+        some.follow(torch.zeros(1, 1, 2))
+    assert some.figures()["multiplier/violation_rate"] == 0
+
+
+def test_a_multiplier_is_bounded_and_does_not_wind_up_beyond_the_bound():
+    some = limits("wasted<=0", limit_rate=5.0, limit_max=3.0)
+
+    for _ in range(50):
+        some.follow(torch.tensor([[[-1.0]]]))
+    assert some.figures()["multiplier/wasted"] == 3
+    for _ in range(60):
+        some.follow(torch.tensor([[[0.0]]]))
+    some_later = some.figures()["multiplier/wasted"]
+    assert some_later == 3  # the bound of 0 is never undercut, so nothing falls
+
+    falling = limits("wasted<=0.5", limit_rate=5.0, limit_max=3.0)
+    for _ in range(50):
+        falling.follow(torch.tensor([[[-1.0]]]))
+    for _ in range(12):
+        falling.follow(torch.tensor([[[0.0]]]))
+    assert falling.figures()["multiplier/wasted"] < 3
+
+
+def test_proportional_and_derivative_terms_act_at_once():
+    plain, damped = (
+        limits("wasted<=0.5", limit_rate=0.1, limit_proportional=p, limit_derivative=d)
+        for p, d in ((0.0, 0.0), (2.0, 10.0))
+    )
+    for some in (plain, damped):
+        some.follow(torch.tensor([[[0.0]]]))
+        some.follow(torch.tensor([[[-1.0]]]))  # smoothed 0.1: below the bound, but rising by 0.1
+
+    # The excess of -0.4 twice and the rise of 0.1 ten times: -0.8 + 1
+    assert plain.figures()["multiplier/wasted"] == 0
+    assert damped.figures()["multiplier/wasted"] == pytest.approx(0.2)
+
+
+def test_what_is_charged_is_the_multiplier_that_stands_whatever_the_normalizer_did():
+    some = limits("wasted<=0.1")
+    prices = torch.tensor([[[-1.0], [0.0], [0.0], [0.0]]])
+    mask = torch.ones(4, 1).bool()
+    before = Advantages(rank=torch.tensor([[0.5], [0.5], [-0.5], [-0.5]]), list=torch.zeros(4))
+
+    assert torch.equal(some.charge(before, prices, mask).rank, before.rank)  # multiplier 0
+    some.controllers[0].multiplier = 4.0
+    assert some.charge(before, prices, mask).rank[:, 0].tolist() == [0.5 - 3, 1.5, 0.5, 0.5]
+
+
+def test_a_batch_in_which_a_limit_is_about_nobody_leaves_its_multiplier_alone():
+    some = limits("violation_rate[guns]<=0.1")
+    some.controllers[0].multiplier = 1.5
+
+    some.follow(torch.full((1, 2, 3), torch.nan))
+
+    assert some.figures() == {"multiplier/violation_rate[guns]": 1.5}
+
+
+def test_a_checkpoint_holds_the_multipliers_and_survives_json():
+    first, again = limits("wasted<=0.1"), limits("wasted<=0.1", "seen<=0.2")
+    for _ in range(12):
+        first.follow(torch.tensor([[[-1.0, 0.0]]]))
+
+    again.load_state_dict(json.loads(json.dumps(first.state_dict())))
+
+    assert again.figures()["multiplier/wasted"] == first.figures()["multiplier/wasted"] > 0
+    assert again.figures()["multiplier/seen"] == 0
+
+
+def test_the_end_says_what_was_kept_and_of_what_was_not_the_best_that_was_reached():
+    some = limits("wasted<=0.6", "seen<=0.1")
+    for share in (0.3, 0.5):
+        for _ in range(30):
+            some.follow(torch.tensor([[[-share]], [[-share]]]))
+
+    kept, missed = some.verdicts()
+    assert kept.startswith("The limit wasted <= 0.6 was kept: 0.492")
+    assert "The limit seen <= 0.1 was not kept: 0.492 at the end" in missed
+    assert "the lowest was 0.300" in missed
+    assert "raise limit_rate" in missed
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("violations<=0.1", r"unknown share to limit 'violations'.*Did you mean 'violation_rate'"),
+        ("wasted<=1.5", r"lies in 0\.\.1, but the bound is 1\.5"),
+        ("wasted<=-0.1", r"lies in 0\.\.1, but the bound is -0\.1"),
+        ("wasted>=0.1", "cannot be read; write it as"),
+        ("wasted[gore]<=0.1", "only violation_rate can be limited for a trait"),
+        ("violation_rate[gor]<=0.1", r"unknown trait 'gor'.*Did you mean 'gore'"),
+    ],
+    ids=["share", "above one", "negative", "sign", "trait of another share", "trait"],
+)
+def test_a_limit_that_cannot_be_meant_is_refused(text, message):
+    with pytest.raises(SaferecError, match=message):
+        read_limits([text], JUDGE)
+
+
+def test_a_limit_on_violations_without_an_oracle_or_two_on_one_share_are_refused():
+    with pytest.raises(ConfigError, match="needs an oracle; name its table with --oracle-path"):
+        read_limits(["violation_rate<=0.1"], Judge(Catalog(FILMS)))
+    with pytest.raises(ConfigError, match="wasted has two limits"):
+        read_limits(["wasted<=0.1", "wasted<=0.2"], JUDGE)
+    assert read_limits(["wasted <= .1"], Judge(Catalog(FILMS))) == [Limit("wasted", 0.1)]
