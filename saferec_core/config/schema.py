@@ -102,6 +102,9 @@ class StageConfig(RunConfig):
     """Logs and checkpoints."""
     run_name: str | None = None
     """Name of the run folder; by default made of date, command and settings."""
+    processes: int | None = Field(default=None, ge=1)
+    """Number of processes that the run is meant for; any other number is refused. By default, as many as
+    the launcher starts."""
     resume: bool = Field(default=False, exclude=True)
     """Continue the run with these settings from its newest checkpoint, or start it if there is none: the run
     called run_name, or the newest in output_dir with these settings."""

@@ -21,7 +21,6 @@ from saferec_core.evaluation.held_out import (
 from saferec_core.evaluation.setup import Parts
 from saferec_core.models.generation import Generator
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer
 
@@ -38,7 +37,7 @@ def evaluate(
     when: str,
     policy: str,
 ) -> list[Evaluation]:
-    """Evaluate a policy once per decoding; on the main process only, elsewhere there is nothing.
+    """Evaluate a policy once per decoding; all processes that train together have to call.
 
     Args:
         config: The run.
@@ -50,7 +49,7 @@ def evaluate(
         policy: What to call the policy.
     """
     settings = config.evaluation
-    if not parts.held_out or settings.eval_prompts == 0 or not is_main():
+    if not parts.held_out or settings.eval_prompts == 0:
         return []
     records = used_records(parts.held_out, settings)
     evaluator = evaluator_of(config, parts, records, plugins)
@@ -77,7 +76,7 @@ def what_changed(kind: str, before: Evaluation, after: Evaluation) -> str:
         before: Of the policy before training.
         after: Of the policy after it, on the same records.
     """
-    table = compare_results(before.results(), after.results(), names=("before", "after"), by_trait=False)
+    table = compare_results(before.results, after.results, names=("before", "after"), by_trait=False)
     return f"What changed ({kind} lists): {outcome(table).sentence}"
 
 
@@ -92,13 +91,13 @@ def report_comparison(
     for kind, first, second in zip(config.evaluation.eval_decoding, before, after, strict=False):
         rows = compare(first, second)
         for when, found in (("before", first), ("after", second)):
-            found.results().write(folder.results(f"{when}-{kind}"))
+            found.results.write(folder.results(f"{when}-{kind}"))
         folder.write_json(
             folder.summary(kind),
             {
                 **circumstances(config, second),
                 "protocol": second.protocol,
-                "choices": second.choices,
+                "choices": dict(second.results.protocol),
                 "interval": INTERVAL,
                 "metrics": {
                     row.metric: {
