@@ -71,7 +71,7 @@ def run_eval(
                 seed=config.seed,
                 progress=progress,
             )
-        found.results().write(path)
+        found.results.write(path)
         summary = found.summary()
         _finish(
             task,
@@ -80,14 +80,14 @@ def run_eval(
             {
                 **circumstances(config, found, engine=config.evaluation.eval_engine),
                 "protocol": found.protocol,
-                "choices": found.choices,
+                "choices": dict(found.results.protocol),
                 "interval": INTERVAL,
                 "metrics": summary,
                 "all_lists_together": found.whole,
             },
         )
         rows = [
-            Comparison(metric, None, interval, None, found.metrics[metric])
+            Comparison(metric, None, interval, None, found.results.metrics[metric])
             for metric, interval in summary.items()
         ]
         observer.compared(found.protocol, rows)
