@@ -162,6 +162,8 @@ class SpellingSearch:
         self._min_score = min_score
         self._by_year: dict[int, list[tuple[str, str]]] = {}
         for name, year in titles:
+            if year is None:
+                continue
             self._by_year.setdefault(year, []).append((" ".join(spelt(name)), normal_form(name)))
 
     def nearest_form(self, title: Title) -> tuple[str, float] | None:
@@ -169,6 +171,8 @@ class SpellingSearch:
 
         None if no title is alike enough, or if the next best is nearly as much alike.
         """
+        if title.year is None:
+            return None
         fuzz, process = rapidfuzz()
         words = spelt(title.name)
         asked = " ".join(words)
