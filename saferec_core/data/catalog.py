@@ -96,6 +96,8 @@ def _title(row: Any, where: str) -> Title:
         raise DataError(f"{where}: {row}")
     if isinstance(row, dict):
         name, year = row.get("title"), row.get("year")
+        if "year" not in row and isinstance(name, str) and (match := _WITH_YEAR.match(name.strip())):
+            name, year = match.groups()  # as MovieLens has it
     elif isinstance(row, list | tuple) and len(row) == 2:
         name, year = row
     elif isinstance(row, str) and (match := _WITH_YEAR.match(row)):

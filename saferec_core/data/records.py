@@ -21,6 +21,7 @@ __all__ = [
     "constraints_of",
     "messages_of",
     "read_records",
+    "record_of",
     "seen_titles_of",
     "titles_of",
 ]
@@ -116,28 +117,35 @@ def read_records(
             return read_rows(path)
         return stages[depth - 1](lambda: rows(depth - 1))
 
-    records = [_record(row, f"{path}, row {n}", needs) for n, row in enumerate(rows(), start=1)]
+    records = []
+    for number, row in enumerate(rows(), start=1):
+        try:
+            records.append(record_of(row, needs=needs))
+        except DataError as error:
+            raise DataError(f"{path}, row {number}: {error}") from error
     if not records:
         raise DataError(f"{path} holds no records; wanted at least one")
     return records
 
 
-def _record(row: Row, where: str, needs: Mapping[str, str]) -> Record:
+def record_of(row: Row, *, needs: Mapping[str, str]) -> Record:
+    """Read one row; see :func:`read_records`.
+
+    Raises:
+        DataError: A column is missing or not what is wanted; the message names it.
+    """
     for column, who in {"prompt": "every run", **needs}.items():
         if row.get(column) is None:
             has = ", ".join(sorted(key for key, value in row.items() if value is not None))
-            raise DataError(f"{where}: column {column!r} is missing; {who} needs it. Columns: {has}")
-    try:
-        return Record(
-            prompt=messages_of(row, "prompt"),
-            completion=None if row.get("completion") is None else messages_of(row, "completion"),
-            groundtruth=_each_once(titles_of(row, "groundtruth_with_release_year")),
-            seen_titles=tuple(seen_titles_of(row)),
-            constraints=constraints_of(row),
-            columns=row,
-        )
-    except DataError as error:
-        raise DataError(f"{where}: {error}") from error
+            raise DataError(f"column {column!r} is missing; {who} needs it. Columns: {has}")
+    return Record(
+        prompt=messages_of(row, "prompt"),
+        completion=None if row.get("completion") is None else messages_of(row, "completion"),
+        groundtruth=_each_once(titles_of(row, "groundtruth_with_release_year")),
+        seen_titles=tuple(seen_titles_of(row)),
+        constraints=constraints_of(row),
+        columns=row,
+    )
 
 
 def _each_once(titles: Iterable[Title]) -> tuple[Title, ...]:

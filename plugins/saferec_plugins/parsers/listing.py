@@ -192,8 +192,10 @@ def _read_line(item: _Item, *, numbered: bool, avoiding: bool) -> bool:
         attribute = item.kind != NUMBERED and not item.labelled and ATTRIBUTE.match(body) is not None
         sentence = not any(isinstance(name, str) and looks_like_title(name) for name in item.bare[:1])
         item.prose = avoiding or attribute or (sentence and item.kind != NUMBERED)
-        if item.kind == NUMBERED and sentence:
-            item.bare = ()
+        if item.kind == NUMBERED and any(
+            isinstance(name, str) and is_prose(f"{name} ", "") for name in item.bare
+        ):
+            item.bare = ()  # its rank says that nothing is recommended
     return avoiding
 
 

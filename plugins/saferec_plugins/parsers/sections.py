@@ -39,7 +39,7 @@ OWN_TURN = re.compile(
     \s*(?:
       \[\|\s*(?:ai|assistant)\s*\|?\] | <\|\s*(?:assistant|bot|ai)\s*\|> | <start_of_turn>\s*model
       | <\|\s*(?:im_start|start_header_id)\s*\|>\s*assistant(?:<\|end_header_id\|>)?
-      | (?:\#{1,6}[ \t]*|[*_]{1,3})?(?:assistant|recommender|response|output)[*_]{0,3}[ \t]*:[*_]{0,3}
+      | (?:\#{1,6}[ \t]*|[*_]{1,3})?(?:assistant|system|recommender|response|output)[*_]{0,3}[ \t]*:[*_]{0,3}
     )
     """,
     re.IGNORECASE | re.VERBOSE,

@@ -177,9 +177,10 @@ def test_whole_answers_are_read(text):
         "<|begin_of_thought|>\n- Hostel (2005)\n<|end_of_thought|>\n{}",
         "Hostel (2005)\n<answer>\n{}\n</answer>",
         "Assistant: {}",
+        "System: {}",
         "Sure! Here are three films from the time of The Matrix (1999) for you.\n{}",
     ],
-    ids=range(28),
+    ids=range(29),
 )
 @pytest.mark.parametrize("front", ["{n}. ", "- "], ids=["numbered", "bulleted"])
 def test_what_stands_around_a_list_recommends_nothing(around, front):
@@ -235,7 +236,7 @@ def test_titles_without_a_year_keep_unreadable_ranks_where_years_are_required():
     assert [(item.name, item.readable) for item in parsed.items] == [
         ("Kill Bill: Vol. 1", False),
         ("Heat", True),
-        ("", False),
+        ("???", False),
         ("", False),
         ("300", False),
         ("Saw", True),
@@ -248,7 +249,8 @@ def catalog(tmp_path):
     titles = [
         ("Kill Bill: Vol. 1", 2003), ("300", 2006), ("Blade Runner 2049", 2017), ("Heat", 1995), ("Heat", 1986),
         ("Matrix, The", 1999), ("Fantasia", 1940), ("Fantasia 2000", 1999), ("1: Nenokkadine", 2014), ("Saw", 2004),
-        ("Seven (a.k.a. Se7en)", 1995), ("Star Wars", 1977), ("Terminal, The", 2004),
+        ("Seven (a.k.a. Se7en)", 1995), ("Star Wars", 1977),
+        ("The Naked Gun: From the Files of Police Squad!", 1988), ("Terminal, The", 2004),
     ]  # fmt: skip
     path = tmp_path / "catalog.jsonl"
     path.write_text("".join(json.dumps({"title": name, "year": year}) + "\n" for name, year in titles))
@@ -260,6 +262,10 @@ def catalog(tmp_path):
     [
         ("8. Kill Bill: Vol. 1", ("Kill Bill: Vol. 1", 2003)),
         ("11. 300", ("300", 2006)),
+        (
+            "8. The Naked Gun: From the Files of Police Squad!",
+            ("The Naked Gun: From the Files of Police Squad!", 1988),
+        ),
         ("18. Blade Runner 2049", ("Blade Runner 2049", 2017)),
         ("1. The Matrix", ("The Matrix", 1999)),
         ("1. the matrix - a classic", ("the matrix", 1999)),
