@@ -23,6 +23,8 @@ from saferec_core.models.shared_prefix.generation import share_generation
 from saferec_core.models.shared_prefix.log_probs import token_log_probs
 from saferec_core.models.shared_prefix.packing import PackedGroups, pack, prompt_groups
 from saferec_core.models.shared_prefix.support import active_dropout, reason_against_sharing
+from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.observer import Observer
 
 __all__ = [
     "Scores",
@@ -30,6 +32,7 @@ __all__ = [
     "SharedScoring",
     "chunks_of_whole_groups",
     "engine_obstacle",
+    "report_sharing",
     "whole_groups",
 ]
 
@@ -40,7 +43,10 @@ WORTH_IT = 0.85
 """Largest share of the tokens of plain scoring at which ``auto`` packs a batch."""
 
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2, torch.float16: 4e-3}
-"""Mean difference of log-probabilities between shared and plain scoring up to which both count as equal."""
+"""Mean difference of log-probabilities between shared and plain scoring up to which both count as equal.
+
+That of bfloat16 is twice the largest that was measured (0.0096, 0.5 B weights); see docs/performance.md.
+"""
 
 VOCABULARY_CHUNK = 8192
 """Entries of the vocabulary that TRL's kernel computes at a time, for up to 4,096 tokens."""
@@ -65,8 +71,8 @@ class SharedScoring:
     """
 
     mode: SharePrefix
-    on_fallback: Callable[[str], None] = lambda _: None
-    """Called with the reason when sharing is given up."""
+    on_fallback: Callable[[str], None] = warnings.warn
+    """Called with a message when sharing is given up after training has begun."""
     reason: str | None = None
     """Why prompts are not shared; None: they are."""
     checked: int = 0
@@ -108,7 +114,6 @@ class SharedScoring:
         self.reason = reason
         if self.mode == "on":
             raise SaferecError(f"share_prefix is on, but {reason}; set it to auto or off")
-        self.on_fallback(reason)
 
     def score(
         self,
@@ -139,7 +144,7 @@ class SharedScoring:
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a model does not take, plain scoring may
-            self.give_up(f"the model refuses a packed row ({type(error).__name__}: {error})")
+            self._fall_back(f"the model refuses a packed row ({type(error).__name__}: {error})")
             return None
         with _without_recomputation(model):
             difference = _mean_difference(scores.log_probs.detach(), input_ids, attention_mask, plain)
@@ -147,13 +152,33 @@ class SharedScoring:
         self.checked = 2 ** math.ceil(math.log2(packed.size))
         self.largest_difference = max(self.largest_difference, difference)
         if not difference <= allowed:  # NaN is not
-            self.give_up(
+            self._fall_back(
                 f"log-probabilities differ from plain scoring by {difference:.2g} on average "
                 f"(allowed: {allowed:g})"
             )
-            warnings.warn(f"prompts are no longer shared: {self.reason}", stacklevel=2)
             return None
         return scores
+
+    def _fall_back(self, reason: str) -> None:
+        self.give_up(reason)
+        self.on_fallback(f"Prompts are no longer shared between their completions: {reason}.")
+
+
+def report_sharing(sharing: SharedScoring, folder: RunFolder, observer: Observer) -> None:
+    """Write to the manifest whether prompts are shared, and tell the user where they are not."""
+
+    def write() -> None:
+        state = {"setting": sharing.mode, "shared": sharing.reason is None, "reason": sharing.reason}
+        folder.extend_manifest({"shared_prompts": state})
+
+    def fallen_back(message: str) -> None:
+        observer.note(message)
+        write()
+
+    sharing.on_fallback = fallen_back
+    if sharing.mode == "auto" and sharing.reason is not None:
+        observer.note(f"Prompts are not shared between their completions: {sharing.reason}.")
+    write()
 
 
 def engine_obstacle(accelerator: Accelerator) -> str | None:

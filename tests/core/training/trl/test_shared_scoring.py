@@ -14,13 +14,22 @@ from transformers import (
     GemmaConfig,
     GPT2Config,
     LlamaConfig,
+    MistralConfig,
+    MixtralConfig,
     PreTrainedConfig,
     Qwen2Config,
     Qwen3Config,
 )
 
+from saferec_core.errors import SaferecError
 from saferec_core.models.shared_prefix import attention
-from saferec_core.training.trl.shared_scoring import Scores, SharedScoring
+from saferec_core.training.trl.shared_scoring import (
+    Scores,
+    SharedScoring,
+    chunks_of_whole_groups,
+    report_sharing,
+    whole_groups,
+)
 
 VOCABULARY, PAD = 97, 0
 
@@ -239,3 +248,146 @@ def test_the_segments_of_a_gpu_kernel_equal_plain_scoring(monkeypatch: pytest.Mo
     monkeypatch.setattr(attention, "_by_group", attention._by_segment)
 
     assert_same(build(ARCHITECTURES["qwen2"]), batch_of([*TWO_PROMPTS, *BATCHES["empty completions"]]))
+
+
+def off_by(amount: float, model: Any) -> Any:
+    """Score plainly, but wrong by *amount* everywhere."""
+    return lambda ids, mask, width: row_by_row(model, ids, mask, width).log_probs + amount
+
+
+def test_scores_that_differ_from_plain_ones_are_not_used_and_nothing_is_shared_any_more() -> None:
+    model, batch, messages = build(ARCHITECTURES["qwen2"]), batch_of(TWO_PROMPTS), []
+    sharing = SharedScoring("auto", on_fallback=messages.append)
+    sharing.prepare([model], 1.0)
+
+    assert sharing.score(model, *batch, off_by(2e-4, model)) is None
+    assert "differ from plain scoring by 0.0002 on average (allowed: 0.0001)" in messages[0]
+    assert sharing.reason is not None
+    assert sharing.score(model, *batch, off_by(0.0, model)) is None
+    assert len(messages) == 1
+
+
+def test_a_difference_stops_the_run_where_sharing_was_asked_for() -> None:
+    model = build(ARCHITECTURES["qwen2"])
+    sharing = SharedScoring("on")
+    sharing.prepare([model], 1.0)
+
+    with pytest.raises(SaferecError, match="share_prefix is on, but log-probabilities differ"):
+        sharing.score(model, *batch_of(TWO_PROMPTS), off_by(2e-4, model))
+
+
+def test_only_sizes_beyond_those_compared_are_scored_both_ways() -> None:
+    model, calls = build(ARCHITECTURES["qwen2"]), []
+    sharing = SharedScoring("on")
+    sharing.prepare([model], 1.0)
+
+    def plain(ids: Tensor, mask: Tensor, width: int) -> Tensor:
+        calls.append(len(ids))
+        return row_by_row(model, ids, mask, width).log_probs
+
+    for groups in ([(11, [5, 9])], [(11, [5, 10])], [(11, [20, 20])]):  # 24, 25 and 50 tokens packed
+        sharing.score(model, *batch_of(groups), plain)
+
+    assert calls == [2, 2]
+
+
+def test_bfloat16_stays_within_its_tolerance() -> None:
+    model = build(ARCHITECTURES["llama"])
+    with torch.autocast("cpu", torch.bfloat16):
+        sharing = SharedScoring("on")
+        sharing.prepare([model], 1.0)
+        scores = sharing.score(model, *batch_of(TWO_PROMPTS), off_by(0.0, model))
+    assert scores is not None
+    assert 1e-6 < sharing.largest_difference < 2e-2
+    gradients(model, scores.log_probs)
+
+
+REFUSED: dict[str, tuple[PreTrainedConfig, str]] = {
+    "sliding window": (
+        MistralConfig(**SIZES, num_key_value_heads=2, sliding_window=8),
+        "sliding-window attention",
+    ),
+    "experts": (
+        MixtralConfig(**SIZES, num_key_value_heads=2, num_local_experts=2),
+        "mixture of experts",
+    ),
+    "dropout": (GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=1, n_head=2), "dropout is active"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_models_that_it_does_not_fit_are_scored_plainly_and_the_reason_is_named(name: str) -> None:
+    config, reason = REFUSED[name]
+    sharing = SharedScoring("auto")
+
+    sharing.prepare([build(config)], 1.0)
+
+    assert reason in str(sharing.reason)
+    with pytest.raises(SaferecError, match=reason):
+        SharedScoring("on").prepare([build(config)], 1.0)
+
+
+def test_an_adapted_head_is_refused_since_its_weight_is_not_all_of_it() -> None:
+    model = get_peft_model(build(ARCHITECTURES["llama"]), LoraConfig(r=2, target_modules=["lm_head"]))
+    sharing = SharedScoring("auto")
+
+    sharing.prepare([model.get_base_model()], 1.0)
+
+    assert sharing.reason == "the language-model head is not a plain linear layer"
+
+
+def test_auto_leaves_batches_alone_that_have_little_in_common() -> None:
+    model, batch = build(ARCHITECTURES["qwen2"]), batch_of([(4, [9]), (4, [9]), (4, [9])])
+    sharing = SharedScoring("auto")
+    sharing.prepare([model], 1.0)
+
+    assert sharing.score(model, *batch, off_by(0.0, model)) is None
+    assert sharing.reason is None
+
+
+def test_shuffled_micro_batches_get_whole_groups_in_the_order_of_their_first_rows() -> None:
+    prompts = torch.tensor([[row % 3 + 1] for row in (0, 4, 2, 1, 3, 5)])  # groups 1, 2, 3, 2, 1, 3
+    rows = torch.arange(6)
+    batches = [
+        {"prompt_ids": prompts[part], "prompt_mask": torch.ones(2, 1), "row": rows[part], "scale": 7}
+        for part in (slice(0, 2), slice(2, 4), slice(4, 6))
+    ]
+
+    regrouped = whole_groups(batches)
+
+    assert [batch["prompt_ids"].flatten().tolist() for batch in regrouped] == [[1, 1], [2, 2], [3, 3]]
+    assert torch.cat([batch["row"] for batch in regrouped]).tolist() == [0, 4, 1, 3, 2, 5]
+    assert all(batch["scale"] == 7 for batch in regrouped)
+
+
+def test_chunks_hold_whole_groups_even_where_fewer_rows_are_asked_for() -> None:
+    batch = batch_of([(5, [2, 2, 2]), (7, [2, 2]), (6, [2, 2])])
+
+    assert [chunk.tolist() for chunk in chunks_of_whole_groups(*batch, 1)] == [[0, 1, 2], [3, 4], [5, 6]]
+    assert [chunk.tolist() for chunk in chunks_of_whole_groups(*batch, 4)] == [[0, 1, 2], [3, 4, 5, 6]]
+
+
+def test_the_manifest_says_whether_prompts_are_shared_and_why_not_any_more() -> None:
+    class Folder:
+        def __init__(self) -> None:
+            self.facts: dict[str, Any] = {}
+
+        def extend_manifest(self, facts: dict[str, Any]) -> None:
+            self.facts.update(facts)
+
+    class Notes(list[str]):
+        note = list.append
+
+    model, folder, notes = build(ARCHITECTURES["qwen2"]), Folder(), Notes()
+    sharing = SharedScoring("auto")
+    sharing.prepare([model], 1.0)
+    report_sharing(sharing, folder, notes)  # type: ignore[arg-type]
+    assert folder.facts["shared_prompts"] == {"setting": "auto", "shared": True, "reason": None}
+
+    sharing.score(model, *batch_of(TWO_PROMPTS), off_by(1.0, model))
+
+    assert folder.facts["shared_prompts"]["shared"] is False
+    assert "differ from plain scoring" in folder.facts["shared_prompts"]["reason"]
+    assert notes[0].startswith(
+        "Prompts are no longer shared between their completions: log-probabilities differ"
+    )
