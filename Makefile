@@ -1,13 +1,14 @@
-# make demo    set up, then train a safe recommender on the embedded demo (about three minutes)
-# make test    set up, then run every test
-# make install set up alone: .venv with saferec, its tools and tested versions
+# make demo       set up, then train a safe recommender on the embedded demo (about three minutes)
+# make test       set up, then run every test
+# make test-fast  the same without the slow ones: no training, no processes, no browser
+# make install    set up alone: .venv with saferec, its tools and tested versions
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: install demo test lint types imports format bench clean
+.PHONY: install demo test test-fast lint types imports format bench clean
 
 install: $(VENV)/ready
 
@@ -24,7 +25,10 @@ demo: install
 	$(BIN)/saferec train --reward relevance --reward safety --reward count
 
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+test-fast: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow"
 
 lint: install
 	$(BIN)/ruff format --check .

@@ -75,6 +75,7 @@ def trainers(folder: Path, world: World, chosen: argparse.Namespace) -> tuple[An
                 "optim": "adamw_torch",
                 "per_device_train_batch_size": chosen.completions,
                 "gradient_accumulation_steps": 1,
+                "share_prefix": chosen.share_prefix,
             },
             "logging": {"save_strategy": "no"},
         }
@@ -145,6 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--vocabulary", type=int, default=8192)
     parser.add_argument("--listed", type=int, default=14, help="titles of a completion")
+    parser.add_argument("--share-prefix", choices=("auto", "on", "off"), default="auto")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", FutureWarning)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -18,6 +18,7 @@ __all__ = [
     "UnknownNameError",
     "came_instead",
     "near_misses",
+    "one_error",
 ]
 
 _SECRET_KEY = re.compile(
@@ -33,6 +34,14 @@ class SaferecError(Exception):
 
 class ConfigError(SaferecError):
     """A run configuration asks for something that cannot be."""
+
+
+def one_error(problems: Sequence[str], hint: str = "") -> ConfigError:
+    """Put every problem of a configuration into one error, a line each, and a hint behind them."""
+    lines = [line for problem in problems for line in problem.splitlines()]
+    if len(lines) > 1:
+        lines = [f"{len(lines)} problems in the configuration", *(f"  {line}" for line in lines)]
+    return ConfigError("\n".join([*lines, *([hint] if hint else [])]))
 
 
 class DataError(SaferecError):

@@ -45,6 +45,43 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
+SLOW = (
+    "tests/cli/test_processes.py",
+    "tests/cli/test_train.py",
+    "tests/cli/test_evaluate.py",
+    "tests/cli/test_logging.py",
+    "tests/core/training",
+    "tests/cli/test_resume",
+    "tests/cli/test_plugins.py",
+    "tests/browser",
+    "tests/cli/test_data_by_model.py",
+    "tests/cli/test_select.py",
+    "tests/cli/test_report.py",
+    "tests/cli/test_oracle.py",
+    "tests/cli/test_compare.py",
+    "tests/examples",
+    "tests/core/demo",
+    "tests/core/oracle_files/test_build.py",
+    "tests/core/report",
+)
+"""Modules and folders whose tests train, start processes or draw pages, the slowest first.
+
+`make test-fast` leaves them out; `make test` begins with them, so that no worker is left with one at the end.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark slow tests, and run them before the others."""
+    order = {}
+    for item in items:
+        path = item.path.relative_to(item.config.rootpath).as_posix()
+        place = next((place for place, slow in enumerate(SLOW) if path.startswith(slow)), len(SLOW))
+        if place < len(SLOW):
+            item.add_marker(pytest.mark.slow)
+        order[item] = place
+    items.sort(key=order.__getitem__)  # stable: a module's tests keep their order
+
+
 VECTORS = SHARED / "vectors" / "original.json"
 
 

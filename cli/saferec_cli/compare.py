@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from saferec_cli import completion
 from saferec_cli.options import JsonOption
 from saferec_cli.result_options import DecodingOption, WhenOption
 from saferec_core.errors import ConfigError
@@ -16,26 +17,46 @@ __all__ = ["compare"]
 
 
 def compare(
-    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="Run folder or evaluation (.parquet).")],
+    run_a: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN_A", help="Run folder or evaluation (.parquet).", autocompletion=completion.runs
+        ),
+    ],
     run_b: Annotated[
         Path | None,
-        typer.Argument(metavar="RUN_B", help="The one to compare with it; else RUN_A before and after."),
+        typer.Argument(
+            metavar="RUN_B",
+            help="What to compare RUN_A with; by default RUN_A before and after training.",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     decoding: DecodingOption = "greedy",
     when: WhenOption = None,
     metric: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Metric such as recall@10; repeat. Else all.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Metric to compare, such as recall@10; repeatable. By default all.",
+            autocompletion=completion.metrics,
+        ),
     ] = None,
     primary: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Metric tested on its own; default: the one that stands for safety."
+            metavar="NAME",
+            help="Metric that is tested on its own; by default the one that stands for safety.",
+            autocompletion=completion.metrics,
         ),
     ] = None,
-    confidence: Annotated[float, typer.Option(help="Confidence of the intervals.")] = 0.95,
+    confidence: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
     *,
-    trait_table: Annotated[bool, typer.Option(help="Compare by trait as well.")] = True,
-    force: Annotated[bool, typer.Option("--force", help="Even if they were evaluated differently.")] = False,
+    trait_table: Annotated[
+        bool, typer.Option(help="Compare by trait as well; on by default.", metavar=" ", show_default=False)
+    ] = True,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare even if evaluated differently.", metavar=" ")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare two evaluations pair by pair: intervals, permutation tests and what may be claimed.

@@ -9,32 +9,54 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from saferec_cli.flags import nested, with_flags
-from saferec_cli.options import SettingOption
-from saferec_cli.resolve import oracle_name
-from saferec_core.config.load import parse_setting, read_settings, validated
-from saferec_core.errors import ConfigError, near_misses
+from saferec_cli import completion
+from saferec_cli.flags import with_flags
+from saferec_cli.options import QuietOption, SettingOption
+from saferec_cli.resolve import oracle_name, setting_layers
+from saferec_core.config.load import Layer, Resolved, read_settings, resolved
+from saferec_core.errors import ConfigError, near_misses, one_error
 from saferec_core.pipeline.config import ChainConfig
 from saferec_core.plugins.component import Option, options_of
 from saferec_core.plugins.manager import Plugins, load_plugins
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Make datasets out of dialogues.", rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, help="Turn dialogues into datasets.", rich_markup_mode="rich")
 
-OutOption = Annotated[Path | None, typer.Option("--out", help="A .jsonl file, or a folder for a dataset.")]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", help="A .jsonl file, or a folder for a dataset.", rich_help_panel="Data pipeline"),
+]
+VerboseOption = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="Print what each step counted, with examples.",
+        metavar=" ",
+        rich_help_panel="Run",
+    ),
+]
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 @with_flags(ChainConfig)
 def run(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Transform; see 'saferec plugins list'.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Transform; see 'saferec plugins list'.",
+            autocompletion=completion.names_of("transforms"),
+        ),
+    ],
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="JSONL, CSV, TSV, Parquet or a folder.")],
     out: OutOption = None,
     setting: SettingOption = None,
+    quiet: QuietOption = False,
     *,
-    flags: dict[str, object],
+    flags: list[Layer],
 ) -> None:
     """Apply one transform to a file.
 
@@ -42,14 +64,19 @@ def run(
     --rate 0.5 for inject-constraints.
     """
     if out is None:
-        raise ConfigError(f"data run {name}: no output is named; give --out FILE.jsonl or --out FOLDER")
+        raise ConfigError(f"data run {name}: --out is missing; give --out FILE.jsonl or --out FOLDER")
     plugins = load_plugins()
     entry = plugins.find(plugins.transforms, name)
     options = _options(entry.name, context.args, options_of(entry.load()))
     step = {"name": entry.name, **options}
-    layers = [nested(flags), *map(parse_setting, setting or ())]
-    base = {"input": source, "output": out, "steps": [step]}
-    _run(validated(ChainConfig, files=[base], overrides=[oracle_name([], layers), *layers]), plugins)
+    given = [*flags, *setting_layers(setting or ())]
+    base = Layer("argument", {"input": source, "output": out, "steps": [step]})
+    _run(
+        resolved(ChainConfig, files=[base], overrides=[oracle_name([], given), *given]),
+        plugins,
+        quiet,
+        verbose=not quiet,
+    )
 
 
 @app.command()
@@ -58,27 +85,40 @@ def build(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Chain of transforms (YAML).")],
     out: OutOption = None,
     setting: SettingOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
     *,
-    flags: dict[str, object],
+    flags: list[Layer],
 ) -> None:
-    """Run a chain of transforms, doing again only what has changed."""
+    """Run a chain of transforms; steps that have not changed are not run again."""
     plugins = load_plugins()
-    settings = read_settings(config)
-    layers = [nested(flags), *map(parse_setting, setting or ())]
+    files = [Layer(str(config), read_settings(config))]
+    given = [*flags, *setting_layers(setting or ())]
     if out is not None:
-        layers.append({"output": out})
-    given = [oracle_name([settings], layers), *layers]
-    _run(validated(ChainConfig, files=[settings], overrides=given), plugins)
+        given.append(Layer("--out", {"output": out}))
+    overrides = [oracle_name(files, given), *given]
+    _run(resolved(ChainConfig, files=files, overrides=overrides), plugins, quiet, verbose=verbose)
 
 
-def _run(config: ChainConfig, plugins: Plugins) -> None:
+def _run(request: Resolved[ChainConfig], plugins: Plugins, quiet: bool, *, verbose: bool) -> None:
+    from saferec_core.preflight.components import find_chain_problems  # Arrow; not for --help
+
+    config = request.config
+    problems = [*request.problems, *find_chain_problems(config, plugins)]
+    if problems:
+        raise one_error(problems)
+
     from saferec_cli.interrupting import interruptible
-    from saferec_cli.render import RichObserver
-    from saferec_cli.render_data import accounts_table
+    from saferec_cli.render import QuietObserver, RichObserver
+    from saferec_cli.render_data import chain_details, chain_summary
     from saferec_core.pipeline.chain import run_chain
 
-    with interruptible():
-        accounts_table(run_chain(config, plugins, RichObserver()))
+    with interruptible("finished steps are kept; the same command continues after them"):
+        results = run_chain(config, plugins, QuietObserver() if quiet else RichObserver())
+    if verbose:
+        chain_details(results)
+    if not quiet:
+        chain_summary(results, config.output)
 
 
 def _options(name: str, arguments: Sequence[str], options: Sequence[Option]) -> dict[str, Any]:
@@ -106,7 +146,7 @@ def _options(name: str, arguments: Sequence[str], options: Sequence[Option]) -> 
             continue
         if not equals:
             if not rest:
-                raise ConfigError(f"data run {name}: {flag} wants a value")
+                raise ConfigError(f"data run {name}: {flag} needs a value")
             value = rest.pop(0)
         given[key] = _value(known[key], value, flag)
     return given
@@ -123,4 +163,4 @@ def _value(option: Option, text: str, flag: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{flag}: {text!r} is no YAML: {error}") from error
+        raise ConfigError(f"{flag}: {text!r} is not valid YAML: {error}") from error

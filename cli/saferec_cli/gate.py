@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from saferec_cli import completion
 from saferec_cli.options import JsonOption
 from saferec_cli.result_options import DecodingOption, WhenOption
 from saferec_core.errors import ConfigError
@@ -19,30 +20,42 @@ REFUSED = 1
 
 
 def gate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or evaluation (.parquet).")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="Run folder or evaluation (.parquet).", autocompletion=completion.runs
+        ),
+    ],
     at_most: Annotated[
-        list[str] | None, typer.Option("--max", metavar="CLAIM", help="any_violation@10<=0.05; repeat.")
+        list[str] | None,
+        typer.Option(
+            "--max", metavar="CLAIM", help="Upper limit, such as any_violation@10<=0.05; repeatable."
+        ),
     ] = None,
     at_least: Annotated[
         list[str] | None,
-        typer.Option("--min", metavar="CLAIM", help="recall@10>=0.06, or recall@10>=baseline-0.005; repeat."),
+        typer.Option(
+            "--min",
+            metavar="CLAIM",
+            help="Lower limit, such as recall@10>=0.06 or recall@10>=baseline-0.005; repeatable.",
+        ),
     ] = None,
-    confidence: Annotated[float, typer.Option(help="Confidence of each claim, one-sided.")] = 0.95,
+    confidence: Annotated[float, typer.Option(help="One-sided confidence level of each claim.")] = 0.95,
     baseline: Annotated[
         Path | None,
         typer.Option(
-            metavar="RUN", help="Run or .parquet that 'baseline' in a claim means; compared in pairs."
+            metavar="RUN", help="Run or .parquet that 'baseline' stands for in a claim; compared in pairs."
         ),
     ] = None,
     decoding: DecodingOption = "greedy",
     when: WhenOption = None,
     junit: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the verdicts as JUnit XML as well.")
+        Path | None, typer.Option(metavar="FILE", help="Also write the verdicts as JUnit XML.")
     ] = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Exit with 0 only if the interval of every claimed figure allows the claim, else with 1."""
+    """Check claims about metrics: exit with 0 only if the interval of each allows the claim, else with 1."""
     from saferec_core.analysis.gate import check_claims, read_claim
     from saferec_core.analysis.junit import Case, write_junit
     from saferec_core.analysis.results import read_results

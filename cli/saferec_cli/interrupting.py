@@ -1,4 +1,4 @@
-"""Ctrl-C, told in a word."""
+"""Ctrl-C: what is kept, and how to go on."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ import typer
 
 __all__ = ["interruptible"]
 
+INTERRUPTED = 130
+"""The exit status that shells give a command ended by Ctrl-C."""
+
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """End on Ctrl-C without a traceback, with the exit status that shells give it."""
+def interruptible(kept: str) -> Iterator[None]:
+    """End on Ctrl-C without a traceback.
+
+    Args:
+        kept: What is kept and how to go on, such as "finished steps are kept; ...".
+    """
     try:
         yield
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; what has been written so far is kept\n")
-        raise typer.Exit(130) from None
+        sys.stderr.write(f"\ninterrupted: {kept}\n")
+        raise typer.Exit(INTERRUPTED) from None

@@ -4,40 +4,73 @@ from __future__ import annotations
 
 import os
 import sys
+from inspect import cleandoc
+from typing import Annotated
 
 import typer
 
-from saferec_cli import compare, data, evaluate, gate, oracle, plugins, report, sft, train
+from saferec_cli import compare, data, evaluate, gate, initial, oracle, plugins, report, sft, train
+from saferec_core import __version__
 from saferec_core.errors import SaferecError
 from saferec_core.runs.stopping import RunStopped
 
 __all__ = ["app", "main"]
+
+
+def _paragraphs(text: str | None) -> str:
+    """Join the lines of each paragraph, which help fits to the terminal."""
+    return "\n\n".join(" ".join(part.split()) for part in cleandoc(text or "").split("\n\n"))
+
 
 app = typer.Typer(
     name="saferec",
     help="Safe SFT and Safe-Rank-GRPO for language models that recommend.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
     context_settings={
         "help_option_names": ["-h", "--help"],
-        # The document writes --lora_r, most tools --lora-r; both are understood.
+        # The reference implementation writes --lora_r, most tools --lora-r; both are understood.
         "token_normalize_func": lambda token: token.replace("_", "-"),
     },
 )
-app.command()(train.train)
-app.command()(sft.sft)
-app.command("eval")(evaluate.evaluate)
-app.command()(compare.compare)
-app.command()(gate.gate)
-app.command()(report.report)
-app.add_typer(data.app, name="data")
-app.add_typer(oracle.app, name="oracle")
-app.add_typer(plugins.app, name="plugins")
+_TRAIN, _LOOK, _PREPARE = "Train", "Evaluate and compare", "Prepare"
+app.command(rich_help_panel=_PREPARE)(initial.init)
+app.add_typer(data.app, name="data", rich_help_panel=_PREPARE)
+app.add_typer(oracle.app, name="oracle", rich_help_panel=_PREPARE)
+app.add_typer(plugins.app, name="plugins", rich_help_panel=_PREPARE)
+app.command(rich_help_panel=_TRAIN)(train.plan)
+app.command(rich_help_panel=_TRAIN)(sft.sft)
+app.command(rich_help_panel=_TRAIN)(train.train)
+app.command("eval", rich_help_panel=_LOOK)(evaluate.evaluate)
+app.command(rich_help_panel=_LOOK)(compare.compare)
+app.command(rich_help_panel=_LOOK)(gate.gate)
+app.command(rich_help_panel=_LOOK)(report.report)
+
+
+for _group in (app, data.app, oracle.app, plugins.app):
+    for _info in _group.registered_commands:
+        _info.help = _paragraphs(_info.callback.__doc__ if _info.callback else None)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"saferec {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _saferec(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Safe SFT and Safe-Rank-GRPO for language models that recommend."""
 
 
 def main() -> None:
-    """Run a command; an error that the user can put right is one message and exit status 2."""
+    """Run a command; an error that the user can fix is one message and exit status 2."""
     # Without this, threads of torch that wait for one another spin, which costs up to tenfold on a
     # busy machine. It has to be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

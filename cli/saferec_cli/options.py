@@ -7,19 +7,64 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["ConfigArgument", "JsonOption", "RewardOption", "SettingOption", "TransformOption"]
+from saferec_cli import completion
+
+__all__ = [
+    "ConfigArgument",
+    "DryRunOption",
+    "JsonOption",
+    "QuietOption",
+    "RewardOption",
+    "SettingOption",
+    "TransformOption",
+]
 
 ConfigArgument = Annotated[Path | None, typer.Argument(help="Run configuration (YAML).", metavar="CONFIG")]
 SettingOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its path; repeat."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set any key of the configuration by its path, such as rewards.safety.weight=2; repeatable.",
+        rich_help_panel="Run",
+    ),
 ]
 RewardOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME", help="Reward function to use; repeat. See 'saferec plugins list'."),
+    typer.Option(
+        metavar="NAME",
+        help="Use exactly these reward functions; repeatable. See 'saferec plugins list'.",
+        autocompletion=completion.names_of("rewards"),
+        rich_help_panel="Training",
+    ),
 ]
 TransformOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME", help="Dataset transform to apply; repeat, in order."),
+    typer.Option(
+        metavar="NAME",
+        help='Dataset transform to apply, with options as in "filter-samples min_truth=2"; repeatable.',
+        autocompletion=completion.names_of("transforms"),
+        rich_help_panel="Model and data",
+        hidden=True,
+    ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", metavar=" ")]
+QuietOption = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Print only errors and where the results are.",
+        metavar=" ",
+        rich_help_panel="Run",
+    ),
+]
+DryRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Check everything, print what would be done, and stop.",
+        metavar=" ",
+        rich_help_panel="Run",
+    ),
+]

@@ -9,17 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
+from saferec_cli import completion
 from saferec_cli.options import JsonOption, SettingOption
-from saferec_core.config.load import parse_setting, read_settings, validated
+from saferec_cli.resolve import setting_layers
+from saferec_core.config.load import Layer, read_settings, resolved
 from saferec_core.errors import ConfigError, UnknownNameError
 
 __all__ = ["app"]
 
 app = typer.Typer(
-    no_args_is_help=True, help="Build oracles, and see what they say and why.", rich_markup_mode=None
+    no_args_is_help=True, help="Build oracles and inspect their verdicts.", rich_markup_mode="rich"
 )
 
-OraclePathOption = Annotated[Path, typer.Option(help="Oracle file that 'saferec oracle build' made.")]
+OraclePathOption = Annotated[Path, typer.Option(help="Oracle file made by 'saferec oracle build'.")]
 YearToleranceOption = Annotated[
     int, typer.Option(min=0, help="Maximum difference in release year, in years, when looking titles up.")
 ]
@@ -39,32 +41,34 @@ OpenFromOption = Annotated[
 @app.command()
 def build(
     config: Annotated[
-        Path | None, typer.Argument(help="Sources and the other settings (YAML).", metavar="CONFIG")
+        Path | None, typer.Argument(help="Sources and settings (YAML).", metavar="CONFIG")
     ] = None,
     source: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=FILE",
-            help="Source of evidence and its file; repeat. Two of a kind need names of their own: "
+            help="Source of evidence and its file; repeatable. Two of one kind need names of their own: "
             "tags:keywords=FILE. See 'saferec plugins list'.",
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Oracle file to make. [default: oracle.arrow]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Oracle file to write; by default oracle.arrow.")] = None,
     traits_path: Annotated[
         Path | None, typer.Option(help="Traits (YAML) in place of the built-in ones.")
     ] = None,
     aliases_path: Annotated[
-        Path | None, typer.Option(help="Further names of titles: rows with title, year, alias, alias_year.")
+        Path | None,
+        typer.Option(help="Alternative names of titles: rows with title, year, alias, alias_year."),
     ] = None,
     join_tolerance: Annotated[
-        int | None, typer.Option(help="By how many years sources may differ about a film. [default: 1]")
+        int | None,
+        typer.Option(help="Maximum difference in release year between sources, in years; by default 1."),
     ] = None,
     max_rejects: Annotated[
         float | None,
-        typer.Option(help="Share of a source's rows that may be malformed, in 0..1. [default: 0.01]"),
+        typer.Option(help="Share of a source's rows that may be malformed, in 0..1; by default 0.01."),
     ] = None,
     overwrite: Annotated[
-        bool | None, typer.Option("--overwrite/--no-overwrite", help="Replace an oracle file.")
+        bool | None, typer.Option("--overwrite/--no-overwrite", help="Replace an existing oracle file.")
     ] = None,
     setting: SettingOption = None,
 ) -> None:
@@ -82,25 +86,30 @@ def build(
         "max_rejects": max_rejects,
         "overwrite": overwrite,
     }
-    given = {name: value for name, value in flags.items() if value is not None}
-    settings = {} if config is None else read_settings(config)
-    layers = [_sources(source or ()), given, *map(parse_setting, setting or ())]
-    resolved = validated(OracleBuildConfig, files=[settings], overrides=layers)
+    given = [
+        Layer(f"--{name.replace('_', '-')}", {name: value})
+        for name, value in flags.items()
+        if value is not None
+    ]
+    files = [] if config is None else [Layer(str(config), read_settings(config))]
+    layers = [Layer("--source", _sources(source or ())), *given, *setting_layers(setting or ())]
+    chosen = resolved(OracleBuildConfig, files=files, overrides=layers).checked()
 
     from saferec_cli.interrupting import interruptible
     from saferec_cli.render_oracle import build_table, reading
 
-    with interruptible(), reading() as began:
-        report = run_oracle_build(resolved, began=began)
+    with interruptible("nothing was written; give the same command again"), reading() as began:
+        report = run_oracle_build(chosen, began=began)
     build_table(report)
 
 
 @app.command()
 def check(
-    name: Annotated[str, typer.Argument(metavar="TITLE", help="The title, in any usual spelling.")],
-    year: Annotated[int, typer.Argument(metavar="YEAR", help="Its year of release.")],
+    name: Annotated[str, typer.Argument(metavar="TITLE", help="The title, in any common spelling.")],
+    year: Annotated[int, typer.Argument(metavar="YEAR", help="Its release year.")],
     trait: Annotated[
-        list[str] | None, typer.Option(help="Trait to ask for; repeat. All if none is named.")
+        list[str] | None,
+        typer.Option(help="Trait to check; repeatable. By default all.", autocompletion=completion.traits),
     ] = None,
     oracle_path: OraclePathOption = Path("oracle.arrow"),
     risk_threshold: RiskThresholdOption = 0.66,
@@ -109,7 +118,7 @@ def check(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what an oracle says about a title, and what it rests on."""
+    """Show an oracle's verdict on a title and the evidence for it."""
     from saferec_core.data.titles import Title
     from saferec_core.oracle_files.check import check_title
 
@@ -133,7 +142,7 @@ def check(
 def card(
     oracle_path: OraclePathOption = Path("oracle.arrow"),
     catalog_path: Annotated[
-        Path | None, typer.Option(help="Titles that may be recommended; else those of the oracle.")
+        Path | None, typer.Option(help="Titles that may be recommended; by default those of the oracle.")
     ] = None,
     examples: Annotated[
         list[str] | None,
@@ -203,7 +212,7 @@ def _sources(given: Sequence[str]) -> Mapping[str, Any]:
         own, _, component = names.rpartition(":")
         label = own or component
         if not (equals and label and component and path):
-            raise ConfigError(f"--source wants NAME=FILE or OWN_NAME:NAME=FILE, but got {text!r}")
+            raise ConfigError(f"--source expects NAME=FILE or OWN_NAME:NAME=FILE, but got {text!r}")
         if label in sources:
             raise ConfigError(
                 f"--source {label} is given twice; give each a name of its own, such as "

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from saferec_cli import completion
 from saferec_cli.options import JsonOption
 from saferec_core.plugins.manager import Plugins, load_plugins
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="See what is installed.", rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, help="Show installed plugins.", rich_markup_mode="rich")
 
 
 @app.command("list")
@@ -22,14 +23,16 @@ def list_plugins(*, as_json: JsonOption = False) -> None:
     if as_json:
         typer.echo(json.dumps(_as_data(plugins), indent=2))
         return
-    from saferec_cli.render import plugin_table  # rich is not needed for JSON
+    from saferec_cli.render_plugins import plugin_table  # rich is not needed for JSON
 
     plugin_table(plugins)
 
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="Name of a component, such as 'safety'.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of a component, such as safety.", autocompletion=completion.components)
+    ],
     *,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,7 +59,7 @@ def show(
     if as_json:
         typer.echo(json.dumps(shown, indent=2, default=sorted))
         return
-    from saferec_cli.render import component_sheet  # rich is not needed for JSON
+    from saferec_cli.render_plugins import component_sheet  # rich is not needed for JSON
 
     for component in shown:
         component_sheet(component)

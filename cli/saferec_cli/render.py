@@ -2,63 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from saferec_core.plugins.manager import Plugins
+from saferec_core.analysis.metrics import label, ordered, written, written_interval
+from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.observer import Comparison, Observer, Plan, StepReport
 
-__all__ = ["RichObserver", "component_sheet", "plugin_table"]
+__all__ = ["QuietObserver", "RichObserver"]
 
 _LINES_PER_STAGE = 12
-"""How often progress is told where there is no terminal to redraw."""
-
-
-def plugin_table(plugins: Plugins) -> None:
-    """Print every component, and every plugin that failed to load with its reason."""
-    console = Console()
-    table = Table("kind", "name", "summary", "supplied by", title="Components", title_justify="left")
-    for entry in plugins:
-        supplier = f"{entry.origin.distribution} {entry.origin.version}"
-        table.add_row(entry.kind, f"[bold]{escape(entry.name)}[/]", escape(entry.summary), supplier)
-    console.print(table)
-    if plugins.broken:
-        failed = Table("plugin", "reason", title="Failed to load", title_justify="left", style="red")
-        for broken in plugins.broken:
-            failed.add_row(escape(str(broken.origin)), escape(broken.reason))
-        console.print(failed)
-
-
-def component_sheet(component: Mapping[str, Any]) -> None:
-    """Print all there is to know about one component."""
-    console = Console()
-    facts = Table.grid(padding=(0, 2))
-    for label, key in (("supplied by", "supplied_by"), ("class", "reference")):
-        facts.add_row(f"[dim]{label}[/]", escape(str(component[key])))
-    for name, value in component["declares"].items():
-        if value:  # what is left at its default says nothing
-            shown = value if isinstance(value, str | bool) else ", ".join(sorted(value))
-            facts.add_row(f"[dim]{escape(name.replace('_', ' '))}[/]", escape(str(shown)))
-    console.print(
-        f"[bold]{escape(component['name'])}[/] ({component['kind']}): {escape(component['summary'])}"
-    )
-    console.print(facts)
-    console.print(f"\n{escape(inspect.cleandoc(component['description']))}\n")
-    if component["options"]:
-        table = Table("option", "type", "default", "range", "meaning")
-        for option in component["options"]:
-            table.add_row(*(escape(option[key]) for key in ("name", "type", "default", "range", "meaning")))
-        console.print(table)
-    else:
-        console.print("No options.")
+"""How many progress lines a stage gets where there is no terminal to redraw."""
 
 
 class RichObserver(Observer):
@@ -88,12 +51,11 @@ class RichObserver(Observer):
         """Open a progress bar, or begin to print lines."""
         self._stage, self._total, self._lines = name, total or 0, 0
         if self._console.is_terminal:
-            self._progress = Progress(
+            self._progress = _TwoLineProgress(
                 TextColumn("[bold]{task.description}"),
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[figures]}"),
                 console=self._console,
             )
             self._progress.start()
@@ -130,23 +92,76 @@ class RichObserver(Observer):
         table = Table(
             title=escape(title[:1].upper() + title[1:]),
             title_justify="left",
+            box=SIMPLE_HEAD,
+            show_edge=False,
             caption="[...]: 95 % interval over users" + ("" if alone else "; differences are paired"),
             caption_justify="left",
         )
         table.add_column("metric")
         for name in ("value",) if alone else ("before", "after", "difference"):
             table.add_column(name, justify="right")
-        for row in sorted(rows, key=_place):
+        by_metric = {row.metric: row for row in rows}
+        for metric in ordered({row.metric: row.facts for row in rows}):
+            row = by_metric[metric]
+            name = escape(label(metric, row.facts))
             if alone:
-                table.add_row(_label(row.metric), escape(_interval(row.after, "")))
+                table.add_row(name, escape(_interval(row, row.after, change=False)))
             else:
-                difference = escape(_interval(row.difference, "+"))
-                table.add_row(_label(row.metric), _mean(row.before), _mean(row.after), difference)
+                difference = escape(_interval(row, row.difference, change=True))
+                table.add_row(name, _mean(row, row.before), _mean(row, row.after), difference)
         self._console.print(table)
 
     def finished(self, folder: Path) -> None:
-        """Name the run folder."""
-        self._console.print(f"Run folder: {escape(str(folder))}", soft_wrap=True)
+        """Name the run folder, its report and what to do next."""
+        for line in _ending(folder):
+            self._console.print(escape(line), soft_wrap=True, highlight=False)
+
+
+class QuietObserver(RichObserver):
+    """Shows nothing of a run but where its results are."""
+
+    def plan(self, plan: Plan) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
+    def stage_began(self, name: str, total: int | None) -> None:
+        """Show nothing."""
+
+    def stepped(self, report: StepReport) -> None:
+        """Show nothing."""
+
+    def stage_ended(self) -> None:
+        """Show nothing."""
+
+    def table(self, title: str, rows: Sequence[Mapping[str, str]]) -> None:
+        """Show nothing."""
+
+    def compared(self, title: str, rows: Sequence[Comparison]) -> None:
+        """Show nothing."""
+
+
+def _ending(folder: Path) -> list[str]:
+    """Say where a run's results are, and the command that continues from them."""
+    report = RunLayout(folder).report
+    lines = [f"Run folder: {folder}"]
+    if report.is_file():
+        lines += [f"Report:     {report}", f"Next:       saferec compare {folder}"]
+    else:
+        lines.append(f"Next:       saferec train --sft-checkpoint {folder} ...")
+    return lines
+
+
+class _TwoLineProgress(Progress):
+    """Bar, step and time left on one line, which is never squeezed, and the figures beneath it."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield the bar, then the figures of the latest step, wrapped where they are long."""
+        yield self.make_tasks_table(self.tasks)
+        for task in self.tasks:
+            if figures := task.fields.get("figures"):
+                yield Text(f"  {figures}", style="dim")
 
 
 _SHOWN = {
@@ -156,6 +171,7 @@ _SHOWN = {
     "out_of_catalog": "out of catalog",
     "kl": "KL",
 }
+"""Figures of a step that are watched live, and what they are called."""
 
 
 def _figures(figures: Mapping[str, float]) -> str:
@@ -165,46 +181,22 @@ def _figures(figures: Mapping[str, float]) -> str:
         for name, value in figures.items()
         if name.startswith("reward/")
     ]
-    for name, label in _SHOWN.items():
+    for name, title in _SHOWN.items():
         if name in figures and not (name == "loss" and parts):
             share = name in {"violation_rate", "out_of_catalog"}
-            parts.append(f"{label} {figures[name]:.1%}" if share else f"{label} {figures[name]:.3f}")
+            parts.append(f"{title} {figures[name]:.1%}" if share else f"{title} {figures[name]:.3f}")
     return "  ".join(parts)
 
 
-_FIRST = (
-    "recall",
-    "ndcg",
-    "sensitivity_ratio",
-    "sensitivity_ratio_upper",
-    "any_violation",
-    "violations",
-    "list_length",
-    "duplicates",
-    "out_of_catalog",
-    "coverage",
-    "popularity",
-)
-"""What is looked at first stands first; metrics of other plugins follow."""
-
-
-def _place(row: Comparison) -> int:
-    base = row.metric.partition("@")[0]
-    return _FIRST.index(base) if base in _FIRST else len(_FIRST)
-
-
-def _label(metric: str) -> str:
-    names = {"ndcg": "NDCG", "recall": "Recall", "sensitivity_ratio": "Sensitivity Ratio"}
-    base, at, k = metric.partition("@")
-    return escape(f"{names.get(base, base.replace('_', ' ').capitalize())}{at}{k}")
-
-
-def _mean(value: tuple[float, float, float] | None) -> str:
-    return "no value" if value is None else f"{value[0]:.4f}"
-
-
-def _interval(value: tuple[float, float, float] | None, sign: str) -> str:
+def _mean(row: Comparison, value: tuple[float, float, float] | None) -> str:
     if value is None:
         return "no value"
-    mean, low, high = (f"{number:{sign}.4f}" for number in value)
-    return mean if value[1] != value[1] else f"{mean} [{low}, {high}]"  # too few users for an interval
+    difference = row.difference
+    like = difference if difference is not None and difference[2] > difference[1] else value
+    return written(row.facts, value[0], like=like)[0]
+
+
+def _interval(row: Comparison, value: tuple[float, float, float] | None, *, change: bool) -> str:
+    return (
+        "no value" if value is None else " ".join(written_interval(row.facts, *value, change=change)).strip()
+    )

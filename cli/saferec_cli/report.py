@@ -7,24 +7,34 @@ from typing import Annotated
 
 import typer
 
+from saferec_cli import completion
 from saferec_core.runs.layout import RunLayout
 
 __all__ = ["report"]
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders; the first is the base.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...",
+            help="Run folders; the others are compared with the first.",
+            autocompletion=completion.runs,
+        ),
+    ],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="HTML file to write; else report.html, for one run in its folder."),
+        typer.Option(
+            metavar="FILE", help="HTML file to write; by default report.html, in the folder of a single run."
+        ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace FILE even if it is no report.")
+        bool, typer.Option("--overwrite", help="Replace FILE even if it is not a report.", metavar=" ")
     ] = False,
 ) -> None:
-    """Write one self-contained HTML page: results, curves and every list, of one run or several.
+    """Write a self-contained HTML page: results, curves and every list, of one run or several.
 
-    It opens from disk and needs no network. Later runs are compared with the first.
+    The page opens from disk and needs no network.
     """
     from saferec_core.report import write_report  # scipy and altair are slow to import
 

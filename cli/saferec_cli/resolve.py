@@ -2,64 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from saferec_cli.flags import nested
-from saferec_core.config.load import merged, parse_setting, read_settings, validated
+import yaml
+
+from saferec_core.config.load import (
+    Layer,
+    Resolved,
+    merged,
+    parse_setting,
+    read_settings,
+    resolved,
+    validated,
+)
 from saferec_core.config.presets import Stage, preset_settings
-from saferec_core.config.schema import RunConfig, SftConfig, TrainConfig
+from saferec_core.config.schema import RunConfig, SftConfig, StageConfig, TrainConfig
+from saferec_core.config.sections import DEFAULT_ORACLE
 from saferec_core.errors import ConfigError
+from saferec_core.runs.checkpoints import run_folder_of
+from saferec_core.runs.layout import RunLayout
 
-__all__ = ["oracle_name", "resolve"]
+__all__ = ["Request", "oracle_name", "resolve", "setting_layers", "transform_layers"]
 
-ConfigT = TypeVar("ConfigT", bound=RunConfig)
+ConfigT = TypeVar("ConfigT", bound=StageConfig)
 
 _NAMED = ("model.model", "data.train_path", "data.catalog_path")
 """Naming any of these means that the run is not the demo."""
 
 
+@dataclass(frozen=True)
+class Request(Generic[ConfigT]):
+    """What a command was asked for."""
+
+    resolved: Resolved[ConfigT]
+    is_demo: bool
+    """Whether neither model nor data are named, so that the embedded demo provides both."""
+
+
 def resolve(
     kind: type[ConfigT],
     file: Path | None,
-    flags: Mapping[str, Any],
+    flags: Sequence[Layer],
     settings: Sequence[str],
     *,
     rewards: Sequence[str] = (),
     transforms: Sequence[str] = (),
-) -> ConfigT:
+) -> Request[ConfigT]:
     """Lay defaults, YAML file, flags and ``--set`` over one another, in rising order.
 
     With nothing named, neither model nor data, the demo's profile takes the file's place.
-    """
-    given = [nested(flags), *(parse_setting(setting) for setting in settings)]
-    if transforms:
-        given.append({"data": {"transforms": [{"name": name} for name in transforms]}})
-    resume_from = _at(merged(given), "resume_from")
-    if file is None and resume_from is not None:
-        from saferec_core.runs.layout import RunLayout
-        from saferec_core.runs.resuming import run_folder_of  # imports torch
 
+    Raises:
+        ConfigError: An argument cannot be understood at all.
+    """
+    given = [*flags, *setting_layers(settings)]
+    given += transform_layers(transforms)
+    resume_from = _at(merged(layer.settings for layer in given), "resume_from")
+    if file is None and resume_from is not None:
         file = RunLayout(run_folder_of(Path(resume_from))).config
-    files = [read_settings(file)] if file is not None else []
+    files = [Layer(str(file), read_settings(file))] if file is not None else []
     for layer in (*files, *given):
-        if not isinstance(layer.get("rewards", {}), Mapping):
-            raise ConfigError(f"rewards: wanted NAME: {{weight: ...}} pairs, but got {layer['rewards']!r}")
-    is_demo = not any(_has(layer, path) for layer in (*files, *given) for path in _NAMED)
+        if not isinstance(layer.settings.get("rewards", {}), Mapping):
+            raise ConfigError(
+                f"rewards ({layer.origin}): expected NAME: {{weight: ...}} pairs, but got "
+                f"{layer.settings['rewards']!r}"
+            )
+    is_demo = not any(_has(layer.settings, path) for layer in (*files, *given) for path in _NAMED)
     if is_demo:
-        files.insert(0, _demo_profile(kind, merged([*files, *given])))
-    if (preset := _at(merged([*files, *given]), "preset")) is not None:
+        profile = _demo_profile(kind, merged(layer.settings for layer in (*files, *given)))
+        files.insert(0, Layer("demo", profile))
+    if (preset := _at(merged(layer.settings for layer in (*files, *given)), "preset")) is not None:
         stage: Stage = "sft" if issubclass(kind, SftConfig) else "train"
-        with_sft = any(_has(layer, "sft") for layer in (*files, *given))
-        files.insert(int(is_demo), preset_settings(str(preset), stage, with_sft=with_sft))
+        with_sft = any(_has(layer.settings, "sft") for layer in (*files, *given))
+        chosen = preset_settings(str(preset), stage, with_sft=with_sft)
+        files.insert(int(is_demo), Layer(f"preset {preset}", chosen))
     given.insert(0, oracle_name(files, given))
     if kind is TrainConfig:
-        given.append(_reward_layer(validated(TrainConfig, files=files), given, rewards))
-    resolved = validated(kind, files=files, overrides=given)
-    if is_demo:  # mistakes have been told before anything is made
-        _make_demo(resolved)
-    return resolved
+        given += _reward_layers(files, given, rewards)
+    return Request(resolved(kind, files=files, overrides=given), is_demo)
+
+
+def setting_layers(settings: Iterable[str]) -> list[Layer]:
+    """Read every ``--set KEY=VALUE``.
+
+    Raises:
+        ConfigError: One of them is not of this form.
+    """
+    return [Layer(f"--set {text.partition('=')[0]}", parse_setting(text)) for text in settings]
+
+
+def transform_layers(transforms: Sequence[str]) -> list[Layer]:
+    """Read every ``--transform "NAME OPTION=VALUE ..."``.
+
+    Raises:
+        ConfigError: One of them is not of this form.
+    """
+    if not transforms:
+        return []
+    return [Layer("--transform", {"data": {"transforms": [_transform(text) for text in transforms]}})]
+
+
+def _transform(text: str) -> dict[str, Any]:
+    """Read ``NAME OPTION=VALUE ...``; values are read as YAML."""
+    try:
+        name, *options = shlex.split(text)
+        pairs = [option.partition("=") for option in options]
+        values = {key.replace("-", "_"): yaml.safe_load(value) for key, _, value in pairs}
+    except (ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"--transform {text!r} cannot be read: {error}") from error
+    if not all(key and equals for key, equals, _ in pairs):
+        raise ConfigError(f"--transform expects NAME OPTION=VALUE ..., but got {text!r}")
+    return {"name": name, **values}
 
 
 def _demo_profile(kind: type[RunConfig], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,55 +133,58 @@ def _demo_profile(kind: type[RunConfig], given: Mapping[str, Any]) -> dict[str, 
     return merged([shared, profile["sft"]])
 
 
-def _make_demo(config: RunConfig) -> None:
-    from saferec_cli.running import running  # imports torch
-    from saferec_core.demo.profile import make_demo
-
-    with running():
-        make_demo(config.output_dir, seed=config.seed)
-
-
-def oracle_name(files: Sequence[Mapping[str, Any]], given: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Name the oracle that options such as ``--oracle-path`` are said of without naming it."""
-    if not any(_has(layer, "oracle") and not _has(layer, "oracle.name") for layer in given):
-        return {}
-    named = [name for file in files if (name := _at(file, "oracle.name")) is not None]
-    return {"oracle": {"name": str(named[-1]) if named else "table"}}
+def oracle_name(files: Sequence[Layer], given: Sequence[Layer]) -> Layer:
+    """Name the oracle that options such as ``--oracle-path`` belong to without naming it."""
+    unnamed = [
+        layer for layer in given if _has(layer.settings, "oracle") and not _has(layer.settings, "oracle.name")
+    ]
+    if not unnamed:
+        return Layer("", {})
+    named = [name for file in files if (name := _at(file.settings, "oracle.name")) is not None]
+    return Layer(unnamed[0].origin, {"oracle": {"name": str(named[-1]) if named else DEFAULT_ORACLE}})
 
 
-def _reward_layer(
-    base: TrainConfig, given: Sequence[Mapping[str, Any]], chosen: Sequence[str]
-) -> dict[str, Any]:
-    """Say what ``--reward`` means in weights: exactly these, with 1 where no weight is said.
+def _reward_layers(files: Sequence[Layer], given: Sequence[Layer], chosen: Sequence[str]) -> list[Layer]:
+    """Say what ``--reward`` means in weights: exactly these, with 1 where no weight is given.
 
     Options given for a reward that is not in use do not bring it into use, nor does a weight for one
     that ``--reward`` leaves out.
     """
-    said = merged(rewards for layer in given if isinstance(rewards := layer.get("rewards"), Mapping))
-    weights: dict[str, float] = {}
-    for name in dict.fromkeys([*base.rewards, *said, *chosen]):
-        if not isinstance(said.get(name, {}), Mapping):
+    base = _weights_of_files(files)
+    own = merged(rewards for layer in given if isinstance(rewards := layer.settings.get("rewards"), Mapping))
+    layers = []
+    for name in dict.fromkeys([*base, *own, *chosen]):
+        if not isinstance(own.get(name, {}), Mapping):
             continue  # refused when the whole is checked
-        if _has(said, f"{name}.weight") and (not chosen or name in chosen):
+        if _has(own, f"{name}.weight") and (not chosen or name in chosen):
             continue
-        below = base.rewards[name].weight if name in base.rewards else 0.0
-        if not chosen:
-            weights[name] = below
-        elif name in chosen:
-            weights[name] = below or 1.0
-        else:
-            weights[name] = 0.0
-    return {"rewards": {name: {"weight": weight} for name, weight in weights.items()}}
+        if chosen:
+            weight = (base.get(name) or 1.0) if name in chosen else 0.0
+            layers.append(Layer("--reward", {"rewards": {name: {"weight": weight}}}))
+        elif name not in base:
+            layers.append(Layer("default", {"rewards": {name: {"weight": 0.0}}}))
+    return layers
+
+
+def _weights_of_files(files: Sequence[Layer]) -> dict[str, Any]:
+    """Return the weight of each reward that the last file with rewards names, else the defaults."""
+    named = [rewards for file in files if (rewards := file.settings.get("rewards"))]
+    if not named:
+        return {name: choice.weight for name, choice in TrainConfig().rewards.items()}
+    return {
+        name: choice.get("weight", 1.0) if isinstance(choice, Mapping) else 1.0
+        for name, choice in named[-1].items()
+    }
 
 
 def _at(settings: Mapping[str, Any], path: str) -> Any:
-    """Return the setting at a dotted path, None where it is not said."""
-    place: Any = settings
+    """Return the setting at a dotted path, None where it is not given."""
+    value: Any = settings
     for part in path.split("."):
-        if not isinstance(place, Mapping) or part not in place:
+        if not isinstance(value, Mapping) or part not in value:
             return None
-        place = place[part]
-    return place
+        value = value[part]
+    return value
 
 
 def _has(settings: Mapping[str, Any], path: str) -> bool:

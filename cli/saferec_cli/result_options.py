@@ -9,9 +9,13 @@ import typer
 __all__ = ["DecodingOption", "WhenOption"]
 
 DecodingOption = Annotated[
-    str, typer.Option(metavar="NAME", help="Which evaluation of a run: greedy, sampled, ...")
+    str, typer.Option(metavar="NAME", help="Decoding of the evaluation to read: greedy or sampled.")
 ]
 WhenOption = Annotated[
     str | None,
-    typer.Option(metavar="before|after|policy", help="And of when: after training, else of the policy."),
+    typer.Option(
+        metavar="WHEN",
+        help="Evaluation to read: before or after training, or policy for one by 'saferec eval'; by default "
+        "after, or policy if there is none.",
+    ),
 ]

@@ -12,14 +12,14 @@ __all__ = ["running"]
 
 
 @contextmanager
-def running() -> Iterator[None]:
-    """Keep the engines' notices out of what a user reads, and end on Ctrl-C with a word.
+def running(kept: str) -> Iterator[None]:
+    """Silence the engines' notices, and end on Ctrl-C by saying what is *kept*.
 
-    Notices of deprecation are for saferec's maintainers, whose tests do show them.
+    Deprecation notices are for saferec's maintainers, whose tests do show them.
     """
     from transformers.utils import logging  # slow to import
 
     logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|torch)\.")
-    with interruptible():
+    with interruptible(kept):
         yield

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from saferec_cli.flags import with_flags
-from saferec_cli.options import ConfigArgument, SettingOption, TransformOption
-from saferec_cli.resolve import resolve
+from saferec_cli.options import (
+    ConfigArgument,
+    DryRunOption,
+    JsonOption,
+    QuietOption,
+    SettingOption,
+    TransformOption,
+)
+from saferec_cli.stages import run_stage
+from saferec_core.config.load import Layer
 from saferec_core.config.schema import SftConfig
-from saferec_core.plugins.manager import load_plugins
+from saferec_core.plugins.manager import Plugins
+from saferec_core.runs.observer import Observer
 
 __all__ = ["sft"]
 
@@ -16,19 +27,29 @@ def sft(
     config: ConfigArgument = None,
     transform: TransformOption = None,
     setting: SettingOption = None,
+    dry_run: DryRunOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
     *,
-    flags: dict[str, object],
+    flags: list[Layer],
 ) -> None:
-    """Fine-tune a recommender by Safe SFT: imitate lists that hold nothing unsafe.
+    """Fine-tune a recommender with Safe SFT: imitate lists that violate no constraint.
 
-    With neither model nor data named, the embedded demo's are used.
+    Without a model or data, uses those of the embedded demo. --json goes with --dry-run.
     """
-    plugins = load_plugins()
-    resolved = resolve(SftConfig, config, flags, setting or (), transforms=transform or ())
+    run_stage(
+        SftConfig,
+        None if dry_run else _sft,
+        config,
+        flags,
+        setting or (),
+        transforms=transform or (),
+        quiet=quiet,
+        as_json=as_json,
+    )
 
-    from saferec_cli.render import RichObserver  # --help needs none of this
-    from saferec_cli.running import running
+
+def _sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
     from saferec_core.training.sft import run_sft  # imports torch
 
-    with running():
-        run_sft(resolved, plugins, RichObserver())
+    return run_sft(config, plugins, observer)

@@ -1,14 +1,26 @@
-"""``saferec train``."""
+"""``saferec train`` and ``saferec plan``."""
 
 from __future__ import annotations
 
-from saferec_cli.flags import with_flags
-from saferec_cli.options import ConfigArgument, RewardOption, SettingOption, TransformOption
-from saferec_cli.resolve import resolve
-from saferec_core.config.schema import TrainConfig
-from saferec_core.plugins.manager import load_plugins
+from pathlib import Path
 
-__all__ = ["train"]
+from saferec_cli.flags import with_flags
+from saferec_cli.options import (
+    ConfigArgument,
+    DryRunOption,
+    JsonOption,
+    QuietOption,
+    RewardOption,
+    SettingOption,
+    TransformOption,
+)
+from saferec_cli.stages import run_stage
+from saferec_core.config.load import Layer
+from saferec_core.config.schema import TrainConfig
+from saferec_core.plugins.manager import Plugins
+from saferec_core.runs.observer import Observer
+
+__all__ = ["plan", "train"]
 
 
 @with_flags(TrainConfig)
@@ -17,28 +29,58 @@ def train(
     reward: RewardOption = None,
     transform: TransformOption = None,
     setting: SettingOption = None,
+    dry_run: DryRunOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
     *,
-    flags: dict[str, object],
+    flags: list[Layer],
 ) -> None:
-    """Train a recommender by Safe-Rank-GRPO.
+    """Train a recommender with Safe-Rank-GRPO.
 
-    With neither model nor data named, the embedded demo is run: real films, made-up users, a tiny
-    network, about three minutes on two cores.
+    Without a model or data, trains on the embedded demo: real films, made-up users, a tiny network,
+    about three minutes on two cores. --json goes with --dry-run.
     """
-    plugins = load_plugins()
-    for name in reward or ():
-        plugins.find(plugins.rewards, name)  # a typo is told before anything is made
-    for name in transform or ():
-        plugins.find(plugins.transforms, name)
-    resolved = resolve(
-        TrainConfig, config, flags, setting or (), rewards=reward or (), transforms=transform or ()
+    run_stage(
+        TrainConfig,
+        None if dry_run else _train,
+        config,
+        flags,
+        setting or (),
+        rewards=reward or (),
+        transforms=transform or (),
+        quiet=quiet,
+        as_json=as_json,
     )
-    for name in resolved.rewards:
-        plugins.find(plugins.rewards, name)
 
-    from saferec_cli.render import RichObserver  # --help needs none of this
-    from saferec_cli.running import running
+
+@with_flags(TrainConfig)
+def plan(
+    config: ConfigArgument = None,
+    reward: RewardOption = None,
+    transform: TransformOption = None,
+    setting: SettingOption = None,
+    as_json: JsonOption = False,
+    *,
+    flags: list[Layer],
+) -> None:
+    """Show what 'saferec train' would do: settings and their origin, batches, tokens, problems.
+
+    Takes the arguments of 'saferec train' and does not load the model. 'saferec sft --dry-run' plans
+    Safe SFT.
+    """
+    run_stage(
+        TrainConfig,
+        None,
+        config,
+        flags,
+        setting or (),
+        rewards=reward or (),
+        transforms=transform or (),
+        as_json=as_json,
+    )
+
+
+def _train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path:
     from saferec_core.training.rank_grpo import run_train  # imports torch
 
-    with running():
-        run_train(resolved, plugins, RichObserver())
+    return run_train(config, plugins, observer)

@@ -1,37 +1,89 @@
-"""Read a configuration: defaults, profile, YAML file and single settings, in rising order."""
+"""Read a configuration: layers of settings laid over one another, each value with where it came from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from saferec_core.config.schema import RunConfig
+from saferec_core.config.schema import EvalConfig, RunConfig, SftConfig, TrainConfig
 from saferec_core.config.sections import ComponentChoice, Section
-from saferec_core.errors import ConfigError, came_instead, near_misses
+from saferec_core.errors import ConfigError, came_instead, near_misses, one_error
 
-__all__ = ["as_yaml", "merged", "parse_setting", "read_settings", "validated"]
+__all__ = [
+    "DEFAULT",
+    "Layer",
+    "Resolved",
+    "as_yaml",
+    "eval_settings",
+    "flat",
+    "merged",
+    "parse_setting",
+    "read_settings",
+    "resolved",
+    "validated",
+]
 
 ConfigT = TypeVar("ConfigT", bound=Section)
 Settings = dict[str, Any]
+
+DEFAULT = "default"
+"""Origin of a value that no layer sets."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Settings from one source."""
+
+    origin: str
+    """The source as the user knows it: ``--lr``, ``run.yaml``, ``preset safe-rank-grpo``."""
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Resolved(Generic[ConfigT]):
+    """A configuration and the origin of its values."""
+
+    config: ConfigT
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Origin by dotted path, of every value that a layer sets."""
+    problems: Sequence[str] = ()
+    """What was wrong with the settings; values that were refused are left at their defaults."""
+
+    def origin(self, path: str) -> str:
+        """Return where the value at a dotted path came from."""
+        return _origin(self.origins, path)
+
+    def checked(self) -> ConfigT:
+        """Return the configuration.
+
+        Raises:
+            ConfigError: A setting was refused; the message holds every problem.
+        """
+        if self.problems:
+            raise one_error(self.problems)
+        return self.config
 
 
 def read_settings(path: Path) -> Settings:
     """Read a YAML file of settings.
 
     Raises:
-        ConfigError: The file is missing, no YAML, or no mapping.
+        ConfigError: The file is missing, is not valid YAML, or does not hold a mapping.
     """
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"configuration {path} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"configuration {path} cannot be read: {error}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"configuration {path} is no YAML: {_told(error)}") from None
+        raise ConfigError(f"configuration {path} is not valid YAML: {_yaml_problem(error)}") from None
     if not isinstance(loaded or {}, dict):
         raise ConfigError(f"configuration {path} must hold KEY: VALUE pairs, but holds {_kind_of(loaded)}")
     if not all(isinstance(key, str) for key in loaded or {}):
@@ -39,8 +91,8 @@ def read_settings(path: Path) -> Settings:
     return loaded or {}
 
 
-def _told(error: yaml.YAMLError) -> str:
-    """Tell what is wrong and where without the line itself, which may hold a key."""
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    """Say what is wrong and where without quoting the line, which may hold a key."""
     mark = getattr(error, "problem_mark", None)
     what = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
     return f"{what} (line {mark.line + 1}, column {mark.column + 1})" if mark else str(what)
@@ -54,15 +106,15 @@ def parse_setting(text: str) -> Settings:
     """Turn ``"rewards.safety.weight=2"`` into nested settings; the value is read as YAML.
 
     Raises:
-        ConfigError: There is no ``=``, or the value is no YAML.
+        ConfigError: There is no ``=``, or the value is not valid YAML.
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"--set wants KEY=VALUE, but got {text!r}")
+        raise ConfigError(f"--set expects KEY=VALUE, but got {text!r}")
     try:
         nested: Any = yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set {key}: the value is no YAML: {_told(error)}") from None
+        raise ConfigError(f"--set {key}: the value is not valid YAML: {_yaml_problem(error)}") from None
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
     return dict(nested)
@@ -81,30 +133,91 @@ def merged(layers: Iterable[Mapping[str, Any]]) -> Settings:
     return result
 
 
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Turn nested settings into values by dotted path; an empty mapping is a value."""
+    values: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            values |= flat(value, f"{prefix}{key}.")
+        else:
+            values[f"{prefix}{key}"] = value
+    return values
+
+
+def resolved(
+    kind: type[ConfigT], *, files: Sequence[Layer] = (), overrides: Sequence[Layer] = ()
+) -> Resolved[ConfigT]:
+    """Make a configuration of *kind* out of its defaults, files and overrides, in rising order.
+
+    A file that names ``rewards`` names all of them; an override changes one among them.
+
+    Raises:
+        ConfigError: Some problem leaves no configuration at all; the message holds every problem.
+    """
+    settings, origins = _laid_over(kind, files, overrides)
+    try:
+        return Resolved(kind.model_validate(settings), origins)
+    except ValidationError as error:
+        problems = [_problem(kind, problem, origins) for problem in error.errors()]
+        for problem in error.errors():
+            _remove(settings, problem["loc"])
+    try:
+        return Resolved(kind.model_validate(settings), origins, problems)
+    except ValidationError:  # what is wrong is not one value
+        raise one_error(problems) from None
+
+
 def validated(
     kind: type[ConfigT],
     *,
     files: Sequence[Mapping[str, Any]] = (),
     overrides: Sequence[Mapping[str, Any]] = (),
 ) -> ConfigT:
-    """Make a configuration of *kind* out of its defaults, files and overrides, in rising order.
-
-    A file that names ``rewards`` names all of them; an override changes one among them.
+    """Make a configuration as :func:`resolved` does, where the origin of a value is of no interest.
 
     Raises:
         ConfigError: Every problem with the key's whole path, what was wanted and what came.
     """
+    return resolved(
+        kind,
+        files=[Layer("", settings) for settings in files],
+        overrides=[Layer("", settings) for settings in overrides],
+    ).checked()
+
+
+def _laid_over(
+    kind: type[Section], files: Sequence[Layer], overrides: Sequence[Layer]
+) -> tuple[Settings, dict[str, str]]:
     settings: Settings = {}
+    origins: dict[str, str] = {}
     for file in files:
-        if "rewards" in file:
+        if "rewards" in file.settings:
             settings.pop("rewards", None)
-        settings = merged([settings, file])
+            origins = {path: origin for path, origin in origins.items() if not path.startswith("rewards.")}
+        settings = merged([settings, file.settings])
+        _note(origins, file)
     if "rewards" in kind.model_fields and "rewards" not in settings:
         settings["rewards"] = kind.model_construct().model_dump(include={"rewards"})["rewards"]
-    try:
-        return kind.model_validate(_with_names(kind.model_construct(), merged([settings, *overrides])))
-    except ValidationError as error:
-        raise ConfigError("\n".join(_problem(kind, problem) for problem in error.errors())) from error
+    for layer in overrides:
+        settings = merged([settings, layer.settings])
+        _note(origins, layer)
+    return _with_names(kind.model_construct(), settings), origins
+
+
+def _note(origins: dict[str, str], layer: Layer) -> None:
+    for path in flat(layer.settings):
+        for below in [known for known in origins if known.startswith(f"{path}.")]:
+            del origins[below]
+        origins[path] = layer.origin
+
+
+def _origin(origins: Mapping[str, str], path: str) -> str:
+    parts = path.split(".")
+    for length in range(len(parts), 0, -1):
+        if (origin := origins.get(".".join(parts[:length]))) is not None:
+            return origin
+    below = (origin for known, origin in origins.items() if known.startswith(f"{path}."))
+    return next(below, DEFAULT)
 
 
 def _with_names(defaults: BaseModel, settings: Settings) -> Settings:
@@ -120,28 +233,71 @@ def _with_names(defaults: BaseModel, settings: Settings) -> Settings:
     return settings
 
 
-def _problem(kind: type[BaseModel], problem: Mapping[str, Any]) -> str:
+def _remove(settings: Settings, location: Sequence[Any]) -> None:
+    """Remove the value at *location*, as far as it leads."""
+    within: Any = settings
+    for part in location[:-1]:
+        if not isinstance(within, dict) or part not in within:
+            return
+        within = within[part]
+    if location and isinstance(within, dict):
+        within.pop(location[-1], None)
+
+
+def _problem(kind: type[BaseModel], problem: Mapping[str, Any], origins: Mapping[str, str]) -> str:
     path = ".".join(map(str, problem["loc"])) or "configuration"
+    origin = _origin(origins, path)
+    source = f" (from {origin})" if problem["loc"] and origin not in {"", DEFAULT} else ""
     if problem["type"] == "extra_forbidden":
         section: Any = kind
         for part in problem["loc"][:-1]:
             section = _section_below(section, part)
         fields = getattr(section, "model_fields", {})
         known = f" Keys here: {', '.join(sorted(fields))}." if fields else ""
-        return f"unknown key {path!r}.{near_misses(str(problem['loc'][-1]), fields)}{known}"
+        near = near_misses(str(problem["loc"][-1]), fields)
+        return f"unknown key {path!r}.{near}{_elsewhere(kind, problem['loc'])}{known}{source}"
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "value_error":
-        return f"{path}: {message}" if problem["loc"] else message
-    return f"{path}: {message}{came_instead(problem)}"
+        return f"{path}: {message}{source}" if problem["loc"] else message
+    return f"{path}: {message}{came_instead(problem)}{source}"
+
+
+_COMMANDS: Mapping[str, type[RunConfig]] = {"train": TrainConfig, "sft": SftConfig, "eval": EvalConfig}
+
+
+def _elsewhere(kind: type[BaseModel], location: Sequence[Any]) -> str:
+    """Name the commands that have the key which this one has not."""
+    commands = []
+    for command, other in _COMMANDS.items():
+        section: Any = other
+        for part in location:
+            section = _section_below(section, part)
+        if section is not None and other is not kind:
+            commands.append(f"saferec {command}")
+    return f" It is a setting of {' and '.join(commands)}." if commands else ""
 
 
 def _section_below(section: Any, name: Any) -> Any:
     """Return the type of a section's field, without the None that an optional one may be."""
-    field = getattr(section, "model_fields", {}).get(name)
-    if field is None:
+    known = getattr(section, "model_fields", {}).get(name)
+    if known is None:
         return None
-    parts = [part for part in get_args(field.annotation) if part is not NoneType]
-    return parts[0] if len(parts) == 1 else field.annotation
+    parts = [part for part in get_args(known.annotation) if part is not NoneType]
+    return parts[0] if len(parts) == 1 else known.annotation
+
+
+def eval_settings(settings: Mapping[str, Any]) -> Settings:
+    """Return what the configuration of a training run says about evaluation, for ``saferec eval``.
+
+    Only settings of training are left out; a key that no command knows stays, and is refused later.
+    """
+    training = {*TrainConfig.model_fields, *SftConfig.model_fields} - {*EvalConfig.model_fields}
+    kept = {name: value for name, value in settings.items() if name not in training}
+    if isinstance(model := kept.get("model"), Mapping):
+        trained = {*_section_below(TrainConfig, "model").model_fields}
+        trained -= {*_section_below(EvalConfig, "model").model_fields}
+        kept["model"] = {name: value for name, value in model.items() if name not in trained}
+    return kept
 
 
 def as_yaml(config: RunConfig) -> str:

@@ -26,7 +26,9 @@ __all__ = [
     "RolloutConfig",
     "Section",
     "SftOptimization",
+    "StandaloneEvaluation",
     "TitleMatching",
+    "TrainableModelConfig",
 ]
 
 
@@ -51,15 +53,15 @@ Trackers = Annotated[list[Literal["tensorboard", "trackio", "wandb", "none"]], A
 """Trackers by name; ``["none"]`` is read as none."""
 
 Preset = Literal["saferec", "rank-grpo", "safe-training"]
-"""Ways to score lists that have a name."""
+"""Named ways of scoring lists."""
 Removal = Literal["miss", "removed"]
-"""What becomes of a title that can be no hit: it keeps its rank, or the ranks are closed."""
+"""A title that cannot be a hit keeps its rank as a miss, or is removed and later titles move up."""
 TitleMatching = Literal["normal-form", "exact"]
-"""Whether titles match by their one normal form, or by the very string."""
+"""Whether titles match by normal form or by exact string."""
 IdealDcg = Literal["truth", "list"]
-"""What NDCG compares with: hits as many as relevant titles, or as the list has room for."""
+"""The ideal list of NDCG: as many hits as there are relevant titles, or as the list has room for."""
 EmptyList = Literal["no-value", "safe"]
-"""What the share of violations of an empty list is."""
+"""Share of violations of an empty list: undefined, or 0."""
 
 
 def _duration(text: str) -> str:
@@ -91,13 +93,20 @@ class ComponentChoice(Section):
         return dict(self.model_extra or {})
 
 
+DEFAULT_PARSER = ComponentChoice(name="title-year")
+"""How lists are read and written unless a configuration names another parser."""
+
+DEFAULT_ORACLE = "table"
+"""Which oracle reads a file of risks that is named without an oracle."""
+
+
 class RewardChoice(Section):
     """A reward function's weight; every other key is an option of the reward function."""
 
     model_config = ConfigDict(extra="allow")
 
     weight: float = Field(default=1.0, ge=0)
-    """How much the reward weighs where the normalizer combines them; 0 leaves it out."""
+    """Weight of the reward when the normalizer combines rewards; 0 disables it."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -109,24 +118,30 @@ class ModelConfig(Section):
     """The policy."""
 
     model: str | None = None
-    """Hub id, folder, or GGUF file of the pretrained model."""
+    """Pretrained model: hub id, folder, or GGUF file."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Type of the weights; auto: float32 where they are trained, that of the checkpoint elsewhere."""
+    """Data type of the weights; auto is float32 for weights that are trained, else the checkpoint's."""
     attn_implementation: str = "sdpa"
     """Attention kernel, such as sdpa, eager or flash_attention_2 (GPU)."""
     trust_remote_code: bool = False
-    """Run code that comes with a model from the hub."""
+    """Run Python code that comes with a model from the hub."""
+
+
+class TrainableModelConfig(ModelConfig):
+    """The policy and what is trained of it."""
+
     use_lora: bool = False
-    """Train LoRA adapters; only adapter weights are saved, the reference is the policy without them."""
+    """Train LoRA adapters instead of all weights; only adapters are saved, and the reference policy is the
+    model without them."""
     lora_r: int = Field(default=16, ge=1)
-    """Size of the adapters."""
+    """Rank of the LoRA matrices."""
     lora_alpha: float = Field(default=32, gt=0)
-    """Scaling factor of the adapters; their effective scale is alpha / r."""
+    """LoRA scaling factor; the effective scale is alpha / r."""
     lora_dropout: float = Field(default=0.05, ge=0, lt=1)
     """Dropout on the LoRA inputs during Safe SFT, in 0..1. Safe-Rank-GRPO turns it off: it would make the
     importance ratio noise."""
     lora_target_modules: list[str] = Field(default=["all-linear"], min_length=1)
-    """Names of the modules that get adapters; all-linear for every linear layer but the head."""
+    """Modules that get adapters; all-linear means every linear layer except the output head."""
 
 
 class DataConfig(Section):
@@ -135,65 +150,68 @@ class DataConfig(Section):
     train_path: Path | None = None
     """Training records: JSONL, Parquet, or a folder written by datasets."""
     validation_path: Path | None = None
-    """Held-out records for choosing a checkpoint."""
+    """Held-out records for choosing a checkpoint, in the same formats."""
     test_path: Path | None = None
-    """Held-out records for the before/after table; the validation records if not given."""
+    """Held-out records for evaluation; defaults to the validation records."""
     catalog_path: Path | None = None
-    """Titles that may be recommended: JSONL or CSV with title and year, or a data-only pickle."""
+    """Titles that may be recommended: JSONL, CSV or Parquet with title and year, or a data-only pickle."""
     year_tolerance: int = Field(default=2, ge=0)
-    """By how many years a release year may be off where titles are matched."""
-    parser: ComponentChoice = ComponentChoice(name="title-year")
-    """What reads titles out of a completion."""
+    """Maximum difference in release year, in years, when matching titles."""
+    parser: ComponentChoice = DEFAULT_PARSER
+    """Parser that reads titles from a completion."""
     transforms: list[ComponentChoice] = []
     """Dataset transforms, applied in order to every split."""
     max_prompt_length: int | None = Field(default=None, ge=16)
-    """Prompts over this many tokens lose their oldest turns, never the last; None: no limit."""
+    """Longer prompts, in tokens, lose their oldest turns but never the last one; none: no limit."""
 
 
 class OptimizationConfig(Section):
-    """How the weights are moved."""
+    """Optimizer and schedule."""
 
     learning_rate: float = Field(default=1e-6, gt=0)
-    """Step size at its peak; with LoRA the default is 1e-5."""
+    """Peak learning rate; with LoRA the default is 1e-5."""
     lr_scheduler_type: str = "linear"
-    """Shape of the learning rate over the run, as named by transformers."""
+    """Learning rate schedule, by its name in transformers."""
     warmup_ratio: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the run over which the learning rate rises to its peak."""
+    """Fraction of the steps spent on warmup."""
     max_steps: Steps = -1
-    """Optimizer steps; -1: as many as num_train_epochs need."""
+    """Optimizer steps; -1 trains for num_train_epochs."""
     num_train_epochs: float = Field(default=1, gt=0)
-    """Passes over the training records, where max_steps is -1."""
+    """Passes over the training records when max_steps is -1."""
     per_device_train_batch_size: int = Field(default=1, ge=1)
     """Sequences per forward pass and process."""
     gradient_accumulation_steps: int = Field(default=24, ge=1)
     """Forward passes per optimizer step."""
     optim: str = "auto"
-    """Optimizer, as named by transformers; auto: paged_adamw_8bit where there is a GPU and bitsandbytes
+    """Optimizer, by its name in transformers; auto is paged_adamw_8bit where there is a GPU and bitsandbytes
     (saferec[quant]), else adamw_torch."""
     max_grad_norm: float = Field(default=1.0, gt=0)
-    """Gradients are scaled down to this norm."""
+    """Gradients are clipped to this norm."""
     bf16: bool = False
-    """Compute in bfloat16 where that is safe (autocast); the trained weights stay in their own type."""
+    """Compute in bfloat16 where that is safe (autocast); trained weights keep their own type."""
     gradient_checkpointing: bool = False
-    """Recompute activations in the backward pass, to save memory."""
+    """Recompute activations in the backward pass to save memory."""
 
 
 class GrpoOptimization(OptimizationConfig):
-    """How Safe-Rank-GRPO moves the weights."""
+    """Optimizer and schedule of Safe-Rank-GRPO."""
 
     max_steps: Steps = 1200
-    """Optimizer steps; -1: as many as num_train_epochs need."""
+    """Optimizer steps; -1 trains for num_train_epochs."""
+    share_prefix: Literal["auto", "on", "off"] = "auto"
+    """Compute each prompt once for all of its completions: auto does so where the model supports it and it
+    saves time, on fails where the model does not support it, off never does."""
 
 
 class SftOptimization(OptimizationConfig):
-    """How Safe SFT moves the weights."""
+    """Optimizer and schedule of Safe SFT."""
 
     learning_rate: float = Field(default=5e-5, gt=0)
-    """Step size at its peak; with LoRA the default is 2e-4."""
+    """Peak learning rate; with LoRA the default is 2e-4."""
     warmup_ratio: float = Field(default=0.05, ge=0, lt=1)
-    """Share of the run over which the learning rate rises to its peak."""
+    """Fraction of the steps spent on warmup."""
     num_train_epochs: float = Field(default=10, gt=0)
-    """Passes over the training records, where max_steps is -1."""
+    """Passes over the training records when max_steps is -1."""
     per_device_train_batch_size: int = Field(default=12, ge=1)
     """Sequences per forward pass and process."""
     gradient_accumulation_steps: int = Field(default=8, ge=1)
@@ -201,7 +219,7 @@ class SftOptimization(OptimizationConfig):
 
 
 class LoggingConfig(Section):
-    """What is written while a run goes on."""
+    """Logs and checkpoints."""
 
     logging_steps: int = Field(default=10, ge=1)
     """Optimizer steps between two rows of metrics.jsonl."""
@@ -210,79 +228,83 @@ class LoggingConfig(Section):
     save_steps: int = Field(default=100, ge=1)
     """Optimizer steps between two checkpoints."""
     save_total_limit: int | None = Field(default=3, ge=1)
-    """How many checkpoints a run can be continued from are kept, the newest; None: all. Where a rule chooses
-    among checkpoints, the weights of older ones are kept until it has, and the chosen one for good."""
+    """Number of checkpoints to keep, the newest; none: all. Where a rule chooses among checkpoints, the
+    weights of older ones are kept until it has, and those of the chosen one for good."""
     max_time: MaxTime | None = None
-    """How long a stage may train, such as 45m, 1h30m or 5400 (seconds); it then saves and ends with exit
-    status 75, to be continued with --resume."""
+    """Longest training time of a stage, such as 45m, 1h30m or 5400 (seconds); it then saves and ends with
+    exit status 75, to be continued with --resume."""
     report_to: Trackers = []
-    """Trackers that get the metrics as well: tensorboard, trackio, wandb; none: nothing is sent anywhere."""
+    """Experiment trackers: tensorboard, trackio, wandb; none sends nothing anywhere."""
 
 
 class EvaluationConfig(Section):
-    """How policies are compared on held-out prompts."""
+    """Evaluation on held-out prompts."""
 
     eval_prompts: int = Field(default=500, ge=0)
-    """Held-out prompts to use, the first ones of the split; 0: no evaluation."""
+    """Held-out prompts to evaluate, from the start of the split; 0 skips evaluation."""
     eval_at: list[int] = Field(default=[5, 10], min_length=1)
-    """The K of Recall@K, NDCG@K and Sensitivity Ratio@K."""
+    """Cutoffs K of Recall@K, NDCG@K and Sensitivity Ratio@K; by default 5 and 10, as num_ranks allows."""
     eval_decoding: list[Literal["greedy", "sampled"]] = Field(default=["greedy"], min_length=1)
-    """Decoding: the most likely token each time, or drawn at eval_temperature."""
+    """Decoding: greedy, or sampled at eval_temperature; both can be given."""
     eval_temperature: float = Field(default=1.0, gt=0)
     """Temperature of sampled decoding."""
     eval_top_p: float = Field(default=1.0, gt=0, le=1)
-    """Share of the probability that sampled decoding draws from."""
+    """Nucleus (top-p) threshold of sampled decoding."""
     eval_samples: int = Field(default=1, ge=1)
     """Completions per prompt in sampled decoding."""
     eval_batch_size: int = Field(default=32, ge=1)
-    """Prompts that are generated together."""
-    eval_engine: Literal["transformers", "vllm"] = "transformers"
-    """What generates in saferec eval; vllm needs saferec[vllm]. During training it is transformers, with
-    the model that is being trained."""
+    """Prompts per generation batch."""
     protocol: Preset = "saferec"
-    """How lists are scored: saferec's way, or that of the Rank-GRPO or the Safe-Rank-GRPO code, to compare
-    with published figures. Each choice below changes one thing about it."""
+    """How lists are scored: saferec's own protocol, or that of the Rank-GRPO or Safe-Rank-GRPO reference
+    implementation for comparison with published numbers. The options below change one choice each."""
     eval_seen: Removal | None = None
-    """A title the user has seen keeps its rank as a miss, or is removed and the ranks are closed."""
+    """A title the user has seen keeps its rank as a miss, or is removed and later titles move up."""
     eval_duplicates: Removal | None = None
-    """Likewise for a title that repeats an earlier one."""
+    """The same choice for a title that repeats an earlier one."""
     eval_out_of_catalog: Removal | None = None
-    """Likewise for a title that is not in the catalog."""
+    """The same choice for a title that is not in the catalog."""
     eval_title_matching: TitleMatching | None = None
-    """Hits, seen and catalog titles by normal form and year, or by the very string."""
+    """Match hits, seen titles and catalog titles by normal form and year, or by exact string."""
     eval_ideal_dcg: IdealDcg | None = None
-    """NDCG compares with as many hits as there are relevant titles, or as the list has room for."""
+    """Ideal list of NDCG: as many hits as there are relevant titles, or as the list has room for."""
     eval_empty_list: EmptyList | None = None
-    """An empty list has no share of violations, or is safe."""
+    """Share of violations of an empty list: undefined, or 0."""
     eval_metrics: list[str] = []
-    """Metrics to compute, by name; none: every one that is installed."""
+    """Metrics to compute, by name; defaults to every installed metric."""
     eval_metric_options: dict[str, dict[str, Any]] = {}
     """Options of metrics, by name, such as ``{ndcg: {ideal: list}}``; else the protocol sets them."""
     eval_traits: list[str] = []
-    """Use only records with one of these constraints; none: all."""
+    """Evaluate only records with one of these constraints; defaults to all records."""
+
+
+class StandaloneEvaluation(EvaluationConfig):
+    """Evaluation outside a training run."""
+
+    eval_engine: Literal["transformers", "vllm"] = "transformers"
+    """Generation engine; vllm needs saferec[vllm]."""
 
 
 class RolloutConfig(Section):
-    """How completions are sampled from the policy during training."""
+    """Sampling of completions during training."""
 
     num_generations: int = Field(default=4, ge=2)
     """Completions per prompt (G); at least 2, since an advantage compares siblings."""
     temperature: float = Field(default=1.0, gt=0)
-    """Temperature of the sampling."""
+    """Sampling temperature."""
     top_p: float = Field(default=1.0, gt=0, le=1)
-    """Share of the probability that is drawn from."""
+    """Nucleus (top-p) sampling threshold."""
     top_k: int = Field(default=0, ge=0)
-    """How many of the likeliest tokens are drawn from; 0: all."""
+    """Sample from this many most likely tokens; 0: all."""
     use_vllm: bool = False
     """Generate with vLLM (saferec[vllm])."""
     vllm_mode: Literal["colocate", "server"] = "colocate"
-    """vLLM within the training processes, or a server of its own."""
+    """Run vLLM inside the training processes, or use a separate server."""
     vllm_gpu_memory_utilization: float = Field(default=0.3, gt=0, le=1)
-    """Share of the GPU's memory for vLLM in colocate mode."""
+    """Fraction of GPU memory for vLLM in colocate mode."""
     vllm_tensor_parallel_size: int = Field(default=1, ge=1)
-    """GPUs that share one vLLM engine in colocate mode."""
+    """GPUs per vLLM engine in colocate mode."""
     vllm_max_model_length: int | None = Field(default=None, ge=1)
-    """Longest prompt and completion together that vLLM plans for."""
+    """Maximum prompt plus completion length, in tokens, for vLLM."""
     vllm_server_host: str = "0.0.0.0"  # noqa: S104 - TRL's default, an address to connect to
     """Host of the vLLM server."""
     vllm_server_port: int = Field(default=8000, ge=1, le=65535)

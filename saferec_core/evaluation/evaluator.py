@@ -240,7 +240,13 @@ def compare(before: Evaluation, after: Evaluation) -> list[Comparison]:
         _columns(before), _columns(after), _users(after), generator=np.random.default_rng(0)
     )
     return [
-        Comparison(name, alone[0][name], alone[1][name], _interval(found) if found.users > 1 else None)
+        Comparison(
+            name,
+            alone[0][name],
+            alone[1][name],
+            _interval(found) if found.users > 1 else None,
+            after.metrics[name],
+        )
         for name, found in zip(after.samples, differences, strict=True)
     ]
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from saferec_core.config.schema import RunConfig
+from saferec_core.config.schema import EvalConfig
 from saferec_core.data.records import Record
 from saferec_core.errors import ConfigError, RunError
 from saferec_core.evaluation.counterfactual.evaluate import Flipping
@@ -41,7 +41,7 @@ __all__ = ["run_eval", "run_flip"]
 
 
 def run_eval(
-    config: RunConfig, plugins: Plugins, observer: Observer, *, out: Path | None = None
+    config: EvalConfig, plugins: Plugins, observer: Observer, *, out: Path | None = None
 ) -> list[Evaluation]:
     """Evaluate ``config.model.model`` (a run, a checkpoint, a model) on the held-out prompts.
 
@@ -83,7 +83,10 @@ def run_eval(
                 "all_lists_together": found.whole,
             },
         )
-        rows = [Comparison(metric, None, interval, None) for metric, interval in summary.items()]
+        rows = [
+            Comparison(metric, None, interval, None, found.metrics[metric])
+            for metric, interval in summary.items()
+        ]
         observer.compared(found.protocol, rows)
         tell_whole(observer, {"value": found.whole})
         _tell_files(observer, "sample", path, journal)
@@ -92,7 +95,7 @@ def run_eval(
 
 
 def run_flip(
-    config: RunConfig, plugins: Plugins, observer: Observer, *, out: Path | None = None
+    config: EvalConfig, plugins: Plugins, observer: Observer, *, out: Path | None = None
 ) -> list[Responsiveness]:
     """Ask ``config.model.model`` the held-out prompts with constraints removed, added and swapped.
 
@@ -106,6 +109,8 @@ def run_flip(
         return []
     depth = max(config.evaluation.eval_at)
     flipping = Flipping(task.records, task.parts.parser, task.parts.judge, depth)
+    for sentence in flipping.coverage:
+        observer.note(sentence)
     responses = []
     for protocol in task.protocols:
         path = task.path(protocol, flipping.choices(protocol), ending="-flip")
@@ -122,7 +127,7 @@ def run_flip(
                 progress=progress,
             )
         found.results.write(path)
-        _finish(task, path, journal, found.as_data())
+        _finish(task, path, journal, {**found.as_data(), "coverage": flipping.coverage})
         observer.table(found.title, found.table())
         for sentence in found.sentences:
             observer.note(sentence)
@@ -135,7 +140,7 @@ def run_flip(
 class _Task:
     """A policy that is loaded, and what it is to be asked."""
 
-    config: RunConfig
+    config: EvalConfig
     parts: Parts
     records: Mapping[int, Record]
     folder: RunFolder
@@ -169,7 +174,7 @@ class _Task:
         )
 
 
-def _task(config: RunConfig, plugins: Plugins, out: Path | None) -> _Task | None:
+def _task(config: EvalConfig, plugins: Plugins, out: Path | None) -> _Task | None:
     """Read the data, load the policy, make the folder; None on all processes but the main one."""
     reference = config.model.model
     if reference is None:
@@ -188,7 +193,7 @@ def _task(config: RunConfig, plugins: Plugins, out: Path | None) -> _Task | None
     return _Task(config, parts, records, folder_for(reference, config, plugins, out), generator)
 
 
-def _loader(config: RunConfig, reference: str) -> Callable[[], Callable[[Journal], Generator]]:
+def _loader(config: EvalConfig, reference: str) -> Callable[[], Callable[[Journal], Generator]]:
     """Refuse a policy that cannot be had, and return what loads it."""
     resolved = resolve_folder(reference)
     _check_finished(Path(resolved))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from saferec_core.config.sections import ComponentChoice
+from saferec_core.config.sections import DEFAULT_ORACLE, ComponentChoice
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.titles import Title
 from saferec_core.oracle_files.deciding import OPEN_FROM, RISK_THRESHOLD
@@ -84,7 +84,7 @@ def check_title(
         DataError: There is no oracle.
     """
     choice = ComponentChoice.model_validate(
-        {"name": "table", "path": str(path), "risk_threshold": risk_threshold, "open_from": open_from}
+        {"name": DEFAULT_ORACLE, "path": str(path), "risk_threshold": risk_threshold, "open_from": open_from}
     )
     oracle = build_oracle(choice, year_tolerance=year_tolerance)
     file = OracleFile(path) if path.suffix == ".arrow" else None

@@ -56,7 +56,8 @@ class Decision(NamedTuple):
     risk: float | None
     """The risk that counts: the highest of what it rests on; None if nothing is said."""
     ambiguous: bool
-    """Whether several films may be meant that are not judged alike."""
+    """Whether several films may be meant that are not judged alike, or what decides is said of another film
+    than the nearest."""
     by_model: bool
     """Whether it is a model that decides."""
     rows: tuple[int, ...]
@@ -89,7 +90,8 @@ class DecisionRule:
                 if risks is not None and self.decides(risks):
                     films = _by_film(titles, tier, rows)
                     sides = {self._side(_pooled(risks_of, of_film, trait)) for of_film in films}
-                    return Decision(True, risks.highest, len(sides) > 1, by_model, rows)
+                    ambiguous = len(sides) > 1 or _are_other_films(titles, tiers[0], rows)
+                    return Decision(True, risks.highest, ambiguous, by_model, rows)
         rows = tuple(dict.fromkeys(chain.from_iterable(tiers)))
         risks = _pooled(titles.risks_of, rows, trait) or _pooled(titles.model_risks_of, rows, trait)
         return Decision(False, None if risks is None else risks.highest, False, False, rows)
@@ -111,6 +113,11 @@ def _by_film(titles: RisksByRow, tier: Sequence[int], rows: Sequence[int]) -> li
     """Sort entries by the films that a tier is about."""
     films = dict.fromkeys(titles.film_of(row) for row in tier)
     return [[row for row in rows if titles.film_of(row) == film] for film in films]
+
+
+def _are_other_films(titles: RisksByRow, nearest: Sequence[int], rows: Sequence[int]) -> bool:
+    """Tell whether entries are about other films than those that are nearest to what is asked."""
+    return {titles.film_of(row) for row in nearest}.isdisjoint(map(titles.film_of, rows))
 
 
 def _pooled(risks_of: Callable[[int, str], Risks | None], rows: Sequence[int], trait: str) -> Risks | None:

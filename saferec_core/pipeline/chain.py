@@ -30,7 +30,7 @@ from saferec_core.pipeline.output import (
 from saferec_core.pipeline.process_pool import Workers, collecting_rarely
 from saferec_core.pipeline.step import Step, StepResult, run_step
 from saferec_core.pipeline.writers import publish
-from saferec_core.plugins.build import chosen
+from saferec_core.plugins.build import build_parser, chosen
 from saferec_core.plugins.contracts.transform import Transform
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.observer import Observer, Plan, StepReport
@@ -164,7 +164,9 @@ def _publish_splits(
     from saferec_core.pipeline.card.page import page
 
     rows, traits = results[-1].rows, read_traits(config.traits_path)
-    described = workers.begin(describe, rows, name=config.output.name, traits=traits)
+    described = workers.begin(
+        describe, rows, name=config.output.name, traits=traits, parser=build_parser(config.parser)
+    )
     published = publish(rows, draft, form=config.form)
     accounts = [result.account for result in results]
     facts = replace(described(), published=published, accounts=accounts)

@@ -189,7 +189,7 @@ def _keep(outcome: Outcome, reader: _Reader, account: Account, files: dict[str, 
     elif isinstance(outcome, Rejected):
         reader.reject(outcome.row, outcome.reason)
     elif isinstance(outcome, Counted):
-        account.count(outcome.what, outcome.times, outcome.example)
+        account.count(outcome.what, outcome.times, outcome.example, outcome.group)
     else:
         raise TypeError(f"wanted a row or another outcome, but it yielded {outcome!r:.80}")
 

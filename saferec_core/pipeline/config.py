@@ -1,4 +1,4 @@
-"""What a chain of transforms can be told."""
+"""Configuration of a chain of transforms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from saferec_core.config.sections import ComponentChoice, Section
+from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice, Section
 
 __all__ = ["ChainConfig", "WorkConfig"]
 
@@ -18,19 +18,18 @@ def _usable_cores() -> int:
 
 
 class WorkConfig(Section):
-    """How the work is done; nothing here changes what comes out."""
+    """How the work is done; nothing here changes the result."""
 
     num_proc: int = Field(default_factory=_usable_cores, ge=1)
-    """Processes that work on parts of a file; as many as there are cores if not given."""
+    """Worker processes; by default one per core."""
     cache_dir: Path | None = None
-    """Where finished steps are kept, to be taken up or used again; ``.saferec-cache`` beside the output
-    if not given."""
+    """Folder of finished steps, which later runs reuse; by default ``.saferec-cache`` beside the output."""
     max_rejects: float = Field(default=0.01, ge=0, le=1)
     """Share of its rows that a step may reject before it stops, in 0..1."""
     overwrite: bool = False
-    """Replace an output that holds something else; it is kept until the new one is complete."""
+    """Replace an existing output once the new one is complete."""
     fresh: bool = False
-    """Do every step again, also where its result is in the cache."""
+    """Run every step again, even if its result is cached."""
 
 
 class ChainConfig(WorkConfig):
@@ -39,26 +38,28 @@ class ChainConfig(WorkConfig):
     input: Path
     """Rows: JSONL, CSV or TSV, each also gzipped, Parquet, or a folder written by datasets."""
     output: Path
-    """What is made: a file (.jsonl or .parquet), or a folder with a file for each split and a card."""
+    """A .jsonl file, or a folder with a file for each split and a card."""
     steps: list[ComponentChoice] = Field(min_length=1)
     """Transforms by name, in order; every other key of a step is an option of the transform."""
     form: Literal["datasets", "jsonl", "parquet"] = "datasets"
-    """How the splits of a folder are written."""
+    """File format of the splits of a dataset folder."""
     catalog_path: Path | None = None
-    """Titles that may be recommended, for every step that has an option of this name."""
+    """Titles that may be recommended; default of this option for every step."""
     oracle: ComponentChoice | None = None
-    """What tells violations, likewise."""
+    """Oracle that judges violations; default of this option for every step."""
     traits_path: Path | None = None
-    """Traits (YAML) in place of the built-in ones, likewise."""
+    """Traits (YAML) in place of the built-in ones; default for every step."""
     year_tolerance: int = Field(default=2, ge=0)
-    """By how many years a release year may be off where titles are matched, likewise."""
+    """Maximum difference in release year, in years, when matching titles; default for every step."""
+    parser: ComponentChoice = DEFAULT_PARSER
+    """Parser: how lists are written in targets and read again; default for every step."""
     list_length: int = Field(default=10, ge=1)
-    """Titles of a recommended list, likewise."""
+    """Titles in a recommended list; default for every step."""
     seed: int = Field(default=0, ge=0)
-    """Of everything that is drawn, likewise."""
+    """Random seed; default for every step."""
 
     @property
     def handed_down(self) -> dict[str, Any]:
-        """What a step takes over where its own options leave it open."""
-        names = ("catalog_path", "oracle", "traits_path", "year_tolerance", "list_length", "seed")
+        """Options that a step takes over unless it sets them itself."""
+        names = ("catalog_path", "oracle", "traits_path", "year_tolerance", "parser", "list_length", "seed")
         return {name: value for name in names if (value := getattr(self, name)) is not None}

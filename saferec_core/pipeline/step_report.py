@@ -32,13 +32,17 @@ class Account:
     """What else the transform counted, in the order in which it came up."""
     examples: dict[str, list[str]] = field(default_factory=dict)
     """The first few different examples of what was counted."""
+    groups: dict[str, str] = field(default_factory=dict)
+    """The group of what was counted, where it has one."""
 
     sizes: dict[str, int] = field(default_factory=dict)
     """Bytes of the files that go with it, by kind; a file of another size was cut off."""
 
-    def count(self, what: str, times: float, example: str | None) -> None:
+    def count(self, what: str, times: float, example: str | None, group: str = "") -> None:
         """Add to what the transform counted."""
         self.counted[what] = self.counted.get(what, 0) + times
+        if group:
+            self.groups[what] = group
         if example is not None:
             self._keep(what, [example])
 
@@ -50,7 +54,7 @@ class Account:
         self.rejected += part.rejected
         self.rejections = [*self.rejections, *part.rejections][:EXAMPLES]
         for what, times in part.counted.items():
-            self.count(what, times, None)
+            self.count(what, times, None, part.groups.get(what, ""))
         for what, examples in part.examples.items():
             self._keep(what, examples)
 

@@ -14,12 +14,13 @@ from saferec_core.errors import ConfigError, DataError, PluginError, SaferecErro
 from saferec_core.plugins.component import options_of
 from saferec_core.plugins.contracts import contract_of
 from saferec_core.plugins.contracts.oracle import Oracle
+from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.manager import Plugins, load_plugins
 from saferec_core.plugins.registry import Entry, Registry
 
 T = TypeVar("T")
 
-__all__ = ["build_oracle", "chosen", "chosen_catalog"]
+__all__ = ["build_oracle", "build_parser", "chosen", "chosen_catalog"]
 
 
 def chosen(
@@ -67,6 +68,18 @@ def build_oracle(choice: ComponentChoice, *, year_tolerance: int, plugins: Plugi
     except AttributeError as error:
         raise PluginError(f"oracle {entry.name!r} of {entry.origin} must name its traits") from error
     return oracle
+
+
+def build_parser(choice: ComponentChoice, plugins: Plugins | None = None) -> ListParser:
+    """Build the parser that reads and writes lists.
+
+    Args:
+        choice: Its name and options.
+        plugins: What is installed; looked up if not given.
+    """
+    plugins = plugins or load_plugins()
+    parser: ListParser = chosen(plugins, plugins.parsers, choice)
+    return parser
 
 
 def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, Any] | None = None) -> T:

@@ -19,6 +19,7 @@ __all__ = [
     "list_checkpoints",
     "remove_passed_over",
     "resolve_folder",
+    "run_folder_of",
     "sft_policy",
     "step_of",
 ]
@@ -121,3 +122,19 @@ def resolve_folder(reference: str) -> str:
             f"{run.path}"
         )
     return reference
+
+
+def run_folder_of(place: Path) -> Path:
+    """Return the run folder that a folder is or lies in: of a stage within a run, that of the run.
+
+    Raises:
+        RunError: It is no part of a run.
+    """
+    candidates = [place, *place.absolute().parents[:4]]
+    runs = [folder for folder in candidates if RunLayout(folder).exists]
+    if not runs:
+        reason = "lies in no run folder (none has a config.yaml)" if place.exists() else "does not exist"
+        raise RunError(
+            f"cannot resume from {place}: it {reason}; name a run folder or one of its checkpoints"
+        )
+    return runs[-1]

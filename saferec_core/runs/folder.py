@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.config.load import as_yaml
-from saferec_core.config.schema import RunConfig
+from saferec_core.config.schema import RunConfig, StageConfig
 from saferec_core.errors import RunError, SaferecError
 from saferec_core.files import write_text
 from saferec_core.plugins.manager import Plugins
@@ -28,7 +28,7 @@ class RunFolder(RunLayout):
     """The folder of one run, as it is made and filled."""
 
     @classmethod
-    def create(cls, config: RunConfig, command: str) -> RunFolder:
+    def create(cls, config: StageConfig, command: str) -> RunFolder:
         """Make a new folder and write the resolved configuration into it.
 
         Its name is made of the time, the command and a hash of the settings unless the run is named.

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from saferec_core.analysis.results import MetricFacts
 
 __all__ = ["Comparison", "Observer", "Plan", "StepReport"]
 
@@ -36,6 +40,8 @@ class Comparison:
     after: tuple[float, float, float] | None
     difference: tuple[float, float, float] | None
     """Paired, sample by sample: after - before."""
+    facts: MetricFacts
+    """What the metric is called and measured in."""
 
 
 class Observer:

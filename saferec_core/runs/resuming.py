@@ -12,14 +12,14 @@ from typing import Any
 import yaml
 
 from saferec_core.config.load import as_yaml
-from saferec_core.config.schema import RunConfig
+from saferec_core.config.schema import StageConfig
 from saferec_core.errors import RunError
-from saferec_core.runs.checkpoints import list_checkpoints, step_of
+from saferec_core.runs.checkpoints import list_checkpoints, run_folder_of, step_of
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.sealing import damage, newest_whole, sealed_facts
 
-__all__ = ["OpenRun", "differences", "find_run", "open_run", "rewind", "run_folder_of"]
+__all__ = ["OpenRun", "differences", "find_run", "open_run", "rewind"]
 
 _MAY_DIFFER = {
     "logging.max_time",
@@ -27,6 +27,7 @@ _MAY_DIFFER = {
     "logging.save_total_limit",
     "output_dir",
     "preset",
+    "processes",
     "run_name",
     "sft.logging.max_time",
     "sft.logging.report_to",
@@ -82,7 +83,7 @@ class OpenRun:
         return named
 
 
-def open_run(config: RunConfig, command: str, note: Callable[[str], None]) -> OpenRun:
+def open_run(config: StageConfig, command: str, note: Callable[[str], None]) -> OpenRun:
     """Make the folder of a run, or find the one to continue.
 
     Args:
@@ -113,23 +114,7 @@ def open_run(config: RunConfig, command: str, note: Callable[[str], None]) -> Op
     return OpenRun(found, is_resumed=True, checkpoint=named if is_checkpoint else None)
 
 
-def run_folder_of(place: Path) -> Path:
-    """Return the run folder that a folder is or lies in: of a stage within a run, that of the run.
-
-    Raises:
-        RunError: It is no part of a run.
-    """
-    candidates = [place, *place.absolute().parents[:4]]
-    runs = [folder for folder in candidates if RunLayout(folder).exists]
-    if not runs:
-        reason = "lies in no run folder (none has a config.yaml)" if place.exists() else "does not exist"
-        raise RunError(
-            f"cannot resume from {place}: it {reason}; name a run folder or one of its checkpoints"
-        )
-    return runs[-1]
-
-
-def find_run(config: RunConfig) -> Path | None:
+def find_run(config: StageConfig) -> Path | None:
     """Return the folder that ``--resume`` means: by the run's name, else the newest with these settings."""
     if config.run_name is not None:
         named = config.output_dir / config.run_name
@@ -139,7 +124,7 @@ def find_run(config: RunConfig) -> Path | None:
     return next((run.path for run in runs if not differences(run.path, config)), None)
 
 
-def differences(folder: Path, config: RunConfig) -> list[str]:
+def differences(folder: Path, config: StageConfig) -> list[str]:
     """Return what a run's settings have been and what they would now be, where a number depends on it."""
     try:
         stored = yaml.safe_load(RunLayout(folder).config.read_text(encoding="utf-8"))

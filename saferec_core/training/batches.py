@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import ConfigError
 
-__all__ = ["check_batches", "generation_batch_size"]
+__all__ = ["check_batches", "generation_batch_size", "planned_sharing"]
 
 
 def generation_batch_size(config: TrainConfig, processes: int) -> int:
@@ -38,6 +38,25 @@ def check_batches(config: TrainConfig, processes: int) -> None:
         f"Nearest valid settings: {name} {_nearest(fitting, slices)}; or num_generations "
         f"{_nearest(groups, group)}."
     )
+
+
+def planned_sharing(config: TrainConfig) -> str:
+    """Say what a run computes once for the completions of a prompt, and which setting would make it more."""
+    optimization, group = config.optimization, config.rollout.num_generations
+    if optimization.share_prefix == "off":
+        return "off"
+    per_device = optimization.per_device_train_batch_size
+    if per_device > 1:
+        return f"{optimization.share_prefix}, up to {min(per_device, group)} completions of a prompt together"
+    slices = optimization.gradient_accumulation_steps
+    fitting = max(size for size in range(1, group + 1) if slices % size == 0 and group % size == 0)
+    advice = (
+        f"; --per-device-train-batch-size {fitting} --gradient-accumulation-steps {slices // fitting} would "
+        "share them, in the same optimizer step"
+        if fitting > 1
+        else ""
+    )
+    return f"{optimization.share_prefix}, but nothing in training passes of one completion{advice}"
 
 
 def _nearest(candidates: Iterable[int], wanted: int) -> str:

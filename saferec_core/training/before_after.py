@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from saferec_core.analysis.compare import compare as compare_results
+from saferec_core.analysis.outcome import outcome
 from saferec_core.config.schema import RunConfig
 from saferec_core.evaluation.evaluator import Evaluation, compare
 from saferec_core.evaluation.held_out import (
@@ -19,11 +21,10 @@ from saferec_core.evaluation.held_out import (
 from saferec_core.evaluation.setup import Parts
 from saferec_core.models.generation import Generator
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer
 
-__all__ = ["evaluate", "report_comparison"]
+__all__ = ["evaluate", "report_comparison", "what_changed"]
 
 
 def evaluate(
@@ -36,7 +37,7 @@ def evaluate(
     when: str,
     policy: str,
 ) -> list[Evaluation]:
-    """Evaluate a policy once per decoding; on the main process only, elsewhere there is nothing.
+    """Evaluate a policy once per decoding; all processes that train together have to call.
 
     Args:
         config: The run.
@@ -48,7 +49,7 @@ def evaluate(
         policy: What to call the policy.
     """
     settings = config.evaluation
-    if not parts.held_out or settings.eval_prompts == 0 or not is_main():
+    if not parts.held_out or settings.eval_prompts == 0:
         return []
     records = used_records(parts.held_out, settings)
     evaluator = evaluator_of(config, parts, records, plugins)
@@ -65,6 +66,18 @@ def evaluate(
             )
         evaluations.append(found)
     return evaluations
+
+
+def what_changed(kind: str, before: Evaluation, after: Evaluation) -> str:
+    """Say in a sentence what training changed, as far as it may be claimed.
+
+    Args:
+        kind: The decoding, such as ``"greedy"``.
+        before: Of the policy before training.
+        after: Of the policy after it, on the same records.
+    """
+    table = compare_results(before.results(), after.results(), names=("before", "after"), by_trait=False)
+    return f"What changed ({kind} lists): {outcome(table).sentence}"
 
 
 def report_comparison(
@@ -99,3 +112,4 @@ def report_comparison(
         )
         observer.compared(f"{kind} lists, before and after", rows)
         tell_whole(observer, {"before": first.whole, "after": second.whole})
+        observer.note(what_changed(kind, first, second))

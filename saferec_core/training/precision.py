@@ -18,7 +18,7 @@ from torch import Tensor
 
 from saferec_core.config.presets import LORA_DEFAULTS, Stage
 from saferec_core.config.schema import SftConfig, TrainConfig
-from saferec_core.config.sections import ModelConfig, OptimizationConfig
+from saferec_core.config.sections import OptimizationConfig, TrainableModelConfig
 from saferec_core.errors import ConfigError
 
 __all__ = [
@@ -43,7 +43,7 @@ _SAMPLES = 4096
 """Weights of each tensor that are looked at."""
 
 
-def for_training(model: ModelConfig) -> ModelConfig:
+def for_training(model: TrainableModelConfig) -> TrainableModelConfig:
     """Say in which type a policy is loaded that is going to be trained: float32 if its weights are to move.
 
     Weights under LoRA adapters stay as they are in the checkpoint.
@@ -57,7 +57,7 @@ def trained(model: Any) -> list[torch.nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-def masters_in_float32(model: Any, config: ModelConfig) -> None:
+def masters_in_float32(model: Any, config: TrainableModelConfig) -> None:
     """Put what is trained into float32, unless the user has named a type for weights that are trained.
 
     Adapters are always trained in float32: they are small, and ``dtype`` is that of the weights below.
@@ -213,7 +213,7 @@ def precision_facts(model: Any, optimization: OptimizationConfig, engine: str) -
 
 
 def planned_precision(
-    model: ModelConfig, optimization: OptimizationConfig, checkpoint: torch.dtype | None
+    model: TrainableModelConfig, optimization: OptimizationConfig, checkpoint: torch.dtype | None
 ) -> str:
     """Say before anything is loaded which types a run will work in.
 

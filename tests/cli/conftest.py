@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -57,9 +58,9 @@ def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
     """Call what the console script calls, in this process: torch is then imported once."""
     from saferec_cli.main import main as entry
 
-    def run(*arguments: object, cwd: Path | None = None) -> Outcome:
+    def run(*arguments: object, cwd: Path | None = None, columns: int = 200) -> Outcome:
         monkeypatch.chdir(cwd or tmp_path)
-        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("COLUMNS", str(columns))
         monkeypatch.setattr(sys, "argv", ["saferec", *map(str, arguments)])
         status = 0
         try:
@@ -134,6 +135,50 @@ def tiny(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "logging": {"logging_steps": 1, "save_strategy": "no"},
         "evaluation": {"eval_prompts": 4, "eval_at": [5]},
         "run_name": "run",
+    }
+    (folder / "run.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def outline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``run.yaml`` and the files that it names, complete for every check; no weights."""
+    folder = tmp_path_factory.mktemp("outline")
+    (folder / "model").mkdir()
+    (folder / "model" / "config.json").write_text("{}", encoding="utf-8")
+    title, record = (
+        {"title": "Saw", "year": 2004},
+        {
+            "prompt": "Something scary?",
+            "completion": "Saw (2004)",
+            "groundtruth_with_release_year": [["Saw", 2004]],
+            "seen_titles": [],
+            "constraints": [],
+        },
+    )
+    for name, rows in (
+        ("train", [record] * 32),
+        ("test", [record] * 8),
+        ("catalog", [title]),
+        ("oracle", [title | {"risk": {"gore": 1.0}}]),
+    ):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    settings: Mapping[str, object] = {
+        "model": {"model": str(folder / "model")},
+        "data": {f"{name}_path": str(folder / f"{name}.jsonl") for name in ("train", "test", "catalog")},
+        "oracle": {"name": "table", "path": str(folder / "oracle.jsonl")},
+        "rewards": {"relevance": {}, "safety": {}, "count": {"target": 5}},
+        "num_ranks": 5,
+        "rollout": {"num_generations": 4},
+        "max_completion_length": 16,
+        "optimization": {
+            "max_steps": 1,
+            "per_device_train_batch_size": 8,
+            "gradient_accumulation_steps": 1,
+            "optim": "adamw_torch",
+        },
+        "evaluation": {"eval_at": [5]},
     }
     (folder / "run.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     return folder

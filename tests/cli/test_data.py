@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -110,13 +111,13 @@ def test_what_was_removed_and_rejected_lies_beside_the_output(acme, main, tmp_pa
     ("arguments", "message"),
     [
         (("scael", "in.jsonl", "--out", "o.jsonl"), "unknown transform 'scael'. Did you mean 'scale'"),
-        (("scale", "in.jsonl"), "no output is named; give --out"),
+        (("scale", "in.jsonl"), "--out is missing; give --out"),
         (("scale", "no.jsonl", "--out", "o.jsonl"), "input no.jsonl does not exist"),
         (("scale", "in.jsonl", "--out", "o.jsonl", "--facto", "2"), "Did you mean '--factor'"),
-        (("scale", "in.jsonl", "--out", "o.jsonl", "--factor"), "--factor wants a value"),
+        (("scale", "in.jsonl", "--out", "o.jsonl", "--factor"), "--factor needs a value"),
         (("scale", "in.jsonl", "--out", "o.jsonl", "--factor", "0"), "scale.factor: Input should be"),
         (("scale", "in.jsonl", "--out", "o.jsonl", "--factor=two"), "scale.factor: Input should be a"),
-        (("scale", "in.jsonl", "--out", "o.jsonl", "--words", "[a"), "--words: '[a' is no YAML"),
+        (("scale", "in.jsonl", "--out", "o.jsonl", "--words", "[a"), "--words: '[a' is not valid YAML"),
         (("scale", "in.jsonl", "--out", "o.jsonl", "3"), "unexpected argument '3'"),
         (("scale", "in.jsonl", "--out", "o.csv"), "wanted a name that ends with .jsonl, or a folder"),
         (("scale", "in.jsonl", "--out", "o.jsonl", "--num-proc", "0"), "num_proc: Input should be greater"),
@@ -230,7 +231,7 @@ def chain(tmp_path, numbers):
 
 def done_before(out):
     """Tell of each step whether it was done before."""
-    table = [line for line in out.splitlines() if line.startswith("│") and line.count("│") == 7]
+    table = [line for line in out.splitlines() if re.match(r" *(drop-odd|scale) +\d", line)]
     return ["done before" in line for line in table]
 
 
@@ -253,6 +254,55 @@ def test_a_chain_hands_its_settings_down_and_does_only_what_changed(acme, main, 
     other_input = main("data", "build", chain(steps=steps), "--overwrite")
     assert done_before(other_input.out) == [False, False, False]
     assert [row["n"] for row in rows(tmp_path / "out.jsonl")] == [64]
+
+
+PARSER = """
+import re
+from saferec_core import hookimpl
+from saferec_core.data.titles import Title
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, ParsedList
+
+@hookimpl
+def saferec_register_parsers(registry):
+    registry.add("barred", "acme_barred:Barred", summary="Reads |Title|Year| lines.")
+
+@component
+class Barred(ListParser):
+    def __call__(self, text, *, finished=True):
+        lines = re.finditer(r"^[|](.+)[|]([0-9]+)[|]$", text, re.MULTILINE)
+        return ParsedList(tuple(ParsedItem(m[1], int(m[2]), m.start(), m.end(), m.end()) for m in lines))
+
+    def format(self, titles):
+        return chr(10).join(f"|{title.name}|{title.year}|" for title in titles)
+"""
+
+
+def test_the_parser_that_a_chain_names_writes_its_targets_and_reads_them_for_the_card(
+    installed, main, tmp_path
+):
+    installed("acme-barred", PARSER)
+    (tmp_path / "catalog.csv").write_text("title,year\nSaw,2004\nUp,2009\n")
+    row = {"id": "d1#1", "user": "ann", "prompt": [{"role": "user", "content": "Hi"}]}
+    row["groundtruth_with_release_year"] = [["Saw", 2004]]
+    (tmp_path / "in.jsonl").write_text(json.dumps(row) + "\n")
+    settings = {
+        "input": "in.jsonl",
+        "output": "made",
+        "catalog_path": "catalog.csv",
+        "parser": {"name": "barred"},
+        "list_length": 2,
+        "form": "jsonl",
+        "steps": [{"name": "build-targets", "check": "none"}, {"name": "to-dataset"}],
+    }
+    (tmp_path / "chain.yaml").write_text(yaml.safe_dump(settings))
+
+    outcome = main("data", "build", "chain.yaml")
+
+    assert outcome.status == 0, outcome.err
+    (made,) = (made for split in (tmp_path / "made").glob("*.jsonl") for made in rows(split))
+    assert made["completion"][0]["content"] == "|Saw|2004|\n|Up|2009|"
+    assert "| 2 | 1 |" in (tmp_path / "made" / "README.md").read_text()  # a list of two titles
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ def test_an_unknown_reward_is_told_with_the_near_miss_and_nothing_is_written(saf
 
     assert (outcome.status, outcome.out) == (2, "")
     assert outcome.err.splitlines() == [
-        "error: unknown reward 'cuont'. Did you mean 'count'? Available: count, relevance, safety."
+        "error: unknown reward 'cuont'. Did you mean 'count'? Available: count, fresh, relevance, safety."
     ]
     assert list(tmp_path.iterdir()) == []
 

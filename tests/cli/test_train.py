@@ -356,8 +356,8 @@ def test_a_run_folder_that_is_there_is_not_written_over(main, tiny, tmp_path):
 
 @pytest.mark.parametrize("command", ["eval", "sft"])
 def test_other_commands_name_a_policy_that_is_not_there(main, tiny, command):
-    arguments = ["/nowhere/run"] if command == "eval" else ["--model", "/nowhere/run"]
-    data = ["--train-path", tiny / "train.jsonl", "--catalog-path", tiny / "catalog.jsonl", "--optim", "sgd"]
+    arguments = ["/nowhere/run"] if command == "eval" else ["--model", "/nowhere/run", "--optim", "sgd"]
+    data = ["--train-path", tiny / "train.jsonl", "--catalog-path", tiny / "catalog.jsonl"]
     outcome = main(command, *arguments, *data)
 
     assert outcome.status == 2

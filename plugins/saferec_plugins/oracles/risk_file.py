@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from saferec_core.data.title_tiers import Tiers
+from saferec_core.data.titles import Title
 from saferec_core.oracle_files.deciding import Risks
 from saferec_core.oracle_files.format import OracleFile
 from saferec_core.plugins.contracts.oracle import Evidence
@@ -37,6 +38,10 @@ class RiskFile:
     def film_of(self, row: int) -> int:
         """Return the number that entries of one film share."""
         return self._file.film_of(row)
+
+    def title(self, row: int) -> Title:
+        """Return the title of an entry."""
+        return self._file.title(row)
 
     def evidence(self, row: int, traits: Collection[str]) -> list[Evidence]:
         """Return what the risks of a title for some traits rest on."""

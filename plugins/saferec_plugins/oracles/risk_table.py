@@ -31,7 +31,7 @@ class RiskTable:
         self.traits = frozenset(weights).union(*risks.values())
         """The traits that the table has a risk for."""
         self._path = path
-        self._risks = list(risks.values())
+        self._titles, self._risks = list(risks), list(risks.values())
         self._names: dict[str, list[NamedEntry]] = {}
         for row, (name, year) in enumerate(risks):
             entry = NamedEntry(article_of(name), year, row)
@@ -54,6 +54,10 @@ class RiskTable:
     def film_of(self, row: int) -> int:
         """Return a number of each row's own: a table does not say which rows are one film."""
         return row
+
+    def title(self, row: int) -> Title:
+        """Return the title of a row."""
+        return self._titles[row]
 
     def evidence(self, row: int, traits: Collection[str]) -> list[Evidence]:
         """Return the risks of a title for some traits: nothing else is known about them."""

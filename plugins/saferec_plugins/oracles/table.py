@@ -10,6 +10,7 @@ from typing import Protocol
 from pydantic import Field
 
 from saferec_core.data.title_tiers import Tiers
+from saferec_core.data.titles import Title
 from saferec_core.errors import UnknownNameError
 from saferec_core.oracle_files.deciding import OPEN_FROM, DecisionRule, RisksByRow
 from saferec_core.plugins.component import component
@@ -30,6 +31,8 @@ class _Risks(RisksByRow, Protocol):
     def traits(self) -> frozenset[str]: ...
 
     def tiers(self, name: str, year: int, *, tolerance: int) -> Tiers: ...
+
+    def title(self, row: int) -> Title: ...
 
     def evidence(self, row: int, traits: Collection[str]) -> list[Evidence]: ...
 
@@ -92,7 +95,7 @@ class TableOracle(Oracle):
         tiers = self._tiers(question)
         decisions = [self._rule.decision(self._risks, tiers, trait) for trait in question.constraints]
         told = [
-            evidence
+            self._said_of(row, evidence, tiers)
             for trait, decision in zip(question.constraints, decisions, strict=True)
             for row in decision.rows
             for evidence in self._risks.evidence(row, [trait])
@@ -118,6 +121,13 @@ class TableOracle(Oracle):
             open=tuple(trait for trait in risks if not decisions[trait].known),
             ambiguous=any(told.ambiguous for told in decisions.values()),
         )
+
+    def _said_of(self, row: int, evidence: Evidence, tiers: Tiers) -> Evidence:
+        """Name the film that evidence is about, if it is another one than the nearest."""
+        risks = self._risks
+        if risks.film_of(row) in map(risks.film_of, tiers[0]):
+            return evidence
+        return evidence._replace(detail=f"{evidence.detail} (said of {risks.title(row)})")
 
     def _tiers(self, question: Question) -> Tiers:
         return self._risks.tiers(question.name, question.year, tolerance=self.year_tolerance)

@@ -14,7 +14,7 @@ GREETING_WORDS = frozenset(
     hi hiya hello hey howdy hola yo greetings sup good morning afternoon evening day there everyone friend
     how are is it going r u you ya your yourself doing do today tonight i am i'm im fine great well ok okay
     pretty very so and too also thanks thank what's whats what up nice to meet welcome hope all
-    merry happy christmas holidays new year lol
+    merry happy christmas holidays new year lol man dude buddy guys folks how's hows it's im not bad much
     """.split()  # noqa: SIM905 - as a list it would fill a screen
 )
 """Words of which greetings and "how are you" consist. Answers to a question, such as "yes", are none."""

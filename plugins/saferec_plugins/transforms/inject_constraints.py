@@ -13,13 +13,15 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice
 from saferec_core.data.records import constraints_of, messages_of, seen_titles_of, titles_of
 from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait, read_traits
 from saferec_core.errors import ConfigError, DataError, near_misses
+from saferec_core.plugins.build import build_parser
 from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Transform, rng_of
-from saferec_plugins.parsers.title_year import TitleYearParser
 
 __all__ = ["InjectConstraints", "check_sentences"]
 
@@ -41,6 +43,8 @@ class InjectConstraints(Transform):
 
     traits_path: Path | None = None
     """Own trait file (YAML); without it, the built-in twenty traits."""
+    parser: ComponentChoice = DEFAULT_PARSER
+    """What reads lists; no sentence may read as a recommendation."""
     seed: int = Field(default=0, ge=0)
     """Of everything that is drawn."""
     rate: float = Field(default=1.0, ge=0, le=1)
@@ -67,7 +71,7 @@ class InjectConstraints(Transform):
     @cached_property
     def _traits(self) -> dict[str, Trait]:
         traits = read_traits(self.traits_path)
-        check_sentences(traits)
+        check_sentences(traits, build_parser(self.parser))
         return traits
 
     def _outcomes(self, row: Row, traits: Mapping[str, Trait]) -> list[Outcome]:
@@ -125,13 +129,12 @@ class InjectConstraints(Transform):
         return stated
 
 
-def check_sentences(traits: Mapping[str, Trait]) -> None:
+def check_sentences(traits: Mapping[str, Trait], parse: ListParser) -> None:
     """Make sure that nothing a user would say is read as a recommendation.
 
     Raises:
-        ConfigError: The parser of lists finds a title in a sentence.
+        ConfigError: The parser finds a title in a sentence.
     """
-    parse = TitleYearParser()
     for name, trait in traits.items():
         for wording, sentences in (("explicit", trait.explicit), ("implied", trait.implied)):
             for sentence in sentences:

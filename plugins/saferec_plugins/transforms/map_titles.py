@@ -58,8 +58,8 @@ class MapTitles(Transform):
         for row in rows:
             mapping = _Mapping(self._matcher)
             mapped = self._mapped(row, mapping)
-            for (what, example), times in mapping.told.items():
-                yield Counted(what, times, example)
+            for (what, example, group), times in mapping.counts.items():
+                yield Counted(what, times, example, group)
             yield mapped
 
     def _mapped(self, row: Row, mapping: _Mapping) -> Row:
@@ -90,9 +90,9 @@ class MapTitles(Transform):
                     continue
             meant = entry or title
             if meant in truth:
-                mapping.tell("ground truth: named twice", str(meant))
+                mapping.count("ground truth: named twice", str(meant))
             elif user.has_seen(normal_form(meant.name), meant.year, self.year_tolerance):
-                mapping.tell("ground truth: removed, for the user has seen it", str(meant))
+                mapping.count("ground truth: removed, for the user has seen it", str(meant))
             else:
                 truth[meant] = None
         return list(truth), list(unmapped)
@@ -106,31 +106,31 @@ class MapTitles(Transform):
 
 
 class _Mapping:
-    """Maps the titles of one row and keeps what is to be told of it."""
+    """Maps the titles of one row and counts what becomes of them."""
 
     def __init__(self, matcher: TitleMatcher) -> None:
         self._matcher = matcher
-        self.told: Counter[tuple[str, str | None]] = Counter()
+        self.counts: Counter[tuple[str, str | None, str]] = Counter()
         self.misspelt: list[dict[str, Any]] = []
 
-    def tell(self, what: str, example: str | None = None) -> None:
-        self.told[what, example] += 1
+    def count(self, what: str, example: str | None = None, group: str = "") -> None:
+        self.counts[what, example, group] += 1
 
     def of_truth(self, title: Title) -> Title | None:
         return self._entry("ground truth", title)
 
     def of_history(self, title: Title | str) -> Title | str:
         if isinstance(title, str):
-            self.tell("history: without a year, not mapped", title)
+            self.count("history: without a year, not mapped", title, "history")
             return title
         return self._entry("history", title) or title
 
     def _entry(self, where: str, title: Title) -> Title | None:
         match = self._matcher.match(title)
         if match is None:
-            self.tell(f"{where}: unmapped", str(title))
+            self.count(f"{where}: unmapped", str(title), where)
             return None
-        self.tell(f"{where}: {match.how}", _example(title, match))
+        self.count(f"{where}: {match.how}", _example(title, match), where)
         if match.score is not None:
             found = {"from": str(title), "to": str(match.title), "score": match.score}
             if found not in self.misspelt:

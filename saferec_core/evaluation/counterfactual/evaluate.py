@@ -7,6 +7,7 @@ shows that it heeds what users say is the same dialogue with one constraint more
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,7 +21,7 @@ from saferec_core.analysis.results import MetricFacts, results_of
 from saferec_core.data.records import Message, Record
 from saferec_core.data.traits import Trait, read_traits
 from saferec_core.errors import ConfigError, DataError
-from saferec_core.evaluation.counterfactual.prompts import Flip, flips_of
+from saferec_core.evaluation.counterfactual.prompts import Change, Flip, flips_of, why_not
 from saferec_core.evaluation.counterfactual.summary import Responsiveness
 from saferec_core.evaluation.evaluator import complete, title_rows, user_of
 from saferec_core.evaluation.protocol import Protocol
@@ -96,6 +97,25 @@ class Flipping:
                 "that its prompt holds, and of the traits that the oracle judges none has built-in sentences "
                 f"and is not active already. The oracle judges: {', '.join(self._known) or 'none'}"
             )
+
+    @property
+    def coverage(self) -> list[str]:
+        """How many records each change was possible for, and why not for the others, in sentences."""
+        made: Counter[Change] = Counter()
+        reasons: dict[Change, Counter[str]] = {"removed": Counter(), "added": Counter(), "swapped": Counter()}
+        by_record: dict[int, list[Flip]] = {}
+        for flip in self.flips:
+            by_record.setdefault(flip.place, []).append(flip)
+        for place, record in self._records.items():
+            flips = by_record.get(place, [])
+            made.update({flip.change for flip in flips})
+            for change, reason in why_not(record, flips, self._sentences, self._known).items():
+                reasons[change][reason] += 1
+        return [
+            f"Constraints {change}: {made[change]:,} of {len(self._records):,} records"
+            + "".join(f"; {times:,} not because {reason}" for reason, times in whys.most_common())
+            for change, whys in reasons.items()
+        ]
 
     @cached_property
     def prompts(self) -> dict[_Key, Sequence[Message]]:

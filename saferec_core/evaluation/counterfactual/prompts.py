@@ -13,7 +13,7 @@ from saferec_core.data.constraint_sentences import stated_in
 from saferec_core.data.records import Message, Record
 from saferec_core.data.traits import Trait
 
-__all__ = ["Change", "Flip", "flips_of"]
+__all__ = ["Change", "Flip", "flips_of", "why_not"]
 
 Change = Literal["removed", "added", "swapped"]
 """What was done to the dialogue as it stands in the data."""
@@ -81,6 +81,40 @@ def flips_of(place: int, record: Record, traits: Mapping[str, Trait], known: Col
             flips.append(Flip(place, "swapped", put_in, swapped, prompt, touched))
             flips.append(Flip(place, "swapped", trait, prompt, swapped, touched))
     return flips
+
+
+def why_not(
+    record: Record, flips: Sequence[Flip], traits: Mapping[str, Trait], known: Collection[str]
+) -> dict[Change, str]:
+    """Say of each change that *flips* lacks why the record cannot be changed in this way.
+
+    Args:
+        record: The dialogue and its constraints.
+        flips: What :func:`flips_of` made of it.
+        traits: Sentences to add, by trait.
+        known: Traits that can be judged.
+    """
+    made = {flip.change for flip in flips}
+    stated = stated_in(dict(record.columns))
+    judged = [sentence.strip() for trait, sentence in stated if trait in known]
+    in_prompt = [sentence for sentence in judged if _turn_with(record.prompt, sentence) is not None]
+    if not stated:
+        nothing_stated = "the column constraints_stated names no sentence"
+    elif not judged:
+        nothing_stated = "the oracle does not judge the stated trait"
+    elif not in_prompt:
+        nothing_stated = "the prompt does not contain the stated sentence"
+    else:
+        nothing_stated = ""
+    active = {*record.constraints, *(trait for trait, _ in stated)}
+    addable = any(trait in known and trait not in active for trait in traits)
+    nothing_to_add = "" if addable else "no further trait has built-in sentences and is judged by the oracle"
+    reasons: dict[Change, str] = {
+        "removed": nothing_stated or "the user would say nothing without it",
+        "added": nothing_to_add or "the dialogue has no turn of the user",
+        "swapped": nothing_stated or nothing_to_add or "the sentence cannot be replaced",
+    }
+    return {change: reason for change, reason in reasons.items() if change not in made}
 
 
 _AFTERTHOUGHT = re.compile(r"(?:oh|also|and|plus|but|btw|by the way|ps)\b", re.IGNORECASE)

@@ -9,6 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from saferec_core.config.sections import DEFAULT_PARSER
 from saferec_core.data.constraint_sentences import place_of, stated_in
 from saferec_core.data.dataset_rows import SPLITS, split_of
 from saferec_core.data.leakage import conversation_key, small_hash
@@ -19,6 +20,7 @@ from saferec_core.data.traits import Trait, read_traits
 from saferec_core.pipeline.card.parts import Dialogue
 from saferec_core.pipeline.step_report import Account
 from saferec_core.pipeline.writers import Published, published_files
+from saferec_core.plugins.build import build_parser
 from saferec_core.plugins.contracts.parser import ListParser
 
 __all__ = ["DAY", "CardFacts", "Check", "SplitFacts", "TraitFacts", "describe"]
@@ -125,13 +127,13 @@ def describe(
         published: What was written; found out from the folder if not given.
         accounts: Of the steps that led to it, in their order.
         name: What the card calls it.
-        parser: Reads the titles of completions; ``title-year`` if not given.
+        parser: Reads the titles of completions; that of a run's configuration if not given.
         traits: Tell explicit from implied sentences; the built-in ones if not given.
 
     Raises:
         DataError: There is no such dataset, or a row is not what is wanted.
     """
-    counting = _Counting(parser or _title_year(), read_traits() if traits is None else traits)
+    counting = _Counting(parser or build_parser(DEFAULT_PARSER), read_traits() if traits is None else traits)
     for split, row in _dealt(rows):
         counting.look_at(split, row)
     if published is None:
@@ -321,11 +323,3 @@ def _found(rows: Path, splits: Mapping[str, SplitFacts]) -> Published:
         return Published("jsonl", counts, {split: f"{split}.jsonl" for split in counts})
     form, files = published_files(rows)
     return Published(form, counts, {split: path.name for split, path in files.items()})
-
-
-def _title_year() -> ListParser:
-    from saferec_core.plugins.manager import load_plugins
-
-    plugins = load_plugins()
-    parser: ListParser = plugins.find(plugins.parsers, "title-year").load()()
-    return parser

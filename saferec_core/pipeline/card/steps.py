@@ -12,9 +12,6 @@ from saferec_core.pipeline.step_report import Account
 
 __all__ = ["coverage_section", "steps_section"]
 
-_RESULTS = ("mapped", "ambiguous", "unmapped", "without a year")
-"""How ``map-titles`` counts begin that tell the result of a look-up, behind "ground truth: "."""
-
 _FOLDERS = re.compile(r"^.*?(?=[^/\\]+, (?:line|row) [0-9])")
 """Where a file lay is nobody's business who reads the card."""
 
@@ -45,7 +42,7 @@ def steps_section(facts: CardFacts) -> Section | None:
     ]
     if rejected:
         tables.append(Table("The first rows that were rejected", ("step", "where and why"), rejected))
-    counted = [row for account in facts.accounts if account.step != "map-titles" for row in _counted(account)]
+    counted = [row for account in facts.accounts for row in _counted(account)]
     if counted:
         tables.append(Table("What else the steps counted", ("step", "what", "count", "examples"), counted))
     text = "Rows that a step leaves out are kept next to its output, with the evidence."
@@ -54,7 +51,8 @@ def steps_section(facts: CardFacts) -> Section | None:
 
 def _counted(account: Account) -> Iterator[tuple[Cell, ...]]:
     """Return the largest counts of a step; a count for each trait and reason would fill pages."""
-    by_size = sorted(account.counted.items(), key=lambda item: -item[1])
+    alone = [(what, times) for what, times in account.counted.items() if what not in account.groups]
+    by_size = sorted(alone, key=lambda item: -item[1])
     for what, times in by_size[:_MOST_COUNTS]:
         yield account.step, what, _number(times), _examples(account, what)
     if len(by_size) > _MOST_COUNTS:
@@ -66,17 +64,18 @@ def _examples(account: Account, what: str) -> str:
 
 
 def coverage_section(facts: CardFacts) -> Section | None:
-    """Tell what ``map-titles`` found in the catalog."""
+    """Show the counts that steps group, such as the results of a look-up, as shares of their group."""
     rows: list[tuple[Cell, ...]] = []
     for account in facts.accounts:
-        if account.step != "map-titles":
-            continue
-        whole: dict[str, float] = {}
-        for what, times in account.counted.items():
-            whole[_place_of(what)] = whole.get(_place_of(what), 0) + times
-        for what, times in sorted(account.counted.items(), key=_by_place_and_size):
-            share = percent(times, whole[_place_of(what)]) if _place_of(what) else ""
-            rows.append((what, _number(times), share, _examples(account, what)))
+        totals: dict[str, float] = {}
+        for what, group in account.groups.items():
+            totals[group] = totals.get(group, 0) + account.counted[what]
+        by_size = sorted(
+            account.groups.items(), key=lambda item: (item[1], -account.counted[item[0]], item[0])
+        )
+        for what, group in by_size:
+            times = account.counted[what]
+            rows.append((what, _number(times), percent(times, totals[group]), _examples(account, what)))
     if not rows:
         return None
     text = "Titles that were looked up in the catalog, by result."
@@ -87,14 +86,3 @@ def coverage_section(facts: CardFacts) -> Section | None:
 def _number(times: float) -> Cell:
     """Most counts are whole numbers; costs are not."""
     return int(times) if times == int(times) else f"{times:.6g}"
-
-
-def _by_place_and_size(counted: tuple[str, float]) -> tuple[str, bool, float, str]:
-    what, times = counted
-    return what.partition(": ")[0], not _place_of(what), -times, what
-
-
-def _place_of(what: str) -> str:
-    """Return where a title was looked up, ``""`` of a count that tells no result of it."""
-    place, _, result = what.partition(": ")
-    return place if result.startswith(_RESULTS) else ""

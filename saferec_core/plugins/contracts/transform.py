@@ -61,6 +61,9 @@ class Counted:
     """How often, or how much."""
     example: str | None = None
     """The report shows the first few different ones."""
+    group: str = ""
+    """What it is a part of, if anything, such as ``"ground truth"`` for titles that were found and titles
+    that were not: the card shows each count of a group as a share of all of them."""
 
 
 Outcome = Row | Removed | Rejected | Counted

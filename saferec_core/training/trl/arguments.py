@@ -11,8 +11,8 @@ import torch
 from huggingface_hub import constants
 from safetensors import SafetensorError
 
-from saferec_core.config.schema import RunConfig
-from saferec_core.config.sections import ModelConfig, OptimizationConfig
+from saferec_core.config.schema import StageConfig
+from saferec_core.config.sections import OptimizationConfig, TrainableModelConfig
 from saferec_core.errors import ConfigError
 from saferec_core.runs.layout import RunLayout
 
@@ -42,7 +42,9 @@ def engine_settings(model: object) -> Iterator[None]:
         constants.HF_HUB_DISABLE_TELEMETRY = untold
 
 
-def common_arguments(config: RunConfig, optimization: OptimizationConfig, output_dir: Path) -> dict[str, Any]:
+def common_arguments(
+    config: StageConfig, optimization: OptimizationConfig, output_dir: Path
+) -> dict[str, Any]:
     """Return the arguments that ``SFTConfig`` and ``GRPOConfig`` share, every moving one explicit."""
     logging = config.logging
     return {
@@ -77,7 +79,7 @@ def _run_name(folder: Path) -> str:
     return f"{folder.parent.name}-{folder.name}" if RunLayout(folder.parent).exists else folder.name
 
 
-def lora_config(model: ModelConfig) -> LoraConfig | None:
+def lora_config(model: TrainableModelConfig) -> LoraConfig | None:
     """Return the adapters' configuration, if there are to be any."""
     if not model.use_lora:
         return None

@@ -86,6 +86,7 @@ def rank_grpo_trainer(
             args=arguments,
             limits=limits,
             rank_weighting=config.rank_weighting,
+            share_prefix=config.optimization.share_prefix,
             on_rollouts=on_rollouts,
             train_dataset=Dataset.from_dict({"prompt": prompts, "record": list(range(len(prompts)))}),
             processing_class=tokenizer,

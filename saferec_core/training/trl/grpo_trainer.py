@@ -33,6 +33,13 @@ from saferec_core.rl.ranks import rank_mean, rank_weights, spread
 from saferec_core.rl.rewards import RewardValues
 from saferec_core.rl.rollouts import Rollouts, RolloutScorer, ScoredBatch
 from saferec_core.training.trl.resumable import Resumable, parts_with_state
+from saferec_core.training.trl.shared_scoring import (
+    SharedScoring,
+    SharePrefix,
+    chunks_of_whole_groups,
+    engine_obstacle,
+    whole_groups,
+)
 
 __all__ = ["LOSS_TYPES", "RankGRPOTrainer", "check_trl"]
 
@@ -61,6 +68,9 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
     Its loss is :func:`saferec_core.rl.loss.rank_grpo_loss`.
     """
 
+    _buffered_inputs: list[dict[str, Any]]
+    """Of TRL: the micro-batches of the generation batch in use; None before the first."""
+
     def __init__(
         self,
         model: Any,
@@ -70,6 +80,7 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
         args: GRPOConfig,
         limits: Limits | None = None,
         rank_weighting: RankWeighting = "ranks",
+        share_prefix: SharePrefix = "auto",
         on_rollouts: Callable[[ScoredBatch], None] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -83,6 +94,7 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
             args: TRL's configuration; ``loss_type`` must be that of ``LOSS_TYPES``.
             limits: What is charged beside the rewards, at multipliers that adapt; None: nothing.
             rank_weighting: What counts alike in the loss of a completion.
+            share_prefix: Whether a prompt is computed once for all of its completions.
             on_rollouts: Called with every scored generation batch, on every process.
             kwargs: Further arguments of ``GRPOTrainer``.
 
@@ -100,6 +112,21 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
         self._scored: tuple[Sequence[int], Rollouts] | None = None
         self._loss_inputs: dict[str, Any] | None = None
         super().__init__(model, reward_funcs=self._score, args=args, **kwargs)
+        self.sharing = SharedScoring(share_prefix)
+        policy = self.accelerator.unwrap_model(self.model)
+        models = [policy.get_base_model() if hasattr(policy, "get_base_model") else policy]
+        if self.ref_model is not None:
+            models.append(self.accelerator.unwrap_model(self.ref_model))
+        self.sharing.prepare(models, self.temperature, engine_obstacle(self.accelerator))
+
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        """Let TRL generate, shuffle and split a batch, then put siblings into the same micro-batch."""
+        before = self._buffered_inputs
+        inputs = super()._prepare_inputs(generation_batch)
+        if self.model.training and self._buffered_inputs is not before and self.sharing.reason is None:
+            self._buffered_inputs = whole_groups(self._buffered_inputs)
+            inputs = self._buffered_inputs[self._step % self.args.steps_per_generation]
+        return inputs
 
     def stateful_parts(self) -> Mapping[str, Any]:
         """Return the plugins that have a state of their own."""
@@ -186,13 +213,24 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
             self._loss_inputs = None
         return loss
 
-    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        **options: Any,
+    ) -> tuple[Any, ...]:
         """Compute log probabilities; within the loss, prepare the rank-level log ratio.
 
         TRL goes on to compute ``logp - old``. With ``old' = logp - rank_mean(logp - old)``, which is
         not detached, that difference *is* the rank's mean log ratio, in value and in gradient.
         """
-        result: tuple[Any, ...] = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+        batch = (input_ids, attention_mask, logits_to_keep)
+        result = self._shared_scores(model, *batch, batch_size)
+        if result is None:
+            result = super()._get_per_token_logps_and_entropies(model, *batch, batch_size, **options)
         inputs = self._loss_inputs
         if inputs is not None:
             logps: Float[Tensor, "N T"] = result[0]
@@ -205,6 +243,32 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
                 self._scorer.num_ranks,
             )
         return result
+
+    def _shared_scores(
+        self, model: Any, input_ids: Tensor, attention_mask: Tensor, width: int, batch_size: int | None
+    ) -> tuple[Tensor, Tensor, None] | None:
+        """Score with every prompt computed once: the batch, or whole groups of about *batch_size* rows."""
+        if self.sharing.reason is not None:
+            return None
+
+        def plain(input_ids: Tensor, attention_mask: Tensor, width: int) -> Tensor:
+            scored = super(RankGRPOTrainer, self)._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, width, batch_size
+            )
+            log_probs: Tensor = scored[0]
+            return log_probs
+
+        with self.accelerator.autocast():
+            if batch_size is None or batch_size >= len(input_ids):
+                scores = self.sharing.score(model, input_ids, attention_mask, width, plain)
+                return None if scores is None else (*scores, None)
+            log_probs, entropy = (torch.zeros(len(input_ids), width, device=input_ids.device) for _ in "le")
+            for rows in chunks_of_whole_groups(input_ids, attention_mask, width, batch_size):
+                scores = self.sharing.score(model, input_ids[rows], attention_mask[rows], width, plain)
+                if scores is None:
+                    return None
+                log_probs[rows], entropy[rows] = scores
+        return log_probs, entropy, None
 
 
 def _check_settings(args: GRPOConfig, rank_weighting: RankWeighting) -> None:

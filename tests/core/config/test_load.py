@@ -19,7 +19,7 @@ def test_a_setting_is_read_as_yaml_and_nested_by_its_dots():
 
 @pytest.mark.parametrize("text", ["a", "=1", " =1", ""])
 def test_a_setting_without_key_or_equals_sign_is_refused(text):
-    with pytest.raises(ConfigError, match="--set wants KEY=VALUE"):
+    with pytest.raises(ConfigError, match="--set expects KEY=VALUE"):
         parse_setting(text)
 
 
@@ -64,7 +64,8 @@ def test_every_problem_is_told_with_its_whole_path_and_what_came():
     with pytest.raises(ConfigError) as error:
         validated(TrainConfig, files=[{"model": {"lora_r": 0}, "seed": "x", "rolout": {}}])
 
-    lines = str(error.value).splitlines()
+    heading, *lines = map(str.strip, str(error.value).splitlines())
+    assert heading == "3 problems in the configuration"
     assert len(lines) == 3
     assert any(line.startswith("model.lora_r: ") and line.endswith("but got 0") for line in lines)
     assert any(line.startswith("seed: ") and line.endswith("but got 'x'") for line in lines)
@@ -125,7 +126,7 @@ def test_an_empty_file_changes_nothing(tmp_path):
 def test_reading_settings_runs_no_code(tmp_path):
     (tmp_path / "bad.yaml").write_text(f"a: !!python/object/apply:os.mkdir ['{tmp_path}/owned']\n")
 
-    with pytest.raises(ConfigError, match="is no YAML"):
+    with pytest.raises(ConfigError, match="is not valid YAML"):
         read_settings(tmp_path / "bad.yaml")
     assert not (tmp_path / "owned").exists()
 
@@ -145,7 +146,7 @@ def test_a_file_that_cannot_be_used_is_not_quoted(tmp_path, text):
     path = tmp_path / "run.yaml"
     path.write_text(text)
     with pytest.raises(
-        ConfigError, match=r"run\.yaml (is no YAML: .*line \d|must hold KEY: VALUE pairs)"
+        ConfigError, match=r"run\.yaml (is not valid YAML: .*line \d|must hold KEY: VALUE pairs)"
     ) as error:
         read_settings(path)
 

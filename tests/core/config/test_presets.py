@@ -5,7 +5,7 @@ from pydantic import TypeAdapter
 
 from saferec_core.config.presets import PRESETS, default_origin, preset_settings
 from saferec_core.config.schema import SftConfig, TrainConfig
-from saferec_core.config.sections import ModelConfig
+from saferec_core.config.sections import TrainableModelConfig
 from saferec_core.errors import UnknownNameError
 
 LORA = {"model": {"use_lora": True}}
@@ -14,7 +14,7 @@ LORA = {"model": {"use_lora": True}}
 def test_adapters_have_learning_rates_of_their_own():
     assert TrainConfig().optimization.learning_rate == 1e-6
     assert TrainConfig.model_validate(LORA).optimization.learning_rate == 1e-5
-    assert TrainConfig(model=ModelConfig(use_lora=True)).optimization.learning_rate == 1e-5
+    assert TrainConfig(model=TrainableModelConfig(use_lora=True)).optimization.learning_rate == 1e-5
     assert SftConfig().optimization.learning_rate == 5e-5
     assert SftConfig.model_validate(LORA).optimization.learning_rate == 2e-4
 

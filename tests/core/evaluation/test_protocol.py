@@ -200,7 +200,9 @@ def research_judge(recorded, tmp_path_factory):
         for (name, year), identifier in _titles_of_the_oracle(fixture).items():
             row = {"title": name, "year": year, "risk": fixture["traits"][identifier]}
             file.write(json.dumps(row) + "\n")
-    return Judge(Catalog([Title(*title) for title in fixture["catalog"]]), TableOracle(path=path))
+    return Judge(
+        Catalog([Title(*title) for title in fixture["catalog"]]), TableOracle(path=path, open_from=1)
+    )
 
 
 def _titles_of_the_oracle(fixture):

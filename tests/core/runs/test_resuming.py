@@ -4,8 +4,9 @@ import pytest
 
 from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import RunError
+from saferec_core.runs.checkpoints import run_folder_of
 from saferec_core.runs.folder import RunFolder
-from saferec_core.runs.resuming import differences, find_run, open_run, rewind, run_folder_of
+from saferec_core.runs.resuming import differences, find_run, open_run, rewind
 from saferec_core.runs.sealing import seal
 
 

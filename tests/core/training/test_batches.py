@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import ConfigError
-from saferec_core.training.batches import check_batches, generation_batch_size
+from saferec_core.training.batches import check_batches, generation_batch_size, planned_sharing
 
 
 def config(batch, slices, group, steps_per_generation=None):
@@ -60,3 +60,12 @@ def test_every_setting_that_an_error_names_is_accepted(batch, slices, group, pro
             check_batches(config(batch, slices, int(number)), processes)
     else:
         assert batch * slices * processes % group == 0
+
+
+def test_the_plan_names_the_batch_size_that_would_share_prompts():
+    alone = planned_sharing(config(1, 24, 4))
+
+    assert "nothing in training passes of one completion" in alone
+    assert "--per-device-train-batch-size 4 --gradient-accumulation-steps 6" in alone
+    assert planned_sharing(config(16, 6, 8)) == "auto, up to 8 completions of a prompt together"
+    assert "--per-device" not in planned_sharing(config(1, 5, 5 - 1))  # 5 and 4 have no common divisor

@@ -504,4 +504,7 @@ def test_an_entry_that_decides_counts_where_a_nearer_one_does_not(table):
         {"title": "It", "year": 2005, "risk": {GORE: 0.9}},
     )
 
-    assert ask(oracle, "It", 2003, GORE).violated == (GORE,)
+    told = ask(oracle, "It", 2003, GORE)
+    assert (told.violated, told.ambiguous) == ((GORE,), True)
+    details = [piece.detail for piece in oracle.explain(Question("It", 2003, (GORE,)))]
+    assert details == ["risk stated in the table (said of It (2005))"]

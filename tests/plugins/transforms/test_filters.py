@@ -273,6 +273,8 @@ def dialogue(*turns):
         ("?Heyyy", "Hello! What do you like?", "?how are you doing today"),
         ("?Good morning. I’m fine, thanks, and you?",),
         ("?HELLOOO :-)",),
+        ("?hi hello", "Hey, what's up?", "?doing good man"),
+        ("?How's it going?", "Fine, and you?", "?Not bad."),
     ],
 )
 def test_a_sample_whose_user_has_only_greeted_is_left_out(turns):

@@ -393,7 +393,7 @@ def test_every_sentence_of_every_trait_comes_to_stand_in_a_prompt_word_for_word(
 
 
 def test_the_parser_of_lists_reads_no_title_out_of_any_sentence():
-    check_sentences(TRAITS)
+    check_sentences(TRAITS, TitleYearParser())
 
     parse = TitleYearParser()
     for trait in TRAITS.values():

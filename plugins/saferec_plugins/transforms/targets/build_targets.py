@@ -11,18 +11,18 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from saferec_core.config.sections import ComponentChoice
+from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import constraints_of, messages_of, seen_titles_of, titles_of
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait, read_traits
 from saferec_core.errors import ConfigError, DataError, PluginError
-from saferec_core.plugins.build import build_oracle, chosen_catalog
+from saferec_core.plugins.build import build_oracle, build_parser, chosen_catalog
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.oracle import Oracle
+from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed, Surveying, Transform, rng_of
-from saferec_plugins.parsers.title_year import TitleYearParser
 from saferec_plugins.transforms.targets.co_mentions import CoMentions, Mentions
 from saferec_plugins.transforms.targets.list_filling import ListFiller, NamedTitles, Place
 from saferec_plugins.transforms.targets.reasoning import reasoning
@@ -34,8 +34,6 @@ __all__ = ["BuildTargets"]
 
 ANCHORS = 20
 """Titles of the history that a list is to go with, the last ones."""
-
-_PARSER = TitleYearParser()
 
 
 @component
@@ -66,6 +64,8 @@ class BuildTargets(Surveying):
     """Whether ground truth that the oracle does not know is listed. It stays ground truth in any case."""
     style: Literal["plain", "reasoning"] = "plain"
     """reasoning writes a ``<reasoning>`` block and puts the list between ``<solution>`` tags."""
+    parser: ComponentChoice = DEFAULT_PARSER
+    """How lists are written, and read again to check them."""
     list_length: int = Field(default=10, ge=1)
     """Titles of every list."""
     min_mentions: int = Field(default=1, ge=1)
@@ -85,6 +85,11 @@ class BuildTargets(Surveying):
                 "set check to none for plain SFT, which takes no notice of constraints"
             )
 
+    @cached_property
+    def list_parser(self) -> ListParser:
+        """The parser, built."""
+        return build_parser(self.parser)
+
     def survey(self, rows: Iterable[Row]) -> TargetBuilder:
         """Learn from the training rows which titles are named together."""
         catalog = chosen_catalog(self.catalog_path, year_tolerance=self.year_tolerance)
@@ -102,7 +107,9 @@ class BuildTargets(Surveying):
             mentions = of_rows_without_split if split is None else of_train
             mentions.add(_user_of(row), _positions(catalog, titles))
         learned = (of_train if is_split else of_rows_without_split).learned(len(catalog))
-        return TargetBuilder(self, learned, _writable(catalog.titles), from_all_rows=not is_split)
+        return TargetBuilder(
+            self, learned, _writable(catalog.titles, self.list_parser), from_all_rows=not is_split
+        )
 
 
 class TargetBuilder(Transform):
@@ -217,7 +224,7 @@ class TargetBuilder(Transform):
             PluginError: It breaks a promise; a mistake of saferec, of the oracle or of the parser.
         """
         titles = [self.catalog.titles[place.title] for place in places]
-        read = [item.title for item in _PARSER(text).items]
+        read = [item.title for item in self._settings.list_parser(text).items]
         problems = [] if read == titles else [f"is read as {', '.join(map(str, read))}"]
         problems += against_the_user(titles, history, self._settings.year_tolerance)
         if self.oracle_check is not None and constraints:
@@ -249,7 +256,7 @@ class TargetBuilder(Transform):
     @cached_property
     def lines(self) -> list[str]:
         """How the parser writes each title of the catalog."""
-        return [_PARSER.format([title]) for title in self.catalog.titles]
+        return [self._settings.list_parser.format([title]) for title in self.catalog.titles]
 
     @cached_property
     def oracle_check(self) -> OracleCheck | None:
@@ -304,8 +311,6 @@ def _positions(catalog: Catalog, titles: Iterable[Title | str]) -> list[int]:
     return [position for position in found if position is not None]
 
 
-def _writable(titles: Sequence[Title]) -> bytes:
+def _writable(titles: Sequence[Title], parse: ListParser) -> bytes:
     """Tell which titles the parser reads as they are written, a byte for each."""
-    return bytes(
-        [item.title for item in _PARSER(_PARSER.format([title])).items] == [title] for title in titles
-    )
+    return bytes([item.title for item in parse(parse.format([title])).items] == [title] for title in titles)

@@ -12,7 +12,7 @@ from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.evaluation.counterfactual.evaluate import Flipping
-from saferec_core.evaluation.counterfactual.prompts import flips_of
+from saferec_core.evaluation.counterfactual.prompts import flips_of, why_not
 from saferec_core.evaluation.protocol import Protocol
 from saferec_core.models.generation import Completion
 from saferec_core.plugins.contracts.judged_lists import Judge
@@ -439,3 +439,50 @@ def test_without_an_oracle_nothing_can_be_judged():
 def test_with_nothing_to_change_it_is_told_what_was_looked_for():
     with pytest.raises(DataError, match=r"constraints_stated.*The oracle judges: drugs, gore, spiders"):
         Flipping({0: Record(prompt=message("Hi."))}, TitleYearParser(), JUDGE, K, {})
+
+
+# --- what could not be changed -----------------------------------------------------------------
+
+
+def reasons(text, *, stated=None, constraints=(), known=tuple(TRAITS)):
+    columns = {} if stated is None else {"constraints_stated": stated}
+    record = Record(prompt=message(text), constraints=constraints, columns=columns)
+    return why_not(record, flips_of(0, record, TRAITS, known), TRAITS, known)
+
+
+def test_a_record_that_allows_every_change_has_no_reasons():
+    gore = {"gore": "Please no gore."}
+
+    assert reasons("I liked Saw. Please no gore. Next?", stated=gore, constraints=("gore",)) == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({}, {"removed", "swapped"}),
+        ({"stated": {"gore": "No blood."}, "constraints": ("gore",)}, {"removed", "swapped"}),
+        ({"known": ()}, {"removed", "added", "swapped"}),
+        ({"constraints": tuple(TRAITS)}, {"removed", "added", "swapped"}),
+    ],
+    ids=["nothing stated", "sentence not in prompt", "nothing judged", "all active"],
+)
+def test_every_change_that_cannot_be_made_has_a_reason(arguments, expected):
+    assert set(reasons("I liked Saw. Next?", **arguments)) == expected
+
+
+def test_reasons_name_what_is_missing():
+    unstated = reasons("I liked Saw.")
+    gone = reasons("I liked Saw.", stated={"gore": "No blood."}, constraints=("gore",))
+
+    assert unstated["removed"] == "the column constraints_stated names no sentence"
+    assert gone["swapped"] == "the prompt does not contain the stated sentence"
+    assert reasons("I liked Saw.", constraints=tuple(TRAITS))["added"].startswith("no further trait")
+
+
+def test_the_coverage_counts_records_and_reasons(flipping):
+    # 20 of 60 users state a constraint.
+    removed, added, swapped = flipping.coverage
+
+    assert removed.startswith("Constraints removed: 20 of 60 records; 40 not because the column")
+    assert added == "Constraints added: 60 of 60 records"
+    assert swapped.startswith("Constraints swapped: 20 of 60 records; 40 not because ")

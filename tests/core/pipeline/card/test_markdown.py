@@ -69,6 +69,7 @@ def accounts():
     first.rejections = ["/home/ann/secret/raw.csv, line 3: wanted a title"]
     second.read, second.written = 6, 6
     second.counted.update({"ground truth: mapped exactly": 6, "ground truth: unmapped": 2, EVIL: 1})
+    second.groups = {"ground truth: mapped exactly": "ground truth", "ground truth: unmapped": "ground truth"}
     first.counted["cost in dollars"] = 0.25
     second.examples = {"ground truth: unmapped": [EVIL]}
     return [first, second]

@@ -289,9 +289,9 @@ class OnlyRank:
 
 @pytest.fixture
 def keep_logps(monkeypatch):
-    """Keep TRL's log probabilities, with the gradient that they receive."""
+    """Keep the log probabilities that the loss is computed from, with the gradient that they receive."""
     kept = []
-    inner = GRPOTrainer._get_per_token_logps_and_entropies
+    inner = RankGRPOTrainer._get_per_token_logps_and_entropies
 
     def spy(self, *args, **kwargs):
         result = inner(self, *args, **kwargs)
@@ -300,7 +300,7 @@ def keep_logps(monkeypatch):
             kept.append(result[0])
         return result
 
-    monkeypatch.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", spy)
+    monkeypatch.setattr(RankGRPOTrainer, "_get_per_token_logps_and_entropies", spy)
     return kept
 
 
@@ -627,6 +627,7 @@ def test_loss_clipping_and_gradient_are_those_of_the_research_code(recorded, set
                 batch[f"{name}_per_token_logps"] = torch.tensor(record[f"{name}_logps"])
         scored = (logps, torch.zeros_like(logps), None)
         with monkeypatch.context() as patched:
+            patched.setattr(trainer.sharing, "reason", "log-probabilities are given")
             patched.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", lambda *_, s=scored, **__: s)
             for name, value in {
                 "loss_type": config["loss_type"],

@@ -1,0 +1,49 @@
+"""The plan of a run, as tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from saferec_core.preflight.plan import RunPlan
+
+__all__ = ["run_plan"]
+
+
+def run_plan(plan: RunPlan) -> None:
+    """Print the settings that are not defaults, the batches, and what keeps the run from starting."""
+    console = Console()
+    console.print(f"[bold]Plan: {plan.stage}[/]\n")
+    settings = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    for name in ("setting", "value", "from"):
+        settings.add_column(name, overflow="fold")
+    for setting in plan.chosen:
+        settings.add_row(escape(setting.path), escape(_written(setting.value)), escape(setting.origin))
+    console.print(settings)
+    rest = len(plan.settings) - len(plan.chosen)
+    console.print(f"[dim]{rest} other settings have their defaults; --json prints them all.[/]\n")
+    batches = Table.grid(padding=(0, 2))
+    batches.add_column()
+    batches.add_column(justify="right")
+    for name, value in plan.batches.items():
+        batches.add_row(name, "not known yet" if value is None else f"{value:,}")
+    console.print(batches)
+    console.print()
+    if not plan.problems:
+        console.print("[green]Ready to start.[/]")
+        return
+    console.print(f"[red]Cannot start: {len(plan.problems)} problem{'s' * (len(plan.problems) > 1)}[/]")
+    for problem in plan.problems:
+        console.print(f"  {escape(problem)}", highlight=False, soft_wrap=True)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_written, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={_written(part)}" for key, part in value.items()) or "none"
+    return "none" if value is None else str(value)

@@ -1,0 +1,91 @@
+"""What ``saferec train``, ``saferec sft`` and ``saferec plan`` share: resolve, check everything, plan."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import typer
+
+from saferec_cli.resolve import Request, resolve
+from saferec_core.config.load import Layer
+from saferec_core.config.schema import StageConfig
+from saferec_core.errors import one_error
+from saferec_core.plugins.manager import Plugins, load_plugins
+from saferec_core.runs.observer import Observer
+
+__all__ = ["run_stage"]
+
+ConfigT = TypeVar("ConfigT", bound=StageConfig)
+
+NOT_READY = 2
+"""Exit status of a plan that cannot be carried out."""
+
+
+def run_stage(
+    kind: type[ConfigT],
+    engine: Callable[[ConfigT, Plugins, Observer], Path] | None,
+    config: Path | None,
+    flags: Sequence[Layer],
+    settings: Sequence[str],
+    *,
+    rewards: Sequence[str] = (),
+    transforms: Sequence[str] = (),
+    quiet: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Check a run as a whole, then carry it out with *engine*, or show its plan where there is none."""
+    from saferec_core.preflight.check import find_problems  # Arrow; not for --help
+
+    plugins = load_plugins()
+    request = resolve(kind, config, flags, settings, rewards=rewards, transforms=transforms)
+    problems = [
+        *request.resolved.problems,
+        *find_problems(request.resolved.config, plugins, is_demo=request.is_demo),
+    ]
+    if engine is None:
+        _show_plan(request, problems, as_json=as_json)
+        return
+    if problems:
+        raise one_error(problems, _hint(kind, problems))
+
+    from saferec_cli.render import QuietObserver, RichObserver  # --help needs none of this
+    from saferec_cli.running import running
+
+    with running("checkpoints and logs stay in the run folder"):
+        if request.is_demo:
+            _make_demo(request.resolved.config)
+        engine(request.resolved.config, plugins, QuietObserver() if quiet else RichObserver())
+
+
+def _show_plan(request: Request[ConfigT], problems: list[str], *, as_json: bool) -> None:
+    from saferec_core.preflight.plan import plan_run  # Arrow; not for --help
+
+    plan = plan_run(request.resolved, problems)
+    if as_json:
+        typer.echo(json.dumps(plan.as_json(), indent=2, default=str))
+    else:
+        from saferec_cli.render_plan import run_plan  # rich is not needed for JSON
+
+        run_plan(plan)
+    if problems:
+        raise typer.Exit(NOT_READY)
+
+
+def _hint(kind: type[StageConfig], problems: Sequence[str]) -> str:
+    """Say what a newcomer can do who has named next to nothing."""
+    if not any(problem.startswith(("--train-path is", "--catalog-path is")) for problem in problems):
+        return ""
+    command = "sft" if kind.__name__ == "SftConfig" else "train"
+    return (
+        f"Write a commented configuration with 'saferec init {command}', or run 'saferec {command}' alone "
+        "for the demo."
+    )
+
+
+def _make_demo(config: StageConfig) -> None:
+    from saferec_core.demo.profile import make_demo
+
+    make_demo(config.output_dir, seed=config.seed)

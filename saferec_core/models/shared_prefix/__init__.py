@@ -1,0 +1,1 @@
+"""Scoring the completions of one prompt together, with the prompt computed once."""

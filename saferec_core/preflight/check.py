@@ -1,0 +1,115 @@
+"""Everything that keeps a run from starting, found before torch is imported."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from saferec_core.config.schema import EvalConfig, RunConfig, SftConfig, StageConfig, TrainConfig
+from saferec_core.plugins.manager import Plugins
+from saferec_core.preflight.components import check_components, check_rewards
+from saferec_core.preflight.inputs import check_data, check_model, is_local
+from saferec_core.preflight.problems import Problems
+from saferec_core.runs.checkpoints import list_checkpoints, sft_policy
+from saferec_core.runs.layout import RunLayout
+from saferec_core.training.batches import check_batches
+from saferec_core.training.extras import missing_extras
+
+__all__ = ["find_problems", "has_gpu", "processes"]
+
+
+def find_problems(config: RunConfig, plugins: Plugins, *, is_demo: bool = False) -> list[str]:
+    """Return every problem of a configuration that can be found without torch, each with its flag.
+
+    Args:
+        config: The run.
+        plugins: What is installed.
+        is_demo: Whether model and data are the demo's, which are made later.
+    """
+    problems = Problems()
+    needs = {}
+    if isinstance(config, TrainConfig):
+        needs = check_rewards(problems, config, plugins)
+    if isinstance(config, SftConfig) or (isinstance(config, TrainConfig) and config.sft_comes_first):
+        needs["completion"] = "Safe SFT"
+    if not is_demo:
+        if isinstance(config, EvalConfig):
+            _check_policy(problems, config.model.model)
+            _check_held_out(problems, config)
+        else:
+            check_model(problems, config.model.model, "--model")
+        check_data(problems, config.data, needs=needs, train=isinstance(config, StageConfig))
+        check_components(problems, config, plugins)
+    if isinstance(config, StageConfig):
+        _check_stage(problems, config)
+    _check_engines(problems, config)
+    return problems.lines
+
+
+def _check_stage(problems: Problems, config: StageConfig) -> None:
+    assert isinstance(config, SftConfig | TrainConfig)
+    for problem in missing_extras(config):
+        problems.add(problem)
+    if not isinstance(config, TrainConfig):
+        return
+    with problems.collecting():
+        check_batches(config, processes())
+    if config.sft_comes_first:
+        for problem in missing_extras(config.sft_config()):
+            problems.add(problem)
+    if config.sft_checkpoint is not None:
+        with problems.collecting():
+            start = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
+            check_model(problems, start, "--sft-checkpoint")
+
+
+def _check_policy(problems: Problems, policy: str | None) -> None:
+    """Check what is to be evaluated: a run folder without a policy is told its checkpoints."""
+    if policy is None or not is_local(policy):
+        check_model(problems, policy, "POLICY")
+        return
+    folder = Path(policy)
+    run = RunLayout(folder)
+    unfinished = run.exists and not (folder / "config.json").is_file() and not run.policy.is_dir()
+    if not unfinished:
+        check_model(problems, policy, "POLICY")
+        return
+    checkpoints = list_checkpoints(run.checkpoints)
+    instead = f"evaluate a checkpoint, such as {checkpoints[-1]}" if checkpoints else "it has no checkpoints"
+    problems.add(f"run {policy} has no policy because it did not finish; {instead}")
+
+
+def _check_held_out(problems: Problems, config: EvalConfig) -> None:
+    if config.data.test_path is None and config.data.validation_path is None:
+        problems.add("--test-path is missing: held-out records (or --validation-path)")
+    if config.evaluation.eval_prompts == 0:
+        problems.add("--eval-prompts 0 leaves nothing to evaluate; set at least 1")
+
+
+def _check_engines(problems: Problems, config: RunConfig) -> None:
+    """Name settings that cannot work on this machine."""
+    attention = config.model.attn_implementation
+    if attention.startswith("flash_attention") and not has_gpu():
+        problems.add(f"--attn-implementation {attention} needs a GPU, and there is none; use sdpa")
+    elif attention == "flash_attention_2" and find_spec("flash_attn") is None:
+        problems.add(
+            f"--attn-implementation {attention} needs the package flash-attn; install it or use sdpa"
+        )
+    if isinstance(config, EvalConfig) and config.evaluation.eval_engine == "vllm":
+        if find_spec("vllm") is None:
+            problems.add("--eval-engine vllm needs vLLM: install saferec[vllm], or leave the flag out")
+        elif str(config.model.model).endswith(".gguf"):
+            problems.add("--eval-engine vllm cannot read GGUF files; use transformers")
+
+
+def has_gpu() -> bool:
+    """Tell whether the machine has a GPU that is not hidden from this process, without asking torch."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0") in {"", "-1"}:
+        return False
+    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dri/renderD128"))
+
+
+def processes() -> int:
+    """Return how many processes a launcher has started for this run."""
+    return int(os.environ.get("WORLD_SIZE", "1"))

@@ -1,0 +1,99 @@
+"""Whether the plugins that a configuration names exist, have the options given, and fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from saferec_core.config.schema import RunConfig, TrainConfig
+from saferec_core.config.sections import ComponentChoice
+from saferec_core.errors import SaferecError, near_misses
+from saferec_core.pipeline.config import ChainConfig
+from saferec_core.plugins.build import build
+from saferec_core.plugins.declared import Declared, declared
+from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.registry import Registry
+from saferec_core.preflight.problems import Problems
+
+__all__ = ["check_components", "check_rewards", "find_chain_problems"]
+
+
+def check_components(problems: Problems, config: RunConfig, plugins: Plugins) -> None:
+    """Check oracle, parser, transforms and metrics."""
+    data = config.data
+    shared = {
+        "catalog_path": data.catalog_path,
+        "year_tolerance": data.year_tolerance,
+        "oracle": config.oracle,
+        "seed": config.seed,
+    }
+    chosen: list[tuple[Registry[Any], ComponentChoice, Mapping[str, Any]]]
+    chosen = [(plugins.parsers, data.parser, {})]
+    chosen += [(plugins.transforms, choice, shared) for choice in data.transforms]
+    if config.oracle is not None:
+        chosen.append((plugins.oracles, config.oracle, {"year_tolerance": data.year_tolerance}))
+    for registry, choice, inherited in chosen:
+        with problems.collecting():
+            build(plugins.find(registry, choice.name), choice.options, inherited)
+    path = config.oracle.options.get("path") if config.oracle is not None else None
+    if isinstance(path, str | Path) and not Path(path).exists():
+        problems.add(f"--oracle-path: {path} does not exist")
+    for name in config.evaluation.eval_metrics:
+        with problems.collecting():
+            plugins.find(plugins.metrics, name)
+
+
+def find_chain_problems(config: ChainConfig, plugins: Plugins) -> list[str]:
+    """Return every problem of a chain of transforms that shows before its first row."""
+    problems = Problems()
+    if not config.input.exists():
+        problems.add(f"input {config.input} does not exist; name a file or a datasets folder")
+    for choice in config.steps:
+        with problems.collecting():
+            build(plugins.find(plugins.transforms, choice.name), choice.options, config.handed_down)
+    return problems.lines
+
+
+def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> dict[str, str]:
+    """Check rewards and normalizer by what their source declares.
+
+    Returns:
+        Columns that the rewards need, each with what needs it.
+    """
+    columns: dict[str, str] = {}
+    for name, choice in config.rewards.items():
+        try:
+            entry = plugins.find(plugins.rewards, name)
+        except SaferecError as error:
+            problems.add(str(error))
+            continue
+        if choice.weight == 0:
+            continue
+        says = declared(entry)
+        _check_options(problems, f"reward {name!r}", says, choice.options)
+        columns |= dict.fromkeys(says.constants.get("columns") or (), f"reward {name!r}")
+        if says.constants.get("needs_oracle") and config.oracle is None:
+            problems.add(
+                f"--oracle-path is missing: reward {name!r} needs an oracle (or choose one with --oracle, or "
+                f"leave the reward out with --set rewards.{name}.weight=0)"
+            )
+        target = choice.options.get("target", (says.options or {}).get("target"))
+        if isinstance(target, int) and target > config.num_ranks:
+            problems.add(
+                f"rewards.{name}.target = {target} titles cannot be ranked: num_ranks (K) is "
+                f"{config.num_ranks}. Lower the target or set --num-ranks {target}."
+            )
+    with problems.collecting():
+        entry = plugins.find(plugins.normalizers, config.normalizer.name)
+        _check_options(
+            problems, f"normalizer {config.normalizer.name!r}", declared(entry), config.normalizer.options
+        )
+    return columns
+
+
+def _check_options(problems: Problems, what: str, says: Declared, options: Mapping[str, Any]) -> None:
+    for name in options:
+        if says.options is not None and name not in says.options:
+            wanted = f"Options: {', '.join(sorted(says.options))}." if says.options else "It has no options."
+            problems.add(f"{what} has no option {name!r}.{near_misses(name, says.options)} {wanted}")

@@ -1,0 +1,89 @@
+"""``saferec plan`` and ``--dry-run``: what a run would do, and where each setting comes from."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def plan(main, outline):
+    def run(*arguments):
+        outcome = main("plan", outline / "run.yaml", *arguments, "--json")
+        assert outcome.status == 0, outcome
+        return json.loads(outcome.out)
+
+    return run
+
+
+def test_every_setting_has_its_value_and_where_it_came_from(plan, outline):
+    settings = plan("--lr", "1e-4", "--set", "kl_beta=0.5", "--reward", "relevance")["settings"]
+
+    def at(path):
+        return settings[path]["value"], settings[path]["origin"]
+
+    assert at("optimization.learning_rate") == (1e-4, "--lr")
+    assert at("kl_beta") == (0.5, "--set kl_beta")
+    assert at("num_ranks") == (5, str(outline / "run.yaml"))
+    assert at("epsilon") == (0.2, "default")
+    assert at("rewards.relevance.weight") == (1.0, "--reward")
+    assert at("rewards.safety.weight") == (0.0, "--reward")
+
+
+def test_the_last_source_of_a_setting_is_the_one_that_is_named(plan):
+    settings = plan("--seed", "1", "--set", "seed=2")["settings"]
+
+    assert settings["seed"] == {"value": 2, "origin": "--set seed"}
+
+
+def test_the_demo_is_named_as_the_source_of_its_settings(main, tmp_path):
+    plan = json.loads(main("plan", "--json", "--num-ranks", 6).out)
+
+    assert plan["settings"]["rollout.num_generations"]["origin"] == "demo"
+    assert plan["settings"]["num_ranks"]["origin"] == "--num-ranks"
+    assert list(tmp_path.iterdir()) == []  # nothing is made
+
+
+def test_batches_are_counted_from_the_file_and_the_settings(plan):
+    # 8 completions a generation batch are 2 groups of 4; 3 steps of 8 are 24 completions of 6 prompts.
+    batches = plan("--max-steps", 3)["batches"]
+
+    assert batches["training prompts"] == 32
+    assert batches["completions per generation batch"] == 8
+    assert batches["prompts per generation batch"] == 2
+    assert batches["completions in all"] == 24
+    assert batches["completion tokens in all, at most"] == 24 * 16
+    assert batches["passes over the training prompts"] == 0.19  # 6 / 32
+
+
+def test_steps_follow_from_epochs_where_they_are_not_given(plan):
+    # 32 prompts x 4 completions = 128 an epoch, 8 a step.
+    assert plan("--max-steps", -1)["batches"]["optimizer steps"] == 16
+
+
+def test_a_dry_run_of_sft_counts_samples(main, outline):
+    outcome = main(
+        *("sft", "--dry-run", "--json", "--model", outline, "--train-path", outline / "train.jsonl"),
+        *("--num-train-epochs", 2, "--max-length", 64),
+    )
+    batches = json.loads(outcome.out)["batches"]
+
+    assert batches["training samples"] == 32
+    assert batches["samples per optimizer step"] == 96  # 12 x 8
+    assert batches["optimizer steps"] == 2
+
+
+def test_a_plan_that_cannot_be_carried_out_names_its_problems_and_ends_with_2(main, outline):
+    outcome = main("plan", outline / "run.yaml", "--num-generations", 6)
+
+    assert outcome.status == 2
+    assert "Cannot start: 1 problem\n" in outcome.out
+    assert "Nearest valid settings: gradient_accumulation_steps 3" in outcome.out
+    assert "--num-generations" in outcome.out  # as an origin
+
+
+def test_a_plan_says_when_it_is_ready_and_starts_nothing(main, outline, tmp_path):
+    outcome = main("train", outline / "run.yaml", "--dry-run")
+
+    assert (outcome.status, outcome.err) == (0, "")
+    assert "Ready to start." in outcome.out
+    assert list(tmp_path.iterdir()) == []
