@@ -91,6 +91,12 @@ class Results:
         """Return a metric's value for each of the N rows, NaN where there is none."""
         return self.table.column(metric).to_numpy().astype(np.float64)  # type: ignore[no-any-return]
 
+    def mean(self, metric: str) -> float:
+        """Return the mean of a metric over the rows that have a value; NaN if none has."""
+        values = self.values(metric)
+        present = values[~np.isnan(values)]
+        return float(present.mean()) if len(present) else float("nan")
+
     @cached_property
     def users(self) -> npt.NDArray[np.int64]:
         """Number of the user of each of the N rows; rows of one user are not independent.

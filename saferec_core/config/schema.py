@@ -32,7 +32,15 @@ from saferec_core.config.sections import (
     TrainableModelConfig,
 )
 
-__all__ = ["EvalConfig", "RunConfig", "SftConfig", "SftStage", "StageConfig", "TrainConfig"]
+__all__ = [
+    "EvalConfig",
+    "RecommendConfig",
+    "RunConfig",
+    "SftConfig",
+    "SftStage",
+    "StageConfig",
+    "TrainConfig",
+]
 
 
 class RunConfig(Section):
@@ -79,6 +87,10 @@ class EvalConfig(RunConfig):
 
     evaluation: StandaloneEvaluation = StandaloneEvaluation()
     """Evaluation on held-out prompts."""
+
+
+class RecommendConfig(RunConfig):
+    """Lists of a stored policy (``saferec recommend``)."""
 
 
 class StageConfig(RunConfig):

@@ -31,6 +31,7 @@ __all__ = [
     "Progress",
     "decoded",
     "generate",
+    "generation_prefix",
     "on_accelerator",
     "render",
     "seed_of",
@@ -142,6 +143,14 @@ def render(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message]) -> str
         [dict(message) for message in prompt], add_generation_prompt=True, tokenize=False
     )
     return str(text)
+
+
+def generation_prefix(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return what the chat template writes between the last turn and the policy's own text."""
+    template: Any = tokenizer
+    turns = [{"role": "user", "content": "x"}]
+    whole = str(template.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
+    return whole[len(str(template.apply_chat_template(turns, tokenize=False))) :]
 
 
 @torch.no_grad()

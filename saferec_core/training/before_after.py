@@ -76,7 +76,7 @@ def what_changed(kind: str, before: Evaluation, after: Evaluation) -> str:
         before: Of the policy before training.
         after: Of the policy after it, on the same records.
     """
-    table = compare_results(before.results(), after.results(), names=("before", "after"), by_trait=False)
+    table = compare_results(before.results, after.results, names=("before", "after"), by_trait=False)
     return f"What changed ({kind} lists): {outcome(table).sentence}"
 
 
@@ -91,13 +91,13 @@ def report_comparison(
     for kind, first, second in zip(config.evaluation.eval_decoding, before, after, strict=False):
         rows = compare(first, second)
         for when, found in (("before", first), ("after", second)):
-            found.results().write(folder.results(f"{when}-{kind}"))
+            found.results.write(folder.results(f"{when}-{kind}"))
         folder.write_json(
             folder.summary(kind),
             {
                 **circumstances(config, second),
                 "protocol": second.protocol,
-                "choices": second.choices,
+                "choices": dict(second.results.protocol),
                 "interval": INTERVAL,
                 "metrics": {
                     row.metric: {

@@ -99,7 +99,7 @@ def best_checkpoint(
                 seed=config.seed,
                 progress=partial(_tell, progress, place * len(records)),
             )
-            found[checkpoint.name] = evaluation.results()
+            found[checkpoint.name] = evaluation.results
             summaries[checkpoint.name] = evaluation.summary()
             if is_main():
                 found[checkpoint.name].write(folder.results(f"{checkpoint.name}-greedy"))

@@ -15,6 +15,7 @@ from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError, SaferecError
 from saferec_core.evaluation.evaluator import Evaluation
+from saferec_core.evaluation.protocol import described
 from saferec_core.evaluation.setup import Parts, assemble
 from saferec_core.models.decoding import TokenAligner, check_line_breaks
 from saferec_core.models.generation import PolicyGenerator, render, whole_policy
@@ -309,6 +310,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             f"({fitted.shortened} lost old turns, {fitted.left_out} left out); "
             f"{len(parts.held_out)} held out",
             "catalog": f"{config.data.catalog_path}: {len(parts.judge.catalog)} titles",
+            "parser": described(config.data.parser.name, parts.parser),
             "oracle": "none" if oracle is None else _described(oracle),
             "rewards": ", ".join(
                 f"{reward.name} x {reward.weight:g} ({reward.scope})" for reward in run.rewards

@@ -295,6 +295,8 @@ def test_movielens_files_without_a_head_are_read(tmp_path):
         {"movieId": "1", "title": "Toy Story (1995)", "genres": "Animation|Comedy"},
         {"movieId": "73", "title": "Misérables, Les (1995)", "genres": "Drama"},
     ]
+    for name in ("u.item", "movies.dat"):
+        assert read_catalog(tmp_path / name).find("Misérables, Les", 1995) == 1
     rated = {"userId": "1", "movieId": "1193", "rating": "5", "timestamp": "978300760"}
     assert next(read_rows(tmp_path / "ratings.dat")) == rated
     assert next(read_rows(tmp_path / "u.data")) == {
