@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from saferec_cli import compare, data, evaluate, gate, initial, oracle, plugins, report, sft, train
+from saferec_cli import compare, data, evaluate, gate, initial, oracle, plugins, recommend, report, sft, train
 from saferec_core import __version__
 from saferec_core.errors import SaferecError
 from saferec_core.runs.stopping import RunStopped
@@ -34,7 +34,7 @@ app = typer.Typer(
         "token_normalize_func": lambda token: token.replace("_", "-"),
     },
 )
-_TRAIN, _LOOK, _PREPARE = "Train", "Evaluate and compare", "Prepare"
+_TRAIN, _USE, _LOOK, _PREPARE = "Train", "Use", "Evaluate and compare", "Prepare"
 app.command(rich_help_panel=_PREPARE)(initial.init)
 app.add_typer(data.app, name="data", rich_help_panel=_PREPARE)
 app.add_typer(oracle.app, name="oracle", rich_help_panel=_PREPARE)
@@ -42,6 +42,7 @@ app.add_typer(plugins.app, name="plugins", rich_help_panel=_PREPARE)
 app.command(rich_help_panel=_TRAIN)(train.plan)
 app.command(rich_help_panel=_TRAIN)(sft.sft)
 app.command(rich_help_panel=_TRAIN)(train.train)
+app.command(rich_help_panel=_USE)(recommend.recommend)
 app.command("eval", rich_help_panel=_LOOK)(evaluate.evaluate)
 app.command(rich_help_panel=_LOOK)(compare.compare)
 app.command(rich_help_panel=_LOOK)(gate.gate)

@@ -15,7 +15,7 @@ case ${1:-} in
 pack)
   model=$2 study=$3 kit=$4
   rm -rf "$kit" && mkdir -p "$kit/wheels" "$kit/model" "$kit/data"
-  "$python" -m pip wheel --quiet --no-deps --wheel-dir "$kit/wheels" "$here/../.."
+  "$python" -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$kit/wheels" "$here/../.."
   split --bytes 49m --numeric-suffixes --additional-suffix .part "$model" "$kit/model/piece"
   cp -rL "$study/dataset" "$study/dataset-plain" "$study/oracle.arrow" "$study/catalog.jsonl" "$kit/data/"
   cp "$here/gpu_study.py" "$here/gpu_kit.sh" "$kit/"
@@ -31,7 +31,7 @@ run)
     export PYTHONPATH="$site${PYTHONPATH:+:$PYTHONPATH}"
   fi
   [ -s "$kit/model.gguf" ] || cat "$kit"/model/piece*.part >"$kit/model.gguf"
-  export HF_HUB_OFFLINE=1 PYTHONUNBUFFERED=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-4} OMP_WAIT_POLICY=PASSIVE
+  export HF_HUB_OFFLINE=1 TQDM_DISABLE=1 TRANSFORMERS_VERBOSITY=error PYTHONUNBUFFERED=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-4} OMP_WAIT_POLICY=PASSIVE
   "$python" "$kit/gpu_study.py" --kit "$kit" --results "$results" "$@"
   ;;
 *)

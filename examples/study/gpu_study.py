@@ -1,4 +1,4 @@
-"""Plain SFT, Safe SFT, then relevance-only RL and the full recipe on ReDial, two runs at a time on one GPU.
+"""Plain SFT beside Safe SFT, then the full recipe and relevance-only RL on ReDial, on one GPU.
 
     python gpu_study.py --kit KIT --results RESULTS [--sft-steps 300] [--rl-steps 150] [--seconds 600]
 
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 KEPT = (".json", ".jsonl", ".yaml", ".parquet", ".html", ".log")
@@ -28,9 +28,9 @@ def main() -> int:
     """Run the stages; return the number of those that failed."""
     chosen = options()
     started = time.monotonic()
-    results, kit = chosen.results, chosen.kit
+    results, kit = chosen.results.resolve(), chosen.kit.resolve()
     results.mkdir(parents=True, exist_ok=True)
-    model = kit / "model"
+    model = kit / "unpacked"
     failed = 0
     if not (model / "config.json").is_file():
         convert(kit / "model.gguf", model)
@@ -110,23 +110,14 @@ def main() -> int:
         "--target-count",
         chosen.titles,
     ]
-    failed += together(
-        {
-            "relevance-only": [
-                "train",
-                *rl,
-                *common,
-                "--reward",
-                "relevance",
-                "--run-name",
-                "relevance-only",
-            ],
-            "safe-rank-grpo": ["train", *rl, *common, *rewards, "--run-name", "safe-rank-grpo"],
-            "eval-plain-sft": ["eval", runs / "plain-sft", *test, *decoding],
-        },
-        results,
-        left,
-    )
+    evaluations = {name: ["eval", runs / name, *test, *decoding] for name in ("plain-sft", "safe-sft")}
+    failed += together(evaluations, results, left, "eval-")
+    stages = {
+        "safe-rank-grpo": ["train", *rl, *common, *rewards, "--run-name", "safe-rank-grpo"],
+        "relevance-only": ["train", *rl, *common, "--reward", "relevance", "--run-name", "relevance-only"],
+    }
+    for batch in [stages] if chosen.side_by_side else [{name: stage} for name, stage in stages.items()]:
+        failed += together(batch, results, left)
     collect(results)
     print(f"{failed} stage(s) failed; {time.monotonic() - started:.0f} s", flush=True)
     return failed
@@ -143,37 +134,41 @@ def options() -> argparse.Namespace:
     parser.add_argument("--sft-batch", type=int, default=32)
     parser.add_argument("--sft-rate", type=float, default=2e-4)
     parser.add_argument("--rl-steps", type=int, default=150)
-    parser.add_argument("--batch", type=int, default=128, help="completions of an RL step")
+    parser.add_argument("--batch", type=int, default=64, help="completions of an RL step")
     parser.add_argument("--rate", type=float, default=1e-5)
     parser.add_argument("--max-length", type=int, default=512)
     parser.add_argument("--temperature", type=float, default=0.8)
     parser.add_argument("--eval-prompts", type=int, default=500)
     parser.add_argument("--precision", default="--bf16")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--side-by-side", action="store_true", help="both RL runs at once; twice the memory")
     return parser.parse_args()
 
 
 def convert(gguf: Path, folder: Path) -> None:
     """Unpack the GGUF file once, so that no run has to."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from saferec_core.config.sections import ModelConfig
+    from saferec_core.models.loading import load_policy
 
-    model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32)
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name).save_pretrained(folder)
+    policy = load_policy(str(gguf), ModelConfig(dtype="float32"))
+    policy.model.save_pretrained(folder)
+    policy.tokenizer.save_pretrained(folder)
 
 
-def together(commands: dict[str, Sequence[object]], results: Path, left: object) -> int:
+def together(
+    commands: dict[str, Sequence[object]], results: Path, left: Callable[[], float], prefix: str = ""
+) -> int:
     """Run commands side by side until all end or no time is left; return how many failed."""
     processes = {}
     for name, command in commands.items():
-        log = (results / f"{name}.log").open("w", encoding="utf-8")
+        log = (results / f"{prefix}{name}.log").open("w", encoding="utf-8")
         arguments = [sys.executable, "-m", "saferec_cli", *map(str, command)]
-        processes[name] = subprocess.Popen(arguments, stdout=log, stderr=subprocess.STDOUT)
+        # Elsewhere: a saferec in the folder that this is called from would win over the installed one.
+        processes[name] = subprocess.Popen(arguments, stdout=log, stderr=subprocess.STDOUT, cwd=results)
     failed = 0
     for name, process in processes.items():
         try:
-            status = process.wait(timeout=max(1.0, left()))  # type: ignore[operator]
+            status = process.wait(timeout=max(1.0, left()))
         except subprocess.TimeoutExpired:
             process.terminate()
             try:
@@ -182,8 +177,10 @@ def together(commands: dict[str, Sequence[object]], results: Path, left: object)
                 process.kill()
                 status = process.wait()
             print(f"{name}: no time was left", flush=True)
-        tail = (results / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()[-40:]
-        print(f"===== {name}: exit status {status}, {left():.0f} s left", *tail, sep="\n", flush=True)  # type: ignore[operator]
+        tail = (
+            (results / f"{prefix}{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()[-40:]
+        )
+        print(f"===== {name}: exit status {status}, {left():.0f} s left", *tail, sep="\n", flush=True)
         failed += status != 0
     return failed
 

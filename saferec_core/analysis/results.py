@@ -1,4 +1,4 @@
-"""What an evaluation found, row by row: the one form that comparisons, gates and reports read."""
+"""What an evaluation measured, row by row: the one form that comparisons, gates and reports read."""
 
 from __future__ import annotations
 
@@ -90,6 +90,12 @@ class Results:
     def values(self, metric: str) -> npt.NDArray[np.float64]:
         """Return a metric's value for each of the N rows, NaN where there is none."""
         return self.table.column(metric).to_numpy().astype(np.float64)  # type: ignore[no-any-return]
+
+    def mean(self, metric: str) -> float:
+        """Return the mean of a metric over the rows that have a value; NaN if none has."""
+        values = self.values(metric)
+        present = values[~np.isnan(values)]
+        return float(present.mean()) if len(present) else float("nan")
 
     @cached_property
     def users(self) -> npt.NDArray[np.int64]:

@@ -32,7 +32,15 @@ from saferec_core.config.sections import (
     TrainableModelConfig,
 )
 
-__all__ = ["EvalConfig", "RunConfig", "SftConfig", "SftStage", "StageConfig", "TrainConfig"]
+__all__ = [
+    "EvalConfig",
+    "RecommendConfig",
+    "RunConfig",
+    "SftConfig",
+    "SftStage",
+    "StageConfig",
+    "TrainConfig",
+]
 
 
 class RunConfig(Section):
@@ -81,6 +89,10 @@ class EvalConfig(RunConfig):
     """Evaluation on held-out prompts."""
 
 
+class RecommendConfig(RunConfig):
+    """Lists of a stored policy (``saferec recommend``)."""
+
+
 class StageConfig(RunConfig):
     """Settings that both training stages share."""
 
@@ -90,6 +102,9 @@ class StageConfig(RunConfig):
     """Logs and checkpoints."""
     run_name: str | None = None
     """Name of the run folder; by default made of date, command and settings."""
+    processes: int | None = Field(default=None, ge=1)
+    """Number of processes that the run is meant for; any other number is refused. By default, as many as
+    the launcher starts."""
     resume: bool = Field(default=False, exclude=True)
     """Continue the run with these settings from its newest checkpoint, or start it if there is none: the run
     called run_name, or the newest in output_dir with these settings."""

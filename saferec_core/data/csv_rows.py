@@ -139,6 +139,10 @@ def _head(fields: Sequence[str], where: str) -> list[str]:
     for name in names:
         if _undecoded(name):
             raise DataError(f"{where}: {_not_utf8(name)}")
+        if "\x00" in name:
+            raise DataError(f"{where}: it holds NUL bytes, so the file is damaged or binary")
+    if len(names) == 1 and names[0].startswith("#"):
+        raise DataError(f"{where}: {names[0]!r} is a comment, which tables do not have; remove the line")
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise DataError(
             f"{where}: column {twice[0]!r} occurs {names.count(twice[0])} times; rename or remove all but one"

@@ -57,7 +57,7 @@ _REFUSED_PATTERNS = (
     (re.compile(rb".{257}ustar", re.DOTALL), "a tar archive; unpack it and name the file inside"),
     (
         re.compile(
-            rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)?<(!doctype\s+html|html|head|body)\b",
+            rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)?<(!doctype\s+html|html|head|body|script|meta|title|div)\b",
             re.IGNORECASE | re.DOTALL,
         ),
         "an HTML page, not data (an error page of the download, perhaps); download the file again",
@@ -165,7 +165,7 @@ def _json_kind(path: Path, first: list[str]) -> Kind:
 def _is_array_of_rows(values: list[object]) -> bool:
     """Tell an array of rows from a row that is ``[title, year]``."""
     pair = len(values) == 2 and isinstance(values[0], str) and not isinstance(values[1], str)
-    return bool(values) and not pair
+    return not pair
 
 
 def _first_value_goes_on(path: Path) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from saferec_core.data.rows import LIST, OBJECT, Row, read_rows, whole_year
-from saferec_core.data.titles import Title, normal_form
+from saferec_core.data.title_tiers import NamedEntry, nearness
+from saferec_core.data.titles import Title, name_keys, normal_form
 from saferec_core.errors import DataError
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "constraints_of",
     "messages_of",
     "read_records",
+    "record_of",
     "seen_titles_of",
     "titles_of",
 ]
@@ -48,26 +50,48 @@ class Record:
     columns: Mapping[str, Any] = field(default_factory=dict)
     """The whole row as read, for plugins with columns of their own."""
 
-    @cached_property
-    def truth_years(self) -> Mapping[str, Sequence[int]]:
-        """Years of the ground truth by normal form."""
-        years: dict[str, list[int]] = {}
-        for title in self.groundtruth:
-            years.setdefault(normal_form(title.name), []).append(title.year)
-        return years
+    def has_seen(self, name: str, year: int | None, tolerance: int) -> bool:
+        """Tell whether the user has seen a title, by any of its names.
 
-    def has_seen(self, form: str, year: int, tolerance: int) -> bool:
-        """Tell whether the user has seen the title with this normal *form* and *year*."""
-        seen = self._seen_years.get(form)
-        return seen is not None and any(known is None or abs(known - year) <= tolerance for known in seen)
+        What agrees `saferec_core.data.title_tiers.nearness` tells.
+        """
+        return next(_nearness(self._seen_by_form, name, year, tolerance), None) is not None
+
+    def truth_near(self, name: str, year: int | None, tolerance: int) -> list[int]:
+        """Return which titles of the ground truth a title may stand for, the nearest first."""
+        near = _nearness(self._truth_by_form, name, year, tolerance)
+        return [place for _, place in sorted(near)] if self._truth_by_form else []
 
     @cached_property
-    def _seen_years(self) -> Mapping[str, Sequence[int | None]]:
-        years: dict[str, list[int | None]] = {}
-        for title in self.seen_titles:
-            name, year = (title, None) if isinstance(title, str) else title
-            years.setdefault(normal_form(name), []).append(year)
-        return years
+    def _truth_by_form(self) -> _ByForm:
+        return _by_form(self.groundtruth)
+
+    @cached_property
+    def _seen_by_form(self) -> _ByForm:
+        return _by_form(Title(each, None) if isinstance(each, str) else each for each in self.seen_titles)
+
+
+_ByForm = Mapping[str, Sequence[NamedEntry]]
+"""The names of titles, with their places, by normal form."""
+
+
+def _by_form(titles: Iterable[Title]) -> _ByForm:
+    forms: dict[str, list[NamedEntry]] = {}
+    for place, (name, year) in enumerate(titles):
+        for number, (form, article) in enumerate(name_keys(name)):
+            forms.setdefault(form, []).append(NamedEntry(article, year, place, number > 0))
+    return forms
+
+
+def _nearness(
+    titles: _ByForm, name: str, year: int | None, tolerance: int
+) -> Iterator[tuple[tuple[int, bool, bool], int]]:
+    """Yield how near each title of the name is, and its place."""
+    for form, article in name_keys(name):
+        for entry in titles.get(form, ()):
+            near = nearness(entry, article=article, year=year, tolerance=tolerance)
+            if near is not None:
+                yield near, entry.entry
 
 
 def read_records(
@@ -93,28 +117,35 @@ def read_records(
             return read_rows(path)
         return stages[depth - 1](lambda: rows(depth - 1))
 
-    records = [_record(row, f"{path}, row {n}", needs) for n, row in enumerate(rows(), start=1)]
+    records = []
+    for number, row in enumerate(rows(), start=1):
+        try:
+            records.append(record_of(row, needs=needs))
+        except DataError as error:
+            raise DataError(f"{path}, row {number}: {error}") from error
     if not records:
         raise DataError(f"{path} holds no records; wanted at least one")
     return records
 
 
-def _record(row: Row, where: str, needs: Mapping[str, str]) -> Record:
+def record_of(row: Row, *, needs: Mapping[str, str]) -> Record:
+    """Read one row; see :func:`read_records`.
+
+    Raises:
+        DataError: A column is missing or not what is wanted; the message names it.
+    """
     for column, who in {"prompt": "every run", **needs}.items():
         if row.get(column) is None:
             has = ", ".join(sorted(key for key, value in row.items() if value is not None))
-            raise DataError(f"{where}: column {column!r} is missing; {who} needs it. Columns: {has}")
-    try:
-        return Record(
-            prompt=messages_of(row, "prompt"),
-            completion=None if row.get("completion") is None else messages_of(row, "completion"),
-            groundtruth=_each_once(titles_of(row, "groundtruth_with_release_year")),
-            seen_titles=tuple(seen_titles_of(row)),
-            constraints=constraints_of(row),
-            columns=row,
-        )
-    except DataError as error:
-        raise DataError(f"{where}: {error}") from error
+            raise DataError(f"column {column!r} is missing; {who} needs it. Columns: {has}")
+    return Record(
+        prompt=messages_of(row, "prompt"),
+        completion=None if row.get("completion") is None else messages_of(row, "completion"),
+        groundtruth=_each_once(titles_of(row, "groundtruth_with_release_year")),
+        seen_titles=tuple(seen_titles_of(row)),
+        constraints=constraints_of(row),
+        columns=row,
+    )
 
 
 def _each_once(titles: Iterable[Title]) -> tuple[Title, ...]:

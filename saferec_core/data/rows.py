@@ -94,7 +94,7 @@ def try_values(path: Path) -> Iterator[tuple[int, Any]]:
     elif kind is Kind.PICKLE:
         yield from enumerate(read_plain_pickle(path), start=1)
     elif kind is Kind.TABLE:
-        yield from table_rows(path, "," if ".csv" in path.suffixes else "\t")
+        yield from table_rows(path, "," if ".csv" in path.name.lower() else "\t")
     elif kind is Kind.UNHEADED:
         yield from unheaded_rows(path)
     elif kind is Kind.VALUES:

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
 
-from saferec_core.data.title_tiers import NamedEntry, Tiers, tiers_of
-from saferec_core.data.titles import Title, article_of, normal_form
+from saferec_core.data.title_tiers import NamedEntry, Tiers, the_one, tiers_of
+from saferec_core.data.titles import NameKey, Title, name_keys
 from saferec_core.errors import DataError
 
 __all__ = ["TitleMap"]
@@ -33,8 +32,8 @@ _SCHEMA = pa.schema(
 _ARTICLES = ("", "the", "a", "an")
 """What the column ``article`` numbers."""
 
-_FARTHEST = 1 << 17
-"""Years beyond it are as far from every year of the table, which are of 16 bits, as it is."""
+_NO_YEAR = np.iinfo(np.int16).min
+"""Stands in the table for a year that is not known."""
 
 _NUMPY = {pa.uint64(): np.uint64, pa.int16(): np.int16, pa.int32(): np.int32, pa.uint8(): np.uint8}
 
@@ -43,8 +42,9 @@ class TitleMap:
     """Finds titles as a :class:`~saferec_core.data.titles.TitleIndex` does, by an Arrow table.
 
     The table has a row per name: the hash of its normal form, its year, the entry that it leads to, its
-    article, whether it is an alias, and the normal form itself, sorted by hash and year. Read through a
-    memory map it costs a process only the pages that its queries touch.
+    article, whether it is an alias, and the normal form itself, sorted by hash and year. Names in brackets
+    have rows of their own. Read through a memory map it costs a process only the pages that its queries
+    touch.
 
     Example:
         >>> titles = TitleMap.of([Title("The Matrix", 1999), Title("Saw", 2004)])
@@ -81,91 +81,82 @@ class TitleMap:
         Raises:
             DataError: A year lies outside -32768..32767.
         """
-        names = list(titles)
-        forms = [normal_form(name) for name, _ in names]
+        named = list(titles)
+        places = list(range(len(named))) if entries is None else list(entries)
+        own_names = len(named) - aliases
+        rows = [
+            (key, place, number > 0 or place >= own_names)
+            for place, (name, _) in enumerate(named)
+            for number, key in enumerate(name_keys(name))
+        ]
+        forms = [key.form for key, _, _ in rows]
         try:
-            years = np.fromiter((year for _, year in names), dtype=np.int16, count=len(names))
+            years = np.array(
+                [_NO_YEAR if named[place].year is None else named[place].year for _, place, _ in rows],
+                dtype=np.int16,
+            )
         except OverflowError as error:
             raise DataError(f"a title map holds years of four digits: {error}") from error
-        places = np.arange(len(names)) if entries is None else np.fromiter(entries, dtype=np.int32)
+        leads_to = np.array([places[place] for _, place, _ in rows], dtype=np.int32)
+        articles = np.array([_ARTICLES.index(key.article) for key, _, _ in rows], dtype=np.uint8)
+        is_alias = np.array([alias for _, _, alias in rows], dtype=np.uint8)
         hashes = _hashes(forms)
-        order = np.lexsort((np.arange(len(names)), years, hashes))
-        articles = np.array([_ARTICLES.index(article_of(name)) for name, _ in names], dtype=np.uint8)
-        is_alias = (np.arange(len(names)) >= len(names) - aliases).astype(np.uint8)
-        columns = (hashes, years, places.astype(np.int32), articles, is_alias)
+        order = np.lexsort((np.arange(len(rows)), years, hashes))
+        columns = (hashes, years, leads_to, articles, is_alias)
         ordered = [*(column[order] for column in columns), [forms[place] for place in order]]
         return cls(pa.table(ordered, schema=_SCHEMA))
 
     def __len__(self) -> int:
         return len(self._hashes)
 
-    def find(self, name: str, year: int, *, tolerance: int) -> int | None:
-        """Look one title up; see `find_many`."""
-        (entry,) = self.find_many([name], [year], tolerance=tolerance)
-        return None if entry < 0 else int(entry)
+    def find(self, name: str, year: int | None, *, tolerance: int) -> int | None:
+        """Look a title up; see `saferec_core.data.titles.TitleIndex.find`."""
+        for key in name_keys(name):
+            names = self._named(key)
+            if tiers_of(names, article=key.article, year=year, tolerance=tolerance):
+                return the_one(names, article=key.article, year=year, tolerance=tolerance)
+        return None
 
-    def find_many(self, names: Sequence[str], years: Sequence[int], *, tolerance: int) -> Positions:
+    def find_many(self, names: Sequence[str], years: Sequence[int | None], *, tolerance: int) -> Positions:
         """Look titles up.
 
         Args:
-            names: N titles in any spelling that has the same normal form.
-            years: Their N years of release.
-            tolerance: By how many years an entry may miss its year. The nearest year is taken, of two
-                equally near the earlier one.
+            names: N titles, by any of their names, in any spelling that has the same normal form.
+            years: Their N years of release; None where it is not known.
+            tolerance: By how many years an entry with the very same name may miss its year.
 
         Returns:
-            N entries, -1 for a title that is not there.
+            N entries; -1 for a title that is not there, or where several may be meant.
         """
-        forms = [normal_form(name) for name in names]
-        hashes = _hashes(forms)
-        wanted = np.asarray([max(-_FARTHEST, min(year, _FARTHEST)) for year in years], dtype=np.int64)
-        row = np.searchsorted(self._hashes, hashes)
-        found = np.full(len(forms), -1, dtype=np.int64)
-        nearest = np.full(len(forms), min(tolerance, 2 * _FARTHEST) + 1, dtype=np.int64)
-        open_ = np.flatnonzero(row < len(self))
-        while len(open_):  # one turn for each name that shares a hash: a handful
-            rows = row[open_]
-            same = self._hashes[rows] == hashes[open_]
-            open_, rows = open_[same], rows[same]
-            distance = np.abs(self._years[rows].astype(np.int64) - wanted[open_])
-            nearer = distance < nearest[open_]  # earlier years come first and win ties
-            nearer[nearer] = self._spelt(rows[nearer], forms, open_[nearer])
-            found[open_[nearer]] = self._entries[rows[nearer]]
-            nearest[open_[nearer]] = distance[nearer]
-            row[open_] += 1
-            open_ = open_[row[open_] < len(self)]
-        return found
+        found = (self.find(name, year, tolerance=tolerance) for name, year in zip(names, years, strict=True))
+        return np.array([-1 if entry is None else entry for entry in found], dtype=np.int64)
 
-    def tiers(self, name: str, year: int, *, tolerance: int) -> Tiers:
+    def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
         """Return all entries that may be meant by a title, in tiers: see `tiers_of`."""
-        form = normal_form(name)
-        (digest,) = _hashes([form])
+        for key in name_keys(name):
+            tiers = tiers_of(self._named(key), article=key.article, year=year, tolerance=tolerance)
+            if tiers:
+                return tiers
+        return []
+
+    def _named(self, key: NameKey) -> list[NamedEntry]:
+        """Return all names with one normal form."""
+        (digest,) = _hashes([key.form])
         row = int(np.searchsorted(self._hashes, digest))
         names = []
         while row < len(self) and self._hashes[row] == digest:
-            if abs(int(self._years[row]) - year) <= tolerance and self._forms[row].as_py() == form:
-                article = _ARTICLES[self._articles[row]]
-                is_alias = bool(self._aliases[row])
-                names.append(NamedEntry(article, int(self._years[row]), int(self._entries[row]), is_alias))
+            if self._forms[row].as_py() == key.form:
+                year = int(self._years[row])
+                names.append(
+                    NamedEntry(
+                        _ARTICLES[self._articles[row]],
+                        None if year == _NO_YEAR else year,
+                        int(self._entries[row]),
+                        bool(self._aliases[row]),
+                    )
+                )
             row += 1
-        return tiers_of(names, article=article_of(name), year=year, tolerance=tolerance)
-
-    def _spelt(self, rows: Positions, forms: Sequence[str], queries: Positions) -> npt.NDArray[np.bool_]:
-        """Tell where the name in the row has the query's normal form, not its hash alone."""
-        if not len(rows):
-            return np.zeros(0, dtype=bool)
-        asked = _strings([forms[query] for query in queries.tolist()])
-        places = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)])
-        equal = pc.equal(self._forms.take(places), asked)
-        same: npt.NDArray[np.bool_] = _as_array(equal.cast(pa.uint8())).astype(np.bool_)
-        return same
-
-
-def _strings(texts: Sequence[str]) -> Any:
-    """Make an Arrow array of texts; Arrow's own conversion of a list imports pandas."""
-    encoded = [_encoded(text) for text in texts]
-    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
+        return names
 
 
 def _encoded(text: str) -> bytes:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-__all__ = ["NamedEntry", "Tiers", "tiers_of"]
+__all__ = ["UNDATED", "NamedEntry", "Tiers", "nearness", "the_one", "tiers_of"]
 
 Tiers = Sequence[Sequence[int]]
 """Entries that are equally near stand together; those of the first tier agree best."""
+
+UNDATED = 1 << 20
+"""How many years a title without a year is from any year."""
 
 
 class NamedEntry(NamedTuple):
@@ -16,27 +19,57 @@ class NamedEntry(NamedTuple):
 
     article: str
     """The English article in front of the name, or nothing."""
-    year: int
+    year: int | None
     entry: int
     is_alias: bool = False
     """Whether the entry has another name of its own."""
 
 
-def tiers_of(names: Iterable[NamedEntry], *, article: str, year: int, tolerance: int) -> Tiers:
-    """Order entries by how well they agree.
+def nearness(
+    name: NamedEntry, *, article: str, year: int | None, tolerance: int
+) -> tuple[int, bool, bool] | None:
+    """Return how well an entry agrees with what is asked, the smaller the better; None: not at all.
 
     The same year goes first, with the same article before another one. Another year within the
-    *tolerance* counts only for the very same name, article included. Names go before aliases.
+    *tolerance* counts only for the very same name, article included. A title without a year agrees
+    with every year, if with none well. Names go before aliases.
     """
-    tiers: dict[tuple[int, bool, bool], list[int]] = {}
-    for name in names:
-        distance, other_article = abs(name.year - year), name.article != article
-        if distance == 0 or (distance <= tolerance and not other_article):
-            tiers.setdefault((distance, other_article, name.is_alias), []).append(name.entry)
+    other_article = name.article != article
+    if name.year is None or year is None:
+        return (0 if name.year is year else UNDATED), other_article, name.is_alias
+    distance = abs(name.year - year)
+    if distance == 0 or (distance <= tolerance and not other_article):
+        return distance, other_article, name.is_alias
+    return None
+
+
+def tiers_of(names: Iterable[NamedEntry], *, article: str, year: int | None, tolerance: int) -> Tiers:
+    """Order entries by how well they agree; see `nearness`."""
+    tiers = _by_nearness(names, article=article, year=year, tolerance=tolerance)
     ranked: list[list[int]] = []
     met: set[int] = set()
-    for nearness in sorted(tiers):
-        new = [entry for entry in dict.fromkeys(tiers[nearness]) if entry not in met]
+    for near in sorted(tiers):
+        new = [entry for entry in dict.fromkeys(name.entry for name in tiers[near]) if entry not in met]
         met.update(new)
         ranked += [new] if new else []
     return ranked
+
+
+def the_one(names: Iterable[NamedEntry], *, article: str, year: int | None, tolerance: int) -> int | None:
+    """Return the entry that agrees best: the first of one year; None if two years are equally near."""
+    tiers = _by_nearness(names, article=article, year=year, tolerance=tolerance)
+    if not tiers:
+        return None
+    nearest = tiers[min(tiers)]
+    return nearest[0].entry if len({name.year for name in nearest}) == 1 else None
+
+
+def _by_nearness(
+    names: Iterable[NamedEntry], *, article: str, year: int | None, tolerance: int
+) -> dict[tuple[int, bool, bool], list[NamedEntry]]:
+    tiers: dict[tuple[int, bool, bool], list[NamedEntry]] = {}
+    for name in names:
+        near = nearness(name, article=article, year=year, tolerance=tolerance)
+        if near is not None:
+            tiers.setdefault(near, []).append(name)
+    return tiers

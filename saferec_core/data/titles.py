@@ -1,14 +1,21 @@
-"""When two titles mean the same film: one normal form for catalog, oracle and ground truth."""
+"""When two titles mean the same film: one normal form for catalog, oracle and ground truth.
+
+A title may have several names; each is compared by its normal form. The same year decides first. Another
+year counts only for the very same name, articles included, and only if one title alone is nearest: "Room
+(2005)" is not "The Room (2003)".
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["TitleIndex", "article_of", "normal_form"]
+from saferec_core.data.title_tiers import NamedEntry, Tiers, the_one, tiers_of
+
+__all__ = ["NameKey", "Title", "TitleIndex", "article_of", "name_keys", "normal_form"]
 
 ENGLISH_ARTICLES = frozenset({"the", "a", "an"})
 
@@ -89,6 +96,35 @@ def letters_and_digits(text: str, *, ascii_only: bool) -> str:
     return "".join(c for c in text if c.isalnum() or unicodedata.category(c) in MARKS)
 
 
+class Title(NamedTuple):
+    """An item by name and year of release, as somebody wrote it."""
+
+    name: str
+    year: int | None
+    """None if it is not known."""
+
+    def __str__(self) -> str:
+        return self.name if self.year is None else f"{self.name} ({self.year})"
+
+
+class NameKey(NamedTuple):
+    """A name as it is compared."""
+
+    form: str
+    """Its normal form."""
+    article: str
+    """The English article in front of it, wherever it was written; else nothing."""
+
+
+@lru_cache(maxsize=1 << 16)
+def name_keys(name: str) -> tuple[NameKey, ...]:
+    """Return how the names of a title are compared, the name as written first.
+
+    Names in brackets count: "Seven (a.k.a. Se7en)" is "Seven" and "Se7en" too.
+    """
+    return tuple(dict.fromkeys(NameKey(normal_form(each), article_of(each)) for each in names_of(name)))
+
+
 def article_of(name: str) -> str:
     """Return the English article that a name begins with or, behind a comma, ends with."""
     front, _, last_word = name.rpartition(",")
@@ -99,8 +135,43 @@ def article_of(name: str) -> str:
     return first.casefold() if rest.strip() and first.casefold() in ENGLISH_ARTICLES else ""
 
 
+_BRACKET = re.compile(r"(.*\S)\s*[(（]([^()（）]+)[)）]\s*", re.DOTALL)
+
+_KNOWN_AS = re.compile(
+    r"\s*(?:a\.?\s?/?k\.?\s?/?a\.?|also known as|aka|or|originally|original title|orig\.)\s*:?\s+",
+    re.IGNORECASE,
+)
+
+_PART = re.compile(
+    r"(?:part|pt|vol|volume|chapter|episode|season|series|book|tome|teil)\b.*|[0-9]+|[ivxlc]+",
+    re.IGNORECASE,
+)
+"""What tells the parts of a work apart: without it the name is another work's."""
+
+_EDITION = re.compile(
+    r"(?:us|u\.s\.|uk|u\.k\.|usa|tv|t\.v\.|3d|imax|film|movie|documentary|short|mini-?\s?series|animated"
+    r"|live[ -]action|remake|redux|remastered|restored|unrated|uncut|english"
+    r"|.*\b(?:cut|edition|version|dub|series))",
+    re.IGNORECASE,
+)
+"""What says which edition it is, and is no name of its own."""
+
+
+def names_of(name: str) -> list[str]:
+    """Return the names that a title carries: as written, without its brackets, and those in them."""
+    names, inner = [name], []
+    while match := _BRACKET.fullmatch(name):
+        name, bracket = match.groups()
+        if _PART.fullmatch(bracket.strip()):
+            break
+        names.append(name)
+        if not _EDITION.fullmatch(bracket.strip()):
+            inner.append(_KNOWN_AS.sub("", bracket, count=1).strip() if _KNOWN_AS.match(bracket) else bracket)
+    return [each for each in [*names, *inner] if any(map(str.isalpha, each)) or each == names[0]]
+
+
 class TitleIndex:
-    """Finds titles by normal form and year, in constant time.
+    """Finds titles by name and year, in constant time.
 
     Example:
         >>> index = TitleIndex([Title("The Matrix", 1999), Title("Saw", 2004)])
@@ -108,45 +179,56 @@ class TitleIndex:
         0
     """
 
-    def __init__(self, titles: Iterable[Title]) -> None:
-        """Index *titles*; of entries with the same normal form and year, the first one is found."""
+    def __init__(self, titles: Iterable[Title], aliases: Mapping[int, Sequence[str]] | None = None) -> None:
+        """Index *titles*; of entries with the same normal form and year, the first one is found.
+
+        Args:
+            titles: The entries. Names in brackets are names of the entry too.
+            aliases: Further names of entries, by position.
+        """
         self.titles = tuple(titles)
         """The titles as given; `find` answers with positions in this tuple."""
-        positions: dict[str, dict[int, int]] = {}
+        self._entries: dict[str, list[NamedEntry]] = {}
         for position, (name, year) in enumerate(self.titles):
-            positions.setdefault(normal_form(name), {}).setdefault(year, position)
-        self._entries = {form: tuple(sorted(years.items())) for form, years in positions.items()}
+            further = (key for alias in (aliases or {}).get(position, ()) for key in name_keys(alias))
+            for number, key in enumerate(dict.fromkeys((*name_keys(name), *further))):
+                entry = NamedEntry(key.article, year, position, number > 0)
+                self._entries.setdefault(key.form, []).append(entry)
 
     def __len__(self) -> int:
         return len(self.titles)
 
-    def find(self, name: str, year: int, *, tolerance: int) -> int | None:
+    def find(self, name: str, year: int | None, *, tolerance: int) -> int | None:
         """Look up a title.
 
         Args:
-            name: The title in any spelling that has the same normal form.
-            year: Its year of release.
-            tolerance: By how many years an entry may miss *year*; 0 for the exact year only. The
-                nearest year is taken, of two equally near the earlier one.
+            name: Any of its names, in any spelling that has the same normal form.
+            year: Its year of release; None if it is not known.
+            tolerance: By how many years an entry with the very same name may miss *year*; the nearest counts.
 
         Returns:
-            The position of the entry in `titles`, or None. A title that agrees in name alone is
-            another film and is not found.
+            The position of the entry in `titles`. None if there is no such entry, or if several may be meant:
+            they are equally near, or the year is not known.
         """
-        found = None
-        nearest = tolerance + 1
-        for entry_year, position in self._entries.get(normal_form(name), ()):
-            distance = abs(entry_year - year)
-            if distance < nearest:  # earlier years come first and win ties
-                found, nearest = position, distance
-        return found
+        for form, article in name_keys(name):
+            names = self._entries.get(form, ())
+            if tiers_of(names, article=article, year=year, tolerance=tolerance):
+                return the_one(names, article=article, year=year, tolerance=tolerance)
+        return None
 
+    def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
+        """Return all positions that may be meant by a title, in tiers: see `tiers_of`."""
+        for form, article in name_keys(name):
+            tiers = tiers_of(self._entries.get(form, ()), article=article, year=year, tolerance=tolerance)
+            if tiers:
+                return tiers
+        return ()
 
-class Title(NamedTuple):
-    """An item by name and year of release, as somebody wrote it."""
-
-    name: str
-    year: int
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.year})"
+    def years_of(self, name: str) -> Sequence[int | None]:
+        """Return the years of all entries that *name* is a name of, an entry's own name before an alias."""
+        for form, _ in name_keys(name):
+            entries = self._entries.get(form, ())
+            if entries:
+                own = [entry for entry in entries if not entry.is_alias] or entries
+                return list(dict.fromkeys(entry.year for entry in own))
+        return ()

@@ -62,7 +62,7 @@ def _title(title: Title) -> dict[str, Any]:
     return {"title": title.name, "year": title.year}
 
 
-def _pairs(titles: Sequence[Title]) -> list[list[str | int]]:
+def _pairs(titles: Sequence[Title]) -> list[list[str | int | None]]:
     return [[title.name, title.year] for title in titles]
 
 

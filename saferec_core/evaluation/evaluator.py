@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from saferec_core.analysis.estimates import Difference, Estimate, Interval, compare_pairs, estimate_means
-from saferec_core.analysis.results import MetricFacts, Results, results_of
+from saferec_core.analysis.compare import compare as compare_results
+from saferec_core.analysis.estimates import Difference, Estimate, Interval, estimate_means
+from saferec_core.analysis.results import Results, results_of
 from saferec_core.data.records import Message, Record
 from saferec_core.evaluation.measure import ActiveMetric, facts_of, measure, measure_whole
 from saferec_core.evaluation.protocol import Protocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.models.generation import Completion, Decoding, Generator
 from saferec_core.plugins.contracts.judged_lists import Judge
-from saferec_core.plugins.contracts.parser import ListParser, ParsedList
+from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedList
 from saferec_core.runs.observer import Comparison
 
 __all__ = [
@@ -35,48 +35,35 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one policy did on the held-out prompts, sample by sample."""
+    """What one policy did on the held-out prompts."""
 
-    protocol: str
-    """Id of all choices that move a number; figures of different protocols do not compare."""
-    samples: Mapping[str, Sequence[float]]
-    """Each metric's value for every completion, NaN where there is none."""
-    rows: Sequence[Mapping[str, Any]]
-    """Of every completion what `saferec_core.analysis.results.COLUMNS` names."""
+    results: Results
+    """Every sample; what is kept and compared."""
     whole: Mapping[str, float] = field(default_factory=dict)
     """Metrics of all lists together."""
-    choices: Mapping[str, Any] = field(default_factory=dict)
-    """The choices that the protocol's id stands for."""
-    policy: str = ""
-    """What was evaluated."""
-    data_sha256: str = ""
-    """Hash of the records that were used."""
-    metrics: Mapping[str, MetricFacts] = field(default_factory=dict)
-    """What there is to know of each metric of *samples*."""
+
+    @property
+    def protocol(self) -> str:
+        """Id of all choices that move a number; figures of different protocols do not compare."""
+        return str(self.results.protocol["id"])
 
     def summary(self) -> dict[str, Interval | None]:
         """Return each metric's mean with its 95 % interval over users; None where it has no value."""
-        shares = [self.metrics[name].kind == "share" for name in self.samples]
+        results = self.results
         estimates = estimate_means(
-            _columns(self), _users(self), generator=np.random.default_rng(0), shares=shares
+            np.stack([results.values(name) for name in results.metrics], axis=1),
+            results.users,
+            generator=np.random.default_rng(0),
+            shares=[facts.kind == "share" for facts in results.metrics.values()],
         )
-        return {name: _interval(found) for name, found in zip(self.samples, estimates, strict=True)}
+        return {name: _interval(mean) for name, mean in zip(results.metrics, estimates, strict=True)}
 
-    def mean(self, metric: str) -> float:
-        """Return one metric's mean; NaN where no sample has a value."""
-        present = [value for value in self.samples[metric] if value == value]
-        return sum(present) / len(present) if present else float("nan")
-
-    def results(self) -> Results:
-        """Return the form in which rows are kept and compared."""
-        return results_of(
-            self.rows,
-            self.samples,
-            protocol=self.choices,
-            policy=self.policy,
-            data_sha256=self.data_sha256,
-            metrics=self.metrics,
-        )
+    @property
+    def unreadable(self) -> tuple[int, int]:
+        """How many ranks of all lists are unreadable, and how many were written."""
+        table = self.results.table
+        events = sum(row.count(EventKind.UNREADABLE) for row in table.column("events").to_pylist())
+        return events, sum(len(row) for row in table.column("titles").to_pylist())
 
 
 @dataclass(frozen=True)
@@ -118,22 +105,21 @@ class Evaluator:
         for place, siblings in zip(places, complete(generator, prompts, decoding, progress), strict=True):
             record = self.records[place]
             for sample, completion in enumerate(siblings):
-                found = self.parser(completion.text, finished=completion.finished)
-                rows.append(_row(place, sample, record, completion, found))
-                parsed.append(found)
+                parsed_list = self.parser(completion.text, finished=completion.finished)
+                rows.append(_row(place, sample, record, completion, parsed_list))
+                parsed.append(parsed_list)
                 records.append(record)
         lists = ProtocolLists(parsed, records, self.judge, protocol.num_ranks, protocol)
         measured = measure(lists, self.at, self.metrics)
-        return Evaluation(
-            protocol=protocol.id,
-            samples={name: values.tolist() for name, values in measured.items()},
-            rows=[{**row, "titles": title_rows(lists, n)} for n, row in enumerate(rows)],
-            whole=measure_whole(lists, self.at, self.metrics),
-            choices=protocol.facts(),
+        results = results_of(
+            [{**row, "titles": title_rows(lists, n)} for n, row in enumerate(rows)],
+            {name: values.tolist() for name, values in measured.items()},
+            protocol=protocol.facts(),
             policy=policy,
             data_sha256=records_hash(self.records.values()),
             metrics=facts_of(measured, self.metrics),
         )
+        return Evaluation(results, measure_whole(lists, self.at, self.metrics))
 
 
 def complete(
@@ -232,33 +218,24 @@ def _row(
 def compare(before: Evaluation, after: Evaluation) -> list[Comparison]:
     """Compare two policies metric by metric, paired over the samples, with intervals over users.
 
-    The two evaluations must follow the same protocol.
+    The figures are those that ``saferec compare`` and the report show of the same evaluations.
+
+    Raises:
+        ConfigError: The two evaluations follow different protocols.
     """
-    assert before.protocol == after.protocol, (before.protocol, after.protocol)
+    table = compare_results(before.results, after.results, names=("before", "after"), by_trait=False)
     alone = [before.summary(), after.summary()]
-    differences = compare_pairs(
-        _columns(before), _columns(after), _users(after), generator=np.random.default_rng(0)
-    )
     return [
         Comparison(
-            name,
-            alone[0][name],
-            alone[1][name],
-            _interval(found) if found.users > 1 else None,
-            after.metrics[name],
+            metric.metric,
+            alone[0][metric.metric],
+            alone[1][metric.metric],
+            _interval(metric.difference) if metric.difference and metric.difference.users > 1 else None,
+            metric.facts,
         )
-        for name, found in zip(after.samples, differences, strict=True)
+        for metric in table.overall.metrics
     ]
 
 
-def _columns(evaluation: Evaluation) -> npt.NDArray[np.float64]:
-    """Return the values (N, M) of the M metrics."""
-    return np.array(list(evaluation.samples.values()), dtype=np.float64).T
-
-
-def _users(evaluation: Evaluation) -> npt.NDArray[Any]:
-    return np.array([row["user"] for row in evaluation.rows])
-
-
-def _interval(found: Estimate | Difference) -> Interval | None:
-    return (found.mean, found.low, found.high) if found.rows else None
+def _interval(estimate: Estimate | Difference) -> Interval | None:
+    return (estimate.mean, estimate.low, estimate.high) if estimate.rows else None

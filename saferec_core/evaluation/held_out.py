@@ -95,10 +95,12 @@ def circumstances(
     config: RunConfig, evaluation: Evaluation, *, engine: str = "transformers"
 ) -> dict[str, Any]:
     """Return what a protocol leaves out of how figures were made."""
-    records = {row["record"]: row for row in evaluation.rows}.values()
+    results = evaluation.results
+    columns = results.table.select(["record", "user", "constraints"]).to_pylist()
+    records = {row["record"]: row for row in columns}.values()
     return {
-        "policy": evaluation.policy,
-        "data_sha256": evaluation.data_sha256,
+        "policy": results.policy,
+        "data_sha256": results.data_sha256,
         "records": len(records),
         "users": len({row["user"] for row in records}),
         "constraints": dict(sorted(Counter(t for row in records for t in row["constraints"]).items())),

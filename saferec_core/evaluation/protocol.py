@@ -175,11 +175,16 @@ def protocol_of(
             "samples": settings.eval_samples if sampled else 1,
             "max_completion_length": config.max_completion_length,
             "parser": described(config.data.parser.name, parser),
-            "catalog": json_hash([list(title) for title in catalog.titles])[:12],
+            "catalog": json_hash(_catalog_content(catalog))[:12],
             "metrics": settings.eval_metric_options,
             "oracle": None if config.oracle is None else described(config.oracle.name, oracle),
         }
     )
+
+
+def _catalog_content(catalog: Catalog) -> list[Any]:
+    titles: list[Any] = [list(title) for title in catalog.titles]
+    return [titles, sorted(catalog.aliases.items())] if catalog.aliases else titles
 
 
 def described(name: str, component: object) -> str:

@@ -15,11 +15,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from saferec_core.data.records import Record
-from saferec_core.data.titles import Title, normal_form
+from saferec_core.data.titles import Title
 from saferec_core.evaluation.protocol import Protocol
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.oracle import Question
-from saferec_core.plugins.contracts.parser import EventKind, ParsedItem, ParsedList
+from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList
 
 __all__ = ["ProtocolLists"]
 
@@ -77,15 +77,15 @@ class ProtocolLists(JudgedLists):
         if self._as_listed:
             return [list(range(len(parsed.items))) for parsed in self.lists]
         return [
-            list(self._left(parsed, record)) for parsed, record in zip(self.lists, self.records, strict=True)
+            list(self._left(parsed, record, repeats))
+            for parsed, record, (repeats, _) in zip(self.lists, self.records, self._whole_lists, strict=True)
         ]
 
-    def _left(self, parsed: ParsedList, record: Record) -> Iterator[int]:
+    def _left(self, parsed: ParsedList, record: Record, repeats: Sequence[bool]) -> Iterator[int]:
         protocol = self.protocol
-        repeats = {event.start for event in parsed.events if event.kind is EventKind.DUPLICATE}
-        for place, item in enumerate(parsed.items):
+        for place, (item, repeats_earlier) in enumerate(zip(parsed.items, repeats, strict=True)):
             removed = (
-                (protocol.duplicates == "removed" and item.start in repeats)
+                (protocol.duplicates == "removed" and repeats_earlier)
                 or (protocol.out_of_catalog == "removed" and not self._in_catalog(item))
                 or (protocol.seen == "removed" and self._is_seen(item, record))
             )
@@ -95,7 +95,7 @@ class ProtocolLists(JudgedLists):
     def _in_catalog(self, item: ParsedItem) -> bool:
         if self.protocol.title_matching == "exact":
             return item.title in self._exact_catalog
-        return self.judge.catalog.find(item.name, item.year) is not None
+        return item.readable and self.judge.catalog.find(item.name, item.year) is not None
 
     @cached_property
     def _exact_catalog(self) -> frozenset[Title]:
@@ -105,7 +105,7 @@ class ProtocolLists(JudgedLists):
         if self.protocol.title_matching == "exact":
             names = (title if isinstance(title, str) else title.name for title in record.seen_titles)
             return item.name in names
-        return record.has_seen(normal_form(item.name), item.year, self.protocol.year_tolerance)
+        return record.has_seen(item.name, item.year, self.protocol.year_tolerance)
 
     @cached_property
     def _relevant(self) -> list[list[bool]]:
@@ -125,8 +125,9 @@ class ProtocolLists(JudgedLists):
         hits = [False] * len(items)
         for name, year in record.groundtruth:
             for place, item in enumerate(items):
-                near = abs(item.year - year) <= self.protocol.year_tolerance
-                if eligible[place] and near and item.name == name:
+                if item.year is None or year is None or item.name != name:
+                    continue
+                if eligible[place] and abs(item.year - year) <= self.protocol.year_tolerance:
                     hits[place] = True
                     break
         return hits

@@ -39,6 +39,9 @@ from saferec_core.runs.observer import Comparison, Observer
 
 __all__ = ["run_eval", "run_flip"]
 
+_MUCH_UNREADABLE = 0.05
+"""Share of unreadable lines above which the figures say more about the parser than about the policy."""
+
 
 def run_eval(
     config: EvalConfig, plugins: Plugins, observer: Observer, *, out: Path | None = None
@@ -60,7 +63,7 @@ def run_eval(
         path = task.path(protocol, protocol.facts())
         journal = Journal(task.folder.journal(path.stem))
         with staged(observer, f"Evaluate policy, {protocol.decoding}", len(task.records)) as progress:
-            found = evaluator(
+            evaluation = evaluator(
                 task.generator(journal),
                 protocol,
                 policy=task.policy,
@@ -68,29 +71,30 @@ def run_eval(
                 seed=config.seed,
                 progress=progress,
             )
-        found.results().write(path)
-        summary = found.summary()
+        evaluation.results.write(path)
+        summary = evaluation.summary()
         _finish(
             task,
             path,
             journal,
             {
-                **circumstances(config, found, engine=config.evaluation.eval_engine),
-                "protocol": found.protocol,
-                "choices": found.choices,
+                **circumstances(config, evaluation, engine=config.evaluation.eval_engine),
+                "protocol": evaluation.protocol,
+                "choices": dict(evaluation.results.protocol),
                 "interval": INTERVAL,
                 "metrics": summary,
-                "all_lists_together": found.whole,
+                "all_lists_together": evaluation.whole,
             },
         )
         rows = [
-            Comparison(metric, None, interval, None, found.metrics[metric])
+            Comparison(metric, None, interval, None, evaluation.results.metrics[metric])
             for metric, interval in summary.items()
         ]
-        observer.compared(found.protocol, rows)
-        tell_whole(observer, {"value": found.whole})
+        observer.compared(evaluation.protocol, rows)
+        tell_whole(observer, {"value": evaluation.whole})
+        observer.note(_unreadable(evaluation, protocol))
         _tell_files(observer, "sample", path, journal)
-        evaluations.append(found)
+        evaluations.append(evaluation)
     return evaluations
 
 
@@ -117,7 +121,7 @@ def run_flip(
         journal = Journal(task.folder.journal(path.stem))
         prompts = len(flipping.prompts)
         with staged(observer, f"Change constraints, {protocol.decoding}", prompts) as progress:
-            found = flipping(
+            responsiveness = flipping(
                 task.generator(journal),
                 protocol,
                 policy=task.policy,
@@ -126,13 +130,13 @@ def run_flip(
                 seed=config.seed,
                 progress=progress,
             )
-        found.results.write(path)
-        _finish(task, path, journal, {**found.as_data(), "coverage": flipping.coverage})
-        observer.table(found.title, found.table())
-        for sentence in found.sentences:
+        responsiveness.results.write(path)
+        _finish(task, path, journal, {**responsiveness.as_data(), "coverage": flipping.coverage})
+        observer.table(responsiveness.title, responsiveness.table())
+        for sentence in responsiveness.sentences:
             observer.note(sentence)
         _tell_files(observer, "pair", path, journal)
-        responses.append(found)
+        responses.append(responsiveness)
     return responses
 
 
@@ -183,7 +187,7 @@ def _task(config: EvalConfig, plugins: Plugins, out: Path | None) -> _Task | Non
         raise ConfigError("eval_prompts = 0 leaves nothing to evaluate; set at least 1")
     load = _loader(config, reference)
     train = config.data.train_path  # tells how popular titles are
-    parts = assemble(config, plugins, train=train is not None and train.exists())
+    parts = assemble(config, plugins, train=train is not None and train.exists(), year="complete")
     if not parts.held_out:
         raise ConfigError("no held-out records are named; give --test-path or --validation-path")
     records = used_records(parts.held_out, config.evaluation)
@@ -191,6 +195,21 @@ def _task(config: EvalConfig, plugins: Plugins, out: Path | None) -> _Task | Non
         return None
     generator = load()
     return _Task(config, parts, records, folder_for(reference, config, plugins, out), generator)
+
+
+def _unreadable(evaluation: Evaluation, protocol: Protocol) -> str:
+    """Say how much of the lists the parser could not read."""
+    unreadable, ranks = evaluation.unreadable
+    share = unreadable / ranks if ranks else 0.0
+    said = (
+        f"Parser {protocol.parser}: {unreadable} of {ranks} lines of the lists are unreadable ({share:.1%})."
+    )
+    if share <= _MUCH_UNREADABLE:
+        return said
+    return (
+        f"Warning: {said} Every figure is affected. Look at the completions, and choose another parser "
+        "(--parser) or year (--set data.parser.year=complete)."
+    )
 
 
 def _loader(config: EvalConfig, reference: str) -> Callable[[], Callable[[Journal], Generator]]:

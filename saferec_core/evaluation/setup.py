@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from saferec_core.config.schema import RunConfig
 from saferec_core.data.catalog import read_catalog
@@ -45,6 +46,7 @@ def assemble(
     rewards: Sequence[ActiveReward] = (),
     needs: Mapping[str, str] | None = None,
     train: bool = True,
+    year: Literal["required", "complete"] = "required",
 ) -> Parts:
     """Build parser, catalog and oracle, and read the splits that are named.
 
@@ -54,6 +56,8 @@ def assemble(
         rewards: The run's reward functions, for the columns that they need.
         needs: Further columns that the training records need, each with what needs it.
         train: Whether the training records are needed at all.
+        year: What a parser that has the option ``year`` makes of titles without one, unless its own options
+            say otherwise.
 
     Raises:
         ConfigError: Something the run needs is not named, or does not fit.
@@ -88,7 +92,7 @@ def assemble(
         for path in (data.validation_path, data.test_path)
     ]
     parts = Parts(
-        parser=chosen(plugins, plugins.parsers, data.parser),
+        parser=chosen(plugins, plugins.parsers, data.parser, {**inherited, "year": year}),
         judge=judge,
         train=train_records,
         validation=held_out[0],

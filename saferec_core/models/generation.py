@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import torch
 
+from saferec_core.config.sections import ModelConfig
 from saferec_core.data.records import Message
 from saferec_core.models.decoding import TokenAligner
-from saferec_core.models.loading import Policy
+from saferec_core.models.loading import Policy, load_policy
 from saferec_core.models.resume import Journal, key_of
+from saferec_core.runs.distributed import gathered, process_count, process_index
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -29,10 +31,12 @@ __all__ = [
     "Progress",
     "decoded",
     "generate",
+    "generation_prefix",
     "on_accelerator",
     "render",
     "seed_of",
     "weights_hash",
+    "whole_policy",
 ]
 
 
@@ -95,6 +99,8 @@ class PolicyGenerator:
     policy: Policy
     journal: Journal | None = None
     """Keeps what was generated, batch by batch, so that an interrupted evaluation continues."""
+    sharded: bool = False
+    """Whether the processes that train together share the work; then all of them have to call."""
 
     def __call__(
         self,
@@ -106,7 +112,13 @@ class PolicyGenerator:
     ) -> list[list[Completion]]:
         """Generate, and tell of each completion its text and whether it ended by itself."""
         written = generate(
-            self.policy, prompts, decoding, guiding=guiding, progress=progress, journal=self.journal
+            self.policy,
+            prompts,
+            decoding,
+            guiding=guiding,
+            progress=progress,
+            journal=self.journal,
+            sharded=self.sharded,
         )
         return decoded(written, self._aligner, self.policy.end_ids)
 
@@ -133,6 +145,14 @@ def render(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message]) -> str
     return str(text)
 
 
+def generation_prefix(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return what the chat template writes between the last turn and the policy's own text."""
+    template: Any = tokenizer
+    turns = [{"role": "user", "content": "x"}]
+    whole = str(template.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
+    return whole[len(str(template.apply_chat_template(turns, tokenize=False))) :]
+
+
 @torch.no_grad()
 def generate(
     policy: Policy,
@@ -142,6 +162,7 @@ def generate(
     guiding: Guiding | None = None,
     progress: Progress | None = None,
     journal: Journal | None = None,
+    sharded: bool = False,
 ) -> list[list[list[int]]]:
     """Generate completions as token ids, for each prompt as many as *decoding* says.
 
@@ -157,6 +178,8 @@ def generate(
         guiding: What each prompt's list may hold; None: anything may be written.
         progress: Called after each batch with the number of prompts done so far.
         journal: Batches that are in it are not generated again, others are added to it.
+        sharded: Whether each process generates every so-many-th batch, and all get everything. What a batch
+            is given does not depend on which process has it.
     """
     tokenizer: Any = policy.tokenizer
     texts = [render(tokenizer, prompt) for prompt in prompts]
@@ -164,9 +187,12 @@ def generate(
     by_length = sorted(range(len(prompts)), key=lambda place: len(encoded[place]))
     policy_hash = "" if journal is None else weights_hash(policy)
     completions: list[list[list[int]]] = [[] for _ in prompts]
+    processes, own = (process_count(), process_index()) if sharded else (1, 0)
+    batches = list(enumerate(range(0, len(prompts), decoding.batch_size)))
+    generated: dict[int, list[list[list[int]]]] = {}
     done = 0
     with _settings_of_our_own(policy.model), torch.random.fork_rng():  # training must not draw otherwise
-        for number, start in enumerate(range(0, len(prompts), decoding.batch_size)):
+        for number, start in batches[own::processes]:
             places = by_length[start : start + decoding.batch_size]
             batch = [encoded[place] for place in places]
             guided = None if guiding is None else guiding.of(places)
@@ -178,12 +204,35 @@ def generate(
                 found = _generate_batch(policy, batch, decoding, guided)
                 if journal is not None:
                     journal.add(key, found)
-            for place, siblings in zip(places, found, strict=True):
-                completions[place] = siblings
-            done += len(places)
+            generated[number] = found
+            done += len(places) * processes
             if progress is not None:
-                progress(done)
+                progress(min(done, len(prompts)))
+    for part in gathered(generated) if sharded else [generated]:
+        for number, found in part.items():
+            start = number * decoding.batch_size
+            for place, siblings in zip(by_length[start:], found, strict=False):
+                completions[place] = siblings
     return completions
+
+
+def whole_policy(reference: str, config: ModelConfig) -> Policy:
+    """Load a policy to generate with: whole, on this process alone, also under DeepSpeed ZeRO-3."""
+    with _not_partitioned():
+        return on_accelerator(load_policy(reference, config))
+
+
+@contextmanager
+def _not_partitioned() -> Iterator[None]:
+    """Have transformers load whole models meanwhile: under ZeRO-3 it would wait for the other processes."""
+    from transformers.integrations import deepspeed  # imports slowly
+
+    active = deepspeed._hf_deepspeed_config_weak_ref
+    deepspeed._hf_deepspeed_config_weak_ref = None
+    try:
+        yield
+    finally:
+        deepspeed._hf_deepspeed_config_weak_ref = active
 
 
 def on_accelerator(policy: Policy) -> Policy:

@@ -9,8 +9,10 @@ from typing import Any
 
 from saferec_core.errors import RunError
 from saferec_core.files import json_hash
+from saferec_core.runs.distributed import process_index
+from saferec_core.runs.layout import RunLayout
 
-__all__ = ["Journal", "key_of"]
+__all__ = ["Journal", "journal_of", "key_of"]
 
 
 class Journal:
@@ -65,6 +67,12 @@ class Journal:
     def remove(self) -> None:
         """Delete the file; its completions stand in the results by now."""
         self.path.unlink(missing_ok=True)
+
+
+def journal_of(run: RunLayout, name: str) -> Journal:
+    """Return the journal of a run's evaluation; each process that takes part has its own."""
+    process = process_index()
+    return Journal(run.journal(f"{name}-{process}" if process else name))
 
 
 def key_of(policy: str, decoding: Mapping[str, Any], number: int, batch: Sequence[Any]) -> str:

@@ -186,6 +186,8 @@ def collisions_of(titles: Iterable[Title], tolerance: int) -> Collisions:
     """Count the titles that a look-up may take for one another; years within *tolerance* count as near."""
     names: dict[str, dict[int, list[str]]] = {}
     for name, year in titles:
+        if year is None:
+            continue
         names.setdefault(normal_form(name), {}).setdefault(year, []).append(name)
     same = [
         f"{' and '.join(spellings)} ({year})"

@@ -12,7 +12,7 @@ from saferec_core.data.catalog import read_catalog
 from saferec_core.data.titles import Title
 from saferec_core.oracle_files.deciding import OPEN_FROM, RISK_THRESHOLD
 from saferec_core.oracle_files.format import OracleFile
-from saferec_core.oracle_files.near_titles import near_titles
+from saferec_core.oracle_files.near_titles import near_titles, years_apart
 from saferec_core.plugins.build import build_oracle
 from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Question
 
@@ -108,7 +108,7 @@ def check_title(
     entry = None
     if file is not None and found:
         nearest, *_ = file.tiers(*title, tolerance=year_tolerance)
-        entry = min(map(file.title, nearest), key=lambda other: abs(other.year - title.year))
+        entry = min(map(file.title, nearest), key=lambda other: years_apart(other.year, title.year))
     near: tuple[Title, ...] = ()
     if not found:
         near = tuple(near_titles(file.titles() if file is not None else read_catalog(path).titles, *title))

@@ -223,7 +223,7 @@ class OracleFile:
     def __reduce__(self) -> tuple[Any, ...]:
         return OracleFile, (self.path,)
 
-    def tiers(self, name: str, year: int, *, tolerance: int) -> Tiers:
+    def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
         """Return all rows that may be meant by a title, the nearest first; see `tiers_of`."""
         return self._names.tiers(name, year, tolerance=tolerance)
 

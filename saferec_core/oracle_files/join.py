@@ -30,6 +30,7 @@ class _Key(NamedTuple):
 
 
 def _key(title: Title, variant: str = "") -> _Key:
+    assert title.year is not None, "a source without years is refused"
     return _Key(normal_form(title.name), title.year, article_of(title.name), variant)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from saferec_core.data.title_tiers import UNDATED
 from saferec_core.data.titles import Title, normal_form
 
-__all__ = ["near_titles"]
+__all__ = ["near_titles", "years_apart"]
 
 
-def near_titles(titles: Iterable[Title], name: str, year: int, *, most: int = 5) -> list[Title]:
+def near_titles(titles: Iterable[Title], name: str, year: int | None, *, most: int = 5) -> list[Title]:
     """Return titles of the same name and another year, the nearest first, then such as are spelt alike.
 
     Args:
@@ -27,5 +28,10 @@ def near_titles(titles: Iterable[Title], name: str, year: int, *, most: int = 5)
     return [
         title
         for other in dict.fromkeys([form, *alike])
-        for title in sorted(known.get(other, ()), key=lambda title: abs(title.year - year))
+        for title in sorted(known.get(other, ()), key=lambda title: years_apart(title.year, year))
     ][:most]
+
+
+def years_apart(year: int | None, other: int | None) -> int:
+    """Return how far two years are apart; very far where one is not known."""
+    return UNDATED if year is None or other is None else abs(year - other)

@@ -6,7 +6,14 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from saferec_core.config.schema import EvalConfig, RunConfig, SftConfig, StageConfig, TrainConfig
+from saferec_core.config.schema import (
+    EvalConfig,
+    RecommendConfig,
+    RunConfig,
+    SftConfig,
+    StageConfig,
+    TrainConfig,
+)
 from saferec_core.plugins.manager import Plugins
 from saferec_core.preflight.components import check_components, check_rewards
 from saferec_core.preflight.inputs import check_data, check_model, is_local
@@ -34,9 +41,10 @@ def find_problems(config: RunConfig, plugins: Plugins, *, is_demo: bool = False)
     if isinstance(config, SftConfig) or (isinstance(config, TrainConfig) and config.sft_comes_first):
         needs["completion"] = "Safe SFT"
     if not is_demo:
-        if isinstance(config, EvalConfig):
+        if isinstance(config, EvalConfig | RecommendConfig):
             _check_policy(problems, config.model.model)
-            _check_held_out(problems, config)
+            if isinstance(config, EvalConfig):
+                _check_held_out(problems, config)
         else:
             check_model(problems, config.model.model, "--model")
         check_data(problems, config.data, needs=needs, train=isinstance(config, StageConfig))

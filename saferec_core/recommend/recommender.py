@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from saferec_core.data.records import Message, Record
-from saferec_core.data.titles import Title
+from saferec_core.data.records import Message, Record, seen_titles_of
 from saferec_core.data.traits import Trait
 from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.models.generation import Completion, Decoding, Generator
@@ -94,7 +93,7 @@ def wish(
     text: str,
     *,
     constraints: Sequence[str] = (),
-    seen: Sequence[Title | str] = (),
+    seen: Sequence[str] = (),
     traits: Mapping[str, Trait] | None = None,
 ) -> Record:
     """Make a record of what somebody typed.
@@ -105,7 +104,7 @@ def wish(
     Args:
         text: The wish.
         constraints: Traits that are active.
-        seen: Titles that must not come back.
+        seen: Titles that must not come back, such as "Saw (2004)"; without a year every film of the name.
         traits: Sentences by trait.
     """
     sentences = [text.strip()]
@@ -115,7 +114,11 @@ def wish(
         if not any(sentence in text for sentence in stated):
             sentences.append(_ended(stated[0]) if stated else f"Please respect this: {constraint}.")
     prompt: list[Message] = [{"role": "user", "content": " ".join(sentences)}]
-    return Record(prompt=prompt, constraints=tuple(sorted(set(constraints))), seen_titles=tuple(seen))
+    return Record(
+        prompt=prompt,
+        constraints=tuple(sorted(set(constraints))),
+        seen_titles=tuple(seen_titles_of({"seen_titles": list(seen)})),
+    )
 
 
 def check_constraints(constraints: Sequence[str], judge: Judge) -> None:

@@ -9,11 +9,18 @@ from typing import Any, TypeVar
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast_object_list, gather_object
 
 from saferec_core.errors import RunError, SaferecError
 
-__all__ = ["from_main", "is_main", "process_count"]
+__all__ = [
+    "check_process_count",
+    "from_main",
+    "gathered",
+    "is_main",
+    "process_count",
+    "process_index",
+]
 
 T = TypeVar("T")
 
@@ -41,6 +48,34 @@ def is_main() -> bool:
 def process_count() -> int:
     """Return how many processes train together."""
     return int(_state().num_processes)
+
+
+def process_index() -> int:
+    """Return this process's place among those that train together, from 0."""
+    return int(_state().process_index)
+
+
+def check_process_count(wanted: int | None) -> None:
+    """Refuse to work with another number of processes than was asked for.
+
+    Raises:
+        RunError: A launcher started fewer or more; some start one and say nothing.
+    """
+    found = process_count()
+    if wanted is not None and found != wanted:
+        raise RunError(
+            f"--processes {wanted} was asked for, but {found} work together. Launch them with 'torchrun "
+            f"--nproc_per_node {wanted} -m saferec_cli ...'; without GPUs, 'accelerate launch "
+            "--num_processes' starts one process and says nothing."
+        )
+
+
+def gathered(value: T) -> list[T]:
+    """Return what every process passes, in their order, on each of them."""
+    if process_count() == 1:
+        return [value]
+    everything: list[T] = gather_object([value])
+    return everything
 
 
 def from_main(make: Callable[[], T]) -> T:

@@ -27,6 +27,7 @@ _MAY_DIFFER = {
     "logging.save_total_limit",
     "output_dir",
     "preset",
+    "processes",
     "run_name",
     "sft.logging.max_time",
     "sft.logging.report_to",

@@ -24,7 +24,7 @@ from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.metric import Metric
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer, WeightedRewards
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
-from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedItem, ParsedList, ParseEvent
+from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, ParsedList
 from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.rl.rewards import ActiveReward, score
 from saferec_core.testing.escapes import check_no_escape
@@ -73,17 +73,12 @@ class StatedOracle(Oracle):
 
 def listing(titles: Sequence[Title]) -> ParsedList:
     """Return the parsed list of a completion with one ``Title (Year)`` a line."""
-    items, events, start = [], [], 0
-    seen: set[tuple[str, int]] = set()
+    items, start = [], 0
     for title in titles:
         end = start + len(str(title)) + 1
         items.append(ParsedItem(title.name, title.year, start, end, end - 1))
-        key = (normal_form(title.name), title.year)
-        if key in seen:
-            events.append(ParseEvent(EventKind.DUPLICATE, start, end))
-        seen.add(key)
         start = end
-    return ParsedList(tuple(items), tuple(events))
+    return ParsedList(tuple(items))
 
 
 def judged_lists(
@@ -101,7 +96,7 @@ def judged_lists(
         constraints=("gore",),
     )
     asked = oracle or StatedOracle(
-        {title.name: ["gore"] if title.year % 2 else [] for title in TITLES[:6]}, traits=["gore"]
+        {title.name: ["gore"] if (title.year or 0) % 2 else [] for title in TITLES[:6]}, traits=["gore"]
     )
     return JudgedLists(
         lists=[listing(titles) for titles in lists],

@@ -119,7 +119,7 @@ def _honest(rng: Random) -> list[Title]:
 
 
 def _elsewhere(title: Title, years: Sequence[int]) -> list[Title]:
-    return [Title(title.name, title.year + shift) for shift in years]
+    return [Title(title.name, (title.year or 0) + shift) for shift in years]
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Probe:
 
 def _other_years(title: Title) -> list[Title]:
     """Write one title as five, each within the catalog's tolerance."""
-    return [Title(title.name, title.year + shift) for shift in (0, 1, -1, 2, -2)]
+    return _elsewhere(title, (0, 1, -1, 2, -2))
 
 
 def _beside(first: Sequence[Title], second: Sequence[Title]) -> str:

@@ -21,7 +21,6 @@ from saferec_core.evaluation.held_out import (
 from saferec_core.evaluation.setup import Parts
 from saferec_core.models.generation import Generator
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer
 
@@ -38,7 +37,7 @@ def evaluate(
     when: str,
     policy: str,
 ) -> list[Evaluation]:
-    """Evaluate a policy once per decoding; on the main process only, elsewhere there is nothing.
+    """Evaluate a policy once per decoding; all processes that train together have to call.
 
     Args:
         config: The run.
@@ -50,14 +49,14 @@ def evaluate(
         policy: What to call the policy.
     """
     settings = config.evaluation
-    if not parts.held_out or settings.eval_prompts == 0 or not is_main():
+    if not parts.held_out or settings.eval_prompts == 0:
         return []
     records = used_records(parts.held_out, settings)
     evaluator = evaluator_of(config, parts, records, plugins)
     evaluations = []
     for kind in settings.eval_decoding:
         with staged(observer, f"Evaluate {when}, {kind}", len(records)) as progress:
-            found = evaluator(
+            evaluation = evaluator(
                 generator,
                 run_protocol(config, parts, kind),
                 policy=policy_name(policy),
@@ -65,7 +64,7 @@ def evaluate(
                 seed=config.seed,
                 progress=progress,
             )
-        evaluations.append(found)
+        evaluations.append(evaluation)
     return evaluations
 
 
@@ -77,7 +76,7 @@ def what_changed(kind: str, before: Evaluation, after: Evaluation) -> str:
         before: Of the policy before training.
         after: Of the policy after it, on the same records.
     """
-    table = compare_results(before.results(), after.results(), names=("before", "after"), by_trait=False)
+    table = compare_results(before.results, after.results, names=("before", "after"), by_trait=False)
     return f"What changed ({kind} lists): {outcome(table).sentence}"
 
 
@@ -91,14 +90,14 @@ def report_comparison(
     """Keep both evaluations with their rows, and show the before/after table of each decoding."""
     for kind, first, second in zip(config.evaluation.eval_decoding, before, after, strict=False):
         rows = compare(first, second)
-        for when, found in (("before", first), ("after", second)):
-            found.results().write(folder.results(f"{when}-{kind}"))
+        for when, evaluation in (("before", first), ("after", second)):
+            evaluation.results.write(folder.results(f"{when}-{kind}"))
         folder.write_json(
             folder.summary(kind),
             {
                 **circumstances(config, second),
                 "protocol": second.protocol,
-                "choices": second.choices,
+                "choices": dict(second.results.protocol),
                 "interval": INTERVAL,
                 "metrics": {
                     row.metric: {

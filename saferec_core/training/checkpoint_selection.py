@@ -16,12 +16,12 @@ from saferec_core.errors import ConfigError
 from saferec_core.evaluation.held_out import INTERVAL, evaluator_of, run_protocol, staged, used_records
 from saferec_core.evaluation.measure import facts_of
 from saferec_core.evaluation.setup import Parts
-from saferec_core.models.generation import PolicyGenerator, on_accelerator
-from saferec_core.models.loading import load_policy
-from saferec_core.models.resume import Journal
+from saferec_core.models.generation import PolicyGenerator, whole_policy
+from saferec_core.models.resume import journal_of
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import step_of
+from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer
 
@@ -71,6 +71,8 @@ def best_checkpoint(
 ) -> Path:
     """Evaluate checkpoints with greedy decoding, show and keep the figures, and return the chosen one.
 
+    All processes that train together have to call; each generates a part.
+
     Args:
         config: The stage.
         plugins: What is installed.
@@ -86,20 +88,21 @@ def best_checkpoint(
     protocol = run_protocol(config, parts, "greedy")
     found: dict[str, Results] = {}
     summaries: dict[str, Mapping[str, Interval | None]] = {}
-    journal = Journal(folder.journal("checkpoints"))
+    journal = journal_of(folder, "checkpoints")
     with staged(observer, "Evaluate checkpoints", len(records) * len(checkpoints)) as progress:
         for place, checkpoint in enumerate(checkpoints):
             evaluation = evaluator(
-                PolicyGenerator(on_accelerator(load_policy(str(checkpoint), config.model)), journal),
+                PolicyGenerator(whole_policy(str(checkpoint), config.model), journal, sharded=True),
                 protocol,
                 policy=str(checkpoint),
                 batch_size=settings.eval_batch_size,
                 seed=config.seed,
                 progress=partial(_tell, progress, place * len(records)),
             )
-            found[checkpoint.name] = evaluation.results()
+            found[checkpoint.name] = evaluation.results
             summaries[checkpoint.name] = evaluation.summary()
-            found[checkpoint.name].write(folder.results(f"{checkpoint.name}-greedy"))
+            if is_main():
+                found[checkpoint.name].write(folder.results(f"{checkpoint.name}-greedy"))
     journal.remove()
     choice = choose(rule, found)
     depths = [metric.partition("@")[2] for metric in rule.metrics if "@" in metric]
@@ -108,16 +111,17 @@ def best_checkpoint(
     title = f"Checkpoints on {len(records)} validation prompts (greedy)"
     observer.table(title, _rows(choice, checkpoints, summaries, also))
     observer.note(choice.sentence)
-    folder.write_json(
-        folder.checkpoint_choice,
-        {
-            "rule": f"{rule} on the validation split",
-            **choice.as_data(),
-            "protocol": protocol.id,
-            "interval": INTERVAL,
-            "checkpoints": summaries,
-        },
-    )
+    if is_main():
+        folder.write_json(
+            folder.checkpoint_choice,
+            {
+                "rule": f"{rule} on the validation split",
+                **choice.as_data(),
+                "protocol": protocol.id,
+                "interval": INTERVAL,
+                "checkpoints": summaries,
+            },
+        )
     return next(checkpoint for checkpoint in checkpoints if checkpoint.name == choice.chosen)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +15,18 @@ from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError, SaferecError
 from saferec_core.evaluation.evaluator import Evaluation
+from saferec_core.evaluation.protocol import described
 from saferec_core.evaluation.setup import Parts, assemble
 from saferec_core.models.decoding import TokenAligner, check_line_breaks
-from saferec_core.models.generation import PolicyGenerator, on_accelerator, render
+from saferec_core.models.generation import PolicyGenerator, render, whole_policy
 from saferec_core.models.loading import (
     Policy,
     checkpoint_dtype,
     end_token_ids,
-    load_policy,
     load_tokenizer,
     merged_folder,
 )
-from saferec_core.models.resume import Journal
+from saferec_core.models.resume import journal_of
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.manager import Plugins
 from saferec_core.rl.limits import Limits, read_limits
@@ -32,7 +34,7 @@ from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
 from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, sft_policy
-from saferec_core.runs.distributed import from_main, is_main, process_count
+from saferec_core.runs.distributed import check_process_count, from_main, gathered, is_main, process_count
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer, Plan
@@ -87,6 +89,8 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     """
     if config.model.model is None:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
+    check_process_count(config.processes)
+    observer = observer if is_main() else Observer()  # one speaks for all
     check_extras(config)
     if config.sft_comes_first:
         check_extras(config.sft_config())
@@ -115,22 +119,23 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
 def _train(run: _Run) -> None:
     """Train and evaluate within the run's folder."""
     from saferec_core.training.trl.stage import train_stage  # imports transformers
+    from saferec_core.training.trl.whole import can_be_sharded, policy_of
 
     config, folder, observer = run.config, run.folder, run.observer
     if is_main():
         folder.write_manifest(config, run.plugins, "train")
     start = _start(run)
     if folder.policy.is_dir():  # continued after the training
-        before = _evaluate(run, _loaded(start, config), "before", start)
-        _finish(run, before, _loaded(str(folder.policy), config))
+        before = _evaluate(run, whole_policy(start, for_training(config.model)), "before", start)
+        _finish(run, before, whole_policy(str(folder.policy), for_training(config.model)))
         return
     tokenizer = load_tokenizer(start, config.model)
     fitted = _fitted(run, tokenizer)
     if is_main():
         observer.plan(_plan(run, start, fitted))
     trainer = _trainer(run, start, tokenizer, fitted)
-    policy = Policy(trainer.model, tokenizer)
-    before = _evaluate(run, policy, "before", start)
+    with policy_of(trainer, tokenizer) as policy:
+        before = _evaluate(run, policy, "before", start, sharded=can_be_sharded(trainer))
     for fault in faults_of_start(before, config.evaluation.eval_decoding, run.rewards):
         observer.note(fault)
     train_stage(
@@ -142,50 +147,45 @@ def _train(run: _Run) -> None:
         limit=config.logging.save_total_limit,
         weights_are_kept=run.rule is not None,
     )
-    if is_main():
-        for sentence in run.limits.verdicts():
-            observer.note(sentence)
-    _finish(run, before, _keep(run, trainer, policy))
+    for sentence in run.limits.verdicts():
+        observer.note(sentence)
+    with _kept(run, trainer, tokenizer) as policy:
+        _finish(run, before, policy, sharded=can_be_sharded(trainer))
 
 
-def _finish(run: _Run, before: list[Evaluation], policy: Policy) -> None:
+def _finish(run: _Run, before: list[Evaluation], policy: Policy, *, sharded: bool = True) -> None:
     """Evaluate the policy that the run keeps, compare, report, and mark the run as finished."""
     config, folder, observer = run.config, run.folder, run.observer
-    after = _evaluate(run, policy, "after", str(folder.policy))
+    after = _evaluate(run, policy, "after", str(folder.policy), sharded=sharded)
+    for when in ("before", "after"):
+        journal_of(folder, when).remove()
     if is_main():
         report_comparison(config, folder, observer, before, after)
-        for when in ("before", "after"):
-            _journal(run, when).remove()
         _report(run)
         folder.extend_manifest({"finished": now()})
         observer.finished(folder.path)
 
 
-def _evaluate(run: _Run, policy: Policy, when: str, name: str) -> list[Evaluation]:
-    generator = PolicyGenerator(policy, _journal(run, when) if is_main() else None)
+def _evaluate(run: _Run, policy: Policy, when: str, name: str, *, sharded: bool = True) -> list[Evaluation]:
+    generator = PolicyGenerator(policy, journal_of(run.folder, when), sharded=sharded)
     return evaluate(run.config, run.parts, run.plugins, generator, run.observer, when=when, policy=name)
 
 
-def _journal(run: _Run, when: str) -> Journal:
-    """Return what keeps the completions of an evaluation until the run is finished."""
-    return Journal(run.folder.journal(when))
-
-
-def _loaded(reference: str, config: TrainConfig) -> Policy:
-    return on_accelerator(load_policy(reference, for_training(config.model)))
-
-
-def _keep(run: _Run, trainer: Any, trained: Policy) -> Policy:
-    """Write the run's policy, and return it: the last state or, by a rule, one of the checkpoints."""
+@contextmanager
+def _kept(run: _Run, trainer: Any, tokenizer: PreTrainedTokenizerBase) -> Iterator[Policy]:
+    """Write the run's policy, and give it: the last state or, by a rule, one of the checkpoints."""
     from saferec_core.training.trl.callbacks import save_policy  # imports transformers
+    from saferec_core.training.trl.whole import policy_of
 
     config, folder = run.config, run.folder
     checkpoints = whole_checkpoints(folder, run.observer)
     if run.rule is None or not checkpoints:
         save_policy(trainer, folder.policy)
-        return trained
+        with policy_of(trainer, tokenizer) as policy:
+            yield policy
+        return
+    chosen = best_checkpoint(config, run.plugins, run.parts, folder, checkpoints, run.rule, run.observer)
     if is_main():
-        chosen = best_checkpoint(config, run.plugins, run.parts, folder, checkpoints, run.rule, run.observer)
         copy_weights(chosen, folder.policy)
         remove_passed_over(checkpoints, chosen, config.logging.save_total_limit)
         if not run.parts.test:
@@ -194,7 +194,7 @@ def _keep(run: _Run, trainer: Any, trained: Policy) -> Policy:
                 "by, and flatters it."
             )
     trainer.accelerator.wait_for_everyone()
-    return on_accelerator(load_policy(str(folder.policy), config.model))
+    yield whole_policy(str(folder.policy), config.model)
 
 
 def _report(run: _Run) -> None:
@@ -268,8 +268,10 @@ def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: 
     )
 
     def keep(batch: ScoredBatch) -> None:
-        if is_main() and (batch.step - 1) % config.rollout_steps == 0:
-            run.folder.append(run.folder.rollouts, rollout_rows(batch, run.rewards))
+        if (batch.step - 1) % config.rollout_steps == 0:
+            parts = gathered(list(rollout_rows(batch, run.rewards)))
+            if is_main():
+                run.folder.append(run.folder.rollouts, chain.from_iterable(parts))
 
     trainer = rank_grpo_trainer(
         start,
@@ -308,6 +310,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             f"({fitted.shortened} lost old turns, {fitted.left_out} left out); "
             f"{len(parts.held_out)} held out",
             "catalog": f"{config.data.catalog_path}: {len(parts.judge.catalog)} titles",
+            "parser": described(config.data.parser.name, parts.parser),
             "oracle": "none" if oracle is None else _described(oracle),
             "rewards": ", ".join(
                 f"{reward.name} x {reward.weight:g} ({reward.scope})" for reward in run.rewards

@@ -16,7 +16,7 @@ from saferec_core.evaluation.setup import Parts, assemble, require_path
 from saferec_core.models.loading import Policy, load_policy, merged_folder
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import copy_weights, list_checkpoints, remove_passed_over, resolve_folder
-from saferec_core.runs.distributed import from_main, is_main
+from saferec_core.runs.distributed import check_process_count, from_main, is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer, Plan
@@ -35,6 +35,8 @@ def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
     """Fine-tune by imitation in a new run folder, and return the folder."""
     if config.model.model is None:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
+    check_process_count(config.processes)
+    observer = observer if is_main() else Observer()  # one speaks for all
     check_extras(config)
     config, optimizer = settled(config)
     parts = assemble(config, plugins, needs={"completion": "Safe SFT"})
@@ -124,14 +126,15 @@ def train_sft(
     checkpoints = whole_checkpoints(folder, observer)
     if not checkpoints:
         save_policy(trainer, folder.policy)
-    elif is_main():
+    else:
         chosen = checkpoints[-1]
         if rule is None:
             observer.note("No checkpoint is evaluated on validation records: the last one is kept.")
         else:
             chosen = best_checkpoint(config, plugins, parts, folder, checkpoints, rule, observer)
-        copy_weights(chosen, folder.policy)
-        remove_passed_over(checkpoints, chosen, limit)
+        if is_main():
+            copy_weights(chosen, folder.policy)
+            remove_passed_over(checkpoints, chosen, limit)
     trainer.accelerator.wait_for_everyone()
 
 

@@ -31,12 +31,12 @@ def faults_of_start(
     """
     target = next((r.function.target for r in rewards if r.function.target is not None), None)
     for kind, evaluation in zip(kinds, before, strict=False):
-        found = []
+        results, found = evaluation.results, []
         for metric, words in (("duplicates", "repeat a title"), ("seen", "name a seen title")):
-            if metric in evaluation.samples and (mean := evaluation.mean(metric)) > MOST_WASTED:
+            if metric in results.metrics and (mean := results.mean(metric)) > MOST_WASTED:
                 found.append(f"{words} {mean:.2f} times a list")
-        if target is not None and "list_length" in evaluation.samples:
-            length = evaluation.mean("list_length")
+        if target is not None and "list_length" in results.metrics:
+            length = results.mean("list_length")
             if abs(length - target) > LENGTH_OFF * target:
                 found.append(f"have {length:.2f} titles, but {target} are wanted")
         if found:

@@ -194,14 +194,14 @@ def test_a_choice_is_made_on_top_of_a_preset(model, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_evaluation_continues_and_gives_the_same_rows(tiny, world, tmp_path):
+def test_a_killed_evaluation_continues_and_gives_the_same_rows(main, tiny, world, tmp_path):
     kind = "sampled"  # nothing is left to chance but the seed
     with (world / "test.jsonl").open(encoding="utf-8") as file:
-        (tmp_path / "test.jsonl").write_text("".join(islice(file, 40)), encoding="utf-8")
+        (tmp_path / "test.jsonl").write_text("".join(islice(file, 24)), encoding="utf-8")
     command = [
         *(sys.executable, "-m", "saferec_cli", "eval", world / "model", "--config", tiny / "run.yaml"),
-        *("--test-path", tmp_path / "test.jsonl", "--eval-prompts", "40", "--eval-decoding", kind),
-        *("--eval-batch-size", "1", "--max-completion-length", "64", "--eval-metrics", "recall"),
+        *("--test-path", tmp_path / "test.jsonl", "--eval-prompts", "24", "--eval-decoding", kind),
+        *("--eval-batch-size", "1", "--max-completion-length", "32", "--eval-metrics", "recall"),
     ]
     settings = {"cwd": tmp_path, "env": {**os.environ, "OMP_NUM_THREADS": "1"}, "stdout": subprocess.PIPE}
 
@@ -214,17 +214,18 @@ def test_a_killed_evaluation_continues_and_gives_the_same_rows(tiny, world, tmp_
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
-    assert 3 <= lines() < 40
+    assert 3 <= lines() < 24
     assert not (tmp_path / "killed" / "evaluation" / f"policy-{kind}.parquet").exists()
 
-    again = subprocess.run([*command, "--out", "killed"], check=True, text=True, **settings)
-    subprocess.run([*command, "--out", "whole"], check=True, **settings)
-    assert "Taken over from an interrupted evaluation" in again.stdout
+    arguments = command[3:]
+    again = main(*arguments, "--out", "killed")
+    assert main(*arguments, "--out", "whole").status == again.status == 0, again.err
+    assert "Taken over from an interrupted evaluation" in again.out
     tables = [
         read_results(tmp_path / name / "evaluation" / f"policy-{kind}.parquet").table
         for name in ("killed", "whole")
     ]
-    assert len(tables[0]) == 40
+    assert len(tables[0]) == 24
     assert tables[0].equals(tables[1])
     assert lines() == 0
 

@@ -27,7 +27,7 @@ SETTINGS = {
     "evaluation": {"eval_prompts": 0, "eval_at": [5]},
 }
 SFT = {
-    "optimization": {**SETTINGS["optimization"], "max_steps": 3},
+    "optimization": {**SETTINGS["optimization"], "max_steps": 6},  # an epoch has four
     "logging": {"logging_steps": 2, "save_steps": 1},
     "eval_strategy": "no",
     "max_length": 256,
@@ -103,7 +103,7 @@ KILLS = {
         ["train", "adapters.yaml", "--use-lora", "--lora-r", 2, "--eval-prompts", 4],
         {**SETTINGS, "sft": SFT},
         1,
-        [there("sft/checkpoints/checkpoint-2"), there("checkpoints/checkpoint-1"), there("policy")],
+        [there("sft/checkpoints/checkpoint-5"), there("checkpoints/checkpoint-1"), there("policy")],
     ),
     "two processes": (
         ["train", "resumed.yaml", "--max-steps", 3],
@@ -157,6 +157,19 @@ def test_a_stopped_run_says_how_to_go_on_and_does_so_past_a_damaged_checkpoint(c
     assert "is damaged and is skipped: the content of model.safetensors has changed" in done.stdout
     assert "Continuing from" in done.stdout
     assert list(differences(undisturbed, launched.run)) == []
+
+
+def test_a_run_that_is_stopped_after_every_step_is_equal_to_the_bit_to_one_left_alone(main, tiny, tmp_path):
+    config = write(tiny, "steps.yaml", {**SETTINGS, "sft": {**SFT, "logging": {"save_strategy": "no"}}})
+    short = ("train", config, "--max-steps", 3)
+    assert main(*short, "--run-name", "alone").status == 0
+    statuses = []
+    limits = ("--max-time", "0.001s", "--set", "sft.logging.max_time=0.001s")
+    while not statuses or statuses[-1] == 75:
+        statuses.append(main(*short, *limits, "--resume").status)
+
+    assert statuses == [75] * 9 + [0]  # six steps of Safe SFT over two epochs, then three
+    assert list(differences(tmp_path / "runs" / "alone", tmp_path / "runs" / "run")) == []
 
 
 FAILS_ONCE = """

@@ -85,6 +85,7 @@ class RatingReasons(EvidenceSource):
         rules = rules_for(traits, self._rules, self.rules_path)
         for row in rows:
             title = title_of(row, self.title_column, self.year_column)
+            assert title.year is not None, "title_of refuses a title without one"
             reason = self._reason(row, title.year)
             found = (self._finding(trait, rule, reason) for trait, rule in rules.items())
             findings = tuple(finding for finding in found if finding is not None)

@@ -23,7 +23,7 @@ class RiskFile:
         self.traits = frozenset(self._file.traits)
         """The traits that the file has a column for."""
 
-    def tiers(self, name: str, year: int, *, tolerance: int) -> Tiers:
+    def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
         """Return the rows that may be meant by a title, the nearest first."""
         return self._file.tiers(name, year, tolerance=tolerance)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.data.rows import read_rows, whole_year
-from saferec_core.data.title_tiers import NamedEntry, Tiers, tiers_of
-from saferec_core.data.titles import Title, article_of, normal_form
+from saferec_core.data.title_tiers import Tiers
+from saferec_core.data.titles import Title, TitleIndex
 from saferec_core.errors import DataError
 from saferec_core.oracle_files.deciding import Risks
 from saferec_core.plugins.contracts.oracle import Evidence
@@ -32,15 +32,11 @@ class RiskTable:
         """The traits that the table has a risk for."""
         self._path = path
         self._titles, self._risks = list(risks), list(risks.values())
-        self._names: dict[str, list[NamedEntry]] = {}
-        for row, (name, year) in enumerate(risks):
-            entry = NamedEntry(article_of(name), year, row)
-            self._names.setdefault(normal_form(name), []).append(entry)
+        self._index = TitleIndex(risks)
 
-    def tiers(self, name: str, year: int, *, tolerance: int) -> Tiers:
+    def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
         """Return the rows that may be meant by a title, the nearest first."""
-        names = self._names.get(normal_form(name), ())
-        return tiers_of(names, article=article_of(name), year=year, tolerance=tolerance)
+        return self._index.tiers(name, year, tolerance=tolerance)
 
     def risks_of(self, row: int, trait: str) -> Risks | None:
         """Return the risk that the table states, as the lowest and the highest; None if it states none."""

@@ -21,3 +21,8 @@ def saferec_register_parsers(registry: Registry[ListParser]) -> None:
         "saferec_plugins.parsers.title_year:TitleYearParser",
         summary="One recommendation a line: Title (Year).",
     )
+    registry.add(
+        "json",
+        "saferec_plugins.parsers.json_list:JsonParser",
+        summary="A JSON array of titles, or of objects with title and year.",
+    )

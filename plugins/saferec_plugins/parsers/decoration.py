@@ -1,40 +1,47 @@
-"""What people and models put around a title in a list: numbers, bullets, emphasis and quotes."""
+"""What people and models put around a title: emphasis, quotes, labels and notes."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["looks_like_entry", "undecorated"]
-
-MARKER = re.compile(
-    r"""
-    \s*
-    (?:(?P<bullet>[-*+•·●▪◦‣–—]|>|\#{1,6})\s+)?
-    (?P<number>
-        (?P<opened>\*{1,3}|_{1,2})?                     # **1. Saw** (2004)
-        \#?[0-9]{1,3}(?:[.)]|\s+[-–—])
-        (?P<closed>(?(opened)(?P=opened)|(?!)))?        # **1.** Saw (2004)
-        (?=\s)\s*
-    )?
-    """,
-    re.VERBOSE,
-)
-"""One bullet, then one number. Space must follow each: "300: Rise of an Empire" is a title."""
+__all__ = ["label_end", "undecorated"]
 
 EMPHASIS = "*_"
 
-CLOSING_QUOTE = {
-    '"': '"',
-    "'": "'",
-    "`": "`",
-    "“": "”",
-    "‘": "’",
-    "„": "“",
-    "«": "»",
-}
+CLOSING_QUOTES = {
+    '"': '"', "'": "'", "`": "`'", "´": "´", "“": "”“", "”": "”", "‘": "’", "’": "’", "„": "“”", "‚": "‘’",
+    "«": "»", "»": "«", "‹": "›", "›": "‹", "「": "」", "『": "』",
+    "《": "》", "〈": "〉", "〝": "〞〟", "＂": "＂",
+}  # fmt: skip
+"""What closes a quote, by what opens it."""
+
+LABEL = re.compile(
+    r"""
+    ["'*_{\s]*
+    (?:(?:movie|film|show|series)[\s_]?(?:title|name)|title|movie|film|name|recommendation|suggestion|pick
+      |titel|t[íi]tulo|titre|titolo|pel[íi]cula|название|фильм|片名|电影|影片|作品|タイトル|제목|영화)
+    (?:\s?\#?[0-9]{1,3})?
+    ["'*_]*\s?[:=：]["'*_]*\s*(?=\S)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""``Title:`` and the like, perhaps the key of an object."""
+
+LOOSE_END = re.compile(r"(?<![\s,;|])(?:\s+[-–—―|/~:]+|\s*[,;|]+)\s*$")
+NUMERAL = re.compile(r"(?<!\s)\s+\((?:I{1,3}|I?V|VI{0,3}|I?X)\)$")
+"""Tells two works of one name and year apart, as film databases have it; no part of the title."""
+FOOTNOTE = re.compile(r"\[\^?[0-9]{1,3}\]$")
+
+WIKI_EMPHASIS = re.compile(r"('{2,5})(?!')(.{1,300}?)\1", re.DOTALL)
 
 MAX_LAYERS = 4
 """Enough for ``__**"Saw"**__``; a limit, so that no text takes longer than its length warrants."""
+
+
+def label_end(body: str) -> int:
+    """Return where what *body* labels begins; 0 without a label such as ``Title:``."""
+    match = LABEL.match(body)
+    return match.end() if match else 0
 
 
 def undecorated(before: str, after: str) -> str:
@@ -42,20 +49,20 @@ def undecorated(before: str, after: str) -> str:
 
     Only what opens before the title and closes behind it goes, either at once (``"Saw" (2004)``)
     or behind the year (``"Saw (2004)"``): "*batteries not included" and "'71" keep their first
-    character. Number, bullet and quotes go once: "1. 2. Fall" is the title "2. Fall". Quotes come
-    off last, so a quoted title may begin and end with anything.
+    character. Quotes go once and come off last, so a quoted title may begin and end with anything.
 
     Args:
-        before: The line up to the year.
-        after: The line from behind the year on.
+        before: What precedes the year, without bullet and number.
+        after: What follows the year.
 
     Returns:
         The title, empty if there is nothing but decoration.
     """
-    title = without_marker(before).rstrip()
+    title = before.strip()
     for _ in range(MAX_LAYERS):
+        title = _without_note(LOOSE_END.sub("", title))
         first = title[:1]
-        if first in CLOSING_QUOTE:
+        if first in CLOSING_QUOTES:
             return without_quotes(title, after)
         if not first or first not in EMPHASIS:
             break
@@ -64,35 +71,6 @@ def undecorated(before: str, after: str) -> str:
             break
         title = inner.strip()
     return without_loose_end(title)
-
-
-def looks_like_entry(line: str) -> bool:
-    """Whether *line* begins with a number, a bullet, emphasis or a quote, and is no heading."""
-    marker = match_marker(line)
-    heading = marker["bullet"] and marker["bullet"][0] in "#>"
-    begins_decorated = (
-        marker["number"]
-        or (marker["bullet"] and not heading)
-        or line[marker.end() : marker.end() + 1] in {*EMPHASIS, *CLOSING_QUOTE}
-    )
-    announces = line.rstrip(f"{EMPHASIS} ").endswith(":")
-    return bool(begins_decorated) and not announces and any(map(str.isalnum, line))
-
-
-def without_marker(line: str) -> str:
-    """Drop indentation, bullet and number of *line*."""
-    marker = match_marker(line)
-    body = line[marker.end() :]
-    if marker["opened"] and not marker["closed"]:
-        return marker["opened"] + body
-    return body
-
-
-def match_marker(line: str) -> re.Match[str]:
-    """Find what stands before a title; all its parts are optional."""
-    marker = MARKER.match(line)
-    assert marker is not None
-    return marker
 
 
 def without_emphasis(title: str, after: str) -> tuple[str, str]:
@@ -113,19 +91,26 @@ def without_emphasis(title: str, after: str) -> tuple[str, str]:
 
 def without_quotes(title: str, after: str) -> str:
     """Drop the quote that *title* begins with, if it closes again; all within it is the title."""
-    closing = CLOSING_QUOTE[title[0]]
-    if after.startswith((closing, "." + closing, "," + closing)):
-        return title[1:].strip()
-    if len(title) > 1 and title.endswith(closing):
-        return title[1:-1].strip()
+    for closing in CLOSING_QUOTES[title[0]]:
+        if after.startswith((closing, "." + closing, "," + closing)):
+            return title[1:].strip()
+        if len(title) > 1 and title.endswith((closing, closing + ",")):
+            return title[1:].removesuffix(",").removesuffix(closing).strip()
     return title
 
 
 def without_loose_end(title: str) -> str:
-    """Drop a ``**`` or ``__`` that closes emphasis begun before the title."""
+    """Drop a ``**`` that closes emphasis begun before the title, and notes behind it."""
     if title.endswith(("**", "__")):
-        return title.rstrip(title[-1]).rstrip()
-    return title
+        title = title.rstrip(title[-1]).rstrip()
+    return _without_note(title)
+
+
+def _without_note(title: str) -> str:
+    """Drop a footnote, a numeral in brackets, and the quotes that wikis make italics of."""
+    title = FOOTNOTE.sub("", NUMERAL.sub("", title)).rstrip() or title
+    wiki = WIKI_EMPHASIS.fullmatch(title)
+    return wiki[2] if wiki else title
 
 
 def run_length(text: str, mark: str) -> int:

@@ -3,43 +3,106 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 __all__ = ["list_sections"]
 
-TAG = re.compile(r"<(/?)(reasoning|thinking|think|solution)\s*>", re.IGNORECASE)
+REASONING = (
+    "reasoning", "reason", "reflection", "thinking", "think", "thoughts", "thought", "analysis",
+    "scratchpad", "monologue", "inner_monologue", "deliberation",
+)  # fmt: skip
+"""Names of blocks in which models think."""
+
+SOLUTION = ("solution", "final_answer", "answer")
+"""Names of blocks that hold the answer and nothing else."""
+
+USER_TURN = re.compile(
+    r"""
+    \[\|\s*(?:human|user)\s*\|?\] | \[/?INST\] | <<SYS>>
+    | <\|\s*(?:im_start|start_header_id|start_of_role)\s*\|>\s*(?:user|human|system)
+    | <\|\s*(?:user|human|prompter|system)\s*\|>
+    | <start_of_turn>\s*user
+    | <\|\s*(?:im_end|eot_id|endoftext|end_of_text|end_of_turn|return)\s*\|> | <end_of_turn> | </s>
+    | ^[ \t]*(?:\#{1,6}[ \t]*|[*_]{1,3})?
+      (?:user|human|(?-i:SEEKER)|customer|client|instruction|system|conversation|new\ conversation)
+      [*_]{0,3}[ \t]*:(?=[\s*_]|\Z)
+    | ^[ \t]*\#{2,6}[ \t]*(?:user|human|instruction|input|question)[ \t]*\#*[ \t]*$
+    """,
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
+"""Where somebody else goes on to speak, in the notations of chat templates and transcripts."""
+
+OWN_TURN = re.compile(
+    r"""
+    \s*(?:
+      \[\|\s*(?:ai|assistant)\s*\|?\] | <\|\s*(?:assistant|bot|ai)\s*\|> | <start_of_turn>\s*model
+      | <\|\s*(?:im_start|start_header_id)\s*\|>\s*assistant(?:<\|end_header_id\|>)?
+      | (?:\#{1,6}[ \t]*|[*_]{1,3})?(?:assistant|system|recommender|response|output)[*_]{0,3}[ \t]*:[*_]{0,3}
+    )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""A role in front of the completion itself."""
+
+STRIPPED_CHANNELS = re.compile(r"\s*analysis(?=[A-Z\s])")
+"""What is left of ``<|channel|>analysis<|message|>`` once special tokens are taken out of the text."""
+
+FINAL_CHANNEL = "assistantfinal"
 
 
-def list_sections(text: str) -> list[tuple[int, int]]:
+class Tag(NamedTuple):
+    """A tag that begins or ends a block."""
+
+    name: str
+    is_end: bool
+    start: int
+    end: int
+
+
+def list_sections(text: str, further_tags: tuple[str, ...] = ()) -> list[tuple[int, int]]:
     """Find the parts of *text* in which list entries count, in one pass over its tags.
 
     A block of reasoning never counts. Closed, it ends at its end tag, whatever it holds; left open,
     it reaches to the next ``<solution>`` or else to the end. An end tag before any start tag closes
-    a block that the prompt opened. If a ``<solution>`` stands outside of all that, only what
-    follows the first one counts, to its end tag or else to the end.
+    a block that the prompt opened. If a ``<solution>`` (or ``<answer>``) stands outside of all that,
+    only what follows the first one counts, to its end tag or else to the end. Nothing counts from
+    where another speaker's turn begins.
+
+    Args:
+        text: The completion.
+        further_tags: Names of tags that enclose reasoning too.
 
     Returns:
         Start and end of each part, in order and without the tags.
     """
-    if "<" not in text:
-        return [(0, len(text))]
+    start = 0
+    if stripped := STRIPPED_CHANNELS.match(text):
+        final = text.find(FINAL_CHANNEL, stripped.end())
+        if final < 0 and not text[stripped.end() : stripped.end() + 1].isspace():
+            return []
+        start = final + len(FINAL_CHANNEL) if final >= 0 else 0
+    return list(_before_next_turn(text, _outside_reasoning(text, start, further_tags)))
 
-    tags = [(tag[2].lower(), tag[1] == "/", tag.start(), tag.end()) for tag in TAG.finditer(text)]
-    last_end_tag = {name: start for name, is_end, start, _ in tags if is_end}
 
+def _outside_reasoning(text: str, start: int, further_tags: tuple[str, ...]) -> list[tuple[int, int]]:
+    tags = list(_tags(text, start, further_tags))
+    last_end_tag = {tag.name: tag.start for tag in tags if tag.is_end}
     sections: list[tuple[int, int]] = []
     in_solution = False
-    block = opened_by_prompt(tags)
-    section_start = 0
-    for name, is_end, start, end in tags:
+    block = _opened_by_prompt(tags)
+    section_start = start
+    for name, is_end, tag_start, tag_end in tags:
         if block is not None:
             closes = is_end and name == block
-            gives_way = name == "solution" and not is_end and last_end_tag.get(block, -1) < start
+            gives_way = name == "solution" and not is_end and last_end_tag.get(block, -1) < tag_start
             if not (closes or gives_way):
                 continue
             block = None
         else:
-            sections.append((section_start, start))
-        section_start = end
+            sections.append((section_start, tag_start))
+        section_start = tag_end
 
         if name == "solution":
             if is_end and in_solution:
@@ -54,9 +117,52 @@ def list_sections(text: str) -> list[tuple[int, int]]:
     return sections
 
 
-def opened_by_prompt(tags: list[tuple[str, bool, int, int]]) -> str | None:
+def _before_next_turn(text: str, sections: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Drop a role in front of the first section, and all from the next speaker on."""
+    nothing_yet = True
+    for start, stop in sections:
+        own = OWN_TURN.match(text, start, stop) if nothing_yet else None
+        begin = own.end() if own else start
+        turn = USER_TURN.search(text, begin, stop)
+        end = turn.start() if turn else stop
+        yield begin, end
+        nothing_yet = nothing_yet and not text[begin:end].strip()
+        if turn:
+            return
+
+
+def _tags(text: str, start: int, further_tags: tuple[str, ...]) -> Iterator[Tag]:
+    if not any(mark in text for mark in "<[◁"):
+        return
+    for match in _tag_pattern(further_tags).finditer(text, start):
+        if match["channel"] is not None:
+            name, is_end = "channel", match["channel"].lower() == "final"
+        elif match["end_of_message"] is not None:
+            name, is_end = "channel", True
+        else:
+            name = match["name"].lower()
+            name, is_end = ("solution" if name in SOLUTION else name), bool(match["end"])
+        yield Tag(name, is_end, match.start(), match.end())
+
+
+@lru_cache(maxsize=8)
+def _tag_pattern(further_tags: tuple[str, ...]) -> re.Pattern[str]:
+    names = sorted({*REASONING, *SOLUTION, *further_tags}, key=len, reverse=True)
+    return re.compile(
+        rf"""
+        <\|channel\|>\s*(?P<channel>analysis|commentary|final)\b[^<\n]{{0,80}}(?:<\|message\|>)?
+        | (?P<end_of_message><\|end\|>)
+        | (?:<\|?|(?P<square>\[)|◁)\s*(?P<end>/|end_(?:of_)?)?(?:begin_(?:of_)?|start_(?:of_)?)?
+          (?:\w{{1,20}}:)?(?P<name>{"|".join(map(re.escape, names))})
+          (?(square)\]|(?:\s[^<>\[\]\n]{{0,80}})?\s*(?:\|?>|▷))
+        """,
+        re.IGNORECASE | re.VERBOSE,
+    )
+
+
+def _opened_by_prompt(tags: Sequence[Tag]) -> str | None:
     """Name the block that *tags* close without having opened one."""
-    for name, is_end, _, _ in tags:
-        if name != "solution":
-            return name if is_end else None
+    for tag in tags:
+        if tag.name != "solution":
+            return tag.name if tag.is_end else None
     return None

@@ -2,143 +2,89 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
 
-from saferec_core.data.titles import Title, normal_form
+from saferec_core.data.titles import Title
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedItem, ParsedList, ParseEvent
-from saferec_plugins.parsers.decoration import looks_like_entry, undecorated
+from saferec_plugins.parsers.enumeration import read_marker
+from saferec_plugins.parsers.json_entries import json_entries, may_be_json
+from saferec_plugins.parsers.listing import Rank, read_list
+from saferec_plugins.parsers.naming import Naming, check_completion
 from saferec_plugins.parsers.sections import list_sections
 
 __all__ = ["TitleYearParser"]
 
-PLAIN_ENTRY = re.compile(
-    r"""
-    (?:[0-9]{1,3}[.)][ ]|[-*][ ])?                      # a number or bullet, but
-    (?P<bold>\*\*)?
-    (?![0-9]{1,3}(?:[.)]|\s+[-–—])\s)                   # one number only,
-    (?P<name>[^\W_](?:[^()\r\n]*[^()\s*_])?)            # a title that needs no second look,
-    (?(bold)\*\*)
-    [ ]\((?P<year>(?:1[89]|20)[0-9]{2})\)               # its year,
-    [^(\r\n]*(?:\r\n|[\r\n]|\Z)                        # and no further one
-    """,
-    re.VERBOSE,
-)
-"""Nearly every entry of nearly every list, read in one step; the general path says the same."""
-
-YEAR = re.compile(
-    r"""
-    \(((?:1[89]|20)[0-9]{2})
-    (?:\s*[-–—]\s*(?:(?:[0-9]{4}|[0-9]{2}|present)\s*)?)?   # a series: (1999-2004), (2019-)
-    \)
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-
-BROKEN_YEAR = re.compile(r"\((?:[0-9]{0,3}|(?:1[89]|20)[0-9]{2}(?:[-–—][0-9]{0,4})?)\Z")
-"""A year in brackets that the end of the text cuts off."""
-
-SEPARATORS = " \t,;/|&+.:-–—"
-"""What stands between two titles on a line."""
-
-LINE_BREAK = re.compile(r"\r\n|[\r\n]")
+_LONGEST_LIST = 100
+"""A larger number in front of a title is never taken for that of a list."""
 
 
 @component
 class TitleYearParser(ListParser):
     """Reads lists with one ``Title (Year)`` a line, the year being 1800 to 2099.
 
-    Numbering, bullets, emphasis, quotes around the title and remarks after the year are put up
-    with. The first year that has a title in front of it ends the title, so years and brackets may
-    be part of a title. Reasoning is skipped, and of a text with a ``<solution>`` only this counts.
+    Numbers and bullets of all styles, emphasis, quotes, links, tables and remarks after the year are put up
+    with. Once lines are numbered or bulleted, others are prose and recommend nothing; neither do
+    announcements, refusals, a second list or another speaker's turn. Several titles on a line take a rank
+    each, in order; a title that a remark only mentions takes none, but is judged with its item. Reasoning is
+    skipped, and of a text with a ``<solution>`` only this counts.
     """
+
+    year: Literal["required", "complete"] = "required"
+    """What becomes of a line of the list that has no year. ``complete``: it gets the year of the catalog's
+    entry if exactly one has its name, else it is a title without a year. ``required``: its rank is
+    unreadable, and counts as wasted."""
+    catalog_path: Path | None = None
+    """Catalog that completes years and decides between readings of a line; that of the run unless given."""
+    reasoning_tags: tuple[str, ...] = ()
+    """Further tags whose content is reasoning, such as ``inner_voice`` for ``<inner_voice>``."""
+
+    def __post_init__(self) -> None:
+        check_completion(self.year, self.catalog_path)
 
     def __call__(self, text: str, *, finished: bool = True) -> ParsedList:
         """Parse *text*; see `saferec_core.plugins.contracts.parser.ListParser`."""
         items: list[ParsedItem] = []
         events: list[ParseEvent] = []
-        known: set[tuple[str, int]] = set()
-        for section_start, stop in list_sections(text):
-            position = section_start
-            while position < stop:
-                start = position
-                further: tuple[Title, ...] = ()
-                plain = PLAIN_ENTRY.match(text, start, stop)
-                if plain:
-                    name, year = plain["name"], int(plain["year"])
-                    position = plain.end()
-                else:
-                    line_break = LINE_BREAK.search(text, start, stop)
-                    line_end, position = line_break.span() if line_break else (stop, stop)
-                    line = text[start:line_end]
-                    entry = read_entry(line)
-                    if entry is None:
-                        breaks_off = line_end == len(text) and (
-                            not finished or BROKEN_YEAR.search(line) is not None
-                        )
-                        kind = kind_of_other_line(line, breaks_off=breaks_off)
-                        if kind:
-                            events.append(ParseEvent(kind, start, position))
-                        continue
-                    name, year, year_end = entry
-                    further = tuple(further_titles(line, year_end))
-                    if further:
-                        events.append(ParseEvent(EventKind.SECOND_TITLE, start, position))
+        for start, stop in list_sections(text, self.reasoning_tags):
+            entries = json_entries(text, start, stop) if may_be_json(text, start, stop) else []
+            if entries:
+                ranks = [
+                    Rank(entry.start, entry.end, entry.end, entry.readings, entry.bare, entry.further)
+                    for entry in entries
+                ]
+            else:
+                ranks, noticed = read_list(text, start, stop, finished=finished, knows=self._naming.knows)
+                events += noticed
+            for rank in ranks:
+                item = self._naming.item(rank)
+                items.append(item)
+                if not item.readable:
+                    events.append(ParseEvent(EventKind.UNREADABLE, item.start, item.end))
+        return ParsedList(tuple(items), tuple(sorted(events, key=lambda event: event.start)))
 
-                text_end = start + len(text[start:position].rstrip())
-                items.append(ParsedItem(name, year, start, position, text_end, further))
-                key = (normal_form(name), year)
-                if key in known:
-                    events.append(ParseEvent(EventKind.DUPLICATE, start, position))
-                known.add(key)
-        return ParsedList(tuple(items), tuple(events))
+    @cached_property
+    def _naming(self) -> Naming:
+        return Naming.of(self.year, self.catalog_path)
 
     def format(self, titles: Sequence[Title]) -> str:
         """Write *titles* as plain lines; see `saferec_core.plugins.contracts.parser.ListParser`.
 
-        A title that would lose its first characters that way, such as "1. April", goes into quotes.
-        No spelling saves a title that holds a line break or a year in brackets.
+        A title that would lose its first characters that way, such as "1. April", goes into quotes; so does
+        one that might, in another list, such as "8: The Mormon Proposition". No spelling saves a title that
+        holds a line break or a year in brackets.
         """
-        return "\n".join(map(written_line, titles))
+        return "\n".join(map(self._written, titles))
 
-
-def written_line(title: Title) -> str:
-    """Write *title* so that it is read back as it is."""
-    line = str(title)
-    entry = read_entry(line)
-    if entry and entry[0] == title.name:
+    def _written(self, title: Title) -> str:
+        line = str(title)
+        if title.year is None:
+            return line
+        marker = read_marker(line, line)
+        doubtful = marker.style not in {"", "bare"} and (marker.value or 0) <= _LONGEST_LIST
+        if doubtful or [item.title for item in self(line).items] != [title]:
+            return f'"{title.name}" ({title.year})'
         return line
-    return f'"{title.name}" ({title.year})'
-
-
-def read_entry(line: str) -> tuple[str, int, int] | None:
-    """Read the title, its year and where the year ends in *line*, if it is a list entry."""
-    for year in YEAR.finditer(line):  # at most twice: the second year has the first before it
-        name = undecorated(line[: year.start()], line[year.end() :])
-        if name:
-            return name, int(year[1]), year.end()
-    return None
-
-
-def further_titles(line: str, start: int) -> Iterator[Title]:
-    """Yield the words that a year follows in *line*, from *start* on.
-
-    They may hold more than the title, as in "Saw (2004) by the director of Malignant (2021)".
-    """
-    for year in YEAR.finditer(line, start):
-        words = undecorated(line[start : year.start()].lstrip(SEPARATORS), line[year.end() :])
-        if any(map(str.isalnum, words)):
-            yield Title(words, int(year[1]))
-        start = year.end()
-
-
-def kind_of_other_line(line: str, *, breaks_off: bool) -> EventKind | None:
-    """Name the event of a line that is no item; a blank one is none."""
-    if not line.strip():
-        return None
-    if breaks_off:
-        return EventKind.TRUNCATED
-    if looks_like_entry(line) and not YEAR.search(line):
-        return EventKind.MISSING_YEAR
-    return EventKind.OTHER_TEXT

@@ -12,12 +12,13 @@ from pydantic import Field
 
 from saferec_core.data.records import Record, seen_titles_of, titles_of
 from saferec_core.data.rows import Row
-from saferec_core.data.titles import Title, normal_form
+from saferec_core.data.titles import Title
 from saferec_core.plugins.build import chosen_catalog
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Transform
 from saferec_plugins.transforms.title_matching import How, Match, TitleMatcher
 from saferec_plugins.transforms.title_spelling import SpellingSearch, rapidfuzz
+from saferec_plugins.transforms.title_subtitles import SubtitleSearch
 
 __all__ = ["MapTitles"]
 
@@ -28,9 +29,11 @@ TRUTH, SEEN, UNMAPPED = "groundtruth_with_release_year", "seen_titles", "groundt
 class MapTitles(Transform):
     """Maps the ground truth and the history to the entries of the catalog, as it writes them.
 
-    A title is looked up by the one title normal form and its year: the same year, else the nearest
-    within the tolerance. A title without a year is never mapped by its name alone. Where several
-    entries fit equally well, the first is taken and the title is counted as ambiguous.
+    A title is looked up by its names and its year: the same year, else the nearest within the tolerance for
+    the very same name. Then the only entry of the year that has the title with a subtitle, or without its
+    own, is taken. A title without a year is never mapped by its name alone. Where several entries of one year
+    fit equally well, the first is taken and the title is counted as ambiguous; where entries of two years
+    do, it is not mapped.
 
     Ground truth that the catalog does not have goes to ``groundtruth_unmapped``; a title of the
     history stays as it is. Titles that turn out to be the same are merged, and ground truth that the
@@ -41,8 +44,11 @@ class MapTitles(Transform):
     """Titles that may be recommended: any file with title and year, or a data-only pickle."""
     year_tolerance: int = Field(default=2, ge=0)
     """By how many years a title may be off."""
+    subtitles: bool = True
+    """Map "Jumanji" (2017) to "Jumanji: Welcome to the Jungle" (2017) if no other entry of 2017 begins so,
+    and the other way round; counted as a stage of its own."""
     fuzzy: bool = False
-    """Look for misspelt titles too, by rapidfuzz; what was found is told in ``titles_fuzzy``. The year
+    """Look for misspelled titles too, by rapidfuzz; what was found is told in ``titles_fuzzy``. The year
     must be within the tolerance, numbers the same, and no other title nearly as much alike."""
     min_score: float = Field(default=92, gt=0, le=100)
     """How much alike the names have to be where fuzzy is set, of 100."""
@@ -72,7 +78,7 @@ class MapTitles(Transform):
             mapped[TRUTH] = [list(title) for title in truth]
             mapped[UNMAPPED] = [{"title": title.name, "year": title.year} for title in unmapped]
         if self.fuzzy:
-            mapped["titles_fuzzy"] = mapping.misspelt
+            mapped["titles_fuzzy"] = mapping.misspelled
         return mapped
 
     def _truth(
@@ -91,7 +97,7 @@ class MapTitles(Transform):
             meant = entry or title
             if meant in truth:
                 mapping.count("ground truth: named twice", str(meant))
-            elif user.has_seen(normal_form(meant.name), meant.year, self.year_tolerance):
+            elif user.has_seen(meant.name, meant.year, self.year_tolerance):
                 mapping.count("ground truth: removed, for the user has seen it", str(meant))
             else:
                 truth[meant] = None
@@ -102,7 +108,8 @@ class MapTitles(Transform):
         titles = chosen_catalog(self.catalog_path).titles
         tolerance = self.year_tolerance
         search = SpellingSearch(titles, tolerance=tolerance, min_score=self.min_score) if self.fuzzy else None
-        return TitleMatcher(titles, tolerance=tolerance, spelling=search)
+        subtitles = SubtitleSearch(titles) if self.subtitles else None
+        return TitleMatcher(titles, tolerance=tolerance, subtitles=subtitles, spelling=search)
 
 
 class _Mapping:
@@ -111,7 +118,7 @@ class _Mapping:
     def __init__(self, matcher: TitleMatcher) -> None:
         self._matcher = matcher
         self.counts: Counter[tuple[str, str | None, str]] = Counter()
-        self.misspelt: list[dict[str, Any]] = []
+        self.misspelled: list[dict[str, Any]] = []
 
     def count(self, what: str, example: str | None = None, group: str = "") -> None:
         self.counts[what, example, group] += 1
@@ -131,15 +138,19 @@ class _Mapping:
             self.count(f"{where}: unmapped", str(title), where)
             return None
         self.count(f"{where}: {match.how}", _example(title, match), where)
+        if match.title is None:
+            return None
         if match.score is not None:
             found = {"from": str(title), "to": str(match.title), "score": match.score}
-            if found not in self.misspelt:
-                self.misspelt.append(found)
+            if found not in self.misspelled:
+                self.misspelled.append(found)
         return match.title
 
 
 def _example(title: Title, match: Match) -> str | None:
     if match.how is How.EXACTLY:
         return None
+    if match.title is None:
+        return str(title)
     score = "" if match.score is None else f", {match.score:g}"
     return f"{title} -> {match.title}{score}"

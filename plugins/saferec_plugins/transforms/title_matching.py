@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from saferec_core.data.titles import Title, normal_form
+from saferec_core.data.title_tiers import NamedEntry, nearness
+from saferec_core.data.titles import Title, name_keys
 from saferec_plugins.transforms.title_spelling import SpellingSearch, without_article, words_of
+from saferec_plugins.transforms.title_subtitles import SubtitleSearch
 
 __all__ = ["How", "Match", "TitleMatcher"]
 
@@ -22,17 +24,21 @@ class How(StrEnum):
     EXACTLY = "mapped exactly"
     """Of the same normal form and year."""
     OTHER_YEAR = "mapped by another year"
-    """Of the same normal form, its year within the tolerance."""
+    """Of the very same name, articles included, its year within the tolerance."""
+    SUBTITLE = "mapped by its subtitle"
+    """The only entry of the year with this title and a subtitle, or without it."""
     SPELLING = "mapped by spelling"
     """Nearly of the same name, its year within the tolerance."""
     AMBIGUOUS = "ambiguous"
-    """Several entries fit equally well; the earliest, of the same year the first, was taken."""
+    """Several entries of one year fit equally well; the first was taken."""
+    UNDECIDED = "ambiguous: entries of two years are equally near, not mapped"
 
 
 class Match(NamedTuple):
     """The entry that a title stands for."""
 
-    title: Title
+    title: Title | None
+    """None where two may be meant."""
     how: How
     score: float | None = None
     """How much alike the names are, of 100; None where their normal form is the same."""
@@ -41,28 +47,37 @@ class Match(NamedTuple):
 class TitleMatcher:
     """Finds the entry of a catalog that a title stands for, as the catalog itself writes it.
 
-    The normal form has to agree, and the year as nearly as any entry's does within the tolerance. Of
-    several entries that fit ("After Life" and "Afterlife", both of 2019) the one is taken whose name
-    agrees letter for letter; else but for case; else but for accents and punctuation; else but for a
-    leading article too, spaces still counting. If several still fit, the match is ambiguous.
+    A name of the entry and a name of the title must have the same normal form. The same year goes first; of
+    several entries that fit ("After Life" and "Afterlife", both of 2019) the one is taken whose name agrees
+    letter for letter; else but for case; else but for accents and punctuation; else but for a leading
+    article too, spaces still counting. If several still fit, the match is ambiguous. Another year counts for
+    the very same name only, and only if one year alone is nearest.
     """
 
     def __init__(
-        self, titles: Iterable[Title], *, tolerance: int, spelling: SpellingSearch | None = None
+        self,
+        titles: Iterable[Title],
+        *,
+        tolerance: int,
+        subtitles: SubtitleSearch | None = None,
+        spelling: SpellingSearch | None = None,
     ) -> None:
         """Index *titles*.
 
         Args:
             titles: The catalog.
             tolerance: By how many years an entry may miss the year of a title.
-            spelling: Asked about titles that are not found by their normal form.
+            subtitles: Asked about titles that are not found by their normal form.
+            spelling: Asked about titles that are not found then either.
         """
         self._tolerance = tolerance
+        self._subtitles = subtitles
         self._spelling = spelling
-        self._entries: dict[str, dict[int, list[Title]]] = {}
+        self._entries: dict[str, list[tuple[str, Title]]] = {}
         self._answers: dict[Title, Match | None] = {}
         for title in dict.fromkeys(titles):
-            self._entries.setdefault(normal_form(title.name), {}).setdefault(title.year, []).append(title)
+            for form, article in name_keys(title.name):
+                self._entries.setdefault(form, []).append((article, title))
 
     def match(self, title: Title) -> Match | None:
         """Return what *title* stands for, or None."""
@@ -70,35 +85,46 @@ class TitleMatcher:
             return self._answers[title]
         if len(self._answers) >= _REMEMBERED:
             self._answers.clear()
-        match = self._answers[title] = self._by_form(title) or self._by_spelling(title)
+        match = self._by_form(title) or self._by_subtitle(title) or self._by_spelling(title)
+        self._answers[title] = match
         return match
 
     def _by_form(self, title: Title) -> Match | None:
-        nearest = self._nearest(normal_form(title.name), title.year)
-        if not nearest:
-            return None
-        fitting = _most_alike(nearest, title.name)
-        if len(fitting) > 1:
-            return Match(fitting[0], How.AMBIGUOUS)
-        return Match(fitting[0], How.EXACTLY if fitting[0].year == title.year else How.OTHER_YEAR)
+        for form, article in name_keys(title.name):
+            nearest = self._nearest(form, article, title.year)
+            if not nearest:
+                continue
+            if len({entry.year for entry in nearest}) > 1:
+                return Match(None, How.UNDECIDED)
+            fitting = _most_alike(nearest, title.name)
+            if len(fitting) > 1:
+                return Match(fitting[0], How.AMBIGUOUS)
+            return Match(fitting[0], How.EXACTLY if fitting[0].year == title.year else How.OTHER_YEAR)
+        return None
+
+    def _by_subtitle(self, title: Title) -> Match | None:
+        entry = self._subtitles and self._subtitles.find(title)
+        return Match(entry, How.SUBTITLE) if entry else None
 
     def _by_spelling(self, title: Title) -> Match | None:
         found = self._spelling and self._spelling.nearest_form(title)
         if not found:
             return None
         form, score = found
-        fitting = _most_alike(self._nearest(form, title.year), title.name)
+        near = self._nearest(form, None, title.year)
+        fitting = _most_alike(near, title.name)
         return Match(fitting[0], How.AMBIGUOUS if len(fitting) > 1 else How.SPELLING, score)
 
-    def _nearest(self, form: str, year: int) -> list[Title]:
-        """Return the entries of a normal form whose years are nearest, the earliest first."""
-        years = self._entries.get(form, {})
-        distance = min((abs(other - year) for other in years), default=self._tolerance + 1)
-        if distance > self._tolerance:
-            return []
-        return [
-            title for other in sorted({year - distance, year + distance}) for title in years.get(other, ())
-        ]
+    def _nearest(self, form: str, article: str | None, year: int | None) -> list[Title]:
+        """Return the entries with a name of this form whose years are nearest; any *article* if None."""
+        near: dict[int, list[Title]] = {}
+        for other, entry in self._entries.get(form, ()):
+            named = NamedEntry(other, entry.year, 0)
+            asked = other if article is None else article
+            found = nearness(named, article=asked, year=year, tolerance=self._tolerance)
+            if found is not None:
+                near.setdefault(found[0], []).append(entry)  # of one year the spelling decides
+        return sorted(near[min(near)], key=lambda entry: entry.year or 0) if near else []
 
 
 def _most_alike(entries: Sequence[Title], name: str) -> Sequence[Title]:

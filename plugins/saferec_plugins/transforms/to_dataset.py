@@ -15,7 +15,6 @@ from saferec_core.data.json_lines import as_line
 from saferec_core.data.leakage import conversation_key
 from saferec_core.data.records import Record, seen_titles_of
 from saferec_core.data.rows import Row
-from saferec_core.data.titles import normal_form
 from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed, Surveying, Transform
@@ -124,11 +123,7 @@ class ToDataset(Surveying):
         """
         user = Record(prompt=(), seen_titles=tuple(seen_titles_of(record)))
         truth = record[_TRUTH]
-        unseen = [
-            [name, year]
-            for name, year in truth
-            if not user.has_seen(normal_form(name), year, self.year_tolerance)
-        ]
+        unseen = [[name, year] for name, year in truth if not user.has_seen(name, year, self.year_tolerance)]
         if truth and not unseen:
             raise DataError(f"{_TRUTH}: wanted a title that is not in seen_titles, but all are: {truth}")
         return unseen

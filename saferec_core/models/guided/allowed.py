@@ -84,6 +84,6 @@ class AllowedTitles:
                 positions.add(match)
             for position in self._positions.get(normal_form(name), ()):
                 other = catalog.titles[position].year
-                if record.has_seen(normal_form(name), other, catalog.year_tolerance):
+                if record.has_seen(name, other, catalog.year_tolerance):
                     positions.add(position)
         return tuple(sorted(positions))

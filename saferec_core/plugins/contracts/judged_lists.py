@@ -40,7 +40,7 @@ class _Met(NamedTuple):
     """What there is to know of a title as somebody wrote it, whatever list it stands in."""
 
     name: str
-    year: int
+    year: int | None
     form: str
     """Normal form of the name."""
     place: int
@@ -49,16 +49,23 @@ class _Met(NamedTuple):
     """How many titles had been met before."""
 
 
-class _MetTitles(dict[tuple[str, int], _Met]):
+_UNREADABLE = ("", None)
+"""What stands for every rank that names no title."""
+
+
+class _MetTitles(dict[tuple[str, int | None], _Met]):
     """The titles that were met, by name and year; a policy names the same ones over and over."""
 
     def __init__(self, catalog: Catalog) -> None:
         super().__init__()
         self._catalog = catalog
 
-    def __missing__(self, title: tuple[str, int]) -> _Met:
-        place = self._catalog.find(*title)
-        met = _Met(*title, normal_form(title[0]), -1 if place is None else place, len(self))
+    def __missing__(self, title: tuple[str, int | None]) -> _Met:
+        name, year = title
+        place = self._catalog.find(name, year)
+        if year is None and place is not None:
+            year = self._catalog.titles[place].year
+        met = _Met(name, year, normal_form(name), -1 if place is None else place, len(self))
         self[title] = met
         return met
 
@@ -90,7 +97,11 @@ class Judge:
         if len(self._met) > _REMEMBERED:
             self._met = _MetTitles(self.catalog)
         met = self._met
-        return [met[item[0], item[1]] for parsed in lists for item in parsed.items[:num_ranks]]
+        return [
+            met[(item.name, item.year) if item.readable else _UNREADABLE]
+            for parsed in lists
+            for item in parsed.items[:num_ranks]
+        ]
 
     def ask(self, questions: Sequence[Question]) -> Sequence[Verdict]:
         """Put *questions* to the oracle.
@@ -208,7 +219,7 @@ class JudgedLists:
         titles = iter(self._titles)
         return self._by_rank(
             [
-                record.has_seen(title.form, title.year, tolerance)
+                record.has_seen(title.name, title.year, tolerance)
                 for count, record in zip(self._written, self.records, strict=True)
                 for title in islice(titles, count)
             ]
@@ -298,7 +309,7 @@ class JudgedLists:
             titles = self.judge._meet([parsed], len(parsed.items))
             repeats = _repeats(titles)
             wasted = [
-                repeat or title.place < 0 or record.has_seen(title.form, title.year, tolerance)
+                repeat or title.place < 0 or record.has_seen(title.name, title.year, tolerance)
                 for repeat, title in zip(repeats, titles, strict=True)
             ]
             rows.append((repeats, wasted))
@@ -374,36 +385,30 @@ def _counts(mask: Bool[Tensor, "N K"]) -> Float[Tensor, "N K"]:
 
 def _repeats(titles: Iterable[_Met]) -> list[bool]:
     """Tell which titles of one list, in rank order, were named before."""
-    named: set[int | tuple[str, int]] = set()
+    named: set[int | tuple[str, int | None]] = set()
     repeats = []
     for title in titles:
         key = title.place if title.place >= 0 else (title.form, title.year)
-        repeats.append(key in named)
+        repeats.append(key in named and title.form != "")
         named.add(key)
     return repeats
 
 
 def _hits(titles: Iterable[_Met], record: Record, tolerance: int) -> list[bool]:
     """Match the titles of one list, in rank order, against what is left of the ground truth."""
-    truth = record.truth_years
-    left: dict[str, list[int]] = {}
+    left = set(range(len(record.groundtruth)))
     entries: set[int] = set()  # of the catalog that were hit
     hits = []
-    for _, title_year, form, place, _ in titles:
-        if form not in truth:
-            hits.append(False)
-            continue
-        years = left.setdefault(form, list(truth[form]))
-        year = min(years, key=lambda year: (abs(year - title_year), year), default=None)
+    for title in titles:
+        relevant = record.truth_near(title.name, title.year, tolerance) if title.place >= 0 else []
+        matched = next((place for place in relevant if place in left), None)
         hit = (
-            year is not None
-            and abs(year - title_year) <= tolerance
-            and place >= 0
-            and place not in entries
-            and not record.has_seen(form, title_year, tolerance)
+            matched is not None
+            and title.place not in entries
+            and not record.has_seen(title.name, title.year, tolerance)
         )
-        if hit and year is not None:
-            years.remove(year)
-            entries.add(place)
+        if hit and matched is not None:
+            left.remove(matched)
+            entries.add(title.place)
         hits.append(hit)
     return hits

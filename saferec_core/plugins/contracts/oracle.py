@@ -17,7 +17,8 @@ class Question(NamedTuple):
     """Does this title violate any of these constraints?"""
 
     name: str
-    year: int
+    year: int | None
+    """Year of release; None if the list does not say, and then several titles may be meant."""
     constraints: tuple[str, ...]
     """Traits that are active for the user who would be shown the title."""
 

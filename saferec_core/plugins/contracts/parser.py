@@ -18,7 +18,8 @@ class ParsedItem(NamedTuple):
 
     name: str
     """The title as written, without numbering, bullet, quotes, emphasis, year or remark."""
-    year: int
+    year: int | None
+    """Year of release; None if the completion does not say and nothing else tells."""
     start: int
     """Index of the first character of the line."""
     end: int
@@ -27,7 +28,9 @@ class ParsedItem(NamedTuple):
     """Index after the last character of the line that writes anything: what follows, line break and
     trailing spaces, belongs to the list and not to this item."""
     further: tuple[Title, ...] = ()
-    """Further titles with a year on the same line: not items of their own, but judged with this one."""
+    """Titles with a year that a remark mentions: not items of their own, but judged with this one."""
+    readable: bool = True
+    """False for a rank that was written, but names no title that can be told; *name* is then what it says."""
 
     @property
     def title(self) -> Title:
@@ -39,12 +42,10 @@ class EventKind(StrEnum):
     """Something in a completion that a reader of the list would stumble over."""
 
     SECOND_TITLE = "second-title"
-    """A line holds a further title with a year; only the first one is an item, the others are judged
-    with it."""
-    MISSING_YEAR = "missing-year"
-    """A line looks like a list entry, but has no year; it is no item."""
-    DUPLICATE = "duplicate"
-    """The item repeats an earlier one; it keeps its rank."""
+    """A line holds further titles with a year: listed, they take ranks of their own; mentioned in a remark,
+    they are judged with the item."""
+    UNREADABLE = "unreadable"
+    """A line is one of the list, but no title can be told from it. It keeps its rank."""
     TRUNCATED = "truncated"
     """The last line breaks off before its year is complete; it is no item."""
     OTHER_TEXT = "other-text"

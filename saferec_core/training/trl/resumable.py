@@ -45,6 +45,9 @@ class Resumable:
 
     _draft: Path | None = None
     _resumed: Path | None = None
+    _first_epoch_from: Path | None = None
+    _epoch_random: dict[str, Any] | None = None
+    """The random generators as an epoch began: samplers draw its order from them."""
     _at_step_begin: dict[str, Any] | None = None
     _moving = False
     """Whether the weights are being moved, so that they belong to no step."""
@@ -79,7 +82,7 @@ class Resumable:
                 f"{checkpoint} was written by {processes} process(es), but {self.args.world_size} work now; "
                 f"launch {processes}, since each has a part of the rollouts"
             )
-        self._resumed = checkpoint
+        self._resumed = self._first_epoch_from = checkpoint
         self.train(resume_from_checkpoint=str(checkpoint))
 
     def process_state(self: Any) -> dict[str, Any]:
@@ -87,6 +90,7 @@ class Resumable:
         state = {name: _now(getattr(self, name)) for name in _ATTRIBUTES if hasattr(self, name)}
         metrics = getattr(self, "_metrics", {})
         state["_metrics"] = {mode: {k: list(v) for k, v in of.items()} for mode, of in metrics.items()}
+        state["epoch_random"] = self._epoch_random
         state["parts"] = {name: part.state_dict() for name, part in self.stateful_parts().items()}
         return state
 
@@ -101,6 +105,7 @@ class Resumable:
                 setattr(self, name, state[name])
         if hasattr(self, "_metrics"):
             self._metrics = {mode: defaultdict(list, of) for mode, of in state["_metrics"].items()}
+        self._epoch_random = state["epoch_random"]
         for name, part in self.stateful_parts().items():
             part.load_state_dict(state["parts"][name])
         self._resumed = None
@@ -136,10 +141,20 @@ class Resumable:
         return str(self._draft) if self._draft is not None else super()._get_output_dir(trial)  # type: ignore[misc]
 
     def _run_epoch(self: Any, *args: Any, **kwargs: Any) -> None:
-        """Train an epoch, unless the run was resumed after its last step."""
+        """Train an epoch in the order that it had before; none if the run was resumed after its last step."""
         if self.state.global_step >= self.state.max_steps:
             self.control.should_training_stop = True
+            self.model.train()  # TRL logs the figures of training only in this mode
             return
+        if self._first_epoch_from is not None:
+            if kwargs["steps_trained_in_current_epoch"] > 0:
+                _set_random_state(
+                    self._epoch_random
+                )  # that of the checkpoint follows once batches are skipped
+            else:
+                self._load_rng_state(str(self._first_epoch_from))
+            self._first_epoch_from = None
+        self._epoch_random = _random_state()
         super()._run_epoch(*args, **kwargs)  # type: ignore[misc]
 
     def _save_checkpoint(self: Any, model: Any, trial: Any, *, failed: bool = False) -> None:
@@ -253,7 +268,9 @@ def _state_name(process: int) -> str:
 
 def _random_state() -> dict[str, Any]:
     state: dict[str, Any] = {"python": random.getstate()}
-    state["numpy"] = np.random.get_state()  # noqa: NPY002 - the generator that transformers saves
+    generator: Any = np.random.get_state()  # noqa: NPY002 - the generator that transformers saves
+    kind, words, *rest = generator
+    state["numpy"] = (kind, torch.from_numpy(words.astype(np.int64)), *rest)
     state["cpu"] = torch.random.get_rng_state()
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state_all()
@@ -262,7 +279,8 @@ def _random_state() -> dict[str, Any]:
 
 def _set_random_state(state: Mapping[str, Any]) -> None:
     random.setstate(state["python"])
-    np.random.set_state(state["numpy"])  # noqa: NPY002
-    torch.random.set_rng_state(state["cpu"])
+    kind, words, *rest = state["numpy"]
+    np.random.set_state((kind, words.cpu().numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    torch.random.set_rng_state(state["cpu"].cpu())
     if "cuda" in state:
-        torch.cuda.set_rng_state_all(state["cuda"])
+        torch.cuda.set_rng_state_all([generator.cpu() for generator in state["cuda"]])

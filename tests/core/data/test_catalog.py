@@ -155,3 +155,23 @@ def test_code_behind_the_end_of_a_pickle_does_not_run(catalog, tmp_path):
 
     assert catalog("c.pkl", content).titles == (Title("Saw", 2004),)
     assert not (tmp_path / "owned").exists()
+
+
+def test_aliases_and_empty_years_are_read(tmp_path):
+    lines = jsonl(
+        {"title": "Léon", "year": 1994, "aliases": ["The Professional", "Léon: The Professional"]},
+        {"title": "Dune", "year": None},
+    )
+    (tmp_path / "c.jsonl").write_text(lines, encoding="utf-8")
+    (tmp_path / "c.csv").write_text(
+        "title,year,aliases\nLéon,1994,The Professional|Leon the Pro\nDune,,\n", "utf-8"
+    )
+
+    for name in ("c.jsonl", "c.csv"):
+        catalog = read_catalog(tmp_path / name)
+        assert catalog.find("The Professional", 1994) == 0
+        assert catalog.find("Dune", 1965) == 1
+        assert catalog.years_of("dune") == [None]
+    (tmp_path / "bad.jsonl").write_text(jsonl({"title": "Saw", "year": 2004, "aliases": 3}))
+    with pytest.raises(DataError, match=r"line 1: aliases must be a list of names"):
+        read_catalog(tmp_path / "bad.jsonl")

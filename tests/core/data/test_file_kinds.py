@@ -31,6 +31,7 @@ def frame_of_zstd(content):
 
 
 TABLES = {
+    "tabs, commas in fields": b"title\tyear\nSaw\t2004\nAm\xc3\xa9lie\t2001\n",
     "commas": CSV.encode(),
     "semicolons": CSV.replace(",", ";").encode(),
     "tabs": CSV.replace(",", "\t").encode(),
@@ -149,6 +150,7 @@ REFUSED = {
     "sqlite": (b"SQLite format 3\x00" + bytes(99), "is an SQLite database"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "is an HDF5 file"),
     "html": (b"<!DOCTYPE html>\n<html><title>404</title>", "is an HTML page, not data"),
+    "part of html": (b"<div>Sign in</div>\n", "is an HTML page, not data"),
     "html below blanks": (b"\n\n  <HTML>\n<body>Sign in", "is an HTML page, not data"),
     "xml": (b'<?xml version="1.0"?><rows/>', "is an XML file"),
     "lfs": (
@@ -158,6 +160,8 @@ REFUSED = {
     "pdf": (b"%PDF-1.7\n", "is a PDF document"),
 }
 HEADS = {
+    "binary": (bytes(range(256)) * 4, "line 1, the head: it holds NUL bytes"),
+    "comment": (b"# exported\ntitle,year\nSaw,2004\n", "line 1, the head: '# exported' is a comment"),
     "twice": (b"title,year,title\nSaw,2004,Saw II\n", "line 1, the head: column 'title' occurs 2 times"),
     "twice below a blank": (
         b"\ntitle;year;year\nSaw;2004;5\n",
@@ -260,9 +264,10 @@ def test_an_array_that_is_cut_off_gives_its_whole_elements_and_says_so(tmp_path)
 def test_an_empty_file_has_no_rows_and_an_empty_catalog_is_refused(tmp_path, content):
     (tmp_path / "films.jsonl").write_bytes(content)
     (tmp_path / "films.csv").write_bytes(b"title,year\n")
+    (tmp_path / "films.json").write_bytes(b"[]\n")
 
     assert list(read_rows(tmp_path / "films.jsonl")) == []
-    for name in ("films.jsonl", "films.csv"):
+    for name in ("films.jsonl", "films.csv", "films.json"):
         with pytest.raises(DataError, match="is empty; wanted at least one row"):
             read_catalog(tmp_path / name)
 
@@ -290,6 +295,8 @@ def test_movielens_files_without_a_head_are_read(tmp_path):
         {"movieId": "1", "title": "Toy Story (1995)", "genres": "Animation|Comedy"},
         {"movieId": "73", "title": "Misérables, Les (1995)", "genres": "Drama"},
     ]
+    for name in ("u.item", "movies.dat"):
+        assert read_catalog(tmp_path / name).find("Misérables, Les", 1995) == 1
     rated = {"userId": "1", "movieId": "1193", "rating": "5", "timestamp": "978300760"}
     assert next(read_rows(tmp_path / "ratings.dat")) == rated
     assert next(read_rows(tmp_path / "u.data")) == {

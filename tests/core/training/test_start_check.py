@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from saferec_core.analysis.results import MetricFacts, results_of
 from saferec_core.evaluation.evaluator import Evaluation
 from saferec_core.plugins.build import build
 from saferec_core.rl.rewards import ActiveReward
@@ -9,7 +10,11 @@ from saferec_core.training.start_check import faults_of_start
 
 
 def lists(**samples):
-    return Evaluation(protocol="any", samples=samples, rows=[])
+    rows = [{} for _ in next(iter(samples.values()))]
+    metrics = {name: MetricFacts("lower", "mean", "") for name in samples}
+    return Evaluation(
+        results_of(rows, samples, protocol={"id": "any"}, policy="", data_sha256="", metrics=metrics)
+    )
 
 
 def count_to(plugins, target):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from saferec_core.data.titles import Title
+from saferec_core.errors import ConfigError
 from saferec_core.plugins.contracts.parser import EventKind
-from saferec_plugins.parsers import title_year
 from saferec_plugins.parsers.sections import list_sections
 from saferec_plugins.parsers.title_year import TitleYearParser
 from tests.shared import SHARED
@@ -161,25 +161,9 @@ def test_recorded_lists_are_read_as_before_except_where_the_record_is_wrong():
         "(500) Days of Summer (2009)": [Title("(500) Days of Summer", 2009)],
         "(2004) (2005)": [Title("(2004)", 2005)],
         "1. 2. Saw (2004)": [Title("2. Saw", 2004)],
+        "1.Saw (2004)": [Title("Saw", 2004)],
+        "Saw (2004)\tIt (2017)": [Title("Saw", 2004), Title("It", 2017)],
     }
-
-
-@given(
-    st.text(st.sampled_from("Ab1 .)(-*_\"'#&:\t"), max_size=12),
-    st.sampled_from(["", "1. ", "- ", "* ", "**"]),
-    st.sampled_from(["", " ", ".", "**", " - it", " (it)", " It (2017)", '"']),
-)
-def test_the_quick_way_reads_what_the_general_way_reads(name, before, after):
-    line = f"{before}{name} (2004){after}"
-
-    plain = title_year.PLAIN_ENTRY.match(line)
-
-    if plain:
-        entry = title_year.read_entry(line)
-        assert entry is not None
-        name_read, year_read, year_end = entry
-        assert (name_read, year_read) == (plain["name"], int(plain["year"]))
-        assert not title_year.names_another_title(line, year_end)
 
 
 def test_formatted_titles_are_read_back_even_if_they_look_decorated():
@@ -207,7 +191,9 @@ def test_whatever_is_formatted_is_read_back(titles):
     readable = [
         title
         for title in titles
-        if title.name and title.name == title.name.strip() and not re.search(r"[\r\n<]|\([12]", title.name)
+        if title.name
+        and title.name == title.name.strip()
+        and not re.search(r"[\x00-\x1f<\\&]|[(\[{][^)]*[12]|\]\(|\[/?[bisu]|[12][0-9]{3}", title.name)
     ]
 
     assert titles_in(parse.format(readable)) == readable
@@ -223,8 +209,8 @@ def test_bold_that_opens_or_closes_alone_is_no_part_of_the_title(line):
     assert titles_in(line) == [Title("Saw", 2004)]
 
 
-def test_a_number_needs_a_space_and_at_most_three_digits():
-    assert titles_in("1.Saw (2004)") == [Title("1.Saw", 2004)]
+def test_a_number_has_at_most_three_digits():
+    assert titles_in("1.Saw (2004)") == [Title("Saw", 2004)]
     assert titles_in("1984. Saw (2004)") == [Title("1984. Saw", 2004)]
 
 
@@ -240,18 +226,14 @@ def test_a_year_has_brackets_and_four_digits_of_the_cinema_era(line):
     assert titles_in(line) == []
 
 
-def test_lines_end_where_a_text_file_ends_them_and_nowhere_else():
-    text = "Saw (2004)\r\nIt (2017)\rUp (2009)\n\nA\u2028B (2001)\x0b\n"
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"], ids=ascii)
+def test_lines_end_wherever_unicode_ends_them(end):
+    text = f"Saw (2004){end}It (2017){end}{end}Up (2009){end}"
 
     items = parse(text).items
 
-    assert [item.name for item in items] == ["Saw", "It", "Up", "A\u2028B"]
-    assert lines_of(text, items) == [
-        "Saw (2004)\r\n",
-        "It (2017)\r",
-        "Up (2009)\n",
-        "A\u2028B (2001)\x0b\n",
-    ]
+    assert [item.name for item in items] == ["Saw", "It", "Up"]
+    assert lines_of(text, items) == [f"Saw (2004){end}", f"It (2017){end}", f"Up (2009){end}"]
 
 
 def test_a_span_is_the_whole_line_with_its_decoration_and_line_break():
@@ -260,6 +242,18 @@ def test_a_span_is_the_whole_line_with_its_decoration_and_line_break():
     assert lines_of(text, parse(text).items) == [
         '  1. **"Saw"** (2004) - bloody\n',
         "- It (2017)",
+    ]
+
+
+def test_the_text_of_an_item_ends_before_the_line_break_and_the_spaces_in_front_of_it():
+    text = "- Saw (2004) - bloody  \r\nIt (2017)\t\nUp (2009)"
+
+    items = parse(text).items
+
+    assert [text[item.start : item.text_end] for item in items] == [
+        "- Saw (2004) - bloody",
+        "It (2017)",
+        "Up (2009)",
     ]
 
 
@@ -298,7 +292,7 @@ def test_tags_on_an_items_line_are_no_part_of_it():
         ("Saw (2004) it is\n</think>\nIt (2017)", ["It"]),
         ("a <solution> of\nSaw (2004)\n</think>\n<solution>\nIt (2017)", ["It"]),
         ("Up (2009)\n</solution>\nIt (2017)", ["Up", "It"]),
-        ("<b>It</b> <3 (2017)", ["<b>It</b> <3"]),
+        ("<b>It</b> <3 (2017)", ["It <3"]),
     ],
 )
 def test_reasoning_yields_no_items(text, names):
@@ -311,43 +305,54 @@ def test_reasoning_has_no_events():
     assert events_in(text, finished=False) == []
 
 
-def test_a_further_title_on_a_line_is_noted():
-    text = "Saw (2004) and It (2017), Up (2009)\nSaw II (2005) (2006)\nA (2001)\tB (2002)\n"
+def test_several_titles_on_a_line_take_a_rank_each_and_mentioned_ones_go_with_their_item():
+    text = "Saw (2004) and It (2017), Up (2009)\nSaw II (2005) (2006)\nA (2001) - as good as B (2002)\n"
 
-    assert titles_in(text) == [Title("Saw", 2004), Title("Saw II", 2005), Title("A", 2001)]
+    parsed = parse(text)
+
+    assert [item.title for item in parsed.items] == [
+        Title("Saw", 2004),
+        Title("It", 2017),
+        Title("Up", 2009),
+        Title("Saw II", 2005),
+        Title("A", 2001),
+    ]
+    assert [text[item.start : item.text_end] for item in parsed.items[:3]] == [
+        "Saw (2004)",
+        "It (2017)",
+        "Up (2009)",
+    ]
+    assert [item.further for item in parsed.items[3:]] == [(), (Title("as good as B", 2002),)]
     assert events_in(text) == [
         (EventKind.SECOND_TITLE, "Saw (2004) and It (2017), Up (2009)\n"),
-        (EventKind.SECOND_TITLE, "A (2001)\tB (2002)\n"),
+        (EventKind.SECOND_TITLE, "A (2001) - as good as B (2002)\n"),
     ]
 
 
-def test_list_entries_without_a_year_are_told_from_other_text():
+def test_numbered_lines_without_a_year_keep_their_rank_and_other_lines_are_other_text():
     text = (
         "Here are some films:\n1. Saw\n- It\n**Up**\n“Elf”\n\n"
-        "**Horror:**\n## Films\n---\n```\nThat is all.\n- (2004)\n"
+        "**Horror:**\n## Films\n---\n```\nThat is all.\n2. Coco (2017)\n"
     )
 
-    assert titles_in(text) == []
-    assert events_in(text) == [
-        (EventKind.OTHER_TEXT, "Here are some films:\n"),
-        (EventKind.MISSING_YEAR, "1. Saw\n"),
-        (EventKind.MISSING_YEAR, "- It\n"),
-        (EventKind.MISSING_YEAR, "**Up**\n"),
-        (EventKind.MISSING_YEAR, "“Elf”\n"),
-        (EventKind.OTHER_TEXT, "**Horror:**\n"),
-        (EventKind.OTHER_TEXT, "## Films\n"),
-        (EventKind.OTHER_TEXT, "---\n"),
-        (EventKind.OTHER_TEXT, "```\n"),
-        (EventKind.OTHER_TEXT, "That is all.\n"),
-        (EventKind.OTHER_TEXT, "- (2004)\n"),
+    items = parse(text).items
+
+    assert [(item.name, item.year, item.readable) for item in items] == [
+        ("Saw", None, False),
+        ("Coco", 2017, True),
+    ]
+    assert [kind for kind, _ in events_in(text)] == [
+        EventKind.OTHER_TEXT,
+        EventKind.UNREADABLE,
+        *[EventKind.OTHER_TEXT] * 8,
     ]
 
 
-def test_a_duplicate_is_noted_and_keeps_its_place():
+def test_a_repeated_title_keeps_its_place():
     text = "The Matrix (1999)\nSaw (2004)\n2. Matrix, The (1999)\nSaw (2003)\n"
 
     assert [item.name for item in parse(text).items] == ["The Matrix", "Saw", "Matrix, The", "Saw"]
-    assert events_in(text) == [(EventKind.DUPLICATE, "2. Matrix, The (1999)\n")]
+    assert events_in(text) == []
 
 
 @pytest.mark.parametrize("last", ["It", "It (", "It (20", "It (2017", "3. **It", "It (2017-20"])
@@ -418,7 +423,12 @@ def test_the_sections_of_a_text_without_tags_are_the_whole_of_it():
     assert list_sections("a < b") == [(0, 5)]
 
 
-def test_the_parser_takes_no_options_yet():
-    assert TitleYearParser() == TitleYearParser()
+def test_unknown_options_are_refused():
+    assert TitleYearParser() == TitleYearParser(year="required")
     with pytest.raises(ValidationError, match="separator"):
         TitleYearParser(separator="-")
+
+
+def test_completing_years_needs_a_catalog():
+    with pytest.raises(ConfigError, match="--catalog-path"):
+        TitleYearParser(year="complete")

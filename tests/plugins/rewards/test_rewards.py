@@ -140,13 +140,13 @@ def test_a_title_outside_the_catalog_is_a_miss_even_if_the_ground_truth_has_it(j
 @pytest.mark.parametrize(
     "line",
     [
-        "Toy Story (1995), Saw (2004)",
-        "1. Toy Story (1995) and Saw (2004)",
+        "Toy Story (1995) - not as grim as Saw (2004)",
+        "Toy Story (1995), or else watch Saw (2004)",
         "Toy Story (1995) or, for the brave, Saw (2004)",
-        "Toy Story (1995) / Finding Nemo (2003) / Saw (2004)",
+        "Toy Story (1995): like Finding Nemo (2003) and unlike Saw (2004)",
     ],
 )
-def test_a_further_title_on_a_line_violates_for_its_rank(plugins, judge, line):
+def test_a_title_that_a_remark_mentions_violates_for_its_rank(plugins, judge, line):
     lists = lists_of(judge, f"{line}\nFinding Nemo (2003)")
 
     assert lists.violations.tolist() == [[True, False, False, False]]
@@ -154,9 +154,17 @@ def test_a_further_title_on_a_line_violates_for_its_rank(plugins, judge, line):
     assert reward(plugins, "safety", lists)[0, :2].tolist() == [-1, 0]
 
 
-def test_a_further_title_on_a_line_is_no_hit_and_does_not_make_a_safe_line_unsafe(plugins, judge):
+@pytest.mark.parametrize("line", ["Toy Story (1995), Saw (2004)", "1. Toy Story (1995) 2. Saw (2004)"])
+def test_each_of_several_titles_on_a_line_is_judged_at_a_rank_of_its_own(plugins, judge, line):
+    lists = lists_of(judge, line)
+
+    assert lists.violations.tolist() == [[False, True, False, False]]
+    assert reward(plugins, "safety", lists)[0, :2].tolist() == [0, -1]
+
+
+def test_a_title_that_a_remark_mentions_is_no_hit_and_does_not_make_a_safe_line_unsafe(plugins, judge):
     lists = lists_of(
-        judge, "Toy Story (1995), Finding Nemo (2003)", groundtruth=truth(("Finding Nemo", 2003))
+        judge, "Toy Story (1995) - as sweet as Finding Nemo (2003)", groundtruth=truth(("Finding Nemo", 2003))
     )
 
     assert not lists.hits.any()
@@ -360,8 +368,8 @@ def test_a_catalog_entry_is_hit_once_though_the_ground_truth_names_it_twice(judg
     assert lists.hits.tolist() == [[True, False, False, False]]
 
 
-def test_a_second_title_on_a_line_does_not_help_to_reach_the_target(plugins, judge):
-    lists = lists_of(judge, "Saw (2004), Hostel (2005)")
+def test_a_title_that_a_remark_mentions_does_not_help_to_reach_the_target(plugins, judge):
+    lists = lists_of(judge, "Saw (2004) - like Hostel (2005)")
 
     assert reward(plugins, "count", lists, target=2).tolist() == [-0.5]
 
@@ -384,7 +392,7 @@ def test_a_penalty_that_would_reward_or_ignore_violations_is_refused(plugins, pe
         build(plugins.find(plugins.rewards, "safety"), {"penalty": penalty})
 
 
-def test_a_misspelt_option_is_told_with_its_near_miss(plugins):
+def test_a_misspelled_option_is_told_with_its_near_miss(plugins):
     with pytest.raises(ConfigError, match=r"no option 'penalti'\. Did you mean 'penalty'"):
         build(plugins.find(plugins.rewards, "safety"), {"penalti": 2})
 

@@ -120,7 +120,7 @@ def test_unmapped_ground_truth_may_be_kept_and_the_history_always_is(mapped):
 
 
 def test_mapping_twice_changes_nothing_and_forgets_nothing(mapped):
-    once, _ = mapped(truth_of(("Jaws", 1975), ("matrix", 2000), seen_titles=[["after life", 2020]]))
+    once, _ = mapped(truth_of(("Jaws", 1975), ("the matrix", 2000), seen_titles=[["after life", 2020]]))
     twice, told = mapped(once)
 
     assert twice == once
@@ -136,7 +136,7 @@ def test_a_title_without_a_year_is_never_mapped_by_its_name(mapped):
 
 def test_titles_that_turn_out_to_be_the_same_are_merged(mapped):
     row, told = mapped(
-        truth_of(("The Matrix", 1999), ("Matrix", 2000), seen_titles=[["Saw", 2004], ["SAW", 2005]])
+        truth_of(("The Matrix", 1999), ("Matrix", 1999), seen_titles=[["Saw", 2004], ["SAW", 2005]])
     )
 
     assert row[TRUTH] == [["The Matrix", 1999]]
@@ -189,11 +189,59 @@ def test_if_letters_do_not_decide_the_first_is_taken_and_called_ambiguous(matche
     assert matcher.match(Title("M.o.t.h.e.r", 2018)) == Match(Title("Mother", 2017), How.AMBIGUOUS)
 
 
-def test_of_two_years_equally_near_letters_decide_else_the_earlier_and_ambiguous():
+def test_another_year_is_mapped_for_the_very_same_name_alone():
     matcher = TitleMatcher([Title("The Batman", 2022), Title("Batman", 2020)], tolerance=2)
 
     assert matcher.match(Title("the batman", 2021)) == Match(Title("The Batman", 2022), How.OTHER_YEAR)
-    assert matcher.match(Title("Bat Man", 2021)) == Match(Title("Batman", 2020), How.AMBIGUOUS)
+    assert matcher.match(Title("Bat Man", 2021)) == Match(Title("Batman", 2020), How.OTHER_YEAR)
+    assert matcher.match(Title("A Batman", 2021)) is None
+
+
+def test_between_two_years_that_are_equally_near_nothing_is_mapped(mapped):
+    films = (Title("Outrage", 2009), Title("Outrage", 2011))
+    row, told = mapped(truth_of(("Outrage", 2010)), films)
+
+    assert row[TRUTH] == []
+    assert told == {"ground truth: ambiguous: entries of two years are equally near, not mapped": 1}
+
+
+@pytest.mark.parametrize(
+    ("asked", "entry"),
+    [
+        (("Jumanji", 2017), ("Jumanji: Welcome to the Jungle", 2017)),
+        (("Kingsman: The Secret Service", 2014), ("Kingsman", 2014)),
+        (
+            ("Star Wars: The Rise of Skywalker", 2019),
+            ("Star Wars: Episode IX - The Rise of Skywalker", 2019),
+        ),
+        (("Birdman", 2014), ("Birdman or (The Unexpected Virtue of Ignorance)", 2014)),
+        (("Dr. Strangelove", 1964), ("Dr. Strangelove or: How I Learned to Stop Worrying", 1964)),
+        (("Borat", 2006), ("Borat - Cultural Learnings of America", 2006)),
+    ],
+    ids=["with one", "without one", "in the middle", "or", "or with a colon", "behind a dash"],
+)
+def test_a_unique_subtitle_of_the_same_year_is_mapped_as_a_stage_of_its_own(mapped, asked, entry):
+    row, told = mapped(truth_of(asked), (Title(*entry), Title("Saw", 2004)))
+    left, _ = mapped(truth_of(asked), (Title(*entry), Title("Saw", 2004)), subtitles=False)
+
+    assert row[TRUTH] == [list(entry)]
+    assert sum(told.values()) == 1
+    assert told.get("ground truth: mapped by its subtitle") == 1 or asked[0] == "Birdman"
+    assert left[TRUTH] == [] or asked[0] == "Birdman"
+
+
+def test_a_subtitle_that_is_not_unique_or_of_another_year_is_not_mapped(mapped):
+    films = (
+        Title("Jumanji: Welcome to the Jungle", 2017),
+        Title("Jumanji: The Cartoon", 2017),
+        Title("Kingsman: The Golden Circle", 2017),
+        Title("Alien: Covenant", 2017),
+    )
+    asked = [("Jumanji", 2017), ("Kingsman", 2016), ("Aliens", 2017), ("Alien: Romulus", 2017)]
+    row, told = mapped(truth_of(*asked), films)
+
+    assert row[TRUTH] == []
+    assert told == {"ground truth: unmapped": 4}
 
 
 def test_an_entry_that_the_catalog_holds_twice_is_not_ambiguous():
@@ -266,7 +314,7 @@ def test_every_title_of_a_real_catalog_maps_to_itself_in_all_its_spellings(reddi
         assert (normal_form(title.name), title.year) == (normal_form(other.name), other.year)
 
 
-def test_no_title_of_a_real_catalog_is_taken_for_another_one_misspelt(reddit):
+def test_no_title_of_a_real_catalog_is_taken_for_another_one_misspelled(reddit):
     for known, asked in ((reddit[::2], reddit[1::2]), (reddit[1::2], reddit[::2])):
         forms = {normal_form(title.name) for title in known}
         search = SpellingSearch(known, tolerance=2, min_score=92)
@@ -280,8 +328,8 @@ def test_a_title_of_a_real_catalog_that_lacks_a_letter_is_found_or_not_but_never
     forms = {normal_form(title.name) for title in reddit}
     found = 0
     for title in reddit[::5]:
-        misspelt = Title(title.name[:3] + title.name[4:], title.year)
-        if normal_form(misspelt.name) not in forms and (nearest := search.nearest_form(misspelt)):
+        misspelled = Title(title.name[:3] + title.name[4:], title.year)
+        if normal_form(misspelled.name) not in forms and (nearest := search.nearest_form(misspelled)):
             assert nearest[0] == normal_form(title.name)
             found += 1
 
@@ -318,7 +366,7 @@ SERIES = (
         (Title("It: Chapter 2", 2019), Title("It Chapter Two", 2019)),
     ],
 )
-def test_misspelt_titles_are_found_with_their_score(mapped, title, entry):
+def test_misspelled_titles_are_found_with_their_score(mapped, title, entry):
     row, told = mapped(truth_of(title), SERIES, fuzzy=True)
 
     assert row[TRUTH] == [list(entry)]
@@ -355,7 +403,7 @@ def test_misspelt_titles_are_found_with_their_score(mapped, title, entry):
     ],
 )
 def test_sequels_other_films_and_other_years_are_never_taken_for_a_misspelling(mapped, title):
-    row, told = mapped(truth_of(title), SERIES, fuzzy=True, min_score=60)
+    row, told = mapped(truth_of(title), SERIES, fuzzy=True, min_score=60, subtitles=False)
 
     assert row[TRUTH] == []
     assert told == {"ground truth: unmapped": 1}

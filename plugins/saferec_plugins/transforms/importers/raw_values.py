@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 from saferec_core.data.rows import Row, whole_year
 from saferec_core.errors import DataError
@@ -19,12 +21,17 @@ RawTitle = tuple[str, int | None]
 _TITLE_WITH_YEAR = re.compile(
     r"""
     (?P<name>.*\S)\s*
-    \((?P<year>(?:1[89]|20)[0-9]{2})
+    \((?P<year>(?:1[89]|20)[0-9]{2})(?:\ (?:\w+\ )?(?:film|movie|series))?
     (?:\s*[-–—]\s*(?:[0-9]{2,4})?\s*)?    # a series: (1999-2004), (2019-)
     \)\s*
     """,
     re.VERBOSE | re.DOTALL,
 )
+
+_RESOURCE = re.compile(
+    r"<?https?://(?:\w+\.)*(?:dbpedia|wikipedia)\.org/(?:resource|page|wiki)/(?P<name>[^\s>]+)>?"
+)
+_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 
 _DIGITS_OF_A_DATE = re.compile(r"(?P<year>(?:19|20)[0-9]{2})(?:[0-9]{4})?")
 """2019 or 20191231; as seconds they would be in the year 1970."""
@@ -98,9 +105,24 @@ def _seconds(value: Any) -> int | None:
 
 
 def title_and_year(written: str) -> RawTitle:
-    """Split "Title (Year)"; of a series' years, as in "(1999-2004)", the first one counts."""
-    match = _TITLE_WITH_YEAR.fullmatch(written.strip())
-    return (match["name"], int(match["year"])) if match else (written.strip(), None)
+    """Split "Title (Year)"; of a series' years, as in "(1999-2004)", the first one counts.
+
+    What the web makes of a title is undone: ``%3F``, ``&quot;`` and addresses such as
+    ``http://dbpedia.org/resource/Water_(1985_film)``.
+    """
+    plain = _undone(written).strip()
+    match = _TITLE_WITH_YEAR.fullmatch(plain)
+    return (match["name"], int(match["year"])) if match else (plain, None)
+
+
+def _undone(written: str) -> str:
+    """Undo percent-encodings, entities and the address of a knowledge base."""
+    if address := _RESOURCE.fullmatch(written.strip()):
+        written = address["name"].replace("_", " ")
+    if "%" in written and _PERCENT.search(written):
+        decoded = unquote(written, errors="replace")
+        written = written if "\ufffd" in decoded else decoded
+    return html.unescape(written) if "&" in written else written
 
 
 def titles_in(value: Any, what: str, *, separator: str | None = None) -> list[RawTitle]:

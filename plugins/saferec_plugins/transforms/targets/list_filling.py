@@ -37,7 +37,7 @@ class NamedTitles:
         name, asked = title
         years = self._years.get(normal_form(name))
         return years is not None and any(
-            year is None or abs(year - asked) <= self._tolerance for year in years
+            year is None or asked is None or abs(year - asked) <= self._tolerance for year in years
         )
 
 

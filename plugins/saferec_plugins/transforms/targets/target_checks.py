@@ -21,8 +21,8 @@ def against_the_user(titles: Sequence[Title], seen: Sequence[Title | str], toler
     forms = [(normal_form(name), year) for name, year in titles]
     problems = [
         f"holds {title}, which the user has seen"
-        for title, (form, year) in zip(titles, forms, strict=True)
-        if user.has_seen(form, year, tolerance)
+        for title in titles
+        if user.has_seen(title.name, title.year, tolerance)
     ]
     if len(set(forms)) < len(forms):
         problems.append("holds a title twice")

@@ -1174,3 +1174,23 @@ def test_films_of_movielens_are_read_in_every_form_that_they_are_given_in(tmp_pa
 
     assert sample["prompt"][0]["content"] == "I liked Heat (1995). What should I watch next?"
     assert sample[TRUTH] == [["Saw", 2004]]
+
+
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        ("What%27s Up, Doc%3F (1972)", ("What's Up, Doc?", 1972)),
+        ("Am%C3%A9lie (2001)", ("Amélie", 2001)),
+        ("&quot;Crocodile&quot; Dundee (1986)", ('"Crocodile" Dundee', 1986)),
+        ("Fast &amp; Furious (2009)", ("Fast & Furious", 2009)),
+        ("http://dbpedia.org/resource/Water_(1985_film)", ("Water", 1985)),
+        ("<http://dbpedia.org/resource/Who_Framed_Roger_Rabbit%3F>", ("Who Framed Roger Rabbit?", None)),
+        ("https://en.wikipedia.org/wiki/It_(2017_film)", ("It", 2017)),
+        ("100% Wolf (2020)", ("100% Wolf", 2020)),
+        ("50%ed (2020)", ("50%ed", 2020)),
+        ("Romeo & Juliet (1968)", ("Romeo & Juliet", 1968)),
+    ],
+    ids=range(10),
+)
+def test_what_the_web_makes_of_a_title_is_undone(written, title):
+    assert title_and_year(written) == title

@@ -1,0 +1,213 @@
+"""``saferec recommend``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from saferec_cli import completion
+from saferec_cli.options import JsonOption, QuietOption, SettingOption
+from saferec_cli.resolve import oracle_name, setting_layers
+from saferec_core.config.load import Layer, Resolved, eval_settings, read_settings, resolved
+from saferec_core.config.schema import RecommendConfig
+from saferec_core.errors import ConfigError, RunError, one_error
+from saferec_core.plugins.manager import load_plugins
+from saferec_core.runs.layout import run_of
+
+__all__ = ["recommend"]
+
+_WISH, _LIST, _DATA = "Wish", "List", "Model and data"
+
+
+def recommend(
+    policy: Annotated[
+        str,
+        typer.Argument(
+            help="Run folder, checkpoint, model folder or hub id.", autocompletion=completion.runs
+        ),
+    ],
+    prompt: Annotated[
+        str | None,
+        typer.Option(help="The wish; asked for, or read from a pipe, if not given.", rich_help_panel=_WISH),
+    ] = None,
+    constraint: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TRAIT",
+            help="What must not be shown; repeatable.",
+            autocompletion=completion.traits,
+            rich_help_panel=_WISH,
+        ),
+    ] = None,
+    seen: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TITLE",
+            help='Title that must not come back, as in "Saw (2004)"; repeatable.',
+            rich_help_panel=_WISH,
+        ),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--input",
+            help="Rows with prompt and perhaps constraints and seen_titles, instead of one wish.",
+            rich_help_panel=_WISH,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="JSONL file that gets a list for every row of --input.", rich_help_panel=_LIST),
+    ] = None,
+    num_titles: Annotated[
+        int, typer.Option("-k", "--num-titles", min=1, help="Titles of a list.", rich_help_panel=_LIST)
+    ] = 10,
+    guided: Annotated[
+        bool,
+        typer.Option(
+            "--guided/--free",
+            help="Only titles of the catalog, unseen and not known to violate a constraint; or anything.",
+            rich_help_panel=_LIST,
+        ),
+    ] = True,
+    unknown: Annotated[
+        str,
+        typer.Option(
+            metavar="allow|forbid",
+            help="Whether a guided list may hold titles that the oracle cannot judge.",
+            rich_help_panel=_LIST,
+        ),
+    ] = "allow",
+    temperature: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="Sample at this temperature instead of greedily.", rich_help_panel=_LIST),
+    ] = None,
+    catalog_path: Annotated[
+        Path | None, typer.Option(help="Catalog; by default that of the policy's run.", rich_help_panel=_DATA)
+    ] = None,
+    oracle_path: Annotated[
+        Path | None,
+        typer.Option(
+            help="Oracle file or table; by default that of the policy's run.", rich_help_panel=_DATA
+        ),
+    ] = None,
+    setting: SettingOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a policy for a list, or for many, with a verdict and its evidence for every title.
+
+    Lists are guided unless --free is given: by construction they repeat nothing, name nothing outside the
+    catalog or already seen, and hold no known violation. What an interrupted call with --input had written
+    is kept; the same command continues.
+    """
+    from saferec_core.preflight.check import find_problems  # Arrow; not for --help
+    from saferec_core.preflight.inputs import is_local
+
+    if is_local(policy) and not Path(policy).exists():
+        raise RunError(f"{policy} does not exist; name a run folder, a checkpoint or a model")
+    problems = _argument_problems(
+        source=source, out=out, prompt=prompt, constraint=constraint, unknown=unknown
+    )
+    paths: dict[str, Any] = {}
+    if catalog_path is not None:
+        paths["data"] = {"catalog_path": str(catalog_path)}
+    if oracle_path is not None:
+        paths["oracle"] = {"path": str(oracle_path)}
+    request = _resolve(policy, [Layer("flags", paths), *setting_layers(setting or ())])
+    plugins = load_plugins()
+    problems += [*request.problems, *find_problems(request.config, plugins)]
+    if problems:
+        raise one_error(problems)
+    wanted = "" if source is not None else _wish(prompt)
+
+    from saferec_cli.render_recommend import recommended  # --help needs none of this
+    from saferec_cli.running import running
+    from saferec_core.data.traits import read_traits
+    from saferec_core.recommend.recommender import check_constraints, wish
+    from saferec_core.recommend.run import Asking, load_recommender, recommend_file  # imports torch
+
+    asking = Asking(
+        num_titles=num_titles,
+        guided=guided,
+        unknown="forbid" if unknown == "forbid" else "allow",
+        decoding="greedy" if temperature is None else "sampled",
+        temperature=temperature or 1.0,
+    )
+    with running("the lists that are written are kept; the same command continues from there"):
+        recommender = load_recommender(request.config, plugins, asking)
+        if source is not None and out is not None:
+            counts = recommend_file(
+                recommender, source, out, asking, policy=policy, progress=_progress(quiet)
+            )
+            if not quiet:
+                typer.echo(_summary(counts, out))
+            return
+        constraints = constraint or []
+        check_constraints(constraints, recommender.judge)
+        record = wish(wanted, constraints=constraints, seen=seen or (), traits=read_traits())
+        (found,) = recommender([record])
+    if as_json:
+        typer.echo(json.dumps(found.as_data(), indent=2, ensure_ascii=False))
+    else:
+        recommended(found)
+
+
+def _argument_problems(
+    *, source: Path | None, out: Path | None, prompt: str | None, constraint: list[str] | None, unknown: str
+) -> list[str]:
+    """Name arguments that do not go together."""
+    problems = []
+    if unknown not in {"allow", "forbid"}:
+        problems.append(f"--unknown must be allow or forbid, but is {unknown!r}")
+    if (source is None) != (out is None):
+        problems.append("--input and --out go together: the rows to read and the file that gets the lists")
+    if source is not None and (prompt is not None or constraint):
+        problems.append("--input brings its own prompts and constraints; leave --prompt and --constraint out")
+    if source is not None and not source.exists():
+        problems.append(f"--input {source} does not exist")
+    return problems
+
+
+def _wish(prompt: str | None) -> str:
+    """Return what was typed, piped or named.
+
+    Raises:
+        ConfigError: Nothing was.
+    """
+    if prompt is None:
+        prompt = str(typer.prompt("What would you like to watch")) if sys.stdin.isatty() else sys.stdin.read()
+    if not prompt.strip():
+        raise ConfigError("the wish is empty; give --prompt, or --input with a file of prompts")
+    return prompt
+
+
+def _resolve(policy: str, given: list[Layer]) -> Resolved[RecommendConfig]:
+    run = run_of(Path(policy))
+    files = []
+    if run is not None:
+        settings = eval_settings(read_settings(run.config))
+        files.append(
+            Layer(str(run.config), {name: settings[name] for name in settings if name != "evaluation"})
+        )
+    named = Layer("POLICY", {"model": {"model": policy}})
+    return resolved(RecommendConfig, files=files, overrides=[oracle_name(files, given), *given, named])
+
+
+def _progress(quiet: bool) -> Any:
+    if quiet:
+        return None
+    return lambda done: typer.echo(f"{done:,} rows", err=True)
+
+
+def _summary(counts: Any, out: Path) -> str:
+    parts = [f"{counts['lists']:,} lists"]
+    if counts["errors"]:
+        parts.append(f"{counts['errors']:,} rows that could not be read, each with its error")
+    if counts["there"]:
+        parts.append(f"{counts['there']:,} rows were there already")
+    return f"{'; '.join(parts)}: {out}"

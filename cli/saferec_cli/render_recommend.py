@@ -1,0 +1,52 @@
+"""A recommended list as a table."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from saferec_core.recommend.recommender import Recommendation
+from saferec_core.recommend.verdicts import JudgedTitle
+
+__all__ = ["recommended"]
+
+_STYLES = {"safe": "green", "violation": "bold red", "unknown": "yellow", "unjudged": "dim"}
+
+
+def recommended(found: Recommendation) -> None:
+    """Print a list: rank, title, verdict and in a line what it rests on."""
+    console = Console()
+    table = Table(box=SIMPLE_HEAD, show_edge=False)
+    table.add_column("rank", justify="right", no_wrap=True)
+    table.add_column("title", ratio=3)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("evidence", ratio=2, style="dim")
+    for title in found.titles:
+        table.add_row(
+            str(title.rank),
+            escape(str(title.title)),
+            f"[{_STYLES[title.verdict]}]{title.verdict}[/]",
+            escape(_evidence(title)),
+        )
+    console.print(table)
+    if found.note:
+        console.print(found.note)
+
+
+def _evidence(title: JudgedTitle) -> str:
+    """Say what is wrong with the rank, and what the verdict rests on."""
+    marks = [
+        name
+        for name, applies in (
+            ("repeated", title.repeated),
+            ("seen", title.seen),
+            ("not in the catalog", not title.in_catalog),
+        )
+        if applies
+    ]
+    if title.evidence:
+        first = title.evidence[0]
+        marks.append(f"{first.trait}: {first.risk:.2f}, {first.source}: {first.detail}")
+    return "; ".join(marks)

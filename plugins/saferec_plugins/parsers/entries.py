@@ -1,0 +1,202 @@
+"""The titles that a line of a list names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from saferec_core.data.titles import Title
+from saferec_plugins.parsers.decoration import label_end, undecorated
+from saferec_plugins.parsers.prose import is_prose
+from saferec_plugins.parsers.years import (
+    YearMark,
+    bracketed_years,
+    leading_year,
+    separated_year,
+    separated_years,
+    year_alone,
+)
+
+__all__ = ["Entry", "bare_names", "dated_entries"]
+
+JOINER = re.compile(
+    r"""
+    (?:[\s”’»」』》*_`)\].]|["'](?!\w))*
+    (?:(?:[,;/|&+•·、]|\b(?:and|or|und|oder|et|ou|y|o|e)\b|\#?[0-9]{1,2}[.):])\s*)*
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""What may stand between two titles of one line that are both listed."""
+
+WORDS_JOIN = " \t,;/|&+.:-–—\"'“”*_"
+
+STRONG_CUT = re.compile(
+    r"(?<!\s)\s+[-–—―|~]+\s+|(?<!\s)\s*[—–―|\t]\s*|(?<!\s)\s+[(\[{]|,?(?<!\s)\s+(?:directed\s+by|dir\.|by|starring|feat\.)\s+",
+    re.IGNORECASE,
+)
+"""Where a remark begins for certain, if a title stands before it."""
+
+WEAK_CUT = re.compile(r"[:;,.]\s+(?=[a-z]|(?:\S+\s+){4}\S)|(?<!\s)\s+(?:with|from|about|is|was)\s+")
+"""Where a remark begins perhaps."""
+
+WRAPPED = re.compile(
+    r"""\s*(?:(\*{1,3}|_{1,3}|`)(?P<marked>[^*_`\n]{1,200})\1
+    |["“„](?P<quoted>[^"“”\n]{1,200})["”“]|[«»](?P<guillemets>[^«»\n]{1,200})[«»]
+    |[「『《〈](?P<corners>[^」』》〉\n]{1,200})[」』》〉])""",
+    re.VERBOSE,
+)
+"""A title in emphasis or quotes, with a remark behind it."""
+
+DIRECTED = re.compile(r"[,(]?(?<!\s)\s+\(?(?:directed\s+by|dir\.)\s.*$", re.IGNORECASE | re.DOTALL)
+"""Who made it, between title and year; no title says so."""
+
+BY = re.compile(r"\s+by\s")
+
+TRAILING_YEAR = re.compile(r"(?<!\s)\s+((?:1[89]|20)[0-9]{2})$")
+
+BARE_YEAR = re.compile(r"[(\[{]\s*[0-9]{4}\s*[)\]}]")
+
+_MOST_CUTS = 6
+_REMARK = 200
+"""Characters behind a year that may still close what the title opened."""
+
+
+class Entry(NamedTuple):
+    """A title with its year."""
+
+    readings: tuple[Title, ...]
+    """What it may be, the likeliest first; the others count only where the catalog has them."""
+    start: int
+    """Where its text begins in the line."""
+    end: int
+    """Where its year ends."""
+    further: tuple[Title, ...] = ()
+    """Titles that the remark behind it names."""
+
+
+@lru_cache(maxsize=1 << 14)
+def dated_entries(text: str, shadow: str, start: int, opened: str = "", *, strict: bool) -> tuple[Entry, ...]:
+    """Read the titles with a year in a line.
+
+    Args:
+        text: The line.
+        shadow: The line with the digits and punctuation of ASCII.
+        start: Where it begins behind bullet and number.
+        opened: Emphasis that opened in front of *start*.
+        strict: Whether a year must stand in brackets or else end the line; for lines without any mark.
+    """
+    first = _first(text, shadow, start, opened, strict=strict)
+    if first is None:
+        return ()
+    entry, dashed = first
+    entries = [entry]
+    end = entry.end
+    for mark in _years_after(shadow, end):
+        joint = JOINER.match(shadow, end, mark.start)
+        assert joint is not None, "it may match nothing"
+        words = undecorated(text[joint.end() : mark.start], text[mark.end : mark.end + _REMARK])
+        if any(map(str.isalnum, words)):
+            listed = (mark.bracketed or dashed) and joint.end() > end and _begins_title(words)
+            if listed and not is_prose(words, ""):
+                entries.append(Entry((Title(words, mark.year),), joint.end(), mark.end))
+            else:
+                words = undecorated(
+                    text[end : mark.start].strip(WORDS_JOIN), text[mark.end : mark.end + _REMARK]
+                )
+                if any(map(str.isalnum, words)):
+                    last = entries[-1]
+                    entries[-1] = last._replace(further=(*last.further, Title(words, mark.year)))
+        end = mark.end
+        entries[-1] = entries[-1]._replace(end=end)
+    return tuple(entries)
+
+
+def bare_names(text: str, shadow: str, start: int, opened: str = "") -> list[str | Title]:
+    """Return what a line without a year may name, the likeliest title first.
+
+    A title with a year is one of the others if the line ends in four digits without brackets.
+    """
+    start += label_end(shadow[start:])
+    body = opened + text[start:]
+    whole = undecorated(body, "")
+    names: list[str | Title] = []
+    wrapped = WRAPPED.match(body)
+    if wrapped:
+        names.append(_within(wrapped))
+    strong = [match.start() for match in STRONG_CUT.finditer(body)][:_MOST_CUTS]
+    weak = [match.start() for match in WEAK_CUT.finditer(body)][:_MOST_CUTS]
+    cut = {
+        place: undecorated(body[:place], body[place:]) for place in {*strong, *weak} if place > len(opened)
+    }
+    likely = cut.get(min(strong, default=-1)) or whole
+    names += [likely, whole]
+    if match := TRAILING_YEAR.search(whole):
+        names.append(Title(whole[: match.start()].rstrip(" -–—,:;"), int(match[1])))
+    names += [cut[place] for place in sorted(cut, reverse=True)]
+    return [name for name in dict.fromkeys(names) if name]
+
+
+def _first(text: str, shadow: str, start: int, opened: str, *, strict: bool) -> tuple[Entry, bool] | None:
+    marks = bracketed_years(shadow, start)
+    for mark in marks:
+        readings = _readings(text, shadow, start, opened, mark)
+        if readings:
+            after = next(marks, None)
+            if after and not shadow[mark.end : after.start].strip(" *_\"'`”»"):
+                others = _readings(text, shadow, start, opened, after)  # Fantasia (2000) (1999)
+                plain = BARE_YEAR.fullmatch(shadow, mark.start, mark.end) is not None
+                readings = readings + others if plain else others + readings
+            return Entry(tuple(readings), start, mark.end), False
+    leading = leading_year(shadow[start:])
+    if leading and not strict and year_alone(shadow[start + leading.end :]) is None:
+        body = start + leading.end
+        names = [name for name in bare_names(text, shadow, body) if isinstance(name, str)]
+        if names:
+            return Entry(tuple(Title(name, leading.year) for name in names), start, len(text)), True
+    mark_at = separated_year(shadow, start)
+    if mark_at and (not strict or not shadow[mark_at.end :].strip(" .*_\"')]")):
+        readings = _readings(text, shadow, start, opened, mark_at)
+        if readings and (not strict or _begins_title(readings[0].name)):
+            return Entry(tuple(readings), start, mark_at.end), True
+    return None
+
+
+def _readings(text: str, shadow: str, start: int, opened: str, mark: YearMark) -> list[Title]:
+    """Return what the words in front of a year may be the title of."""
+    label = label_end(shadow[start : mark.start])
+    before = opened + text[start + label : mark.start]
+    after = text[mark.end : mark.end + _REMARK]
+    undirected = DIRECTED.sub("", before) or before
+    name = undecorated(undirected, after if undirected == before else "")
+    if not name:
+        return []
+    names = [name]
+    wrapped = WRAPPED.match(undirected)
+    if wrapped and BY.match(undirected, wrapped.end()):
+        names.insert(0, _within(wrapped))
+    if label:
+        names.append(undecorated(opened + text[start : mark.start], after))
+    names += [undecorated(before[: cut.start()], "") for cut in STRONG_CUT.finditer(before)][:_MOST_CUTS]
+    return [Title(name, mark.year) for name in dict.fromkeys(names) if name]
+
+
+def _within(wrapped: re.Match[str]) -> str:
+    return next(filter(None, wrapped.groupdict().values()), "").strip(" :-")
+
+
+def _years_after(shadow: str, start: int) -> Iterator[YearMark]:
+    """Yield the years behind the first title, in order and without overlap."""
+    found = [*bracketed_years(shadow, start), *separated_years(shadow, start)]
+    position = start
+    for mark in sorted(found, key=lambda mark: mark.start):
+        if mark.start >= position:
+            yield mark
+            position = mark.end
+
+
+def _begins_title(words: str) -> bool:
+    """Whether words begin as a title does: not with a small letter, where the script has such."""
+    first = next(filter(str.isalnum, words), "a")
+    return not first.islower()

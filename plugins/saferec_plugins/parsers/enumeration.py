@@ -1,0 +1,252 @@
+"""What stands in front of the titles of a list: bullets, and numbers of all scripts and styles."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+__all__ = ["Marker", "accepted_markers", "read_marker"]
+
+BULLET = r"[-*+•·●▪▫◦‣⁃∙○◉◎◆◇■□★☆✦✧❖►▶▸▹▻→⇒➔➤➢»›–—―✓✔✗✘☑☐☒・~]"
+TIGHT_BULLET = r"[•●▪◦‣⁃◆◇■□★☆✦✧❖►▶▸▹→⇒➔➤➢✓✔✗✘☑☐☒・]"
+"""Bullets that need no space behind them."""
+
+EMOJI = (
+    r"[\u231a-\u23ff\u2600-\u26ff\u2700-\u2775\u2794-\u27bf\u2b00-\u2bff\U0001f000-\U0001f0ff"
+    r"\U0001f1e6-\U0001faff]"
+)
+EMOJI_RUN = rf"(?:{EMOJI}[\ufe0f\u20e3\u200d\U0001f3fb-\U0001f3ff]*\s*){{1,4}}"
+
+FRONT = re.compile(
+    rf"""
+    (?P<indent>\s*)
+    (?:(?P<heading>\#{{1,6}}\s+|>\s*)
+      | (?P<bullet>(?:{BULLET}(?:\ufe0f)?\s+|{TIGHT_BULLET}\s*|\\item\b\s*(?:\[[^\]]{{0,20}}\]\s*)?|<li>)
+        (?:\[[ xX✓✔✗]?\]\s+)?)
+      | (?P<box>\[[ xX✓✔✗*]?\]\s+)
+      | (?P<emoji>(?!🔟){EMOJI_RUN}(?=[^\s\ufe0f\u20e3]))
+    )?
+    """,
+    re.VERBOSE,
+)
+
+_CARDINALS = "one two three four five six seven eight nine ten eleven twelve"
+_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
+WORDS = {
+    word: number for words in (_CARDINALS, _ORDINALS) for number, word in enumerate(words.split(), start=1)
+}
+HAN = {digit: number for number, digit in enumerate("一二三四五六七八九十", start=1)}
+ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
+
+NAMED = (
+    r"(?:no|nr|num|number|rank|ranking|movie|film|title|recommendation|pick|option|choice|item|suggestion|entry"
+    r"|top|place|position|platz|número|numéro|película|nº|n°|№)"
+)
+
+NUMBER = re.compile(
+    rf"""
+    (?P<keycap>(?:[0-9]{{1,2}}\ufe0f?\u20e3){{1,3}}|🔟)[.:)]?\s*
+    | (?P<enclosed>[\u2460-\u249b\u24f5-\u24fe\u2776-\u2793\u3251-\u325f\u32b1-\u32bf])[.:)]?\s*
+    | (?P<named>{NAMED}\.?\s*\#?\s*(?P<named_number>[0-9]{{1,3}})\s*(?:[:.)、]\s*|[-–—]\s+))(?=\S)
+    | (?P<hash>\#\s?(?P<hash_number>[0-9]{{1,3}})(?P<hash_end>[.):、]+\s*|\s+[-–—]\s+|\s+))(?=\S)
+    | (?P<ordinal>(?P<ordinal_number>[0-9]{{1,3}})(?:st|nd|rd|th|º|ª|°|er|re|e|位|위)\.?
+        (?:\s+(?:place|pick|choice))?\s*(?:[:)、]\s*|[-–—]\s+))(?=\S)
+    | (?P<closed>(?P<closed_number>[0-9]{{1,3}})
+        (?:\s?\.\)|\s?[.)](?=\s)|[.)](?=[^\W\d_]|["'“„«»‘「『《*_(\[\#¡¿!$…+@&])|\s?[、。]|\s*\]|/(?=\s)|>(?=\s)|\t)\s*)
+    | (?P<dash>(?P<dash_number>[0-9]{{1,3}})(?:\s+[-–—]+|[-–—](?=\s))\s+(?=\S))
+    | (?P<bracket>[(\[](?P<bracket_number>[0-9]{{1,3}})[)\]][.:、]?\s*)(?=\S)
+    | (?P<colon>(?P<colon_number>[0-9]{{1,3}})\s?:\s+)(?=\S)
+    | (?P<digit>(?P<digit_number>[0-9]{{1,3}})[.)](?=[0-9]))
+    | (?P<comma>(?P<comma_number>[0-9]{{1,3}})[,;|](?=[^\W\d_]|["'“]))
+    | (?P<han>第?(?P<han_number>[一二三四五六七八九十]{{1,3}}|(?<=第)[0-9]{{1,3}})
+        (?:[、.:)。]|[部位名]\s*[:、.]?)\s*)(?=\S)
+    | (?P<word>(?P<word_number>(?i:{"|".join(sorted(WORDS, key=len, reverse=True))}))(?i:ly)?
+        \s*(?P<word_end>[:,]|[-–—](?=\s))\s+)(?=\S)
+    | (?P<roman>[(\[]?(?P<roman_number>(?=[ivxl]|[IVXL])(?:[ivxl]{{1,7}}|[IVXL]{{1,7}}))
+        (?:[.)\]](?=\s)|\s?[-–—:](?=\s))\s+)(?=\S)
+    | (?P<small_roman>(?P<small_roman_number>[\u2160-\u217b])[.)、:]?\s*)(?=\S)
+    | (?P<letter>[(\[]?(?P<letter_number>[^\W\d_])(?P<letter_end>[)\]]|\.(?=\s)|\s?[-–—](?=\s))\s*)(?=\S)
+    | (?P<bare>(?P<bare_number>[0-9]{{1,3}})\s+(?=[^\W\d_]|["'“„«‘「『《*_]))
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A number in front of a title, in the styles that people and models use."""
+
+SURE = frozenset(
+    {"keycap", "enclosed", "named", "ordinal", "closed", "dash", "han", "small_roman", "closed_letter"}
+)
+"""Styles that no title begins with; of the others the neighboring lines decide."""
+
+EMPHASIS = re.compile(r"\*{1,3}|_{1,3}")
+
+_BEHIND_NUMBER = re.compile(r"[.:)]?\s*(?:[-–—]\s+)?")
+
+_EMOJI_RUN = re.compile(EMOJI_RUN)
+
+_LONG_RUN = 3
+_MOST_ALONE = 20
+
+
+class Marker(NamedTuple):
+    """What stands in front of a title."""
+
+    style: str
+    """Name of the number's style; empty without a number."""
+    value: int | None
+    """The number."""
+    bullet: str
+    """``bullet``, ``heading`` or nothing."""
+    indent: int
+    """How far the line is indented."""
+    unnumbered: int
+    """Where the rest of the line begins if the number is the title's own."""
+    end: int
+    """Where the rest of the line begins behind the number."""
+    opened: str = ""
+    """Emphasis that opens in front of the number and closes behind the title."""
+
+    @property
+    def sure(self) -> bool:
+        """Whether the style alone says that this is no part of a title."""
+        return self.style in SURE
+
+
+@lru_cache(maxsize=1 << 14)
+def read_marker(shadow: str, text: str) -> Marker:
+    """Read bullet and number of a line.
+
+    Args:
+        shadow: The line with the digits and the punctuation of ASCII.
+        text: The line as it is, character by character.
+    """
+    front = FRONT.match(shadow)
+    assert front is not None, "all its parts are optional"
+    bullet = "heading" if front["heading"] else "bullet" if front.end() > front.end("indent") else ""
+    if front["emoji"] and not _is_title_start(shadow, front.end()):
+        bullet = "bullet"
+    indent = len(front["indent"].expandtabs(4))
+    start = front.end()
+    emphasis = EMPHASIS.match(shadow, start)
+    opened = emphasis[0] if emphasis else ""
+    number = NUMBER.match(shadow, start + len(opened))
+    value = None if number is None else _value(number)
+    if number is None or value is None or not _is_title_start(shadow, number.end()):
+        return Marker("", None, bullet, indent, _behind_emoji(shadow, start) if bullet else start, start)
+    end = number.end()
+    closes = opened and shadow.startswith(opened, end)
+    if closes:  # **1.** Saw
+        end = _BEHIND_NUMBER.match(shadow, end + len(opened)).end()  # type: ignore[union-attr] # may be empty
+    end = _behind_emoji(shadow, end)
+    style = _style(number, text[number.start() : number.end()])
+    return Marker(style, value, bullet, indent, start, end, "" if closes else opened)
+
+
+def accepted_markers(markers: Sequence[Marker], has_title: Sequence[bool]) -> list[bool]:
+    """Decide for each line whether its number is a list's, or else the title's own.
+
+    ``300: Rise of an Empire`` and ``(500) Days of Summer`` begin with what may be a number of a list. Such a
+    number counts if the numbers of its style run on from line to line, or stand still; a single one if
+    it is 1 and no other line has a title.
+
+    Args:
+        markers: What stands in front of each line.
+        has_title: Whether the line names a title at all.
+    """
+    accepted = [bool(marker.style) and marker.sure for marker in markers]
+    unsure: dict[str, list[int]] = {}
+    for place, marker in enumerate(markers):
+        if marker.style and not marker.sure:
+            unsure.setdefault(marker.style, []).append(place)
+    for style, places in unsure.items():
+        runs = _runs_on(style, [markers[place].value or 0 for place in places])
+        if len(places) == 1:
+            others = sum(has_title) - has_title[places[0]]
+            runs = runs and not others
+        for place in places:
+            accepted[place] = runs
+    return accepted
+
+
+def _runs_on(style: str, values: Sequence[int]) -> bool:
+    """Whether the numbers of one style, in the order of their lines, look like those of a list."""
+    if style == "bare":
+        return list(values) == list(range(1, len(values) + 1)) and len(values) >= _LONG_RUN
+    if len(values) == 1:
+        alone = {"word_comma": 0, "bracket": _MOST_ALONE, "hash": _MOST_ALONE}
+        return values[0] <= alone.get(style, 1)
+    steady = {1} if style in {"roman", "letter", "word_comma"} else {0, 1}
+    steps = [after - before for before, after in pairwise(values)]
+    running = sum(step in steady or after == 1 for step, after in zip(steps, values[1:], strict=True))
+    return 2 * running > len(steps)
+
+
+def _style(number: re.Match[str], written: str) -> str:
+    """Name the style; some forms of a style that is doubtful as such are not."""
+    style = next(name for name in _STYLES if number[name] is not None)
+    if style == "hash" and number["hash_end"].strip():
+        return "closed"
+    if style == "bracket" and not written.startswith("("):  # [1] or in the brackets of other scripts
+        return "closed"
+    if style == "letter" and number["letter_end"] in {")", "]"}:
+        return "closed_letter"
+    if style == "word" and number["word_end"] == ",":
+        return "word_comma"
+    return style
+
+
+def _value(number: re.Match[str]) -> int | None:
+    style = next(name for name in _STYLES if number[name] is not None)
+    written = number[f"{style}_number"] if f"{style}_number" in number.groupdict() else number[style]
+    return _READERS.get(style, int)(written)
+
+
+_STYLES = (
+    "keycap", "enclosed", "named", "hash", "ordinal", "closed", "dash", "bracket", "colon", "digit", "comma",
+    "han", "word", "roman", "small_roman", "letter", "bare",
+)  # fmt: skip
+
+
+def _han(digits: str) -> int:
+    if digits.isascii():
+        return int(digits)
+    tens, ten, ones = digits.partition("十")
+    if not ten:
+        return HAN[digits[0]]
+    return 10 * HAN.get(tens[:1], 1) + HAN.get(ones[:1], 0)
+
+
+def _roman(letters: str) -> int | None:
+    values = [ROMAN[letter] for letter in letters]
+    total = sum(-one if one < other else one for one, other in zip(values, [*values[1:], 0], strict=True))
+    return total if total > 0 else None
+
+
+def _behind_emoji(shadow: str, start: int) -> int:
+    """Return where the title begins if emoji stand in front of it."""
+    emoji = _EMOJI_RUN.match(shadow, start)
+    return emoji.end() if emoji and _is_title_start(shadow, emoji.end()) else start
+
+
+def _is_title_start(shadow: str, start: int) -> bool:
+    """Whether anything that can be a title stands from *start* on."""
+    return any(map(str.isalnum, shadow[start : start + 40])) or bool(shadow[start:].strip(" *_"))
+
+
+def _keycap(written: str) -> int:
+    return int("".join(filter(str.isdigit, written)) or 10)  # the tenth has a sign of its own
+
+
+_READERS: dict[str, Callable[[str], int | None]] = {
+    "keycap": _keycap,
+    "enclosed": lambda sign: int(unicodedata.numeric(sign[0])),
+    "small_roman": lambda sign: int(unicodedata.numeric(sign)),
+    "han": _han,
+    "word": lambda word: WORDS[word.lower()],
+    "roman": lambda letters: _roman(letters.lower()),
+    "letter": lambda letter: ord(letter.casefold()[0]) - ord("a") + 1,
+}
+"""How the numbers of a style are read; all others are digits."""

@@ -1,0 +1,191 @@
+"""A completion cut into lines, each without its markup and with the way back to the text."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+__all__ = ["BLANKS", "Line", "lines_of"]
+
+BLANKS = (
+    " \t\u00a0\u3000\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060"
+    "\u2066\u2067\u2068\u2069\ufeff"
+)
+"""Spaces, and characters that show nothing: marks of direction and of byte order."""
+
+MARKUP_BREAK = re.compile(
+    r"""
+    <br\s*/?>(?:\r\n|[\n\r])? | </(?:li|tr|p|div|dd|dt|h[1-6]|ol|ul|table)\s*>(?:\r\n|[\n\r])?
+    | (?<=.)(?=<li[\s>]) | (?<=.)(?=\\item\b)
+    """,
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+"""Markup that ends a line, as HTML and LaTeX have it."""
+
+INLINE_NUMBER = re.compile(r"(?:(?<=\s)|^)(?=[(\[]?([0-9]{1,2})(?:[.)\]]|️?⃣)\s*[^\W\d])")
+"""A number of a list that may stand in the middle of a line; "Terminator 2: Judgment Day" has none."""
+
+TAG = (
+    r"</?(?:a|b|big|blockquote|body|center|cite|code|dd|dl|dt|div|em|font|h[1-6]|html|i|item|kbd|li|mark"
+    r"|movie|ol|p|pre|q|small|span|strong|sub|summary|sup|table|tbody|thead|title|tr|tt|u|ul)(?:\s[^<>]{0,300})?/?>"
+)
+MARKUP = re.compile(
+    rf"""
+    (?P<cell></?t[dh](?:\s[^<>]{{0,100}})?>)
+    | (?P<tag>{TAG}|</?[a-z_|]{{1,20}}\|?>)
+    | !?\[(?P<link>(?:[^\[\]]|\[[^\[\]]{{0,100}}\]){{1,300}})\]
+      \(\s*(?:https?:|www\.|[/\#.]|mailto:)[^()\s]{{0,300}}
+      (?:\([^()\s]{{0,300}}\)[^()\s]{{0,300}}){{0,5}}(?:\s+"[^"]{{0,200}}")?\s*\)
+    | \[\[(?:[^\[\]|]{{1,200}}\|)?(?P<wiki>[^\[\]|]{{1,200}})\]\]
+    | \[/?(?:b|i|u|s|url|list|size|color)(?:=[^\[\]]{{0,200}})?\]
+    | \\(?:textbf|textit|emph|texttt|textsc|underline|text){{(?P<latex>[^{{}}]{{0,300}})}}
+    | \\(?P<escaped>[!-/:-@\[-`{{-~])
+    | (?P<entity>&(?:\#\d{{1,6}}|\#x[0-9a-f]{{1,5}}|[a-z]{{2,10}}\d?);)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+SHADOW = str.maketrans(
+    {
+        **dict.fromkeys(BLANKS, " "),
+        **dict.fromkeys("\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f", " "),
+        **dict.fromkeys("（﹙", "("), **dict.fromkeys("）﹚", ")"),
+        **dict.fromkeys("［【〔〖", "["), **dict.fromkeys("］】〕〗", "]"),
+        "｛": "{", "｝": "}", "：": ":", "；": ";", "，": ",", "．": ".", "｜": "|", "／": "/", "＃": "#",
+        "＊": "*",
+        "＿": "_", "～": "-", "‐": "-", "‑": "-", "‒": "-", "−": "-", "－": "-", "﹣": "-", "،": ",",
+    }
+)  # fmt: skip
+"""Look-alikes of what patterns look for; one character each, so that places stay."""
+
+
+@dataclass(slots=True)
+class Line:
+    """One line of a completion."""
+
+    start: int
+    """Index of its first character in the completion."""
+    text_end: int
+    """Index after its last character that writes anything."""
+    end: int
+    """Index after its line break."""
+    text: str
+    """The line without markup and without its line break."""
+    shadow: str
+    """The same with the digits and the punctuation of all scripts as ASCII has them, place by place."""
+    places: tuple[int, ...] | None = None
+    """For each character of *text* its place in the raw line; None: the same."""
+
+    def position(self, index: int) -> int:
+        """Return where in the completion a character of *text* stands."""
+        if self.places is None:
+            return self.start + index
+        return self.start + self.places[index] if index < len(self.places) else self.text_end
+
+
+def lines_of(text: str, start: int, stop: int) -> Iterator[Line]:
+    """Cut ``text[start:stop]`` into lines that are not blank.
+
+    The numbers of a list that is written in one line (``1. Heat 2. Saw``) begin lines too.
+    """
+    position = start
+    for raw in text[start:stop].splitlines(keepends=True):
+        if raw.isspace():
+            position += len(raw)
+            continue
+        for begin, end in _pieces(raw):
+            piece = raw[begin:end]
+            yield _line(piece, position + begin)
+        position += len(raw)
+
+
+def _pieces(raw: str) -> Iterator[tuple[int, int]]:
+    """Cut a line where its markup ends one, and in front of each further number of a list."""
+    cuts = [0, len(raw)]
+    if "<" in raw or "\\item" in raw:
+        cuts[1:1] = [match.end() for match in MARKUP_BREAK.finditer(raw)]
+    for begin, end in pairwise(cuts):
+        previous = begin
+        for cut in _numbered_places(raw[begin:end]):
+            yield previous, begin + cut
+            previous = begin + cut
+        if previous < end:
+            yield previous, end
+
+
+def _numbered_places(piece: str) -> list[int]:
+    """Return where the numbers 2, 3, ... of a list written in one line stand; also 1, if it is not first."""
+    places: list[int] = []
+    expected: int | None = None
+    in_front = False
+    previous = 0
+    for match in INLINE_NUMBER.finditer(piece):
+        place, number = match.start(), int(match[1])
+        between = piece[previous:place]
+        if expected is None:
+            in_front = not between.strip(BLANKS + "*_#-•>")
+            if not in_front and number != 1:
+                continue
+        elif number != expected or not any(map(str.isalpha, between)):
+            continue
+        if expected is not None or not in_front:
+            places.append(place)
+        expected, previous = number + 1, place
+    return places if in_front or len(places) > 1 else []
+
+
+def _line(raw: str, start: int) -> Line:
+    length, text, shadow, places = _content(raw)
+    return Line(start, start + length, start + len(raw), text, shadow, places)
+
+
+@lru_cache(maxsize=1 << 14)
+def _content(raw: str) -> tuple[int, str, str, tuple[int, ...] | None]:
+    """Return the length of what a line writes, without and with markup, and where it came from."""
+    content = raw.rstrip(BLANKS + "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+    text, places = content, None
+    if any(mark in content for mark in "<[\\&"):
+        text, places = _without_markup(content)
+    shadow = text
+    if not text.isascii():
+        shadow = "".join(map(_ascii_digit, text.translate(SHADOW)))
+    return len(content), text, shadow, places
+
+
+def _ascii_digit(character: str) -> str:
+    if character < "\x80":
+        return character
+    digit = unicodedata.decimal(character, None)
+    return character if digit is None else str(digit)
+
+
+def _without_markup(content: str) -> tuple[str, tuple[int, ...] | None]:
+    """Take tags, links, escapes and entities out of a line; tell where what is left came from."""
+    pieces: list[str] = []
+    places: list[int] = []
+
+    def keep(piece: str, place: int, *, fixed: bool = False) -> None:
+        pieces.append(piece)
+        places.extend([place] * len(piece) if fixed else range(place, place + len(piece)))
+
+    position = 0
+    for match in MARKUP.finditer(content):
+        keep(content[position : match.start()], position)
+        position = match.end()
+        if match["cell"]:
+            keep("|", match.start(), fixed=True)
+        elif match["entity"]:
+            keep(html.unescape(match["entity"]), match.start(), fixed=True)
+        else:
+            for group in ("link", "wiki", "latex", "escaped"):
+                if match[group] is not None:
+                    keep(match[group], match.start(group))
+    if not position:
+        return content, None
+    keep(content[position:], position)
+    return "".join(pieces), tuple(places)

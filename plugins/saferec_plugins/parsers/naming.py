@@ -1,0 +1,102 @@
+"""Which title was meant: the catalog decides between readings, and completes a missing year."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from saferec_core.data.catalog import Catalog
+from saferec_core.data.titles import Title
+from saferec_core.errors import ConfigError
+from saferec_core.plugins.build import chosen_catalog
+from saferec_core.plugins.contracts.parser import ParsedItem
+from saferec_plugins.parsers.listing import Rank
+
+__all__ = ["Naming", "check_completion"]
+
+
+def check_completion(year: Literal["required", "complete"], catalog_path: Path | None) -> None:
+    """Refuse to complete years from nowhere.
+
+    Raises:
+        ConfigError: Years are to be completed, but there is no catalog.
+    """
+    if year == "complete" and catalog_path is None:
+        raise ConfigError(
+            "parser option year = complete takes missing years from the catalog; name one with "
+            "--catalog-path, or set year = required"
+        )
+
+
+class Named(NamedTuple):
+    """A title as it is taken."""
+
+    name: str
+    year: int | None
+    readable: bool
+
+
+class Naming:
+    """Decides what the readings of a line stand for."""
+
+    def __init__(self, catalog: Catalog | None, *, complete: bool) -> None:
+        """Decide by *catalog*, if there is one.
+
+        Args:
+            catalog: Its titles decide between readings.
+            complete: Whether a title may lack its year.
+        """
+        self._catalog = catalog
+        self._complete = complete
+
+    @classmethod
+    def of(cls, year: Literal["required", "complete"], catalog_path: Path | None) -> Naming:
+        """Read the catalog that a parser was given."""
+        catalog = None if catalog_path is None else chosen_catalog(catalog_path)
+        return cls(catalog, complete=year == "complete")
+
+    def item(self, rank: Rank) -> ParsedItem:
+        """Return what stands at a rank."""
+        dated = Named(*self._dated(rank.readings), readable=True) if rank.readings else None
+        named = dated or self._bare(rank.bare)
+        return ParsedItem(
+            named.name, named.year, rank.start, rank.end, rank.text_end, rank.further, readable=named.readable
+        )
+
+    def _dated(self, readings: Sequence[Title]) -> Title:
+        """Return the first reading that the catalog has with this very year, else the likeliest."""
+        if self._catalog is not None and len(readings) > 1:
+            for title in readings:
+                if title.year in self._catalog.years_of(title.name):
+                    return title
+        return readings[0]
+
+    def _bare(self, names: Sequence[str | Title]) -> Named:
+        """Return the title that a line without a year stands for.
+
+        The catalog's year is put in if exactly one of its entries has the name. Of several readings the
+        longest counts that the catalog knows.
+        """
+        likeliest = next((name for name in names if isinstance(name, str)), "")
+        if not self._complete or self._catalog is None:
+            return Named(likeliest, None, readable=False)
+        for name in sorted(names, key=lambda name: -len(name if isinstance(name, str) else name.name) - 1):
+            if isinstance(name, Title):
+                if name.year in self._catalog.years_of(name.name):
+                    return Named(*name, readable=True)
+                continue
+            years = self._catalog.years_of(name)
+            if years:
+                return Named(name, years[0] if len(years) == 1 else None, readable=True)
+        return Named(likeliest, None, readable=any(map(str.isalnum, likeliest)))
+
+    def knows(self, names: Sequence[str | Title]) -> bool:
+        """Whether a line without a year names a title of the catalog."""
+        return self._complete and self._catalog is not None and any(self._has(name) for name in names)
+
+    def _has(self, name: str | Title) -> bool:
+        assert self._catalog is not None
+        if isinstance(name, Title):
+            return name.year in self._catalog.years_of(name.name)
+        return bool(self._catalog.years_of(name))

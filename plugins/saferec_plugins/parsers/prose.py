@@ -1,0 +1,119 @@
+"""Lines that speak about titles without recommending them."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["announces", "excludes", "is_prose", "looks_like_title"]
+
+_VERBS = r"(?:recommend|suggest|include|watch|list|offer|advise|endorse|propose|show|give)"
+
+REFUSAL = re.compile(
+    rf"""
+    \b(?:can(?:not|'?t)|can\ not|won'?t|will\ not|would(?:n'?t|\ not)|could(?:n'?t|\ not)|do(?:n'?t|\ not)
+      |should(?:n'?t|\ not)|must\ not|unable\ to|not\ able\ to|rather\ not|not\ going\ to|not|never|refuse\ to
+      |kann|darf|ne\ peux|no\ puedo)
+    \s+(?:\w+\s+){{0,2}}(?:{_VERBS}\b|empfehlen|recommander|recomendar)
+    | ^\W*(?:please\ )?(?:avoid|exclude|excluding|except|steer\ clear\ of|stay\ away\ from|instead\ of
+      |rather\ than|apart\ from|other\ than|aside\ from)\s+(?=[^\s(])
+    | \b(?:kann|werde|möchte)\b.{{1,200}}\bnicht\ empfehlen\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+EXCLUSION = re.compile(
+    r"""
+    ^\W*(?:please\s+)?(?:
+      (?:(?:films?|movies?|titles?|ones?|these|things?)\s+)?(?:to\s+|you\s+(?:should|may\ want\ to)\s+)?
+        (?:avoid(?:ed|ing)?|skip(?:ped)?|steer\ clear|stay\ away|don'?t\ watch|do\ not\ watch)
+      | (?:do\ )?not\ (?:recommended|suitable|safe|included|recommend)
+      | (?:excluded?|excluding|exceptions?|removed|left\ out|omitted|unsafe|blocked|rejected
+        |filtered(?:\ out)?)
+      | (?:warning|disclaimer|note|caution|caveat|n\.?b\.?|p\.?s\.?|reminder|attention)
+      | already\ (?:seen|watched|mentioned) | (?:seen|watched)\ already
+      | you(?:\ have|'ve)?\ already\ (?:mentioned|watched|seen)
+      | vermeide\w* | nicht\ empfohlen | à\ éviter | evita\w* | no\ recomendad\w+ | 避免 | 不推荐
+    )(?P<rest>[^:\n]{0,60})(?P<end>:|$)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""A label or heading of titles that are not recommended."""
+
+MENTION = re.compile(
+    r"""
+    \b(?:you|user)(?:'ve|'d|\ have|\ had|\ also|\ really|\ already|\ just|\ both)*\s+
+      (?:enjoyed|liked|watched|mentioned|asked|requested)\s
+    | \b(?:based\ on|given)\ your\b | \bbased\ on\ (?:the\ (?:film|movie|conversation)|what\ you)
+    | \byour\ (?:interest|taste|request|preference|mention|enjoyment|appreciation)s?\b
+    | \b(?:as\ a|if\ you(?:'re|\ are)\ a|you(?:'re|\ are)\ a|other|for)\ fans?\ of\b
+    | \b(?:I|we)(?:'d|'ll|\ would|\ will|\ can|\ could|\ also|\ highly|\ really|\ strongly)*
+      \ (?:recommend|suggest)\b
+    | \bhere\ (?:are|is)\ (?:\w+\ ){0,4}(?:films?|movies?|titles?|recommendations?|suggestions?)\b
+    | \b(?:I|we)(?:'ve|\ have)\ (?:left\ out|excluded|removed|skipped|included|chosen|picked)\b
+    | ^\W*(?:sure|certainly|of\ course|absolutely|unfortunately)[,!]
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Words in front of a title that is only talked about."""
+
+MENTION_LABEL = re.compile(
+    r"^\W*(?:seen|watched|liked|mentioned|based on|because you\b|since you\b|you\b)[^:\n]{0,60}:",
+    re.IGNORECASE,
+)
+
+CONDITION = re.compile(
+    r"^\W*(?:if|since|because|as|given that)\s+you\b.{0,40}\b(?:like|love|enjoy|want|saw|see)\w*\s",
+    re.IGNORECASE,
+)
+CONSEQUENCE = re.compile(
+    r"\W*(?:here|you(?:'ll|'d|\s+will|\s+might|\s+may|\s+should|\s+could|\s+would)|try|i|then|these|check|why)\b",
+    re.IGNORECASE,
+)
+
+ANNOUNCEMENT = re.compile(
+    r"\bhere\ (?:are|is)\b|\bthe\ following\ (?:\w+\ )?(?:films?|movies?|titles?)\b", re.IGNORECASE
+)
+
+_MOST_WORDS = 14
+
+
+def announces(shadow: str) -> bool:
+    """Whether a line ends in a colon, and so speaks of what follows it."""
+    return shadow.rstrip(" *_\"'”»)").endswith(":")
+
+
+def excludes(text: str) -> bool:
+    """Whether a heading or label says that what follows it is not recommended."""
+    return EXCLUSION.search(text[:200]) is not None
+
+
+def is_prose(before: str, after: str) -> bool:
+    """Whether a line mentions its title, or refuses it, rather than listing it.
+
+    Args:
+        before: What precedes the year, the title included.
+        after: What follows the year.
+    """
+    if " " not in before.strip():
+        return False
+    label = EXCLUSION.match(before)
+    return (
+        REFUSAL.search(before) is not None
+        or MENTION.search(before) is not None
+        or (label is not None and label["end"] == ":")
+        or MENTION_LABEL.match(before) is not None
+        or ANNOUNCEMENT.search(after) is not None
+        or (CONDITION.match(before) is not None and CONSEQUENCE.match(after) is not None)
+    )
+
+
+def looks_like_title(name: str) -> bool:
+    """Whether words without a year are more likely a title than a sentence."""
+    words = name.split()
+    return (
+        any(map(str.isalnum, name))
+        and len(words) <= _MOST_WORDS
+        and not name.endswith(":")
+        and not (len(words) > 1 and is_prose(name + " ", ""))
+        and not (len(words) > 5 and name.endswith((".", "!")))
+    )

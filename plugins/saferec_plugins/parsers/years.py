@@ -1,0 +1,124 @@
+"""How a year of release is written beside a title."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+__all__ = [
+    "YearMark",
+    "bracketed_years",
+    "broken_year",
+    "leading_year",
+    "separated_year",
+    "separated_years",
+    "year_alone",
+]
+
+YEAR = r"(?:1[89]|20)[0-9]{2}"
+
+KIND = (
+    r"(?:tv|film|movie|motion\ picture|mini-?\ ?series|series|show|anime|documentary|short|original"
+    r"|remake|us|uk|usa)"
+)
+"""Words for the kind of a work, which stand in brackets with its year."""
+
+BRACKETED = re.compile(
+    rf"""
+    [(\[{{]\s*
+    (?:
+      (?:(?:c|ca|circa|est|released|release|released\ in|from|year|in|dir|directed\ by)\b[.:]?\s*
+        | {KIND}\b[\s,:;-]* | [^()\[\]{{}}\n]{{1,60}}?[,;·|/]\s*(?:{KIND}\s+)?){{0,2}}
+    )
+    (?P<year>{YEAR})
+    (?P<after>
+      /[IVX]{{1,5}}
+      | \s*[-–—/]\s*(?:[0-9]{{4}}|[0-9]{{2}}|present|now|today|\?)?\s*(?:,[^()\[\]{{}}\n]{{0,60}})?
+      | \s*(?:{KIND}\b\s*){{1,3}}
+      | \s*[,;·|:]\s*[^()\[\]{{}}\n]{{0,60}}
+      | \s*[-–—]\s+[^()\[\]{{}}\n]{{0,60}}
+      | \s*\?
+    )?
+    \s*[)\]}}]
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""``(1999)``, ``[1999]``, ``(1999-2004)``, ``(TV series, 2015)``, ``(2017/I)``, ``(Mann, 1995)``, ..."""
+
+SEPARATED = re.compile(
+    rf"""
+    (?:(?<!\s)\s+[-–—―~/]\s*|[-–—―]\s+|(?<!\s)\s*[,;:|/\t·•]\s*|(?<=["'”’»*_`])\s*[-–—]\s*)
+    ["'*_]{{0,3}}(?:(?:release_?\s?)?(?:year|date)|released(?:\ in)?|jahr|année|annee
+      |año|ano|anno|year_of_release)?
+    ["'*_]{{0,3}}\s{{0,3}}[:=]?\s{{0,3}}["'*_]{{0,3}}
+    (?P<year>{YEAR})
+    (?=["'*_.)\]}}]{{0,5}}\s{{0,3}}(?:$|[,;|/\t·•}}\]]|[-–—]\s|\())
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""``Title - 1999``, ``Title, 1999``, ``Title | 1999 | ...``, ``Title; Year: 1999``."""
+
+LEADING = re.compile(
+    rf"\s*(?:[(\[](?P<bracketed>{YEAR})[)\]]\s*[-–—:.]?\s*|(?P<year>{YEAR})(?:\s+[-–—|]\s*|[-–—|]\s+|\s*[|\t;,]\s*))(?=\S)"
+)
+"""``1999 - Title``, ``(1999) Title``."""
+
+ALONE = re.compile(
+    rf"""
+    [\s*_-]{{0,6}}
+    (?:["']?(?:(?:release\ |release_)?(?:year|date)(?:\ of\ release)?|released(?:\ in)?
+      |jahr|année|año|ano|anno|年份|年)[\s*_"']{{0,4}}[:=]?[\s*_"']{{0,4}})?
+    [(\[]?\s{{0,3}}(?:[a-z]{{3,9}}\.?\s+(?:[0-9]{{1,2}},?\s+)?)?(?P<year>{YEAR})\s{{0,3}}[)\]]?
+    [\s*_"'.,;}}\]]*$
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A line of nothing but a year, such as ``Year: 1999``."""
+
+_LONGEST_ALONE = 50
+
+BROKEN = re.compile(rf"[(\[](?:[0-9]{{0,3}}|{YEAR}(?:[-–—][0-9]{{0,4}})?)\Z")
+
+
+class YearMark(NamedTuple):
+    """A year and the place of all that says it."""
+
+    year: int
+    start: int
+    end: int
+    bracketed: bool = True
+
+
+def bracketed_years(text: str, start: int = 0) -> Iterator[YearMark]:
+    """Yield the years in brackets from *start* on, in order."""
+    for match in BRACKETED.finditer(text, start):
+        yield YearMark(int(match["year"]), match.start(), match.end())
+
+
+def separated_years(text: str, start: int = 0) -> Iterator[YearMark]:
+    """Yield the years from *start* on that a dash, comma or the like sets off from the words before them."""
+    for match in SEPARATED.finditer(text, start):
+        yield YearMark(int(match["year"]), match.start(), match.end(), bracketed=False)
+
+
+def separated_year(text: str, start: int = 0) -> YearMark | None:
+    """Return the first of `separated_years` that has anything in front of it."""
+    return next((mark for mark in separated_years(text, start) if text[start : mark.start].strip()), None)
+
+
+def leading_year(text: str) -> YearMark | None:
+    """Return the year that *text* begins with, if a title follows."""
+    match = LEADING.match(text)
+    return YearMark(int(match["bracketed"] or match["year"]), match.start(), match.end()) if match else None
+
+
+def year_alone(text: str) -> int | None:
+    """Return the year that is all that a line says."""
+    match = ALONE.match(text.strip()) if len(text.strip()) <= _LONGEST_ALONE else None
+    return int(match["year"]) if match else None
+
+
+def broken_year(text: str) -> bool:
+    """Whether *text* ends within a year in brackets."""
+    return BROKEN.search(text) is not None

@@ -1,0 +1,144 @@
+"""What two processes do together: the work of one, and what only one of them says and writes."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from benchmarks.resume_soak import launcher
+from saferec_core.analysis.results import read_results
+
+OPTIMIZATION = {
+    "learning_rate": 1e-3,
+    "max_steps": 2,
+    "gradient_accumulation_steps": 1,
+    "optim": "adamw_torch",
+}
+
+
+@pytest.fixture(scope="session")
+def config(tiny):
+    """Safe SFT, the choice of its checkpoint, two steps of RL: 16 samples a step over all processes."""
+
+    def write(processes):
+        settings = yaml.safe_load((tiny / "run.yaml").read_text(encoding="utf-8"))
+        optimization = {**OPTIMIZATION, "per_device_train_batch_size": 16 // processes}
+        evaluation = {"eval_prompts": 8, "eval_at": [5], "eval_batch_size": 3}
+        settings |= {
+            "optimization": optimization,
+            "evaluation": evaluation,
+            "logging": {"logging_steps": 1, "save_steps": 2},
+            "sft": {
+                "optimization": optimization,
+                "evaluation": evaluation,
+                "logging": {"logging_steps": 1, "save_steps": 2},
+                "eval_strategy": "no",
+                "max_length": 256,
+            },
+        }
+        settings["data"]["validation_path"] = str(tiny / "validation.jsonl")
+        path = tiny / f"processes-{processes}.yaml"
+        path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+        return path
+
+    return write
+
+
+def run(folder, *arguments, processes):
+    return subprocess.run(
+        [*launcher(processes), *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def rows(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.slow
+def test_two_processes_train_and_evaluate_as_one_does_and_one_of_them_speaks(config, tmp_path):
+    runs = {}
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
+        folder.mkdir()
+        done = run(folder, "train", config(processes), "--processes", processes, processes=processes)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert done.stdout.count("Run folder:") == 1
+        assert done.stdout.count("Checkpoints on 8 validation prompts") == 1
+        runs[processes] = folder / "runs" / "run"
+
+    losses = {n: [row["loss"] for row in rows(path / "sft/metrics.jsonl")[:2]] for n, path in runs.items()}
+    assert losses[2] == pytest.approx(losses[1], rel=1e-4)
+    for name in ("sft/evaluation/checkpoint-2-greedy", "evaluation/before-greedy"):
+        one, two = (read_results(path / f"{name}.parquet").table for path in runs.values())
+        assert one.equals(two)
+    kept = {n: rows(path / "rollouts.jsonl") for n, path in runs.items()}
+    assert len(kept[1]) == len(kept[2]) == 16  # those of both processes
+    assert [row["record"] for row in kept[1]] == [row["record"] for row in kept[2]]
+    assert not list(runs[2].glob("evaluation/*.partial*"))
+
+
+def test_another_number_of_processes_than_asked_for_is_refused(tiny, tmp_path):
+    done = run(tmp_path, "train", tiny / "run.yaml", "--processes", 2, processes=1)
+
+    assert done.returncode == 2
+    assert "--processes 2 was asked for, but 1 work together" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.deepspeed
+def test_zero_3_evaluates_before_and_after_training_on_partitioned_weights(config, tmp_path):
+    pytest.importorskip("deepspeed", reason="needs saferec[deepspeed]")
+    settings = yaml.safe_load(ZERO_3)
+    (tmp_path / "zero3.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "accelerate.commands.launch", "--config_file", "zero3.yaml"),
+            *("--main_process_port", "0", "-m", "saferec_cli", "train", str(config(2)), "--processes", "2"),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = tmp_path / "runs" / "run"
+    assert sorted(path.name for path in (found / "policy").iterdir()) == [
+        "chat_template.jinja",
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ]
+    assert (found / "evaluation" / "after-greedy.parquet").is_file()
+
+
+ZERO_3 = """
+compute_environment: LOCAL_MACHINE
+distributed_type: DEEPSPEED
+use_cpu: true
+num_machines: 1
+machine_rank: 0
+num_processes: 2
+mixed_precision: 'no'
+main_training_function: main
+deepspeed_config:
+  zero_stage: 3
+  gradient_accumulation_steps: auto
+  gradient_clipping: auto
+  offload_optimizer_device: none
+  offload_param_device: none
+  zero3_init_flag: true
+  zero3_save_16bit_model: true
+"""

@@ -1,0 +1,75 @@
+"""``saferec recommend`` as a user types it."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def named(world):
+    paths = ("--catalog-path", world / "catalog.jsonl", "--oracle-path", world / "oracle.jsonl")
+    return ("recommend", world / "model", *paths)
+
+
+@pytest.fixture
+def trait(world):
+    with (world / "test.jsonl").open(encoding="utf-8") as file:
+        return json.loads(file.readline())["constraints"][0]
+
+
+def test_a_wish_gets_a_table_with_a_verdict_for_each_title(main, named, trait):
+    done = main(*named, "--prompt", "Something funny", "--constraint", trait, "-k", 3)
+
+    assert done.status == 0, done.err
+    rows = [line for line in done.out.splitlines() if line.strip()[:1].isdigit()]
+    assert [row.split()[0] for row in rows] == ["1", "2", "3"]
+    assert all(" safe " in row or " unknown " in row for row in rows)
+
+
+def test_as_json_every_title_comes_with_its_evidence(main, named, trait):
+    done = main(*named, "--prompt", "Something funny", "--constraint", trait, "-k", 2, "--json")
+
+    found = json.loads(done.out)
+    assert [title["rank"] for title in found["titles"]] == [1, 2]
+    assert all(title["violated"] == [] for title in found["titles"])
+    assert any(title["evidence"] for title in found["titles"])
+    assert found["constraints"] == [trait]
+
+
+def test_a_seen_title_does_not_come_back(main, named):
+    first = json.loads(main(*named, "--prompt", "Something funny", "-k", 1, "--json").out)["titles"][0]
+    name = f"{first['title']} ({first['year']})"
+
+    again = json.loads(main(*named, "--prompt", "Something funny", "--seen", name, "-k", 5, "--json").out)
+
+    assert first["title"] not in [title["title"] for title in again["titles"]]
+
+
+def test_everything_that_is_wrong_with_the_arguments_is_said_at_once(main, named, tmp_path):
+    done = main(*named, "--input", tmp_path / "none.jsonl", "--prompt", "x", "--unknown", "maybe")
+
+    assert done.status == 2
+    for part in ("--unknown must be allow or forbid", "--input and --out go together", "does not exist"):
+        assert part in done.err
+
+
+def test_an_unknown_constraint_and_an_empty_wish_are_errors(main, named, trait):
+    unknown = main(*named, "--prompt", "x", "--constraint", trait[:-1])
+    empty = main(*named, "--prompt", " ")
+
+    assert (unknown.status, empty.status) == (2, 2)
+    assert "Did you mean" in unknown.err
+    assert "the wish is empty" in empty.err
+
+
+def test_a_file_of_wishes_gets_a_list_each(main, named, tmp_path):
+    source, out = tmp_path / "wishes.jsonl", tmp_path / "lists.jsonl"
+    source.write_text('{"prompt": "A comedy"}\n{"prompt": 7}\n', encoding="utf-8")
+
+    done = main(*named, "--input", source, "--out", out, "-k", 2)
+
+    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert done.status == 0, done.err
+    assert "1 lists; 1 rows that could not be read" in done.out
+    assert len(lines[0]["titles"]) == 2
+    assert "prompt" in lines[1]["error"]
