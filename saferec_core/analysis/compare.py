@@ -51,10 +51,10 @@ class MetricComparison:
     @property
     def claimed(self) -> bool:
         """Whether a difference may be claimed: by its interval and by its corrected p-value."""
-        found = self.difference
-        if found is None or not self.p_adjusted < 1 - self.confidence:
+        difference = self.difference
+        if difference is None or not self.p_adjusted < 1 - self.confidence:
             return False
-        return found.low > 0 or found.high < 0
+        return difference.low > 0 or difference.high < 0
 
     @property
     def verdict(self) -> str:
@@ -66,29 +66,29 @@ class MetricComparison:
     @property
     def sentence(self) -> str:
         """What may be said of this metric, in plain words."""
-        found = self.difference
-        if found is None:
+        difference = self.difference
+        if difference is None:
             return f"{self.name} rests on fewer users than may be shown"
-        if not found.rows:
+        if not difference.rows:
             return f"{self.name} has no value in both evaluations, in any row"
-        if found.users < 2:
+        if difference.users < 2:
             return f"nothing can be claimed about {self.name}: all rows with a value belong to one user"
         if self.claimed:
-            size, low, high = found.mean, found.low, found.high
-            if found.mean < 0:
-                size, low, high = -found.mean, -found.high, -found.low
+            size, low, high = difference.mean, difference.low, difference.high
+            if difference.mean < 0:
+                size, low, high = -difference.mean, -difference.high, -difference.low
             text, bounds = written_interval(self.facts, size, low, high)
             verdict = f": {self.verdict}" if self.verdict else ""
             return f"{self.name} {self.direction} by {text} {bounds}{verdict}"
-        if math.isnan(found.detectable):
-            (change,) = written(self.facts, found.mean, change=True)
-            how = "is the same" if found.mean == 0 else f"differs by {change}"
-            return f"{self.name} {how} for every one of {found.users:,} users"
-        (detectable,) = written(self.facts, found.detectable)
+        if math.isnan(difference.detectable):
+            (change,) = written(self.facts, difference.mean, change=True)
+            how = "is the same" if difference.mean == 0 else f"differs by {change}"
+            return f"{self.name} {how} for every one of {difference.users:,} users"
+        (detectable,) = written(self.facts, difference.detectable)
         nothing = f"no difference in {self.name} can be claimed"
-        if found.low > 0 or found.high < 0:
+        if difference.low > 0 or difference.high < 0:
             nothing += (
-                f" once all metrics are accounted for (p = {p_value(found.p)} on its own, "
+                f" once all metrics are accounted for (p = {p_value(difference.p)} on its own, "
                 f"{p_value(self.p_adjusted)} after Holm)"
             )
         return f"{nothing}; one larger than {detectable} would probably have been detected"
@@ -148,7 +148,7 @@ class ComparisonTable:
         """How the figures were made, for beneath a table."""
         holm_for = "all metrics"
         if self.primary is not None:
-            (alone,) = (found.name for found in self.overall.metrics if found.metric == self.primary)
+            (alone,) = (metric.name for metric in self.overall.metrics if metric.metric == self.primary)
             holm_for = f"all metrics but the primary one, {alone}, which is tested on its own"
         return (
             f"[...]: {self.confidence:.0%} interval (BCa bootstrap over users, {self.resamples:,} "
@@ -266,19 +266,19 @@ def _compare_group(
         resamples=resamples,
     )
     compared = []
-    for m, ((metric, facts), found) in enumerate(zip(pairs.metrics.items(), differences, strict=True)):
+    for m, ((metric, facts), difference) in enumerate(zip(pairs.metrics.items(), differences, strict=True)):
         both = ~np.isnan(first[:, m]) & ~np.isnan(second[:, m])
         either = ~np.isnan(first[:, m]) | ~np.isnan(second[:, m])
-        shown = found.users >= min_users and found.rows > 0
+        shown = difference.users >= min_users and difference.rows > 0
         compared.append(
             MetricComparison(
                 metric,
                 facts,
                 float(first[both, m].mean()) if shown else math.nan,
                 float(second[both, m].mean()) if shown else math.nan,
-                found if found.users >= min_users else None,
+                difference if difference.users >= min_users else None,
                 math.nan,
-                int((either & ~both).sum()) if found.users >= min_users else 0,
+                int((either & ~both).sum()) if difference.users >= min_users else 0,
                 confidence,
             )
         )
@@ -310,12 +310,12 @@ def _group_data(group: GroupComparison, min_cell: int) -> dict[str, Any]:
 def _metric_data(metric: MetricComparison, few: str) -> dict[str, Any]:
     if metric.difference is None:
         return {"suppressed": few}
-    found = asdict(metric.difference)
+    data = asdict(metric.difference)
     numbers = {
         "first": metric.first,
         "second": metric.second,
-        "difference": found.pop("mean"),
-        **found,
+        "difference": data.pop("mean"),
+        **data,
         "p_adjusted": metric.p_adjusted,
     }
     return {

@@ -1,4 +1,4 @@
-"""What an evaluation found, row by row: the one form that comparisons, gates and reports read."""
+"""What an evaluation measured, row by row: the one form that comparisons, gates and reports read."""
 
 from __future__ import annotations
 

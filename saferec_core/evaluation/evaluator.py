@@ -105,9 +105,9 @@ class Evaluator:
         for place, siblings in zip(places, complete(generator, prompts, decoding, progress), strict=True):
             record = self.records[place]
             for sample, completion in enumerate(siblings):
-                found = self.parser(completion.text, finished=completion.finished)
-                rows.append(_row(place, sample, record, completion, found))
-                parsed.append(found)
+                parsed_list = self.parser(completion.text, finished=completion.finished)
+                rows.append(_row(place, sample, record, completion, parsed_list))
+                parsed.append(parsed_list)
                 records.append(record)
         lists = ProtocolLists(parsed, records, self.judge, protocol.num_ranks, protocol)
         measured = measure(lists, self.at, self.metrics)
@@ -237,5 +237,5 @@ def compare(before: Evaluation, after: Evaluation) -> list[Comparison]:
     ]
 
 
-def _interval(found: Estimate | Difference) -> Interval | None:
-    return (found.mean, found.low, found.high) if found.rows else None
+def _interval(estimate: Estimate | Difference) -> Interval | None:
+    return (estimate.mean, estimate.low, estimate.high) if estimate.rows else None

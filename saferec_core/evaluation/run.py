@@ -63,7 +63,7 @@ def run_eval(
         path = task.path(protocol, protocol.facts())
         journal = Journal(task.folder.journal(path.stem))
         with staged(observer, f"Evaluate policy, {protocol.decoding}", len(task.records)) as progress:
-            found = evaluator(
+            evaluation = evaluator(
                 task.generator(journal),
                 protocol,
                 policy=task.policy,
@@ -71,30 +71,30 @@ def run_eval(
                 seed=config.seed,
                 progress=progress,
             )
-        found.results.write(path)
-        summary = found.summary()
+        evaluation.results.write(path)
+        summary = evaluation.summary()
         _finish(
             task,
             path,
             journal,
             {
-                **circumstances(config, found, engine=config.evaluation.eval_engine),
-                "protocol": found.protocol,
-                "choices": dict(found.results.protocol),
+                **circumstances(config, evaluation, engine=config.evaluation.eval_engine),
+                "protocol": evaluation.protocol,
+                "choices": dict(evaluation.results.protocol),
                 "interval": INTERVAL,
                 "metrics": summary,
-                "all_lists_together": found.whole,
+                "all_lists_together": evaluation.whole,
             },
         )
         rows = [
-            Comparison(metric, None, interval, None, found.results.metrics[metric])
+            Comparison(metric, None, interval, None, evaluation.results.metrics[metric])
             for metric, interval in summary.items()
         ]
-        observer.compared(found.protocol, rows)
-        tell_whole(observer, {"value": found.whole})
-        observer.note(_unreadable(found, protocol))
+        observer.compared(evaluation.protocol, rows)
+        tell_whole(observer, {"value": evaluation.whole})
+        observer.note(_unreadable(evaluation, protocol))
         _tell_files(observer, "sample", path, journal)
-        evaluations.append(found)
+        evaluations.append(evaluation)
     return evaluations
 
 
@@ -121,7 +121,7 @@ def run_flip(
         journal = Journal(task.folder.journal(path.stem))
         prompts = len(flipping.prompts)
         with staged(observer, f"Change constraints, {protocol.decoding}", prompts) as progress:
-            found = flipping(
+            responsiveness = flipping(
                 task.generator(journal),
                 protocol,
                 policy=task.policy,
@@ -130,13 +130,13 @@ def run_flip(
                 seed=config.seed,
                 progress=progress,
             )
-        found.results.write(path)
-        _finish(task, path, journal, {**found.as_data(), "coverage": flipping.coverage})
-        observer.table(found.title, found.table())
-        for sentence in found.sentences:
+        responsiveness.results.write(path)
+        _finish(task, path, journal, {**responsiveness.as_data(), "coverage": flipping.coverage})
+        observer.table(responsiveness.title, responsiveness.table())
+        for sentence in responsiveness.sentences:
             observer.note(sentence)
         _tell_files(observer, "pair", path, journal)
-        responses.append(found)
+        responses.append(responsiveness)
     return responses
 
 

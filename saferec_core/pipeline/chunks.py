@@ -23,7 +23,7 @@ PART_BYTES = 1 << 23
 
 @dataclass(frozen=True)
 class Part:
-    """Some neighbouring rows of a file, as cheap to send to another process as can be."""
+    """Some neighboring rows of a file, as cheap to send to another process as can be."""
 
     index: int
     """Its place among the parts, from 0."""
@@ -68,7 +68,7 @@ def parts_of(path: Path, *, group_column: str | None = None) -> Iterator[Part]:
 
     Args:
         path: Any file that :func:`saferec_core.data.rows.try_rows` reads.
-        group_column: Neighbouring rows that agree in this column come in one part.
+        group_column: Neighboring rows that agree in this column come in one part.
     """
     unit, source = row_name(path), str(path)
     if group_column is None and kind_of(path) is Kind.ARROW:

@@ -148,7 +148,7 @@ def _register(manager: pluggy.PluginManager, point: EntryPoint, plugins: Plugins
 
 
 def _refuse_unknown_hooks(manager: pluggy.PluginManager, plugin: object, origin: Origin) -> None:
-    """Refuse a plugin with a misspelt hook, naming the hook that may have been meant."""
+    """Refuse a plugin with a misspelled hook, naming the hook that may have been meant."""
     specified = [name for name in dir(hookspecs) if name.startswith("saferec_")]
     for name in dir(plugin):
         marked = manager.parse_hookimpl_opts(plugin, name) is not None

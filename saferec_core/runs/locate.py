@@ -13,11 +13,11 @@ __all__ = ["find_before_and_after", "find_results"]
 _DEFAULT = ("after", "policy")
 
 
-def find_results(place: Path, *, when: str | None = None, decoding: str = "greedy") -> Path:
-    """Return the Parquet file that *place* stands for.
+def find_results(run: Path, *, when: str | None = None, decoding: str = "greedy") -> Path:
+    """Return the Parquet file that *run* stands for.
 
     Args:
-        place: A run folder, its evaluation folder, or a Parquet file, which is taken as it is.
+        run: A run folder, its evaluation folder, or a Parquet file, which is taken as it is.
         when: Which evaluation of a folder; None: after training, else that of the policy by itself.
         decoding: Which decoding, with what was changed about the constraints, if anything.
 
@@ -27,50 +27,48 @@ def find_results(place: Path, *, when: str | None = None, decoding: str = "greed
     """
     if when is not None and when not in WHEN:
         raise ConfigError(f"--when must be one of {', '.join(WHEN)}, but is {when!r}")
-    if place.is_file():
-        return place
-    found = _evaluations(place)
+    if run.is_file():
+        return run
+    evaluations = _evaluations(run)
     for moment in _DEFAULT if when is None else (when,):
-        if (name := f"{moment}-{decoding}") in found:
-            return found[name]
+        if (name := f"{moment}-{decoding}") in evaluations:
+            return evaluations[name]
     wanted = " or ".join(f"{moment}-{decoding}" for moment in (_DEFAULT if when is None else (when,)))
     raise RunError(
-        f"{place} holds no evaluation {wanted}.{_hint(found, decoding)} There: {', '.join(sorted(found))}. "
-        "Choose with --when and --decoding."
+        f"{run} holds no evaluation {wanted}.{_hint(evaluations, decoding)} "
+        f"There: {', '.join(sorted(evaluations))}. Choose with --when and --decoding."
     )
 
 
-def find_before_and_after(place: Path, *, decoding: str = "greedy") -> tuple[Path, Path]:
+def find_before_and_after(run: Path, *, decoding: str = "greedy") -> tuple[Path, Path]:
     """Return a run's evaluations before and after training.
 
     Raises:
-        RunError: *place* is no run folder, or one of the two is not there.
+        RunError: *run* is no run folder, or one of the two is not there.
     """
-    if place.is_file():
-        raise RunError(f"{place} is one evaluation; name a second one to compare it with, or a run folder")
+    if run.is_file():
+        raise RunError(f"{run} is one evaluation; name a second one to compare it with, or a run folder")
     return (
-        find_results(place, when="before", decoding=decoding),
-        find_results(place, when="after", decoding=decoding),
+        find_results(run, when="before", decoding=decoding),
+        find_results(run, when="after", decoding=decoding),
     )
 
 
-def _evaluations(place: Path) -> Mapping[str, Path]:
+def _evaluations(run: Path) -> Mapping[str, Path]:
     """Return the evaluations of a folder by the names of their files."""
-    if not place.exists():
+    if not run.exists():
+        raise RunError(f"{run} does not exist; wanted a run folder, its evaluation folder or a .parquet file")
+    own = RunLayout(run).evaluation
+    folder = own if own.is_dir() else run
+    evaluations = {path.stem: path for path in sorted(folder.glob("*.parquet"))}
+    if not evaluations:
         raise RunError(
-            f"{place} does not exist; wanted a run folder, its evaluation folder or a .parquet file"
-        )
-    own = RunLayout(place).evaluation
-    folder = own if own.is_dir() else place
-    found = {path.stem: path for path in sorted(folder.glob("*.parquet"))}
-    if not found:
-        raise RunError(
-            f"{place} holds no evaluation (no .parquet file in {folder}); "
+            f"{run} holds no evaluation (no .parquet file in {folder}); "
             "wanted a run folder that was evaluated: see saferec eval"
         )
-    return found
+    return evaluations
 
 
-def _hint(found: Mapping[str, Path], decoding: str) -> str:
-    decodings = {name.partition("-")[2] for name in found}
+def _hint(evaluations: Mapping[str, Path], decoding: str) -> str:
+    decodings = {name.partition("-")[2] for name in evaluations}
     return "" if decoding in decodings else near_misses(decoding, decodings)

@@ -56,7 +56,7 @@ def evaluate(
     evaluations = []
     for kind in settings.eval_decoding:
         with staged(observer, f"Evaluate {when}, {kind}", len(records)) as progress:
-            found = evaluator(
+            evaluation = evaluator(
                 generator,
                 run_protocol(config, parts, kind),
                 policy=policy_name(policy),
@@ -64,7 +64,7 @@ def evaluate(
                 seed=config.seed,
                 progress=progress,
             )
-        evaluations.append(found)
+        evaluations.append(evaluation)
     return evaluations
 
 
@@ -90,8 +90,8 @@ def report_comparison(
     """Keep both evaluations with their rows, and show the before/after table of each decoding."""
     for kind, first, second in zip(config.evaluation.eval_decoding, before, after, strict=False):
         rows = compare(first, second)
-        for when, found in (("before", first), ("after", second)):
-            found.results.write(folder.results(f"{when}-{kind}"))
+        for when, evaluation in (("before", first), ("after", second)):
+            evaluation.results.write(folder.results(f"{when}-{kind}"))
         folder.write_json(
             folder.summary(kind),
             {

@@ -443,7 +443,7 @@ def test_a_file_that_is_not_there_or_no_text_is_told(main, tmp_path):
     assert main("train", "image.yaml").status == 2
 
 
-def test_a_misspelt_flag_is_a_usage_error_with_the_near_miss(main):
+def test_a_misspelled_flag_is_a_usage_error_with_the_near_miss(main):
     outcome = main("train", "--learning-rat", "1")
 
     assert outcome.status == 2

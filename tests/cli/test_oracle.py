@@ -175,8 +175,8 @@ def test_a_title_that_is_not_known_says_so_with_near_misses(main, built):
     assert "Saw (1990) is not known to the oracle." in other_year.out
     assert "Known are: Saw (2003); Saw (2004)" in other_year.out
 
-    misspelt = main("oracle", "check", "Trainspoting", "1996")
-    assert "Known are: Trainspotting (1996)" in misspelt.out
+    misspelled = main("oracle", "check", "Trainspoting", "1996")
+    assert "Known are: Trainspotting (1996)" in misspelled.out
     brackets = main("oracle", "check", "The [REC] Tape", "2007")
     assert "The [REC] Tapes (2007)" in brackets.out
     assert "Known are" not in main("oracle", "check", "Completely Different", "1996").out

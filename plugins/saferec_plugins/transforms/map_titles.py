@@ -48,7 +48,7 @@ class MapTitles(Transform):
     """Map "Jumanji" (2017) to "Jumanji: Welcome to the Jungle" (2017) if no other entry of 2017 begins so,
     and the other way round; counted as a stage of its own."""
     fuzzy: bool = False
-    """Look for misspelt titles too, by rapidfuzz; what was found is told in ``titles_fuzzy``. The year
+    """Look for misspelled titles too, by rapidfuzz; what was found is told in ``titles_fuzzy``. The year
     must be within the tolerance, numbers the same, and no other title nearly as much alike."""
     min_score: float = Field(default=92, gt=0, le=100)
     """How much alike the names have to be where fuzzy is set, of 100."""
@@ -78,7 +78,7 @@ class MapTitles(Transform):
             mapped[TRUTH] = [list(title) for title in truth]
             mapped[UNMAPPED] = [{"title": title.name, "year": title.year} for title in unmapped]
         if self.fuzzy:
-            mapped["titles_fuzzy"] = mapping.misspelt
+            mapped["titles_fuzzy"] = mapping.misspelled
         return mapped
 
     def _truth(
@@ -118,7 +118,7 @@ class _Mapping:
     def __init__(self, matcher: TitleMatcher) -> None:
         self._matcher = matcher
         self.counts: Counter[tuple[str, str | None, str]] = Counter()
-        self.misspelt: list[dict[str, Any]] = []
+        self.misspelled: list[dict[str, Any]] = []
 
     def count(self, what: str, example: str | None = None, group: str = "") -> None:
         self.counts[what, example, group] += 1
@@ -142,8 +142,8 @@ class _Mapping:
             return None
         if match.score is not None:
             found = {"from": str(title), "to": str(match.title), "score": match.score}
-            if found not in self.misspelt:
-                self.misspelt.append(found)
+            if found not in self.misspelled:
+                self.misspelled.append(found)
         return match.title
 
 

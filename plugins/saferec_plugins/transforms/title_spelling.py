@@ -1,4 +1,4 @@
-"""Misspelt titles: which catalog entry somebody must have meant, if any."""
+"""Misspelled titles: which catalog entry somebody must have meant, if any."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ MARGIN = 3.0
 """By how many points the best title has to be better than the next, of 100."""
 
 WORD_SCORE = 80.0
-"""How much alike two words must be to be one word misspelt, of 100."""
+"""How much alike two words must be to be one word misspelled, of 100."""
 
 SHORTEST = 9
-"""Letters of a title below which no misspelt word is looked for: "Haunted" is no misspelt "Hunted"."""
+"""Letters of a title below which no misspelled word is looked for: "Haunted" is no misspelled "Hunted"."""
 
 SMALL_WORDS = frozenset({"a", "an", "the", "and", "of", "in", "to"})
 """Words that may be left out or added."""
@@ -113,11 +113,11 @@ def rapidfuzz() -> tuple[Any, Any]:
 
 
 def same_but_for_spelling(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Tell whether two titles, as :func:`spelt` returns them, can be one title with a misspelt word.
+    """Tell whether two titles, as :func:`spelt` returns them, can be one title with a misspelled word.
 
     Numbers must be the same, so that no part of a series is taken for another. Words that differ
     must begin with the same letter and be much alike, and not be singular and plural: "Aliens" is no
-    misspelt "Alien".
+    misspelled "Alien".
     """
     if numbers_of(one) != numbers_of(other):
         return False

@@ -51,7 +51,7 @@ def test_an_optimizer_whose_package_is_there_is_no_problem(with_packages):
     assert optimizer_problem("adamw_torch") == ""
 
 
-def test_a_misspelt_optimizer_gets_near_misses():
+def test_a_misspelled_optimizer_gets_near_misses():
     assert "Did you mean 'adamw_torch'" in optimizer_problem("adamw_troch")
 
 

@@ -392,7 +392,7 @@ def test_a_penalty_that_would_reward_or_ignore_violations_is_refused(plugins, pe
         build(plugins.find(plugins.rewards, "safety"), {"penalty": penalty})
 
 
-def test_a_misspelt_option_is_told_with_its_near_miss(plugins):
+def test_a_misspelled_option_is_told_with_its_near_miss(plugins):
     with pytest.raises(ConfigError, match=r"no option 'penalti'\. Did you mean 'penalty'"):
         build(plugins.find(plugins.rewards, "safety"), {"penalti": 2})
 

@@ -314,7 +314,7 @@ def test_every_title_of_a_real_catalog_maps_to_itself_in_all_its_spellings(reddi
         assert (normal_form(title.name), title.year) == (normal_form(other.name), other.year)
 
 
-def test_no_title_of_a_real_catalog_is_taken_for_another_one_misspelt(reddit):
+def test_no_title_of_a_real_catalog_is_taken_for_another_one_misspelled(reddit):
     for known, asked in ((reddit[::2], reddit[1::2]), (reddit[1::2], reddit[::2])):
         forms = {normal_form(title.name) for title in known}
         search = SpellingSearch(known, tolerance=2, min_score=92)
@@ -328,8 +328,8 @@ def test_a_title_of_a_real_catalog_that_lacks_a_letter_is_found_or_not_but_never
     forms = {normal_form(title.name) for title in reddit}
     found = 0
     for title in reddit[::5]:
-        misspelt = Title(title.name[:3] + title.name[4:], title.year)
-        if normal_form(misspelt.name) not in forms and (nearest := search.nearest_form(misspelt)):
+        misspelled = Title(title.name[:3] + title.name[4:], title.year)
+        if normal_form(misspelled.name) not in forms and (nearest := search.nearest_form(misspelled)):
             assert nearest[0] == normal_form(title.name)
             found += 1
 
@@ -366,7 +366,7 @@ SERIES = (
         (Title("It: Chapter 2", 2019), Title("It Chapter Two", 2019)),
     ],
 )
-def test_misspelt_titles_are_found_with_their_score(mapped, title, entry):
+def test_misspelled_titles_are_found_with_their_score(mapped, title, entry):
     row, told = mapped(truth_of(title), SERIES, fuzzy=True)
 
     assert row[TRUTH] == [list(entry)]

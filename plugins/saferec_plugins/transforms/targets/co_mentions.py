@@ -21,7 +21,7 @@ USERS_PER_TITLE = 256
 TITLES_PER_USER = 64
 """Of a user who names more titles, so many count as named together; again by hash."""
 
-NEIGHBOURS = 64
+NEIGHBORS = 64
 """Titles that are kept as company of a title: those that most users name together with it."""
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -133,7 +133,7 @@ class CoMentions:
             titles, counts = np.unique(np.concatenate([*baskets, _NONE]), return_counts=True)
             others = titles != title
             titles, counts = titles[others], counts[others]
-            best = np.lexsort((titles, -counts))[:NEIGHBOURS]
+            best = np.lexsort((titles, -counts))[:NEIGHBORS]
             company = dict(zip(titles[best].tolist(), counts[best].tolist(), strict=True))
             self._company[title] = company
         return company

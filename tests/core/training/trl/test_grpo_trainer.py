@@ -753,11 +753,16 @@ def save_advantages(world: str, folder: str) -> None:
         setup.batch(lists_of_all_kinds(setup, 12))
         advantages = setup.scored[0].advantages
         given[name] = torch.cat([advantages.rank, advantages.list[:, None]], 1)
+    by_token = set_up(Path(world), Path(folder), **batch_size, rank_weighting="tokens")
+    batch = by_token.batch(lists_of_all_kinds(by_token, 12))
+    given["loss"] = by_token.trainer._compute_loss(by_token.trainer.model, batch).detach()
     torch.save(given, Path(folder) / f"{processes}-{setup.trainer.accelerator.process_index}.pt")
 
 
 @pytest.mark.slow
-def test_two_processes_get_the_advantages_that_one_would_though_a_group_straddles_them(world, tmp_path):
+def test_two_processes_get_the_advantages_and_the_loss_that_one_would_though_a_group_straddles_them(
+    world, tmp_path
+):
     script = tmp_path / "score.py"
     script.write_text(
         f"import runpy, sys\nrunpy.run_path({str(Path(__file__))!r})['save_advantages'](*sys.argv[1:])\n"
@@ -782,3 +787,8 @@ def test_two_processes_get_the_advantages_that_one_would_though_a_group_straddle
         assert [len(part) for part in parts] == [6, 6]  # G = 4: the second group lies in both
         assert alone[name].any()
         torch.testing.assert_close(torch.cat(parts), alone[name])
+    # Gradients are averaged over processes, and so the loss: every token counts what it does for one.
+    assert alone["loss"].abs() > 1e-3
+    torch.testing.assert_close(
+        sum(part["loss"] for part in together) / 2, alone["loss"], atol=1e-5, rtol=1e-4
+    )
