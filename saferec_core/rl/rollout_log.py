@@ -31,7 +31,7 @@ def rollout_rows(batch: ScoredBatch, rewards: Sequence[ActiveReward]) -> Iterato
     ``tokens`` holds ``[rank index, [first character of each token, ...]]`` for each run of tokens that
     received the same advantage, in order: that of their rank or, where the rank index is null, the
     ``list_advantage``. A token that writes nothing, such as the end of the completion, has no first
-    character.
+    character. ``further`` holds the titles beside the first one of each line, judged with it.
     """
     lists = batch.rollouts.lists
     judged = lists.judge.oracle is not None
@@ -45,6 +45,7 @@ def rollout_rows(batch: ScoredBatch, rewards: Sequence[ActiveReward]) -> Iterato
             "groundtruth": [list(title) for title in lists.records[n].groundtruth],
             "completion": text,
             "titles": [[item.name, item.year] for item in parsed.items],
+            "further": [[list(title) for title in item.further] for item in parsed.items],
             "events": [event.kind for event in parsed.events],
             "hit": lists.hits[n, :shown].tolist(),
             "in_catalog": lists.in_catalog[n, :shown].tolist(),
@@ -71,18 +72,26 @@ def _evidence(lists: JudgedLists, row: int) -> list[list[dict[str, Any]]] | None
     if oracle is None:
         return None
     constraints = lists.records[row].constraints
-    questions = [Question(item.name, item.year, constraints) for item in lists.lists[row].items]
+    asked = [
+        [
+            Question(title.name, title.year, constraints)
+            for title in (item.title, *map(lists.judge.catalog_title, item.further))
+        ]
+        for item in lists.lists[row].items
+    ]
     return [
         [
             {**found._asdict(), "detail": found.detail[:_DETAIL_LENGTH]}
-            for found in _explained(oracle, question, verdict)[:_EVIDENCE_PER_TITLE]
+            for found in _explained(oracle, questions, verdict)[:_EVIDENCE_PER_TITLE]
         ]
-        for question, verdict in zip(questions, lists.verdicts[row], strict=False)  # verdicts: the first K
+        for questions, verdict in zip(asked, lists.verdicts[row], strict=False)  # verdicts: the first K
     ]
 
 
-def _explained(oracle: Oracle, question: Question, verdict: Verdict) -> list[Evidence]:
+def _explained(oracle: Oracle, questions: Sequence[Question], verdict: Verdict) -> list[Evidence]:
     """Return the evidence for the violated traits: the oracle's, or the bare risks.
+
+    The questions are about the titles of one line, which have one verdict.
 
     Raises:
         PluginError: The oracle failed to explain.
@@ -92,7 +101,7 @@ def _explained(oracle: Oracle, question: Question, verdict: Verdict) -> list[Evi
     if not isinstance(oracle, Explaining):
         return [Evidence(trait, verdict.risks.get(trait, math.nan), "", "") for trait in verdict.violated]
     with calling("oracle", type(oracle).__name__, doing=" to explain"):
-        evidences = oracle.explain(question)
+        evidences = [evidence for question in questions for evidence in oracle.explain(question)]
     return [evidence for evidence in evidences if evidence.trait in verdict.violated]
 
 

@@ -71,7 +71,7 @@ def refused(outcome):
 
 
 def test_a_policy_of_a_run_is_evaluated_into_that_run(main, run):
-    outcome = main("eval", run)
+    outcome = main("eval", run, "--set", "data.parser.year=required")  # as in training
     assert (outcome.status, outcome.err) == (0, "")
 
     assert evaluations(run) == ["policy-greedy.json", "policy-greedy.parquet"]
@@ -85,6 +85,13 @@ def test_a_policy_of_a_run_is_evaluated_into_that_run(main, run):
     before = read_results(run / "evaluation" / "before-greedy.parquet")
     assert before.protocol == after.protocol
     assert (run / "evaluation" / "greedy.json").is_file()
+
+
+def test_an_evaluation_says_how_its_lists_were_read_and_how_much_was_unreadable(main, run):
+    said = " ".join(main("eval", run).out.split())
+
+    assert "year=complete" in said
+    assert "listed lines are unreadable" in said
 
 
 def test_the_summary_tells_what_the_protocol_leaves_out(main, run):

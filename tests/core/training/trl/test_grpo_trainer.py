@@ -321,6 +321,27 @@ def test_the_advantage_of_a_rank_moves_the_tokens_of_that_rank_alone(score_with,
     assert_close(got, gradients(trainer, through_own), 1e-4)
 
 
+def test_the_correction_for_another_sampler_is_one_ratio_for_each_rank(world, tmp_path, monkeypatch):
+    """Tokens whose ratios are 4 and 1/4 in turn; as vLLM would report them."""
+    inner = GRPOTrainer._generate_and_score_completions
+
+    def with_ratios(self, inputs):
+        output = inner(self, inputs)
+        ratios = torch.full(output["completion_ids"].shape, 4.0)
+        ratios[:, 1::2] = 0.25
+        return {**output, "importance_sampling_ratio": ratios}
+
+    monkeypatch.setattr(GRPOTrainer, "_generate_and_score_completions", with_ratios)
+    batch = set_up(world, tmp_path).batch()
+
+    for ratios, rank_ids in zip(batch["importance_sampling_ratio"], batch["rank_ids"], strict=True):
+        for k in rank_ids[rank_ids >= 0].unique():
+            tokens = (rank_ids == k).nonzero()[:, 0]
+            surplus = int((tokens % 2 == 0).sum() - (tokens % 2 == 1).sum())  # of 4 over 1/4
+            mean = 4.0 ** (surplus / len(tokens))
+            assert ratios[tokens].tolist() == pytest.approx([mean] * len(tokens), rel=1e-5)
+
+
 @pytest.mark.parametrize("normalizer", ["grpo", "gdpo"])
 def test_a_list_reward_reaches_the_end_of_the_completion_and_rank_rewards_do_not(
     score_with, keep_logps, normalizer
@@ -753,11 +774,16 @@ def save_advantages(world: str, folder: str) -> None:
         setup.batch(lists_of_all_kinds(setup, 12))
         advantages = setup.scored[0].advantages
         given[name] = torch.cat([advantages.rank, advantages.list[:, None]], 1)
+    by_token = set_up(Path(world), Path(folder), **batch_size, rank_weighting="tokens")
+    batch = by_token.batch(lists_of_all_kinds(by_token, 12))
+    given["loss"] = by_token.trainer._compute_loss(by_token.trainer.model, batch).detach()
     torch.save(given, Path(folder) / f"{processes}-{setup.trainer.accelerator.process_index}.pt")
 
 
 @pytest.mark.slow
-def test_two_processes_get_the_advantages_that_one_would_though_a_group_straddles_them(world, tmp_path):
+def test_two_processes_get_the_advantages_and_the_loss_that_one_would_though_a_group_straddles_them(
+    world, tmp_path
+):
     script = tmp_path / "score.py"
     script.write_text(
         f"import runpy, sys\nrunpy.run_path({str(Path(__file__))!r})['save_advantages'](*sys.argv[1:])\n"
@@ -782,3 +808,8 @@ def test_two_processes_get_the_advantages_that_one_would_though_a_group_straddle
         assert [len(part) for part in parts] == [6, 6]  # G = 4: the second group lies in both
         assert alone[name].any()
         torch.testing.assert_close(torch.cat(parts), alone[name])
+    # Gradients are averaged over processes, and so the loss: every token counts what it does for one.
+    assert alone["loss"].abs() > 1e-3
+    torch.testing.assert_close(
+        sum(part["loss"] for part in together) / 2, alone["loss"], atol=1e-5, rtol=1e-4
+    )

@@ -1,0 +1,94 @@
+"""Lists in JSON."""
+
+# ruff: noqa: E501, ISC004 - a table of cases
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saferec_core.data.titles import Title
+from saferec_core.plugins.contracts.parser import EventKind
+from saferec_core.plugins.manager import load_plugins
+from saferec_core.testing import check_parser
+from saferec_plugins.parsers.json_list import JsonParser
+
+parse = JsonParser()
+
+HEAT, SAW, COCO = Title("Heat", 1995), Title("Saw", 2004), Title("Coco", 2017)
+FILMS = [HEAT, SAW, COCO]
+
+
+def titles_in(text, **options):
+    return [item.title for item in JsonParser(**options)(text).items]
+
+
+def test_it_is_offered_as_json_and_keeps_the_contract():
+    assert load_plugins().parsers.get("json").load() is JsonParser
+    check_parser(parse)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["Heat (1995)", "Saw (2004)", "Coco (2017)"]',
+        '[{"title": "Heat", "year": 1995}, {"title": "Saw", "year": "2004"}, {"title": "Coco (2017)"}]',
+        '[["Heat", 1995], ["Saw", 2004], ["Coco", 2017]]',
+        '```json\n[\n  "Heat (1995)",\n  "Saw (2004)",\n  "Coco (2017)"\n]\n```',
+        'Here you are:\n[{"id": 7, "title": "Heat", "year": 1995, "genres": ["crime", "drama"]},\n'
+        '{"id": 8, "title": "Saw", "year": 2004}, {"title": "Coco", "year": 2017}]\nEnjoy "The Matrix (1999)"!',
+        '{"recommendations": ["Heat (1995)", "Saw (2004)", "Coco (2017)"], "count": 3}',
+        '{"title": "Heat", "year": 1995}\n{"title": "Saw", "year": 2004}\n{"title": "Coco", "year": 2017}',
+        '{"1": "Heat (1995)", "2": "Saw (2004)", "3": "Coco (2017)"}',
+        "['Heat (1995)', 'Saw (2004)', 'Coco (2017)']",
+        '["Heat (1995)", "Saw (2004)", "Coco (2017)", "The Mat',
+        '[{"title": "Heat", "year": 1995}, {"title": "Saw", "year": 2004}, {"title": "Coco", "year": 2017}, {"ti',
+        '[{"movie_title": "Heat", "release_date": "1995-12-15"}, {"name": "Saw", "release_year": 2004}, '
+        '{"film": "Coco", "year": 2017}]',
+        '<think>["Hostel (2005)"]</think>["Heat (1995)", "Saw (2004)", "Coco (2017)"]',
+        '["Heat (1995)", "Saw (2004)", "Coco (2017)"] or ["Hostel (2005)"]',
+    ],
+    ids=range(14),
+)
+def test_arrays_of_strings_objects_and_pairs_are_read(text):
+    assert titles_in(text) == FILMS
+
+
+def test_spans_are_those_of_the_elements():
+    text = 'Sure: [{"title": "Heat", "year": 1995},\n "Saw (2004)"]'
+
+    assert [text[item.start : item.text_end] for item in parse(text).items] == [
+        '{"title": "Heat", "year": 1995}',
+        '"Saw (2004)"',
+    ]
+
+
+def test_an_element_without_a_year_is_an_unreadable_rank_or_completed(tmp_path):
+    (tmp_path / "c.jsonl").write_text('{"title": "Heat", "year": 1995}\n')
+    text = '["Heat", {"title": "Nobody\'s Film"}, {"id": 3}, "Saw (2004)"]'
+
+    parsed = parse(text)
+
+    assert [item.readable for item in parsed.items] == [False, False, False, True]
+    assert parsed.count(EventKind.UNREADABLE) == 3
+    completed = titles_in(text, year="complete", catalog_path=tmp_path / "c.jsonl")
+    assert completed[:2] == [HEAT, Title("Nobody's Film", None)]
+
+
+@given(st.lists(st.builds(Title, st.text(min_size=1).map(str.strip).filter(bool), st.integers(1800, 2099))))
+def test_whatever_is_formatted_is_read_back(titles):
+    written = [title for title in titles if title.name.isprintable() and "<" not in title.name]
+    safe = [title for title in written if not set("[◁|:#") & set(title.name)]
+
+    assert titles_in(parse.format(safe)) == safe
+    assert json.loads(parse.format(safe)) == [{"title": name, "year": year} for name, year in safe]
+
+
+@pytest.mark.parametrize(
+    "hostile", ['{"', '["', "['a'", "[", "{", '"', "[[", '{"a":', '["a",', "[{'"], ids=ascii
+)
+def test_hostile_texts_are_read_in_linear_time(hostile):
+    text = hostile * (50_000 // len(hostile))
+
+    assert all(item.end <= len(text) for item in parse(text).items)
