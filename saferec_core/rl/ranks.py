@@ -17,7 +17,7 @@ from torch import Tensor
 from saferec_core.models.decoding import NO_RANK
 from saferec_core.plugins.contracts.parser import ParsedItem
 
-__all__ = ["rank_mean", "rank_weights", "spread"]
+__all__ = ["rank_mean", "rank_ratio", "rank_weights", "spread"]
 
 
 def spread(
@@ -44,6 +44,20 @@ def rank_mean(
     sizes = _per_rank(counts.to(values.dtype), rank_ids, num_ranks)
     means = totals / sizes.clamp(min=1)
     return torch.where(rank_ids == NO_RANK, values, means.gather(1, rank_ids.clamp(min=0)))
+
+
+def rank_ratio(
+    ratios: Float[Tensor, "N T"],
+    rank_ids: Int[Tensor, "N T"],
+    token_mask: Bool[Tensor, "N T"],
+    num_ranks: int,
+) -> Float[Tensor, "N T"]:
+    """Replace each token's importance ratio by the geometric mean over its rank; no rank: its own.
+
+    One token that the sampler and the trainer disagree about then weighs on its own rank, by a fraction,
+    and not on the whole list.
+    """
+    return rank_mean(ratios.log(), rank_ids, token_mask, num_ranks).exp()
 
 
 def rank_weights(

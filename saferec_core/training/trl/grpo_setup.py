@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
 from trl import GRPOConfig
@@ -20,7 +20,10 @@ from saferec_core.training.trl.grpo_trainer import LOSS_TYPES, RankGRPOTrainer
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["rank_grpo_trainer"]
+__all__ = ["decode_compiled", "rank_grpo_trainer"]
+
+COMPILED_WIDTH = 128
+"""Prompts are padded to a multiple of so many tokens where decoding is compiled, once for every width."""
 
 
 def rank_grpo_trainer(
@@ -71,6 +74,8 @@ def rank_grpo_trainer(
             mask_truncated_completions=False,
             remove_unused_columns=False,
             use_vllm=rollout.use_vllm,
+            vllm_importance_sampling_mode="token_truncate",  # averaged by rank by the trainer
+            pad_to_multiple_of=COMPILED_WIDTH if rollout.compile_decoding else None,
             vllm_mode=rollout.vllm_mode,
             vllm_gpu_memory_utilization=rollout.vllm_gpu_memory_utilization,
             vllm_tensor_parallel_size=rollout.vllm_tensor_parallel_size,
@@ -79,7 +84,7 @@ def rank_grpo_trainer(
             vllm_server_port=rollout.vllm_server_port,
         )
         prompts = [list(record.prompt) for record in scorer.records]
-        return RankGRPOTrainer(
+        trainer = RankGRPOTrainer(
             start,
             scorer=scorer,
             normalizer=normalizer,
@@ -92,3 +97,15 @@ def rank_grpo_trainer(
             processing_class=tokenizer,
             peft_config=lora_config(config.model),
         )
+    if rollout.compile_decoding and trainer.accelerator.device.type == "cuda" and not rollout.use_vllm:
+        decode_compiled(trainer.generation_config)
+    return trainer
+
+
+def decode_compiled(generation_config: Any) -> None:
+    """Let ``generate`` decode in a cache of fixed size, which transformers compiles the step for on a GPU.
+
+    TRL turns compilation off. What was compiled is used again for batches of the same width.
+    """
+    generation_config.cache_implementation = "static"
+    generation_config.disable_compile = False

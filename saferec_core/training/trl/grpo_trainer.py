@@ -29,7 +29,7 @@ from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
 from saferec_core.rl.credit import credit
 from saferec_core.rl.limits import Limits
 from saferec_core.rl.loss import RankWeighting
-from saferec_core.rl.ranks import rank_mean, rank_weights, spread
+from saferec_core.rl.ranks import rank_mean, rank_ratio, rank_weights, spread
 from saferec_core.rl.rewards import RewardValues
 from saferec_core.rl.rollouts import Rollouts, RolloutScorer, ScoredBatch
 from saferec_core.training.trl.resumable import Resumable, parts_with_state
@@ -173,6 +173,13 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
             # The objective is homogeneous in the advantage, so that a weight may be folded into it.
             token_advantages *= rank_weights(rank_ids, token_mask, self._scorer.num_ranks)
         output["advantages"], output["rank_ids"] = token_advantages, rank_ids
+        if "importance_sampling_ratio" in output:  # of this policy to vLLM's, by token
+            output["importance_sampling_ratio"] = rank_ratio(
+                output["importance_sampling_ratio"],
+                rank_ids,
+                output["completion_mask"].bool(),
+                self._scorer.num_ranks,
+            )
         if self._on_rollouts is not None:
             step = self.state.global_step + 1
             self._on_rollouts(ScoredBatch(step, record_ids, rollouts, advantages))

@@ -39,7 +39,6 @@ def sft_trainer(
             max_length=None,  # what does not fit was shortened or left out, and counted
             completion_only_loss=True,
             packing=False,
-            train_sampling_strategy="group_by_length",  # less padding to compute
             eval_strategy=evaluated,
             eval_steps=config.eval_steps if evaluated == "steps" else None,
             per_device_eval_batch_size=config.per_device_eval_batch_size,

@@ -166,3 +166,10 @@ def test_of_a_wrong_value_only_a_scalar_without_address_is_printed(settings, lin
         validated(TrainConfig, files=[settings])
 
     assert "SECRET" not in str(error.value)
+
+
+@pytest.mark.parametrize("truncation", [{"top_p": 0.9}, {"top_k": 50}], ids=["top_p", "top_k"])
+def test_sampling_by_vllm_from_a_truncated_distribution_is_refused_with_the_reason(truncation):
+    with pytest.raises(ConfigError, match=r"rollout.*use_vllm needs top_p = 1 and top_k = 0.*ratios.*biased"):
+        validated(TrainConfig, overrides=[{"rollout": {"use_vllm": True, **truncation}}])
+    assert validated(TrainConfig, overrides=[{"rollout": truncation}]).rollout.use_vllm is False

@@ -321,6 +321,27 @@ def test_the_advantage_of_a_rank_moves_the_tokens_of_that_rank_alone(score_with,
     assert_close(got, gradients(trainer, through_own), 1e-4)
 
 
+def test_the_correction_for_another_sampler_is_one_ratio_for_each_rank(world, tmp_path, monkeypatch):
+    """Tokens whose ratios are 4 and 1/4 in turn; as vLLM would report them."""
+    inner = GRPOTrainer._generate_and_score_completions
+
+    def with_ratios(self, inputs):
+        output = inner(self, inputs)
+        ratios = torch.full(output["completion_ids"].shape, 4.0)
+        ratios[:, 1::2] = 0.25
+        return {**output, "importance_sampling_ratio": ratios}
+
+    monkeypatch.setattr(GRPOTrainer, "_generate_and_score_completions", with_ratios)
+    batch = set_up(world, tmp_path).batch()
+
+    for ratios, rank_ids in zip(batch["importance_sampling_ratio"], batch["rank_ids"], strict=True):
+        for k in rank_ids[rank_ids >= 0].unique():
+            tokens = (rank_ids == k).nonzero()[:, 0]
+            surplus = int((tokens % 2 == 0).sum() - (tokens % 2 == 1).sum())  # of 4 over 1/4
+            mean = 4.0 ** (surplus / len(tokens))
+            assert ratios[tokens].tolist() == pytest.approx([mean] * len(tokens), rel=1e-5)
+
+
 @pytest.mark.parametrize("normalizer", ["grpo", "gdpo"])
 def test_a_list_reward_reaches_the_end_of_the_completion_and_rank_rewards_do_not(
     score_with, keep_logps, normalizer
