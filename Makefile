@@ -1,6 +1,6 @@
 # make demo       set up, then train a safe recommender on the embedded demo (about three minutes)
 # make test       set up, then run every test
-# make test-fast  the same without the slow ones: no training, no processes, no browser
+# make test-fast  the same without the slow ones: no training, no command line, no browser
 # make install    set up alone: .venv with saferec, its tools and tested versions
 
 PYTHON ?= python3

@@ -63,8 +63,9 @@ SLOW = (
     "tests/core/demo",
     "tests/core/oracle_files/test_build.py",
     "tests/core/report",
+    "tests/cli",
 )
-"""Modules and folders whose tests train, start processes or draw pages, the slowest first.
+"""Modules and folders whose tests train, start commands or draw pages, the slowest first.
 
 `make test-fast` leaves them out; `make test` begins with them, so that no worker is left with one at the end.
 """

@@ -61,7 +61,7 @@ def evaluate(
     *,
     flags: list[Layer],
 ) -> None:
-    """Evaluate a policy on held-out prompts, with 95 % bootstrap intervals.
+    """Evaluate a policy on held-out prompts, with 95% bootstrap intervals.
 
     Data, catalog and oracle are those of the policy's run unless named. Every sample is kept; an
     interrupted evaluation continues when the same command is given again.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
@@ -14,9 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from saferec_core.analysis.metrics import label, ordered, written, written_interval
 from saferec_core.runs.layout import RunLayout
-from saferec_core.runs.observer import Comparison, Observer, Plan, StepReport
+from saferec_core.runs.observer import Observer, Plan, StepReport
+
+if TYPE_CHECKING:
+    from saferec_core.analysis.compare import ComparisonTable
+    from saferec_core.analysis.results import MetricFacts
 
 __all__ = ["QuietObserver", "RichObserver"]
 
@@ -86,30 +89,34 @@ class RichObserver(Observer):
             table.add_row(*map(escape, row.values()))
         self._console.print(table)
 
-    def compared(self, title: str, rows: Sequence[Comparison]) -> None:
-        """Print metrics before and after, or of one policy alone, with 95 % intervals."""
-        alone = all(row.before is None and row.difference is None for row in rows)
+    def evaluated(
+        self, title: str, metrics: Mapping[str, tuple[MetricFacts, tuple[float, float, float] | None]]
+    ) -> None:
+        """Print the metrics of one policy with their 95% intervals."""
+        from saferec_core.analysis.metrics import label, ordered, written_interval  # imports pyarrow
+
         table = Table(
-            title=escape(title[:1].upper() + title[1:]),
+            title=escape(title),
             title_justify="left",
             box=SIMPLE_HEAD,
             show_edge=False,
-            caption="[...]: 95 % interval over users" + ("" if alone else "; differences are paired"),
+            caption="[...]: 95% interval over users",
             caption_justify="left",
         )
         table.add_column("metric")
-        for name in ("value",) if alone else ("before", "after", "difference"):
-            table.add_column(name, justify="right")
-        by_metric = {row.metric: row for row in rows}
-        for metric in ordered({row.metric: row.facts for row in rows}):
-            row = by_metric[metric]
-            name = escape(label(metric, row.facts))
-            if alone:
-                table.add_row(name, escape(_interval(row, row.after, change=False)))
-            else:
-                difference = escape(_interval(row, row.difference, change=True))
-                table.add_row(name, _mean(row, row.before), _mean(row, row.after), difference)
+        table.add_column("value", justify="right")
+        facts = {metric: known for metric, (known, _) in metrics.items()}
+        for metric in ordered(facts):
+            _, value = metrics[metric]
+            written = ("no value",) if value is None else written_interval(facts[metric], *value)
+            table.add_row(escape(label(metric, facts[metric])), escape(" ".join(written).rstrip()))
         self._console.print(table)
+
+    def compared(self, title: str, table: ComparisonTable) -> None:
+        """Print what ``saferec compare`` prints of two policies."""
+        from saferec_cli.render_compare import comparison  # scipy is slow to import
+
+        comparison(table, title=title, console=self._console)
 
     def finished(self, folder: Path) -> None:
         """Name the run folder, its report and what to do next."""
@@ -138,7 +145,12 @@ class QuietObserver(RichObserver):
     def table(self, title: str, rows: Sequence[Mapping[str, str]]) -> None:
         """Show nothing."""
 
-    def compared(self, title: str, rows: Sequence[Comparison]) -> None:
+    def evaluated(
+        self, title: str, metrics: Mapping[str, tuple[MetricFacts, tuple[float, float, float] | None]]
+    ) -> None:
+        """Show nothing."""
+
+    def compared(self, title: str, table: ComparisonTable) -> None:
         """Show nothing."""
 
 
@@ -186,17 +198,3 @@ def _figures(figures: Mapping[str, float]) -> str:
             share = name in {"violation_rate", "out_of_catalog"}
             parts.append(f"{title} {figures[name]:.1%}" if share else f"{title} {figures[name]:.3f}")
     return "  ".join(parts)
-
-
-def _mean(row: Comparison, value: tuple[float, float, float] | None) -> str:
-    if value is None:
-        return "no value"
-    difference = row.difference
-    like = difference if difference is not None and difference[2] > difference[1] else value
-    return written(row.facts, value[0], like=like)[0]
-
-
-def _interval(row: Comparison, value: tuple[float, float, float] | None, *, change: bool) -> str:
-    return (
-        "no value" if value is None else " ".join(written_interval(row.facts, *value, change=change)).strip()
-    )

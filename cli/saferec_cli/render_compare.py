@@ -21,18 +21,26 @@ _STYLES = {"better": "green", "worse": "red"}
 _ARROWS = {"higher": " ↑", "lower": " ↓"}
 
 
-def comparison(table: ComparisonTable, *, trait_metrics: Sequence[str] = ()) -> None:
+def comparison(
+    table: ComparisonTable,
+    *,
+    title: str = "",
+    trait_metrics: Sequence[str] = (),
+    console: Console | None = None,
+) -> None:
     """Print one table, all users first and then trait by trait, and what may be claimed.
 
     Args:
         table: The comparison.
+        title: What is compared, if that is not plain from the command.
         trait_metrics: Which metrics to show by trait; none: those that stand for safety and relevance.
+        console: Where to print.
     """
-    console = Console()
+    console = console or Console()
     for remark in table.remarks:
         console.print(f"[yellow]Note:[/] {escape(remark)}", soft_wrap=True, highlight=False)
     console.print()
-    console.print(_table(table, trait_metrics or _standing(table)))
+    console.print(_table(table, title, trait_metrics or _standing(table)))
     _line(console, outcome(table).sentence)
     for metric in table.overall.metrics:
         if metric.one_sided:
@@ -46,9 +54,10 @@ def comparison(table: ComparisonTable, *, trait_metrics: Sequence[str] = ()) -> 
     _line(console, f"\n{star}{table.caption}. Changes of percentages are in points.")
 
 
-def _table(table: ComparisonTable, trait_metrics: Sequence[str]) -> Table:
+def _table(table: ComparisonTable, title: str, trait_metrics: Sequence[str]) -> Table:
     shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
-    shown.title, shown.title_justify = _size(table.overall), "left"
+    shown.title = escape(f"{title}: {_size(table.overall)}" if title else _size(table.overall))
+    shown.title_justify = "left"
     shown.add_column("metric", overflow="fold")
     for name in table.names:
         shown.add_column(escape(name), justify="right", overflow="fold")

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 Interval = tuple[float, float, float]
-"""A mean, and the bounds of its 95 % interval."""
+"""A mean, and the bounds of its 95% interval."""
 
 POWER = 0.8
 """Chance with which the minimum detectable effect would be found."""

@@ -1,4 +1,4 @@
-"""Evaluate a policy on held-out prompts, and compare two."""
+"""Evaluate a policy on held-out prompts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from saferec_core.analysis.compare import compare as compare_results
-from saferec_core.analysis.estimates import Difference, Estimate, Interval, estimate_means
+from saferec_core.analysis.estimates import Estimate, Interval, estimate_means
 from saferec_core.analysis.results import Results, results_of
 from saferec_core.data.records import Message, Record
 from saferec_core.evaluation.measure import ActiveMetric, facts_of, measure, measure_whole
@@ -20,12 +19,10 @@ from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.models.generation import Completion, Decoding, Generator
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedList
-from saferec_core.runs.observer import Comparison
 
 __all__ = [
     "Evaluation",
     "Evaluator",
-    "compare",
     "complete",
     "records_hash",
     "title_rows",
@@ -48,7 +45,7 @@ class Evaluation:
         return str(self.results.protocol["id"])
 
     def summary(self) -> dict[str, Interval | None]:
-        """Return each metric's mean with its 95 % interval over users; None where it has no value."""
+        """Return each metric's mean with its 95% interval over users; None where it has no value."""
         results = self.results
         estimates = estimate_means(
             np.stack([results.values(name) for name in results.metrics], axis=1),
@@ -215,27 +212,5 @@ def _row(
     }
 
 
-def compare(before: Evaluation, after: Evaluation) -> list[Comparison]:
-    """Compare two policies metric by metric, paired over the samples, with intervals over users.
-
-    The figures are those that ``saferec compare`` and the report show of the same evaluations.
-
-    Raises:
-        ConfigError: The two evaluations follow different protocols.
-    """
-    table = compare_results(before.results, after.results, names=("before", "after"), by_trait=False)
-    alone = [before.summary(), after.summary()]
-    return [
-        Comparison(
-            metric.metric,
-            alone[0][metric.metric],
-            alone[1][metric.metric],
-            _interval(metric.difference) if metric.difference and metric.difference.users > 1 else None,
-            metric.facts,
-        )
-        for metric in table.overall.metrics
-    ]
-
-
-def _interval(estimate: Estimate | Difference) -> Interval | None:
+def _interval(estimate: Estimate) -> Interval | None:
     return (estimate.mean, estimate.low, estimate.high) if estimate.rows else None

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from saferec_core.analysis.metrics import label
+from saferec_core.analysis.results import MetricFacts
 from saferec_core.config.schema import RunConfig
 from saferec_core.config.sections import EvaluationConfig
 from saferec_core.data.records import Record
@@ -116,7 +118,7 @@ def tell_whole(observer: Observer, columns: Mapping[str, Mapping[str, float]]) -
     names = dict.fromkeys(name for whole in columns.values() for name in whole)
     rows = [
         {
-            "metric": name,
+            "metric": label(name, MetricFacts("none", "whole", "")),
             **{title: _number(whole.get(name, float("nan"))) for title, whole in columns.items()},
         }
         for name in names

@@ -35,7 +35,7 @@ from saferec_core.runs.checkpoints import list_checkpoints, resolve_folder
 from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.layout import RunLayout
-from saferec_core.runs.observer import Comparison, Observer
+from saferec_core.runs.observer import Observer
 
 __all__ = ["run_eval", "run_flip"]
 
@@ -86,11 +86,10 @@ def run_eval(
                 "all_lists_together": evaluation.whole,
             },
         )
-        rows = [
-            Comparison(metric, None, interval, None, evaluation.results.metrics[metric])
-            for metric, interval in summary.items()
-        ]
-        observer.compared(evaluation.protocol, rows)
+        observer.evaluated(
+            evaluation.protocol,
+            {metric: (evaluation.results.metrics[metric], interval) for metric, interval in summary.items()},
+        )
         tell_whole(observer, {"value": evaluation.whole})
         observer.note(_unreadable(evaluation, protocol))
         _tell_files(observer, "sample", path, journal)

@@ -201,7 +201,7 @@ def generate(
             found = None if journal is None else journal.get(key)
             if found is None:
                 torch.manual_seed(seed_of(decoding.seed, number))
-                found = _generate_batch(policy, batch, decoding, guided)
+                found = _generate_batch(policy, batch, decoding, guided, alone=sharded)
                 if journal is not None:
                     journal.add(key, found)
             generated[number] = found
@@ -262,9 +262,18 @@ def seed_of(seed: int, number: int) -> int:
 
 
 def _generate_batch(
-    policy: Policy, batch: Sequence[list[int]], decoding: Decoding, guiding: Guiding | None
+    policy: Policy,
+    batch: Sequence[list[int]],
+    decoding: Decoding,
+    guiding: Guiding | None,
+    *,
+    alone: bool,
 ) -> list[list[list[int]]]:
-    """Generate for a few prompts at once, padded on the left."""
+    """Generate for a few prompts at once, padded on the left.
+
+    *alone* says that other processes generate other batches. Without it transformers would wait for them at
+    every token while DeepSpeed ZeRO-3 is active, although the weights are whole here.
+    """
     model, tokenizer = policy.model, policy.tokenizer
     width = max(map(len, batch))
     pad: Any = tokenizer.pad_token_id
@@ -277,7 +286,11 @@ def _generate_batch(
         config.max_new_tokens = guiding.longest
         processors.append(guiding.logits_processor(decoding.completions, model.device))
     output = generator.generate(
-        input_ids=inputs, attention_mask=mask, generation_config=config, logits_processor=processors
+        input_ids=inputs,
+        attention_mask=mask,
+        generation_config=config,
+        logits_processor=processors,
+        synced_gpus=False if alone else None,
     )
     written = [_up_to_end(ids, policy.end_ids) for ids in output[:, width:].tolist()]
     size = decoding.completions

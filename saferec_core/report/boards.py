@@ -22,6 +22,11 @@ class Board:
     outcomes: Sequence[tuple[str, Outcome | None]]
     """By policy but the first, what may be claimed against it; None where the two are not compared."""
 
+    @property
+    def compared(self) -> bool:
+        """Whether anything is claimed of a difference."""
+        return any(found is not None for _, found in self.outcomes)
+
 
 def board(table: MetricTable) -> Board:
     """Return the headline of *table*."""

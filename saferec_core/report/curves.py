@@ -18,11 +18,12 @@ _HEIGHT = 150
 
 _LISTS = {
     "violation_rate": "Violation rate",
-    "duplicates": "Repeated titles",
+    "repeated": "Repeated titles",
     "seen": "Seen titles",
     "wasted": "Wasted ranks",
     "out_of_catalog": "Out of catalog",
     "list_length": "List length",
+    "completions/clipped_ratio": "Cut off at the length limit",
     "kl": "KL from the reference policy",
     "entropy": "Entropy",
 }
@@ -34,8 +35,17 @@ _TEXT = {
     "eval_mean_token_accuracy": "Validation token accuracy",
 }
 """What is shown of a stage that imitates."""
-_PREFIXES = {"reward/": "Reward: ", "limit/": "Limit: "}
-_SHARES = {"violation_rate", "out_of_catalog", "wasted", "mean_token_accuracy", "eval_mean_token_accuracy"}
+_PREFIXES = {"reward/": "Reward: ", "limited/": "Limited share: ", "multiplier/": "Multiplier: "}
+_SHARES = {
+    "violation_rate",
+    "repeated",
+    "seen",
+    "wasted",
+    "out_of_catalog",
+    "completions/clipped_ratio",
+    "mean_token_accuracy",
+    "eval_mean_token_accuracy",
+}
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,7 @@ def _section(name: str, found: Sequence[tuple[Run, Stage]], names: Sequence[str]
     for figure in _figures(found):
         lines = [line for run, stage in found if (line := _line(run.name, stage, figure)).steps]
         averaged = max(averaged, *(math.ceil(len(line.steps) / _POINTS) for line in lines))
-        panels.append(_panel(figure, lines, marks, names))
+        panels.append(_panel(figure, lines, marks, _bounds(figure, found), names))
     steps = max(int(row["step"]) for _, stage in found for row in stage.rows)
     return CurveSection(name, panels, steps, averaged, chosen)
 
@@ -93,6 +103,10 @@ def _figures(found: Sequence[tuple[Run, Stage]]) -> list[str]:
     )
     prefixed = [name for name in logged if name.startswith(tuple(_PREFIXES))]
     return [*prefixed, *(name for name in (_LISTS if prefixed else _TEXT) if name in logged)]
+
+
+def _is_share(figure: str) -> bool:
+    return figure in _SHARES or figure.startswith("limited/")
 
 
 def _title(figure: str) -> str:
@@ -111,14 +125,30 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _bounds(figure: str, found: Sequence[tuple[Run, Stage]]) -> list[dict[str, Any]]:
+    """Return the bound that a limited share was to keep, for each run that has one."""
+    bounds = []
+    for run, stage in found:
+        limits = stage.config.get("limits")
+        for text in limits.get("limit") or () if isinstance(limits, Mapping) else ():
+            share, _, bound = str(text).partition("<=")
+            if f"limited/{share.strip()}" == figure:
+                bounds.append({"run": run.name, "bound": float(bound)})
+    return bounds
+
+
 def _panel(
-    figure: str, lines: Sequence[_Line], marks: Sequence[Mapping[str, Any]], names: Sequence[str]
+    figure: str,
+    lines: Sequence[_Line],
+    marks: Sequence[Mapping[str, Any]],
+    bounds: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
 ) -> Picture:
     import altair as alt
 
     title = _title(figure)
     rows = [row for line in lines for row in _points(line)]
-    form = ".2~%" if figure in _SHARES else ".3~f"
+    form = ".2~%" if _is_share(figure) else ".3~f"
     base = chart_of("logged").encode(
         x=alt.X(
             "step:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format=",d", labelOverlap=True)
@@ -126,8 +156,8 @@ def _panel(
         color=alt.Color("run:N", legend=None, scale=alt.Scale(domain=names, range=SERIES_COLORS)),
         strokeDash=alt.StrokeDash("run:N", legend=None, scale=alt.Scale(domain=names, range=SERIES_DASHES)),
     )
-    axis = value_axis(share=figure in _SHARES, ticks=4)
-    y = alt.Scale(zero=figure in _SHARES)
+    axis = value_axis(share=_is_share(figure), ticks=4)
+    y = alt.Scale(zero=_is_share(figure))
     near = alt.selection_point(name="near", nearest=True, on="pointerover", fields=["step"], empty=False)
     drawn = base.mark_line(strokeWidth=2, clip=True).encode(y=alt.Y("mean:Q", title=None, axis=axis, scale=y))
     points = (
@@ -149,13 +179,19 @@ def _panel(
         layers.insert(0, base.mark_line(strokeWidth=1, opacity=0.35).encode(y="value:Q"))
     if marks:
         layers += _marked(alone=len(names) == 1, late=marks[0]["step"] > max(row["step"] for row in rows) / 2)
+    if bounds:
+        rule = chart_of("bounds").mark_rule(strokeDash=[6, 4], strokeWidth=1.5)
+        layers.append(rule.encode(y="bound:Q", color=alt.value("var(--violation)")))
     summary = "; ".join(
         f"{line.run} from {line.values[0]:.4g} at step {line.steps[0]:g} to {line.values[-1]:.4g} at step "
         f"{line.steps[-1]:g}"
         for line in lines
     )
     chart = alt.layer(*layers).properties(width="container", height=_HEIGHT)
-    return picture(title, f"{title} over steps: {summary}.", chart, logged=rows, chosen=marks)
+    limit = "".join(f" The limit is {bound['bound']:g}." for bound in bounds[:1])
+    return picture(
+        title, f"{title} over steps: {summary}.{limit}", chart, logged=rows, chosen=marks, bounds=bounds
+    )
 
 
 def _marked(*, alone: bool, late: bool) -> list[Any]:

@@ -20,8 +20,10 @@ def unfinished(run: Run) -> list[str]:
     """
     open_stages = [stage for stage in run.stages if stage.rows and not _ended(stage)]
     if open_stages:
-        return [_stopped(stage) for stage in open_stages]
-    if _trains(run.config) and not any(stage.rows for stage in run.own_stages):
+        command = run.manifest.get("stage")
+        how = [f"To continue it: saferec {command} --resume-from {run.folder}."] if command else []
+        return [*(_stopped(stage) for stage in open_stages), *how]
+    if _trains(run) and not any(stage.rows for stage in run.own_stages):
         return ["The run has not logged a training step yet."] if run.stages else []
     before = [moment.decoding for moment in run.evaluations if moment.when == "before"]
     missing = [
@@ -58,5 +60,5 @@ def _planned(stage: Stage) -> int | None:
     return round(epochs * int(row["step"]) / done)
 
 
-def _trains(config: Mapping[str, Any]) -> bool:
-    return "rewards" in config
+def _trains(run: Run) -> bool:
+    return bool(run.manifest.get("stage", "train") == "train" and "rewards" in run.config)

@@ -50,7 +50,7 @@ class CheckpointChoice:
     """Why it was chosen; empty if that was not written down."""
     protocol: str
     metrics: Mapping[str, Mapping[str, Interval | None]]
-    """Mean and 95 % interval by checkpoint and metric; None where no sample has a value."""
+    """Mean and 95% interval by checkpoint and metric; None where no sample has a value."""
 
     @staticmethod
     def step(checkpoint: str) -> int | None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # scipy is slow to import
+    from saferec_core.analysis.compare import ComparisonTable
     from saferec_core.analysis.results import MetricFacts
 
-__all__ = ["Comparison", "Observer", "Plan", "StepReport"]
+__all__ = ["Observer", "Plan", "StepReport"]
 
 
 @dataclass(frozen=True)
@@ -28,20 +29,6 @@ class StepReport:
 
     step: int
     figures: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One metric before and after, over the same held-out prompts."""
-
-    metric: str
-    before: tuple[float, float, float] | None
-    """Mean and 95 % interval; None where no sample has a value."""
-    after: tuple[float, float, float] | None
-    difference: tuple[float, float, float] | None
-    """Paired, sample by sample: after - before."""
-    facts: MetricFacts
-    """What the metric is called and measured in."""
 
 
 class Observer:
@@ -65,7 +52,12 @@ class Observer:
     def table(self, title: str, rows: Sequence[Mapping[str, str]]) -> None:
         """Called with a table, columns by name."""
 
-    def compared(self, title: str, rows: Sequence[Comparison]) -> None:
+    def evaluated(
+        self, title: str, metrics: Mapping[str, tuple[MetricFacts, tuple[float, float, float] | None]]
+    ) -> None:
+        """Called with the metrics of one policy: facts, and mean with 95% interval (None: no value)."""
+
+    def compared(self, title: str, table: ComparisonTable) -> None:
         """Called with a comparison of two policies."""
 
     def finished(self, folder: Path) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from saferec_core.analysis.compare import compare as compare_results
-from saferec_core.analysis.outcome import outcome
+from saferec_core.analysis.compare import compare
+from saferec_core.analysis.estimates import Difference
 from saferec_core.config.schema import RunConfig
-from saferec_core.evaluation.evaluator import Evaluation, compare
+from saferec_core.evaluation.evaluator import Evaluation
 from saferec_core.evaluation.held_out import (
     INTERVAL,
     circumstances,
@@ -24,7 +24,7 @@ from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer
 
-__all__ = ["evaluate", "report_comparison", "what_changed"]
+__all__ = ["evaluate", "report_comparison"]
 
 
 def evaluate(
@@ -68,18 +68,6 @@ def evaluate(
     return evaluations
 
 
-def what_changed(kind: str, before: Evaluation, after: Evaluation) -> str:
-    """Say in a sentence what training changed, as far as it may be claimed.
-
-    Args:
-        kind: The decoding, such as ``"greedy"``.
-        before: Of the policy before training.
-        after: Of the policy after it, on the same records.
-    """
-    table = compare_results(before.results, after.results, names=("before", "after"), by_trait=False)
-    return f"What changed ({kind} lists): {outcome(table).sentence}"
-
-
 def report_comparison(
     config: RunConfig,
     folder: RunFolder,
@@ -87,11 +75,10 @@ def report_comparison(
     before: Sequence[Evaluation],
     after: Sequence[Evaluation],
 ) -> None:
-    """Keep both evaluations with their rows, and show the before/after table of each decoding."""
+    """Write how each decoding's lists changed into the run's summaries, and show it."""
     for kind, first, second in zip(config.evaluation.eval_decoding, before, after, strict=False):
-        rows = compare(first, second)
-        for when, evaluation in (("before", first), ("after", second)):
-            evaluation.results.write(folder.results(f"{when}-{kind}"))
+        table = compare(first.results, second.results, names=("before", "after"), by_trait=False)
+        alone = {"before": first.summary(), "after": second.summary()}
         folder.write_json(
             folder.summary(kind),
             {
@@ -100,16 +87,20 @@ def report_comparison(
                 "choices": dict(second.results.protocol),
                 "interval": INTERVAL,
                 "metrics": {
-                    row.metric: {
-                        "before": row.before,
-                        "after": row.after,
-                        "difference": row.difference,
+                    metric.metric: {
+                        **{when: summary[metric.metric] for when, summary in alone.items()},
+                        "difference": _interval(metric.difference),
                     }
-                    for row in rows
+                    for metric in table.overall.metrics
                 },
                 "all_lists_together": {"before": first.whole, "after": second.whole},
             },
         )
-        observer.compared(f"{kind} lists, before and after", rows)
+        observer.compared(f"{kind.capitalize()} lists, before and after", table)
         tell_whole(observer, {"before": first.whole, "after": second.whole})
-        observer.note(what_changed(kind, first, second))
+
+
+def _interval(difference: Difference | None) -> tuple[float, float, float] | None:
+    if difference is None or difference.users < 2:
+        return None
+    return difference.mean, difference.low, difference.high

@@ -167,8 +167,13 @@ def _finish(run: _Run, before: list[Evaluation], policy: Policy, *, sharded: boo
 
 
 def _evaluate(run: _Run, policy: Policy, when: str, name: str, *, sharded: bool = True) -> list[Evaluation]:
+    """Evaluate a policy and keep every sample at once, so that an interrupted run has its figures."""
     generator = PolicyGenerator(policy, journal_of(run.folder, when), sharded=sharded)
-    return evaluate(run.config, run.parts, run.plugins, generator, run.observer, when=when, policy=name)
+    made = evaluate(run.config, run.parts, run.plugins, generator, run.observer, when=when, policy=name)
+    if is_main():
+        for kind, evaluation in zip(run.config.evaluation.eval_decoding, made, strict=False):
+            evaluation.results.write(run.folder.results(f"{when}-{kind}"))
+    return made
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def test_an_evaluation_says_how_its_lists_were_read_and_how_much_was_unreadable(
     said = " ".join(main("eval", run).out.split())
 
     assert "year=complete" in said
-    assert "listed lines are unreadable" in said
+    assert "lines of the lists are unreadable" in said
 
 
 def test_the_summary_tells_what_the_protocol_leaves_out(main, run):

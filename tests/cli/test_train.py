@@ -382,7 +382,16 @@ def test_a_run_of_the_demo_leaves_everything_that_it_was_told_did_and_found(safe
 
     assert outcome.status == 0, outcome.err
     assert outcome.err == ""
-    for shown in ("Safe SFT", "Safe-Rank-GRPO", "relevance x", "gdpo", "before", "after", "difference"):
+    for shown in (
+        "Safe SFT",
+        "Safe-Rank-GRPO",
+        "relevance x",
+        "gdpo",
+        "before",
+        "after",
+        "change",
+        "verdict",
+    ):
         assert shown in outcome.out
     assert outcome.out.splitlines()[-1].endswith("runs/demo")
 
@@ -506,9 +515,9 @@ def test_an_evaluation_prints_a_value_with_its_interval_for_every_metric(main, t
     outcome = main("eval", world / "model", "--config", tiny / "run.yaml", "--eval-at", "1,5")
 
     assert (outcome.status, outcome.err) == (0, "")
-    for metric in ("Recall@1", "NDCG@5", "Sensitivity Ratio@5", "Coverage", "List length"):
+    for metric in ("Recall@1", "NDCG@5", "Sensitivity Ratio@5", "Oracle coverage", "List length"):
         assert metric in outcome.out
-    assert "95 % interval over users" in outcome.out
+    assert "95% interval over users" in outcome.out
 
 
 def test_safe_sft_of_a_few_steps_keeps_the_checkpoint_with_the_highest_recall(main, tiny, world, tmp_path):

@@ -5,13 +5,14 @@ import math
 
 import pytest
 
+from saferec_core.analysis.compare import compare
 from saferec_core.analysis.results import read_results
 from saferec_core.config.sections import EvaluationConfig, ModelConfig
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
-from saferec_core.evaluation.evaluator import Evaluator, compare, complete, records_hash
+from saferec_core.evaluation.evaluator import Evaluator, complete, records_hash
 from saferec_core.evaluation.held_out import used_records
 from saferec_core.evaluation.measure import build_metrics
 from saferec_core.evaluation.protocol import Protocol
@@ -143,11 +144,13 @@ def test_two_policies_are_compared_pair_by_pair(evaluate):
     records = {n: record(f"{n}", B) for n in range(12)}
     before = evaluate(records, {f"{n}": "A (2000)\nB (2000)" for n in range(12)})
     after = evaluate(records, {f"{n}": "B (2000)" for n in range(12)})
-    by_name = {row.metric: row for row in compare(before, after)}
+    by_name = {row.metric: row.difference for row in compare(before.results, after.results).overall.metrics}
 
-    assert by_name["recall@1"].difference == (1, 1, 1)
-    assert by_name["recall@3"].difference == (0, 0, 0)
-    assert by_name["list_length"].difference == (-1, -1, -1)
+    assert [(found.mean, found.low, found.high) for found in (by_name["recall@1"], by_name["recall@3"])] == [
+        (1, 1, 1),
+        (0, 0, 0),
+    ]
+    assert by_name["list_length"].mean == -1
 
 
 def test_what_has_no_value_in_any_row_has_none_in_the_summary(evaluate):

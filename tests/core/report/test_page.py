@@ -229,7 +229,7 @@ def test_the_chosen_checkpoint_stands_in_where_no_policy_was_evaluated(run):
 @pytest.mark.parametrize(
     ("file", "content", "told"),
     [
-        ("config.yaml", "a: [", "is no YAML"),
+        ("config.yaml", "a: [", "is not valid YAML"),
         ("manifest.json", "{", "is no JSON"),
         ("manifest.json", "[]", "must hold an object"),
         ("metrics.jsonl", '{"step": 1}\n{"step": 2', "metrics.jsonl, line 2"),
@@ -414,6 +414,17 @@ def test_curves_are_thinned_by_averaging_and_mark_the_chosen_checkpoint(run):
     assert [{"step": 2, "run": "run"}] in data
 
 
+def test_a_limited_share_is_drawn_with_its_limit(run):
+    logs = [{"stage": "S", "step": step, "limited/violation_rate[Sad ends]": 0.1 / step} for step in (1, 2)]
+    config = {"limits": {"limit": ["violation_rate[Sad ends] <= 0.02", "wasted<=0.01"]}}
+    (section,) = curve_sections([read_run(run(logs=logs, config=config))])
+    (panel,) = section.panels
+
+    assert panel.title == "Limited share: violation_rate[Sad ends]"
+    assert panel.spec["datasets"]["bounds"] == [{"run": "run", "bound": 0.02}]
+    assert panel.description.endswith("The limit is 0.02.")
+
+
 def points_of(picture):
     data = [layer["data"]["values"] for layer in picture.spec["layer"] if "values" in layer.get("data", {})]
     data += [picture.spec["data"]["values"]] if "data" in picture.spec else []
@@ -473,6 +484,8 @@ def test_an_interrupted_run_says_where_it_stopped(run, tmp_path, optimization, t
     folder = run(logs=logs, config={"optimization": optimization})
 
     assert unfinished(read_run(folder)) == [told]
+    (folder / "manifest.json").write_text('{"stage": "train"}', encoding="utf-8")
+    assert unfinished(read_run(folder)) == [told, f"To continue it: saferec train --resume-from {folder}."]
     text = write_report([folder], tmp_path / "report.html").read_text(encoding="utf-8")
     assert "This run is not finished." in text
     assert told in text
