@@ -269,6 +269,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=6, help="pairs of steps per shape")
     parser.add_argument("--out", type=Path, default=Path("gpu_step"), help="folder for the results")
     parser.add_argument("--tiny", action="store_true", help="a tiny network and short texts")
+    parser.add_argument("--only", default="", help="measure only shapes whose row holds this text")
     parser.add_argument("--first", type=int, default=99, help="measure only so many of the shapes")
     parser.add_argument(
         "--without", nargs="*", default=[], choices=("gradients", "profile", "generation", "static")
@@ -283,7 +284,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cuda = torch.cuda.is_available()
     device = "cuda" if cuda else "cpu"
     size = TINY if chosen.tiny else QWEN
-    wanted = [_tiny(shape) if chosen.tiny else shape for shape in shapes()][: chosen.first]
+    wanted = [_tiny(shape) if chosen.tiny else shape for shape in shapes() if chosen.only in str(shape)]
+    wanted = wanted[: chosen.first]
     dtype = "bfloat16" if cuda else "float32"
     report = Report(chosen.out)
     report.content["machine"] = machine()
