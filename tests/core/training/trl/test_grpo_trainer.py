@@ -427,7 +427,9 @@ def test_every_token_carries_the_advantage_of_its_rank_or_of_its_list(score_with
     ("normalizer", "aggregation"), [("grpo", "sum_then_normalize"), ("gdpo", "normalize_then_sum")]
 )
 def test_with_one_rank_the_advantages_are_those_of_stock_trl(world, tmp_path, normalizer, aggregation):
-    one_rank = {"num_ranks": 1, "rewards": {"count": {"target": 1}}, "normalizer": {"name": normalizer}}
+    # TRL takes a reward without value for 0; here it would be the mean of the siblings.
+    rewards = {"count": {"target": 1}, "safety": {"unknown": "safe"}}
+    one_rank = {"num_ranks": 1, "rewards": rewards, "normalizer": {"name": normalizer}}
     setup = set_up(world, tmp_path, **one_rank, rank_weighting="tokens")
     scorer, completions = setup.trainer._scorer, lists_of_all_kinds(setup)
     ours = setup.batch(completions)
