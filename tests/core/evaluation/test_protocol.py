@@ -6,7 +6,7 @@ import pytest
 
 from saferec_core import load_plugins
 from saferec_core.config.load import validated
-from saferec_core.config.schema import TrainConfig
+from saferec_core.config.schema import EvalConfig, TrainConfig
 from saferec_core.config.sections import EvaluationConfig
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
@@ -79,7 +79,7 @@ def test_choices_that_no_preset_makes_are_called_custom():
 
 
 def resolved(**evaluation):
-    config = validated(TrainConfig, files=[{"evaluation": evaluation}])
+    config = validated(EvalConfig, files=[{"evaluation": evaluation}])
     return protocol_of(config, "greedy", catalog=Catalog([Title("A", 2000)]), parser=None, oracle=None)
 
 
