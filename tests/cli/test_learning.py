@@ -86,3 +86,16 @@ def test_adapters_on_bfloat16_weights_are_trained_in_float32(main, tiny, half, t
     assert {tensor.dtype for tensor in adapter.values()} == {torch.float32}
     manifest = json.loads((tmp_path / "runs" / "run" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["precision"]["frozen"].startswith("bfloat16")
+
+
+def test_a_step_whose_gradient_is_not_finite_is_not_taken(main, tiny, world, tmp_path):
+    outcome = main(
+        *("sft", "--model", world / "model", "--train-path", tiny / "train.jsonl", "--max-steps", 4),
+        *("--catalog-path", tiny / "catalog.jsonl", "--per-device-train-batch-size", 8, "--run-name", "run"),
+        *("--gradient-accumulation-steps", 1, "--save-strategy", "no", "--logging-steps", 1),
+        *("--num-ranks", 10, "--max-completion-length", 16, "--learning-rate", 1e30, "--warmup-ratio", 0),
+    )
+
+    assert outcome.status == 2
+    assert "the gradient of step 2 is not finite, so the step was not taken" in outcome.err
+    assert "a smaller --learning-rate" in " ".join(outcome.err.split())

@@ -71,6 +71,11 @@ def _saved(trainer: Any, observer: Observer) -> Path | None:
     except SaferecError as error:
         observer.note(str(error))
         return None
+    except Exception as error:  # noqa: BLE001 - after a CUDA fault nothing on the device can be had
+        observer.note(
+            f"The state could not be saved ({type(error).__name__}: {str(error).partition(chr(10))[0]})."
+        )
+        return None
     if saved is not None:
         observer.note(f"The state after the last complete step is saved in {saved}.")
     return saved
