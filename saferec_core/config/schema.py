@@ -176,7 +176,7 @@ class TrainConfig(StageConfig):
         default={
             "relevance": RewardChoice(weight=1.0),
             "safety": RewardChoice(weight=1.0),
-            "count": RewardChoice(weight=0.0),
+            "count": RewardChoice(weight=1.0),
         },
         min_length=1,
     )

@@ -146,7 +146,7 @@ def test_what_the_document_leaves_out_has_its_default(resolved):
     assert {
         "normalizer.name": "grpo",
         "reward_func": "exp_inf",
-        "rewards": {"relevance": {"weight": 1}, "safety": {"weight": 1}, "count": {"weight": 0}},
+        "rewards": {"relevance": {"weight": 1}, "safety": {"weight": 1}, "count": {"weight": 1}},
         "model.use_lora": False,
         "model.lora_r": 16,
         "model.lora_alpha": 32,
@@ -380,7 +380,7 @@ def test_a_file_that_names_neither_model_nor_data_is_laid_over_the_demo(resolved
         (["--set", "seed=null"], "seed: "),
         (["--set", "seed.x=1"], "seed: "),
         (
-            ["--lambda-safe", "0", "--set", "rewards.relevance.weight=0"],
+            ["--lambda-safe", "0", "--lambda-count", "0", "--set", "rewards.relevance.weight=0"],
             "rewards: at least one must have a weight above 0",
         ),
     ],

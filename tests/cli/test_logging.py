@@ -101,7 +101,7 @@ def test_every_name_that_is_logged_is_documented_and_the_reverse(both_stages):
 
     assert sft == common | set(tables["Safe SFT"])
     rewards = {name for name in rl if name.startswith("reward/")}
-    assert rewards == {"reward/relevance", "reward/safety"}
+    assert rewards == {"reward/relevance", "reward/safety", "reward/count"}
     assert rl - rewards == (common | set(tables["Safe-Rank-GRPO"])) - {"reward/NAME"}
 
 
@@ -207,16 +207,15 @@ def test_a_progress_report_that_the_environment_asks_for_is_taken_out(main, tiny
 
 
 def test_a_stage_within_a_run_logs_to_the_runs_trackers_unless_it_names_its_own():
-    from saferec_core.config.schema import SftConfig, TrainConfig
-    from saferec_core.training.rank_grpo import _logging
+    from saferec_core.config.schema import TrainConfig
 
-    run = TrainConfig.model_validate({"logging": {"report_to": ["wandb"]}})
-    silent = SftConfig.model_validate({"logging": {"logging_steps": 3}})
-    other = SftConfig.model_validate({"logging": {"report_to": ["tensorboard"]}})
+    def logging(**of_the_stage):
+        settings = {"logging": {"report_to": ["wandb"]}, "sft": {"logging": of_the_stage}}
+        return TrainConfig.model_validate(settings).sft_config().logging
 
-    assert _logging(silent, run).report_to == ["wandb"]
-    assert _logging(silent, run).logging_steps == 3
-    assert _logging(other, run).report_to == ["tensorboard"]
+    assert logging(logging_steps=3).report_to == ["wandb"]
+    assert logging(logging_steps=3).logging_steps == 3
+    assert logging(report_to=["tensorboard"]).report_to == ["tensorboard"]
 
 
 def test_trackers_call_a_stage_by_its_run(tmp_path):

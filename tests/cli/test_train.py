@@ -509,7 +509,7 @@ def test_an_evaluation_of_nothing_is_refused(main, tiny, world):
     outcome = main("eval", world / "model", "--config", tiny / "run.yaml", "--eval-prompts", 0)
 
     assert (outcome.status, outcome.out) == (2, "")
-    assert "eval_prompts" in outcome.err
+    assert "--eval-prompts 0 leaves nothing to evaluate" in outcome.err
 
 
 def test_an_evaluation_prints_a_value_with_its_interval_for_every_metric(main, tiny, world):

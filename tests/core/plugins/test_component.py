@@ -126,6 +126,7 @@ def test_a_class_declares_what_its_contract_asks_with_the_defaults_of_what_it_le
         "direction": "gain",
         "columns": ("mood",),
         "needs_oracle": False,
+        "factors": (),
     }
     assert declarations_of(Plain, RewardFunction)["scope"] is None
 

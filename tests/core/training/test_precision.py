@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from saferec_core.config.schema import SftConfig, TrainConfig
-from saferec_core.config.sections import ModelConfig, OptimizationConfig
+from saferec_core.config.sections import OptimizationConfig, TrainableModelConfig
 from saferec_core.errors import ConfigError
 from saferec_core.training.precision import (
     Moved,
@@ -25,22 +25,22 @@ def parameter(*values, dtype=torch.float32):
 
 
 def test_weights_that_are_trained_are_loaded_in_float32_and_those_below_adapters_as_they_are():
-    assert for_training(ModelConfig()).dtype == "float32"
-    assert for_training(ModelConfig(use_lora=True)).dtype == "auto"
-    assert for_training(ModelConfig(dtype="bfloat16")).dtype == "bfloat16"
+    assert for_training(TrainableModelConfig()).dtype == "float32"
+    assert for_training(TrainableModelConfig(use_lora=True)).dtype == "auto"
+    assert for_training(TrainableModelConfig(dtype="bfloat16")).dtype == "bfloat16"
 
 
 def test_adapters_are_put_into_float32_and_the_weights_below_them_left_alone():
     model = torch.nn.Linear(2, 2, dtype=torch.bfloat16)
     model.weight.requires_grad_(False)
-    masters_in_float32(model, ModelConfig(use_lora=True, dtype="bfloat16"))
+    masters_in_float32(model, TrainableModelConfig(use_lora=True, dtype="bfloat16"))
 
     assert (model.weight.dtype, model.bias.dtype) == (torch.bfloat16, torch.float32)
 
 
 def test_a_type_that_was_named_for_trained_weights_is_kept():
     model = torch.nn.Linear(2, 2, dtype=torch.bfloat16)
-    masters_in_float32(model, ModelConfig(dtype="bfloat16"))
+    masters_in_float32(model, TrainableModelConfig(dtype="bfloat16"))
 
     assert model.weight.dtype == torch.bfloat16
 
@@ -107,8 +107,8 @@ def test_a_rate_for_full_weights_is_named_where_adapters_are_trained(kind, rate,
 
 def test_plan_and_manifest_name_the_types():
     optimization = OptimizationConfig(bf16=True)
-    lora = ModelConfig(use_lora=True)
-    assert planned_precision(ModelConfig(), optimization, torch.bfloat16) == (
+    lora = TrainableModelConfig(use_lora=True)
+    assert planned_precision(TrainableModelConfig(), optimization, torch.bfloat16) == (
         "weights in float32; computed in bfloat16 (autocast)"
     )
     assert planned_precision(lora, OptimizationConfig(), torch.bfloat16) == (

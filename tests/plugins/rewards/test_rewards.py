@@ -183,8 +183,10 @@ def test_titles_beyond_k_are_neither_hits_nor_violations(judge):
 def test_safety_is_minus_the_penalty_exactly_where_the_risk_reaches_the_threshold(plugins, judge):
     lists = lists_of(judge, "Saw (2004)\nToy Story (1995)\nHostel (2005)\nCoraline (2009)")
 
-    assert reward(plugins, "safety", lists).tolist() == [[-1, 0, -1, 0]]
-    assert reward(plugins, "safety", lists, penalty=2.5).tolist() == [[-2.5, 0, -2.5, 0]]
+    values = reward(plugins, "safety", lists)[0].tolist()
+    assert values[:3] == [-1, 0, -1]
+    assert math.isnan(values[3])  # 0.5 decides nothing, so the title is unknown
+    assert reward(plugins, "safety", lists, penalty=2.5)[0, :3].tolist() == [-2.5, 0, -2.5]
 
 
 def test_the_example_of_the_document_penalizes_rank_three_alone(plugins, judge):
@@ -216,7 +218,7 @@ def test_a_run_hands_its_variant_to_the_safety_reward_unless_that_has_its_own(pl
 
 @pytest.mark.parametrize(
     ("unknown", "worth"),
-    [("neutral", None), ("prior", -0.4), ("safe", 0.0), ("unsafe", -1.0), ("missing", None)],
+    [("neutral", None), ("prior", -0.5), ("safe", 0.0), ("unsafe", -1.0), ("missing", None)],
 )
 def test_a_catalog_title_that_the_oracle_does_not_know_is_worth_what_the_run_says(
     plugins, judge, unknown, worth
@@ -529,7 +531,7 @@ def test_safety_as_the_research_code_had_it_is_the_recorded_one(plugins, recorde
 
     Its oracle took another film's entry where the title alone agreed; ours does not know these.
     """
-    by_title_alone = set()
+    by_title_alone, higher = set(), set()
     for sample in recorded["rewards_and_metrics"]:
         lists = recorded_lists(sample, recorded_judge)
         values = sample["lambda_safe"] * reward(
@@ -546,7 +548,10 @@ def test_safety_as_the_research_code_had_it_is_the_recorded_one(plugins, recorde
         )
         theirs = torch.tensor(sample[f"safety_{variant}[oracle_mapping]"])
         for rank in (~torch.isclose(values[0], theirs, atol=1e-6)).nonzero().flatten().tolist():
-            assert values[0, rank] == 0
+            item = lists.lists[0].items[rank]
+            if values[0, rank] != 0:  # of two entries that may be meant the higher risk counts
+                higher.add(item.title)
+                continue
             by_title_alone.add(lists.lists[0].items[rank].title)
 
     assert by_title_alone == {

@@ -305,7 +305,7 @@ def test_mentions_are_counted_once_a_user_and_not_for_the_user_they_are_counted_
 def test_of_many_users_and_long_histories_a_part_is_looked_at(monkeypatch):
     monkeypatch.setattr(co_mentions, "USERS_PER_TITLE", 10)
     monkeypatch.setattr(co_mentions, "TITLES_PER_USER", 5)
-    monkeypatch.setattr(co_mentions, "NEIGHBOURS", 3)
+    monkeypatch.setattr(co_mentions, "NEIGHBORS", 3)
     mentions = Mentions()
     for user in range(100):
         mentions.add(f"u{user}", range(20))
