@@ -387,7 +387,8 @@ def test_spans_are_separate_lines_in_order(text, finished):
     before = 0
     for item in parsed.items:
         assert before <= item.start < item.end
-        assert item.name in text[item.start : item.end]
+        if item.readable:  # what an unreadable line is called is only shown
+            assert item.name in text[item.start : item.end]
         before = item.end
     assert all(text[event.start : event.end].strip() for event in parsed.events)
 
