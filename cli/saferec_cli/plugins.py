@@ -1,4 +1,4 @@
-"""``saferec plugins list`` and ``saferec plugins show``."""
+"""``saferec plugins``: list, show, and what stands in `saferec_cli.plugin_checks`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from saferec_cli import completion
+from saferec_cli import completion, plugin_checks
 from saferec_cli.options import JsonOption
 from saferec_core.plugins.manager import Plugins, load_plugins
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Show installed plugins.", rich_markup_mode="rich")
+app = typer.Typer(no_args_is_help=True, help="Show, check and write plugins.", rich_markup_mode="rich")
 
 
 @app.command("list")
@@ -63,6 +63,11 @@ def show(
 
     for component in shown:
         component_sheet(component)
+
+
+app.command()(plugin_checks.new)
+app.command()(plugin_checks.check)
+app.command("audit")(plugin_checks.audit_plugins)
 
 
 def _as_data(plugins: Plugins) -> dict[str, Any]:
