@@ -55,7 +55,7 @@ class WeightedRewards:
     group_size: int
     """G, completions per prompt."""
     rank_spans: Float[Tensor, " F"] | None = None
-    """Largest minus smallest value that each rank reward declares; 0 where it declares no range; None: none does."""
+    """Largest minus smallest value that each rank reward declares; 0 if it declares none. None: all 0."""
     list_spans: Float[Tensor, " L"] | None = None
     """Likewise for the list rewards."""
 
