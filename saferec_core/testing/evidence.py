@@ -89,13 +89,10 @@ class EvidenceContract(Contract[EvidenceSource]):
     def test_a_row_that_cannot_be_understood_is_rejected_in_words(self) -> None:
         """By a ``DataError``, which names file and line; another exception ends the build."""
         self._findings()
-        names = sorted(set().union(*self.rows), key=str)
+        odd: Sequence[Any] = (None, "", "?", -1, [])
         spoiled: list[tuple[str, Row]] = [("an empty row", {})]
-        for name in names:
-            first = dict(self.rows[0])
-            spoiled += [
-                (f"{name!r} = {value!r}", {**first, name: value}) for value in (None, "", "?", -1, [])
-            ]
+        for name in sorted(set().union(*self.rows), key=str):
+            spoiled += [(f"{name!r} = {value!r}", {**self.rows[0], name: value}) for value in odd]
         for what, row in spoiled:
             try:
                 found = self.call(self.make(), [row], self._traits())

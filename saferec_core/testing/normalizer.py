@@ -7,7 +7,7 @@ from unittest import SkipTest
 
 import torch
 from hypothesis import strategies as st
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer, WeightedRewards
@@ -207,11 +207,15 @@ def _of_one_scope(rewards: WeightedRewards, scope: str) -> WeightedRewards:
 
 
 def _cast(rewards: WeightedRewards, dtype: torch.dtype) -> WeightedRewards:
-    def cast(values: Float[Tensor, ...] | None) -> Float[Tensor, ...] | None:
-        return None if values is None else values.to(dtype)
-
-    names = ("rank", "list", "rank_weights", "list_weights", "rank_spans", "list_spans")
-    return replace(rewards, **{name: cast(getattr(rewards, name)) for name in names})
+    return replace(
+        rewards,
+        rank=rewards.rank.to(dtype),
+        list=rewards.list.to(dtype),
+        rank_weights=rewards.rank_weights.to(dtype),
+        list_weights=rewards.list_weights.to(dtype),
+        rank_spans=None,
+        list_spans=None,
+    )
 
 
 def _near(some: Tensor, others: Tensor, tolerance: float = 1e-4) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import ClassVar
 from unittest import SkipTest
 
@@ -148,10 +149,7 @@ class OracleContract(Contract[Oracle]):
         if tolerance < 1:
             raise SkipTest("it has no year tolerance")
         for off in (tolerance, -tolerance):
-            self._same_verdict(
-                f"with the year off by {off}",
-                lambda title, off=off: title._replace(year=None if title.year is None else title.year + off),
-            )
+            self._same_verdict(f"with the year off by {off}", partial(_years_later, off))
 
     def _same_verdict(
         self, how: str, change: Callable[[Title], Title], titles: Iterable[Title] | None = None
@@ -203,6 +201,10 @@ class OracleContract(Contract[Oracle]):
 
 def _question(title: Title, constraints: Sequence[str]) -> Question:
     return Question(title.name, title.year, tuple(constraints))
+
+
+def _years_later(years: int, title: Title) -> Title:
+    return title if title.year is None else title._replace(year=title.year + years)
 
 
 def _article_last(title: Title) -> Title:

@@ -184,8 +184,12 @@ def _wrong_form(outcome: object) -> str | None:
         fine = isinstance(outcome.row, dict) and isinstance(outcome.reason, str) and outcome.reason
         return None if fine else f"it must give the row and a reason, but gave {outcome!r:.80}"
     if isinstance(outcome, Counted):
-        fine = isinstance(outcome.what, str) and math.isfinite(outcome.times)
-        return None if fine else f"it must count something a finite number of times, but gave {outcome!r:.80}"
+        countable = isinstance(outcome.what, str) and math.isfinite(outcome.times)
+        return (
+            None
+            if countable
+            else f"it must count something a finite number of times, but gave {outcome!r:.80}"
+        )
     return (
         None
         if isinstance(outcome, dict)

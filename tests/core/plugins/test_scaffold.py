@@ -1,11 +1,6 @@
 """A new plugin package installs and passes its own tests unedited, whatever its kind."""
 
 import json
-import os
-import site
-import subprocess
-import sys
-import venv
 from pathlib import Path
 
 import pytest
@@ -13,6 +8,7 @@ import pytest
 from saferec_core.errors import ConfigError, RunError, UnknownNameError
 from saferec_core.plugins.contracts import CONTRACTS
 from saferec_core.plugins.scaffold import Package, new_package
+from tests.layers import fresh_layer
 
 
 @pytest.fixture(scope="module")
@@ -23,57 +19,33 @@ def packages(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory, packages):
-    """The Python of a fresh environment with these packages, on top of what is installed here."""
-    layer = tmp_path_factory.mktemp("layer")
-    venv.create(layer, with_pip=False)
-    (own,) = layer.glob("lib/python*/site-packages")
-    below = [path for path in sys.path if path.endswith("site-packages")] or site.getsitepackages()
-    (own / "below.pth").write_text("".join(f"import site; site.addsitedir({path!r})\n" for path in below))
-    executable = layer / "bin" / "python"
-    options = ["--no-deps", "--no-build-isolation", "--quiet", "--disable-pip-version-check"]
-    subprocess.run(
-        [sys.executable, "-m", "pip", "--python", executable, "install", *options, *packages], check=True
-    )
-    return executable
+def layer(tmp_path_factory, packages):
+    """A fresh environment with these packages, on top of what is installed here."""
+    made = fresh_layer(tmp_path_factory.mktemp("layer"))
+    made.install(*packages)
+    return made
 
 
 @pytest.mark.slow
-def test_packages_of_all_kinds_install_and_their_tests_pass_unedited(python, packages, tmp_path):
-    environment = {**os.environ, "PYTHONPATH": "", "OMP_NUM_THREADS": "1"}
-    for command in (
-        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-W", "error", *packages],
-        ["-m", "saferec_cli", "plugins", "check", "my-oracle"],
-    ):
-        done = subprocess.run(
-            [python, *command], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+def test_packages_of_all_kinds_install_and_their_tests_pass_unedited(layer, packages, tmp_path):
+    options = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-W", "error"]
+    tested = layer.run(layer.python, "-m", "pytest", *options, *packages, cwd=tmp_path)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+    checked = layer.run("saferec", "plugins", "check", "my-oracle", cwd=tmp_path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.slow
-def test_an_installed_package_is_listed_and_audited_with_all_of_its_files(python, tmp_path):
-    done = subprocess.run(
-        [python, "-m", "saferec_cli", "plugins", "audit", "--json"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def test_an_installed_package_is_audited_with_all_of_its_files(layer, tmp_path):
+    done = layer.run("saferec", "plugins", "audit", "--json", cwd=tmp_path)
     audited = {each["distribution"]: each for each in json.loads(done.stdout)}
 
     mine = audited["saferec-my-reward"]
-    assert (mine["version"], mine["editable"], mine["hooks"]) == (
-        "0.1.0",
-        False,
-        ["saferec_register_rewards"],
-    )
-    assert (mine["components"], mine["files"], mine["changed"], mine["missing"]) == (
-        ["reward:my-reward"],
-        3,  # the hook, the component and py.typed
-        [],
-        [],
-    )
+    assert (mine["version"], mine["editable"]) == ("0.1.0", False)
+    assert (mine["hooks"], mine["components"]) == (["saferec_register_rewards"], ["reward:my-reward"])
+    assert mine["files"] == 3  # the hook, the component and py.typed
+    assert (mine["changed"], mine["missing"]) == ([], [])
 
 
 def test_names_in_a_package_follow_from_the_name_of_the_component():

@@ -47,16 +47,23 @@ class ReturnsATuple(Sound):
         return rewards.rank.sum(0), rewards.list.sum(0)
 
 
+def unchecked(rank, whole):
+    """Make advantages as they are outside of these tests, where no shape is checked."""
+    advantages = object.__new__(Advantages)
+    vars(advantages).update(rank=rank, list=whole)
+    return advantages
+
+
 class ListsAsColumns(Sound):
     def __call__(self, rewards):
         advantages = super().__call__(rewards)
-        return Advantages(advantages.rank, advantages.list[:, None])
+        return unchecked(advantages.rank, advantages.list[:, None])
 
 
 class Integers(Sound):
     def __call__(self, rewards):
         advantages = super().__call__(rewards)
-        return Advantages(advantages.rank.int(), advantages.list)
+        return unchecked(advantages.rank.int(), advantages.list)
 
 
 class WithoutEps(Sound):
