@@ -129,7 +129,7 @@ def _check_traits(oracle: Oracle | None, records: Iterable[Record]) -> None:
     """Refuse constraints that the oracle cannot judge before anything is trained."""
     if oracle is None:
         return
-    traits = set(oracle.traits)
+    traits = oracle.traits  # which may be a rule that answers `in`, such as one for every number
     for trait in sorted({trait for record in records for trait in record.constraints}):
         if trait not in traits:
             raise UnknownNameError(
