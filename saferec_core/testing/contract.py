@@ -18,9 +18,9 @@ from hypothesis.strategies import SearchStrategy
 
 from saferec_core.testing.process import noting_changes, output_of
 from saferec_core.testing.snapshots import difference, snapshot
-from saferec_core.testing.work import lines_executed, within_limit
+from saferec_core.testing.work import LateError, lines_executed, within_limit
 
-__all__ = ["Contract", "ContractError", "failures_of", "hold", "properties_of"]
+__all__ = ["Contract", "ContractError", "check", "failures_of", "properties_of"]
 
 C = TypeVar("C")
 
@@ -61,6 +61,8 @@ class Contract(Generic[C]):
     growth: ClassVar[float] = 2.0
     """How much more than eight times the lines may be executed for eight times the input."""
     _changes: ClassVar[set[str]]
+    examples: ClassVar[int] = 25
+    """How many examples are drawn for a property that holds of all inputs."""
     deterministic: ClassVar[bool | None] = None
     """Whether the same call gives the same answer; None: what the component declares, else yes."""
 
@@ -96,9 +98,9 @@ class Contract(Generic[C]):
         """Return why an ordinary call fails, None if it does not."""
         try:
             self._watched(self.make(), *self.inputs())
-        except TimeoutError:
-            return f"it has not answered after {self.time_limit:g} seconds"
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin raises is to be told
+            if _is_late(error):
+                return f"it has not answered after {self.time_limit:g} seconds"
             return f"it fails: {_told(error)}"
         return None
 
@@ -162,27 +164,35 @@ class Contract(Generic[C]):
         inputs = self.inputs(size)
         return lines_executed(lambda: self.answer(component, *inputs))
 
+    def hold(self, property_of: Callable[..., None], *strategies: SearchStrategy[Any]) -> None:
+        """Try a property on drawn examples, the same ones in every run; the smallest failure is reported."""
+        tried = settings(
+            max_examples=self.examples,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            print_blob=False,
+            suppress_health_check=list(HealthCheck),
+        )(given(*strategies)(property_of))
+        tried()
+
     def _is_deterministic(self, component: C) -> bool:
         if self.deterministic is not None:
             return self.deterministic
         return bool(getattr(type(component), "deterministic", True))
 
 
+def _is_late(error: BaseException | None) -> bool:
+    """Tell whether an error, or what it was raised from, is that the time limit has passed."""
+    while error is not None:
+        if isinstance(error, LateError):
+            return True
+        error = error.__cause__
+    return False
+
+
 def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-def hold(property_of: Callable[..., None], *strategies: SearchStrategy[Any], examples: int = 25) -> None:
-    """Try a property on drawn examples, the same ones in every run; the smallest failure is reported."""
-    tried = settings(
-        max_examples=examples,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        print_blob=False,
-        suppress_health_check=list(HealthCheck),
-    )(given(*strategies)(property_of))
-    tried()
 
 
 def properties_of(contract: type[Contract[Any]]) -> list[str]:

@@ -15,7 +15,7 @@ from saferec_core.evaluation.measure import ActiveMetric, measure, measure_whole
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.metric import Metric
 from saferec_core.plugins.contracts.parser import ParsedList
-from saferec_core.testing.contract import Contract, check, hold
+from saferec_core.testing.contract import Contract, check
 from saferec_core.testing.titles import OUTSIDE, TITLES
 from saferec_core.testing.world import NUM_RANKS, ORDINARY, hostile_lists, judged_lists
 
@@ -27,7 +27,9 @@ AT = (1, 3, NUM_RANKS)
 Lists = Sequence[Sequence[Title] | ParsedList]
 
 _BATCHES = st.lists(
-    st.lists(st.sampled_from([*TITLES, OUTSIDE]), max_size=NUM_RANKS + 2).map(tuple), min_size=2, max_size=5
+    st.lists(st.sampled_from([*TITLES, OUTSIDE]), min_size=1, max_size=NUM_RANKS + 2).map(tuple),
+    min_size=2,
+    max_size=5,
 )
 
 
@@ -79,7 +81,7 @@ class MetricContract(Contract[Metric]):
                 "the same lists in another order get other values"
             )
 
-        hold(property_of, _BATCHES)
+        self.hold(property_of, _BATCHES)
 
     def test_other_lists_do_not_matter(self) -> None:
         """What a metric says of a list is about that list; one about all lists is of kind "whole"."""
@@ -92,7 +94,7 @@ class MetricContract(Contract[Metric]):
                 "'whole'"
             )
 
-        hold(property_of, _BATCHES, _BATCHES)
+        self.hold(property_of, _BATCHES, _BATCHES)
 
     def test_nothing_beyond_rank_k_matters(self) -> None:
         """A metric with a depth looks at the first k ranks only."""
@@ -105,7 +107,7 @@ class MetricContract(Contract[Metric]):
                 cut = self._measured([titles[:k] for titles in lists], [k], k)  # type: ignore[index]
                 assert _alike(values[column], cut[0]), f"at {k} it looks at what stands beyond rank {k}"
 
-        hold(property_of, _BATCHES)
+        self.hold(property_of, _BATCHES)
 
     def test_it_takes_empty_and_hostile_lists(self) -> None:
         """Whatever a policy may write has a finite value or none."""

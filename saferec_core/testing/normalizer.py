@@ -11,14 +11,14 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer, WeightedRewards
-from saferec_core.testing.contract import Contract, check, hold
+from saferec_core.testing.contract import Contract, check
 
 __all__ = ["NormalizerContract", "check_normalizer"]
 
 GROUP = 4
 RANKS = 3
 
-_SEEDS = st.integers(0, 2**31)
+_SEEDS = st.integers(0, 99)
 
 
 class NormalizerContract(Contract[Normalizer]):
@@ -77,7 +77,7 @@ class NormalizerContract(Contract[Normalizer]):
                 f"a rank that was not written gets the advantage {unwritten.abs().max():g}"
             )
 
-        hold(property_of, _SEEDS)
+        self.hold(property_of, _SEEDS)
 
     def test_the_order_of_siblings_does_not_matter(self) -> None:
         """Completions of one prompt in another order get the same advantages, in that order."""
@@ -86,7 +86,7 @@ class NormalizerContract(Contract[Normalizer]):
             places = torch.tensor([*order, *(GROUP + place for place in order)])
             self._same_in_order(_rewards(seed=seed), places, "siblings")
 
-        hold(property_of, _SEEDS, st.permutations(range(GROUP)))
+        self.hold(property_of, _SEEDS, st.permutations(range(GROUP)))
 
     def test_the_order_of_prompts_does_not_matter(self) -> None:
         """Groups in another order get the same advantages, in that order."""
@@ -95,7 +95,7 @@ class NormalizerContract(Contract[Normalizer]):
         def property_of(seed: int) -> None:
             self._same_in_order(_rewards(seed=seed), places, "prompts")
 
-        hold(property_of, _SEEDS)
+        self.hold(property_of, _SEEDS)
 
     def _same_in_order(self, rewards: WeightedRewards, places: Tensor, what: str) -> None:
         advantages, turned = self._advantages(rewards), self._advantages(_ordered(rewards, places))

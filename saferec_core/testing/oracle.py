@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from saferec_core.data.titles import Title
 from saferec_core.plugins.contracts.oracle import Explaining, Oracle, Question, Verdict
-from saferec_core.testing.contract import Contract, check, hold
+from saferec_core.testing.contract import Contract, check
 from saferec_core.testing.titles import AWKWARD_TITLES, OUTSIDE, TITLES
 
 __all__ = ["OracleContract", "check_oracle"]
@@ -124,7 +124,7 @@ class OracleContract(Contract[Oracle]):
                 assert not lost, f"{title} violates {min(lost)!r}, but not if asked about {list(every)}"
 
         subsets = st.lists(st.sampled_from(traits), min_size=1, unique=True)
-        hold(property_of, subsets, subsets)
+        self.hold(property_of, subsets, subsets)
 
     def test_case_does_not_matter(self) -> None:
         """A title in capitals is the same title."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from saferec_core.data.titles import Title
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedItem, ParsedList
-from saferec_core.testing.contract import Contract, check, hold
+from saferec_core.testing.contract import Contract, check
 from saferec_core.testing.titles import AWKWARD_TITLES, TITLES
 
 __all__ = ["ParserContract", "check_parser"]
@@ -24,6 +24,7 @@ _TEXTS = st.text(st.sampled_from("AaZz 1920().,;:*-–•#\"'[]{}|<>/&\n\t\\é�
 class ParserContract(Contract[ListParser]):
     """Inherit it and say what to make; see :class:`saferec_core.testing.contract.Contract`."""
 
+    examples: ClassVar[int] = 60
     titles: ClassVar[Sequence[Title]] = (*TITLES, *AWKWARD_TITLES)
     """Titles that must survive being written and read."""
 
@@ -50,7 +51,7 @@ class ParserContract(Contract[ListParser]):
 
         property_of(*self.inputs())
         property_of(f"Here you are:\n{self.inputs()[0]}\nEnjoy!")
-        hold(property_of, st.one_of(_TEXTS, self._lists().map(self.make().format)), examples=60)
+        self.hold(property_of, st.one_of(_TEXTS, self._lists().map(self.make().format)))
 
     def _lists(self) -> st.SearchStrategy[list[Title]]:
         return st.lists(st.sampled_from(self.titles), min_size=1, max_size=6, unique=True)
@@ -69,7 +70,7 @@ class ParserContract(Contract[ListParser]):
             read = [item.title for item in self._parsed(text).items if item.readable]
             assert read == titles, f"it writes {titles} as {text!r}, but reads {read}"
 
-        hold(property_of, self._lists())
+        self.hold(property_of, self._lists())
         property_of(list(self.titles))
 
     def test_spans_are_within_the_text(self) -> None:
@@ -138,7 +139,7 @@ class ParserContract(Contract[ListParser]):
                 raise AssertionError(f"{text!r}: {type(error).__name__}: {error}") from error
             assert problem is None, f"for {text!r} {problem}"
 
-        hold(property_of, st.one_of(_TEXTS, st.text(max_size=60)), st.booleans(), examples=100)
+        self.hold(property_of, st.one_of(_TEXTS, st.text(max_size=60)), st.booleans())
 
     def test_its_time_is_linear_in_the_text(self) -> None:
         """Sixteen times the text takes about sixteen times the processor time; squared it would be 256."""

@@ -28,6 +28,7 @@ __all__ = ["ROWS", "TransformContract", "check_transform"]
 ROWS: Sequence[Row] = tuple(
     {
         "id": f"row-{number}",
+        "user": f"user-{number}",
         "prompt": [{"role": "user", "content": f"Something like {title}, please; number {number}."}],
         "completion": [{"role": "assistant", "content": "\n".join(map(str, TITLES[number : number + 3]))}],
         "groundtruth_with_release_year": [[name, year] for name, year in TITLES[number : number + 2]],

@@ -10,7 +10,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["lines_executed", "within_limit"]
+__all__ = ["LateError", "lines_executed", "within_limit"]
+
+
+class LateError(TimeoutError):
+    """A call has not returned within its limit."""
 
 
 def lines_executed(call: Callable[[], object]) -> int:
@@ -41,14 +45,14 @@ def within_limit(seconds: float) -> Iterator[None]:
     Only the main thread can be interrupted, where there are POSIX signals; elsewhere nothing is limited.
 
     Raises:
-        TimeoutError: The limit has passed.
+        LateError: The limit has passed.
     """
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise TimeoutError(f"no answer after {seconds:g} seconds")
+        raise LateError(f"no answer after {seconds:g} seconds")
 
     previous = signal.signal(signal.SIGALRM, interrupt)
     left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -271,6 +271,7 @@ def test_each_property_alone_finds_who_breaks_it(name, broken):
     assert only(RewardContract, broken) == name
 
 
+@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("trace", TRACES.values(), ids=TRACES)
 def test_whatever_a_call_leaves_behind_is_found(trace, put_back):
     assert only(RewardContract, leaving(trace)) == "test_the_process_stays_as_it_was"

@@ -58,7 +58,7 @@ class HoldsNaN(Sound):
 class LosesRows(Sound):
     def __call__(self, rows):
         for row in rows:
-            if row["constraints"]:
+            if row.get("constraints"):
                 yield row
 
 
@@ -96,7 +96,7 @@ class OutOfNothing(Sound):
 class RejectsACopy(Sound):
     def __call__(self, rows):
         for row in rows:
-            yield Rejected(dict(row), "no title") if row["constraints"] else row
+            yield Rejected(dict(row), "no title") if row.get("constraints") else row
 
 
 class ReadsAColumn(Sound):
@@ -138,15 +138,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("name", ["filter-samples", "to-dataset"])
+@pytest.mark.parametrize("name", ["filter-samples", "split", "to-dataset"])
 def test_built_in_transforms_hold_their_contract(name):
     check_transform(build(load_plugins().transforms.get(name), {}))
-
-
-def test_a_split_holds_it_on_rows_with_users():
-    rows = [{**row, "user": f"user-{number}"} for number, row in enumerate(ROWS)]
-
-    check_transform(build(load_plugins().transforms.get("split"), {}), rows)
 
 
 def test_sound_transforms_hold_every_property():
@@ -157,8 +151,7 @@ def test_sound_transforms_hold_every_property():
 
 @pytest.mark.parametrize(("name", "broken"), CASES)
 def test_each_property_alone_finds_who_breaks_it(name, broken):
-    samples = {"ReadsAColumn": ROWS}.get(type(broken).__name__, ROWS)
-    assert only(TransformContract, broken, rows=samples) == name
+    assert only(TransformContract, broken) == name
 
 
 def test_a_transform_that_stops_before_the_last_row_is_found():
