@@ -68,7 +68,7 @@ def check(
     plugins = load_plugins()
     if name is None and (settings or rows):
         raise ConfigError("--set and --rows belong to one component; name it")
-    entries = [entry for entry in plugins if entry.origin.distribution != "saferec"]
+    entries = [entry for entry in plugins if not entry.origin.is_built_in]
     entries = entries if name is None else plugins.named(name)
     sample = list(read_rows(rows)) if rows else []
     options = merged(parse_setting(text) for text in settings or [])

@@ -9,6 +9,7 @@ import typer
 
 from saferec_cli import completion, plugin_checks
 from saferec_cli.options import JsonOption
+from saferec_cli.plugin_list import print_plugins
 from saferec_core.plugins.manager import Plugins, PluginState, load_plugins
 
 __all__ = ["app"]
@@ -23,9 +24,7 @@ def list_plugins(*, as_json: JsonOption = False) -> None:
     if as_json:
         typer.echo(json.dumps(_as_data(plugins), indent=2))
         return
-    from saferec_cli.render_plugins import plugin_table  # rich is not needed for JSON
-
-    plugin_table(plugins)
+    print_plugins(plugins)
 
 
 @app.command()

@@ -25,6 +25,7 @@ class ParserContract(Contract[ListParser]):
     """Inherit it and say what to make; see :class:`saferec_core.testing.contract.Contract`."""
 
     examples: ClassVar[int] = 60
+    shrinks: ClassVar[bool] = True
     titles: ClassVar[Sequence[Title]] = (*TITLES, *AWKWARD_TITLES)
     """Titles that must survive being written and read."""
 

@@ -154,7 +154,7 @@ class RewardContract(Contract[RewardFunction]):
             *before, new = titles
             rank %= len(before)
             after = [*before[:rank], new, *before[rank + 1 :]]
-            values, changed = self._values([before, after])
+            (values,), (changed,) = self._values([before]), self._values([after])
             others = torch.arange(NUM_RANKS) != rank
             assert _alike(values[others], changed[others]), (
                 f"another title at rank {rank + 1} changes the value of another rank; a reward that looks "

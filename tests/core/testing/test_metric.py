@@ -64,7 +64,7 @@ class LooksDeeper(Sound):
 
 class DividesByLength(Sound):
     def __call__(self, lists, k):
-        return super().__call__(lists, k) + 1 / lists.lengths
+        return super().__call__(lists, k) + 1 / lists.lengths.clamp(max=1)
 
 
 class AsksTheOracle(Sound):
