@@ -15,6 +15,7 @@ from saferec_core.plugins import hookspecs
 from saferec_core.plugins.registry import Entry, Origin, Registry
 
 if TYPE_CHECKING:
+    from saferec_core.plugins.contracts.alarm import Alarm
     from saferec_core.plugins.contracts.evidence import EvidenceSource
     from saferec_core.plugins.contracts.metric import Metric
     from saferec_core.plugins.contracts.normalizer import Normalizer
@@ -45,6 +46,7 @@ class Plugins:
     transforms: Registry[Transform] = field(default_factory=lambda: Registry("transform"))
     parsers: Registry[ListParser] = field(default_factory=lambda: Registry("parser"))
     evidence: Registry[EvidenceSource] = field(default_factory=lambda: Registry("evidence"))
+    alarms: Registry[Alarm] = field(default_factory=lambda: Registry("alarm"))
     broken: list[BrokenPlugin] = field(default_factory=list)
 
     @property
@@ -58,6 +60,7 @@ class Plugins:
             self.transforms,
             self.parsers,
             self.evidence,
+            self.alarms,
         )
 
     def __iter__(self) -> Iterator[Entry[Any]]:
@@ -135,6 +138,7 @@ def _register(manager: pluggy.PluginManager, point: EntryPoint, plugins: Plugins
         (plugins.transforms, "saferec_register_transforms"),
         (plugins.parsers, "saferec_register_parsers"),
         (plugins.evidence, "saferec_register_evidence"),
+        (plugins.alarms, "saferec_register_alarms"),
     ):
         others = [other for other in manager.get_plugins() if other is not plugin]
         caller = manager.subset_hook_caller(hook, remove_plugins=others)

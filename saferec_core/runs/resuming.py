@@ -33,7 +33,7 @@ _MAY_DIFFER = {
     "sft.logging.report_to",
     "sft.logging.save_total_limit",
 }
-"""Settings that move no number of a run, so that it may be continued with others."""
+"""Settings that move no number of a run, so that it may be continued with others; those of alarms, too."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def differences(folder: Path, config: StageConfig) -> list[str]:
     return [
         f"{key} was {then.get(key)!r}, is now {now.get(key)!r}"
         for key in sorted(then.keys() | now.keys())
-        if then.get(key) != now.get(key) and key not in _MAY_DIFFER
+        if then.get(key) != now.get(key) and key not in _MAY_DIFFER and not key.startswith("alarms.")
     ]
 
 
