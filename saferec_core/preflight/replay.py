@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from saferec_core.config.schema import TrainConfig
 from saferec_core.plugins.manager import Plugins
@@ -27,7 +28,12 @@ def find_replay_problems(
     """
     problems = Problems()
     check_rewards(problems, config, plugins)
-    unread = {"train_path": None, "validation_path": None, "test_path": None, "transforms": []}
+    unread: dict[str, Any] = {
+        "train_path": None,
+        "validation_path": None,
+        "test_path": None,
+        "transforms": [],
+    }
     data = config.data.model_copy(update=unread)
     check_data(problems, data, needs={}, train=False)
     check_components(problems, config.model_copy(update={"data": data}), plugins)

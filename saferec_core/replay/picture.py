@@ -7,6 +7,7 @@ from typing import Any
 
 from saferec_core.files import replacing
 from saferec_core.replay.run import KINDS, Replay
+from saferec_core.report.drawing import chart_of
 
 __all__ = ["draw_replay"]
 
@@ -25,7 +26,7 @@ def draw_replay(shown: Replay, out: Path) -> None:
     """
     import vl_convert
 
-    spec: dict[str, Any] = _chart(shown).to_dict()
+    spec = {**_chart(shown).to_dict(validate=False), "datasets": _rows(shown)}
     with replacing(out) as draft:
         if out.suffix == ".svg":
             draft.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
@@ -33,84 +34,92 @@ def draw_replay(shown: Replay, out: Path) -> None:
             draft.write_bytes(vl_convert.vegalite_to_png(spec, scale=2))
 
 
+def _rows(shown: Replay) -> dict[str, list[dict[str, Any]]]:
+    """Return what is drawn, by the names that the charts call it."""
+    every = max(1, -(-len(shown.pairs) // _MOST_POINTS))
+    return {
+        "by_rank": [
+            {"rank": row.rank, "kind": kind, "of": of, "advantage": mean}
+            for row in shown.by_rank
+            for kind, means in row.means.items()
+            for of, mean in zip((_RUN, _REPLAY), means, strict=True)
+            if mean is not None
+        ],
+        "shares": [
+            {"reward": name, "of": of, "share": share}
+            for name, shares in shown.shares.items()
+            for of, share in zip((_RUN, _REPLAY), shares, strict=True)
+            if share is not None
+        ],
+        "ranks": [{"run": own, "replay": new, "kind": kind} for own, new, kind in shown.pairs[::every]],
+    }
+
+
 def _chart(shown: Replay) -> Any:
     import altair as alt
 
-    charts = [_by_rank(shown), _shares(shown)]
+    charts = [_by_rank(), _shares(len(shown.shares))]
     if shown.is_compared:
-        charts.append(_against(shown))
+        charts.append(_against())
     rewards = ", ".join(f"{name} × {weight:g}" for name, weight in shown.rewards.items())
-    title = f"{shown.source.parent.name}: {rewards}; {shown.normalizer}"
     return (
         alt.hconcat(*charts, spacing=40)
         .resolve_scale(color="independent", strokeDash="independent")
-        .properties(title=title, background="white")
+        .properties(title=f"{shown.source.parent.name}: {rewards}; {shown.normalizer}", background="white")
     )
 
 
-def _by_rank(shown: Replay) -> Any:
+def _kind_color() -> Any:
     import altair as alt
 
-    rows = [
-        {"rank": row.rank, "kind": kind, "of": of, "advantage": mean}
-        for row in shown.by_rank
-        for kind, means in row.means.items()
-        for of, mean in zip((_RUN, _REPLAY), means, strict=True)
-        if mean is not None
-    ]
-    color = alt.Color("kind:N", title=None, scale=alt.Scale(domain=list(KINDS), range=list(_COLORS.values())))
-    dash = alt.StrokeDash("of:N", title=None, scale=alt.Scale(domain=[_REPLAY, _RUN], range=[[1, 0], [4, 3]]))
+    scale = alt.Scale(domain=list(KINDS), range=[_COLORS[kind] for kind in KINDS])
+    return alt.Color("kind:N", title=None, scale=scale)
+
+
+def _by_rank() -> Any:
+    import altair as alt
+
+    dash = alt.Scale(domain=[_REPLAY, _RUN], range=[[1, 0], [4, 3]])
     return (
-        alt.Chart(alt.Data(values=rows), title="Mean advantage by rank")
+        chart_of("by_rank")
         .mark_line(point=True)
         .encode(
             x=alt.X("rank:O", title="rank", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("advantage:Q", title=None),
-            color=color,
-            strokeDash=dash,
+            color=_kind_color(),
+            strokeDash=alt.StrokeDash("of:N", title=None, scale=dash),
         )
-        .properties(width=260, height=220)
+        .properties(title="Mean advantage by rank", width=260, height=220)
     )
 
 
-def _shares(shown: Replay) -> Any:
+def _shares(rewards: int) -> Any:
     import altair as alt
 
-    rows = [
-        {"reward": name, "of": of, "share": share}
-        for name, shares in shown.shares.items()
-        for of, share in zip((_RUN, _REPLAY), shares, strict=True)
-        if share is not None
-    ]
+    color = alt.Scale(domain=[_RUN, _REPLAY], range=["#b9b3a6", "#2a6cb3"])
     return (
-        alt.Chart(alt.Data(values=rows), title="Variance that a reward would supply alone")
+        chart_of("shares")
         .mark_bar()
         .encode(
             y=alt.Y("reward:N", title=None),
             yOffset=alt.YOffset("of:N", sort=[_RUN, _REPLAY]),
             x=alt.X("share:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
-            color=alt.Color(
-                "of:N", title=None, scale=alt.Scale(domain=[_RUN, _REPLAY], range=["#b9b3a6", "#2a6cb3"])
-            ),
+            color=alt.Color("of:N", title=None, scale=color),
         )
-        .properties(width=220, height=max(60, 46 * len(shown.shares)))
+        .properties(title="Variance a reward would supply alone", width=220, height=max(60, 46 * rewards))
     )
 
 
-def _against(shown: Replay) -> Any:
+def _against() -> Any:
     import altair as alt
 
-    every = -(-len(shown.pairs) // _MOST_POINTS)
-    rows = [{"run": own, "replay": new, "kind": kind} for own, new, kind in shown.pairs[:: max(1, every)]]
     return (
-        alt.Chart(alt.Data(values=rows), title="Advantage of every rank")
+        chart_of("ranks")
         .mark_circle(size=14, opacity=0.45)
         .encode(
             x=alt.X("run:Q", title="in the run"),
             y=alt.Y("replay:Q", title="replayed"),
-            color=alt.Color(
-                "kind:N", title=None, scale=alt.Scale(domain=list(KINDS), range=list(_COLORS.values()))
-            ),
+            color=_kind_color(),
         )
-        .properties(width=240, height=220)
+        .properties(title="Advantage of every rank", width=240, height=220)
     )

@@ -146,7 +146,7 @@ def _group(path: Path, rows: Sequence[tuple[int, Mapping[str, Any]]], needs: Map
         raise DataError(f"{path}, line {number}: {error}") from error
     of_run = "" if isinstance(first.get("record"), Mapping | None) else f", record {first['record']}"
     where = f"step {first['step']}{of_run}" if first.get("step") is not None else f"line {number}"
-    completions = []
+    completions: list[Completion] = []
     for line, row in rows:
         texts = row["completions"] if row.get("completions") is not None else [row["completion"]]
         for text in texts:

@@ -40,7 +40,7 @@ def figures_of_lists(
     figures["repeated"] = (lists.repeated.sum() / written).item()
     figures["seen"] = (lists.seen.sum() / written).item()
     figures["wasted"] = (lists.wasted.sum() / written).item()
-    figures["distinct_titles"] = (len(named.unique()) / written).item()
+    figures["distinct_titles"] = (len(set(named.tolist())) / written).item()
     if lists.judge.oracle is not None:
         figures["violation_rate"] = (lists.violations.sum() / written).item()
         known = lists.known & lists.in_catalog
