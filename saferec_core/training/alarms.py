@@ -19,27 +19,34 @@ from saferec_core.runs.stopping import ALARMED, Stop
 __all__ = ["AlarmWatch", "build_alarms"]
 
 
-def build_alarms(config: TrainConfig, plugins: Plugins, target: int | None = None) -> dict[str, Alarm]:
+def build_alarms(
+    config: TrainConfig, plugins: Plugins, note: Callable[[str], None], *, target: int | None = None
+) -> dict[str, Alarm]:
     """Build every installed alarm that the run does not leave out, by name.
 
     Args:
         config: The run.
         plugins: What is installed.
+        note: Called with a sentence for every alarm that cannot be used; the run does without it.
         target: Titles that the run's rewards want in a list, for alarms with the option ``target``.
 
     Raises:
         UnknownNameError: The run names an alarm that is not installed.
         ConfigError: An option is unknown or refused.
     """
-    names = [entry.name for entry in plugins.alarms]
-    for name in (*config.alarms.ignore_alarm, *config.alarms.alarm_options):
-        plugins.find(plugins.alarms, name)
-    inherited = {} if target is None else {"target": target}
-    return {
-        name: build(plugins.alarms.get(name), config.alarms.alarm_options.get(name, {}), inherited)
-        for name in names
-        if name not in config.alarms.ignore_alarm
+    settings = config.alarms
+    ignored = {plugins.find(plugins.alarms, name).name for name in settings.ignore_alarm}
+    options = {
+        plugins.find(plugins.alarms, name).name: given for name, given in settings.alarm_options.items()
     }
+    inherited = {} if target is None else {"target": target}
+    alarms: dict[str, Alarm] = {}
+    for name in sorted({entry.name for entry in plugins.alarms} - ignored):
+        try:
+            alarms[name] = build(plugins.alarms.get(name), options.get(name, {}), inherited)
+        except PluginError as error:
+            note(f"{error} The run goes on without this alarm.")
+    return alarms
 
 
 class AlarmWatch:

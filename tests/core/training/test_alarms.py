@@ -9,6 +9,8 @@ import pytest
 from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.plugins.contracts.alarm import Alarm
+from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.registry import Origin
 from saferec_core.runs.observer import Observer
 from saferec_core.runs.stopping import ALARMED, RunStopped, Stop
 from saferec_core.training.alarms import AlarmWatch, build_alarms
@@ -139,7 +141,7 @@ def test_all_installed_alarms_watch_but_those_left_out_with_the_options_given(pl
         {"alarms": {"ignore_alarm": ["entropy"], "alarm_options": {"kl": {"most": 5}}}}
     )
 
-    alarms = build_alarms(config, plugins, target=7)
+    alarms = build_alarms(config, plugins, print, target=7)
 
     assert set(alarms) == {entry.name for entry in plugins.alarms} - {"entropy"}
     assert alarms["kl"].most == 5
@@ -158,4 +160,18 @@ def test_all_installed_alarms_watch_but_those_left_out_with_the_options_given(pl
 )
 def test_an_alarm_or_option_that_does_not_exist_is_refused(plugins, alarms, error, message):
     with pytest.raises(error, match=message):
-        build_alarms(TrainConfig.model_validate({"alarms": alarms}), plugins)
+        build_alarms(TrainConfig.model_validate({"alarms": alarms}), plugins, print)
+
+
+def test_an_alarm_that_cannot_be_loaded_is_reported_and_the_others_watch():
+    plugins = Plugins()
+    with plugins.alarms.offered_by(Origin("acme", "acme-alarms", "1.0")):
+        plugins.alarms.add("gone", "acme_alarms_nowhere:Gone", summary="Is not there.")
+        plugins.alarms.add("kl", "saferec_plugins.alarms.policy:Kl", summary="Is there.")
+    notes = []
+
+    alarms = build_alarms(TrainConfig(), plugins, notes.append)
+
+    assert list(alarms) == ["kl"]
+    assert "alarm 'gone' of acme" in notes[0]
+    assert "goes on without this alarm" in notes[0]
