@@ -150,11 +150,11 @@ def recommend(
         constraints = constraint or []
         check_constraints(constraints, recommender.judge)
         record = wish(wanted, constraints=constraints, seen=seen or (), traits=read_traits())
-        (found,) = recommender([record])
+        (recommendation,) = recommender([record])
     if as_json:
-        typer.echo(json.dumps(found.as_data(), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(recommendation.as_data(), indent=2, ensure_ascii=False))
     else:
-        recommended(found)
+        recommended(recommendation)
 
 
 def _argument_problems(
@@ -209,5 +209,5 @@ def _summary(counts: Any, out: Path) -> str:
     if counts["errors"]:
         parts.append(f"{counts['errors']:,} rows that could not be read, each with its error")
     if counts["there"]:
-        parts.append(f"{counts['there']:,} rows were there already")
+        parts.append(f"{counts['kept']:,} rows were already done")
     return f"{'; '.join(parts)}: {out}"

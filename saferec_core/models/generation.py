@@ -110,7 +110,7 @@ class PolicyGenerator:
         guiding: Guiding | None = None,
         progress: Progress | None = None,
     ) -> list[list[Completion]]:
-        """Generate, and tell of each completion its text and whether it ended by itself."""
+        """Return the text of each completion and whether it ended by itself."""
         written = generate(
             self.policy,
             prompts,
@@ -301,7 +301,7 @@ def _generate_batch(
 def _settings_of_our_own(model: Any) -> Iterator[None]:
     """Switch to evaluation, with none of the decoding settings that the checkpoint came with.
 
-    What ``generate`` is not told it takes from the model, such as Qwen's repetition penalty.
+    ``generate`` takes every setting that is not passed from the model, such as Qwen's repetition penalty.
     """
     from transformers import GenerationConfig  # imports slowly
 

@@ -68,7 +68,9 @@ def load_tokenizer(reference: str, config: ModelConfig) -> PreTrainedTokenizerBa
     from transformers import AutoTokenizer  # imports torch
 
     if Path(reference).is_dir() and not (Path(reference) / "tokenizer_config.json").is_file():
-        raise RunError(f"{reference} has no tokenizer (tokenizer_config.json); copy the model's there")
+        raise RunError(
+            f"{reference} has no tokenizer (tokenizer_config.json); copy the model's tokenizer files into it"
+        )
     try:
         tokenizer = AutoTokenizer.from_pretrained(reference, trust_remote_code=config.trust_remote_code)
     except (OSError, ValueError) as error:
@@ -119,7 +121,7 @@ def checkpoint_dtype(reference: str, config: ModelConfig) -> torch.dtype | None:
 
 
 def is_adapter(folder: Path) -> bool:
-    """Tell whether *folder* holds a LoRA adapter instead of a whole model."""
+    """Return whether *folder* holds a LoRA adapter instead of a whole model."""
     return (folder / "adapter_config.json").is_file()
 
 
@@ -130,8 +132,8 @@ def _load_model(reference: str, config: ModelConfig) -> PreTrainedModel:
         Path(reference) / "config.json"
     ).is_file():
         raise RunError(
-            f"{reference} holds no model: wanted a folder with config.json, a run folder, a .gguf file, "
-            "or the id of a model on the hub"
+            f"{reference} does not hold a model; expected a folder with config.json, a run folder, a "
+            ".gguf file, or the id of a model on the hub"
         )
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
@@ -155,7 +157,7 @@ def _load_adapter(folder: Path, config: ModelConfig) -> Policy:
         if moved is not None:
             base = str(moved)
         elif Path(base).is_absolute():
-            raise RunError(f"adapter {folder} was trained on {base}, which is not there any more")
+            raise RunError(f"adapter {folder} was trained on {base}, which no longer exists")
     model: Any = PeftModel.from_pretrained(_load_model(base, config), str(folder))
     has_tokenizer = (folder / "tokenizer_config.json").is_file()
     return Policy(model, load_tokenizer(str(folder) if has_tokenizer else base, config))

@@ -137,7 +137,7 @@ def _longest(
 
 
 def _is_read_back(parser: ListParser, catalog: Catalog, text: str, position: int) -> bool:
-    """Tell whether a title, written alone, is read as itself."""
+    """Return whether a title, written alone, is read as itself."""
     items = parser(text).items
     return len(items) == 1 and catalog.find(items[0].name, items[0].year) == position
 
@@ -162,10 +162,10 @@ class _Encoder:
         for anchor in (context, "\n", ""):
             anchored = self._ids([anchor])[0] if anchor else []
             whole = self._ids([anchor + texts[n] for n in open_])
-            found = [ids[len(anchored) :] if ids[: len(anchored)] == anchored else [] for ids in whole]
-            shown = self._text([[*before, *ids] for ids in found])
+            pieces = [ids[len(anchored) :] if ids[: len(anchored)] == anchored else [] for ids in whole]
+            shown = self._text([[*before, *ids] for ids in pieces])
             rest = []
-            for n, ids, text in zip(open_, found, shown, strict=True):
+            for n, ids, text in zip(open_, pieces, shown, strict=True):
                 if text == start + texts[n]:
                     tokens[n] = ids
                 else:
