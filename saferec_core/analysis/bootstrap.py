@@ -3,8 +3,8 @@
 ``scipy.stats.bootstrap(..., paired=True)`` over the users' sums and counts of rows gives the same intervals:
 the mean over all rows is the ratio of the two totals, and a resample draws users. The tests compare with it,
 and the sign flips with ``scipy.stats.permutation_test``. This module is kept because it is
-several times faster for the metrics of an evaluation together (`benchmarks/resampling.py`): a resample of all of
-them is one row of a matrix product, so that a further metric costs next to nothing.
+several times faster for the metrics of an evaluation together (`benchmarks/resampling.py`): a resample of
+all of them is one row of a matrix product, so that a further metric costs next to nothing.
 """
 
 from __future__ import annotations
