@@ -82,11 +82,11 @@ def test_a_run_keeps_and_evaluates_the_chosen_checkpoint(main, tiny, tmp_path, l
     assert (outcome.status, outcome.err) == (0, "")
 
     run = tmp_path / "runs" / "run"
-    choice = json.loads((run / "evaluation" / "checkpoints.json").read_text())
-    assert list(choice["checkpoints"]) == ["checkpoint-1", "checkpoint-2"]
-    assert weights(run / "policy") == weights(run / "checkpoints" / choice["chosen"])
+    stored = json.loads((run / "evaluation" / "checkpoints.json").read_text())
+    assert list(stored["checkpoints"]) == ["checkpoint-1", "checkpoint-2"]
+    assert weights(run / "policy") == weights(run / "checkpoints" / stored["chosen"])
     assert not list((run / "policy").glob("optimizer*"))
-    for name, metrics in choice["checkpoints"].items():
+    for name, metrics in stored["checkpoints"].items():
         rows = read_results(run / "evaluation" / f"{name}-greedy.parquet")
         assert rows.values("list_length").mean() == pytest.approx(metrics["list_length"][0])
 
