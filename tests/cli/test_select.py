@@ -56,7 +56,7 @@ def test_sft_keeps_the_checkpoint_that_the_rule_chooses_and_says_why(sft, tmp_pa
         assert column in shown
 
 
-def test_sft_has_the_rule_of_the_document_unless_it_is_told_another(sft):
+def test_sft_chooses_by_the_main_metric_of_relevance_unless_a_rule_is_given(sft):
     out, choice = sft()
 
     assert choice["select"] == "highest recall@5"
@@ -64,7 +64,7 @@ def test_sft_has_the_rule_of_the_document_unless_it_is_told_another(sft):
     assert choice["sentence"] in " ".join(out.split())
 
 
-def test_a_rule_that_no_checkpoint_keeps_loses_nothing_and_is_said_loudly(sft, tmp_path):
+def test_a_rule_that_no_checkpoint_keeps_loses_nothing_and_is_reported_loudly(sft, tmp_path):
     out, choice = sft("--select", "recall@5 subject to list_length>=1000")
 
     assert choice["satisfied"] is False
@@ -137,7 +137,7 @@ def test_without_a_rule_a_run_keeps_its_last_state(main, tiny, tmp_path):
         (["--select", "recall@5", "--save-strategy", "no"], "set --save-strategy to steps or epoch"),
     ],
 )
-def test_a_rule_that_cannot_be_followed_is_told_before_anything_is_trained(
+def test_a_rule_that_cannot_be_followed_is_refused_before_anything_is_trained(
     main, tiny, tmp_path, arguments, message
 ):
     outcome = main(
@@ -150,11 +150,11 @@ def test_a_rule_that_cannot_be_followed_is_told_before_anything_is_trained(
     assert not (tmp_path / "runs").exists()
 
 
-def test_sft_that_leaves_out_what_it_chooses_by_is_told_so(main, tiny, world, tmp_path):
+def test_sft_that_evaluates_no_relevance_needs_a_rule(main, tiny, world, tmp_path):
     files = [part for name in ("train", "validation") for part in (f"--{name}-path", tiny / f"{name}.jsonl")]
-    arguments = [*files, "--catalog-path", tiny / "catalog.jsonl", *SFT, "--eval-metrics", "ndcg"]
+    arguments = [*files, "--catalog-path", tiny / "catalog.jsonl", *SFT, "--eval-metrics", "list_length"]
     outcome = main("sft", "--model", world / "model", "--run-name", "sft", *arguments)
 
     assert outcome.status == 2
-    assert "keeps the checkpoint with the highest recall@5, which eval_metrics leaves out" in outcome.err
+    assert "highest relevance, but eval_metrics leaves out every metric of relevance" in outcome.err
     assert not (tmp_path / "runs" / "sft").exists()

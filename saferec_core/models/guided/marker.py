@@ -29,7 +29,7 @@ class Marker:
 
     @cached_property
     def tables(self) -> tuple[np.ndarray, np.ndarray]:
-        """(M, V): characters that match behind each token, by those that matched before; whether it may come.
+        """(M, V): where in the marker a token leads from each position, and whether it may be written there.
 
         A token that completes the marker may have white space behind it, and nothing else.
         """
@@ -107,11 +107,11 @@ def _borders(text: str) -> list[int]:
     """Return the length of the longest proper border of each beginning of *text* (Knuth, Morris, Pratt)."""
     borders = [0] * len(text)
     length = 0
-    for matched in range(1, len(text)):
-        while length and text[matched] != text[length]:
+    for position in range(1, len(text)):
+        while length and text[position] != text[length]:
             length = borders[length - 1]
-        length += text[matched] == text[length]
-        borders[matched] = length
+        length += text[position] == text[length]
+        borders[position] = length
     return borders
 
 
