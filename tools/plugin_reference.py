@@ -32,6 +32,7 @@ KINDS = {
     "Transforms": ("transform", "TransformContract"),
     "Parsers": ("parser", "ParserContract"),
     "Evidence sources": ("evidence", "EvidenceContract"),
+    "Alarms": ("alarm", "AlarmContract"),
 }
 """Each kind of component, its module in contracts and testing, and its contract in the latter."""
 

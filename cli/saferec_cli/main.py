@@ -42,6 +42,7 @@ _COMMANDS = {
     "compare": ("compare:compare", _LOOK),
     "gate": ("gate:gate", _LOOK),
     "report": ("report:report", _LOOK),
+    "replay": ("replay:replay", _LOOK),
 }
 """Each command by its name: where its code is, imported only if it is called or listed, and its heading."""
 

@@ -15,7 +15,7 @@ from saferec_core.plugins.manager import load_plugins
 
 __all__ = ["audit_plugins", "check", "new"]
 
-Kind = Literal["reward", "oracle", "normalizer", "metric", "transform", "parser", "evidence"]
+Kind = Literal["reward", "oracle", "normalizer", "metric", "transform", "parser", "evidence", "alarm"]
 _KINDS = ", ".join(get_args(Kind))
 
 

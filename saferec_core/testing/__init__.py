@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from saferec_core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from saferec_core.testing.alarm import AlarmContract, check_alarm
     from saferec_core.testing.contract import Contract, ContractError
     from saferec_core.testing.escapes import check_no_escape
     from saferec_core.testing.evidence import EvidenceContract, check_evidence
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ROWS",
     "TITLES",
+    "AlarmContract",
     "Checked",
     "Contract",
     "ContractError",
@@ -53,6 +55,7 @@ __all__ = [
     "RewardContract",
     "StatedOracle",
     "TransformContract",
+    "check_alarm",
     "check_evidence",
     "check_installed",
     "check_metric",
@@ -67,6 +70,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "alarm": ("AlarmContract", "check_alarm"),
     "contract": ("Contract", "ContractError"),
     "escapes": ("check_no_escape",),
     "evidence": ("EvidenceContract", "check_evidence"),

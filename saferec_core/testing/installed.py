@@ -23,6 +23,7 @@ _CONTRACTS: Mapping[str, str] = {
     "transform": "TransformContract",
     "parser": "ParserContract",
     "evidence": "EvidenceContract",
+    "alarm": "AlarmContract",
 }
 
 
