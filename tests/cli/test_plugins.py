@@ -23,10 +23,12 @@ class Novelty(RewardFunction):
     def __call__(self, lists): ...
 """
 
+HOOK = "import saferec_core\n@saferec_core.hookimpl\n"
+
 BUILT_IN = {"relevance", "safety", "count", "table", "grpo", "gdpo", "title-year"}
 
 
-def imported_by(arguments, cwd):
+def imported_by(arguments, cwd, path=""):
     """Run Python with *arguments* and return the names of all modules that it imported."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", *arguments],
@@ -34,7 +36,7 @@ def imported_by(arguments, cwd):
         text=True,
         check=False,
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": ""},
+        env={**os.environ, "PYTHONPATH": path},
     )
     names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
     return done.returncode, names
@@ -56,6 +58,26 @@ def test_torch_is_not_imported_before_something_is_computed(tmp_path, arguments,
     assert returned == status
     assert "saferec_core" in names
     assert not names & {"torch", "transformers", "trl", "datasets", "accelerate", "numpy"}
+
+
+def test_a_command_imports_its_own_module_and_no_other_command(tmp_path):
+    status, names = imported_by(["-m", "saferec_cli", "plugins", "list"], tmp_path)
+
+    assert status == 0
+    assert "saferec_cli.plugins" in names
+    assert not names & {"saferec_cli.train", "saferec_cli.data", "saferec_core.config.schema", "rich.table"}
+
+
+def test_twenty_more_plugins_cost_twenty_more_imports(tmp_path, distribution):
+    code = HOOK + "def saferec_register_rewards(registry): registry.add({0!r}, '{0}.r:R', summary='')"
+    names = {f"acme_{number}" for number in range(20)}
+    sites = [distribution(name.replace("_", "-"), code.format(name)) for name in sorted(names)]
+    few = imported_by(["-m", "saferec_cli", "plugins", "list"], tmp_path)[1]
+    many = imported_by(["-m", "saferec_cli", "plugins", "list"], tmp_path, os.pathsep.join(map(str, sites)))[
+        1
+    ]
+
+    assert many - few == names
 
 
 def test_everything_built_in_is_listed_with_its_distribution(saferec):
@@ -115,8 +137,6 @@ def test_show_of_an_unknown_name_offers_the_near_miss(main):
     assert (outcome.status, outcome.out) == (2, "")
     assert outcome.err.startswith("error: unknown plugin 'saftey'. Did you mean 'safety'?")
 
-
-HOOK = "import saferec_core\n@saferec_core.hookimpl\n"
 
 BROKEN = {
     "raises": ("raise RuntimeError('no [licence] found')", "RuntimeError: no [licence] found"),
