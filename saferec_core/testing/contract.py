@@ -172,8 +172,7 @@ class Contract(Generic[C]):
 
     def hold(self, property_of: Callable[..., None], *strategies: SearchStrategy[Any]) -> None:
         """Try a property on drawn examples, the same ones in every run."""
-        if not self._repeats_itself():
-            raise SkipTest("it answers otherwise each time; see test_the_same_call_gives_the_same_answer")
+        self.skip_unless_it_repeats_itself()
         tried = settings(
             max_examples=self.examples,
             phases=(Phase.generate, Phase.shrink) if self.shrinks else (Phase.generate,),
@@ -185,12 +184,13 @@ class Contract(Generic[C]):
         )(given(*strategies)(property_of))
         tried()
 
-    def _repeats_itself(self) -> bool:
-        """Tell whether the component, made anew, answers as before, so that answers can be compared."""
+    def skip_unless_it_repeats_itself(self) -> None:
+        """Skip a property that compares answers, unless the component, made anew, answers as before."""
         if "_repeats" not in vars(type(self)):
             first, again = (snapshot(self.answer(self.make(), *self.inputs())) for _ in range(2))
             type(self)._repeats = first == again
-        return self._repeats
+        if not self._repeats:
+            raise SkipTest("it answers otherwise each time; see test_the_same_call_gives_the_same_answer")
 
     def _is_deterministic(self, component: C) -> bool:
         if self.deterministic is not None:

@@ -123,6 +123,7 @@ class MetricContract(Contract[Metric]):
         metric = self.make()
         if metric.needs_oracle or metric.needs_popularity:
             raise SkipTest("it declares that it needs one of them")
+        self.skip_unless_it_repeats_itself()
         values = self._measured(ORDINARY)
         says_so = "it uses the oracle or the popularity; declare it: needs_oracle, needs_popularity"
         try:

@@ -193,6 +193,7 @@ class RewardContract(Contract[RewardFunction]):
         reward = self.make()
         if reward.needs_oracle:
             raise SkipTest("it declares that it needs an oracle")
+        self.skip_unless_it_repeats_itself()
         values = self._values(ORDINARY)
         says_so = "it asks for verdicts; declare it: needs_oracle = True"
         try:
