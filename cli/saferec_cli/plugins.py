@@ -37,12 +37,11 @@ def show(
 ) -> None:
     """Show what a component does, its options, and what it declares, such as required columns."""
     plugins = load_plugins()
-    from saferec_core.plugins.component import declarations_of, options_of
-    from saferec_core.plugins.contracts import contract_of
+    from saferec_core.plugins.described import described
 
     shown: list[dict[str, Any]] = []
     for entry in plugins.named(name):
-        cls = entry.load()
+        description = described(entry)
         shown.append(
             {
                 "kind": entry.kind,
@@ -50,9 +49,9 @@ def show(
                 "summary": entry.summary,
                 "supplied_by": str(entry.origin),
                 "reference": entry.reference,
-                "declares": declarations_of(cls, contract_of(entry.kind)),
-                "description": (cls.__doc__ or "").strip(),
-                "options": [vars(option) for option in options_of(cls)],
+                "declares": description.declares,
+                "description": description.text,
+                "options": [vars(option) for option in description.options],
             }
         )
     if as_json:
