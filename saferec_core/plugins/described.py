@@ -168,4 +168,4 @@ def _option(module: _Module, name: str, hint: str, value: ast.expr | None, meani
 
 def _string(statement: ast.stmt | None) -> str:
     is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    return str(statement.value.value) if is_text else ""  # type: ignore[union-attr,attr-defined]
+    return str(statement.value.value) if is_text else ""  # type: ignore[union-attr]

@@ -120,18 +120,18 @@ def test_audit_finds_a_plugin_that_was_edited_after_it_was_installed(main, distr
 
 
 def test_the_hash_of_a_distribution_changes_with_its_files(main, distribution, monkeypatch):
-    site = distribution("acme-rewards", REWARD.format(module="acme_rewards"))
+    site = distribution("acme-hashed", REWARD.format(module="acme_hashed"))
     monkeypatch.syspath_prepend(site)
 
     def digest():
         [acme] = [
             each
             for each in json.loads(main("plugins", "audit", "--json").out)
-            if each["distribution"] == "acme-rewards"
+            if each["distribution"] == "acme-hashed"
         ]
         return acme["sha256"]
 
     before = digest()
     assert digest() == before
-    (site / "acme_rewards.py").write_text(REWARD.format(module="acme_rewards") + "# edited\n")
+    (site / "acme_hashed.py").write_text(REWARD.format(module="acme_hashed") + "# edited\n")
     assert digest() != before
