@@ -16,7 +16,7 @@ import torch
 from grid import Arm, Grid
 from trl import GRPOTrainer
 
-from saferec_core import load_plugins
+from saferec_core import load_plugins, report
 from saferec_core.config.schema import TrainConfig
 from saferec_core.demo.folder import SPLITS, write_records
 from saferec_core.demo.profile import demo_folder, demo_settings, make_demo
@@ -69,7 +69,7 @@ def run_arm(grid: Grid, seed: int, name: str, folder: Path) -> None:
         start = str(folder / _policy_of(grid, str(arm.of)))
         settings = merged(settings, {**arm.train, "sft_checkpoint": start, "run_name": name})
         unevaluated = merged(settings, {"evaluation": {"eval_prompts": 0}})
-        with _credited(arm), _levelled(arm):
+        with _credited(arm), _levelled(arm), _patched(report, "write_report", lambda *_: None):
             run_train(TrainConfig(**unevaluated), plugins, Observer())
     made = _measured(TrainConfig(**settings), plugins, folder / _policy_of(grid, name), arm)
     result = folder / name / RESULT

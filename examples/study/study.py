@@ -4,17 +4,21 @@
 
 Every arm runs in a process of its own. One that fails is named, those built on it are left out, and the
 others go on; the exit status is then 1. Called again, only what has no result yet is run. A grid that has
-changed since is refused: other results would stand beside it under the same names.
+changed since is refused: other results would stand beside it under the same names. Arms run for all seeds
+before the next arm does, so that what there is after any time is as many seeds as possible. The call may be
+made several times at once.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from grid import Grid, GridError, changes, read_grid
@@ -41,25 +45,56 @@ def main() -> int:
 
 
 def run(grid: Grid, seeds: list[int], results: Path) -> list[str]:
-    """Run what has no result yet, seed by seed; return what failed."""
+    """Run what has no result yet, arm by arm; return what failed.
+
+    Several calls may work on one study at a time: what another is at is left to it.
+    """
     failed: dict[tuple[int, str], str] = {}
-    for seed in seeds:
-        folder = results / f"seed-{seed}"
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, arm in grid.arms.items():
-            if (folder / name / RESULT).exists():
-                continue
-            if (seed, str(arm.of)) in failed:
-                failed[seed, name] = f"left out, since {arm.of} failed"
-            else:
+    while waiting := list(_waiting(grid, seeds, results, failed)):
+        progress = False
+        for seed, name in waiting:
+            folder = results / f"seed-{seed}"
+            folder.mkdir(parents=True, exist_ok=True)
+            with _claimed(folder, name) as own:
+                if not own or (folder / name / RESULT).exists():
+                    continue
+                progress = True
                 began = time.monotonic()
                 reason = _in_a_process(grid, seed, name, folder)
                 if reason is not None:
                     failed[seed, name] = reason
-                print(
-                    f"seed {seed}, {name}: {reason or 'done'}, {time.monotonic() - began:.0f} s", flush=True
-                )
+                took = f"{time.monotonic() - began:.0f} s"
+                print(f"seed {seed}, {name}: {reason or 'done'}, {took}", flush=True)
+        if not progress:
+            time.sleep(2)  # another call is at what this one waits for
     return [f"seed {seed}, {name}: {reason}" for (seed, name), reason in failed.items()]
+
+
+def _waiting(
+    grid: Grid, seeds: list[int], results: Path, failed: dict[tuple[int, str], str]
+) -> Iterator[tuple[int, str]]:
+    """Yield what has no result but all that it needs; leave out what is built on a failure."""
+    for name, arm in grid.arms.items():
+        for seed in seeds:
+            if (seed, name) in failed or (results / f"seed-{seed}" / name / RESULT).exists():
+                continue
+            if (seed, str(arm.of)) in failed:
+                failed[seed, name] = f"left out, since {arm.of} failed"
+            elif arm.of is None or (results / f"seed-{seed}" / arm.of / RESULT).exists():
+                yield seed, name
+            # what it is of comes first, here or in another call
+
+
+@contextmanager
+def _claimed(folder: Path, name: str) -> Iterator[bool]:
+    """Tell whether nobody else is at an arm, and keep others from it meanwhile."""
+    with (folder / f"{name}.lock").open("w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
 
 
 def _in_a_process(grid: Grid, seed: int, name: str, folder: Path) -> str | None:
