@@ -23,10 +23,14 @@ if TYPE_CHECKING:
     from saferec_core.plugins.contracts.transform import Transform
     from saferec_core.plugins.registry import Registry
 
-__all__ = ["PROJECT", "hookimpl", "hookspec"]
+__all__ = ["PROJECT", "SPECIFICATION", "hookimpl", "hookspec"]
 
 PROJECT = "saferec"
 """Name of the entry-point group and of the hook markers."""
+
+SPECIFICATION = "0.3"
+"""The release of saferec that last added a hook, or changed one. A plugin states the releases that it is made
+for as what its distribution requires, such as ``saferec>=0.2,<1``; another release does not load it."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

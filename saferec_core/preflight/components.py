@@ -8,7 +8,7 @@ from typing import Any
 
 from saferec_core.config.schema import RunConfig, TrainConfig
 from saferec_core.config.sections import ComponentChoice
-from saferec_core.errors import SaferecError, near_misses
+from saferec_core.errors import NameTakenError, SaferecError, near_misses
 from saferec_core.pipeline.config import ChainConfig
 from saferec_core.plugins.build import build
 from saferec_core.plugins.declared import Declared, declared
@@ -66,7 +66,8 @@ def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> 
         try:
             entry = plugins.find(plugins.rewards, name)
         except SaferecError as error:
-            problems.add(str(error))
+            if not (choice.weight == 0 and isinstance(error, NameTakenError)):  # not used, so nobody's loss
+                problems.add(str(error))
             continue
         if choice.weight == 0:
             continue
