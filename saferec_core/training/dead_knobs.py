@@ -98,12 +98,12 @@ def _unwritten_matters(gains: Sequence[ActiveReward], normalizer: Normalizer, ch
     mask = drawn.rank_mask.clone()
     mask[0, -1] = False
     place = [reward.channel for reward in gains[:changed]].count("rank")
-    advantages = []
-    for value in (torch.nan, 0.0):
-        rank = torch.where(mask, drawn.rank, torch.nan)
-        rank[place, 0, -1] = value
-        advantages.append(normalizer(replace(drawn, rank=rank, rank_mask=mask)).rank)
-    return not torch.allclose(*advantages, rtol=0.0, atol=1e-4)
+    without, with_zero = (torch.where(mask, drawn.rank, torch.nan) for _ in "wz")
+    with_zero[place, 0, -1] = 0.0
+    plain, changed_by_it = (
+        normalizer(replace(drawn, rank=rank, rank_mask=mask)).rank for rank in (without, with_zero)
+    )
+    return not torch.allclose(plain, changed_by_it, rtol=0.0, atol=1e-4)
 
 
 def _made_up(gains: Sequence[ActiveReward], changed: int, by: float, *, weight: bool) -> WeightedRewards:
