@@ -121,7 +121,7 @@ def test_a_policy_in_the_middle_of_checkpointed_training_generates_the_same(poli
 
 
 def test_progress_is_told_in_prompts(policy):
-    told = []
-    generate(policy, PROMPTS, sampled(batch_size=2), progress=told.append)
+    reported = []
+    generate(policy, PROMPTS, sampled(batch_size=2), progress=reported.append)
 
-    assert told == [2, 3]
+    assert reported == [2, 3]
