@@ -30,10 +30,10 @@ _SCHEMA = pa.schema(
 )
 
 _ARTICLES = ("", "the", "a", "an")
-"""What the column ``article`` numbers."""
+"""The articles that the column ``article`` numbers."""
 
 _NO_YEAR = np.iinfo(np.int16).min
-"""Stands in the table for a year that is not known."""
+"""Stands in the table for an unknown year."""
 
 _NUMPY = {pa.uint64(): np.uint64, pa.int16(): np.int16, pa.int32(): np.int32, pa.uint8(): np.uint8}
 
@@ -56,7 +56,7 @@ class TitleMap:
         """Look titles up in *table*, as `table` returned it.
 
         Raises:
-            DataError: It is no such table.
+            DataError: It is not such a table.
         """
         if table.schema.names != _SCHEMA.names or not table.schema.equals(_SCHEMA):
             raise DataError(f"a title map has the columns {', '.join(_SCHEMA.names)}; got {table.schema}")
@@ -82,28 +82,31 @@ class TitleMap:
             DataError: A year lies outside -32768..32767.
         """
         named = list(titles)
-        places = list(range(len(named))) if entries is None else list(entries)
+        leads = list(range(len(named))) if entries is None else list(entries)
         own_names = len(named) - aliases
         rows = [
-            (key, place, number > 0 or place >= own_names)
-            for place, (name, _) in enumerate(named)
+            (key, position, number > 0 or position >= own_names)
+            for position, (name, _) in enumerate(named)
             for number, key in enumerate(name_keys(name))
         ]
         forms = [key.form for key, _, _ in rows]
         try:
             years = np.array(
-                [_NO_YEAR if named[place].year is None else named[place].year for _, place, _ in rows],
+                [
+                    _NO_YEAR if named[position].year is None else named[position].year
+                    for _, position, _ in rows
+                ],
                 dtype=np.int16,
             )
         except OverflowError as error:
             raise DataError(f"a title map holds years of four digits: {error}") from error
-        leads_to = np.array([places[place] for _, place, _ in rows], dtype=np.int32)
+        leads_to = np.array([leads[position] for _, position, _ in rows], dtype=np.int32)
         articles = np.array([_ARTICLES.index(key.article) for key, _, _ in rows], dtype=np.uint8)
         is_alias = np.array([alias for _, _, alias in rows], dtype=np.uint8)
         hashes = _hashes(forms)
         order = np.lexsort((np.arange(len(rows)), years, hashes))
         columns = (hashes, years, leads_to, articles, is_alias)
-        ordered = [*(column[order] for column in columns), [forms[place] for place in order]]
+        ordered = [*(column[order] for column in columns), [forms[position] for position in order]]
         return cls(pa.table(ordered, schema=_SCHEMA))
 
     def __len__(self) -> int:
@@ -123,13 +126,15 @@ class TitleMap:
         Args:
             names: N titles, by any of their names, in any spelling that has the same normal form.
             years: Their N years of release; None where it is not known.
-            tolerance: By how many years an entry with the very same name may miss its year.
+            tolerance: Maximum difference in release year, in years, for an entry with the very same name.
 
         Returns:
-            N entries; -1 for a title that is not there, or where several may be meant.
+            N entries; -1 for a title that is missing or ambiguous.
         """
-        found = (self.find(name, year, tolerance=tolerance) for name, year in zip(names, years, strict=True))
-        return np.array([-1 if entry is None else entry for entry in found], dtype=np.int64)
+        entries = (
+            self.find(name, year, tolerance=tolerance) for name, year in zip(names, years, strict=True)
+        )
+        return np.array([-1 if entry is None else entry for entry in entries], dtype=np.int64)
 
     def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
         """Return all entries that may be meant by a title, in tiers: see `tiers_of`."""
@@ -160,7 +165,9 @@ class TitleMap:
 
 
 def _encoded(text: str) -> bytes:
-    return text.encode(errors="surrogatepass")  # what a shell passes on may be no UTF-8; it is not found
+    return text.encode(
+        errors="surrogatepass"
+    )  # a shell may pass on bytes that are not UTF-8; they match nothing
 
 
 def _hashes(forms: Sequence[str]) -> npt.NDArray[np.uint64]:
@@ -169,7 +176,7 @@ def _hashes(forms: Sequence[str]) -> npt.NDArray[np.uint64]:
 
 
 def _one_chunk(column: Any) -> Any:
-    """Return a column in one piece; it is copied only if it is not in one."""
+    """Return a column as one chunk, copied only if it consists of several."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, RunError, UnknownNameError
@@ -11,7 +12,7 @@ from saferec_core.oracle_files.build import OracleBuildConfig, run_oracle_build
 from saferec_core.oracle_files.card import oracle_card
 from saferec_core.oracle_files.check import check_title
 from saferec_core.oracle_files.format import OracleFile
-from saferec_core.plugins.build import build
+from saferec_core.plugins.build import build, build_oracle
 from tests.plugins.llm_server import LlmServer, completion, failing, html
 
 GORE, DRUGS = "Anti-gore / squeamish", "Substance recovery / avoid drugs & alcohol"
@@ -64,7 +65,8 @@ def oracle(server, tmp_path):
 
 
 def checked(oracle, name, year, trait=GORE):
-    return check_title(oracle.path, Title(name, year), [trait]).traits[0]
+    judging = build_oracle(ComponentChoice(name="table", path=str(oracle.path)))
+    return check_title(judging, Title(name, year), [trait], path=oracle.path).traits[0]
 
 
 def test_the_model_gives_a_risk_and_a_reason_which_are_marked_as_its_own(oracle):
