@@ -38,8 +38,8 @@ def table() -> Iterator[str]:
     for normalizer in ("grpo", "gdpo"):
         measured = escapes(default_rewards(), build(plugins.normalizers.get(normalizer), {}))
         for policy in POLICIES:
-            own = [found for found in measured if found.policy == policy]
-            columns.append([own[0].honest, own[0].ordinary, *(found.advantage for found in own)])
+            own = [escape for escape in measured if escape.policy == policy]
+            columns.append([own[0].honest, own[0].ordinary, *(escape.advantage for escape in own)])
     heads = [f"{normalizer}, {policy}" for normalizer in ("grpo", "gdpo") for policy in POLICIES]
     yield f"| completion | {' | '.join(heads)} |"
     yield f"| --- |{' ---: |' * len(heads)}"

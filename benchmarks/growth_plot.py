@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("plot", type=Path)
     chosen = parser.parse_args(arguments)
     results = json.loads(chosen.results.read_text())["results"]
-    found = {name: series(results, name) for name in DIMENSIONS}
-    panels = [panel(name, points) for name, points in found.items() if len(points) > 1]
+    measured = {name: series(results, name) for name in DIMENSIONS}
+    panels = [panel(name, points) for name, points in measured.items() if len(points) > 1]
     shifted = (
         f'<g transform="translate({number * WIDTH} 0)">{part}</g>' for number, part in enumerate(panels)
     )

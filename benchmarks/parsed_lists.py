@@ -49,8 +49,8 @@ def names_of(parsed: ParsedList) -> list[str]:
 def recall(names: list[str], truth: list[str]) -> float:
     """Return the share of the ground truth among the first K names."""
     listed = {key.form for name in names[:K] if name for key in name_keys(name)}
-    found = [any(key.form in listed for key in name_keys(TRAILING_YEAR.sub("", title))) for title in truth]
-    return sum(found) / len(found)
+    named = [any(key.form in listed for key in name_keys(TRAILING_YEAR.sub("", title))) for title in truth]
+    return sum(named) / len(named)
 
 
 def main() -> int:

@@ -117,8 +117,8 @@ def make_run(
     _write_rows(folder / "rollouts.jsonl", batches)
     for when, reached in (("before", 0.0), ("after", skill)):
         for kind in ("greedy", "sampled"):
-            found = _results(audience, reached, kind, random.Random(f"{seed} {kind}"))
-            found.write(folder / "evaluation" / f"{when}-{kind}.parquet")
+            results = _results(audience, reached, kind, random.Random(f"{seed} {kind}"))
+            results.write(folder / "evaluation" / f"{when}-{kind}.parquet")
     chosen = _checkpoints(steps, skill, generator)
     _write(folder / "evaluation" / "checkpoints.json", json.dumps(chosen))
 
@@ -198,7 +198,7 @@ def _broken(title: Title, user: User) -> list[str]:
 
 def _judged(titles: Sequence[Title], user: User) -> Iterator[dict[str, Any]]:
     left = set(user.relevant)
-    for place, title in enumerate(titles):
+    for rank, title in enumerate(titles):
         hit = title in left
         left.discard(title)
         known = title in FILMS and (hash_of(title) % 17 != 0)
@@ -207,11 +207,11 @@ def _judged(titles: Sequence[Title], user: User) -> Iterator[dict[str, Any]]:
             "year": title.year,
             "hit": hit,
             "in_catalog": title in FILMS,
-            "repeated": title in titles[:place],
+            "repeated": title in titles[:rank],
             "seen": hash_of(title) % 13 == 0,
             "known": known,
             "violated": _broken(title, user) if known else [],
-        } | ({} if place < RANKS else {"hit": None})
+        } | ({} if rank < RANKS else {"hit": None})
 
 
 def hash_of(title: Title) -> int:
@@ -227,7 +227,7 @@ def _batch(
         for _ in range(GROUP):
             titles = _list(user, skill, generator)
             judged = list(_judged(titles, user))
-            text = "\n".join(f"{place}. {title}" for place, title in enumerate(titles, start=1))
+            text = "\n".join(f"{rank}. {title}" for rank, title in enumerate(titles, start=1))
             yield {
                 "step": step,
                 "record": record,

@@ -54,9 +54,9 @@ def main() -> None:
             ):
                 kills += 1
                 print(f"kill {kills} after {moment:.1f} s, in {phase(output / 'run')}", flush=True)
-            found = list(differences(folder / "alone" / "run", output / "run"))
-            differing += bool(found)
-            print("finished:", "; ".join(found) or "equal to the bit", flush=True)
+            unequal = list(differences(folder / "alone" / "run", output / "run"))
+            differing += bool(unequal)
+            print("finished:", "; ".join(unequal) or "equal to the bit", flush=True)
             shutil.rmtree(output)
     sys.exit(bool(differing))
 
@@ -101,10 +101,12 @@ def phase(run: Path) -> str:
     if (run / "policy").is_dir():
         return "the evaluation after training"
     for stage, name in ((run, "Safe-Rank-GRPO"), (run / "sft", "Safe SFT")):
-        found = sorted(stage.glob("checkpoints/checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-        if found:
+        checkpoints = sorted(
+            stage.glob("checkpoints/checkpoint-*"), key=lambda path: int(path.name.split("-")[1])
+        )
+        if checkpoints:
             saving = ", while saving" if (stage / "checkpoints" / ".saving").is_dir() else ""
-            return f"{name} after {found[-1].name}{saving}"
+            return f"{name} after {checkpoints[-1].name}{saving}"
     return "the beginning"
 
 

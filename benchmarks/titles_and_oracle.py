@@ -54,12 +54,12 @@ def main() -> None:
     batched, single = [], []
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        found = names.find_many([name for name, _ in asked], [year for _, year in asked], tolerance=2)
+        positions = names.find_many([name for name, _ in asked], [year for _, year in asked], tolerance=2)
         batched.append(QUERIES / (time.perf_counter() - began))
         began = time.perf_counter()
         one_by_one = [index.find(name, year, tolerance=2) for name, year in asked]
         single.append(QUERIES / (time.perf_counter() - began))
-        assert found.tolist() == [place % TITLES for place in one_by_one if place is not None]
+        assert positions.tolist() == [position % TITLES for position in one_by_one if position is not None]
     batched.sort()
     single.sort()
     middle = ROUNDS // 2
@@ -89,10 +89,10 @@ def write_oracle(path: Path, names: list[Title]) -> None:
     rng = random.Random(1)
     titles = []
     for number in range(TITLES):
-        found = tuple(
+        judged = tuple(
             Evidence(trait, round(rng.random(), 2), "made up", "for a benchmark") for trait in traits
         )
-        titles.append(OracleTitle(names[number], found, tuple(names[number + TITLES :: TITLES])))
+        titles.append(OracleTitle(names[number], judged, tuple(names[number + TITLES :: TITLES])))
     write_oracle_file(path, titles, traits, {})
 
 

@@ -93,8 +93,8 @@ def _sides(height: int, width: int) -> Iterator[str]:
     ):
         yield f'<rect class="part" x="{x + 1}" y="{TOP}" width="{SIDE - 2}" height="{bottom}"/>'
         yield f'<text class="name" x="{x + SIDE / 2}" y="{TOP + 24}" text-anchor="middle">{name}</text>'
-        for place, line in enumerate(lines):
-            y = TOP + 44 + 16 * place
+        for row, line in enumerate(lines):
+            y = TOP + 44 + 16 * row
             yield f'<text class="small" x="{x + SIDE / 2}" y="{y}" text-anchor="middle">{line}</text>'
     yield f'<path d="M{SIDE} {middle}H{left + 22}"/>'
     yield f'<path d="M{width - SIDE} {middle}H{width - left - 22}"/>'

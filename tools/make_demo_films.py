@@ -65,9 +65,9 @@ class Row(NamedTuple):
 def read_rows(database: Path) -> list[Row]:
     """All usable films, most reviewed first."""
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        found = connection.execute(QUERY).fetchall()
+        films = connection.execute(QUERY).fetchall()
     rows = []
-    for title, year, mpaa, genre_text, reviews in found:
+    for title, year, mpaa, genre_text, reviews in films:
         genres = tuple(sorted(set(GENRES) & {name.strip() for name in genre_text.split(",")}))
         if mpaa in RATINGS and genres:
             rows.append(Row(title, int(year), mpaa, genres, int(reviews)))

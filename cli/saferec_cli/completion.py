@@ -56,8 +56,8 @@ def runs(incomplete: str) -> list[str]:
     matching = _beginning(incomplete, known)
     if matching:
         return matching
-    place = Path(incomplete)
-    folder = place if incomplete.endswith("/") else place.parent
+    path = Path(incomplete)
+    folder = path if incomplete.endswith("/") else path.parent
     if not folder.is_dir():
         return []
     paths = (f"{path}/" if path.is_dir() else str(path) for path in folder.iterdir())

@@ -90,10 +90,10 @@ def evaluate(
     with running("what was generated is kept; the same command continues from there"):
         if flip:
             responses = run_flip(request.config, plugins, observer, out=out)
-            summaries = {found.results.protocol["id"]: found.as_data() for found in responses}
+            summaries = {evaluation.results.protocol["id"]: evaluation.as_data() for evaluation in responses}
         else:
             evaluations = run_eval(request.config, plugins, observer, out=out)
-            summaries = {found.protocol: found.summary() for found in evaluations}
+            summaries = {evaluation.protocol: evaluation.summary() for evaluation in evaluations}
     if as_json:
         typer.echo(json.dumps(_finite(summaries), indent=2))
 

@@ -192,7 +192,7 @@ def with_flags(kind: type[Section], *, without: Collection[str] = ()) -> Callabl
         parameters = [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
         parameters += [_parameter(flag) for flag in flags]
         parameters += [_off(flag) for flag in flags if flag.kind is bool]
-        parameters.sort(key=_place)
+        parameters.sort(key=_position)
         parameters.append(help_all_option())
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -202,7 +202,7 @@ def with_flags(kind: type[Section], *, without: Collection[str] = ()) -> Callabl
     return decorate
 
 
-def _place(parameter: inspect.Parameter) -> int:
+def _position(parameter: inspect.Parameter) -> int:
     """Return what to sort parameters by: arguments, then options by the panel that they stand in."""
     [option] = getattr(parameter.annotation, "__metadata__", [None])
     if not isinstance(option, OptionInfo):

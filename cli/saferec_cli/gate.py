@@ -72,10 +72,10 @@ def gate(
                 f"{compared} would be compared with itself; name another run, or the .parquet file of an "
                 "evaluation before training"
             )
-    found = check_claims(results, claims, baseline=other, confidence=confidence)
-    holds = all(result.holds for result in found)
+    checked = check_claims(results, claims, baseline=other, confidence=confidence)
+    holds = all(result.holds for result in checked)
     if junit is not None:
-        cases = [Case(result.claim.text, result.holds, result.sentence) for result in found]
+        cases = [Case(result.claim.text, result.holds, result.sentence) for result in checked]
         write_junit(junit, "saferec gate", str(run), cases)
     if as_json:
         facts = {
@@ -85,12 +85,12 @@ def gate(
             "baseline": None if baseline is None else str(baseline),
             "confidence": confidence,
             "holds": holds,
-            "claims": [result.as_data() for result in found],
+            "claims": [result.as_data() for result in checked],
         }
         typer.echo(json.dumps(facts, indent=2))
     else:
         from saferec_cli.render_gate import verdicts
 
-        verdicts(found, results, confidence)
+        verdicts(checked, results, confidence)
     if not holds:
         raise typer.Exit(REFUSED)

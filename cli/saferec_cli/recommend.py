@@ -150,11 +150,11 @@ def recommend(
         constraints = constraint or []
         check_constraints(constraints, recommender.judge)
         record = wish(wanted, constraints=constraints, seen=seen or (), traits=read_traits())
-        (found,) = recommender([record])
+        (recommendation,) = recommender([record])
     if as_json:
-        typer.echo(json.dumps(found.as_data(), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(recommendation.as_data(), indent=2, ensure_ascii=False))
     else:
-        recommended(found)
+        recommended(recommendation)
 
 
 def _argument_problems(

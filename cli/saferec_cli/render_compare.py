@@ -74,9 +74,9 @@ def _table(table: ComparisonTable, title: str, trait_metrics: Sequence[str]) -> 
             shown.add_section()
             shown.add_row(f"[bold]{escape(metric.name)} by constraint[/]")
             for group in table.traits:
-                for found in group.metrics:
-                    if found.metric == metric.metric:
-                        _row(shown, f"{short[str(group.trait)]} ({group.users})", found, table.min_cell)
+                for in_group in group.metrics:
+                    if in_group.metric == metric.metric:
+                        _row(shown, f"{short[str(group.trait)]} ({group.users})", in_group, table.min_cell)
     return shown
 
 
@@ -89,15 +89,15 @@ def _row(shown: Table, name: str, metric: MetricComparison, min_cell: int) -> No
 
 
 def _cells(metric: MetricComparison, min_cell: int) -> list[str]:
-    found = metric.difference
-    if found is None:
+    difference = metric.difference
+    if difference is None:
         return ["", "", "", f"under {min_cell} users", "", ""]
-    if not found.rows:
+    if not difference.rows:
         return ["", "", "no value", "", "", ""]
-    difference = (found.mean, found.low, found.high)
-    like = difference if found.high > found.low else ()
+    interval = (difference.mean, difference.low, difference.high)
+    like = interval if difference.high > difference.low else ()
     first, second = written(metric.facts, metric.first, metric.second, like=like)
-    change, bounds = written_interval(metric.facts, *difference, change=True)
+    change, bounds = written_interval(metric.facts, *interval, change=True)
     change = change.removesuffix(" pts")  # beside two percentages that goes without saying
     verdict = metric.verdict or metric.direction or "-"
     return [first, second, change, bounds, p_value(metric.p_adjusted), verdict]

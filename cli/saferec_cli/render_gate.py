@@ -15,7 +15,7 @@ from saferec_core.analysis.results import Results
 __all__ = ["verdicts"]
 
 
-def verdicts(found: Sequence[ClaimResult], results: Results, confidence: float) -> None:
+def verdicts(checked: Sequence[ClaimResult], results: Results, confidence: float) -> None:
     """Print each claim with its value, its bound and its verdict, then why."""
     console = Console()
     table = Table(
@@ -28,14 +28,14 @@ def verdicts(found: Sequence[ClaimResult], results: Results, confidence: float) 
     for name in ("value", "bound", "interval", "users"):
         table.add_column(name, justify="right")
     table.add_column("verdict")
-    for result in found:
+    for result in checked:
         value, bound = figures(result.value, result.bound)
         style = "green" if result.holds else "red"
         cells = (result.claim.text, value, bound, result.interval, f"{result.users:,}")
         table.add_row(*map(escape, cells), f"[{style}]{result.verdict}[/]")
     console.print(table)
-    for result in found:
+    for result in checked:
         console.print(f"  {escape(result.sentence)}.", soft_wrap=True, highlight=False)
-    kept = sum(result.holds for result in found)
-    outcome = "All claims hold." if kept == len(found) else f"{kept} of {len(found)} claims hold."
+    kept = sum(result.holds for result in checked)
+    outcome = "All claims hold." if kept == len(checked) else f"{kept} of {len(checked)} claims hold."
     console.print(f"[bold]{outcome}[/]")

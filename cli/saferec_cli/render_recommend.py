@@ -15,7 +15,7 @@ __all__ = ["recommended"]
 _STYLES = {"safe": "green", "violation": "bold red", "unknown": "yellow", "unjudged": "dim"}
 
 
-def recommended(found: Recommendation) -> None:
+def recommended(recommendation: Recommendation) -> None:
     """Print a list: rank, title, verdict and in a line what it rests on."""
     console = Console()
     table = Table(box=SIMPLE_HEAD, show_edge=False)
@@ -23,7 +23,7 @@ def recommended(found: Recommendation) -> None:
     table.add_column("title", ratio=3)
     table.add_column("verdict", no_wrap=True)
     table.add_column("evidence", ratio=2, style="dim")
-    for title in found.titles:
+    for title in recommendation.titles:
         table.add_row(
             str(title.rank),
             escape(str(title.title)),
@@ -31,8 +31,8 @@ def recommended(found: Recommendation) -> None:
             escape(_evidence(title)),
         )
     console.print(table)
-    if found.note:
-        console.print(found.note)
+    if recommendation.note:
+        console.print(recommendation.note)
 
 
 def _evidence(title: JudgedTitle) -> str:

@@ -78,15 +78,15 @@ def users(films: Sequence[Film], *, seed: int) -> Iterator[User]:
     pools = {taste: [f for f in films if taste in f.genres][:POOL_SIZE] for taste in MOODS}
     traits = {taste: _fitting_traits(pool) for taste, pool in pools.items()}
     tastes = [taste for taste in pools if traits[taste]]
-    said: set[str] = set()
+    written: set[str] = set()
     while True:
         taste = rng.choice(tastes)
         number = 2 if rng.random() < SECOND_TRAIT else 1
         constraints = rng.sample(traits[taste], min(number, len(traits[taste])))
-        user = _draw_user(rng, f"user-{len(said):05d}", taste, pools[taste], films, constraints)
+        user = _draw_user(rng, f"user-{len(written):05d}", taste, pools[taste], films, constraints)
         text = repr(user.prompt)
-        if len(user.relevant) >= MIN_RELEVANT and text not in said:
-            said.add(text)
+        if len(user.relevant) >= MIN_RELEVANT and text not in written:
+            written.add(text)
             yield user
 
 

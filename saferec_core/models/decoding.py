@@ -26,7 +26,7 @@ Decoded = tuple[str, NDArray[np.int64]]
 
 
 class TokenAligner:
-    """Decodes token ids and tells where in the text each token begins.
+    """Decodes token ids and finds where in the text each token begins.
 
     Nothing is tokenized again: a text may have been sampled in other tokens than its tokenizer
     would choose. Text and starts are those of decoding token by token (`DecodeStream` with special
@@ -77,7 +77,7 @@ def backend_of(tokenizer: Any) -> Tokenizer:
     backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
     if not isinstance(backend, Tokenizer):
         msg = (
-            f"a fast tokenizer is needed to tell which token wrote which title, but "
+            f"a fast tokenizer is needed to trace titles back to their tokens, but "
             f"{type(tokenizer).__name__} is a slow one. Load it with use_fast=True, or convert it "
             "to a tokenizer.json."
         )
@@ -188,7 +188,7 @@ class TokenBytes(dict[int, bytes]):
             written = b""
         else:
             written = spelt_bytes(piece)
-            # An added token is no part of a character. Taken for bytes, "Amélie" is "Am\ufffdlie".
+            # An added token is never part of a character. Decoded as bytes, "Amélie" is "Am\ufffdlie".
             if added is not None and REPLACEMENT in written.decode(errors="replace"):
                 written = piece.encode()
         self[token_id] = written

@@ -66,7 +66,7 @@ class Completion(NamedTuple):
     text: str
     """Without special tokens."""
     finished: bool
-    """Whether it ended by itself, instead of being cut off."""
+    """Whether it ended on its own, instead of being cut off."""
 
 
 Progress = Callable[[int], None]
@@ -110,7 +110,7 @@ class PolicyGenerator:
         guiding: Guiding | None = None,
         progress: Progress | None = None,
     ) -> list[list[Completion]]:
-        """Generate, and tell of each completion its text and whether it ended by itself."""
+        """Generate; each completion is its text and whether it ended on its own."""
         written = generate(
             self.policy,
             prompts,
@@ -184,7 +184,7 @@ def generate(
     tokenizer: Any = policy.tokenizer
     texts = [render(tokenizer, prompt) for prompt in prompts]
     encoded: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-    by_length = sorted(range(len(prompts)), key=lambda place: len(encoded[place]))
+    by_length = sorted(range(len(prompts)), key=lambda prompt: len(encoded[prompt]))
     policy_hash = "" if journal is None else weights_hash(policy)
     completions: list[list[list[int]]] = [[] for _ in prompts]
     processes, own = (process_count(), process_index()) if sharded else (1, 0)
@@ -193,26 +193,26 @@ def generate(
     done = 0
     with _settings_of_our_own(policy.model), torch.random.fork_rng():  # training must not draw otherwise
         for number, start in batches[own::processes]:
-            places = by_length[start : start + decoding.batch_size]
-            batch = [encoded[place] for place in places]
-            guided = None if guiding is None else guiding.of(places)
+            members = by_length[start : start + decoding.batch_size]
+            batch = [encoded[prompt] for prompt in members]
+            guided = None if guiding is None else guiding.of(members)
             drawn = {**vars(decoding), **({} if guided is None else {"guided": guided.keys()})}
             key = "" if journal is None else key_of(policy_hash, drawn, number, batch)
-            found = None if journal is None else journal.get(key)
-            if found is None:
+            written = None if journal is None else journal.get(key)
+            if written is None:
                 torch.manual_seed(seed_of(decoding.seed, number))
-                found = _generate_batch(policy, batch, decoding, guided, alone=sharded)
+                written = _generate_batch(policy, batch, decoding, guided, alone=sharded)
                 if journal is not None:
-                    journal.add(key, found)
-            generated[number] = found
-            done += len(places) * processes
+                    journal.add(key, written)
+            generated[number] = written
+            done += len(members) * processes
             if progress is not None:
                 progress(min(done, len(prompts)))
     for part in gathered(generated) if sharded else [generated]:
-        for number, found in part.items():
+        for number, written in part.items():
             start = number * decoding.batch_size
-            for place, siblings in zip(by_length[start:], found, strict=False):
-                completions[place] = siblings
+            for prompt, siblings in zip(by_length[start:], written, strict=False):
+                completions[prompt] = siblings
     return completions
 
 
@@ -301,7 +301,7 @@ def _generate_batch(
 def _settings_of_our_own(model: Any) -> Iterator[None]:
     """Switch to evaluation, with none of the decoding settings that the checkpoint came with.
 
-    What ``generate`` is not told it takes from the model, such as Qwen's repetition penalty.
+    ``generate`` takes settings that are not passed from the model, such as Qwen's repetition penalty.
     """
     from transformers import GenerationConfig  # imports slowly
 
@@ -333,5 +333,5 @@ def _generation_config(policy: Policy, decoding: Decoding) -> Any:
 
 
 def _up_to_end(ids: list[int], ends: frozenset[int]) -> list[int]:
-    """Cut off what stands behind the first token that ends a completion."""
-    return next((ids[: place + 1] for place, token in enumerate(ids) if token in ends), ids)
+    """Cut off everything after the first token that ends a completion."""
+    return next((ids[: position + 1] for position, token in enumerate(ids) if token in ends), ids)

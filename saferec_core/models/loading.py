@@ -48,7 +48,7 @@ def load_policy(reference: str, config: ModelConfig) -> Policy:
     An adapter is put on the model that it was trained on. The weights of a GGUF file are unpacked.
 
     Raises:
-        RunError: There is no model at *reference*, or it is damaged.
+        RunError: *reference* does not exist, holds no model, or is damaged.
     """
     folder = Path(reference)
     if reference.endswith(".gguf"):
@@ -67,8 +67,9 @@ def load_tokenizer(reference: str, config: ModelConfig) -> PreTrainedTokenizerBa
     """
     from transformers import AutoTokenizer  # imports torch
 
+    _check_exists(reference)
     if Path(reference).is_dir() and not (Path(reference) / "tokenizer_config.json").is_file():
-        raise RunError(f"{reference} has no tokenizer (tokenizer_config.json); copy the model's there")
+        raise RunError(f"{reference} has no tokenizer (tokenizer_config.json); copy the model's into it")
     try:
         tokenizer = AutoTokenizer.from_pretrained(reference, trust_remote_code=config.trust_remote_code)
     except (OSError, ValueError) as error:
@@ -119,16 +120,15 @@ def checkpoint_dtype(reference: str, config: ModelConfig) -> torch.dtype | None:
 
 
 def is_adapter(folder: Path) -> bool:
-    """Tell whether *folder* holds a LoRA adapter instead of a whole model."""
+    """Whether *folder* holds a LoRA adapter instead of a whole model."""
     return (folder / "adapter_config.json").is_file()
 
 
 def _load_model(reference: str, config: ModelConfig) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM  # imports torch
 
-    if (Path(reference).is_absolute() or Path(reference).exists()) and not (
-        Path(reference) / "config.json"
-    ).is_file():
+    _check_exists(reference)
+    if Path(reference).exists() and not (Path(reference) / "config.json").is_file():
         raise RunError(
             f"{reference} holds no model: wanted a folder with config.json, a run folder, a .gguf file, "
             "or the id of a model on the hub"
@@ -155,7 +155,7 @@ def _load_adapter(folder: Path, config: ModelConfig) -> Policy:
         if moved is not None:
             base = str(moved)
         elif Path(base).is_absolute():
-            raise RunError(f"adapter {folder} was trained on {base}, which is not there any more")
+            raise RunError(f"adapter {folder} was trained on {base}, which no longer exists")
     model: Any = PeftModel.from_pretrained(_load_model(base, config), str(folder))
     has_tokenizer = (folder / "tokenizer_config.json").is_file()
     return Policy(model, load_tokenizer(str(folder) if has_tokenizer else base, config))
@@ -179,6 +179,12 @@ def _load_gguf(file: Path, config: ModelConfig) -> Policy:
     )
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
     return Policy(model, _ready(tokenizer, str(file)))
+
+
+def _check_exists(reference: str) -> None:
+    """Refuse a path to nothing, which transformers would take for the id of a model on the hub."""
+    if Path(reference).is_absolute() and not Path(reference).exists():
+        raise RunError(f"{reference} does not exist")
 
 
 def _ready(tokenizer: PreTrainedTokenizerBase, reference: str) -> PreTrainedTokenizerBase:

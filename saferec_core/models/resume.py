@@ -1,4 +1,4 @@
-"""What was generated so far, kept while it goes on, so that a killed evaluation continues."""
+"""A journal of generated batches, so that a killed evaluation resumes where it was."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["Journal", "journal_of", "key_of"]
 class Journal:
     """A JSONL file with a line per batch of completions, under the key of all they depend on.
 
-    Batches are found by their keys alone: another policy, decoding, seed, batch size or prompt has
-    other keys, and what an earlier evaluation left behind is of no use and no harm to it. A line that
-    was being written when the process was killed counts as absent.
+    Batches are looked up by key alone: another policy, decoding, seed, batch size or prompt has other
+    keys, so what an earlier evaluation left behind is simply not used. A line that was being written when
+    the process was killed counts as absent.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,13 +44,13 @@ class Journal:
             except (ValueError, KeyError, TypeError):
                 continue  # cut off
         self.used = 0
-        """How many batches were taken over."""
+        """How many batches were reused."""
 
     def get(self, key: str) -> Any | None:
         """Return the completions of a batch, or None."""
-        found = self._batches.get(key)
-        self.used += found is not None
-        return found
+        completions = self._batches.get(key)
+        self.used += completions is not None
+        return completions
 
     def add(self, key: str, completions: Any) -> None:
         """Keep the completions of a batch, on disk before this returns."""
@@ -80,7 +80,7 @@ def key_of(policy: str, decoding: Mapping[str, Any], number: int, batch: Sequenc
 
     Args:
         policy: Hash of the policy.
-        decoding: All that is said of how to draw.
+        decoding: Every setting of the decoding.
         number: Of the batch, which its seed is made of.
         batch: The prompts as the policy reads them.
     """

@@ -55,7 +55,7 @@ def check_vllm(reference: str) -> None:
     if find_spec("vllm") is None:
         raise ConfigError("--eval-engine vllm needs vLLM: install saferec[vllm], or use transformers")
     if reference.endswith(".gguf"):
-        raise ConfigError(f"--eval-engine vllm reads no GGUF file such as {reference}; use transformers")
+        raise ConfigError(f"--eval-engine vllm cannot read GGUF files such as {reference}; use transformers")
 
 
 def load_vllm(reference: str, config: ModelConfig) -> VllmPolicy:
@@ -109,7 +109,7 @@ class VllmGenerator:
         guiding: Guiding | None = None,
         progress: Progress | None = None,
     ) -> list[list[Completion]]:
-        """Generate, and tell of each completion its text and whether it ended by itself.
+        """Generate; each completion is its text and whether it ended on its own.
 
         Raises:
             ConfigError: Lists are to be guided, which vLLM's own constraints cannot do: they know no titles
@@ -127,12 +127,12 @@ class VllmGenerator:
         for start in range(0, len(encoded), _CHUNK):
             chunk = encoded[start : start + _CHUNK]
             key = key_of(f"vllm {self.policy.weights}", vars(decoding), start, chunk)
-            found = None if self.journal is None else self.journal.get(key)
-            if found is None:
-                found = self._generate(chunk, decoding, start)
+            completions = None if self.journal is None else self.journal.get(key)
+            if completions is None:
+                completions = self._generate(chunk, decoding, start)
                 if self.journal is not None:
-                    self.journal.add(key, found)
-            written += found
+                    self.journal.add(key, completions)
+            written += completions
             if progress is not None:
                 progress(len(written))
         return decoded(written, self._aligner, self.policy.end_ids)
@@ -150,12 +150,12 @@ class VllmGenerator:
                 temperature=decoding.temperature if sampled else 0.0,
                 top_p=decoding.top_p if sampled else 1.0,
                 top_k=-1,
-                seed=seed_of(decoding.seed, place) if sampled else None,
+                seed=seed_of(decoding.seed, prompt) if sampled else None,
                 max_tokens=decoding.max_completion_length,
                 stop_token_ids=sorted(self.policy.end_ids),
                 detokenize=False,
             )
-            for place in range(start, start + len(batch))
+            for prompt in range(start, start + len(batch))
         ]
         inputs = [{"prompt_token_ids": ids} for ids in batch]
         answers = self.policy.llm.generate(inputs, how, use_tqdm=False, lora_request=self.policy.lora)
@@ -174,7 +174,7 @@ def _base_of(folder: Path, adapter: dict[str, Any]) -> str:
         return base
     moved = moved_base(folder)
     if moved is None and Path(base).is_absolute():
-        raise RunError(f"adapter {folder} was trained on {base}, which is not there any more")
+        raise RunError(f"adapter {folder} was trained on {base}, which no longer exists")
     return base if moved is None else str(moved)
 
 
@@ -185,8 +185,8 @@ def _dtype(base: str, config: ModelConfig) -> str:
     if config.dtype != "auto":
         return config.dtype
     try:
-        found = AutoConfig.from_pretrained(base, trust_remote_code=config.trust_remote_code)
+        declared = AutoConfig.from_pretrained(base, trust_remote_code=config.trust_remote_code)
     except (OSError, ValueError) as error:
         raise RunError(f"no model can be loaded from {base!r}: {error}") from error
-    declared = getattr(found, "dtype", None)
-    return "auto" if declared is None else str(declared).removeprefix("torch.")
+    dtype = getattr(declared, "dtype", None)
+    return "auto" if dtype is None else str(dtype).removeprefix("torch.")

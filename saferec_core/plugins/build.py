@@ -37,7 +37,7 @@ def chosen_catalog(path: Path, *, year_tolerance: int = 2) -> Catalog:
     """Read a catalog that an option names; see :func:`saferec_core.data.catalog.read_catalog`.
 
     Raises:
-        ConfigError: It is missing or damaged, which is no fault of the row in hand.
+        ConfigError: It is missing or damaged, which is not the fault of the current row.
     """
     try:
         return read_catalog(path, year_tolerance=year_tolerance)
@@ -56,13 +56,13 @@ def build_oracle(choice: ComponentChoice, *, year_tolerance: int, plugins: Plugi
         plugins: What is installed; looked up if not given.
 
     Raises:
-        ConfigError: What it reads is missing or damaged, which is no fault of the row in hand.
+        ConfigError: What it reads is missing or damaged, which is not the fault of the current row.
     """
     plugins = plugins or load_plugins()
     entry = plugins.find(plugins.oracles, choice.name)
     try:
         oracle: Oracle = build(entry, choice.options, {"year_tolerance": year_tolerance})
-        len(oracle.traits)  # a damaged table is to be found now, not at the first batch
+        len(oracle.traits)  # a damaged table must fail now, not at the first batch
     except DataError as error:
         raise ConfigError(str(error)) from error
     except AttributeError as error:
@@ -126,8 +126,8 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
 
 
 def _problem(name: str, problem: Mapping[str, Any]) -> str:
-    place = [str(part) for part in problem["loc"]]
-    if problem["type"] == "missing" and len(place) == 1:
-        return f"option {place[0]!r} is missing; give --{place[0].replace('_', '-')}"
+    path = [str(part) for part in problem["loc"]]
+    if problem["type"] == "missing" and len(path) == 1:
+        return f"option {path[0]!r} is missing; give --{path[0].replace('_', '-')}"
     message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{'.'.join([name, *place])}: {message}{came_instead(problem)}"
+    return f"{'.'.join([name, *path])}: {message}{came_instead(problem)}"

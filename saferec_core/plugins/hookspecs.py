@@ -54,7 +54,7 @@ def saferec_register_rewards(registry: Registry[RewardFunction]) -> None:
 
 @hookspec
 def saferec_register_oracles(registry: Registry[Oracle]) -> None:
-    """Offer oracles: what tells whether a title violates a user's constraints.
+    """Offer oracles, which judge whether a title violates a user's constraints.
 
     An oracle is called with a batch of questions and answers each with a
     :class:`~saferec_core.plugins.contracts.oracle.Verdict`: known or not, risk per trait in 0..1,
@@ -113,7 +113,7 @@ def saferec_register_transforms(registry: Registry[Transform]) -> None:
 
 @hookspec
 def saferec_register_parsers(registry: Registry[ListParser]) -> None:
-    """Offer parsers: what reads the titles and their places out of a completion.
+    """Offer parsers, which read the titles and their spans out of a completion.
 
     A completion is parsed once; every reward, metric and the assignment of tokens to ranks use that
     one :class:`~saferec_core.plugins.contracts.parser.ParsedList`. Must run in time linear in the text.

@@ -69,7 +69,7 @@ class Plugins:
 
         Raises:
             UnknownNameError: Nothing is registered under the name; plugins that failed to load are
-                told along with the near misses, since one of them may have supplied it.
+                named beside the near misses, since one of them may have supplied it.
         """
         try:
             return registry.get(name)

@@ -43,7 +43,7 @@ class Entry(Generic[T]):
         """Import what the entry stands for.
 
         Raises:
-            PluginError: The module or the attribute cannot be had; the message names the plugin.
+            PluginError: The module or the attribute cannot be imported; the message names the plugin.
         """
         module_name, _, attribute = self.reference.partition(":")
         try:
@@ -85,7 +85,7 @@ class Registry(Generic[T]):
             summary: What it does, in one line.
 
         Raises:
-            NameTakenError: The name is taken; the message tells both origins.
+            NameTakenError: The name is taken; the message names both origins.
             PluginError: The name or the reference is malformed.
         """
         if self._origin is None:

@@ -25,7 +25,7 @@ class Board:
     @property
     def compared(self) -> bool:
         """Whether anything is claimed of a difference."""
-        return any(found is not None for _, found in self.outcomes)
+        return any(outcome is not None for _, outcome in self.outcomes)
 
 
 def board(table: MetricTable) -> Board:
@@ -35,7 +35,7 @@ def board(table: MetricTable) -> Board:
         table,
         [row for row in table.rows if row.metric in wanted],
         [
-            (name, None if found is None else outcome(found))
-            for name, found in zip(table.names[1:], table.comparisons, strict=True)
+            (name, None if comparison is None else outcome(comparison))
+            for name, comparison in zip(table.names[1:], table.comparisons, strict=True)
         ],
     )

@@ -33,7 +33,7 @@ def page_content(runs: Sequence[Run]) -> dict[str, Any]:
     estimator = Estimator()
     decodings = sorted({moment.decoding for run in runs for moment in run.evaluations})
     main, others = _tables(runs, decodings, estimator)
-    known = {metric: found for run in runs for metric, found in run.metric_facts.items()}
+    known = {metric: described for run in runs for metric, described in run.metric_facts.items()}
     relevance, safety = primary_metric(known, "relevance"), primary_metric(known, "safety")
     bars = {kind: _bars(_policies(runs, kind), safety) for kind in decodings}
     paretos: dict[str, Picture | None] = {}
@@ -44,9 +44,9 @@ def page_content(runs: Sequence[Run]) -> dict[str, Any]:
         checkpoints = checkpoint_pareto(runs, axes)
     curves = curve_sections(runs)
     drawn: list[Picture | None] = [panel for section in curves for panel in section.panels]
-    drawn += [*(found.picture for found in bars.values()), *paretos.values(), checkpoints]
+    drawn += [*(by_trait.picture for by_trait in bars.values()), *paretos.values(), checkpoints]
     pictured = checkpoints is not None or any(
-        found is not None for found in (*paretos.values(), *(bar.picture for bar in bars.values()))
+        drawing is not None for drawing in (*paretos.values(), *(bar.picture for bar in bars.values()))
     )
     return {
         "runs": runs,
@@ -103,7 +103,7 @@ def _tables(
             title = f"{kind.capitalize()} lists"
             whole = [run.final_whole(kind) for run in runs if kind in run.final]
             main.append(metric_table(title, title, ends, estimator, whole))
-    return main, [table for found in alone.values() for tables in found for table in tables]
+    return main, [table for of_run in alone.values() for tables in of_run for table in tables]
 
 
 def _tables_of(run: Run, decoding: str, estimator: Estimator, *, several: bool) -> list[MetricTable]:
@@ -118,9 +118,9 @@ def _tables_of(run: Run, decoding: str, estimator: Estimator, *, several: bool) 
         heading = title
         if several:
             title, heading = f"{run.name}: {title}", f"{run.name} by itself"
-        found = {_called(moment, run): run.evaluations[moment] for moment in moments}
+        policies = {_called(moment, run): run.evaluations[moment] for moment in moments}
         whole = [run.whole.get(moment, {}) for moment in moments]
-        tables.append(metric_table(title, heading, found, estimator, whole))
+        tables.append(metric_table(title, heading, policies, estimator, whole))
     return tables
 
 
@@ -138,8 +138,8 @@ def _policies(runs: Sequence[Run], decoding: str) -> dict[str, Results]:
     (run,) = runs
     for together in _TOGETHER:
         moments = [Moment(when, decoding) for when in together]
-        if found := {_called(m, run): run.evaluations[m] for m in moments if m in run.evaluations}:
-            return found
+        if policies := {_called(m, run): run.evaluations[m] for m in moments if m in run.evaluations}:
+            return policies
     return {}
 
 

@@ -77,29 +77,29 @@ def curve_sections(runs: Sequence[Run]) -> list[CurveSection]:
             if stage.rows:
                 by_stage.setdefault(stage.name, []).append((run, stage))
     names = [run.name for run in runs]
-    return [_section(name, found, names) for name, found in by_stage.items()]
+    return [_section(name, trained, names) for name, trained in by_stage.items()]
 
 
-def _section(name: str, found: Sequence[tuple[Run, Stage]], names: Sequence[str]) -> CurveSection:
-    chosen = {run.name: stage.checkpoints.chosen for run, stage in found if stage.checkpoints}
+def _section(name: str, trained: Sequence[tuple[Run, Stage]], names: Sequence[str]) -> CurveSection:
+    chosen = {run.name: stage.checkpoints.chosen for run, stage in trained if stage.checkpoints}
     marks = [
         {"step": step, "run": run}
         for run, checkpoint in chosen.items()
         if (step := CheckpointChoice.step(checkpoint)) is not None
     ]
     panels, averaged = [], 1
-    for figure in _figures(found):
-        lines = [line for run, stage in found if (line := _line(run.name, stage, figure)).steps]
+    for figure in _figures(trained):
+        lines = [line for run, stage in trained if (line := _line(run.name, stage, figure)).steps]
         averaged = max(averaged, *(math.ceil(len(line.steps) / _POINTS) for line in lines))
-        panels.append(_panel(figure, lines, marks, _bounds(figure, found), names))
-    steps = max(int(row["step"]) for _, stage in found for row in stage.rows)
+        panels.append(_panel(figure, lines, marks, _bounds(figure, trained), names))
+    steps = max(int(row["step"]) for _, stage in trained for row in stage.rows)
     return CurveSection(name, panels, steps, averaged, chosen)
 
 
-def _figures(found: Sequence[tuple[Run, Stage]]) -> list[str]:
+def _figures(trained: Sequence[tuple[Run, Stage]]) -> list[str]:
     """Return what is worth a panel, rewards first."""
     logged = dict.fromkeys(
-        name for _, stage in found for row in stage.rows for name, value in row.items() if _is_number(value)
+        name for _, stage in trained for row in stage.rows for name, value in row.items() if _is_number(value)
     )
     prefixed = [name for name in logged if name.startswith(tuple(_PREFIXES))]
     return [*prefixed, *(name for name in (_LISTS if prefixed else _TEXT) if name in logged)]
@@ -125,10 +125,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _bounds(figure: str, found: Sequence[tuple[Run, Stage]]) -> list[dict[str, Any]]:
+def _bounds(figure: str, trained: Sequence[tuple[Run, Stage]]) -> list[dict[str, Any]]:
     """Return the bound that a limited share was to keep, for each run that has one."""
     bounds = []
-    for run, stage in found:
+    for run, stage in trained:
         limits = stage.config.get("limits")
         for text in limits.get("limit") or () if isinstance(limits, Mapping) else ():
             share, _, bound = str(text).partition("<=")
@@ -225,9 +225,9 @@ def _points(line: _Line) -> list[dict[str, Any]]:
             "run": line.run,
             "step": round(step),
             "value": float(f"{value:.5g}"),
-            "mean": float(f"{_mean(values[max(0, place - reach) : place + reach + 1]):.5g}"),
+            "mean": float(f"{_mean(values[max(0, point - reach) : point + reach + 1]):.5g}"),
         }
-        for place, (step, value) in enumerate(zip(steps, values, strict=True))
+        for point, (step, value) in enumerate(zip(steps, values, strict=True))
     ]
 
 

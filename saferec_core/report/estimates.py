@@ -19,25 +19,25 @@ class Estimator:
 
     def __init__(self) -> None:
         """Start with nothing averaged."""
-        self._found: dict[int, tuple[Results, Mapping[str, Estimate]]] = {}
+        self._estimates: dict[int, tuple[Results, Mapping[str, Estimate]]] = {}
 
     def __call__(self, results: Results) -> Mapping[str, Estimate]:
         """Return every metric's mean over all rows with a value."""
-        if id(results) not in self._found:
-            self._found[id(results)] = results, _estimates(results)
-        return self._found[id(results)][1]
+        if id(results) not in self._estimates:
+            self._estimates[id(results)] = results, _estimates(results)
+        return self._estimates[id(results)][1]
 
 
 def _estimates(results: Results) -> Mapping[str, Estimate]:
     names = list(results.metrics)
     values = [results.values(name) for name in names]
-    found = estimate_means(
+    means = estimate_means(
         np.stack(values, axis=1) if values else np.empty((len(results), 0)),
         results.users,
         generator=np.random.default_rng(0),
         shares=[facts.kind == "share" for facts in results.metrics.values()],
     )
-    return dict(zip(names, found, strict=True))
+    return dict(zip(names, means, strict=True))
 
 
 def trait_estimates(results: Results, k: int) -> Mapping[str, Estimate]:
@@ -48,14 +48,14 @@ def trait_estimates(results: Results, k: int) -> Mapping[str, Estimate]:
     constraints = [frozenset(traits or ()) for traits in results.table.column("constraints").to_pylist()]
     violated = [_violated(titles, k) for titles in results.table.column("titles").to_pylist()]
     generator = np.random.default_rng(0)
-    found = {}
+    by_trait = {}
     for trait in sorted(frozenset().union(*constraints)):
         rows = [n for n, active in enumerate(constraints) if trait in active]
         values = [_share(trait, violated[n]) for n in rows]
-        (found[trait],) = estimate_means(
+        (by_trait[trait],) = estimate_means(
             np.asarray(values)[:, None], _users(results, rows), generator=generator, shares=[True]
         )
-    return found
+    return by_trait
 
 
 def _share(trait: str, violated: frozenset[str] | None) -> float:

@@ -39,35 +39,35 @@ def facts(run: Run) -> dict[str, str]:
 
 def facts_table(runs: Sequence[Run]) -> dict[str, tuple[list[str], bool]]:
     """Lay the facts of several runs side by side: each fact by run, and whether they differ."""
-    found = [facts(run) for run in runs]
-    names = dict.fromkeys(name for lines in found for name in lines)
-    table = {name: [lines.get(name, "") for lines in found] for name in names}
+    by_run = [facts(run) for run in runs]
+    names = dict.fromkeys(name for lines in by_run for name in lines)
+    table = {name: [lines.get(name, "") for lines in by_run] for name in names}
     return {name: (lines, len(set(lines)) > 1) for name, lines in table.items()}
 
 
 def provenance(run: Run) -> dict[str, str]:
     """Return versions, plugins, hashes and the command that the run was made with."""
     manifest = run.manifest
-    found = {"command": " ".join(map(str, manifest.get("command") or ()))}
+    lines = {"command": " ".join(map(str, manifest.get("command") or ()))}
     if "python" in manifest:
-        found["python"] = str(manifest["python"])
-    found |= {name: str(version) for name, version in _section(manifest, "versions").items() if version}
+        lines["python"] = str(manifest["python"])
+    lines |= {name: str(version) for name, version in _section(manifest, "versions").items() if version}
     for name, entry in _section(manifest, "data").items():
         if isinstance(entry, Mapping):
-            found[name] = f"{entry.get('path')} (SHA-256 {str(entry.get('sha256'))[:12]}…)"
+            lines[name] = f"{entry.get('path')} (SHA-256 {str(entry.get('sha256'))[:12]}…)"
     if isinstance(git := manifest.get("git"), Mapping):
-        found["git"] = f"{git.get('commit')}{'' if git.get('clean') else ', with changes'}"
+        lines["git"] = f"{git.get('commit')}{'' if git.get('clean') else ', with changes'}"
     plugins = _section(manifest, "plugins")
     ours = {"saferec"}
-    found["plugins of others"] = ", ".join(
+    lines["plugins of others"] = ", ".join(
         f"{name} ({origin})" for name, origin in plugins.items() if str(origin).split(" ")[0] not in ours
     )
-    return {name: text for name, text in found.items() if text}
+    return {name: text for name, text in lines.items() if text}
 
 
 def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = config.get(name)
-    return found if isinstance(found, Mapping) else {}
+    section = config.get(name)
+    return section if isinstance(section, Mapping) else {}
 
 
 def _start(config: Mapping[str, Any]) -> str:

@@ -49,8 +49,8 @@ def pack(runs: Sequence[Run]) -> Packed:
     text = _packed([*trained, *held_out])
     while len(text) > _BYTES:
         share = 0.9 * _BYTES / len(text)
-        trained = [trained[place] for place in evenly(len(trained), int(share * len(trained)))]
-        held_out = [held_out[place] for place in evenly(len(held_out), int(share * len(held_out)))]
+        trained = [trained[index] for index in evenly(len(trained), int(share * len(trained)))]
+        held_out = [held_out[index] for index in evenly(len(held_out), int(share * len(held_out)))]
         text = _packed([*trained, *held_out])
     return Packed(
         text,

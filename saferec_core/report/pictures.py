@@ -39,7 +39,11 @@ def trait_bars(policies: Mapping[str, Results], k: int) -> TraitBars:
 
     by_policy = {name: trait_estimates(results, k) for name, results in policies.items()}
     traits = sorted(frozenset().union(*by_policy.values()))
-    few = [trait for trait in traits if any(_users(found, trait) < MIN_CELL for found in by_policy.values())]
+    few = [
+        trait
+        for trait in traits
+        if any(_users(estimates, trait) < MIN_CELL for estimates in by_policy.values())
+    ]
     shown = [trait for trait in traits if trait not in few]
     if not shown:
         return TraitBars(None, few)
@@ -49,12 +53,12 @@ def trait_bars(policies: Mapping[str, Results], k: int) -> TraitBars:
             "trait": trait,
             "shown": _wrapped(short[trait]),
             "policy": name,
-            "share": found[trait].mean,
-            "low": found[trait].low,
-            "high": found[trait].high,
-            "users": found[trait].users,
+            "share": estimates[trait].mean,
+            "low": estimates[trait].low,
+            "high": estimates[trait].high,
+            "users": estimates[trait].users,
         }
-        for name, found in by_policy.items()
+        for name, estimates in by_policy.items()
         for trait in shown
     ]
     names = list(by_policy)
@@ -89,7 +93,7 @@ def trait_bars(policies: Mapping[str, Results], k: int) -> TraitBars:
         width="container", height=len(shown) * (12 + 15 * len(names)) + 10
     )
     summary = "; ".join(
-        f"{trait} {', '.join(f'{name} {found[trait].mean:.2%}' for name, found in by_policy.items())}"
+        f"{trait} {', '.join(f'{name} {estimates[trait].mean:.2%}' for name, estimates in by_policy.items())}"
         for trait in order
     )
     return TraitBars(
@@ -108,8 +112,8 @@ def _wrapped(trait: str) -> str:
     return "\n".join(textwrap.wrap(trait, 23)) or trait
 
 
-def _users(found: Mapping[str, Any], trait: str) -> int:
-    estimate = found.get(trait)
+def _users(estimates: Mapping[str, Any], trait: str) -> int:
+    estimate = estimates.get(trait)
     return 0 if estimate is None or math.isnan(estimate.mean) else int(estimate.users)
 
 
@@ -129,9 +133,9 @@ def policy_pareto(
     """
     relevance, safety = axes
     points = [
-        _point(run, moment.when, moment.when, place, _bounds(means[relevance]), _bounds(means[safety]))
+        _point(run, moment.when, moment.when, order, _bounds(means[relevance]), _bounds(means[safety]))
         for run in runs
-        for place, when in enumerate(("before", "after", "policy"))
+        for order, when in enumerate(("before", "after", "policy"))
         for moment, results in run.evaluations.items()
         if (moment.when, moment.decoding) == (when, decoding)
         if {relevance, safety} <= (means := estimator(results)).keys()
@@ -220,8 +224,8 @@ def _pareto(
     )
 
 
-def _bounds(found: Estimate) -> tuple[float, float, float]:
-    return found.mean, found.low, found.high
+def _bounds(estimate: Estimate) -> tuple[float, float, float]:
+    return estimate.mean, estimate.low, estimate.high
 
 
 def _text(point: Mapping[str, Any], *, several: bool) -> str:

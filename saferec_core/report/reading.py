@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from saferec_core.analysis.estimates import Interval
 from saferec_core.analysis.results import MetricFacts, Results, read_results
 from saferec_core.config.load import read_settings
 from saferec_core.data.rows import numbered_rows
@@ -24,8 +25,6 @@ _EVALUATION = re.compile(r"(before|after|policy)-((?:greedy|sampled)(?:-[0-9a-f]
 _ENDS = ("chosen", "policy", "after")
 """What stands for the policy that a run ended with, the best last."""
 _STEP = re.compile(r"(\d+)$")
-
-Interval = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class Run:
     def metric_facts(self) -> Mapping[str, MetricFacts]:
         """What is known of every metric that was evaluated."""
         return {
-            name: found for results in self.evaluations.values() for name, found in results.metrics.items()
+            name: metric for results in self.evaluations.values() for name, metric in results.metrics.items()
         }
 
     def final_whole(self, decoding: str) -> Mapping[str, float]:
@@ -122,7 +121,9 @@ class Run:
         ends: dict[str, Results] = {}
         for when in _ENDS:
             ends |= {
-                moment.decoding: found for moment, found in self.evaluations.items() if moment.when == when
+                moment.decoding: results
+                for moment, results in self.evaluations.items()
+                if moment.when == when
             }
         return ends
 
@@ -134,9 +135,9 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
         SaferecError: As `read_run`, or a folder is named twice.
     """
     resolved = [folder.resolve() for folder in folders]
-    for place, folder in enumerate(resolved):
-        if folder in resolved[:place]:
-            raise RunError(f"run folder {folders[place]} is named twice")
+    for index, folder in enumerate(resolved):
+        if folder in resolved[:index]:
+            raise RunError(f"run folder {folders[index]} is named twice")
     names = [folder.name for folder in resolved]
     own = [
         names.count(folder.name) == 1 and folder != RunLayout(folder.parent).sft.path for folder in resolved
@@ -201,17 +202,17 @@ def _stages(run: RunLayout, config: Mapping[str, Any]) -> list[Stage]:
 def _checkpoint_choice(path: Path) -> CheckpointChoice | None:
     if not path.is_file():
         return None
-    found = _read_json(path)
+    stored = _read_json(path)
     try:
-        protocol = found.get("protocol", "")
+        protocol = stored.get("protocol", "")
         return CheckpointChoice(
-            str(found["rule"]),
-            str(found["chosen"]),
-            str(found.get("sentence", "")),
+            str(stored["rule"]),
+            str(stored["chosen"]),
+            str(stored.get("sentence", "")),
             str(protocol.get("id", "")) if isinstance(protocol, Mapping) else str(protocol),
             {
                 str(checkpoint): {metric: _interval(value) for metric, value in metrics.items()}
-                for checkpoint, metrics in found["checkpoints"].items()
+                for checkpoint, metrics in stored["checkpoints"].items()
             },
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -226,28 +227,28 @@ def _interval(value: Any) -> Interval | None:
 
 
 def _evaluations(folder: Path) -> dict[Moment, Results]:
-    found = {}
+    evaluations = {}
     for path in sorted(folder.glob("*.parquet")):
         if match := _EVALUATION.fullmatch(path.stem):
-            found[Moment(match[1], match[2])] = read_results(path)
-    return found
+            evaluations[Moment(match[1], match[2])] = read_results(path)
+    return evaluations
 
 
 def _whole(run: RunLayout, moment: Moment) -> dict[str, float]:
     """Return what was measured of all lists together; the summaries hold it beside the rows."""
     both = moment.when in {"before", "after"}
     path = run.summary(moment.decoding if both else f"{moment.when}-{moment.decoding}")
-    found = _read_json(path).get("all_lists_together") if path.is_file() else None
-    if both and isinstance(found, Mapping):
-        found = found.get(moment.when)
-    if not isinstance(found, Mapping):
+    measured = _read_json(path).get("all_lists_together") if path.is_file() else None
+    if both and isinstance(measured, Mapping):
+        measured = measured.get(moment.when)
+    if not isinstance(measured, Mapping):
         return {}
-    return {str(name): float(value) for name, value in found.items() if isinstance(value, int | float)}
+    return {str(name): float(value) for name, value in measured.items() if isinstance(value, int | float)}
 
 
 def _sentences(path: Path) -> list[str]:
-    found = _read_json(path).get("sentences")
-    return [str(sentence) for sentence in found] if isinstance(found, list) else []
+    sentences = _read_json(path).get("sentences")
+    return [str(sentence) for sentence in sentences] if isinstance(sentences, list) else []
 
 
 def _read_json(path: Path) -> dict[str, Any]:

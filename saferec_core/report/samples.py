@@ -50,7 +50,7 @@ def evenly(number: int, most: int) -> list[int]:
         return list(range(number))
     if most < 2:
         return [0] * most
-    return [round(place * (number - 1) / (most - 1)) for place in range(most)]
+    return [round(step * (number - 1) / (most - 1)) for step in range(most)]
 
 
 def rollout_groups(run: Run, most: int) -> tuple[list[Group], int]:
@@ -65,8 +65,8 @@ def rollout_groups(run: Run, most: int) -> tuple[list[Group], int]:
     chosen = set(evenly(len(sizes), number))
     groups = [
         _group(run, list(rows))
-        for place, (_, rows) in enumerate(groupby(run.rollouts(), key=_key))
-        if place in chosen
+        for index, (_, rows) in enumerate(groupby(run.rollouts(), key=_key))
+        if index in chosen
     ]
     return groups, total
 
@@ -95,7 +95,7 @@ def _rollout_group(run: Run, rows: Sequence[Mapping[str, Any]]) -> Group:
         "prompt": _turns(first["prompt"]),
         "constraints": list(first.get("constraints") or ()),
         "truth": first.get("groundtruth"),
-        "rows": [_rollout(row, place) for place, row in enumerate(rows)],
+        "rows": [_rollout(row, sample) for sample, row in enumerate(rows)],
     }
 
 
@@ -106,7 +106,10 @@ def _rollout(row: Mapping[str, Any], sample: int) -> dict[str, Any]:
     repeated, seen = (row.get(name) or [False] * len(hits) for name in ("repeated", "seen"))
     marks = _marks(hits, violated, known, inside, repeated, seen)
     evidence = [
-        [[found["trait"], _rounded(found["risk"]), found["source"], found["detail"]] for found in by_rank]
+        [
+            [ground["trait"], _rounded(ground["risk"]), ground["source"], ground["detail"]]
+            for ground in by_rank
+        ]
         for by_rank in row.get("evidence") or ()
     ]
     return {
@@ -130,10 +133,10 @@ def _lengths(rank: int | None, starts: Sequence[int | None]) -> list[int | None]
 
     Tokens that write nothing are left out; a run of only such ones has no first character.
     """
-    places = [start for start in starts if start is not None]
-    if not places:
+    written = [start for start in starts if start is not None]
+    if not written:
         return [rank, None]
-    return [rank, places[0], *(after - before for before, after in pairwise(places))]
+    return [rank, written[0], *(after - before for before, after in pairwise(written))]
 
 
 def held_out_groups(run: Run, most: int) -> tuple[list[Group], int]:
@@ -144,10 +147,10 @@ def held_out_groups(run: Run, most: int) -> tuple[list[Group], int]:
     """
     groups, total = [], 0
     for decoding in dict.fromkeys(moment.decoding for moment in run.evaluations):
-        of_decoding = {m.when: found for m, found in run.evaluations.items() if m.decoding == decoding}
+        of_decoding = {m.when: results for m, results in run.evaluations.items() if m.decoding == decoding}
         total += sum(map(len, of_decoding.values()))
         records = sorted(set(next(iter(of_decoding.values())).table.column("record").to_pylist()))
-        chosen = {records[place] for place in evenly(len(records), most)}
+        chosen = {records[index] for index in evenly(len(records), most)}
         by_record: dict[int, list[tuple[str, Mapping[str, Any]]]] = {}
         for when in sorted(of_decoding, key=MOMENTS.index):
             for row in _rows_of(of_decoding[when].table, chosen):
@@ -158,8 +161,8 @@ def held_out_groups(run: Run, most: int) -> tuple[list[Group], int]:
 
 def _rows_of(table: Any, records: Iterable[int]) -> Iterator[Mapping[str, Any]]:
     wanted = set(records)
-    places = [n for n, record in enumerate(table.column("record").to_pylist()) if record in wanted]
-    yield from table.take(places).to_pylist()
+    rows = [n for n, record in enumerate(table.column("record").to_pylist()) if record in wanted]
+    yield from table.take(rows).to_pylist()
 
 
 def _held_out(run: Run, decoding: str, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Group:
@@ -219,7 +222,7 @@ def _marks(
 
 
 def _where_any(by_rank: Iterable[Sequence[Any]]) -> dict[str, Sequence[Any]]:
-    return {str(place): found for place, found in enumerate(by_rank) if found}
+    return {str(rank): values for rank, values in enumerate(by_rank) if values}
 
 
 def _rounded(value: Any) -> Any:

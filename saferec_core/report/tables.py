@@ -16,11 +16,19 @@ from saferec_core.errors import SaferecError
 from saferec_core.report.estimates import Estimator
 from saferec_core.report.reading import CheckpointChoice
 
-__all__ = ["Cell", "Change", "MetricRow", "MetricTable", "TraitTable", "checkpoint_table", "metric_table"]
+__all__ = [
+    "Figure",
+    "MetricRow",
+    "MetricTable",
+    "ShownDifference",
+    "TraitTable",
+    "checkpoint_table",
+    "metric_table",
+]
 
 
 @dataclass(frozen=True)
-class Cell:
+class Figure:
     """A figure of a table."""
 
     text: str
@@ -30,16 +38,16 @@ class Cell:
     """What to sort by; None sorts last."""
 
 
-_NO_VALUE = Cell("no value", "", None)
+_NO_VALUE = Figure("no value", "", None)
 UNKNOWN = MetricFacts("none", "mean", "")
 """What is known of a metric that no stored evaluation describes."""
 
 
 @dataclass(frozen=True)
-class Change:
+class ShownDifference:
     """A difference from the first policy."""
 
-    figure: Cell
+    figure: Figure
     between: tuple[str, str]
     """Both means over the same pairs, with as many decimals as the difference bears out."""
     p: str
@@ -59,9 +67,9 @@ class MetricRow:
     metric: str
     name: str
     facts: MetricFacts
-    values: Sequence[Cell]
+    values: Sequence[Figure]
     """By policy."""
-    changes: Sequence[Change | None]
+    changes: Sequence[ShownDifference | None]
     """By policy but the first; None where the two are not compared."""
 
 
@@ -72,7 +80,7 @@ class TraitRow:
     trait: str
     users: int | None
     """None where they are too few for anything to be shown."""
-    changes: Sequence[tuple[Cell, Cell, Change] | None]
+    changes: Sequence[tuple[Figure, Figure, ShownDifference] | None]
     """By metric: first, second and their difference; None where too few users have a value."""
 
 
@@ -109,20 +117,20 @@ class MetricTable:
     @property
     def caption(self) -> str:
         """How the figures were made; nothing where nothing is compared."""
-        return next((found.caption for found in self.comparisons if found), "")
+        return next((table.caption for table in self.comparisons if table), "")
 
     @property
     def primary(self) -> str:
         """Label of the metric that is tested on its own; empty where there is none."""
-        alone = next((found.primary for found in self.comparisons if found), None)
+        alone = next((table.primary for table in self.comparisons if table), None)
         return next((row.name for row in self.rows if row.metric == alone), "")
 
     def by_trait(self, metrics: Sequence[str]) -> list[TraitTable]:
         """Return a table by trait for each policy that is compared with the first."""
         return [
-            TraitTable(found.names, [_trait_row(group, metrics) for group in found.traits], found.min_cell)
-            for found in self.comparisons
-            if found and found.traits
+            TraitTable(table.names, [_trait_row(group, metrics) for group in table.traits], table.min_cell)
+            for table in self.comparisons
+            if table and table.traits
         ]
 
 
@@ -142,14 +150,14 @@ def metric_table(
         estimator: Averages them.
         whole: What was measured of all lists together, by policy.
     """
-    names, found = list(policies), list(policies.values())
+    names, evaluations = list(policies), list(policies.values())
     remarks: list[str] = []
     comparisons = [
-        _comparison(found[0], other, (names[0], name), remarks)
-        for name, other in zip(names[1:], found[1:], strict=True)
+        _comparison(evaluations[0], other, (names[0], name), remarks)
+        for name, other in zip(names[1:], evaluations[1:], strict=True)
     ]
-    means = [estimator(results) for results in found]
-    known = {metric: fact for results in found for metric, fact in results.metrics.items()}
+    means = [estimator(results) for results in evaluations]
+    known = {metric: fact for results in evaluations for metric, fact in results.metrics.items()}
     return MetricTable(
         title,
         heading,
@@ -165,9 +173,9 @@ def metric_table(
             for metric in ordered(known)
         ],
         remarks,
-        [str(results.protocol.get("id", "not stated")) for results in found],
+        [str(results.protocol.get("id", "not stated")) for results in evaluations],
         comparisons,
-        [len(results) for results in found],
+        [len(results) for results in evaluations],
         {
             label(metric, UNKNOWN): [
                 f"{values[metric]:.4f}" if metric in values else "no value" for values in whole
@@ -182,7 +190,7 @@ class CheckpointTable:
     """Metrics of every checkpoint that was a candidate."""
 
     names: Sequence[str]
-    rows: Mapping[str, Sequence[Cell]]
+    rows: Mapping[str, Sequence[Figure]]
     """By checkpoint, a cell for each metric."""
 
 
@@ -193,15 +201,15 @@ def checkpoint_table(choice: CheckpointChoice, facts: Mapping[str, MetricFacts])
         choice: The checkpoints with their metrics.
         facts: Of metrics, as far as they are known.
     """
-    named = dict.fromkeys(metric for found in choice.metrics.values() for metric in found)
+    named = dict.fromkeys(metric for measured in choice.metrics.values() for metric in measured)
     known = {metric: facts.get(metric, UNKNOWN) for metric in named}
     metrics = ordered(known)
     rows = {
         checkpoint: [
-            _NO_VALUE if (value := found.get(metric)) is None else _cell(known[metric], *value)
+            _NO_VALUE if (value := measured.get(metric)) is None else _cell(known[metric], *value)
             for metric in metrics
         ]
-        for checkpoint, found in choice.metrics.items()
+        for checkpoint, measured in choice.metrics.items()
     }
     return CheckpointTable([label(metric, known[metric]) for metric in metrics], rows)
 
@@ -231,25 +239,25 @@ def _comparison(
 def _of_metric(table: ComparisonTable | None, metric: str) -> MetricComparison | None:
     if table is None:
         return None
-    return next((found for found in table.overall.metrics if found.metric == metric), None)
+    return next((comparison for comparison in table.overall.metrics if comparison.metric == metric), None)
 
 
-def _value(found: Estimate | None, facts: MetricFacts) -> Cell:
-    if found is None or math.isnan(found.mean):
+def _value(estimate: Estimate | None, facts: MetricFacts) -> Figure:
+    if estimate is None or math.isnan(estimate.mean):
         return _NO_VALUE
-    return _cell(facts, found.mean, found.low, found.high)
+    return _cell(facts, estimate.mean, estimate.low, estimate.high)
 
 
-def _change(found: MetricComparison | None) -> Change | None:
-    if found is None or found.difference is None or not found.difference.rows:
+def _change(comparison: MetricComparison | None) -> ShownDifference | None:
+    if comparison is None or comparison.difference is None or not comparison.difference.rows:
         return None
-    difference = found.difference
-    return Change(
-        _cell(found.facts, difference.mean, difference.low, difference.high, change=True),
-        _alike(found),
-        p_value(found.p_adjusted),
-        found.sentence,
-        found.verdict or {"rises": "higher", "falls": "lower"}.get(found.direction, ""),
+    difference = comparison.difference
+    return ShownDifference(
+        _cell(comparison.facts, difference.mean, difference.low, difference.high, change=True),
+        _alike(comparison),
+        p_value(comparison.p_adjusted),
+        comparison.sentence,
+        comparison.verdict or {"rises": "higher", "falls": "lower"}.get(comparison.direction, ""),
         _whisker(difference.mean, difference.low, difference.high),
     )
 
@@ -261,19 +269,19 @@ def _trait_row(group: GroupComparison, metrics: Sequence[str]) -> TraitRow:
     )
 
 
-def _pair_of_cells(found: MetricComparison | None) -> tuple[Cell, Cell, Change] | None:
-    change = _change(found)
-    if found is None or change is None:
+def _pair_of_cells(comparison: MetricComparison | None) -> tuple[Figure, Figure, ShownDifference] | None:
+    change = _change(comparison)
+    if comparison is None or change is None:
         return None
     first, second = change.between
-    return Cell(first, "", found.first), Cell(second, "", found.second), change
+    return Figure(first, "", comparison.first), Figure(second, "", comparison.second), change
 
 
 def _cell(
     facts: MetricFacts, mean: float, low: float = math.nan, high: float = math.nan, *, change: bool = False
-) -> Cell:
+) -> Figure:
     text, bounds = written_interval(facts, mean, low, high, change=change)
-    return Cell(_minus(text), _minus(bounds), mean)
+    return Figure(_minus(text), _minus(bounds), mean)
 
 
 def _minus(text: str) -> str:
@@ -281,12 +289,12 @@ def _minus(text: str) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def _alike(found: MetricComparison) -> tuple[str, str]:
+def _alike(comparison: MetricComparison) -> tuple[str, str]:
     """Write both means with the decimals that their difference bears out."""
-    difference = found.difference
+    difference = comparison.difference
     assert difference is not None  # the caller has looked
     like = (difference.mean, difference.low, difference.high) if difference.high > difference.low else ()
-    first, second = written(found.facts, found.first, found.second, like=like)
+    first, second = written(comparison.facts, comparison.first, comparison.second, like=like)
     return _minus(first), _minus(second)
 
 

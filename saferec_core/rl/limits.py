@@ -68,7 +68,7 @@ class Limit:
         return f"{self.name} <= {self.bound:g}"
 
     def prices(self, lists: JudgedLists) -> Float[Tensor, "N K"]:
-        """Return -1 where a rank counts, 0 where it does not, NaN where the limit is not about it."""
+        """Return -1 where a rank counts, 0 where it does not, NaN where the limit does not apply."""
         if self.trait is None:
             counts, about = SHARES[self.share](lists), lists.rank_mask
         else:
@@ -86,7 +86,7 @@ def read_limits(texts: Sequence[str], judge: Judge) -> list[Limit]:
 
     Raises:
         ConfigError: One cannot be read, is outside 0..1, is given twice, or needs an oracle.
-        UnknownNameError: There is no such share, or the oracle judges no such trait.
+        UnknownNameError: The share is unknown, or the oracle does not judge the trait.
     """
     limits: dict[str, Limit] = {}
     for text in texts:
@@ -119,7 +119,7 @@ class _Controller:
     multiplier: float = 0.0
     integral: float = 0.0
     smoothed: float = math.nan
-    """Share of late, an exponential mean over generation batches."""
+    """Recent share: an exponential mean over generation batches."""
     lowest: float = math.inf
     """The lowest that the smoothed share has been."""
     batches: int = 0
@@ -155,7 +155,7 @@ class Limits:
         self.controllers = [_Controller() for _ in self.limits]
 
     def prices(self, lists: JudgedLists) -> Float[Tensor, "C N K"]:
-        """Return what each limit is about in each list."""
+        """Return the prices of every limit."""
         if not self.limits:
             return torch.zeros((0, *lists.rank_mask.shape))
         return torch.stack([limit.prices(lists) for limit in self.limits])
@@ -184,7 +184,7 @@ class Limits:
         return figures
 
     def verdicts(self) -> list[str]:
-        """Say of each limit whether the end of training kept it."""
+        """Return a sentence per limit: whether it was met at the end of training."""
         sentences = []
         for limit, controller in zip(self.limits, self.controllers, strict=True):
             now = controller.smoothed
@@ -204,5 +204,5 @@ class Limits:
         return {limit.name: asdict(controller) for limit, controller in pairs}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a checkpoint; a limit that it does not know begins anew."""
+        """Restore a checkpoint's state; a limit that is not in it starts anew."""
         self.controllers = [_Controller(**state.get(limit.name, {})) for limit in self.limits]

@@ -40,7 +40,7 @@ class ActiveReward:
         return "cost" if self.function.direction == "cost" else self.scope
 
     def span(self, num_ranks: int) -> float:
-        """Return the largest minus the smallest value that it declares; 0 if it cannot tell."""
+        """Return the largest minus the smallest value that it declares; 0 if it does not declare them."""
         bounds = self.function.range(num_ranks)
         return 0.0 if bounds is None else bounds[1] - bounds[0]
 
@@ -94,10 +94,10 @@ def _checked(reward: ActiveReward, lists: JudgedLists, wanted: tuple[int, ...]) 
             f"reward {reward.name!r} must return {axes} = {wanted}, but returned {tuple(value.shape)}"
         )
     if torch.isinf(value).any():
-        place = torch.isinf(value).nonzero()[0].tolist()
+        index = torch.isinf(value).nonzero()[0].tolist()
         raise RewardError(
             f"reward {reward.name!r} must return finite values or NaN for 'no value', but returned "
-            f"{value[tuple(place)].item()} for completion {place[0] + 1}"
-            + (f" at rank {place[1] + 1}" if len(place) > 1 else "")
+            f"{value[tuple(index)].item()} for completion {index[0] + 1}"
+            + (f" at rank {index[1] + 1}" if len(index) > 1 else "")
         )
     return value.detach().to(device="cpu", dtype=torch.float32)

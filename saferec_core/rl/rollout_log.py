@@ -81,8 +81,8 @@ def _evidence(lists: JudgedLists, row: int) -> list[list[dict[str, Any]]] | None
     ]
     return [
         [
-            {**found._asdict(), "detail": found.detail[:_DETAIL_LENGTH]}
-            for found in _explained(oracle, questions, verdict)[:_EVIDENCE_PER_TITLE]
+            {**evidence._asdict(), "detail": evidence.detail[:_DETAIL_LENGTH]}
+            for evidence in _explained(oracle, questions, verdict)[:_EVIDENCE_PER_TITLE]
         ]
         for questions, verdict in zip(asked, lists.verdicts[row], strict=False)  # verdicts: the first K
     ]

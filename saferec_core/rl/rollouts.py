@@ -54,7 +54,7 @@ class RolloutScorer:
             judge: Catalog and oracle.
             rewards: The reward functions of the run, in order.
             num_ranks: K.
-            aligner: Decodes token ids, and tells where in the text each token starts.
+            aligner: Decodes token ids, and finds where in the text each token starts.
             end_ids: Token ids that end a completion; one without them was cut off.
         """
         self.records = records

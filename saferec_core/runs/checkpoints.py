@@ -57,7 +57,7 @@ def step_of(checkpoint: Path) -> int:
 
 
 def copy_weights(checkpoint: Path, target: Path) -> None:
-    """Copy what a policy is made of out of a checkpoint; *target* is there as a whole or not at all."""
+    """Copy what a policy is made of out of a checkpoint; *target* appears complete or not at all."""
     with replacing(target) as draft:
         draft.mkdir()
         for path in sorted({path for pattern in _POLICY for path in checkpoint.glob(pattern)}):
@@ -96,9 +96,9 @@ def sft_policy(reference: str, model: str | None, output_dir: Path) -> str:
         looked_at.append(str(checkpoint))
         if checkpoint.is_dir():
             return str(checkpoint)
-    places = ", ".join(looked_at) or f"no SFT run of {model!r} is in {output_dir}"
+    tried = ", ".join(looked_at) or f"no SFT run of {model!r} is in {output_dir}"
     raise RunError(
-        f"no SFT checkpoint of step {reference} was found (looked at: {places}); name its folder with "
+        f"no SFT checkpoint of step {reference} was found (looked at: {tried}); name its folder with "
         "--sft-checkpoint"
     )
 
@@ -124,17 +124,15 @@ def resolve_folder(reference: str) -> str:
     return reference
 
 
-def run_folder_of(place: Path) -> Path:
+def run_folder_of(path: Path) -> Path:
     """Return the run folder that a folder is or lies in: of a stage within a run, that of the run.
 
     Raises:
-        RunError: It is no part of a run.
+        RunError: It is not part of a run.
     """
-    candidates = [place, *place.absolute().parents[:4]]
+    candidates = [path, *path.absolute().parents[:4]]
     runs = [folder for folder in candidates if RunLayout(folder).exists]
     if not runs:
-        reason = "lies in no run folder (none has a config.yaml)" if place.exists() else "does not exist"
-        raise RunError(
-            f"cannot resume from {place}: it {reason}; name a run folder or one of its checkpoints"
-        )
+        reason = "lies in no run folder (none has a config.yaml)" if path.exists() else "does not exist"
+        raise RunError(f"cannot resume from {path}: it {reason}; name a run folder or one of its checkpoints")
     return runs[-1]

@@ -32,7 +32,7 @@ def _state() -> Any:
     Raises:
         RunError: Fewer work together than were launched; each would else train by itself.
     """
-    # Unless told that there is no accelerator, accelerate takes every process for the only one.
+    # Without cpu=True on a machine without an accelerator, accelerate takes every process for the only one.
     state = PartialState(cpu=not torch.accelerator.is_available())
     launched = int(os.environ.get("WORLD_SIZE", "1"))
     if state.num_processes != launched:
@@ -41,7 +41,7 @@ def _state() -> Any:
 
 
 def is_main() -> bool:
-    """Tell whether this process writes files and reports to the user."""
+    """Whether this process writes files and reports to the user."""
     return bool(_state().is_main_process)
 
 
@@ -51,7 +51,7 @@ def process_count() -> int:
 
 
 def process_index() -> int:
-    """Return this process's place among those that train together, from 0."""
+    """Return this process's index among those that train together, from 0."""
     return int(_state().process_index)
 
 
@@ -61,10 +61,10 @@ def check_process_count(wanted: int | None) -> None:
     Raises:
         RunError: A launcher started fewer or more; some start one and say nothing.
     """
-    found = process_count()
-    if wanted is not None and found != wanted:
+    present = process_count()
+    if wanted is not None and present != wanted:
         raise RunError(
-            f"--processes {wanted} was asked for, but {found} work together. Launch them with 'torchrun "
+            f"--processes {wanted} was asked for, but {present} work together. Launch them with 'torchrun "
             f"--nproc_per_node {wanted} -m saferec_cli ...'; without GPUs, 'accelerate launch "
             "--num_processes' starts one process and says nothing."
         )

@@ -1,4 +1,4 @@
-"""Where everything lies in a run folder: the one place that knows the names of its files.
+"""Layout of a run folder: the only module that knows the names of its files.
 
     config.yaml       the resolved configuration
     manifest.json     stage, versions, plugins, data and state of the source
@@ -35,7 +35,7 @@ _LEVELS_ABOVE = 3
 
 @dataclass(frozen=True)
 class RunLayout:
-    """The places of a run folder; none of them need exist."""
+    """The paths of a run folder; none of them need exist."""
 
     path: Path
 
@@ -116,11 +116,11 @@ class RunLayout:
         return self.config.is_file()
 
 
-def run_of(place: Path) -> RunLayout | None:
+def run_of(path: Path) -> RunLayout | None:
     """Return the run folder that a folder is, or lies in; None if there is none."""
-    if not place.exists():
+    if not path.exists():
         return None
-    above = (place, *place.absolute().parents[:_LEVELS_ABOVE])
+    above = (path, *path.absolute().parents[:_LEVELS_ABOVE])
     return next((run for run in map(RunLayout, above) if run.exists), None)
 
 

@@ -1,4 +1,4 @@
-"""What a user means by naming a run: the file of one of its evaluations."""
+"""Find the evaluation file that a user means by naming a run."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def find_results(run: Path, *, when: str | None = None, decoding: str = "greedy"
         decoding: Which decoding, with what was changed about the constraints, if anything.
 
     Raises:
-        ConfigError: *when* is none that there is.
-        RunError: There is no such evaluation; what is there is named.
+        ConfigError: *when* is not one of `WHEN`.
+        RunError: The evaluation does not exist; the message lists those that do.
     """
     if when is not None and when not in WHEN:
         raise ConfigError(f"--when must be one of {', '.join(WHEN)}, but is {when!r}")
@@ -36,7 +36,7 @@ def find_results(run: Path, *, when: str | None = None, decoding: str = "greedy"
     wanted = " or ".join(f"{moment}-{decoding}" for moment in (_DEFAULT if when is None else (when,)))
     raise RunError(
         f"{run} holds no evaluation {wanted}.{_hint(evaluations, decoding)} "
-        f"There: {', '.join(sorted(evaluations))}. Choose with --when and --decoding."
+        f"Available: {', '.join(sorted(evaluations))}. Choose with --when and --decoding."
     )
 
 
@@ -44,7 +44,7 @@ def find_before_and_after(run: Path, *, decoding: str = "greedy") -> tuple[Path,
     """Return a run's evaluations before and after training.
 
     Raises:
-        RunError: *run* is no run folder, or one of the two is not there.
+        RunError: *run* is not a run folder, or one of the two is missing.
     """
     if run.is_file():
         raise RunError(f"{run} is one evaluation; name a second one to compare it with, or a run folder")

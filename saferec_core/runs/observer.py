@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it."""
+"""What a run reports to whoever watches it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Observer:
         """Called with a sentence that the user should read."""
 
     def stage_began(self, name: str, total: int | None) -> None:
-        """Called when a stage of *total* steps (or prompts, or rows) begins; None if nobody knows."""
+        """Called when a stage of *total* steps (or prompts, or rows) begins; None if unknown."""
 
     def stepped(self, report: StepReport) -> None:
         """Called after each step of the stage."""

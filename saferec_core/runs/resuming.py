@@ -33,7 +33,7 @@ _MAY_DIFFER = {
     "sft.logging.report_to",
     "sft.logging.save_total_limit",
 }
-"""Settings that move no number of a run, so that it may be continued with others."""
+"""Settings that change no number of a run, so that it may be resumed with other values."""
 
 
 @dataclass(frozen=True)
@@ -92,26 +92,26 @@ def open_run(config: StageConfig, command: str, note: Callable[[str], None]) -> 
         note: Called with a sentence where there is nothing to resume.
 
     Raises:
-        RunError: The folder cannot be made, or the run to continue was another one.
+        RunError: The folder cannot be made, or the run to resume has other settings.
     """
     if config.resume_from is not None:
-        found: Path | None = run_folder_of(config.resume_from)
+        run: Path | None = run_folder_of(config.resume_from)
     else:
-        found = find_run(config) if config.resume else None
-    if found is None:
+        run = find_run(config) if config.resume else None
+    if run is None:
         if config.resume:
-            note("There is no run with these settings to resume, so it is started.")
+            note("No run with these settings exists yet, so a new one is started.")
         return OpenRun(RunFolder.create(config, command).path)
-    if differing := differences(found, config):
+    if differing := differences(run, config):
         listed = "".join(f"\n  {difference}" for difference in differing)
         raise RunError(
-            f"the run {found} was made with other settings and cannot be continued with these:{listed}\n"
-            f"'saferec {command} --resume-from {found}' alone continues it with its own; a new run needs "
-            "another --run-name."
+            f"run {run} has other settings and cannot be resumed with these:{listed}\n"
+            f"'saferec {command} --resume-from {run}' alone resumes it with its own; a new run needs another "
+            "--run-name."
         )
     named = config.resume_from
     is_checkpoint = named is not None and step_of(named) >= 0
-    return OpenRun(found, is_resumed=True, checkpoint=named if is_checkpoint else None)
+    return OpenRun(run, is_resumed=True, checkpoint=named if is_checkpoint else None)
 
 
 def find_run(config: StageConfig) -> Path | None:
@@ -125,7 +125,7 @@ def find_run(config: StageConfig) -> Path | None:
 
 
 def differences(folder: Path, config: StageConfig) -> list[str]:
-    """Return what a run's settings have been and what they would now be, where a number depends on it."""
+    """Return each setting that differs from the run's own and changes its numbers, as a phrase."""
     try:
         stored = yaml.safe_load(RunLayout(folder).config.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:

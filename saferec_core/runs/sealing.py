@@ -1,8 +1,8 @@
-"""Checkpoints that are whole: sealed with the size and hash of every file, checked before they are used.
+"""Whole checkpoints: sealed with the size and hash of every file, which are checked before use.
 
-A checkpoint is written under another name, sealed, and only then renamed to ``checkpoint-STEP``. What is
-found under that name without a seal, or with a file that differs from it, was damaged later or comes from
-elsewhere, and no run continues from it.
+A checkpoint is written under another name, sealed, and only then renamed to ``checkpoint-STEP``. One under
+that name that has no seal, or a file that does not match it, was damaged later or comes from elsewhere, and
+no run resumes from it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def seal(checkpoint: Path, facts: Mapping[str, Any]) -> None:
 
     Args:
         checkpoint: A folder that is complete.
-        facts: What else there is to know of the checkpoint, such as how long the logs were.
+        facts: Further facts about the checkpoint, such as the sizes of the logs.
     """
     files = {}
     for path in _files(checkpoint):
@@ -51,7 +51,7 @@ def sealed_facts(checkpoint: Path) -> dict[str, Any]:
 
 
 def damage(checkpoint: Path) -> str:
-    """Say what is wrong with a checkpoint; empty if it is as it was written."""
+    """Return what is wrong with a checkpoint; empty if it is intact."""
     facts = sealed_facts(checkpoint)
     if not facts:
         return f"it has no readable {SEAL}, so it was not completed, or not by saferec"

@@ -1,4 +1,4 @@
-"""Whether the batches of a run hold whole groups of siblings."""
+"""Whether a run's batches hold whole groups of siblings."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def generation_batch_size(config: TrainConfig, processes: int) -> int:
 
 
 def check_batches(config: TrainConfig, processes: int) -> None:
-    """Refuse settings under which a group of siblings would be torn apart.
+    """Refuse settings that would split a group of siblings between two generation batches.
 
     Raises:
-        ConfigError: The generation batch is no multiple of the group size; the message names the
-            nearest settings that are.
+        ConfigError: The generation batch is not a multiple of the group size; the message names the
+            nearest settings that fit.
     """
     batch, group = generation_batch_size(config, processes), config.rollout.num_generations
     if batch % group == 0:
@@ -41,7 +41,7 @@ def check_batches(config: TrainConfig, processes: int) -> None:
 
 
 def planned_sharing(config: TrainConfig) -> str:
-    """Say what a run computes once for the completions of a prompt, and which setting would make it more."""
+    """Describe what a run computes once per prompt, and the setting that would share more."""
     optimization, group = config.optimization, config.rollout.num_generations
     if optimization.share_prefix == "off":
         return "off"

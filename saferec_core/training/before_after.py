@@ -44,7 +44,7 @@ def evaluate(
         parts: What it works with.
         plugins: What is installed.
         generator: The policy.
-        observer: Told of the progress.
+        observer: Shown the progress.
         when: Such as ``"before"``.
         policy: What to call the policy.
     """

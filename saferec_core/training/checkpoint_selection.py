@@ -1,4 +1,4 @@
-"""Evaluate the checkpoints of a stage on the validation records, and find the one to keep."""
+"""Evaluate a stage's checkpoints on the validation records, and choose the one to keep."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 from saferec_core.analysis.checkpoint_rule import Choice, Rule, choose, read_rule
 from saferec_core.analysis.estimates import Interval
+from saferec_core.analysis.metrics import primary_metric
 from saferec_core.analysis.number_format import interval
 from saferec_core.analysis.results import MetricFacts, Results
 from saferec_core.config.schema import SftConfig, TrainConfig
-from saferec_core.config.sections import EvaluationConfig
 from saferec_core.errors import ConfigError
 from saferec_core.evaluation.held_out import INTERVAL, evaluator_of, run_protocol, staged, used_records
 from saferec_core.evaluation.measure import facts_of
@@ -19,6 +19,7 @@ from saferec_core.evaluation.setup import Parts
 from saferec_core.models.generation import PolicyGenerator, whole_policy
 from saferec_core.models.resume import journal_of
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
+from saferec_core.plugins.contracts.metric import Role
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import step_of
 from saferec_core.runs.distributed import is_main
@@ -27,15 +28,16 @@ from saferec_core.runs.observer import Observer
 
 __all__ = ["best_checkpoint", "rule_of"]
 
-_ALSO_SHOWN = ("recall", "ndcg", "sensitivity_ratio", "list_length", "out_of_catalog")
-"""Metrics that the table of checkpoints has beside those of the rule."""
+_ALSO_SHOWN: Sequence[Role] = ("relevance", "safety", "list")
+"""Roles whose main metric the table of checkpoints has beside the metrics of the rule."""
 
 
 def rule_of(config: SftConfig | TrainConfig, parts: Parts, plugins: Plugins) -> Rule | None:
     """Return the rule that a stage's checkpoints are chosen by; None: the last one is kept.
 
-    Unless the stage states one, Safe SFT has that of the document: the highest Recall@10 or, if that is
-    not evaluated, Recall at the largest K that is.
+    Unless the stage states one, Safe SFT keeps the checkpoint that is best in the main metric of relevance:
+    Recall@10 (the rule of the Safe-Rank-GRPO paper's reference implementation) or, if 10 is not evaluated,
+    Recall at the largest K that is.
 
     Raises:
         SaferecError: The rule cannot be followed; to be asked before anything is trained.
@@ -48,15 +50,16 @@ def rule_of(config: SftConfig | TrainConfig, parts: Parts, plugins: Plugins) -> 
             raise ConfigError(f"--select chooses among checkpoints on held-out prompts and needs {missing}")
     elif isinstance(config, TrainConfig) or missing:
         return None
-    else:
-        stated = Rule(f"recall@{_depth(settings)}")
     used_records(parts.validation, settings)  # refuses constraints that no record has
     metrics = _metrics(config, parts, plugins)
-    if config.select is None and stated.metric not in metrics:
-        raise ConfigError(
-            f"Safe SFT keeps the checkpoint with the highest {stated.metric}, which eval_metrics leaves out; "
-            "add recall to it, or state another rule with --select"
-        )
+    if config.select is None:
+        main = primary_metric(metrics, "relevance")
+        if main is None:
+            raise ConfigError(
+                "Safe SFT keeps the checkpoint with the highest relevance, but eval_metrics leaves out every "
+                "metric of relevance; add one, or state another rule with --select"
+            )
+        stated = Rule(main)
     return stated.resolved(metrics)
 
 
@@ -86,28 +89,26 @@ def best_checkpoint(
     records = used_records(parts.validation, settings)
     evaluator = evaluator_of(config, parts, records, plugins)
     protocol = run_protocol(config, parts, "greedy")
-    found: dict[str, Results] = {}
+    results: dict[str, Results] = {}
     summaries: dict[str, Mapping[str, Interval | None]] = {}
     journal = journal_of(folder, "checkpoints")
     with staged(observer, "Evaluate checkpoints", len(records) * len(checkpoints)) as progress:
-        for place, checkpoint in enumerate(checkpoints):
+        for number, checkpoint in enumerate(checkpoints):
             evaluation = evaluator(
                 PolicyGenerator(whole_policy(str(checkpoint), config.model), journal, sharded=True),
                 protocol,
                 policy=str(checkpoint),
                 batch_size=settings.eval_batch_size,
                 seed=config.seed,
-                progress=partial(_tell, progress, place * len(records)),
+                progress=partial(_progress_from, number * len(records), progress),
             )
-            found[checkpoint.name] = evaluation.results
+            results[checkpoint.name] = evaluation.results
             summaries[checkpoint.name] = evaluation.summary()
             if is_main():
-                found[checkpoint.name].write(folder.results(f"{checkpoint.name}-greedy"))
+                evaluation.results.write(folder.results(f"{checkpoint.name}-greedy"))
     journal.remove()
-    choice = choose(rule, found)
-    depths = [metric.partition("@")[2] for metric in rule.metrics if "@" in metric]
-    at = depths[0] if depths else str(_depth(settings))
-    also = [*(f"{name}@{at}" for name in _ALSO_SHOWN), *_ALSO_SHOWN]
+    choice = choose(rule, results)
+    also = _also_shown(rule, evaluation.results.metrics)
     title = f"Checkpoints on {len(records)} validation prompts (greedy)"
     observer.table(title, _rows(choice, checkpoints, summaries, also))
     observer.note(choice.sentence)
@@ -125,17 +126,20 @@ def best_checkpoint(
     return next(checkpoint for checkpoint in checkpoints if checkpoint.name == choice.chosen)
 
 
-def _depth(settings: EvaluationConfig) -> int:
-    """Return the K that stands for all: 10 or, if that is not evaluated, the largest that is."""
-    return 10 if 10 in settings.eval_at else max(settings.eval_at)
+def _also_shown(rule: Rule, metrics: Mapping[str, MetricFacts]) -> list[str]:
+    """Return the main metric of each role, at the K of the rule if it has one."""
+    depths = [metric.partition("@")[2] for metric in rule.metrics if "@" in metric]
+    at = {name: facts for name, facts in metrics.items() if name.partition("@")[2] in ("", *depths[:1])}
+    of_roles = (primary_metric(at if depths else metrics, role) for role in _ALSO_SHOWN)
+    return [metric for metric in of_roles if metric is not None]
 
 
-def _tell(progress: Callable[[int], None], before: int, done: int) -> None:
-    progress(before + done)
+def _progress_from(start: int, progress: Callable[[int], None], done: int) -> None:
+    progress(start + done)
 
 
 def _missing(config: SftConfig | TrainConfig, parts: Parts) -> str:
-    """Say what a choice among checkpoints needs and the run does not have; nothing if it has it all."""
+    """Return what a choice among checkpoints needs and the run lacks; empty if nothing."""
     if not parts.validation:
         return "validation records; name them with --validation-path"
     if config.evaluation.eval_prompts == 0:
@@ -164,7 +168,7 @@ def _rows(
     summaries: Mapping[str, Mapping[str, Interval | None]],
     also: Sequence[str],
 ) -> list[dict[str, str]]:
-    """Return the table of checkpoints: the rule's metrics with intervals, then those of *also* there are."""
+    """Return the table of checkpoints: the rule's metrics with intervals, then those of *also*."""
     mark = f"<- {choice.rule.direction}" if choice.within else "<- closest"
     rows = []
     for checkpoint in checkpoints:
@@ -174,7 +178,7 @@ def _rows(
             value = summary[metric]
             row[metric] = "no value" if value is None else interval(*value)
         for metric in also:
-            if metric in summary and metric not in row:
+            if metric not in row:
                 value = summary[metric]
                 row[metric] = "no value" if value is None else f"{value[0]:.4f}"
         if choice.rule.conditions:

@@ -1,4 +1,4 @@
-"""Settings that a run names and that cannot move anything, so that nobody tunes them."""
+"""Settings that a run names and that have no effect, so that nobody tunes them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _FACTOR = 3.0
 
 
 def dead_knobs(config: TrainConfig, rewards: Sequence[ActiveReward], normalizer: Normalizer) -> Iterator[str]:
-    """Yield a sentence for each setting that has been given a value and has no effect.
+    """Yield a sentence for each setting that was given a value but has no effect.
 
-    Whether a weight or a penalty acts is tried out: the normalizer is called with made-up rewards, once
-    with those of one function larger.
+    Whether a weight or a penalty has an effect is tried out: the normalizer is called on made-up rewards,
+    once with the values of one function scaled up.
 
     Args:
         config: The run.
@@ -37,7 +37,7 @@ def dead_knobs(config: TrainConfig, rewards: Sequence[ActiveReward], normalizer:
         chosen = config.rewards.get(reward.name)
         span = reward.function.range(config.num_ranks)
         if span is not None and span[0] == span[1]:
-            yield f"rewards.{reward.name} is always {span[0]:g}: no list is better than another by it"
+            yield f"rewards.{reward.name} is always {span[0]:g}, so it never prefers one list to another"
         given = {} if chosen is None else chosen.options
         scaled = [option for option in reward.function.factors if option in given]
         if scaled and not _matters(gains, normalizer, position, weight=False):
@@ -51,23 +51,23 @@ def dead_knobs(config: TrainConfig, rewards: Sequence[ActiveReward], normalizer:
                 f"{config.normalizer.name} divides by its deviation"
             )
     if not config.limits.limit and config.limits != LimitsConfig():
-        yield "limits: nothing is limited, so that the other settings have no effect; give --limit"
+        yield "limits: nothing is limited, so the other settings have no effect; give --limit"
     if _always_on_policy(config) and config.epsilon != TrainConfig.model_fields["epsilon"].default:
         yield (
-            "epsilon has no effect: each generation batch is trained on once and in one step, so that every "
+            "epsilon has no effect: each generation batch is trained on once and in one step, so every "
             "importance ratio is 1"
         )
 
 
 def _always_on_policy(config: TrainConfig) -> bool:
-    """Whether no weights move between the sampling of a batch and its training."""
+    """Whether a batch is always trained on with the weights that sampled it."""
     accumulated = config.optimization.gradient_accumulation_steps
     in_one_step = (config.steps_per_generation or accumulated) <= accumulated
     return config.num_iterations == 1 and in_one_step and not config.rollout.use_vllm
 
 
 def _matters(gains: Sequence[ActiveReward], normalizer: Normalizer, changed: int, *, weight: bool) -> bool:
-    """Tell whether a factor on a function's weight, or on its values, moves any advantage."""
+    """Whether scaling a function's weight, or its values, changes any advantage."""
     plain, factored = (normalizer(_made_up(gains, changed, by, weight=weight)) for by in (1.0, _FACTOR))
     return not torch.allclose(plain.rank, factored.rank, rtol=0.02, atol=0.01) or not torch.allclose(
         plain.list, factored.list, rtol=0.02, atol=0.01

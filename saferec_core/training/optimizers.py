@@ -55,7 +55,7 @@ def choose_optimizer(name: str, *, has_gpu: bool) -> OptimizerChoice:
     """Return the optimizer that ``auto`` stands for on this machine, or the one that was named.
 
     ``paged_adamw_8bit`` keeps the state of Adam in a quarter of the memory and lets it leave the GPU,
-    which is of no use without one.
+    which helps only where there is one.
     """
     if name != "auto":
         return OptimizerChoice(name, "")
@@ -68,7 +68,7 @@ def choose_optimizer(name: str, *, has_gpu: bool) -> OptimizerChoice:
 
 
 def settled(config: ConfigT) -> tuple[ConfigT, str]:
-    """Put the optimizer that ``auto`` stands for into a configuration, and say which it is and why."""
+    """Replace ``auto`` by the optimizer that it stands for, and return its name with the reason."""
     import torch  # slow to import
 
     optimization = config.optimization
@@ -79,7 +79,7 @@ def settled(config: ConfigT) -> tuple[ConfigT, str]:
 
 
 def optimizer_problem(name: str) -> str:
-    """Say why an optimizer cannot be used here and what to do; empty if it can."""
+    """Return why an optimizer cannot be used here, with a remedy; empty if it can."""
     if name == "auto" or name in _NEEDS_NOTHING:
         return ""
     for package, names in _PACKAGES.items():

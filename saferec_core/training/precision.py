@@ -1,4 +1,4 @@
-"""Whether the weights can move: their types, and the share of them that a step has moved.
+"""Whether the weights can move: their data types, and the share of weights that a step moved.
 
 A weight ``w`` that is stored with ``p`` significant bits changes only if an update is larger than about half
 the distance to the next number, ``|w| * 2**-p``. Adam's updates are about as large as the learning rate. At a
@@ -44,7 +44,7 @@ _SAMPLES = 4096
 
 
 def for_training(model: TrainableModelConfig) -> TrainableModelConfig:
-    """Say in which type a policy is loaded that is going to be trained: float32 if its weights are to move.
+    """Return the settings to load a policy for training with: float32 if its own weights are trained.
 
     Weights under LoRA adapters stay as they are in the checkpoint.
     """
@@ -58,7 +58,7 @@ def trained(model: Any) -> list[torch.nn.Parameter]:
 
 
 def masters_in_float32(model: Any, config: TrainableModelConfig) -> None:
-    """Put what is trained into float32, unless the user has named a type for weights that are trained.
+    """Convert trained parameters to float32, unless the user has chosen a type for full-weight training.
 
     Adapters are always trained in float32: they are small, and ``dtype`` is that of the weights below.
     """
@@ -90,27 +90,27 @@ def check_rate(parameters: Iterable[Tensor], optimization: OptimizationConfig) -
 
 
 def adapter_rate_advice(config: SftConfig | TrainConfig) -> str:
-    """Name a learning rate that is one for full weights although adapters are trained; empty if it is not."""
+    """Warn of a learning rate for full weights where adapters are trained; empty if it suits."""
     rate = config.optimization.learning_rate
     stage: Stage = "sft" if isinstance(config, SftConfig) else "train"
     usual = LORA_DEFAULTS[stage]["learning_rate"]
     if not config.model.use_lora or rate > usual / 5:
         return ""
     return (
-        f"The learning rate of {rate:g} is one for full weights; LoRA adapters hardly change at it. The "
-        f"default for adapters is {usual:g}."
+        f"A learning rate of {rate:g} suits full weights; LoRA adapters hardly change at it. The default "
+        f"for adapters is {usual:g}."
     )
 
 
 def slow_bfloat16(optimization: OptimizationConfig) -> str:
-    """Say that this processor computes slowly in bfloat16, if that is asked of it; empty otherwise."""
+    """Warn that this processor is slow in bfloat16 where ``bf16`` is set; empty otherwise."""
     if not optimization.bf16 or torch.accelerator.is_available():
         return ""
     if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
         return ""
     return (
-        "--bf16 on this processor is slower than float32, several times on some: it has no bfloat16 "
-        "instructions (AVX512-BF16 or AMX), and there is no GPU."
+        "--bf16 is slower than float32 on this machine, possibly several times: it has no GPU, and its "
+        "processor has no bfloat16 instructions (AVX512-BF16 or AMX)."
     )
 
 
@@ -133,7 +133,7 @@ class Moved(NamedTuple):
 
 
 def too_few_moved(moved: Moved, rate: float) -> str:
-    """Say that a step has moved too few weights, and what to do."""
+    """Explain that a step moved too few weights, and what to do."""
     return (
         f"the first optimizer step moved only {moved.share:.1%} of the weights that had a gradient (learning "
         f"rate {rate:g}); a run like this learns next to nothing. {_REMEDY}"
@@ -141,10 +141,10 @@ def too_few_moved(moved: Moved, rate: float) -> str:
 
 
 class UpdateProbe:
-    """Looks at a sample of the weights before and after an optimizer step."""
+    """Compares a sample of the weights before and after an optimizer step."""
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
-        """Watch these parameters, except those of which an engine keeps float32 masters out of sight."""
+        """Watch these parameters, except those whose float32 masters an engine hides."""
         self._parameters = [p for p in parameters if p.dtype == torch.float32 or not _partitioned(p)]
         self._before: list[Tensor] = []
         self._has_gradient: list[Tensor] = []
@@ -183,7 +183,7 @@ class UpdateProbe:
 
 
 def _partitioned(parameter: Tensor) -> bool:
-    """Tell whether DeepSpeed keeps a parameter's gradient to itself."""
+    """Whether DeepSpeed hides a parameter's gradient."""
     return hasattr(parameter, "ds_id") or hasattr(parameter, "_hp_mapping")
 
 
@@ -197,7 +197,7 @@ def _sample(tensor: Tensor) -> Tensor:
 
 
 def precision_facts(model: Any, optimization: OptimizationConfig, engine: str) -> dict[str, str]:
-    """Name the types that a run works in: of weights, of what is computed, and of what generates."""
+    """Return the data types of a run: of its weights, of computation, and of the generation engine."""
     counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     for parameter in model.parameters():
         counts[parameter.requires_grad][_name(parameter.dtype)] += getattr(
@@ -215,7 +215,7 @@ def precision_facts(model: Any, optimization: OptimizationConfig, engine: str) -
 def planned_precision(
     model: TrainableModelConfig, optimization: OptimizationConfig, checkpoint: torch.dtype | None
 ) -> str:
-    """Say before anything is loaded which types a run will work in.
+    """Describe, before anything is loaded, the data types that a run will use.
 
     Args:
         model: The policy's settings.

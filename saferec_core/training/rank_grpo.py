@@ -40,11 +40,10 @@ from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer, Plan
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
-from saferec_core.training.batches import check_batches, generation_batch_size, planned_sharing
+from saferec_core.training.batches import generation_batch_size, planned_sharing
 from saferec_core.training.before_after import evaluate, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.dead_knobs import dead_knobs
-from saferec_core.training.extras import check_extras
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
 from saferec_core.training.setup import build_normalizer, build_rewards
@@ -74,28 +73,24 @@ class _Run:
     folder: RunFolder
     observer: Observer
     optimizer: str
-    """Which optimizer is used, and why."""
+    """The optimizer, with the reason for it."""
     opened: OpenRun
     """Where the run continues, if it does."""
     stop: Stop
-    """Whether it is asked to end."""
+    """Whether the run is asked to end."""
 
 
 def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path:
     """Train a policy by Safe-Rank-GRPO in a new run folder, and return the folder.
 
     Raises:
-        SaferecError: Whatever the user can put right; before anything is trained where possible.
+        SaferecError: Something the user can correct; raised before anything is trained where possible.
     """
     if config.model.model is None:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
     check_process_count(config.processes)
     observer = observer if is_main() else Observer()  # one speaks for all
-    check_extras(config)
-    if config.sft_comes_first:
-        check_extras(config.sft_config())
     config, optimizer = settled(config)
-    check_batches(config, process_count())
     rewards = build_rewards(config, plugins)
     normalizer = build_normalizer(config, plugins)
     needs = {"completion": "Safe SFT"} if config.sft_comes_first else {}
@@ -125,7 +120,7 @@ def _train(run: _Run) -> None:
     if is_main():
         folder.write_manifest(config, run.plugins, "train")
     start = _start(run)
-    if folder.policy.is_dir():  # continued after the training
+    if folder.policy.is_dir():  # resumed after training
         before = _evaluate(run, whole_policy(start, for_training(config.model)), "before", start)
         _finish(run, before, whole_policy(str(folder.policy), for_training(config.model)))
         return
@@ -195,15 +190,15 @@ def _kept(run: _Run, trainer: Any, tokenizer: PreTrainedTokenizerBase) -> Iterat
         remove_passed_over(checkpoints, chosen, config.logging.save_total_limit)
         if not run.parts.test:
             run.observer.note(
-                "There are no test records: what follows is measured on those that the checkpoint was chosen "
-                "by, and flatters it."
+                "There are no test records: the results below come from the records that the checkpoint was "
+                "chosen on, which flatters it."
             )
     trainer.accelerator.wait_for_everyone()
     yield whole_policy(str(folder.policy), config.model)
 
 
 def _report(run: _Run) -> None:
-    """Write the page about the run; a run that cannot be shown is none the worse."""
+    """Write the page about the run; failing to write it does not fail the run."""
     from saferec_core.report import write_report  # scipy is slow to import
 
     try:
@@ -240,7 +235,7 @@ def _start(run: _Run) -> str:
 
 
 def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
-    """Shorten prompts that are over the limit, if there is one."""
+    """Shorten prompts that exceed the limit, if there is one."""
     records, limit = run.parts.train, run.config.data.max_prompt_length
     if limit is None:
         return Fitted(list(records), 0, 0)

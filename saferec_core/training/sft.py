@@ -24,7 +24,6 @@ from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.sealing import damage
 from saferec_core.runs.stopping import Stop
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
-from saferec_core.training.extras import check_extras
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
 
@@ -37,7 +36,6 @@ def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
     check_process_count(config.processes)
     observer = observer if is_main() else Observer()  # one speaks for all
-    check_extras(config)
     config, optimizer = settled(config)
     parts = assemble(config, plugins, needs={"completion": "Safe SFT"})
     opened = from_main(lambda: open_run(config, "sft", observer.note))
@@ -55,13 +53,13 @@ def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
 
 
 def stop_of(config: SftConfig | TrainConfig, folder: RunFolder, command: str) -> Stop:
-    """Return what notices requests to stop a run, and says how to continue it."""
+    """Return the object that notices requests to stop a run and names the command that continues it."""
     limit = config.logging.max_time
     return Stop(f"saferec {command} --resume-from {folder.path}", None if limit is None else seconds(limit))
 
 
 def discarded_on_failure(folder: RunFolder, opened: OpenRun) -> AbstractContextManager[None]:
-    """Remove a new folder if nothing is done in it; one that is continued is never removed."""
+    """Remove a new run folder if nothing was done in it; a resumed one is never removed."""
     return nullcontext() if opened.is_resumed else folder.discarded_if_nothing_was_done()
 
 
@@ -76,7 +74,7 @@ def train_sft(
     opened: OpenRun,
     stop: Stop,
 ) -> None:
-    """Do the stage within *folder*: train, evaluate every checkpoint, keep the chosen one as ``policy``.
+    """Run the stage in *folder*: train, evaluate every checkpoint, keep the chosen one as ``policy``.
 
     :func:`saferec_core.training.checkpoint_selection.rule_of` says how it is chosen.
 
@@ -84,11 +82,11 @@ def train_sft(
         config: The stage.
         plugins: What is installed.
         parts: What the stage works with.
-        folder: Of the stage.
-        observer: Told what happens.
-        optimizer: Which one is used, and why.
+        folder: The stage's folder.
+        observer: Notified of what happens.
+        optimizer: The optimizer, with the reason for it.
         opened: Where the stage continues, if it does.
-        stop: Whether it is asked to end.
+        stop: Whether the run is asked to end.
     """
     from saferec_core.training.trl.callbacks import Watcher, save_policy, watch
     from saferec_core.training.trl.sft_setup import sft_trainer  # TRL takes seconds
@@ -129,7 +127,7 @@ def train_sft(
     else:
         chosen = checkpoints[-1]
         if rule is None:
-            observer.note("No checkpoint is evaluated on validation records: the last one is kept.")
+            observer.note("Checkpoints are not evaluated on validation records; the last one is kept.")
         else:
             chosen = best_checkpoint(config, plugins, parts, folder, checkpoints, rule, observer)
         if is_main():
@@ -139,7 +137,7 @@ def train_sft(
 
 
 def whole_checkpoints(folder: RunFolder, observer: Observer) -> list[Path]:
-    """Return the checkpoints of a stage to choose among; damaged ones are named and left out."""
+    """Return the checkpoints of a stage to choose among; damaged ones are reported and left out."""
 
     def look() -> list[Path]:
         whole = []
@@ -154,7 +152,7 @@ def whole_checkpoints(folder: RunFolder, observer: Observer) -> list[Path]:
 
 
 def _fitted(records: Sequence[Record], policy: Policy, limit: int) -> Fitted:
-    """Shorten or leave out what has more than *limit* tokens."""
+    """Shorten or leave out records that exceed *limit* tokens."""
     fitted = fit_records(records, limit, lambda record: _length(record, policy))
     if records and not fitted.records:
         raise DataError(f"no record fits into max_length = {limit} tokens; raise it with --max-length")

@@ -71,9 +71,9 @@ def maker():
     """What makes runs up for the benchmark."""
     if not MAKER.is_file():
         pytest.skip("benchmarks/report.py, which makes the runs up, is not beside the tests")
-    found = importlib.util.spec_from_file_location("made_up_runs", MAKER)
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    spec = importlib.util.spec_from_file_location("made_up_runs", MAKER)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     return module
 
 
@@ -105,17 +105,17 @@ def page(folder):
 @pytest.fixture(scope="module")
 def driver():
     """A headless Chromium without access to anything."""
-    places = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-    if missing := [name for name, place in places.items() if place is None]:
+    binaries = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
+    if missing := [name for name, path in binaries.items() if path is None]:
         pytest.skip(f"needs {' and '.join(missing)} (Debian packages chromium, chromium-driver)")
     options = webdriver.ChromeOptions()
-    options.binary_location = places["chromium"]
+    options.binary_location = binaries["chromium"]
     for flag in FLAGS:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    found = webdriver.Chrome(options=options, service=Service(places["chromedriver"]))
-    yield found
-    found.quit()
+    browser = webdriver.Chrome(options=options, service=Service(binaries["chromedriver"]))
+    yield browser
+    browser.quit()
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def opened(driver, page):
         driver.get_log("performance")
         driver.get(address)
         WebDriverWait(driver, 60).until(
-            lambda found: found.execute_script(
+            lambda page: page.execute_script(
                 "return [...document.querySelectorAll('.chart')].every((chart) => chart.dataset.drawn) &&"
                 "(!document.getElementById('count') || document.getElementById('count').textContent !== '')"
             )
@@ -146,7 +146,7 @@ def opened(driver, page):
     return visit
 
 
-def told(driver):
+def console_log(driver):
     """What the console reports, at any level."""
     return [entry["message"] for entry in driver.get_log("browser")]
 
@@ -178,7 +178,7 @@ def column(driver, number):
 def test_the_page_loads_without_a_word_on_the_console_and_without_scrolling_sideways(opened, width, theme):
     driver = opened(width=width, theme=theme)
 
-    assert told(driver) == []
+    assert console_log(driver) == []
     assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
     drawn = driver.execute_script(
         "return [...document.querySelectorAll('.chart svg')].map((s) => s.clientWidth)"
@@ -282,16 +282,16 @@ def test_filters_leave_what_they_say(opened, rollouts):
         tick(driver, "violation" if name == "violated" else name)
         left = [row for row in left if any(row[name])]
         assert count(driver).startswith(f"{len(left)} of")
-    assert len(driver.find_elements(By.CSS_SELECTOR, "#found li")) == min(len(left), 80)
+    assert len(driver.find_elements(By.CSS_SELECTOR, "#matches li")) == min(len(left), 80)
 
 
 def test_lists_are_found_by_constraint_and_by_words(opened, rollouts):
     driver = opened()
     trait = rollouts[-1]["constraints"][0]
     choose(driver, "trait", trait)
-    found = int(count(driver).split(" ")[0].replace(",", ""))
-    assert found >= sum(trait in row["constraints"] for row in rollouts)
-    shown = driver.find_elements(By.CSS_SELECTOR, "#found .traits")
+    number = int(count(driver).split(" ")[0].replace(",", ""))
+    assert number >= sum(trait in row["constraints"] for row in rollouts)
+    shown = driver.find_elements(By.CSS_SELECTOR, "#matches .traits")
     assert all(trait in part.text for part in shown)
     choose(driver, "trait", "any")
     driver.find_element(By.NAME, "text").send_keys("</SCRIPT>")
@@ -305,25 +305,25 @@ def test_a_ranks_tooltip_says_what_it_earned_and_why_it_violates(opened, rollout
     driver = opened()
     tick(driver, "violation")
     row = next(row for row in rollouts if any(row["violated"]))
-    place = next(n for n, violated in enumerate(row["violated"]) if violated)
-    rank = driver.find_elements(By.CSS_SELECTOR, ".ranks li")[place]
-    ActionChains(driver).scroll_to_element(rank).move_to_element(rank).perform()
+    rank = next(n for n, violated in enumerate(row["violated"]) if violated)
+    item = driver.find_elements(By.CSS_SELECTOR, ".ranks li")[rank]
+    ActionChains(driver).scroll_to_element(item).move_to_element(item).perform()
     tip = driver.find_element(By.ID, "tip")
-    (name, year), evidence = row["titles"][place], row["evidence"][place][0]
+    (name, year), evidence = row["titles"][rank], row["evidence"][rank][0]
 
     def written(number):
         return f"{'+' if number > 0 else '−' if number < 0 else ''}{abs(number):.3f}"
 
     assert tip.is_displayed()
     lines = tip.text.split("\n")
-    assert lines[0] == f"{place + 1}. {name} ({year})"
+    assert lines[0] == f"{rank + 1}. {name} ({year})"
     assert "violation" in lines[1]
     pairs = dict(zip(lines[2:10:2], lines[3:10:2], strict=True))
     assert pairs == {
-        "relevance × 1": written(row["reward"]["relevance"][place]),
+        "relevance × 1": written(row["reward"]["relevance"][rank]),
         "safety × 1": "−1.000",
         "count (whole list) × 0.5": written(row["reward"]["count"]),
-        "advantage": written(row["advantage"][place]),
+        "advantage": written(row["advantage"][rank]),
     }
     assert lines[10] == f"{evidence['trait']}: risk {evidence['risk']:.2f}"
     assert lines[11] == f"parent-guide: {evidence['detail']}"
@@ -343,16 +343,16 @@ def test_ranks_are_told_apart_by_signs_and_words_and_not_by_colour_alone(opened,
     row = rollouts[0]
 
     assert len(items) == len(row["titles"])
-    for place, item in enumerate(items):
+    for rank, item in enumerate(items):
         label = item.get_attribute("aria-label")
         shown = item.find_element(By.CLASS_NAME, "signs2").text.split()
-        said = label.rpartition(": ")[2].split(", ")
-        expected = [signs[word] for word in said if word in signs]
+        words = label.rpartition(": ")[2].split(", ")
+        expected = [signs[word] for word in words if word in signs]
         assert shown == (expected or ["·"])
-        assert ("✓" in shown) == row["hit"][place]
-        assert ("✕" in shown) == bool(row["violated"][place])
-        assert ("↻" in shown) == row["repeated"][place]
-        assert ("◉" in shown) == row["seen"][place]
+        assert ("✓" in shown) == row["hit"][rank]
+        assert ("✕" in shown) == bool(row["violated"][rank])
+        assert ("↻" in shown) == row["repeated"][rank]
+        assert ("◉" in shown) == row["seen"][rank]
 
 
 def test_tooltips_come_with_the_focus_and_go_with_escape(opened):
@@ -375,7 +375,7 @@ def test_tokens_are_shaded_by_the_sign_and_size_of_their_advantage(opened, rollo
     assert len(runs) == len(row["tokens"])
     assert "".join(run.get_attribute("textContent") for run in runs) == f"{row['completion']}end"
     tokens = [run.find_elements(By.CLASS_NAME, "token") for run in runs]
-    assert [len(found) for found in tokens[:-1]] == [len(starts) for _, starts in row["tokens"][:-1]]
+    assert [len(run) for run in tokens[:-1]] == [len(starts) for _, starts in row["tokens"][:-1]]
     for run, (rank, _) in zip(runs, row["tokens"], strict=True):
         advantage = row["list_advantage"] if rank is None else row["advantage"][rank]
         assert f"var(--{'up' if advantage > 0 else 'down'})" in run.get_attribute("style")
@@ -391,7 +391,7 @@ def test_siblings_and_neighbours_are_a_key_away(opened, rollouts):
     assert driver.find_element(By.CSS_SELECTOR, "#shown h3").text.endswith("completion 3 of 8")
     titles = driver.find_elements(By.CSS_SELECTOR, ".ranks li")
     assert len(titles) == len(rollouts[2]["titles"])
-    current = driver.find_element(By.CSS_SELECTOR, '#found [aria-current="true"] .where')
+    current = driver.find_element(By.CSS_SELECTOR, '#matches [aria-current="true"] .where')
     assert current.text.endswith("3 of 8")
 
 
@@ -427,7 +427,8 @@ def test_a_link_leads_back_to_the_list_it_was_taken_from(opened, page):
     driver.get("about:blank")
     driver = opened(address)
     assert driver.find_element(By.CSS_SELECTOR, "#shown h3").text == heading
-    assert driver.find_element(By.CSS_SELECTOR, '#found [aria-current="true"] .where').text.endswith("5 of 8")
+    current = driver.find_element(By.CSS_SELECTOR, '#matches [aria-current="true"] .where')
+    assert current.text.endswith("5 of 8")
     driver.get("about:blank")
     driver = opened(f"{page}#list/made-up/step-1/record-0/99")
     assert "does not hold the completion" in driver.find_element(By.ID, "shown").text
@@ -463,12 +464,12 @@ def test_several_runs_are_compared_and_named(opened, maker, folder, tmp_path):
     out = write_report([folder, tmp_path / "other"], tmp_path / "both.html")
     driver = opened(out.as_uri(), width=390)
 
-    assert told(driver) == []
+    assert console_log(driver) == []
     assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
     boards = driver.find_elements(By.CLASS_NAME, "board")
     assert [board.get_attribute("aria-label") for board in boards] == ["Greedy lists", "Sampled lists"]
     assert "Recall@10" in boards[0].text
     choose(driver, "run", "other")
-    shown = driver.find_elements(By.CSS_SELECTOR, "#found .where")
+    shown = driver.find_elements(By.CSS_SELECTOR, "#matches .where")
     assert shown
     assert all(part.text.startswith("other: ") for part in shown)

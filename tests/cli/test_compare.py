@@ -95,7 +95,7 @@ def test_other_evaluations_of_the_runs_can_be_chosen(main, runs):
     done = main("compare", "base", "tuned", "--when", "before")
 
     assert done.status == 2
-    assert "tuned holds no evaluation before-greedy. There: after-greedy." in done.err
+    assert "tuned holds no evaluation before-greedy. Available: after-greedy." in done.err
 
 
 def test_a_narrow_terminal_loses_no_digits(main, runs, monkeypatch):

@@ -76,22 +76,22 @@ def test_a_policy_of_a_run_is_evaluated_into_that_run(main, run):
 
     assert evaluations(run) == ["policy-greedy.json", "policy-greedy.parquet"]
     assert f"Every sample: {run}/evaluation/policy-greedy.parquet" in outcome.out
-    found, after = (
+    results, after = (
         read_results(run / "evaluation" / f"{when}-greedy.parquet") for when in ("policy", "after")
     )
-    assert found.table.equals(after.table)
-    assert found.protocol == after.protocol
-    assert found.data_sha256 == after.data_sha256
+    assert results.table.equals(after.table)
+    assert results.protocol == after.protocol
+    assert results.data_sha256 == after.data_sha256
     before = read_results(run / "evaluation" / "before-greedy.parquet")
     assert before.protocol == after.protocol
     assert (run / "evaluation" / "greedy.json").is_file()
 
 
 def test_an_evaluation_says_how_its_lists_were_read_and_how_much_was_unreadable(main, run):
-    said = " ".join(main("eval", run).out.split())
+    printed = " ".join(main("eval", run).out.split())
 
-    assert "year=complete" in said
-    assert "lines of the lists are unreadable" in said
+    assert "year=complete" in printed
+    assert "lines of the lists are unreadable" in printed
 
 
 def test_the_summary_tells_what_the_protocol_leaves_out(main, run):
@@ -117,9 +117,9 @@ def test_another_protocol_or_other_data_never_replace_what_is_there(main, run):
     assert (run / "evaluation" / "policy-greedy.parquet").read_bytes() == first
     names = [name for name in evaluations(run) if name.endswith(".parquet")]
     assert len(names) == 4
-    found = [read_results(run / "evaluation" / name) for name in names]
-    assert sorted(len(one) for one in found) == [2, 3, 4, 4]
-    ids = {one.protocol["id"] for one in found}
+    results = [read_results(run / "evaluation" / name) for name in names]
+    assert sorted(len(one) for one in results) == [2, 3, 4, 4]
+    ids = {one.protocol["id"] for one in results}
     assert len(ids) == 2
     other = next(one for one in ids if one.startswith("safe-training-greedy-K5-"))
     assert f"policy-greedy-{other[-8:]}.parquet" in names
@@ -137,8 +137,8 @@ def test_the_same_evaluation_again_takes_the_place_of_the_first(main, run):
 def test_a_checkpoint_is_kept_under_its_own_name(main, run):
     assert main("eval", run / "checkpoints" / "checkpoint-1").status == 0
 
-    found = read_results(run / "evaluation" / "checkpoint-1-greedy.parquet")
-    assert found.policy == str(run / "checkpoints" / "checkpoint-1")
+    results = read_results(run / "evaluation" / "checkpoint-1-greedy.parquet")
+    assert results.policy == str(run / "checkpoints" / "checkpoint-1")
     assert evaluations(run) == []
 
 
@@ -184,17 +184,17 @@ def test_several_samples_are_rows_of_one_record(model, tmp_path):
 def test_only_named_metrics_are_computed(model, tmp_path):
     assert model("--eval-metrics", "recall,list_length", "--out", "here").status == 0
 
-    found = read_results(tmp_path / "here" / "evaluation" / "policy-greedy.parquet")
-    assert set(found.metrics) == {"recall@5", "list_length"}
+    results = read_results(tmp_path / "here" / "evaluation" / "policy-greedy.parquet")
+    assert set(results.metrics) == {"recall@5", "list_length"}
     assert "unknown metric 'recal'" in refused(model("--eval-metrics", "recal"))
 
 
 def test_a_choice_is_made_on_top_of_a_preset(model, tmp_path):
     assert model("--protocol", "safe-training", "--eval-seen", "miss", "--out", "here").status == 0
 
-    found = read_results(tmp_path / "here" / "evaluation" / "policy-greedy.parquet").protocol
-    assert (found["seen"], found["title_matching"], found["empty_list"]) == ("miss", "exact", "safe")
-    assert found["id"].startswith("custom-greedy-K5-")
+    results = read_results(tmp_path / "here" / "evaluation" / "policy-greedy.parquet").protocol
+    assert (results["seen"], results["title_matching"], results["empty_list"]) == ("miss", "exact", "safe")
+    assert results["id"].startswith("custom-greedy-K5-")
 
 
 # --- interrupted -------------------------------------------------------------------------------
@@ -251,10 +251,10 @@ def test_constraints_are_flipped_and_every_pair_is_kept(main, run):
     assert f"Constraints removed: 0 of 4 records; {unstated}\n" in outcome.out
     assert "Constraints added: 4 of 4 records\n" in outcome.out
     assert f"Constraints swapped: 0 of 4 records; {unstated}\n" in outcome.out
-    found = read_results(run / "evaluation" / "policy-greedy-flip.parquet")
-    assert found.table.column("change").to_pylist() == ["added"] * 4
+    results = read_results(run / "evaluation" / "policy-greedy-flip.parquet")
+    assert results.table.column("change").to_pylist() == ["added"] * 4
     data = json.loads((run / "evaluation" / "policy-greedy-flip.json").read_text(encoding="utf-8"))
-    assert data["protocol"] == found.protocol["id"]
+    assert data["protocol"] == results.protocol["id"]
     assert data["all"] == {"suppressed": "fewer than 10 users"}
 
 
@@ -400,9 +400,9 @@ def test_vllm_is_told_everything_and_inherits_nothing(main, run, vllm):
     assert len({h["seed"] for h in how}) == 4
     assert generated[3] == ("policy", 1, str(run / "policy"))
 
-    found = read_results(run / "evaluation" / "policy-sampled.parquet")
-    assert set(found.table.column("completion").to_pylist()) == {"Saw (2004)"}
-    assert found.protocol == read_results(run / "evaluation" / "policy-sampled.parquet").protocol
+    results = read_results(run / "evaluation" / "policy-sampled.parquet")
+    assert set(results.table.column("completion").to_pylist()) == {"Saw (2004)"}
+    assert results.protocol == read_results(run / "evaluation" / "policy-sampled.parquet").protocol
     summary = json.loads((run / "evaluation" / "policy-sampled.json").read_text(encoding="utf-8"))
     assert summary["engine"] == "vllm"
 

@@ -53,10 +53,10 @@ def resolved(main):
 
 def at(config, path):
     """Return the setting at a dotted path; options of components are settings like others."""
-    place = config.model_dump(mode="json")
+    value = config.model_dump(mode="json")
     for part in path.split("."):
-        place = place[part]
-    return place
+        value = value[part]
+    return value
 
 
 def either_dash(text, dash):
@@ -135,8 +135,8 @@ class Settings:
         self.config = config
 
     def __ge__(self, pairs):
-        found = {path: at(self.config, path) for path, _ in pairs}
-        assert found == dict(pairs)
+        values = {path: at(self.config, path) for path, _ in pairs}
+        assert values == dict(pairs)
         return True
 
 

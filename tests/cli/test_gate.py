@@ -120,7 +120,7 @@ def test_a_run_is_held_against_a_baseline(main, evaluated):
         (("run", "--min", "recall@10>=baseline"), "name its run with --baseline"),
         (("run", "--min", "recall@10>=baseline", "--baseline", "run"), "would be compared with itself"),
         (("run", *RECALL, "--confidence", "95"), "confidence must lie between 0.5 and 1"),
-        (("run", *RECALL, "--decoding", "sampled"), "There: after-greedy, before-greedy"),
+        (("run", *RECALL, "--decoding", "sampled"), "Available: after-greedy, before-greedy"),
         (("elsewhere", *RECALL), "elsewhere does not exist"),
         (("run", *RECALL, "--junit", "run"), "run cannot be written"),
     ],

@@ -81,7 +81,7 @@ def test_adapters_on_bfloat16_weights_are_trained_in_float32(main, tiny, half, t
     outcome = main("train", tiny / "run.yaml", "--model", half, *RL, "--use-lora", "--lora-r", 2)
 
     assert outcome.status == 0, outcome.err
-    assert "The learning rate of 1e-06 is one for full weights" in outcome.out
+    assert "A learning rate of 1e-06 suits full weights" in outcome.out
     adapter = load_file(tmp_path / "runs" / "run" / "policy" / "adapter_model.safetensors")
     assert {tensor.dtype for tensor in adapter.values()} == {torch.float32}
     manifest = json.loads((tmp_path / "runs" / "run" / "manifest.json").read_text(encoding="utf-8"))

@@ -144,11 +144,11 @@ def test_check_tells_the_verdict_with_its_evidence(main, built):
 
 
 def test_check_asks_for_all_traits_if_none_is_named(main, built):
-    told = json.loads(main("oracle", "check", "saw", "2005", "--json").out)
+    stored = json.loads(main("oracle", "check", "saw", "2005", "--json").out)
 
-    assert (told["has_entry"], told["entry"]) == (True, ["Saw", 2004])
-    assert len(told["traits"]) == 20
-    gore = next(trait for trait in told["traits"] if trait["trait"] == GORE)
+    assert (stored["has_entry"], stored["entry"]) == (True, ["Saw", 2004])
+    assert len(stored["traits"]) == 20
+    gore = next(trait for trait in stored["traits"] if trait["trait"] == GORE)
     assert (gore["risk"], gore["violated"]) == (1.0, True)
     assert gore["evidence"][0] == {
         "trait": GORE,
@@ -156,7 +156,7 @@ def test_check_asks_for_all_traits_if_none_is_named(main, built):
         "source": "rating-reasons",
         "detail": '"grisly" in "strong grisly violence and language"',
     }
-    spiders = next(trait for trait in told["traits"] if trait["trait"].startswith("Arachno"))
+    spiders = next(trait for trait in stored["traits"] if trait["trait"].startswith("Arachno"))
     assert (spiders["risk"], spiders["violated"], spiders["evidence"]) == (None, False, [])
 
 
@@ -251,7 +251,7 @@ def test_the_card_is_there_as_json_and_without_a_catalog(main, built, catalog):
     assert (card["titles"], card["with_entry"], card["of_catalog"]) == (4, 3, True)
     [gore] = [trait for trait in card["traits"] if trait["trait"] == GORE]
     assert gore["blocked"] == {"0.5": 1, "0.66": 1, "0.8": 1}
-    [together] = [told for told in card["disagreements"] if told["trait"] is None]
+    [together] = [entry for entry in card["disagreements"] if entry["trait"] is None]
     assert (together["sources"], together["apart"], together["share"]) == (["rating-reasons", "scores"], 0, 0)
 
     own = main("oracle", "card")
@@ -345,8 +345,8 @@ def test_examples_of_all_traits_go_by_popularity_and_coverage_is_weighted_by_it(
     [gore] = [trait for trait in card["traits"] if trait["trait"] == GORE]
     # Saw, Up and UP! are known: 30 + 60 + 60 of 160.
     assert gore["popular_known"] == pytest.approx(150 / 160)
-    [examples] = [told for told in card["examples"] if told["trait"] == GORE]
-    assert [told["title"] for told in examples["passed"]] == ["Up (2009)", "UP! (2009)"]
+    [examples] = [entry for entry in card["examples"] if entry["trait"] == GORE]
+    assert [entry["title"] for entry in examples["passed"]] == ["Up (2009)", "UP! (2009)"]
 
 
 def test_an_unknown_trait_and_a_file_without_counts_are_told(main, built, catalog, files):

@@ -29,11 +29,11 @@ def test_a_wish_gets_a_table_with_a_verdict_for_each_title(main, named, trait):
 def test_as_json_every_title_comes_with_its_evidence(main, named, trait):
     done = main(*named, "--prompt", "Something funny", "--constraint", trait, "-k", 2, "--json")
 
-    found = json.loads(done.out)
-    assert [title["rank"] for title in found["titles"]] == [1, 2]
-    assert all(title["violated"] == [] for title in found["titles"])
-    assert any(title["evidence"] for title in found["titles"])
-    assert found["constraints"] == [trait]
+    stored = json.loads(done.out)
+    assert [title["rank"] for title in stored["titles"]] == [1, 2]
+    assert all(title["violated"] == [] for title in stored["titles"])
+    assert any(title["evidence"] for title in stored["titles"])
+    assert stored["constraints"] == [trait]
 
 
 def test_a_seen_title_does_not_come_back(main, named):

@@ -40,35 +40,35 @@ def weights(folder):
 
 
 def test_sft_keeps_the_checkpoint_that_the_rule_chooses_and_says_why(sft, tmp_path):
-    out, found = sft("--select", "lowest list_length subject to recall@5>=0")
+    out, choice = sft("--select", "lowest list_length subject to recall@5>=0")
 
-    assert found["rule"] == "lowest list_length subject to recall@5 >= 0 on the validation split"
-    lengths = {name: metrics["list_length"][0] for name, metrics in found["checkpoints"].items()}
+    assert choice["rule"] == "lowest list_length subject to recall@5 >= 0 on the validation split"
+    lengths = {name: metrics["list_length"][0] for name, metrics in choice["checkpoints"].items()}
     assert list(lengths) == ["checkpoint-2", "checkpoint-4"]
-    assert lengths[found["chosen"]] == min(lengths.values())
-    assert found["within"] == ["checkpoint-2", "checkpoint-4"]
+    assert lengths[choice["chosen"]] == min(lengths.values())
+    assert choice["within"] == ["checkpoint-2", "checkpoint-4"]
     run = tmp_path / "runs" / "sft"
-    assert weights(run / "policy") == weights(run / "checkpoints" / found["chosen"])
+    assert weights(run / "policy") == weights(run / "checkpoints" / choice["chosen"])
 
     shown = " ".join(out.split())
-    assert found["sentence"] in shown
+    assert choice["sentence"] in shown
     for column in ("list_length", "recall@5", "sensitivity_ratio@5", "conditions", "<- lowest"):
         assert column in shown
 
 
-def test_sft_has_the_rule_of_the_document_unless_it_is_told_another(sft):
-    out, found = sft()
+def test_sft_chooses_by_the_main_metric_of_relevance_unless_a_rule_is_given(sft):
+    out, choice = sft()
 
-    assert found["select"] == "highest recall@5"
-    assert found["rule"] == "highest recall@5 on the validation split"
-    assert found["sentence"] in " ".join(out.split())
+    assert choice["select"] == "highest recall@5"
+    assert choice["rule"] == "highest recall@5 on the validation split"
+    assert choice["sentence"] in " ".join(out.split())
 
 
-def test_a_rule_that_no_checkpoint_keeps_loses_nothing_and_is_said_loudly(sft, tmp_path):
-    out, found = sft("--select", "recall@5 subject to list_length>=1000")
+def test_a_rule_that_no_checkpoint_keeps_loses_nothing_and_is_reported_loudly(sft, tmp_path):
+    out, choice = sft("--select", "recall@5 subject to list_length>=1000")
 
-    assert found["satisfied"] is False
-    assert found["within"] == []
+    assert choice["satisfied"] is False
+    assert choice["within"] == []
     assert "which NONE of the 2 checkpoints keeps" in " ".join(out.split())
     assert "<- closest" in out
     assert (tmp_path / "runs" / "sft" / "policy" / "model.safetensors").is_file()
@@ -82,11 +82,11 @@ def test_a_run_keeps_and_evaluates_the_chosen_checkpoint(main, tiny, tmp_path, l
     assert (outcome.status, outcome.err) == (0, "")
 
     run = tmp_path / "runs" / "run"
-    found = json.loads((run / "evaluation" / "checkpoints.json").read_text())
-    assert list(found["checkpoints"]) == ["checkpoint-1", "checkpoint-2"]
-    assert weights(run / "policy") == weights(run / "checkpoints" / found["chosen"])
+    stored = json.loads((run / "evaluation" / "checkpoints.json").read_text())
+    assert list(stored["checkpoints"]) == ["checkpoint-1", "checkpoint-2"]
+    assert weights(run / "policy") == weights(run / "checkpoints" / stored["chosen"])
     assert not list((run / "policy").glob("optimizer*"))
-    for name, metrics in found["checkpoints"].items():
+    for name, metrics in stored["checkpoints"].items():
         rows = read_results(run / "evaluation" / f"{name}-greedy.parquet")
         assert rows.values("list_length").mean() == pytest.approx(metrics["list_length"][0])
 
@@ -137,7 +137,7 @@ def test_without_a_rule_a_run_keeps_its_last_state(main, tiny, tmp_path):
         (["--select", "recall@5", "--save-strategy", "no"], "set --save-strategy to steps or epoch"),
     ],
 )
-def test_a_rule_that_cannot_be_followed_is_told_before_anything_is_trained(
+def test_a_rule_that_cannot_be_followed_is_refused_before_anything_is_trained(
     main, tiny, tmp_path, arguments, message
 ):
     outcome = main(
@@ -150,11 +150,11 @@ def test_a_rule_that_cannot_be_followed_is_told_before_anything_is_trained(
     assert not (tmp_path / "runs").exists()
 
 
-def test_sft_that_leaves_out_what_it_chooses_by_is_told_so(main, tiny, world, tmp_path):
+def test_sft_that_evaluates_no_relevance_needs_a_rule(main, tiny, world, tmp_path):
     files = [part for name in ("train", "validation") for part in (f"--{name}-path", tiny / f"{name}.jsonl")]
-    arguments = [*files, "--catalog-path", tiny / "catalog.jsonl", *SFT, "--eval-metrics", "ndcg"]
+    arguments = [*files, "--catalog-path", tiny / "catalog.jsonl", *SFT, "--eval-metrics", "list_length"]
     outcome = main("sft", "--model", world / "model", "--run-name", "sft", *arguments)
 
     assert outcome.status == 2
-    assert "keeps the checkpoint with the highest recall@5, which eval_metrics leaves out" in outcome.err
+    assert "highest relevance, but eval_metrics leaves out every metric of relevance" in outcome.err
     assert not (tmp_path / "runs" / "sft").exists()

@@ -213,9 +213,9 @@ def test_a_row_without_what_the_run_needs_is_named(refused, tiny, tmp_path, row,
     rows = [good, row if complete is good else complete]
     write(tmp_path / "bad.jsonl", *rows)
 
-    told = refused("--train-path", "bad.jsonl")
-    assert "bad.jsonl, row 2" in told
-    assert message in told
+    refusal = refused("--train-path", "bad.jsonl")
+    assert "bad.jsonl, row 2" in refusal
+    assert message in refusal
 
 
 def test_a_trait_that_the_oracle_does_not_have_is_told_with_the_near_miss(refused, tiny, tmp_path):
@@ -276,8 +276,8 @@ def test_a_safety_reward_without_an_oracle_is_told_what_to_name(refused):
     ],
 )
 def test_an_option_that_a_component_refuses_is_told_with_its_path(refused, setting, message):
-    told = refused("--set", setting)
-    assert re.search(message, told), told
+    refusal = refused("--set", setting)
+    assert re.search(message, refusal), refusal
 
 
 def test_an_oracle_without_its_table_is_told_which_option_is_required(refused):
@@ -430,13 +430,13 @@ def test_a_run_of_the_demo_leaves_everything_that_it_was_told_did_and_found(safe
     assert (run / "sft" / "policy" / "model.safetensors").is_file()
     assert list(run.rglob("policy/*.bin")) == []  # no pickles
 
-    found = json.loads((run / "evaluation" / "greedy.json").read_text(encoding="utf-8"))
+    stored = json.loads((run / "evaluation" / "greedy.json").read_text(encoding="utf-8"))
     as_in_training = ("--set", "data.parser.year=required")
     again = saferec("eval", "runs/demo", "--json", "--eval-decoding", "greedy", *as_in_training)
     assert again.status == 0, again.err
     [(protocol, figures)] = json.loads(again.out).items()
-    assert protocol == found["protocol"]
-    assert figures == {name: metric["after"] for name, metric in found["metrics"].items()}
+    assert protocol == stored["protocol"]
+    assert figures == {name: metric["after"] for name, metric in stored["metrics"].items()}
 
 
 def test_a_resolved_configuration_runs_again_and_gives_the_same_figures(main, tiny, tmp_path):
@@ -458,11 +458,11 @@ def test_with_lora_only_adapters_are_saved_and_the_run_can_be_evaluated(main, ti
     run = tmp_path / "runs" / "run"
     assert (run / "policy" / "adapter_model.safetensors").is_file()
     assert not (run / "policy" / "model.safetensors").exists()
-    found = json.loads((run / "evaluation" / "greedy.json").read_text(encoding="utf-8"))
+    stored = json.loads((run / "evaluation" / "greedy.json").read_text(encoding="utf-8"))
     again = main("eval", run, "--json")
     assert again.status == 0, again.err
     [figures] = json.loads(again.out).values()
-    assert figures == {name: metric["after"] for name, metric in found["metrics"].items()}
+    assert figures == {name: metric["after"] for name, metric in stored["metrics"].items()}
 
 
 def test_a_run_that_began_with_adapters_can_be_evaluated_from_another_folder(main, tiny, tmp_path):
@@ -533,7 +533,7 @@ def test_safe_sft_of_a_few_steps_keeps_the_checkpoint_with_the_highest_recall(ma
     assert outcome.status == 0, outcome.err
     chosen = json.loads((tmp_path / "runs" / "sft" / "evaluation" / "checkpoints.json").read_text())
     assert chosen["rule"] == "highest recall@5 on the validation split"
-    recall = {name: found["recall@5"][0] for name, found in chosen["checkpoints"].items()}
+    recall = {name: metrics["recall@5"][0] for name, metrics in chosen["checkpoints"].items()}
     assert recall.keys() == {"checkpoint-2", "checkpoint-4"}
     assert recall[chosen["chosen"]] == max(recall.values())
     assert (tmp_path / "runs" / "sft" / "policy" / "model.safetensors").is_file()

@@ -36,8 +36,8 @@ class Popularity(Metric):
         percentiles = lists.judge.popularity
         assert percentiles is not None  # else the metric is left out
         listed = lists.in_catalog[:, :k]
-        places = lists.catalog_places[:, :k].clamp(min=0)
-        return torch.where(listed, percentiles[places], 0.0).sum(1) / listed.sum(1)
+        indices = lists.catalog_indices[:, :k].clamp(min=0)
+        return torch.where(listed, percentiles[indices], 0.0).sum(1) / listed.sum(1)
 
 
 @component
@@ -56,5 +56,5 @@ class CatalogCoverage(Metric):
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, ""]:
         """Mark what is named."""
         named = torch.zeros(len(lists.judge.catalog), dtype=torch.bool)
-        named[lists.catalog_places[:, :k][lists.in_catalog[:, :k]]] = True
+        named[lists.catalog_indices[:, :k][lists.in_catalog[:, :k]]] = True
         return named.to(torch.float64).mean()

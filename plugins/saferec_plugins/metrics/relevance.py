@@ -29,7 +29,7 @@ class Recall(Metric):
     primary: ClassVar[bool] = True
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
-        """Divide what was found by what there is; 0 / 0 is NaN."""
+        """Divide the hits by what could be hit; 0 / 0 is NaN."""
         return lists.hit_counts[:, k - 1] / lists.truth_sizes
 
 

@@ -1,4 +1,4 @@
-"""Safety: what violates a constraint, and what nobody can tell.
+"""Safety: what violates a constraint, and what the oracle does not know.
 
 An empty list has no value in any of them: it is not perfectly safe, it says nothing.
 """
@@ -24,7 +24,7 @@ Empty = Literal["no-value", "safe"]
 class SensitivityRatio(Metric):
     """Violations over the titles listed in the top k, at most k of them.
 
-    A title that the oracle does not know is no violation here, so this is the lower bound of the
+    A title that the oracle does not know is not a violation here, so this is the lower bound of the
     share of violations, and ``sensitivity_ratio_upper`` the upper one.
     """
 
@@ -37,7 +37,7 @@ class SensitivityRatio(Metric):
     needs_oracle: ClassVar[bool] = True
 
     empty: Empty = "no-value"
-    """What a list without titles is worth: nothing can be said (no-value), or it is safe, 0 (safe)."""
+    """Value of a list without titles: none (no-value), or that of a safe list, 0 (safe)."""
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
         """Divide; 0 / 0 is NaN."""
@@ -57,7 +57,7 @@ class SensitivityRatioUpper(Metric):
     needs_oracle: ClassVar[bool] = True
 
     empty: Empty = "no-value"
-    """What a list without titles is worth: nothing can be said (no-value), or it is safe, 0 (safe)."""
+    """Value of a list without titles: none (no-value), or that of a safe list, 0 (safe)."""
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
         """Count what is not known to be safe; 0 / 0 is NaN."""
@@ -79,7 +79,7 @@ class AnyViolation(Metric):
     needs_oracle: ClassVar[bool] = True
 
     empty: Empty = "no-value"
-    """What a list without titles is worth: nothing can be said (no-value), or it is safe, 0 (safe)."""
+    """Value of a list without titles: none (no-value), or that of a safe list, 0 (safe)."""
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, " N"]:
         """Tell lists with a violation from lists without."""
@@ -107,7 +107,7 @@ class Violations(Metric):
 
 @component
 class Coverage(Metric):
-    """Share of the listed titles that the oracle knows; what it does not know, no ratio can tell."""
+    """Share of the listed titles that the oracle knows; the ratios say nothing about the others."""
 
     at_depth: ClassVar[bool] = False
     better: ClassVar[Better] = "higher"

@@ -162,10 +162,10 @@ class _Encoder:
         for anchor in (context, "\n", ""):
             anchored = self._ids([anchor])[0] if anchor else []
             whole = self._ids([anchor + texts[n] for n in open_])
-            found = [ids[len(anchored) :] if ids[: len(anchored)] == anchored else [] for ids in whole]
-            shown = self._text([[*before, *ids] for ids in found])
+            behind = [ids[len(anchored) :] if ids[: len(anchored)] == anchored else [] for ids in whole]
+            shown = self._text([[*before, *ids] for ids in behind])
             rest = []
-            for n, ids, text in zip(open_, found, shown, strict=True):
+            for n, ids, text in zip(open_, behind, shown, strict=True):
                 if text == start + texts[n]:
                     tokens[n] = ids
                 else:

@@ -29,7 +29,7 @@ class Marker:
 
     @cached_property
     def tables(self) -> tuple[np.ndarray, np.ndarray]:
-        """(M, V): where in the marker a token leads from each place, and whether it may be written there.
+        """(M, V): where in the marker a token leads from each position, and whether it may be written there.
 
         A token that completes the marker may have white space behind it, and nothing else.
         """
@@ -40,15 +40,15 @@ class Marker:
         relevant = [n for n, piece in enumerate(self.pieces) if set(piece) & set(self.text)]
         for start in range(size):
             for token in relevant:
-                place = start
+                matched = start
                 for offset, character in enumerate(self.pieces[token]):
-                    while place > 0 and self.text[place] != character:
-                        place = fallback[place - 1]
-                    place = place + 1 if self.text[place] == character else 0
-                    if place == size:
+                    while matched > 0 and self.text[matched] != character:
+                        matched = fallback[matched - 1]
+                    matched = matched + 1 if self.text[matched] == character else 0
+                    if matched == size:
                         allowed[start, token] = not self.pieces[token][offset + 1 :].strip()
                         break
-                steps[start, token] = place
+                steps[start, token] = matched
         silent = [n for n, piece in enumerate(self.pieces) if not piece]
         steps[:, silent] = np.arange(size)[:, None]
         allowed[:, list(self.end_ids)] = False
@@ -72,17 +72,17 @@ class MarkerRows:
         self._ids = torch.tensor(marker.ids, device=device)
         self._size = len(marker.text)
         self._left = torch.full((count,), free_tokens, device=device)
-        self._place = torch.zeros(count, dtype=torch.long, device=device)
+        self._matched = torch.zeros(count, dtype=torch.long, device=device)
         self._forced = torch.zeros(count, dtype=torch.long, device=device)
 
     @property
     def complete(self) -> Bool[Tensor, " N"]:
         """Whether the marker has been written."""
-        return self._place >= self._size
+        return self._matched >= self._size
 
     def mask(self, width: int) -> Bool[Tensor, "N V"]:
         """Return which tokens may come next where the marker is not complete."""
-        rows = self._allowed[self._place.clamp(max=self._size - 1)]
+        rows = self._allowed[self._matched.clamp(max=self._size - 1)]
         masks = torch.zeros((len(rows), width), dtype=torch.bool, device=rows.device)
         shared = min(width, rows.shape[1])
         masks[:, :shared] = rows[:, :shared]
@@ -95,9 +95,11 @@ class MarkerRows:
         forced = (self._left <= 0) & ~self.complete
         self._forced = self._forced + forced
         done = forced & (self._forced >= len(self._ids))
-        place = self._steps[self._place.clamp(max=self._size - 1), tokens.clamp(max=self._steps.shape[1] - 1)]
-        place = torch.where(forced, torch.where(done, self._size, 0), place)
-        self._place = torch.where(self.complete, self._place, place)
+        matched = self._steps[
+            self._matched.clamp(max=self._size - 1), tokens.clamp(max=self._steps.shape[1] - 1)
+        ]
+        matched = torch.where(forced, torch.where(done, self._size, 0), matched)
+        self._matched = torch.where(self.complete, self._matched, matched)
         self._left = self._left - 1
 
 
@@ -105,11 +107,11 @@ def _borders(text: str) -> list[int]:
     """Return the length of the longest proper border of each beginning of *text* (Knuth, Morris, Pratt)."""
     borders = [0] * len(text)
     length = 0
-    for place in range(1, len(text)):
-        while length and text[place] != text[length]:
+    for position in range(1, len(text)):
+        while length and text[position] != text[length]:
             length = borders[length - 1]
-        length += text[place] == text[length]
-        borders[place] = length
+        length += text[position] == text[length]
+        borders[position] = length
     return borders
 
 

@@ -93,8 +93,8 @@ class TrieBuilder:
         clash = np.flatnonzero(shared[1:] >= np.minimum(lengths[1:], lengths[:-1])) + 1
         if len(clash):
             raise ConfigError(
-                f"guided decoding cannot tell titles {int(entries[order[clash[0] - 1]])} and "
-                f"{int(entries[order[clash[0]]])} of the catalog apart: one's tokens begin with the other's"
+                f"guided decoding cannot distinguish titles {int(entries[order[clash[0] - 1]])} and "
+                f"{int(entries[order[clash[0]]])} of the catalog: one's tokens begin with the other's"
             )
         root = self._nodes
         self._add_nodes(np.array([self._leaves]), np.array([self._leaves + len(rows)]), np.array([-1]))

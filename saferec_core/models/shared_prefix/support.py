@@ -16,7 +16,7 @@ _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_exp
 def reason_against_sharing(model: Any) -> str | None:
     """Return why *model* (of transformers, without wrappers) is not scored over a shared prompt.
 
-    None: there is no reason. What cannot be read off a configuration is left to the comparison with
+    None if there is none. What cannot be read off a configuration is left to the comparison with
     plain scoring.
     """
     config = model.config

@@ -1,4 +1,4 @@
-"""Lists held against the catalog, the ground truth and the oracle.
+"""Lists checked against the catalog, the ground truth and the oracle.
 
 Rewards and metrics ask the same questions of a list: which rank is a hit, which violates a
 constraint, which is known. The answers are worked out here once per batch, on demand, and once for
@@ -43,7 +43,7 @@ class _Met(NamedTuple):
     year: int | None
     form: str
     """Normal form of the name."""
-    place: int
+    catalog_index: int
     """Position in the catalog; -1 if it may not be recommended."""
     number: int
     """How many titles had been met before."""
@@ -62,16 +62,16 @@ class _MetTitles(dict[tuple[str, int | None], _Met]):
 
     def __missing__(self, title: tuple[str, int | None]) -> _Met:
         name, year = title
-        place = self._catalog.find(name, year)
-        if year is None and place is not None:
-            year = self._catalog.titles[place].year
-        met = _Met(name, year, normal_form(name), -1 if place is None else place, len(self))
+        index = self._catalog.find(name, year)
+        if year is None and index is not None:
+            year = self._catalog.titles[index].year
+        met = _Met(name, year, normal_form(name), -1 if index is None else index, len(self))
         self[title] = met
         return met
 
 
 class Judge:
-    """What lists are held against in a run: the catalog and, where there are, oracle and popularity."""
+    """What lists are checked against in a run: the catalog and, if any, the oracle and the popularity."""
 
     def __init__(
         self,
@@ -79,12 +79,12 @@ class Judge:
         oracle: Oracle | None = None,
         popularity: Float[Tensor, " C"] | None = None,
     ) -> None:
-        """Keep what lists are held against.
+        """Keep what lists are checked against.
 
         Args:
             catalog: The C titles that may be recommended.
             oracle: Tells violations.
-            popularity: Each title's place among them in 0..1, as `popularity_percentiles` tells it.
+            popularity: Each title's percentile among them, in 0..1, from `popularity_percentiles`.
         """
         self.catalog = catalog
         self.oracle = oracle
@@ -192,14 +192,14 @@ class JudgedLists:
         return torch.tensor(sizes, dtype=torch.float64)
 
     @cached_property
-    def catalog_places(self) -> Int[Tensor, "N K"]:
+    def catalog_indices(self) -> Int[Tensor, "N K"]:
         """Position of the title in the catalog; -1 where it may not be recommended, or there is none."""
-        return self._by_rank([title.place for title in self._titles], np.int64, absent=-1)
+        return self._by_rank([title.catalog_index for title in self._titles], np.int64, absent=-1)
 
     @cached_property
     def in_catalog(self) -> Bool[Tensor, "N K"]:
         """Whether the title may be recommended at all."""
-        return self.catalog_places >= 0
+        return self.catalog_indices >= 0
 
     @cached_property
     def repeated(self) -> Bool[Tensor, "N K"]:
@@ -309,7 +309,7 @@ class JudgedLists:
             titles = self.judge._meet([parsed], len(parsed.items))
             repeats = _repeats(titles)
             wasted = [
-                repeat or title.place < 0 or record.has_seen(title.name, title.year, tolerance)
+                repeat or title.catalog_index < 0 or record.has_seen(title.name, title.year, tolerance)
                 for repeat, title in zip(repeats, titles, strict=True)
             ]
             rows.append((repeats, wasted))
@@ -325,12 +325,12 @@ class JudgedLists:
         kind_of = [kinds.setdefault(record.constraints, len(kinds)) for record in self.records]
         kind_by_rank = np.repeat(np.asarray(kind_of, np.int64), np.asarray(self._written, np.int64))
         numbers = np.asarray([title.number for title in self._titles], np.int64)
-        _, places, which = np.unique(
+        _, firsts, which = np.unique(
             numbers * len(kinds) + kind_by_rank, return_index=True, return_inverse=True
         )
         constraints, questions = list(kinds), []
-        for place, kind in zip(places.tolist(), kind_by_rank[places].tolist(), strict=True):
-            title = self._titles[place]
+        for first, kind in zip(firsts.tolist(), kind_by_rank[firsts].tolist(), strict=True):
+            title = self._titles[first]
             questions.append(Question(title.name, title.year, constraints[kind]))
         further = self._further_questions()
         if not further:
@@ -388,7 +388,7 @@ def _repeats(titles: Iterable[_Met]) -> list[bool]:
     named: set[int | tuple[str, int | None]] = set()
     repeats = []
     for title in titles:
-        key = title.place if title.place >= 0 else (title.form, title.year)
+        key = title.catalog_index if title.catalog_index >= 0 else (title.form, title.year)
         repeats.append(key in named and title.form != "")
         named.add(key)
     return repeats
@@ -400,15 +400,15 @@ def _hits(titles: Iterable[_Met], record: Record, tolerance: int) -> list[bool]:
     entries: set[int] = set()  # of the catalog that were hit
     hits = []
     for title in titles:
-        relevant = record.truth_near(title.name, title.year, tolerance) if title.place >= 0 else []
-        matched = next((place for place in relevant if place in left), None)
+        relevant = record.truth_near(title.name, title.year, tolerance) if title.catalog_index >= 0 else []
+        matched = next((index for index in relevant if index in left), None)
         hit = (
             matched is not None
-            and title.place not in entries
+            and title.catalog_index not in entries
             and not record.has_seen(title.name, title.year, tolerance)
         )
         if hit and matched is not None:
             left.remove(matched)
-            entries.add(title.place)
+            entries.add(title.catalog_index)
         hits.append(hit)
     return hits

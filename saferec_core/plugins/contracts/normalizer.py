@@ -55,7 +55,7 @@ class WeightedRewards:
     group_size: int
     """G, completions per prompt."""
     rank_spans: Float[Tensor, " F"] | None = None
-    """Largest minus smallest value that each rank reward declares; 0 where it cannot tell, as None."""
+    """Largest minus smallest value that each rank reward declares; 0 if it declares none. None: all 0."""
     list_spans: Float[Tensor, " L"] | None = None
     """Likewise for the list rewards."""
 
@@ -79,7 +79,7 @@ class WeightedRewards:
 
 @dataclass(frozen=True)
 class Advantages:
-    """How much better than its siblings each part of a completion did; 0 where nothing can be said."""
+    """How much better than its siblings each part of a completion did; 0 where nothing is known."""
 
     rank: Float[Tensor, "N K"]
     """For the tokens of a rank; 0 where the rank was not written."""

@@ -1,4 +1,4 @@
-"""What an oracle is asked and what it answers."""
+"""The questions that an oracle is asked and the verdicts that it returns."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Verdict:
     """An oracle's answer about one title."""
 
     known: bool
-    """Whether the oracle can tell. Evidence that leaves it open whether the title violates a trait does not
+    """Whether the oracle can decide. Evidence that leaves it open whether the title violates a trait does not
     make it known."""
     risks: Mapping[str, float] = field(default_factory=dict)
-    """Risk per asked trait, in 0..1; a trait of which nothing is said is missing."""
+    """Risk per asked trait, in 0..1; a trait without evidence is missing."""
     violated: tuple[str, ...] = ()
     """The asked traits whose risk reaches the oracle's threshold; none if the title is not known."""
     open: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ class Evidence(NamedTuple):
 
 @runtime_checkable
 class Explaining(Protocol):
-    """An oracle that can tell what its verdicts rest on."""
+    """An oracle that can name what its verdicts rest on."""
 
     def explain(self, question: Question) -> Sequence[Evidence]:
         """Return the evidence for the asked traits, the highest risk first."""

@@ -1,4 +1,4 @@
-"""What a completion says once it has been parsed: titles with their places in the text."""
+"""What a completion says once it has been parsed: titles with their spans in the text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ParsedItem(NamedTuple):
     name: str
     """The title as written, without numbering, bullet, quotes, emphasis, year or remark."""
     year: int | None
-    """Year of release; None if the completion does not say and nothing else tells."""
+    """Year of release; None if neither the completion nor the catalog gives one."""
     start: int
     """Index of the first character of the line."""
     end: int
@@ -30,11 +30,11 @@ class ParsedItem(NamedTuple):
     further: tuple[Title, ...] = ()
     """Titles with a year that a remark mentions: not items of their own, but judged with this one."""
     readable: bool = True
-    """False for a rank that was written, but names no title that can be told; *name* is then what it says."""
+    """False for a rank that was written but names no recognizable title; *name* is then its text."""
 
     @property
     def title(self) -> Title:
-        """The item without its place."""
+        """The item without its span."""
         return Title(self.name, self.year)
 
 
@@ -45,11 +45,11 @@ class EventKind(StrEnum):
     """A line holds further titles with a year: listed, they take ranks of their own; mentioned in a remark,
     they are judged with the item."""
     UNREADABLE = "unreadable"
-    """A line is one of the list, but no title can be told from it. It keeps its rank."""
+    """A line of the list names no recognizable title. It keeps its rank."""
     TRUNCATED = "truncated"
-    """The last line breaks off before its year is complete; it is no item."""
+    """The last line breaks off before its year is complete; it is not an item."""
     OTHER_TEXT = "other-text"
-    """A line within the list's part of the completion that is no list entry, such as a greeting."""
+    """A line within the list's part of the completion that is not a list entry, such as a greeting."""
 
 
 class ParseEvent(NamedTuple):

@@ -32,15 +32,15 @@ class RewardFunction(ABC):
     needs_oracle: ClassVar[bool] = False
     """Whether it asks for verdicts; refused before training where the run has no oracle."""
     factors: ClassVar[tuple[str, ...]] = ()
-    """Options that multiply every value. Where the normalizer divides them out, a run that sets one is
-    told that it has no effect."""
+    """Options that multiply every value. Where the normalizer divides them out, a run that sets one
+    gets a note that it has no effect."""
     target: int | None = None
     """Titles that a completion should list, if the reward wants a number; at most the K ranks of the run."""
 
-    def range(self, num_ranks: int) -> tuple[float, float] | None:  # noqa: ARG002 - for those who tell
+    def range(self, num_ranks: int) -> tuple[float, float] | None:  # noqa: ARG002 - for those that declare one
         """Return the smallest and the largest value of lists with at most *num_ranks* (K) titles.
 
-        A deviation between siblings is large or small only beside this. None: the reward cannot tell.
+        A deviation between siblings is large or small only beside this. None: the reward declares no range.
         """
         return None
 

@@ -39,7 +39,7 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that cannot be used, such as one with a year that is no number; kept and counted.
+    """A row that cannot be used, such as one whose year is not a number; kept and counted.
 
     A transform may raise a :class:`~saferec_core.errors.DataError` instead: it rejects the row that
     the transform read last. Whoever reads ahead has to yield.
@@ -53,7 +53,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Something that the step's report tells, such as a title that was not found."""
+    """Something that the step's report counts, such as a title that is not in the catalog."""
 
     what: str
     """In words that are the same each time."""
@@ -67,7 +67,7 @@ class Counted:
 
 
 Outcome = Row | Removed | Rejected | Counted
-"""What a transform may yield; whoever only wants rows skips the rest."""
+"""What a transform may yield; a caller that wants only rows skips the rest."""
 
 
 class Transform(ABC):
@@ -114,7 +114,7 @@ def transformed(transform: Transform, rows: Callable[[], Iterable[Row]]) -> Iter
 
     Raises:
         DataError: A row was rejected.
-        PluginError: The transform failed, or yielded what is no outcome; the message names it.
+        PluginError: The transform failed, or yielded something that is not an outcome; the message names it.
     """
     name = type(transform).__name__
     with calling("transform", name):
@@ -136,10 +136,10 @@ def _row_of(outcome: Outcome, transform: str) -> Row | None:
 
 
 def rng_of(row: Row, seed: int, purpose: str) -> Random:
-    """Return a generator that depends on the row alone, not on its place among others.
+    """Return a generator that depends on the row alone, not on its position among others.
 
     Args:
-        row: Its ``id`` tells it apart; a row without one is known by its prompt.
+        row: Identified by its ``id``; a row without one, by its prompt.
         seed: Of the run.
         purpose: What is drawn, so that two transforms do not draw alike.
     """

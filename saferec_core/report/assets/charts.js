@@ -19,13 +19,13 @@
     return compiled;
   };
   const options = { patch, actions: false, renderer: "svg", ast: true, config, defaultStyle: false, tooltip: { theme: "custom" } };
-  const draw = (place) => {
-    vegaEmbed(place, specs[Number(place.dataset.picture)], options)
-      .then(() => (place.dataset.drawn = "yes"))
+  const draw = (element) => {
+    vegaEmbed(element, specs[Number(element.dataset.picture)], options)
+      .then(() => (element.dataset.drawn = "yes"))
       .catch((error) => {
-        place.textContent = `This chart could not be drawn: ${error.message}`;
+        element.textContent = `This chart could not be drawn: ${error.message}`;
         console.error(error);
       });
   };
-  for (const place of document.querySelectorAll(".chart")) draw(place);
+  for (const element of document.querySelectorAll(".chart")) draw(element);
 })();

@@ -43,11 +43,11 @@
   }
 
   /** The kinds of each title; titles beyond the ranks that count have none. */
-  const markOf = (row, place) => row.marks.slice(2 * place, 2 * place + 2) || "--";
-  const counts = (row, place) => markOf(row, place) !== "--";
+  const markOf = (row, rank) => row.marks.slice(2 * rank, 2 * rank + 2) || "--";
+  const counts = (row, rank) => markOf(row, rank) !== "--";
   const kindsOf = (row) =>
-    row.titles.map((_, place) => {
-      const mark = counts(row, place) ? parseInt(markOf(row, place), 16) : 0;
+    row.titles.map((_, rank) => {
+      const mark = counts(row, rank) ? parseInt(markOf(row, rank), 16) : 0;
       const kinds = Object.keys(KINDS).filter((kind) => mark & KINDS[kind][0]);
       return kinds.includes("out") ? kinds.filter((kind) => kind !== "unknown") : kinds; // nobody could know it
     });
@@ -97,7 +97,7 @@
     boxes.map(([kind, many, box]) => make("label", { class: "check" }, box, sign(kind), many))));
   form.addEventListener("submit", (event) => event.preventDefault());
 
-  const list = document.getElementById("found");
+  const list = document.getElementById("matches");
   const more = document.getElementById("more");
   const browser = document.getElementById("browser");
   let matches = [];
@@ -153,23 +153,23 @@
     make("h4", {}, title, aside ? make("span", { class: "aside" }, aside) : null), ...children,
   ];
 
-  const rankTip = (entry, place) => {
+  const rankTip = (entry, rank) => {
     const { group, row } = entry;
-    const [title, year] = row.titles[place];
+    const [title, year] = row.titles[rank];
     const facts = [];
     for (const [name, value] of Object.entries(row.reward ?? {})) {
       const weight = weights[group.run]?.[name];
-      const reward = Array.isArray(value) ? value[place] : value;
+      const reward = Array.isArray(value) ? value[rank] : value;
       const label = `${name}${Array.isArray(value) ? "" : " (whole list)"}${weight === undefined ? "" : ` × ${weight}`}`;
       facts.push(make("dt", {}, label), make("dd", {}, signed(reward)));
     }
-    if (row.advantage) facts.push(make("dt", {}, "advantage"), make("dd", {}, signed(row.advantage[place])));
-    const kind = counts(row, place) ? named(entry.kinds[place]) : "beyond the ranks that count";
-    const evidence = row.evidence?.[place] ?? (row.violated?.[place] ?? []).map((name) => [name, null, "", ""]);
+    if (row.advantage) facts.push(make("dt", {}, "advantage"), make("dd", {}, signed(row.advantage[rank])));
+    const kind = counts(row, rank) ? named(entry.kinds[rank]) : "beyond the ranks that count";
+    const evidence = row.evidence?.[rank] ?? (row.violated?.[rank] ?? []).map((name) => [name, null, "", ""]);
     const reasons = evidence.map(([name, risk, source, detail]) =>
       make("p", { class: "why" }, `${name}${risk === null ? "" : `: risk ${risk.toFixed(2)}`}`,
         source || detail ? make("span", {}, [source, detail].filter(Boolean).join(": ")) : null));
-    return [make("b", {}, `${place + 1}. ${title} (${year})`), kind, facts.length ? make("dl", {}, facts) : "", ...reasons];
+    return [make("b", {}, `${rank + 1}. ${title} (${year})`), kind, facts.length ? make("dl", {}, facts) : "", ...reasons];
   };
 
   const gain = (value, most) => {
@@ -183,18 +183,18 @@
   const ranks = (entry, most = 1, lit = () => {}) =>
     entry.row.titles.length === 0
       ? make("p", { class: "none" }, "No title could be read.")
-      : make("ol", { class: entry.row.advantage ? "ranks" : "ranks alone" }, entry.row.titles.map(([title, year], place) => {
+      : make("ol", { class: entry.row.advantage ? "ranks" : "ranks alone" }, entry.row.titles.map(([title, year], rank) => {
         const { row, kinds } = entry;
-        const judged = counts(row, place);
-        const kind = judged ? named(kinds[place]) : "beyond the ranks that count";
+        const judged = counts(row, rank);
+        const kind = judged ? named(kinds[rank]) : "beyond the ranks that count";
         const item = make(
-          "li", { tabindex: 0, class: judged ? null : "beyond", "aria-label": `${place + 1}. ${title} (${year}): ${kind}`, "data-rank": place },
-          make("span", { class: "place" }, String(place + 1)),
-          make("span", { class: "signs2" }, judged ? (kinds[place].length ? kinds[place] : ["plain"]).map(sign) : null),
+          "li", { tabindex: 0, class: judged ? null : "beyond", "aria-label": `${rank + 1}. ${title} (${year}): ${kind}`, "data-rank": rank },
+          make("span", { class: "number" }, String(rank + 1)),
+          make("span", { class: "signs2" }, judged ? (kinds[rank].length ? kinds[rank] : ["plain"]).map(sign) : null),
           make("span", {}, title, " ", make("span", { class: "year" }, `(${year})`)),
-          row.advantage && judged ? gain(row.advantage[place], most) : null,
+          row.advantage && judged ? gain(row.advantage[rank], most) : null,
         );
-        tooltip.attach(item, () => rankTip(entry, place), (on) => lit(place, on));
+        tooltip.attach(item, () => rankTip(entry, rank), (on) => lit(rank, on));
         return item;
       }));
 
@@ -213,13 +213,13 @@
       box.append(row.text);
       return box;
     }
-    row.tokens.forEach(([rank, start, ...lengths], place) => {
+    row.tokens.forEach(([rank, start, ...lengths], run) => {
       const value = rank === null ? row.list : row.advantage[rank];
       const part = make("span", { class: "run", tabindex: 0, style: shade(value, most), "data-rank": rank ?? "none" });
       if (start === null) {
         part.append(make("span", { class: "silent" }, "end"));
       } else {
-        const next = row.tokens.slice(place + 1).find(([, begin]) => begin !== null);
+        const next = row.tokens.slice(run + 1).find(([, begin]) => begin !== null);
         const stop = next ? next[1] : characters.length;
         let from = start;
         for (const length of [...lengths, null]) {
@@ -331,8 +331,8 @@
     if (moved) shown.focus({ preventScroll: true });
   };
   const neighbor = (by) => {
-    const place = matches.indexOf(current);
-    return place < 0 ? undefined : matches[place + by];
+    const index = matches.indexOf(current);
+    return index < 0 ? undefined : matches[index + by];
   };
   const move = (by) => {
     const target = neighbor(by);

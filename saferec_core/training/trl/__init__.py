@@ -1,1 +1,1 @@
-"""The one room that imports TRL."""
+"""The only package that imports TRL."""

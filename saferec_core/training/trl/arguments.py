@@ -1,4 +1,4 @@
-"""Settings that both stages hand to transformers."""
+"""Settings that both stages pass to transformers."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ __all__ = ["common_arguments", "engine_settings", "lora_config"]
 
 @contextmanager
 def engine_settings(model: object) -> Iterator[None]:
-    """Turn what the engines refuse while they are set up into an error that the user can act on.
+    """Turn errors raised while the engines are set up into one that the user can act on.
 
-    Nothing is sent meanwhile: TRL would tell the hub which architecture is trained on which GPU.
+    Telemetry is off meanwhile: TRL would report the architecture and the GPU to the hub.
 
     Args:
-        model: The policy that they are set up for, as the user knows it.
+        model: The policy that they are set up for, as the user named it.
     """
-    untold = constants.HF_HUB_DISABLE_TELEMETRY
+    disabled = constants.HF_HUB_DISABLE_TELEMETRY
     constants.HF_HUB_DISABLE_TELEMETRY = True
     try:
         yield
@@ -39,13 +39,13 @@ def engine_settings(model: object) -> Iterator[None]:
         reason = " ".join(str(error).split())[:600]
         raise ConfigError(f"the training engine refuses {model} or the settings: {reason}") from error
     finally:
-        constants.HF_HUB_DISABLE_TELEMETRY = untold
+        constants.HF_HUB_DISABLE_TELEMETRY = disabled
 
 
 def common_arguments(
     config: StageConfig, optimization: OptimizationConfig, output_dir: Path
 ) -> dict[str, Any]:
-    """Return the arguments that ``SFTConfig`` and ``GRPOConfig`` share, every moving one explicit."""
+    """Return the arguments that ``SFTConfig`` and ``GRPOConfig`` share, all that matter set explicitly."""
     logging = config.logging
     return {
         "output_dir": str(output_dir),

@@ -1,4 +1,4 @@
-"""Tell observer and run folder what TRL's trainers log."""
+"""Pass what TRL's trainers log on to the observer and the run folder."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _TRACKERS = (TensorBoardCallback, TrackioCallback, WandbCallback)
 
 
 def watch(trainer: Trainer, watcher: Watcher) -> None:
-    """Have *watcher* told what the trainer does, in place of the trainer's own printing.
+    """Have *watcher* follow the trainer, instead of the trainer's own printing.
 
-    Trackers come after it, and so are told the figures that it keeps, under the same names. One that
-    transformers adds unasked, because of an environment variable, is taken out.
+    Trackers run after it and so receive the metrics that it keeps, under the same names. A tracker that
+    transformers adds on its own, because of an environment variable, is removed.
     """
     trainer.remove_callback(PrinterCallback)
     known = tuple(INTEGRATION_TO_CALLBACK.values())
-    trackers = [found for found in trainer.callback_handler.callbacks if isinstance(found, known)]
+    trackers = [callback for callback in trainer.callback_handler.callbacks if isinstance(callback, known)]
     for tracker in trackers:
         trainer.remove_callback(tracker)
     trainer.add_callback(watcher)
@@ -58,7 +58,7 @@ def watch(trainer: Trainer, watcher: Watcher) -> None:
 def save_policy(trainer: Trainer, folder: Path) -> None:
     """Save weights and tokenizer; only the adapters' weights where adapters are trained.
 
-    The folder is there as a whole or not at all.
+    The folder appears complete or not at all.
 
     Raises:
         RunError: It cannot be written.
@@ -80,14 +80,14 @@ def save_policy(trainer: Trainer, folder: Path) -> None:
 
 
 _NOT_OURS = ("rewards/", "reward_std", "frac_reward_zero_std", "total_flos", "profiling/")
-"""What TRL logs about the one scalar that it takes for the reward."""
+"""What TRL logs about the one scalar that it sees as the reward."""
 
 
 class _WandbEnd(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
-    """Ends wandb's run with the stage that began it; the next stage's figures would go on in it."""
+    """Ends wandb's run with the stage that began it; otherwise the next stage would log into it."""
 
     def __init__(self) -> None:
-        """Notice a run that is not ours to end."""
+        """Note whether a run is already active, which is then not ours to end."""
         self._wandb = import_module("wandb")
         self._not_ours = self._wandb.run is not None
 
@@ -130,7 +130,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not fol
         logs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Keep the figures of a log, show them, and leave no others to the trackers that come after."""
+        """Keep and show the metrics of a log, and leave only those to the trackers that run after this."""
         if not logs:
             return
         figures = {

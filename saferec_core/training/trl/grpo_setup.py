@@ -1,4 +1,4 @@
-"""Set the Safe-Rank-GRPO trainer up as a configuration says."""
+"""Set up the Safe-Rank-GRPO trainer from a configuration."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def rank_grpo_trainer(
 ) -> RankGRPOTrainer:
     """Build the trainer of a run; the policy is loaded from *start*, which must be on disk or hub.
 
-    What TRL has moved the default of, or may, is set explicitly.
+    Whatever default TRL has changed, or may change, is set explicitly.
     """
     rollout = config.rollout
     with engine_settings(start):
@@ -105,7 +105,7 @@ def rank_grpo_trainer(
 def decode_compiled(generation_config: Any) -> None:
     """Let ``generate`` decode in a cache of fixed size, which transformers compiles the step for on a GPU.
 
-    TRL turns compilation off. What was compiled is used again for batches of the same width.
+    TRL turns compilation off. Compiled code is reused for batches of the same width.
     """
     generation_config.cache_implementation = "static"
     generation_config.disable_compile = False

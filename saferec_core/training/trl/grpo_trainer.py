@@ -84,7 +84,7 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
         on_rollouts: Callable[[ScoredBatch], None] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Set TRL's trainer up with one reward function: the scorer.
+        """Set up TRL's trainer with one reward function: the scorer.
 
         Args:
             model: The policy, as for ``GRPOTrainer``.
@@ -150,7 +150,7 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
         return (torch.tensor(weights) @ means.nan_to_num(0.0)).tolist()
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        """Let TRL generate and score, then put advantages by token in place of TRL's."""
+        """Let TRL generate and score, then replace its advantages with advantages by token."""
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         assert self._scored is not None  # TRL has called _score
         record_ids, rollouts = self._scored
@@ -306,7 +306,7 @@ def _means_by_function(scorer: RolloutScorer, rollouts: Rollouts) -> Float[Tenso
 
 
 def _measurements(scorer: RolloutScorer, rollouts: Rollouts) -> dict[str, float]:
-    """Return what a generation batch is watched by, under the names of ``metrics.jsonl``."""
+    """Return the metrics of a generation batch, under the names of ``metrics.jsonl``."""
     lists = rollouts.lists
     means = _means_by_function(scorer, rollouts).nanmean(1).tolist()
     measured = {f"reward/{reward.name}": mean for reward, mean in zip(scorer.rewards, means, strict=True)}
@@ -334,9 +334,9 @@ def check_trl() -> None:
     problems = []
     for name, parameters in wanted.items():
         method = getattr(GRPOTrainer, name, None)
-        found = list(inspect.signature(inspect.unwrap(method)).parameters)[1:] if method else None
-        if found != parameters:
-            problems.append(f"GRPOTrainer.{name} takes {found}, wanted {parameters}")
+        present = list(inspect.signature(inspect.unwrap(method)).parameters)[1:] if method else None
+        if present != parameters:
+            problems.append(f"GRPOTrainer.{name} takes {present}, wanted {parameters}")
     if not problems:
         source = inspect.getsource(inspect.unwrap(GRPOTrainer._compute_loss))
         scored = source.find("_get_per_token_logps_and_entropies(")

@@ -1,8 +1,8 @@
-"""Trainers whose checkpoints are written as a whole and hold everything that a step depends on.
+"""Trainers whose checkpoints are written atomically and hold everything that a step depends on.
 
 Beyond what transformers saves (weights, optimizer, scheduler, random generators, trainer state) a step
-depends on TRL's buffer of scored completions and its place in it, on figures that are not logged yet, and
-on plugins that have a state. Each process saves its own. The attributes of TRL and transformers that are
+depends on TRL's buffer of scored completions and the position in it, on metrics that are not logged yet,
+and on plugins that have a state. Each process saves its own. The attributes of TRL and transformers that are
 saved are listed in ``_ATTRIBUTES``; one that a version does not have is left out.
 """
 
@@ -41,7 +41,7 @@ _NOT_NEEDED = ("training_args.bin", "README.md")
 
 
 class Resumable:
-    """Goes before a trainer of TRL among the bases of a class."""
+    """Mixin that precedes a TRL trainer among the bases of a class."""
 
     _draft: Path | None = None
     _resumed: Path | None = None
@@ -59,7 +59,7 @@ class Resumable:
     """Whether older checkpoints keep their weights, for one of them to be chosen."""
 
     def keep_state_in(self: Any, folder: Path, *, limit: int | None, weights_are_kept: bool) -> None:
-        """Say where the stage's logs are and how many checkpoints are kept; before the training begins."""
+        """Set where the stage's logs are and how many checkpoints are kept; call before training."""
         self.stage_folder, self.kept_whole, self.weights_are_kept = folder, limit, weights_are_kept
         self.callback_handler.callbacks.insert(0, StepState(self))
 
@@ -71,7 +71,7 @@ class Resumable:
         return {}
 
     def resume(self: Any, checkpoint: Path) -> None:
-        """Train on from a checkpoint that is whole.
+        """Continue training from a checkpoint that is whole.
 
         Raises:
             RunError: It was written by another number of processes.
@@ -80,7 +80,7 @@ class Resumable:
         if processes != self.args.world_size:
             raise RunError(
                 f"{checkpoint} was written by {processes} process(es), but {self.args.world_size} work now; "
-                f"launch {processes}, since each has a part of the rollouts"
+                f"launch {processes} again, since each process holds a part of the rollouts"
             )
         self._resumed = self._first_epoch_from = checkpoint
         self.train(resume_from_checkpoint=str(checkpoint))
@@ -132,7 +132,7 @@ class Resumable:
         return target
 
     def create_model_card(self, *_args: Any, **_kwargs: Any) -> None:
-        """Write no card: a checkpoint is part of a run, which says all there is to know."""
+        """Write no card: a checkpoint is part of a run, whose manifest documents it."""
 
     def _target(self: Any) -> Path:
         return Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
@@ -158,7 +158,7 @@ class Resumable:
         super()._run_epoch(*args, **kwargs)  # type: ignore[misc]
 
     def _save_checkpoint(self: Any, model: Any, trial: Any, *, failed: bool = False) -> None:
-        """Write a checkpoint beside its place, seal it, and move it there as a whole.
+        """Write a checkpoint under another name, seal it, and rename it to its final name.
 
         Raises:
             RunError: It cannot be written; those before it are as they were.
@@ -166,7 +166,7 @@ class Resumable:
         target = self._target()
         main = self.is_world_process_zero()
         if target.is_dir() and not damage(target):
-            return  # saved already, and then asked to stop
+            return  # already saved when the request to stop came
         draft = Path(self.args.output_dir) / ".saving"
         if main:
             shutil.rmtree(draft, ignore_errors=True)
@@ -208,7 +208,7 @@ class Resumable:
 
 
 def _thin_out(checkpoints: Sequence[Path], kept: int, *, weights_are_kept: bool) -> None:
-    """Free the disk of what older checkpoints hold."""
+    """Delete what older checkpoints hold from the disk."""
     for checkpoint in checkpoints[:-kept]:
         if weights_are_kept:
             thin(checkpoint, TRAINING_STATE)
@@ -226,7 +226,7 @@ def parts_with_state(parts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class StepState(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
-    """Puts a trainer's state back when it begins, and keeps it between two steps."""
+    """Restores a trainer's state when training begins, and remembers it between two steps."""
 
     def __init__(self, trainer: Any) -> None:
         """Serve one trainer."""
@@ -258,7 +258,7 @@ class StepState(TrainerCallback):  # type: ignore[misc]  # transformers is not f
 
 
 def _now(value: Any) -> Any:
-    """Keep a running sum as it is now: transformers adds to it in place."""
+    """Copy a running sum: transformers adds to the tensor itself."""
     return value.clone() if isinstance(value, torch.Tensor) else value
 
 

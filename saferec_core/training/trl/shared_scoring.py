@@ -53,7 +53,7 @@ VOCABULARY_CHUNK = 8192
 
 
 class Scores(NamedTuple):
-    """Log-probabilities of the tokens of completions, and their entropies; 0 where there is no token."""
+    """Log-probabilities of the tokens of completions, and their entropies; 0 at padding."""
 
     log_probs: Float[Tensor, "N C"]
     entropy: Float[Tensor, "N C"]
@@ -65,7 +65,7 @@ Plain = Callable[[Int[Tensor, "N L"], Int[Tensor, "N L"], int], Float[Tensor, "N
 
 @dataclass
 class SharedScoring:
-    """Scores batches over shared prompts until something is found that forbids it.
+    """Scores batches over shared prompts until something rules it out.
 
     The first batch of every size that was not seen before is scored both ways.
     """
@@ -165,7 +165,7 @@ class SharedScoring:
 
 
 def report_sharing(sharing: SharedScoring, folder: RunFolder, observer: Observer) -> None:
-    """Write to the manifest whether prompts are shared, and tell the user where they are not."""
+    """Record in the manifest whether prompts are shared, and notify the user if they are not."""
 
     def write() -> None:
         state = {"setting": sharing.mode, "shared": sharing.reason is None, "reason": sharing.reason}
@@ -313,7 +313,7 @@ def _mean_difference(
 
 @contextlib.contextmanager
 def _without_recomputation(model: torch.nn.Module) -> Iterator[None]:
-    """Keep layers from recomputing activations, of which torch warns where there are no gradients."""
+    """Keep layers from recomputing activations, since torch warns about it where there are no gradients."""
     recomputing: list[Any] = [
         module for module in model.modules() if getattr(module, "gradient_checkpointing", False)
     ]

@@ -33,10 +33,10 @@ def train_stage(
 
     Args:
         trainer: Set up; its class has ``Resumable`` among its bases.
-        folder: Of the stage; its logs are cut back to where the training begins.
-        observer: Told where it begins, and what is saved if it fails.
+        folder: The stage's folder; its logs are cut back to where training begins.
+        observer: Notified of where it begins, and of what is saved if it fails.
         stop: Asks to end after a step.
-        checkpoint: Whole, to continue from; None: the stage begins anew.
+        checkpoint: A whole checkpoint to continue from; None: the stage begins anew.
         limit: How many checkpoints can be continued from.
         weights_are_kept: Whether older checkpoints keep their weights.
 
@@ -65,13 +65,13 @@ def train_stage(
 
 
 def _saved(trainer: Any, observer: Observer) -> Path | None:
-    """Save what was trained before a failure; a failure to save hides nothing."""
+    """Save what was trained before a failure; failing to save does not hide that failure."""
     try:
         saved: Path | None = trainer.save_after_failure()
     except SaferecError as error:
         observer.note(str(error))
         return None
-    except Exception as error:  # noqa: BLE001 - after a CUDA fault nothing on the device can be had
+    except Exception as error:  # noqa: BLE001 - after a CUDA fault nothing on the device can be read
         observer.note(
             f"The state could not be saved ({type(error).__name__}: {str(error).partition(chr(10))[0]})."
         )
@@ -99,7 +99,7 @@ def _memory_advice(trainer: Any, saved: Path | None) -> str:
 
 
 class _StopCheck(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
-    """Saves and stops after a step if any process was asked to."""
+    """Saves and stops after a step if any process was asked to stop."""
 
     def __init__(self, stop: Stop) -> None:
         """Ask *stop* after every step."""

@@ -28,20 +28,20 @@ from saferec_core.training.precision import (
 __all__ = ["UpdateCheck", "check_precision"]
 
 _SILENT = 5
-"""Measurements in a row without any gradient after which the user is told."""
+"""Measurements in a row without any gradient after which the user is notified."""
 
 
 def check_precision(
     trainer: Trainer, config: SftConfig | TrainConfig, folder: RunFolder, observer: Observer, *, engine: str
 ) -> None:
-    """Keep what is trained in float32, refuse what could not move, and watch whether it does.
+    """Keep trained parameters in float32, refuse those that could not move, and watch whether they do.
 
     Args:
         trainer: Set up, its training not begun.
-        config: The stage.
-        folder: Its manifest names the types.
-        observer: Told what is wrong.
-        engine: What generates, for the manifest.
+        config: The stage's configuration.
+        folder: Gets the data types in its manifest.
+        observer: Notified of what is wrong.
+        engine: The generation engine, for the manifest.
 
     Raises:
         ConfigError: The learning rate cannot move the weights.
@@ -57,10 +57,10 @@ def check_precision(
 
 
 class UpdateCheck(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
-    """Measures the share of weights that a step moves: on the first step, then wherever figures are logged.
+    """Measures the share of weights that a step moves: on the first step, then on every step that is logged.
 
-    A first step that moves too little stops the run; a later one that does, or several without a gradient,
-    are reported once. The figure is logged as ``weights_moved``.
+    A first step that moves too little stops the run; a later one, or several steps without a gradient, are
+    reported once. The share is logged as ``weights_moved``.
     """
 
     def __init__(self, trainer: Trainer, observer: Observer) -> None:
@@ -77,13 +77,13 @@ class UpdateCheck(TrainerCallback):  # type: ignore[misc]  # transformers is not
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Take the parameters as the engines have wrapped them."""
+        """Look up the parameters once the engines have wrapped them."""
         self._probe = UpdateProbe(trained(self._trainer.model))
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Remember the weights, where the step is one that is measured."""
+        """Remember the weights if this step is measured."""
         self._logged = (state.global_step + 1) % args.logging_steps == 0
         self._measuring = self._probe.sees_something and (self._logged or not self._passed)
         if self._measuring:
@@ -157,7 +157,7 @@ class UpdateCheck(TrainerCallback):  # type: ignore[misc]  # transformers is not
         if self._without_gradient == _SILENT:
             self._observer.note(
                 f"No weight had a gradient in the last {_SILENT} measured steps: nothing is learned. In "
-                "Safe-Rank-GRPO that is so where all siblings of every group earn the same reward."
+                "Safe-Rank-GRPO this happens where all siblings of every group earn the same reward."
             )
 
 

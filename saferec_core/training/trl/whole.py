@@ -22,5 +22,5 @@ def policy_of(trainer: Any, tokenizer: PreTrainedTokenizerBase) -> Iterator[Poli
 
 
 def can_be_sharded(trainer: Any) -> bool:
-    """Report whether processes may generate different batches; FSDP makes every forward pass a joint one."""
+    """Whether processes may generate different batches; under FSDP every forward pass needs all of them."""
     return not trainer.is_fsdp_enabled

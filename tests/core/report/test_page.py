@@ -136,8 +136,8 @@ def run(tmp_path):
         for file, rows in (("metrics.jsonl", logs), ("rollouts.jsonl", rollouts)):
             if rows:
                 (folder / file).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        for stem, found in (evaluations or {}).items():
-            found.write(folder / "evaluation" / f"{stem}.parquet")
+        for stem, results in (evaluations or {}).items():
+            results.write(folder / "evaluation" / f"{stem}.parquet")
         if checkpoints:
             (folder / "evaluation").mkdir(exist_ok=True)
             (folder / "evaluation" / "checkpoints.json").write_text(json.dumps(checkpoints), encoding="utf-8")
@@ -173,12 +173,12 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
-        found = dict(attributes)
+        given = dict(attributes)
         self.tags.append(tag)
         if tag == "script":
-            self.scripts.append(found.get("type", "text/javascript"))
-        self.references += [found[name] for name in ("src", "href") if name in found]
-        assert not [name for name in found if name.startswith("on")], found
+            self.scripts.append(given.get("type", "text/javascript"))
+        self.references += [given[name] for name in ("src", "href") if name in given]
+        assert not [name for name in given if name.startswith("on")], given
 
 
 def unpacked(packed):
@@ -191,18 +191,18 @@ def unpacked(packed):
 def test_a_run_is_read_with_its_stages_in_the_order_they_were_trained(run):
     folder = run()
     run("run/sft", logs=[{"stage": "Safe SFT", "step": 1, "loss": 2.0}], checkpoints=CHECKPOINTS)
-    found = read_run(folder)
+    loaded = read_run(folder)
 
-    assert [stage.name for stage in found.stages] == ["Safe SFT", "Safe-Rank-GRPO"]
-    assert found.stages[0].checkpoints.chosen == "checkpoint-2"
-    assert found.stages[1].checkpoints is None
-    assert found.evaluations == {}
+    assert [stage.name for stage in loaded.stages] == ["Safe SFT", "Safe-Rank-GRPO"]
+    assert loaded.stages[0].checkpoints.chosen == "checkpoint-2"
+    assert loaded.stages[1].checkpoints is None
+    assert loaded.evaluations == {}
 
 
 def test_runs_of_one_name_are_told_apart_by_their_parents(run):
     folders = [run("a/run"), run("b/run"), run("c/other")]
 
-    assert [found.name for found in read_runs(folders)] == ["a/run", "b/run", "other"]
+    assert [loaded.name for loaded in read_runs(folders)] == ["a/run", "b/run", "other"]
 
 
 def test_a_run_is_not_compared_with_itself(run):
@@ -213,11 +213,11 @@ def test_a_run_is_not_compared_with_itself(run):
 
 
 def test_a_second_protocol_of_the_same_decoding_is_kept_apart(run):
-    found = read_run(
+    loaded = read_run(
         run(evaluations={f"policy-{name}": evaluation([0.5] * 3) for name in ("greedy", "greedy-1f0c33a9")})
     )
 
-    assert set(found.evaluations) == {Moment("policy", "greedy"), Moment("policy", "greedy-1f0c33a9")}
+    assert set(loaded.evaluations) == {Moment("policy", "greedy"), Moment("policy", "greedy-1f0c33a9")}
 
 
 def test_the_chosen_checkpoint_stands_in_where_no_policy_was_evaluated(run):
@@ -227,7 +227,7 @@ def test_the_chosen_checkpoint_stands_in_where_no_policy_was_evaluated(run):
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "told"),
+    ("file", "content", "message"),
     [
         ("config.yaml", "a: [", "is not valid YAML"),
         ("manifest.json", "{", "is no JSON"),
@@ -240,11 +240,11 @@ def test_the_chosen_checkpoint_stands_in_where_no_policy_was_evaluated(run):
         ("evaluation/checkpoints.json", '{"rule": "r"}', "is not what saferec writes"),
     ],
 )
-def test_a_damaged_file_is_named_and_nothing_is_written(full, tmp_path, file, content, told):
+def test_a_damaged_file_is_named_and_nothing_is_written(full, tmp_path, file, content, message):
     (full / file).write_text(content, encoding="utf-8")
     out = tmp_path / "report.html"
 
-    with pytest.raises((DataError, ConfigError), match=re.escape(told)) as caught:
+    with pytest.raises((DataError, ConfigError), match=re.escape(message)) as caught:
         write_report([full], out)
     assert file.rpartition("/")[2] in str(caught.value)
     assert not out.exists()
@@ -317,8 +317,8 @@ def table(**policies):
 
 
 def test_a_difference_stands_beside_both_values_with_its_verdict():
-    found = table(before=evaluation([0.0, 0.1] * 20), after=evaluation([0.5, 0.6] * 20, violations=1.0))
-    recall, safety, length = found.rows
+    shown = table(before=evaluation([0.0, 0.1] * 20), after=evaluation([0.5, 0.6] * 20, violations=1.0))
+    recall, safety, length = shown.rows
 
     assert (recall.metric, safety.metric) == ("recall@5", "sensitivity_ratio@5")  # relevance first
     assert [cell.sort for cell in recall.values] == pytest.approx([0.05, 0.55])
@@ -332,35 +332,35 @@ def test_a_difference_stands_beside_both_values_with_its_verdict():
 
 
 def test_other_protocols_stand_side_by_side_with_a_warning():
-    found = table(a=evaluation([0.1] * 20), b=evaluation([0.2] * 20, protocol="q", num_ranks=7))
+    shown = table(a=evaluation([0.1] * 20), b=evaluation([0.2] * 20, protocol="q", num_ranks=7))
 
-    assert found.comparisons == [None]
-    assert [row.changes for row in found.rows] == [[None]] * 3
-    assert found.protocols == ["p", "q"]
-    (remark,) = found.remarks
+    assert shown.comparisons == [None]
+    assert [row.changes for row in shown.rows] == [[None]] * 3
+    assert shown.protocols == ["p", "q"]
+    (remark,) = shown.remarks
     assert remark.startswith("b was evaluated differently from a, so their figures are shown side by side")
     assert "num_ranks: not stated in a, 7 in b" in remark
-    assert board(found).outcomes == [("b", None)]
+    assert board(shown).outcomes == [("b", None)]
 
 
 def test_the_board_tells_what_got_worse_beside_what_got_better_and_what_cannot_be_claimed():
     noise = [0.0, 0.2, 0.1, 0.4] * 10
-    found = board(
+    headline = board(
         table(
             before=evaluation(noise, violations=[0.2, 0.4] * 20),
             after=evaluation(list(reversed(noise)), violations=[0.1] * 40),
         )
     )
 
-    ((name, outcome),) = found.outcomes
+    ((name, outcome),) = headline.outcomes
     assert name == "after"
     assert (outcome.better, outcome.unclaimed, outcome.unchanged) == (
         ["Sensitivity Ratio@5"],
         ["Recall@5"],
         ["List length"],
     )
-    assert [row.name for row in found.rows] == ["Recall@5", "Sensitivity Ratio@5", "List length"]
-    (change,) = found.rows[1].changes
+    assert [row.name for row in headline.rows] == ["Recall@5", "Sensitivity Ratio@5", "List length"]
+    (change,) = headline.rows[1].changes
     assert change.between == ("30.0%", "10.0%")
     assert change.figure.text == "\N{MINUS SIGN}20.0 pts"
 
@@ -390,10 +390,10 @@ def test_traits_with_few_users_are_not_shown():
 
 def test_a_traits_share_counts_the_violations_of_that_very_trait_in_the_top():
     titles = [title("Up"), title("Saw", violated=["Gore"]), title("It", violated=["Fear"])]
-    found = trait_estimates(evaluation([0.5] * 12, traits=("Gore", "Fear"), titles=titles), 2)
+    by_trait = trait_estimates(evaluation([0.5] * 12, traits=("Gore", "Fear"), titles=titles), 2)
 
-    assert {trait: estimate.mean for trait, estimate in found.items()} == {"Gore": 1.0, "Fear": 0.0}
-    assert found["Gore"].interval == "wilson"
+    assert {trait: estimate.mean for trait, estimate in by_trait.items()} == {"Gore": 1.0, "Fear": 0.0}
+    assert by_trait["Gore"].interval == "wilson"
 
 
 # --- pictures --------------------------------------------------------------------------------------
@@ -433,7 +433,7 @@ def points_of(picture):
 
 
 def test_a_pareto_picture_holds_lists_of_one_decoding_and_one_split_only(run):
-    found = read_run(
+    loaded = read_run(
         run(
             evaluations={
                 f"{when}-{kind}": evaluation([0.5] * 3)
@@ -445,19 +445,19 @@ def test_a_pareto_picture_holds_lists_of_one_decoding_and_one_split_only(run):
     )
 
     for kind in ("greedy", "sampled"):
-        picture = policy_pareto([found], kind, AXES, Estimator())
+        picture = policy_pareto([loaded], kind, AXES, Estimator())
         assert points_of(picture) == {("run", "before"), ("run", "after")}
         assert f"{kind} lists, test records" in picture.description
-    picture = checkpoint_pareto([found], AXES)
+    picture = checkpoint_pareto([loaded], AXES)
     assert points_of(picture) == {("run", "step 1"), ("run", "step 2 (chosen)")}
     assert "validation records" in picture.description
 
 
 def test_one_policy_alone_has_no_pareto_picture(run):
-    found = read_run(run(evaluations={"policy-greedy": evaluation([0.5] * 3)}))
+    loaded = read_run(run(evaluations={"policy-greedy": evaluation([0.5] * 3)}))
 
-    assert policy_pareto([found], "greedy", AXES, Estimator()) is None
-    assert checkpoint_pareto([found], AXES) is None
+    assert policy_pareto([loaded], "greedy", AXES, Estimator()) is None
+    assert checkpoint_pareto([loaded], AXES) is None
 
 
 # --- runs that did not come to their end -----------------------------------------------------------
@@ -468,7 +468,7 @@ def test_a_finished_run_has_nothing_left_undone(full):
 
 
 @pytest.mark.parametrize(
-    ("optimization", "told"),
+    ("optimization", "sentence"),
     [
         ({"max_steps": 20}, "Safe-Rank-GRPO stopped at step 3 of 20, or is still running."),
         (
@@ -479,16 +479,19 @@ def test_a_finished_run_has_nothing_left_undone(full):
     ],
     ids=["steps", "epochs", "unknown"],
 )
-def test_an_interrupted_run_says_where_it_stopped(run, tmp_path, optimization, told):
+def test_an_interrupted_run_says_where_it_stopped(run, tmp_path, optimization, sentence):
     logs = [{**row, "epoch": row["step"] / 6} for row in LOGS if "train_runtime" not in row]
     folder = run(logs=logs, config={"optimization": optimization})
 
-    assert unfinished(read_run(folder)) == [told]
+    assert unfinished(read_run(folder)) == [sentence]
     (folder / "manifest.json").write_text('{"stage": "train"}', encoding="utf-8")
-    assert unfinished(read_run(folder)) == [told, f"To continue it: saferec train --resume-from {folder}."]
+    assert unfinished(read_run(folder)) == [
+        sentence,
+        f"To continue it: saferec train --resume-from {folder}.",
+    ]
     text = write_report([folder], tmp_path / "report.html").read_text(encoding="utf-8")
     assert "This run is not finished." in text
-    assert told in text
+    assert sentence in text
 
 
 def test_a_run_that_was_not_evaluated_after_training_says_so(run):
@@ -671,16 +674,16 @@ def test_evidence_is_the_oracles_own_for_what_is_violated_and_bounded(world, plu
     first, second = row["evidence"]  # K = 2
 
     assert first == second
-    assert [found["trait"] for found in first] == [record.constraints[0]] * 3
+    assert [evidence["trait"] for evidence in first] == [record.constraints[0]] * 3
     assert first[0] == {"trait": record.constraints[0], "risk": 0.9, "source": "s", "detail": "d" * 300}
 
 
 def test_an_oracle_that_does_not_explain_leaves_the_bare_trait(world, plugins):
     (row,), _, record = scored(world, plugins, oracle=Judging())
-    (found,) = row["evidence"][0]
+    (evidence,) = row["evidence"][0]
 
-    assert (found["trait"], found["source"], found["detail"]) == (record.constraints[0], "", "")
-    assert found["risk"] != found["risk"]  # nobody told one
+    assert (evidence["trait"], evidence["source"], evidence["detail"]) == (record.constraints[0], "", "")
+    assert evidence["risk"] != evidence["risk"]  # nobody gave one
 
 
 def test_an_oracle_that_fails_to_explain_is_named(world, plugins):

@@ -52,12 +52,12 @@ def test_what_is_there_is_named_where_the_wanted_is_not(run):
     place = run("before-sampled", "after-sampled")
 
     with pytest.raises(
-        RunError, match=r"no evaluation after-greedy or policy-greedy\. There: after-sampled, b"
+        RunError, match=r"no evaluation after-greedy or policy-greedy\. Available: after-sampled, b"
     ):
         find_results(place)
     with pytest.raises(RunError, match="Did you mean 'sampled'"):
         find_results(place, decoding="sample")
-    with pytest.raises(RunError, match=r"no evaluation policy-sampled. There"):
+    with pytest.raises(RunError, match=r"no evaluation policy-sampled. Available"):
         find_results(place, when="policy", decoding="sampled")
 
 
@@ -81,7 +81,7 @@ def test_one_run_alone_is_compared_before_and_after(run):
 
 
 def test_before_and_after_must_both_be_there(run):
-    with pytest.raises(RunError, match=r"no evaluation before-greedy. There: policy-greedy"):
+    with pytest.raises(RunError, match=r"no evaluation before-greedy. Available: policy-greedy"):
         find_before_and_after(run("policy-greedy"))
     with pytest.raises(RunError, match="is one evaluation; name a second one"):
         find_before_and_after(run("after-greedy", folder="other") / "evaluation" / "after-greedy.parquet")

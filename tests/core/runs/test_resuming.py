@@ -44,7 +44,7 @@ def test_resume_without_a_run_starts_one_and_says_so(tmp_path):
     opened = open_run(config(tmp_path, run_name="mine", resume=True), "train", notes.append)
 
     assert not opened.is_resumed
-    assert "no run with these settings" in notes[0]
+    assert "No run with these settings" in notes[0]
 
 
 def test_how_a_run_is_continued_is_no_setting_of_the_run(tmp_path):

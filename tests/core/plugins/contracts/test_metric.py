@@ -259,12 +259,12 @@ def test_lists_are_judged_together_as_each_is_by_itself(answers):
 
     for n, (parsed, (items, record)) in enumerate(zip(lists, answers, strict=True)):
         alone = JudgedLists([parsed], [record], Judge(Catalog(FILMS), Remembering()), 5)
-        for name in ("hits", "in_catalog", "catalog_places", "known", "violations", "rank_mask"):
+        for name in ("hits", "in_catalog", "catalog_indices", "known", "violations", "rank_mask"):
             assert torch.equal(getattr(together, name)[n], getattr(alone, name)[0]), name
         assert together.verdicts[n] == alone.verdicts[0]
         titles = [title for _, title in zip(range(5), items, strict=False)]
         found = [judge.catalog.find(*title) for title in titles]
-        assert [-1 if place is None else place for place in found] == together.catalog_places[n].tolist()[
+        assert [-1 if place is None else place for place in found] == together.catalog_indices[n].tolist()[
             : len(titles)
         ]
 
