@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from saferec_core.data.title_tiers import NamedEntry, Tiers, the_one, tiers_of
+from saferec_core.data.title_tiers import UNDATED, NamedEntry, Tiers, the_one, tiers_of
 from saferec_core.data.titles import NameKey, Title, name_keys
 from saferec_core.errors import DataError
 
@@ -131,10 +132,21 @@ class TitleMap:
         Returns:
             N entries; -1 for a title that is missing or ambiguous.
         """
-        entries = (
-            self.find(name, year, tolerance=tolerance) for name, year in zip(names, years, strict=True)
-        )
-        return np.array([-1 if entry is None else entry for entry in entries], dtype=np.int64)
+        keys = [name_keys(name) for name, _ in zip(names, years, strict=True)]
+        asked_years = np.array([_NO_YEAR if year is None else year for year in years], dtype=np.int64)
+        entries = np.full(len(keys), -1, dtype=np.int64)
+        open_titles = np.arange(len(keys))
+        for (
+            number
+        ) in count():  # the first names of all titles, then the second names of those without a match
+            if not len(open_titles):
+                return entries
+            batch = [keys[title][number] for title in open_titles.tolist()]
+            matched, nearest = self._nearest(batch, asked_years[open_titles], tolerance)
+            entries[open_titles[matched]] = nearest
+            left = np.delete(open_titles, matched)
+            open_titles = left[[len(keys[title]) > number + 1 for title in left.tolist()]]
+        raise AssertionError("count() does not end")
 
     def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
         """Return all entries that may be meant by a title, in tiers: see `tiers_of`."""
@@ -143,6 +155,43 @@ class TitleMap:
             if tiers:
                 return tiers
         return []
+
+    def _nearest(
+        self, keys: Sequence[NameKey], years: Positions, tolerance: int
+    ) -> tuple[Positions, Positions]:
+        """Return which of N names match any entry, and the entries: `the_one` for a batch.
+
+        A candidate is a row of the table with the hash of a name; names have from none to several.
+        """
+        forms = [key.form for key in keys]
+        digests = _hashes(forms)
+        first = np.searchsorted(self._hashes, digests)
+        counts = np.searchsorted(self._hashes, digests, side="right") - first
+        name = np.repeat(np.arange(len(keys)), counts)  # (candidates,), ascending, as are all that follow
+        row = np.arange(len(name)) + np.repeat(first - np.cumsum(counts) + counts, counts)
+
+        asked, known = years[name], self._years[row].astype(np.int64)
+        undated = (asked == _NO_YEAR) | (known == _NO_YEAR)
+        distance = np.where(undated & (asked != known), UNDATED, np.abs(asked - known))
+        articles = np.array([_ARTICLES.index(key.article) for key in keys], dtype=np.uint8)
+        other_article = self._articles[row] != articles[name]
+        fits = undated | (distance == 0) | ((distance <= tolerance) & ~other_article)
+        fits &= _equal(self._forms, row, forms, name)  # two forms may share a hash
+        nearness = 4 * distance + 2 * other_article + self._aliases[row]  # ordered as `nearness` orders
+
+        name, row, nearness = name[fits], row[fits], nearness[fits]
+        least = np.full(len(keys), np.iinfo(np.int64).max)
+        np.minimum.at(least, name, nearness)
+        nearest = nearness == least[name]
+        name, row = name[nearest], row[nearest]
+        matched, start = np.unique(name, return_index=True)
+        if not len(matched):
+            return matched, matched
+        years_of_nearest = self._years[row]
+        one_year = np.minimum.reduceat(years_of_nearest, start) == np.maximum.reduceat(
+            years_of_nearest, start
+        )
+        return matched, np.where(one_year, self._entries[row[start]], -1).astype(np.int64)
 
     def _named(self, key: NameKey) -> list[NamedEntry]:
         """Return all names with one normal form."""
@@ -173,6 +222,16 @@ def _encoded(text: str) -> bytes:
 def _hashes(forms: Sequence[str]) -> npt.NDArray[np.uint64]:
     digest = xxhash.xxh3_64_intdigest
     return np.fromiter(map(digest, map(_encoded, forms)), dtype=np.uint64, count=len(forms))
+
+
+def _equal(forms: Any, rows: Positions, asked: Sequence[str], names: Positions) -> npt.NDArray[np.bool_]:
+    """Compare the forms of *rows* with those that are *asked* for, by the numbers of their names."""
+    own = forms.take(pa.array(rows)).to_pylist()
+    return np.fromiter(
+        (form == asked[name] for form, name in zip(own, names.tolist(), strict=True)),
+        dtype=np.bool_,
+        count=len(own),
+    )
 
 
 def _one_chunk(column: Any) -> Any:

@@ -30,7 +30,7 @@ TRAILING_ARTICLES = ENGLISH_ARTICLES | {
 
 MARKS = frozenset({"Mn", "Mc"})
 
-ASCII_PUNCTUATION = {code: None for code in range(128) if not chr(code).isalnum()}
+ASCII_PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())
 
 
 _OTHER_SCRIPTS = re.compile(
@@ -90,7 +90,7 @@ def without_accents(text: str) -> str:
 def letters_and_digits(text: str, *, ascii_only: bool) -> str:
     """Drop all of *text* that is neither a letter nor a digit nor, in other scripts, a mark."""
     if ascii_only:
-        return text.translate(ASCII_PUNCTUATION)
+        return text.encode("ascii").translate(None, ASCII_PUNCTUATION).decode("ascii")
     if not _OTHER_SCRIPTS.search(text):
         return "".join(filter(str.isalnum, text))
     return "".join(c for c in text if c.isalnum() or unicodedata.category(c) in MARKS)
@@ -122,6 +122,8 @@ def name_keys(name: str) -> tuple[NameKey, ...]:
 
     Names in brackets count: "Seven (a.k.a. Se7en)" is "Seven" and "Se7en" too.
     """
+    if "(" not in name and "（" not in name:  # as most titles
+        return (NameKey(normal_form(name), article_of(name)),)
     return tuple(dict.fromkeys(NameKey(normal_form(each), article_of(each)) for each in names_of(name)))
 
 

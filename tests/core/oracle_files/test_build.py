@@ -431,7 +431,7 @@ def test_a_source_that_tells_of_nothing_is_taken_for_a_mistake(build, content, m
         ({"sources": {"skores": {"path": "x"}}}, UnknownNameError, "Did you mean 'scores'"),
         ({"sources": {"scores": {"path": "x", "weights": 1}}}, ConfigError, "no option 'weights'"),
         ({"sources": {"scores": {"path": "nowhere.csv"}}}, DataError, r"nowhere\.csv does not exist"),
-        ({"out": Path("oracle.jsonl")}, ConfigError, r"something\.arrow, but out is oracle\.jsonl"),
+        ({"out": Path("oracle.jsonl")}, ConfigError, r"must end in \.arrow, but out is oracle\.jsonl"),
     ],
 )
 def test_what_cannot_be_built_is_told_and_nothing_is_written(

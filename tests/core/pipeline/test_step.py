@@ -276,7 +276,7 @@ def test_a_worker_that_is_killed_is_told_and_nothing_is_lost(tmp_path, steps, nu
 def test_two_at_one_step_do_not_get_in_each_others_way(tmp_path, steps, numbers):
     step = Step("halve", steps.Halve(), numbers, tmp_path / "step")
 
-    with FileLock(tmp_path / "step.lock"), pytest.raises(RunError, match="worked on by another saferec"):
+    with FileLock(tmp_path / "step.lock"), pytest.raises(RunError, match="in use by another saferec"):
         run_step(step)
 
 

@@ -65,7 +65,9 @@ def oracle(server, tmp_path):
 
 
 def checked(oracle, name, year, trait=GORE):
-    judging = build_oracle(ComponentChoice(name="table", path=str(oracle.path)))
+    judging = build_oracle(
+        ComponentChoice.model_validate({"name": "table", "path": str(oracle.path)}), year_tolerance=2
+    )
     return check_title(judging, Title(name, year), [trait], path=oracle.path).traits[0]
 
 
