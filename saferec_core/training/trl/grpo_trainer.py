@@ -33,6 +33,7 @@ from saferec_core.rl.loss import RankWeighting
 from saferec_core.rl.ranks import rank_mean, rank_ratio, rank_weights, spread
 from saferec_core.rl.rewards import RewardValues
 from saferec_core.rl.rollouts import Rollouts, RolloutScorer, ScoredBatch
+from saferec_core.training.trl.compact_head import compact_head
 from saferec_core.training.trl.resumable import Resumable, parts_with_state
 from saferec_core.training.trl.shared_scoring import (
     SharedScoring,
@@ -242,7 +243,8 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
         batch = (input_ids, attention_mask, logits_to_keep)
         result = self._shared_scores(model, *batch, batch_size)
         if result is None:
-            result = super()._get_per_token_logps_and_entropies(model, *batch, batch_size, **options)
+            with compact_head():
+                result = super()._get_per_token_logps_and_entropies(model, *batch, batch_size, **options)
         inputs = self._loss_inputs
         if inputs is not None:
             logps: Float[Tensor, "N T"] = result[0]
