@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from paired_steps import machine, read_peak, start_peak
+from paired_steps import machine
+from peak_memory import read_peak, start_peak
 from torch import Tensor
 from trl.kernels import ChunkedLogProbFunction
 
