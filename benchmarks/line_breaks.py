@@ -2,9 +2,9 @@ r"""What going on to another title earns, by the title before it, as a Markdown 
 
     python benchmarks/line_breaks.py
 
-Where ``\n`` is a token of its own, it belongs to the list. Where the tokenizer has a token ``)\n``, as those of
-Qwen and Llama 3 do, that token belongs to the title, and with it the decision to go on. Groups of eight lists
-of 4 to 6 titles are drawn as a careless policy would write them, rewarded and normalized as in a run.
+Where ``\n`` is a token of its own, it belongs to the list. Where the tokenizer has a token ``)\n``, as those
+of Qwen and Llama 3 do, that token belongs to the title, and with it the decision to go on. Groups of eight
+lists of 4 to 6 titles are drawn as a careless policy would write them, rewarded and normalized as in a run.
 """
 
 from __future__ import annotations
