@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from saferec_cli import compare, data, evaluate, gate, initial, oracle, plugins, recommend, report, sft, train
+from saferec_cli import (
+    baseline,
+    compare,
+    data,
+    evaluate,
+    gate,
+    initial,
+    oracle,
+    plugins,
+    recommend,
+    report,
+    sft,
+    train,
+)
 from saferec_core import __version__
 from saferec_core.errors import SaferecError
 from saferec_core.runs.stopping import RunStopped
@@ -44,6 +57,7 @@ app.command(rich_help_panel=_TRAIN)(sft.sft)
 app.command(rich_help_panel=_TRAIN)(train.train)
 app.command(rich_help_panel=_USE)(recommend.recommend)
 app.command("eval", rich_help_panel=_LOOK)(evaluate.evaluate)
+app.command(rich_help_panel=_LOOK)(baseline.baseline)
 app.command(rich_help_panel=_LOOK)(compare.compare)
 app.command(rich_help_panel=_LOOK)(gate.gate)
 app.command(rich_help_panel=_LOOK)(report.report)
