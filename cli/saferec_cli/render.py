@@ -50,6 +50,10 @@ class RichObserver(Observer):
         """Print a sentence."""
         self._console.print(escape(text))
 
+    def alarmed(self, name: str, step: int, sentence: str) -> None:
+        """Print what an alarm says, so that it stands out."""
+        self._console.print(f"[bold yellow]Alarm {escape(name)}, step {step:,}:[/] {escape(sentence)}.")
+
     def stage_began(self, name: str, total: int | None) -> None:
         """Open a progress bar, or begin to print lines."""
         self._stage, self._total, self._lines = name, total or 0, 0

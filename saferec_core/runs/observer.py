@@ -41,6 +41,9 @@ class Observer:
     def note(self, text: str) -> None:
         """Called with a sentence that the user should read."""
 
+    def alarmed(self, name: str, step: int, sentence: str) -> None:
+        """Called when the alarm *name* is raised by what was logged at *step*."""
+
     def stage_began(self, name: str, total: int | None) -> None:
         """Called when a stage of *total* steps (or prompts, or rows) begins; None if unknown."""
 
