@@ -39,6 +39,7 @@ _COMMANDS = {
     "train": ("train:train", _TRAIN),
     "recommend": ("recommend:recommend", _USE),
     "eval": ("evaluate:evaluate", _LOOK),
+    "baseline": ("baseline:baseline", _LOOK),
     "compare": ("compare:compare", _LOOK),
     "gate": ("gate:gate", _LOOK),
     "report": ("report:report", _LOOK),

@@ -282,6 +282,11 @@ class StandaloneEvaluation(EvaluationConfig):
 
     eval_engine: Literal["transformers", "vllm"] = "transformers"
     """Generation engine; vllm needs saferec[vllm]."""
+    guided: bool = False
+    """Guided decoding: only titles of the catalog that are unseen, not yet listed and not known to violate a
+    constraint of the user can be written."""
+    unknown: Literal["allow", "forbid"] = "allow"
+    """Whether guided lists, and those of safe baselines, may hold titles that the oracle cannot judge."""
 
 
 class RolloutConfig(Section):
