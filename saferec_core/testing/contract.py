@@ -146,7 +146,7 @@ class Contract(Generic[C]):
             copy = pickle.loads(pickle.dumps(self.make()))  # noqa: S301 - written a moment ago
         except Exception as error:
             raise AssertionError(f"it cannot be pickled: {_told(error)}") from error
-        if self._is_deterministic(component):
+        if self._repeats_itself():
             copied = snapshot(self.answer(copy, *self.inputs()))
             assert answered == copied, f"a pickled copy answers differently: {difference(answered, copied)}"
 
@@ -185,12 +185,16 @@ class Contract(Generic[C]):
         tried()
 
     def skip_unless_it_repeats_itself(self) -> None:
-        """Skip a property that compares answers, unless the component, made anew, answers as before."""
+        """Skip a property that compares answers where they are never the same."""
+        if not self._repeats_itself():
+            raise SkipTest("it answers otherwise each time; see test_the_same_call_gives_the_same_answer")
+
+    def _repeats_itself(self) -> bool:
+        """Tell whether the component, made anew, answers as before."""
         if "_repeats" not in vars(type(self)):
             first, again = (snapshot(self.answer(self.make(), *self.inputs())) for _ in range(2))
             type(self)._repeats = first == again
-        if not self._repeats:
-            raise SkipTest("it answers otherwise each time; see test_the_same_call_gives_the_same_answer")
+        return self._repeats
 
     def _is_deterministic(self, component: C) -> bool:
         if self.deterministic is not None:

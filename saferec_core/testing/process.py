@@ -23,13 +23,15 @@ def noting_changes(changes: set[str]) -> Iterator[None]:
     Environment, random numbers and the like are put back, so that the next call shows the change again.
     """
     notes: list[str] = []
-    before = _settings()
+    before, threads = _settings(), set(threading.enumerate())
     try:
         with surroundings_kept(notes):
             yield
     finally:
         after = _settings()
         changes.update(notes)
+        if started := set(threading.enumerate()) - threads:
+            changes.add(f"started a thread that goes on: {started.pop().name}")
         changes.update(f"changed {what}" for what, value in before.items() if after[what] != value)
 
 
@@ -52,7 +54,6 @@ def _settings() -> Mapping[str, Any]:
         "the filters of warnings": tuple(warnings.filters),
         "the recursion limit": sys.getrecursionlimit(),
         "sys.stdout or sys.stderr": (sys.stdout, sys.stderr),
-        "the threads that run": {thread.ident for thread in threading.enumerate()},
     }
     if numpy := sys.modules.get("numpy"):
         settings["numpy's handling of errors"] = tuple(numpy.geterr().items())
