@@ -31,14 +31,13 @@ class LeaveOneOut(Normalizer):
 
     def __call__(self, rewards: WeightedRewards) -> Advantages:
         """Compute the advantages of a batch: (N, K) by rank, and (N,) for the list as a whole."""
-        size = rewards.group_size
-        rank = torch.where(rewards.rank_mask, rewards.rank, torch.nan).unflatten(
-            1, (-1, size)
-        )  # (F, B, G, K)
-        whole = rewards.list.unflatten(1, (-1, size))  # (L, B, G)
-        by_list = torch.tensordot(rewards.list_weights, impute(whole, dim=2), dims=1)  # (B, G)
-        by_rank = torch.tensordot(rewards.rank_weights, impute(rank, dim=2), dims=1)  # (B, G, K)
-        written = rewards.rank_mask.unflatten(0, (-1, size))
+        functions, rows, ranks = rewards.rank.shape
+        shape = (rows // rewards.group_size, rewards.group_size)  # (B, G)
+        rank = torch.where(rewards.rank_mask, rewards.rank, torch.nan).reshape(functions, *shape, ranks)
+        whole = rewards.list.reshape(len(rewards.list), *shape)
+        by_list = torch.einsum("l,lbg->bg", rewards.list_weights, impute(whole, dim=2))
+        by_rank = torch.einsum("f,fbgk->bgk", rewards.rank_weights, impute(rank, dim=2))
+        written = rewards.rank_mask.reshape(*shape, ranks)
         total = torch.where(written, by_rank + by_list[..., None], torch.nan)
         return Advantages(
             rank=_above_the_others(total).flatten(0, 1), list=_above_the_others(by_list).flatten()
