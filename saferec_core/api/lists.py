@@ -97,8 +97,7 @@ def score(
         SaferecError: As `judged_lists`; or a metric is unknown or fails.
     """
     judged = judged_lists(lists, records, **{"num_ranks": max(at), **options})
-    choices = None if metrics is None else {name: {} for name in metrics}
-    columns = measure(judged, at, build_metrics(load_plugins(), choices))
+    columns = measure(judged, at, build_metrics(load_plugins(), _choices(metrics)))
     return {name: values.numpy() for name, values in columns.items()}
 
 
@@ -142,8 +141,7 @@ def evaluate(
     training = load_records(train) if isinstance(train, str | Path) or len(train) else []
     judge = Judge(judge.catalog, judge.oracle, popularity_percentiles(judge.catalog, training))
     protocol = _protocol(judge, reader, parser, num_ranks or max(at), at)
-    choices = None if metrics is None else {metric: {} for metric in metrics}
-    built = build_metrics(load_plugins(), choices, protocol.metric_options)
+    built = build_metrics(load_plugins(), _choices(metrics), protocol.metric_options)
     evaluator = Evaluator(dict(enumerate(known)), reader, judge, built, at)
     return evaluator.score([[answer] for answer in answers], protocol, policy=name).results
 
@@ -164,6 +162,10 @@ def compare(first: Results | str | Path, second: Results | str | Path, **options
 
 def _results(source: Results | str | Path) -> Results:
     return source if isinstance(source, Results) else read_results(find_results(Path(source)))
+
+
+def _choices(metrics: Sequence[str] | None) -> dict[str, dict[str, Any]] | None:
+    return None if metrics is None else {name: {} for name in metrics}
 
 
 def _judge(catalog: CatalogLike, oracle: OracleLike | None, year_tolerance: int) -> Judge:
