@@ -18,7 +18,7 @@ from saferec_core.evaluation.protocol import Protocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.models.generation import Completion, Decoding, Generator
 from saferec_core.plugins.contracts.judged_lists import Judge
-from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedList
+from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedList, parse
 
 __all__ = [
     "Evaluation",
@@ -102,7 +102,7 @@ class Evaluator:
         for place, siblings in zip(places, complete(generator, prompts, decoding, progress), strict=True):
             record = self.records[place]
             for sample, completion in enumerate(siblings):
-                parsed_list = self.parser(completion.text, finished=completion.finished)
+                parsed_list = parse(self.parser, completion.text, finished=completion.finished)
                 rows.append(_row(place, sample, record, completion, parsed_list))
                 parsed.append(parsed_list)
                 records.append(record)

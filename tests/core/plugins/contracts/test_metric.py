@@ -16,7 +16,7 @@ from saferec_core.evaluation.measure import ActiveMetric, build_metrics, facts_o
 from saferec_core.evaluation.popularity import popularity_percentiles
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.metric import Metric
-from saferec_core.plugins.contracts.oracle import Verdict
+from saferec_core.plugins.contracts.oracle import Oracle, Verdict
 from saferec_core.testing import TITLES, check_metric, judged_lists, listing
 
 LISTS = judged_lists([TITLES[:4], (), TITLES[2:3]], num_ranks=5)
@@ -222,10 +222,11 @@ FILMS = [Title(name, 2000 + n) for n, name in enumerate("ABCDEFGH")]
 
 
 @dataclass
-class Remembering:
+class Remembering(Oracle):
     """Takes A and B for violations under "strict", does not know H, and keeps what it was asked."""
 
     traits = ("strict", "lenient")
+    deterministic = False  # or it is asked again to check the order
     asked: list = field(default_factory=list)
 
     def judge(self, questions):
