@@ -78,6 +78,7 @@ _NO_FLAG = {"rewards", "transforms", "steps", "input", "output"}
 
 _COMPLETERS: Mapping[str, Callable[[str], list[str]]] = {
     "normalizer": completion.names_of("normalizers"),
+    "ignore-alarm": completion.names_of("alarms"),
     "advantage-mode": completion.names_of("normalizers"),
     "oracle": completion.names_of("oracles"),
     "parser": completion.names_of("parsers"),

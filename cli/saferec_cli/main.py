@@ -13,7 +13,20 @@ from typing import Annotated
 
 import typer
 
-from saferec_cli import compare, data, evaluate, gate, initial, oracle, plugins, recommend, report, sft, train
+from saferec_cli import (
+    compare,
+    data,
+    evaluate,
+    gate,
+    initial,
+    oracle,
+    plugins,
+    recommend,
+    replay,
+    report,
+    sft,
+    train,
+)
 from saferec_cli.everywhere import with_common_options_first
 from saferec_core import __version__
 from saferec_core.errors import SaferecError
@@ -53,6 +66,7 @@ app.command("eval", rich_help_panel=_LOOK)(evaluate.evaluate)
 app.command(rich_help_panel=_LOOK)(compare.compare)
 app.command(rich_help_panel=_LOOK)(gate.gate)
 app.command(rich_help_panel=_LOOK)(report.report)
+app.command(rich_help_panel=_LOOK)(replay.replay)
 
 
 for _group in (app, data.app, oracle.app, plugins.app):

@@ -208,6 +208,6 @@ def _summary(counts: Any, out: Path) -> str:
     parts = [f"{counts['lists']:,} lists"]
     if counts["errors"]:
         parts.append(f"{counts['errors']:,} rows that could not be read, each with its error")
-    if counts["there"]:
-        parts.append(f"{counts['there']:,} rows were there already")
+    if counts["kept"]:
+        parts.append(f"{counts['kept']:,} rows were already done")
     return f"{'; '.join(parts)}: {out}"

@@ -68,7 +68,7 @@ class Evaluator:
     """The held-out prompts and how completions to them are judged."""
 
     records: Mapping[int, Record]
-    """By their places in the split."""
+    """By their positions in the split."""
     parser: ListParser
     judge: Judge
     metrics: Sequence[ActiveMetric]
@@ -95,15 +95,17 @@ class Evaluator:
             seed: Of what is drawn.
             progress: Called with the number of records done so far.
         """
-        places = list(self.records)
-        prompts = [self.records[place].prompt for place in places]
+        positions = list(self.records)
+        prompts = [self.records[position].prompt for position in positions]
         decoding = protocol.drawing(batch_size=batch_size, seed=seed)
         rows, parsed, records = [], [], []
-        for place, siblings in zip(places, complete(generator, prompts, decoding, progress), strict=True):
-            record = self.records[place]
+        for position, siblings in zip(
+            positions, complete(generator, prompts, decoding, progress), strict=True
+        ):
+            record = self.records[position]
             for sample, completion in enumerate(siblings):
                 parsed_list = parse(self.parser, completion.text, finished=completion.finished)
-                rows.append(_row(place, sample, record, completion, parsed_list))
+                rows.append(_row(position, sample, record, completion, parsed_list))
                 parsed.append(parsed_list)
                 records.append(record)
         lists = ProtocolLists(parsed, records, self.judge, protocol.num_ranks, protocol)
@@ -138,30 +140,30 @@ def complete(
     """
     written = [json.dumps([dict(message) for message in prompt], sort_keys=True) for prompt in prompts]
     if decoding.kind == "sampled":
-        places = list(range(len(prompts)))
+        positions = list(range(len(prompts)))
     else:
-        first = {text: place for place, text in reversed(list(enumerate(written)))}
-        places = sorted(first.values())
+        first = {text: position for position, text in reversed(list(enumerate(written)))}
+        positions = sorted(first.values())
 
     def scaled(done: int) -> None:
         if progress is not None:
-            progress(done * len(prompts) // len(places))
+            progress(done * len(prompts) // len(positions))
 
-    completions = generator([prompts[place] for place in places], decoding, progress=scaled)
+    completions = generator([prompts[position] for position in positions], decoding, progress=scaled)
     if decoding.kind == "sampled":
         return completions
-    by_text = {written[place]: siblings for place, siblings in zip(places, completions, strict=True)}
+    by_text = {written[position]: siblings for position, siblings in zip(positions, completions, strict=True)}
     return [by_text[text] for text in written]
 
 
-def user_of(record: Record, place: int) -> str:
-    """Name the record's user; where the column ``user`` says none, the record is one's only one."""
+def user_of(record: Record, position: int) -> str:
+    """Name the record's user; without a column ``user`` every record has a user of its own."""
     user = record.columns.get("user")
-    return f"record {place}" if user is None else str(user)
+    return f"record {position}" if user is None else str(user)
 
 
 def records_hash(records: Iterable[Record]) -> str:
-    """Return the SHA-256 of what is asked in *records* and how the answers are judged."""
+    """Return the SHA-256 of the prompts in *records* and of what their lists are judged by."""
     digest = hashlib.sha256()
     for record in records:
         content = [
@@ -198,12 +200,12 @@ def title_rows(lists: ProtocolLists, n: int) -> list[dict[str, Any]]:
 
 
 def _row(
-    place: int, sample: int, record: Record, completion: Completion, parsed: ParsedList
+    position: int, sample: int, record: Record, completion: Completion, parsed: ParsedList
 ) -> dict[str, Any]:
     return {
-        "record": place,
+        "record": position,
         "sample": sample,
-        "user": user_of(record, place),
+        "user": user_of(record, position),
         "constraints": list(record.constraints),
         "prompt": [{"role": turn["role"], "content": turn["content"]} for turn in record.prompt],
         "groundtruth": [{"title": title.name, "year": title.year} for title in record.groundtruth],

@@ -1,7 +1,7 @@
 """The protocol of an evaluation: every choice that moves a number, under one short id.
 
-Figures of two protocols do not compare. What only selects columns (``eval_at``), what leaves the
-distribution of the draws alone (seed, batch size) and what only should (the engine) is no part of it.
+Figures of two protocols do not compare. Not part of it are settings that only select columns
+(``eval_at``), that leave the distribution of samples unchanged (seed, batch size), or should (the engine).
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ PRESETS: Mapping[Preset, Mapping[str, str]] = MappingProxyType(
 )
 """How lists are scored, by preset.
 
-``rank-grpo`` is what the Rank-GRPO code (arXiv 2510.20150) computes, ``safe-training`` the Safe-Rank-GRPO
-code that the document's tables come from. Their figures were made with greedy decoding, at most 1,024
+``rank-grpo`` is what the reference implementation of Rank-GRPO (arXiv 2510.20150) computes, ``safe-training``
+that of the Safe-Rank-GRPO paper. Their figures were made with greedy decoding, at most 1,024
 tokens, K = 20 and a year tolerance of 2; a preset leaves these to the run, whose lists may be shorter.
 """
 
@@ -72,13 +72,13 @@ class Protocol(Section):
     empty_list: EmptyList = "no-value"
     """What an empty list has for a share of violations: no value, or none at all, as if it were safe."""
     year_tolerance: int
-    """By how many years titles may be off."""
+    """Maximum difference in release year, in years, when matching titles."""
     num_ranks: int
     """K: what a list holds beyond it is not looked at."""
     only_traits: tuple[str, ...] = ()
     """Only records with one of these constraints are used; none: all records."""
     decoding: Literal["greedy", "sampled"]
-    """The most likely token each time, or drawn."""
+    """The most likely token each time, or sampled."""
     temperature: float | None = None
     """Temperature of sampled decoding; None if greedy."""
     top_p: float | None = None
@@ -94,7 +94,7 @@ class Protocol(Section):
     metrics: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of metrics that the run sets, by name."""
     oracle: str | None = None
-    """What tells violations, with its options, files by their hashes; None: nothing does."""
+    """The oracle, with its options, files by their hashes; None: there is no oracle."""
 
     @property
     def preset(self) -> str:
@@ -127,7 +127,7 @@ class Protocol(Section):
         return {"id": self.id, **self.model_dump(mode="json")}
 
     def drawing(self, *, batch_size: int, seed: int) -> Decoding:
-        """Return the decoding, completed by what is no part of a protocol."""
+        """Return the decoding, completed by the settings that are not part of a protocol."""
         return Decoding(
             self.decoding,
             self.max_completion_length,
@@ -156,7 +156,7 @@ def protocol_of(
     Args:
         config: The run.
         decoding: Which of its decodings.
-        catalog: The catalog that lists are held against.
+        catalog: The catalog that lists are checked against.
         parser: The parser as it was built.
         oracle: The oracle as it was built, if any.
     """

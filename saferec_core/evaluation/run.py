@@ -14,19 +14,17 @@ from saferec_core.errors import ConfigError, RunError
 from saferec_core.evaluation.counterfactual.evaluate import Flipping
 from saferec_core.evaluation.counterfactual.summary import Responsiveness
 from saferec_core.evaluation.evaluator import Evaluation, records_hash
-from saferec_core.evaluation.files import folder_for, results_path, stem_of
-from saferec_core.evaluation.held_out import (
+from saferec_core.evaluation.files import (
     INTERVAL,
     circumstances,
-    evaluator_of,
+    folder_for,
     policy_name,
-    run_protocol,
-    staged,
-    tell_whole,
-    used_records,
+    results_path,
+    stem_of,
 )
 from saferec_core.evaluation.protocol import Protocol
-from saferec_core.evaluation.setup import Parts, assemble
+from saferec_core.evaluation.setup import Parts, assemble, evaluator_of, run_protocol, used_records
+from saferec_core.evaluation.whole_lists import show_whole
 from saferec_core.models.generation import Generator, PolicyGenerator, on_accelerator
 from saferec_core.models.loading import load_policy
 from saferec_core.models.resume import Journal
@@ -35,12 +33,12 @@ from saferec_core.runs.checkpoints import list_checkpoints, resolve_folder
 from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.layout import RunLayout
-from saferec_core.runs.observer import Observer
+from saferec_core.runs.observer import Observer, staged
 
 __all__ = ["run_eval", "run_flip"]
 
 _MUCH_UNREADABLE = 0.05
-"""Share of unreadable lines above which the figures say more about the parser than about the policy."""
+"""Share of unreadable lines above which the figures describe the parser rather than the policy."""
 
 
 def run_eval(
@@ -90,9 +88,9 @@ def run_eval(
             evaluation.protocol,
             {metric: (evaluation.results.metrics[metric], interval) for metric, interval in summary.items()},
         )
-        tell_whole(observer, {"value": evaluation.whole})
+        show_whole(observer, {"value": evaluation.whole})
         observer.note(_unreadable(evaluation, protocol))
-        _tell_files(observer, "sample", path, journal)
+        _note_files(observer, "sample", path, journal)
         evaluations.append(evaluation)
     return evaluations
 
@@ -134,7 +132,7 @@ def run_flip(
         observer.table(responsiveness.title, responsiveness.table())
         for sentence in responsiveness.sentences:
             observer.note(sentence)
-        _tell_files(observer, "pair", path, journal)
+        _note_files(observer, "pair", path, journal)
         responses.append(responsiveness)
     return responses
 
@@ -181,14 +179,14 @@ def _task(config: EvalConfig, plugins: Plugins, out: Path | None) -> _Task | Non
     """Read the data, load the policy, make the folder; None on all processes but the main one."""
     reference = config.model.model
     if reference is None:
-        raise ConfigError("no policy is named; give a run folder, a checkpoint or a model")
+        raise ConfigError("the policy is missing; name a run folder, a checkpoint or a model")
     if config.evaluation.eval_prompts == 0:
         raise ConfigError("eval_prompts = 0 leaves nothing to evaluate; set at least 1")
     load = _loader(config, reference)
-    train = config.data.train_path  # tells how popular titles are
+    train = config.data.train_path  # for the popularity of titles
     parts = assemble(config, plugins, train=train is not None and train.exists(), year="complete")
     if not parts.held_out:
-        raise ConfigError("no held-out records are named; give --test-path or --validation-path")
+        raise ConfigError("held-out records are missing; give --test-path or --validation-path")
     records = used_records(parts.held_out, config.evaluation)
     if not is_main():
         return None
@@ -197,22 +195,22 @@ def _task(config: EvalConfig, plugins: Plugins, out: Path | None) -> _Task | Non
 
 
 def _unreadable(evaluation: Evaluation, protocol: Protocol) -> str:
-    """Say how much of the lists the parser could not read."""
+    """Report how much of the lists the parser could not read."""
     unreadable, ranks = evaluation.unreadable
     share = unreadable / ranks if ranks else 0.0
-    said = (
+    reading = (
         f"Parser {protocol.parser}: {unreadable} of {ranks} lines of the lists are unreadable ({share:.1%})."
     )
     if share <= _MUCH_UNREADABLE:
-        return said
+        return reading
     return (
-        f"Warning: {said} Every figure is affected. Look at the completions, and choose another parser "
+        f"Warning: {reading} Every figure is affected. Look at the completions, and choose another parser "
         "(--parser) or year (--set data.parser.year=complete)."
     )
 
 
 def _loader(config: EvalConfig, reference: str) -> Callable[[], Callable[[Journal], Generator]]:
-    """Refuse a policy that cannot be had, and return what loads it."""
+    """Refuse a policy that does not exist, and return what loads it."""
     resolved = resolve_folder(reference)
     _check_finished(Path(resolved))
     if config.evaluation.eval_engine == "vllm":
@@ -234,7 +232,7 @@ def _check_finished(folder: Path) -> None:
         return
     checkpoints = list_checkpoints(run.checkpoints)
     instead = f"; evaluate a checkpoint, such as {checkpoints[-1]}" if checkpoints else " and no checkpoints"
-    raise RunError(f"run {folder} has no policy (it did not come to its end){instead}")
+    raise RunError(f"run {folder} has no policy (it was not completed){instead}")
 
 
 def _finish(task: _Task, path: Path, journal: Journal, summary: Mapping[str, Any]) -> None:
@@ -243,7 +241,7 @@ def _finish(task: _Task, path: Path, journal: Journal, summary: Mapping[str, Any
     journal.remove()
 
 
-def _tell_files(observer: Observer, what: str, path: Path, journal: Journal) -> None:
+def _note_files(observer: Observer, what: str, path: Path, journal: Journal) -> None:
     if journal.used:
         observer.note(f"Taken over from an interrupted evaluation: {journal.used} batches of completions.")
     observer.note(f"Every {what}: {path}")

@@ -20,6 +20,7 @@ from saferec_core.plugins.registry import Entry, Origin, Registry, module_of_fil
 from saferec_core.plugins.selection import Selection, canonical
 
 if TYPE_CHECKING:
+    from saferec_core.plugins.contracts.alarm import Alarm
     from saferec_core.plugins.contracts.evidence import EvidenceSource
     from saferec_core.plugins.contracts.metric import Metric
     from saferec_core.plugins.contracts.normalizer import Normalizer
@@ -61,6 +62,7 @@ class Plugins:
     transforms: Registry[Transform] = field(default_factory=lambda: Registry("transform"))
     parsers: Registry[ListParser] = field(default_factory=lambda: Registry("parser"))
     evidence: Registry[EvidenceSource] = field(default_factory=lambda: Registry("evidence"))
+    alarms: Registry[Alarm] = field(default_factory=lambda: Registry("alarm"))
     states: list[PluginState] = field(default_factory=list)
     """Every plugin that was found, in the order of their names."""
 
@@ -80,6 +82,7 @@ class Plugins:
             "saferec_register_transforms": self.transforms,
             "saferec_register_parsers": self.parsers,
             "saferec_register_evidence": self.evidence,
+            "saferec_register_alarms": self.alarms,
         }
 
     @property

@@ -131,20 +131,20 @@ def recommend_file(
     Args:
         recommender: Makes the lists.
         source: Any file of rows.
-        out: JSONL; beside it a manifest says what it was made of.
+        out: JSONL; a manifest beside it records what it was made from.
         asking: How lists are asked for.
         policy: What the policy is called.
         progress: Called with the number of rows done so far.
 
     Returns:
-        How many rows got a list, got an error, and were there already.
+        How many rows got a list, got an error, and were already done.
 
     Raises:
         RunError: *out* was made of something else.
     """
     settings = {"policy": policy, "input_sha256": data_hash(source), **asdict(asking)}
     done = _done(out, settings)
-    counts = {"lists": 0, "errors": 0, "there": done}
+    counts = {"lists": 0, "errors": 0, "kept": done}
     with out.open("a", encoding="utf-8") as file:
         for batch in _batches(islice(try_rows(source), done, None), asking.batch_size, recommender.judge):
             readable = {number: row for number, row in batch if isinstance(row, Record)}
@@ -177,8 +177,8 @@ def _batches(
         yield read
 
 
-def _line(found: Recommendation) -> dict[str, Any]:
-    content = found.as_data()
+def _line(recommendation: Recommendation) -> dict[str, Any]:
+    content = recommendation.as_data()
     return {name: content[name] for name in ("titles", "completion", "note")}
 
 
