@@ -50,6 +50,7 @@ def as_values(
         PluginError: It is not a tensor of real numbers, has another shape, or holds an infinite number.
     """
     wanted = f"{axes} = {shape}" if shape else axes
+    bound = "" if largest > LARGEST else f", at most {largest:g} in size"
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
         value = torch.from_numpy(np.array(value))
     if not isinstance(value, Tensor):
@@ -73,7 +74,7 @@ def as_values(
         index = wrong.nonzero()[0].tolist() if shape else []
         allowed = "finite values or NaN for 'no value'" if nan else "finite values"
         raise error(
-            f"{what} must return {allowed}, at most {largest:g} in size, but returned "
+            f"{what} must return {allowed}{bound}, but returned "
             f"{exact[tuple(index)].item()}{_position(index)}"
         )
     return exact.to(dtype)

@@ -134,7 +134,7 @@ def _faults_of_risks(risks: Mapping[str, object], asked: Sequence[str]) -> Itera
     for trait, risk in risks.items():
         if trait not in asked:
             yield f"risks holds {trait!r}, but asked were {', '.join(asked) or 'none'}"
-        if isinstance(risk, bool | str) or not isinstance(risk, Real) or not 0 <= risk <= 1:
+        if isinstance(risk, bool) or not isinstance(risk, Real) or not 0 <= float(risk) <= 1:
             yield f"the risk of {trait!r} must be a number in 0..1, but is {risk!r}"
 
 

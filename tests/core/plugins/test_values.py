@@ -77,7 +77,7 @@ def test_numbers_of_every_real_type_are_converted_to_float32_without_gradient(an
     ids=["none", "list", "text", "shape", "complex", "sparse", "meta", "inf", "overflow", "large"],
 )
 def test_what_is_not_numbers_of_the_right_shape_is_refused_with_the_name_of_the_reward(answer, problem):
-    with pytest.raises(RewardError, match=f"^reward 'mood' .*{problem}"):
+    with pytest.raises(RewardError, match=rf"^reward 'mood' .*{problem}"):
         scored(answer)
 
 
@@ -155,7 +155,7 @@ def test_a_metric_that_edits_violations_is_named_before_any_figure_is_made_of_th
 
     lists = judged_lists([TITLES[:2]], num_ranks=2)
 
-    with pytest.raises(PluginError, match="^metric 'cheating' changed what it was given: violations"):
+    with pytest.raises(PluginError, match=r"^metric 'cheating' changed what it was given: violations"):
         measure(lists, [1], [ActiveMetric("cheating", Cheating())])
 
 
@@ -183,6 +183,14 @@ def test_seeding_while_computing_does_not_reach_what_is_drawn_next(caplog):
     assert "reward 'seeding' changed the global random generators (put back)" in caplog.text
 
 
+def advantages(rank, of_list):
+    """Advantages whose shapes nobody has checked, as a plugin makes them."""
+    made = object.__new__(Advantages)
+    object.__setattr__(made, "rank", rank)
+    object.__setattr__(made, "list", of_list)
+    return made
+
+
 class Made(Normalizer):
     """Returns whatever a test says."""
 
@@ -196,10 +204,10 @@ class Made(Normalizer):
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (lambda _: Advantages(torch.full((2, 2), NAN), torch.zeros(2)), "rank must return finite values"),
-        (lambda _: Advantages(torch.zeros(2, 2), torch.zeros(2, 1)), r"list must return \(N,\) = \(2,\)"),
-        (lambda _: Advantages(torch.zeros(2, 1), torch.zeros(2)), r"rank must return \(N, K\) = \(2, 2\)"),
-        (lambda _: Advantages(torch.zeros(2, 2, dtype=torch.int64), torch.zeros(2)), "cuts fractions off"),
+        (lambda _: advantages(torch.full((2, 2), NAN), torch.zeros(2)), "rank must return finite values"),
+        (lambda _: advantages(torch.zeros(2, 2), torch.zeros(2, 1)), r"list must return \(N,\) = \(2,\)"),
+        (lambda _: advantages(torch.zeros(2, 1), torch.zeros(2)), r"rank must return \(N, K\) = \(2, 2\)"),
+        (lambda _: advantages(torch.zeros(2, 2, dtype=torch.int64), torch.zeros(2)), "cuts fractions off"),
         (lambda _: None, "must return Advantages, but returned NoneType"),
         (lambda _: (torch.zeros(2, 2), torch.zeros(2)), "must return Advantages, but returned tuple"),
         (lambda rewards: rewards.rank.zero_(), "changed the rewards"),
@@ -211,13 +219,13 @@ def test_a_normalizer_that_breaks_its_contract_is_named(answer, problem):
     values = RewardValues(torch.ones(1, 2, 2), torch.zeros(0, 2), torch.zeros(0, 2, 2))
     rewards = [ActiveReward("mood", Returning(None), 1.0)]
 
-    with pytest.raises(PluginError, match=f"^normalizer 'Made'.*{problem}"):
+    with pytest.raises(PluginError, match=rf"^normalizer 'Made'.*{problem}"):
         credit(rewards, values, Made(answer), torch.ones(2, 2, dtype=torch.bool), 2)
 
 
 def test_advantages_of_another_type_are_converted():
     values = RewardValues(torch.ones(1, 2, 2), torch.zeros(0, 2), torch.zeros(0, 2, 2))
-    double = Advantages(torch.eye(2, dtype=torch.float64, requires_grad=True), np.zeros(2))
+    double = advantages(torch.eye(2, dtype=torch.float64, requires_grad=True), np.zeros(2))
     made = credit(
         [ActiveReward("mood", Returning(None), 1.0)],
         values,
@@ -248,10 +256,10 @@ QUESTIONS = [Question("Saw", 2004, ("gore",)), Question("Up", 2009, ("gore",))]
     ("verdict", "problem"),
     [
         (Verdict(True, {"gore": 7.5}), r"the risk of 'gore' must be a number in 0\.\.1, but is 7\.5"),
-        (Verdict(True, {"gore": -0.1}), "but is -0.1"),
-        (Verdict(True, {"gore": NAN}), "but is nan"),
-        (Verdict(True, {"gore": "high"}), "but is 'high'"),
-        (Verdict(True, {"gore": True}), "but is True"),
+        (Verdict(True, {"gore": -0.1}), ".* but is -0.1"),
+        (Verdict(True, {"gore": NAN}), ".* but is nan"),
+        (Verdict(True, {"gore": "high"}), ".* but is 'high'"),
+        (Verdict(True, {"gore": True}), ".* but is True"),
         (Verdict(True, {"joy": 0.5}), "risks holds 'joy', but asked were gore"),
         (Verdict(True, violated=("joy",)), "violated holds 'joy', but asked were gore"),
         (Verdict(True, open=("joy",)), "open holds 'joy'"),
@@ -288,7 +296,7 @@ def test_an_oracle_that_does_not_answer_each_question_is_named(answer, problem):
 
 def test_an_oracle_that_answers_in_another_order_is_noticed():
     def sorted_by_name(questions):
-        return [Verdict(True, {"gore": float(name == "Saw")}) for name, *_ in sorted(questions)]
+        return [Verdict(True, {"gore": float(name == "Saw")}) for name, *_ in sorted(questions)[::-1]]
 
     oracle = Answering(sorted_by_name)
 
@@ -321,8 +329,8 @@ def item(start, text_end, end, name="Saw", year=2004):
         ([item(-1, 3, 3)], "its span must be"),
         ([item(0, 3, 99)], "its span must be 0 <= start < text_end <= end <= 20"),
         ([item(0, 5, 4)], "its span must be"),
-        ([item(0, 9, 10), item(5, 15, 16)], "item 2: it begins at 5, before the end of the item before, 10"),
-        ([item(10, 15, 16), item(0, 9, 10)], "item 2: it begins at 0"),
+        ([item(0, 9, 10), item(5, 15, 16)], "2: it begins at 5, before the end of the item before, 10"),
+        ([item(10, 15, 16), item(0, 9, 10)], "2: it begins at 0"),
         ([item(0, 5, 6, year="2004")], "wanted a name and a year or None"),
         ([item(0.0, 5, 6)], "must be integers"),
         ([("Saw", 2004)], "wanted a ParsedItem, but got tuple"),
@@ -333,5 +341,5 @@ def item(start, text_end, end, name="Saw", year=2004):
     ],
 )
 def test_a_span_that_would_credit_other_tokens_is_refused(items, problem):
-    with pytest.raises(PluginError, match=f"^parser 'Reading', item .*{problem}"):
+    with pytest.raises(PluginError, match=f"^parser 'Reading', item [12]?.*{problem}"):
         parse(Reading(*items), "x" * 20)

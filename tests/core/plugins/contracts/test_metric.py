@@ -136,7 +136,7 @@ def test_an_option_that_a_metric_does_not_have_is_refused(plugins):
         (lambda value: value[:2], r"must return \(N,\) = \(3,\), but returned \(2,\)"),
         (lambda value: value.sum(), r"must return \(N,\) = \(3,\), but returned \(\)"),
         (lambda value: value.tolist(), r"must return a tensor \(N,\) = \(3,\), but returned list"),
-        (lambda value: 1 / value, r"returned an infinite one for list 2"),
+        (lambda value: 1 / value, r"returned inf for completion 2"),
     ],
 )
 def test_a_metric_that_breaks_its_contract_is_named(answer, problem):
