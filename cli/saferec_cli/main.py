@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from saferec_cli import (
+    baseline,
     compare,
     data,
     evaluate,
@@ -63,6 +64,7 @@ app.command(rich_help_panel=_TRAIN)(sft.sft)
 app.command(rich_help_panel=_TRAIN)(train.train)
 app.command(rich_help_panel=_USE)(recommend.recommend)
 app.command("eval", rich_help_panel=_LOOK)(evaluate.evaluate)
+app.command(rich_help_panel=_LOOK)(baseline.baseline)
 app.command(rich_help_panel=_LOOK)(compare.compare)
 app.command(rich_help_panel=_LOOK)(gate.gate)
 app.command(rich_help_panel=_LOOK)(report.report)

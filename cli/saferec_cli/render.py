@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from saferec_core.analysis.compare import ComparisonTable
     from saferec_core.analysis.results import MetricFacts
 
-__all__ = ["QuietObserver", "RichObserver"]
+__all__ = ["QuietObserver", "RichObserver", "observer_of"]
 
 _LINES_PER_STAGE = 12
 """How many progress lines a stage gets where there is no terminal to redraw."""
@@ -148,6 +148,11 @@ class QuietObserver(Observer):
     def finished(self, folder: Path) -> None:
         """Name the run folder, its report and what to do next."""
         self._shown.finished(folder)
+
+
+def observer_of(*, quiet: bool, as_json: bool) -> Observer:
+    """Return what shows a run: nothing where JSON is printed, else everything or the essentials."""
+    return Observer() if as_json else QuietObserver() if quiet else RichObserver()
 
 
 def _ending(folder: Path) -> list[str]:

@@ -22,6 +22,7 @@ from saferec_core.config.sections import (
     Preset,
     Removal,
     Section,
+    StandaloneEvaluation,
     TitleMatching,
 )
 from saferec_core.data.catalog import Catalog
@@ -85,6 +86,10 @@ class Protocol(Section):
     """Share of the probability that sampled decoding draws from; None if greedy."""
     samples: int = 1
     """Completions per record."""
+    guided: bool = False
+    """Whether only lists of titles that the user may be shown could be written."""
+    unknown: Literal["allow", "forbid"] | None = None
+    """Whether guided lists may hold titles that the oracle cannot judge; None if lists are free."""
     max_completion_length: int
     """Tokens after which a completion is cut off."""
     parser: str
@@ -106,7 +111,8 @@ class Protocol(Section):
     @property
     def short(self) -> str:
         """Eight hexadecimal digits that are the same wherever all choices are."""
-        unset = set() if self.metrics else {"metrics"}  # ids of earlier versions did not have it
+        unset = set() if self.metrics else {"metrics"}  # ids of earlier versions did not have these
+        unset |= set() if self.guided else {"guided", "unknown"}
         return json_hash(self.model_dump(mode="json", exclude=unset))[:8]
 
     @property
@@ -115,7 +121,14 @@ class Protocol(Section):
         drawn = "greedy"
         if self.decoding == "sampled":
             drawn = f"t{self.temperature:g}-p{self.top_p:g}-n{self.samples}"
+        if self.guided:
+            drawn += "-guided"
         return f"{self.preset}-{drawn}-K{self.num_ranks}-{self.short}"
+
+    @property
+    def decoding_name(self) -> str:
+        """What files call the decoding: ``greedy``, ``sampled``, each also with ``-guided`` behind it."""
+        return f"{self.decoding}-guided" if self.guided else self.decoding
 
     @property
     def metric_options(self) -> dict[str, str]:
@@ -173,6 +186,7 @@ def protocol_of(
             "temperature": settings.eval_temperature if sampled else None,
             "top_p": settings.eval_top_p if sampled else None,
             "samples": settings.eval_samples if sampled else 1,
+            **_guidance(settings),
             "max_completion_length": config.max_completion_length,
             "parser": described(config.data.parser.name, parser),
             "catalog": json_hash(_catalog_content(catalog))[:12],
@@ -180,6 +194,12 @@ def protocol_of(
             "oracle": None if config.oracle is None else described(config.oracle.name, oracle),
         }
     )
+
+
+def _guidance(settings: EvaluationConfig) -> dict[str, Any]:
+    if not isinstance(settings, StandaloneEvaluation) or not settings.guided:
+        return {}
+    return {"guided": True, "unknown": settings.unknown}
 
 
 def _catalog_content(catalog: Catalog) -> list[Any]:
