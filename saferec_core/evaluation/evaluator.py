@@ -116,7 +116,7 @@ class Evaluator:
             guided = guiding(list(self.records.values()))
         completions = complete(generator, prompts, decoding, progress, guided)
         answers = [
-            [Answer(one, self.parser(one.text, finished=one.finished)) for one in siblings]
+            [Answer(one, parse(self.parser, one.text, finished=one.finished)) for one in siblings]
             for siblings in completions
         ]
         return self.score(answers, protocol, policy=policy)
@@ -130,21 +130,10 @@ class Evaluator:
             policy: What to call their maker.
         """
         rows, parsed, records = [], [], []
-<<<<<<< HEAD
-        for position, siblings in zip(
-            positions, complete(generator, prompts, decoding, progress), strict=True
-        ):
-            record = self.records[position]
-            for sample, completion in enumerate(siblings):
-                parsed_list = parse(self.parser, completion.text, finished=completion.finished)
-                rows.append(_row(position, sample, record, completion, parsed_list))
-                parsed.append(parsed_list)
-=======
         for (position, record), siblings in zip(self.records.items(), answers, strict=True):
             for sample, answer in enumerate(siblings):
                 rows.append(_row(position, sample, record, answer))
                 parsed.append(answer.parsed)
->>>>>>> main
                 records.append(record)
         lists = ProtocolLists(parsed, records, self.judge, protocol.num_ranks, protocol)
         measured = measure(lists, self.at, self.metrics)

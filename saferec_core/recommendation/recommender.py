@@ -12,13 +12,8 @@ from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.models.generation import Completion, Decoding, Generator
 from saferec_core.models.guided.guiding import Guiding
 from saferec_core.plugins.contracts.judged_lists import Judge
-<<<<<<< HEAD:saferec_core/recommend/recommender.py
 from saferec_core.plugins.contracts.parser import ListParser, parse
-from saferec_core.recommend.verdicts import JudgedTitle, judged_titles
-=======
-from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.recommendation.verdicts import JudgedTitle, judged_titles
->>>>>>> main:saferec_core/recommendation/recommender.py
 
 __all__ = ["Recommendation", "Recommender", "check_constraints", "wish"]
 

@@ -154,11 +154,7 @@ class Flipping:
         decoding = protocol.drawing(batch_size=batch_size, seed=seed)
         completions = complete(generator, list(self.prompts.values()), decoding, progress)
         answers = {
-<<<<<<< HEAD
-            key: [_Answer(one, parse(self._parser, one.text, finished=one.finished)) for one in siblings]
-=======
-            key: [Answer(one, self._parser(one.text, finished=one.finished)) for one in siblings]
->>>>>>> main
+            key: [Answer(one, parse(self._parser, one.text, finished=one.finished)) for one in siblings]
             for key, siblings in zip(self.prompts, completions, strict=True)
         }
         pairs = list(self._pairs(answers))
