@@ -9,7 +9,21 @@ from typing import Annotated
 
 import typer
 
-from saferec_cli import compare, data, evaluate, gate, initial, oracle, plugins, recommend, report, sft, train
+from saferec_cli import (
+    compare,
+    data,
+    doctor,
+    evaluate,
+    gate,
+    initial,
+    launch,
+    oracle,
+    plugins,
+    recommend,
+    report,
+    sft,
+    train,
+)
 from saferec_core import __version__
 from saferec_core.errors import SaferecError
 from saferec_core.runs.stopping import RunStopped
@@ -36,12 +50,17 @@ app = typer.Typer(
 )
 _TRAIN, _USE, _LOOK, _PREPARE = "Train", "Use", "Evaluate and compare", "Prepare"
 app.command(rich_help_panel=_PREPARE)(initial.init)
+app.command(rich_help_panel=_PREPARE)(doctor.doctor)
 app.add_typer(data.app, name="data", rich_help_panel=_PREPARE)
 app.add_typer(oracle.app, name="oracle", rich_help_panel=_PREPARE)
 app.add_typer(plugins.app, name="plugins", rich_help_panel=_PREPARE)
 app.command(rich_help_panel=_TRAIN)(train.plan)
 app.command(rich_help_panel=_TRAIN)(sft.sft)
 app.command(rich_help_panel=_TRAIN)(train.train)
+app.command(
+    rich_help_panel=_TRAIN,
+    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
+)(launch.launch)
 app.command(rich_help_panel=_USE)(recommend.recommend)
 app.command("eval", rich_help_panel=_LOOK)(evaluate.evaluate)
 app.command(rich_help_panel=_LOOK)(compare.compare)

@@ -16,7 +16,6 @@ from saferec_core.data.records import Record
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.evaluation.evaluator import Evaluation, Evaluator
 from saferec_core.evaluation.measure import build_metrics
-from saferec_core.evaluation.popularity import popularity_percentiles
 from saferec_core.evaluation.protocol import Protocol, protocol_of
 from saferec_core.evaluation.setup import Parts
 from saferec_core.plugins.contracts.judged_lists import Judge
@@ -77,7 +76,7 @@ def evaluator_of(
     choices = {name: settings.eval_metric_options.get(name, {}) for name in names}
     metrics = build_metrics(plugins, choices, run_protocol(config, parts, "greedy").metric_options)
     catalog = parts.judge.catalog
-    judge = Judge(catalog, parts.judge.oracle, popularity_percentiles(catalog, parts.train))
+    judge = Judge(catalog, parts.judge.oracle, parts.popularity)
     return Evaluator(records, parts.parser, judge, metrics, config.evaluation.eval_at)
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
 
 from saferec_core.config.schema import RunConfig
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.records import Record, read_records
 from saferec_core.errors import ConfigError, UnknownNameError
+from saferec_core.evaluation.popularity import popularity_percentiles
 from saferec_core.plugins.build import build_oracle, chosen
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.oracle import Oracle
@@ -37,6 +41,11 @@ class Parts:
     def held_out(self) -> Sequence[Record]:
         """The records of the before/after table."""
         return self.test or self.validation
+
+    @cached_property
+    def popularity(self) -> Float[Tensor, " C"] | None:
+        """How popular the titles of the catalog are among the training records; computed once."""
+        return popularity_percentiles(self.judge.catalog, self.train)
 
 
 def assemble(

@@ -21,6 +21,7 @@ from saferec_core.preflight.problems import Problems
 from saferec_core.runs.checkpoints import list_checkpoints, sft_policy
 from saferec_core.runs.layout import RunLayout
 from saferec_core.training.batches import check_batches
+from saferec_core.training.combinations import impossible_combinations
 from saferec_core.training.extras import missing_extras
 
 __all__ = ["find_problems", "has_gpu", "processes"]
@@ -58,6 +59,8 @@ def find_problems(config: RunConfig, plugins: Plugins, *, is_demo: bool = False)
 def _check_stage(problems: Problems, config: StageConfig) -> None:
     assert isinstance(config, SftConfig | TrainConfig)
     for problem in missing_extras(config):
+        problems.add(problem)
+    for problem in impossible_combinations(config, has_gpu=has_gpu()):
         problems.add(problem)
     if not isinstance(config, TrainConfig):
         return
@@ -104,6 +107,8 @@ def _check_engines(problems: Problems, config: RunConfig) -> None:
         problems.add(
             f"--attn-implementation {attention} needs the package flash-attn; install it or use sdpa"
         )
+    if config.model.load_in_4bit and find_spec("bitsandbytes") is None:
+        problems.add("--load-in-4bit needs bitsandbytes: install saferec[quant], or leave the flag out")
     if isinstance(config, EvalConfig) and config.evaluation.eval_engine == "vllm":
         if find_spec("vllm") is None:
             problems.add("--eval-engine vllm needs vLLM: install saferec[vllm], or leave the flag out")

@@ -14,6 +14,7 @@ from saferec_core.errors import RewardError
 from saferec_core.plugins.calls import calling
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.reward import RewardFunction, Scope
+from saferec_core.runs.heartbeat import phase
 
 __all__ = ["ActiveReward", "Channel", "RewardValues", "score"]
 
@@ -81,7 +82,7 @@ def score(rewards: Sequence[ActiveReward], lists: JudgedLists) -> RewardValues:
 
 def _checked(reward: ActiveReward, lists: JudgedLists, wanted: tuple[int, ...]) -> Tensor:
     """Call one reward function; refuse what breaks its contract."""
-    with calling("reward", reward.name, error=RewardError):
+    with phase(f"reward {reward.name}"), calling("reward", reward.name, error=RewardError):
         value = reward.function(lists)
     axes = "(N, K)" if reward.scope == "rank" else "(N,)"
     if not isinstance(value, Tensor):

@@ -39,7 +39,7 @@ class Stop:
             command: Continues the run.
             max_seconds: How long the run may take from now; None: no limit.
         """
-        self._command = command
+        self.command = command
         self._deadline = None if max_seconds is None else time.monotonic() + max_seconds
         self._waits = False
         self._longest_step = 0.0
@@ -92,4 +92,4 @@ class Stop:
     def _stopped(self, status: int) -> RunStopped:
         reasons: dict[int, Any] = {OUT_OF_TIME: "the time of --max-time is up"}
         reason = reasons.get(status) or f"stopped by {signal.Signals(status - 128).name}"
-        return RunStopped(reason, status, self._command)
+        return RunStopped(reason, status, self.command)
