@@ -58,8 +58,8 @@ def _print_memory(console: Console, estimate: MemoryEstimate, kind: str, availab
     console.print(table)
     if estimate.total > available:
         console.print(
-            "[yellow]This does not fit.[/] What helps: --use-lora, --load-in-4bit, an 8-bit optimizer, or ZeRO-3 "
-            "(docs/scale.md)"
+            "[yellow]This does not fit.[/] What helps: --use-lora, --load-in-4bit, an 8-bit optimizer, "
+            "ZeRO-3 (docs/scale.md)"
         )
     console.print()
 

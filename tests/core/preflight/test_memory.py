@@ -37,8 +37,8 @@ def model(tmp_path):
     return folder
 
 
-def parts(kind, model, optimizer="adamw_torch", **changes):
-    config = kind.model_validate(merged([{"model": {"model": str(model)}}, changes]))
+def parts(kind, folder, optimizer="adamw_torch", **changes):
+    config = kind.model_validate(merged([{"model": {"model": str(folder)}}, changes]))
     return dict(estimate_memory(config, optimizer, processes=1).parts)
 
 
