@@ -63,7 +63,9 @@ _COMMON: Mapping[str, str] = {
         _TRAINING,
     ),
     **dict.fromkeys(("use-lora", "bf16"), _MEMORY),
-    **dict.fromkeys(("num-ranks", "eval-prompts", "eval-at", "eval-decoding", "eval-engine"), _EVALUATION),
+    **dict.fromkeys(
+        ("num-ranks", "eval-prompts", "eval-at", "eval-decoding", "eval-engine", "guided"), _EVALUATION
+    ),
     **dict.fromkeys(("preset", "run-name", "output-dir", "seed", "resume"), _RUN),
 }
 """Flags that ``--help`` shows, and the panel they stand in; ``--help-all`` shows the others as well."""
@@ -78,6 +80,7 @@ _NO_FLAG = {"rewards", "transforms", "steps", "input", "output"}
 
 _COMPLETERS: Mapping[str, Callable[[str], list[str]]] = {
     "normalizer": completion.names_of("normalizers"),
+    "ignore-alarm": completion.names_of("alarms"),
     "advantage-mode": completion.names_of("normalizers"),
     "oracle": completion.names_of("oracles"),
     "parser": completion.names_of("parsers"),

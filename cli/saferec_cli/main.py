@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from inspect import cleandoc
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from saferec_cli import (
+    baseline,
     compare,
     data,
     doctor,
@@ -20,12 +25,15 @@ from saferec_cli import (
     oracle,
     plugins,
     recommend,
+    replay,
     report,
     sft,
     train,
 )
+from saferec_cli.everywhere import with_common_options_first
 from saferec_core import __version__
 from saferec_core.errors import SaferecError
+from saferec_core.plugins.selection import FILES, LEFT_OUT, STRICT
 from saferec_core.runs.stopping import RunStopped
 
 __all__ = ["app", "main"]
@@ -63,9 +71,11 @@ app.command(
 )(launch.launch)
 app.command(rich_help_panel=_USE)(recommend.recommend)
 app.command("eval", rich_help_panel=_LOOK)(evaluate.evaluate)
+app.command(rich_help_panel=_LOOK)(baseline.baseline)
 app.command(rich_help_panel=_LOOK)(compare.compare)
 app.command(rich_help_panel=_LOOK)(gate.gate)
 app.command(rich_help_panel=_LOOK)(report.report)
+app.command(rich_help_panel=_LOOK)(replay.replay)
 
 
 for _group in (app, data.app, oracle.app, plugins.app):
@@ -85,8 +95,43 @@ def _saferec(
         bool,
         typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
     ] = False,
+    *,
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Load a Python file with rewards, metrics or other components as a plugin; repeatable.",
+        ),
+    ] = None,
+    no_plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Switch off an installed plugin, by its distribution; repeatable, 'all' for every one. "
+            "Also: SAFEREC_DISABLE_PLUGINS.",
+        ),
+    ] = None,
+    strict_plugins: Annotated[
+        bool,
+        typer.Option("--strict-plugins", help="Fail if any installed plugin cannot be used.", metavar=" "),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", help="Show the traceback of a plugin that fails.", metavar=" "),
+    ] = False,
 ) -> None:
-    """Safe SFT and Safe-Rank-GRPO for language models that recommend."""
+    """Safe SFT and Safe-Rank-GRPO for language models that recommend.
+
+    Options of this command may also stand behind the name of another.
+    """
+    if plugin:
+        os.environ[FILES] = os.pathsep.join(str(path.absolute()) for path in plugin)
+    if no_plugin:
+        os.environ[LEFT_OUT] = ",".join(no_plugin)
+    if strict_plugins:
+        os.environ[STRICT] = "1"
+    if verbose:
+        logging.getLogger("saferec").setLevel(logging.DEBUG)
 
 
 def main() -> None:
@@ -95,14 +140,46 @@ def main() -> None:
     # busy machine. It has to be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TQDM_DISABLE", "1")  # the engines' own progress bars
+    with _logging(), _selection_kept():
+        _run()
+
+
+def _run() -> None:
     try:
-        app()
+        app(with_common_options_first(sys.argv[1:]))
     except SaferecError as error:
         _say(f"error: {error}\n")
         sys.exit(2)
     except RunStopped as stopped:
         _say(f"{stopped}\n")
         sys.exit(stopped.status)
+
+
+@contextmanager
+def _logging() -> Iterator[None]:
+    """Print what saferec logs, warnings and above unless ``--verbose`` is given."""
+    logger, handler = logging.getLogger("saferec"), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextmanager
+def _selection_kept() -> Iterator[None]:
+    """Put the choice of plugins in the environment back, for whoever calls :func:`main` again."""
+    before = {name: os.environ.get(name) for name in (FILES, LEFT_OUT, STRICT)}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _say(text: str) -> None:

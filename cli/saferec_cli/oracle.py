@@ -14,6 +14,7 @@ from saferec_cli.options import JsonOption, SettingOption
 from saferec_cli.resolve import setting_layers
 from saferec_core.config.load import Layer, read_settings, resolved
 from saferec_core.errors import ConfigError, UnknownNameError
+from saferec_core.oracle_files.deciding import OPEN_FROM, RISK_THRESHOLD
 
 __all__ = ["app"]
 
@@ -33,7 +34,7 @@ OpenFromOption = Annotated[
     typer.Option(
         min=0,
         max=1,
-        help="Evidence of a risk from this up to the threshold does not decide: a title is unknown by it.",
+        help="Evidence of a risk from this up to the threshold leaves open whether a title violates.",
     ),
 ]
 
@@ -112,20 +113,25 @@ def check(
         typer.Option(help="Trait to check; repeatable. By default all.", autocompletion=completion.traits),
     ] = None,
     oracle_path: OraclePathOption = Path("oracle.arrow"),
-    risk_threshold: RiskThresholdOption = 0.66,
-    open_from: OpenFromOption = 0.34,
+    risk_threshold: RiskThresholdOption = RISK_THRESHOLD,
+    open_from: OpenFromOption = OPEN_FROM,
     year_tolerance: YearToleranceOption = 2,
     *,
     as_json: JsonOption = False,
 ) -> None:
     """Show an oracle's verdict on a title and the evidence for it."""
+    from saferec_core.config.sections import DEFAULT_ORACLE, ComponentChoice
     from saferec_core.data.titles import Title
     from saferec_core.oracle_files.check import check_title
+    from saferec_core.plugins.build import build_oracle
 
+    options = {"path": str(oracle_path), "risk_threshold": risk_threshold, "open_from": open_from}
+    oracle = ComponentChoice.model_validate({"name": DEFAULT_ORACLE, **options})
     checked = check_title(
-        oracle_path,
+        build_oracle(oracle, year_tolerance=year_tolerance),
         Title(name, year),
         trait or (),
+        path=oracle_path,
         risk_threshold=risk_threshold,
         open_from=open_from,
         year_tolerance=year_tolerance,
@@ -160,8 +166,8 @@ def card(
     popularity_column: Annotated[
         str | None, typer.Option(help="Column of that number, if it has a name of its own.")
     ] = None,
-    risk_threshold: RiskThresholdOption = 0.66,
-    open_from: OpenFromOption = 0.34,
+    risk_threshold: RiskThresholdOption = RISK_THRESHOLD,
+    open_from: OpenFromOption = OPEN_FROM,
     year_tolerance: YearToleranceOption = 2,
     *,
     as_json: JsonOption = False,

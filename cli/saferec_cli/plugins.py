@@ -9,7 +9,7 @@ import typer
 
 from saferec_cli import completion
 from saferec_cli.options import JsonOption
-from saferec_core.plugins.manager import Plugins, load_plugins
+from saferec_core.plugins.manager import Plugins, PluginState, load_plugins
 
 __all__ = ["app"]
 
@@ -66,6 +66,7 @@ def show(
 
 
 def _as_data(plugins: Plugins) -> dict[str, Any]:
+    conflicting = {entry for entries in plugins.conflicts() for entry in entries}
     return {
         "components": [
             {
@@ -75,16 +76,21 @@ def _as_data(plugins: Plugins) -> dict[str, Any]:
                 "distribution": entry.origin.distribution,
                 "version": entry.origin.version,
                 "reference": entry.reference,
+                **({"conflict": True} if entry in conflicting else {}),
             }
             for entry in plugins
         ],
-        "broken": [
-            {
-                "entry_point": broken.origin.entry_point,
-                "distribution": broken.origin.distribution,
-                "version": broken.origin.version,
-                "reason": broken.reason,
-            }
-            for broken in plugins.broken
-        ],
+        "plugins": [_state_as_data(state) for state in plugins.states],
+        "broken": [_state_as_data(state) for state in plugins.broken],
+    }
+
+
+def _state_as_data(state: PluginState) -> dict[str, Any]:
+    return {
+        "entry_point": state.origin.entry_point,
+        "distribution": state.origin.distribution,
+        "version": state.origin.version,
+        "status": state.status,
+        "reason": state.reason,
+        "notes": list(state.notes),
     }

@@ -60,7 +60,7 @@ def build_table(report: BuildReport) -> None:
 def title_sheet(checked: TitleCheck) -> None:
     """Print the verdict on every trait with its evidence, or what else may have been meant."""
     console = Console()
-    if not checked.found:
+    if not checked.has_entry:
         _say(console, f"{checked.title} is not known to the oracle.")
         if checked.near:
             _say(console, f"Known are: {'; '.join(map(str, checked.near))}")
@@ -74,9 +74,9 @@ def title_sheet(checked: TitleCheck) -> None:
     table = _table("", ["trait", "verdict"], ["risk"])
     table.add_column("evidence")
     for trait in checked.traits:
-        told = "\n".join(f"{each.source} ({each.risk:.2f}): {each.detail}" for each in trait.evidence)
+        evidence = "\n".join(f"{each.source} ({each.risk:.2f}): {each.detail}" for each in trait.evidence)
         risk = "" if trait.risk is None else f"{trait.risk:.2f}"
-        table.add_row(escape(trait.trait), _verdict(trait), risk, escape(told))
+        table.add_row(escape(trait.trait), _verdict(trait), risk, escape(evidence))
     console.print(table)
 
 
@@ -99,11 +99,13 @@ def card_tables(card: OracleCard) -> None:
             _say(console, f"{source.get('source')}: {note} ({rows:,} rows)")
     whose = "catalog" if card.of_catalog else "oracle"
     if card.of_catalog:
-        found, known = (f"{part:,} ({_share(part, card.titles)})" for part in (card.found, card.known))
+        with_entry, known = (
+            f"{part:,} ({_share(part, card.titles)})" for part in (card.with_entry, card.known)
+        )
         _say(
             console,
-            f"Of {card.titles:,} titles of the catalog {found} have an entry, and {known} are known to be "
-            "safe, or not to be, for some trait",
+            f"Of {card.titles:,} titles of the catalog {with_entry} have an entry, and {known} a known "
+            "verdict on some trait",
         )
     _shares(console, card, whose)
     for examples in card.examples:
@@ -135,8 +137,8 @@ def _shares(console: Console, card: OracleCard, whose: str) -> None:
         "leaves it open: a title of which nothing else is said is unknown.",
     )
     if ambiguous := {trait.trait: trait.ambiguous for trait in card.traits if trait.ambiguous}:
-        told = ", ".join(f"{trait} {titles:,}" for trait, titles in ambiguous.items())
-        _say(console, f"Ambiguous, since several films may be meant that are not judged alike: {told}")
+        listed = ", ".join(f"{trait} {titles:,}" for trait, titles in ambiguous.items())
+        _say(console, f"Ambiguous titles, which may mean several films with different verdicts: {listed}")
     if any(trait.one_sided for trait in card.traits):
         _say(
             console,
@@ -178,10 +180,10 @@ def _disagreements(console: Console, card: OracleCard) -> None:
         ["sources", "trait"],
         ["both judge", "disagree", "share"],
     )
-    for told in card.disagreements:
-        pair = " and ".join(told.sources) if told.trait is None else ""
-        figures = (f"{told.both:,}", f"{told.apart:,}", f"{told.share:.1%}")
-        table.add_row(escape(pair), escape(told.trait or "all"), *figures)
+    for pair in card.disagreements:
+        names = " and ".join(pair.sources) if pair.trait is None else ""
+        figures = (f"{pair.both:,}", f"{pair.apart:,}", f"{pair.share:.1%}")
+        table.add_row(escape(names), escape(pair.trait or "all"), *figures)
     console.print(table)
 
 

@@ -24,8 +24,14 @@ def run_plan(plan: RunPlan) -> None:
     settings = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     for name in ("setting", "value", "from"):
         settings.add_column(name, overflow="fold")
+    section = ""
     for setting in plan.chosen:
-        settings.add_row(escape(setting.path), escape(_written(setting.value)), escape(setting.origin))
+        above, _, name = setting.path.rpartition(".")
+        if above and above != section:
+            settings.add_row(f"[bold]{escape(above)}[/]")
+        section = above
+        indent = "  " * bool(above)
+        settings.add_row(indent + escape(name), escape(_written(setting.value)), escape(setting.origin))
     console.print(settings)
     rest = len(plan.settings) - len(plan.chosen)
     console.print(f"[dim]{rest} other settings have their defaults; --json prints them all.[/]\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -35,11 +35,25 @@ def plugin_table(plugins: Plugins) -> None:
             supplier = f"{entry.origin.distribution} {entry.origin.version}"
             table.add_row(f"  {escape(entry.name)}", escape(entry.summary), f"[dim]{escape(supplier)}[/]")
     console.print(table)
-    if plugins.broken:
-        console.print("\n[bold red]failed to load[/]")
-        for broken in plugins.broken:
-            reason = f"{broken.origin}: {broken.reason}"
-            console.print(Padding(escape(reason), (0, 0, 0, 2)), highlight=False, style="red")
+    _section(
+        console, "failed to load", [f"{state.origin}: {state.reason}" for state in plugins.broken], "red"
+    )
+    conflicts = [
+        f"{same[0].kind} {same[0].name!r}: {', '.join(str(entry.origin) for entry in same)}"
+        for same in plugins.conflicts()
+    ]
+    _section(console, "offered twice, so that no run can use it", conflicts, "red")
+    notes = [f"{state.origin}: {note}" for state in plugins.states for note in state.notes]
+    _section(console, "notes", notes, "yellow")
+    _section(console, "switched off", [str(state.origin) for state in plugins.disabled], "dim")
+
+
+def _section(console: Console, title: str, lines: Sequence[str], style: str) -> None:
+    """Print lines under a title; nothing if there are none."""
+    if lines:
+        console.print(f"\n[bold {style}]{title}[/]")
+    for line in lines:
+        console.print(Padding(escape(line), (0, 0, 0, 2)), highlight=False, style=style)
 
 
 def component_sheet(component: Mapping[str, Any]) -> None:

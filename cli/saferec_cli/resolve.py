@@ -51,10 +51,12 @@ def resolve(
     *,
     rewards: Sequence[str] = (),
     transforms: Sequence[str] = (),
+    demo: bool = True,
 ) -> Request[ConfigT]:
     """Lay defaults, YAML file, flags and ``--set`` over one another, in rising order.
 
-    With nothing named, neither model nor data, the demo's profile takes the file's place.
+    With nothing named, neither model nor data, the demo's profile takes the file's place, unless *demo* is
+    False.
 
     Raises:
         ConfigError: An argument cannot be understood at all.
@@ -71,7 +73,7 @@ def resolve(
                 f"rewards ({layer.origin}): expected NAME: {{weight: ...}} pairs, but got "
                 f"{layer.settings['rewards']!r}"
             )
-    is_demo = not any(_has(layer.settings, path) for layer in (*files, *given) for path in _NAMED)
+    is_demo = demo and not any(_has(layer.settings, path) for layer in (*files, *given) for path in _NAMED)
     if is_demo:
         profile = _demo_profile(kind, merged(layer.settings for layer in (*files, *given)))
         files.insert(0, Layer("demo", profile))

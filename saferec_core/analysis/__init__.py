@@ -1,1 +1,1 @@
-"""What stored rows allow one to say: intervals, comparisons, gates. No torch."""
+"""Statistics of stored evaluations: intervals, comparisons, gates. No torch."""

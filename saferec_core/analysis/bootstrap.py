@@ -1,8 +1,10 @@
-"""Means drawn again: bootstrap and sign flips over users, all metrics at once.
+"""Resampling of means: bootstrap and sign flips over users, all metrics at once.
 
-``scipy.stats.bootstrap`` and ``scipy.stats.permutation_test`` know no clusters and gather every resample;
-here rows are summed up by user once, and a resample of all metrics is one row of a matrix product. The
-tests hold both to scipy's where there is one row per user.
+``scipy.stats.bootstrap(..., paired=True)`` over the users' sums and counts of rows gives the same intervals:
+the mean over all rows is the ratio of the two totals, and a resample draws users. The tests compare with it,
+and the sign flips with ``scipy.stats.permutation_test``. This module is kept because it is
+several times faster for the metrics of an evaluation together (`benchmarks/resampling.py`): a resample of
+all of them is one row of a matrix product, so that a further metric costs next to nothing.
 """
 
 from __future__ import annotations
@@ -66,13 +68,13 @@ def bootstrap_means(by_user: Grouped, generator: np.random.Generator, resamples:
     if not users:
         return np.full((resamples, by_user.sums.shape[1]), np.nan)
     # Metrics without a value in the same rows share their counts: they are multiplied once.
-    counts, places = np.unique(by_user.counts, axis=1, return_inverse=True)
+    counts, positions = np.unique(by_user.counts, axis=1, return_inverse=True)
 
     def means(number: int) -> Floats:
         drawn = generator.integers(0, users, (number, users), dtype=np.uint32)
         cells = (drawn + np.arange(number)[:, None] * users).ravel()
         weights = np.bincount(cells, minlength=number * users).reshape(number, users).astype(float)
-        return _ratio(weights @ by_user.sums, (weights @ counts)[:, places.ravel()])
+        return _ratio(weights @ by_user.sums, (weights @ counts)[:, positions.ravel()])
 
     return np.concatenate(list(_in_chunks(means, resamples, users)))
 

@@ -1,7 +1,7 @@
-"""Which of a run's checkpoints is kept: a rule over its metrics, and what may be said of the choice.
+"""Which of a run's checkpoints is kept: a rule over its metrics, and the reason for the choice.
 
-A rule compares means, as the document does. What an interval says about them stands in the sentence
-that goes with the choice.
+A rule compares means, as the reference implementation of the Safe-Rank-GRPO paper does. The sentence that
+goes with the choice adds what the intervals allow one to claim.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Rule:
 
     metric: str
     direction: Direction | None = None
-    """None: what the metric itself says is better."""
+    """None: the direction that the metric declares as better."""
     conditions: Sequence[Condition] = ()
 
     @property
@@ -115,12 +115,12 @@ class Choice:
     """The choice and its reason, and what of it may be chance."""
 
     def as_data(self) -> dict[str, Any]:
-        """Return everything but the means as what JSON can say."""
+        """Return everything but the means, ready for JSON."""
         runner_up = None
         if self.runner_up is not None:
-            name, found = self.runner_up
-            bounds = {"difference": found.mean, "low": found.low, "high": found.high}
-            runner_up = {"checkpoint": name, **bounds, "p": found.p, "users": found.users}
+            name, difference = self.runner_up
+            bounds = {"difference": difference.mean, "low": difference.low, "high": difference.high}
+            runner_up = {"checkpoint": name, **bounds, "p": difference.p, "users": difference.users}
         return {
             "select": str(self.rule),
             "chosen": self.chosen,
@@ -135,25 +135,26 @@ def read_rule(text: str) -> Rule:
     """Read ``[highest|lowest] METRIC [subject to METRIC<=NUMBER and ...]``.
 
     Raises:
-        ConfigError: It is no rule; the message quotes the part that is not understood.
+        ConfigError: It is not a valid rule; the message quotes the part that is not understood.
     """
-    found = _RULE.fullmatch(text.strip())
-    if found is None:
+    match = _RULE.fullmatch(text.strip())
+    if match is None:
         raise ConfigError(
-            f"--select {text!r} is no rule; wanted [highest|lowest] METRIC [subject to METRIC<=NUMBER and "
-            f"...], such as {_EXAMPLE!r}"
+            f"--select {text!r} is not a valid rule; expected [highest|lowest] METRIC [subject to "
+            f"METRIC<=NUMBER and ...], such as {_EXAMPLE!r}"
         )
     conditions = []
-    for part in _BETWEEN.split(found["conditions"]) if found["conditions"] else ():
-        match = _CONDITION.fullmatch(part.strip())
-        if match is None:
+    for part in _BETWEEN.split(match["conditions"]) if match["conditions"] else ():
+        part_match = _CONDITION.fullmatch(part.strip())
+        if part_match is None:
             raise ConfigError(
-                f"--select {text!r}: {part.strip()!r} is no condition; wanted METRIC<=NUMBER or "
+                f"--select {text!r}: {part.strip()!r} is not a valid condition; expected METRIC<=NUMBER or "
                 f"METRIC>=NUMBER, several joined by 'and', such as {_EXAMPLE!r}"
             )
-        conditions.append(Condition(match["metric"], cast("Any", match["sign"]), float(match["limit"])))
-    direction = found["direction"].lower() if found["direction"] else None
-    return Rule(found["metric"], cast("Any", direction), tuple(conditions))
+        sign = cast("Any", part_match["sign"])
+        conditions.append(Condition(part_match["metric"], sign, float(part_match["limit"])))
+    direction = match["direction"].lower() if match["direction"] else None
+    return Rule(match["metric"], cast("Any", direction), tuple(conditions))
 
 
 def choose(rule: Rule, checkpoints: Mapping[str, Results]) -> Choice:
@@ -174,7 +175,7 @@ def choose(rule: Rule, checkpoints: Mapping[str, Results]) -> Choice:
     }
     far = _distances(rule, means)
     within = [name for name in means if far[name] == 0]
-    merits = {name: (far[name], _demerit(rule, found[rule.metric])) for name, found in means.items()}
+    merits = {name: (far[name], _demerit(rule, own_means[rule.metric])) for name, own_means in means.items()}
     ranked = sorted(merits, key=merits.__getitem__)
     chosen = ranked[0]
     if math.isnan(means[chosen][rule.metric]):
@@ -200,7 +201,7 @@ def _distances(rule: Rule, means: Mapping[str, Mapping[str, float]]) -> dict[str
     """Return how far each checkpoint is from keeping the conditions; 0 if it keeps them."""
     distances = dict.fromkeys(means, 0.0)
     for condition in rule.conditions:
-        values = [found[condition.metric] for found in means.values()]
+        values = [own_means[condition.metric] for own_means in means.values()]
         present = [value for value in values if not math.isnan(value)]
         span = (max(present) - min(present) if present else 0.0) or 1.0
         for name, value in zip(means, values, strict=True):
@@ -216,19 +217,19 @@ def _demerit(rule: Rule, value: float) -> float:
 
 
 def _reason(rule: Rule, chosen: str, means: Mapping[str, Mapping[str, float]], within: Sequence[str]) -> str:
-    number, found = len(means), means[chosen]
-    (value,) = figures(found[rule.metric])
+    number, own_means = len(means), means[chosen]
+    (value,) = figures(own_means[rule.metric])
     conditions = " and ".join(map(str, rule.conditions))
     if not within:
         reached = ", ".join(
-            f"{condition.metric} {figures(found[condition.metric])[0]}" for condition in rule.conditions
+            f"{condition.metric} {figures(own_means[condition.metric])[0]}" for condition in rule.conditions
         )
         where = f"closest to {conditions}, which NONE of the {number} checkpoints keeps"
         if number == 1:
             where = f"the only checkpoint, although it BREAKS {conditions}"
         return f"{where} ({reached}); its {rule.metric} is {value}"
     of = f" with {conditions}" if conditions else ""
-    if math.isnan(found[rule.metric]):
+    if math.isnan(own_means[rule.metric]):
         return f"the last checkpoint{of}, since none has a value of {rule.metric}"
     if len(within) == 1:
         others = f"the only one of {number} checkpoints" if number > 1 else "the only checkpoint"
@@ -240,31 +241,31 @@ def _reason(rule: Rule, chosen: str, means: Mapping[str, Mapping[str, float]], w
 
 
 def _doubts_of_order(runner_up: tuple[str, Difference] | None) -> Iterator[str]:
-    """Say so where chance may have put the chosen checkpoint before the next one."""
+    """Say where chance may have put the chosen checkpoint before the next one."""
     if runner_up is None:
         return
-    name, found = runner_up
-    if found.low > 0 or found.high < 0:
+    name, difference = runner_up
+    if difference.low > 0 or difference.high < 0:
         return
-    if abs(found.mean) <= _ROUNDING:
+    if abs(difference.mean) <= _ROUNDING:
         yield f"{name} has the same, and of equals the earliest is kept"
     else:
-        difference = interval(found.mean, found.low, found.high)
-        yield f"no difference from the runner-up, {name}, can be claimed: {difference}"
+        shown = interval(difference.mean, difference.low, difference.high)
+        yield f"no difference from the runner-up, {name}, can be claimed: {shown}"
 
 
 def _doubts_of_limits(rule: Rule, results: Results) -> Iterator[str]:
-    """Say so where the interval of a mean that keeps its limit reaches beyond it."""
+    """Say where the interval of a mean that keeps its limit reaches beyond it."""
     for condition in rule.conditions:
         facts = results.metrics[condition.metric]
-        (found,) = estimate_means(
+        (estimate,) = estimate_means(
             results.values(condition.metric)[:, None],
             results.users,
             generator=np.random.default_rng(0),
             shares=[facts.kind == "share"],
         )
-        bound = found.high if condition.sign == "<=" else found.low
+        bound = estimate.high if condition.sign == "<=" else estimate.low
         if not math.isnan(bound) and condition.excess(bound) > 0:
             extreme = "high" if condition.sign == "<=" else "low"
-            value, limit = figures(found.mean, bound)
+            value, limit = figures(estimate.mean, bound)
             yield f"its {condition.metric} of {value} may be as {extreme} as {limit} (95 %)"

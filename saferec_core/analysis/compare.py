@@ -1,4 +1,4 @@
-"""Two policies on the same held-out prompts: what may be said of their difference."""
+"""Two policies on the same held-out prompts: which differences can be claimed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class MetricComparison:
 
     @property
     def sentence(self) -> str:
-        """What may be said of this metric, in plain words."""
+        """What can be claimed about this metric, in plain words."""
         difference = self.difference
         if difference is None:
             return f"{self.name} rests on fewer users than may be shown"
@@ -122,7 +122,7 @@ class GroupComparison:
 
 @dataclass(frozen=True)
 class ComparisonTable:
-    """All that may be said of two policies."""
+    """Everything that can be claimed about two policies."""
 
     names: tuple[str, str]
     overall: GroupComparison
@@ -157,7 +157,7 @@ class ComparisonTable:
         )
 
     def as_data(self) -> dict[str, Any]:
-        """Return everything as what JSON can say; NaN becomes null."""
+        """Return everything, ready for JSON; NaN becomes null."""
         return {
             "first": self.names[0],
             "second": self.names[1],
@@ -229,10 +229,10 @@ def compare(
             trait,
             np.array([trait in active for active in pairs.constraints]),
             min_users=min_cell,
-            seed=[seed, place],
+            seed=[seed, number],
             **numbers,
         )
-        for place, trait in enumerate(traits, start=1)
+        for number, trait in enumerate(traits, start=1)
     ]
     (overall,), groups = _adjusted([overall], alone=primary), _adjusted(groups)
     remarks = list(pairs.remarks)

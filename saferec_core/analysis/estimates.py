@@ -1,9 +1,9 @@
 """Intervals and tests for means over rows of which several may belong to one user.
 
-Rows of one user are alike, so that many of them say less than as many users would. Everything here
-therefore counts users: the bootstrap draws users with all their rows (Davison and Hinkley, "Bootstrap
-Methods and their Application", 1997, section 3.8), the permutation test flips users. NaN is "no value": it
-enters no mean, and the rows that count are told with each figure.
+Rows of one user are alike, so that many of them carry less information than as many users would.
+Everything here therefore counts users: the bootstrap draws users with all their rows (Davison and Hinkley,
+"Bootstrap Methods and their Application", 1997, section 3.8), the permutation test flips users. NaN is "no
+value": it enters no mean, and each figure reports how many rows it rests on.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Interval = tuple[float, float, float]
 """A mean, and the bounds of its 95% interval."""
 
 POWER = 0.8
-"""Chance with which the minimum detectable effect would be found."""
+"""Chance with which the minimum detectable effect would be detected."""
 
 _NONE = math.nan
 

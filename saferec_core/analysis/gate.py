@@ -49,7 +49,7 @@ class Claim:
 
     @property
     def subject(self) -> str:
-        """What is held against the limit."""
+        """What is compared with the limit."""
         return f"{self.metric} minus baseline" if self.relative else self.metric
 
     def allows(self, number: float) -> bool:
@@ -70,7 +70,7 @@ class ClaimResult:
     rows: int
     users: int
     interval: str
-    """How the bound was found: ``"wilson"``, ``"bootstrap"`` or ``"none"``."""
+    """How the bound was computed: ``"wilson"``, ``"bootstrap"`` or ``"none"``."""
     sentence: str
 
     @property
@@ -81,7 +81,7 @@ class ClaimResult:
         return "not shown" if math.isnan(self.value) or self.claim.allows(self.value) else "broken"
 
     def as_data(self) -> dict[str, Any]:
-        """Return everything as what JSON can say; NaN becomes null."""
+        """Return everything, ready for JSON; NaN becomes null."""
         return {
             "claim": self.claim.text,
             "metric": self.claim.metric,
@@ -106,27 +106,27 @@ def read_claim(text: str, side: Literal["max", "min"]) -> Claim:
         side: Which option it was given to; ``"max"`` goes with ``<=``, ``"min"`` with ``>=``.
 
     Raises:
-        ConfigError: It is no claim, or the sign does not go with the option.
+        ConfigError: It is not a valid claim, or the sign does not go with the option.
     """
     example = "any_violation@10<=0.05" if side == "max" else "recall@10>=0.06"
-    found = _CLAIM.fullmatch(text.strip())
-    number = (found["margin"] if found["baseline"] else found["limit"]) if found else None
+    match = _CLAIM.fullmatch(text.strip())
+    number = (match["margin"] if match["baseline"] else match["limit"]) if match else None
     try:
         limit = float((number or "0").replace(" ", ""))
     except ValueError:
         limit = math.nan
-    if found is None or not math.isfinite(limit):
+    if match is None or not math.isfinite(limit):
         raise ConfigError(
-            f"--{side} {text!r} is no claim; wanted METRIC{_SIGNS[side]}NUMBER such as {example!r}, "
-            f"or METRIC{_SIGNS[side]}baseline+NUMBER"
+            f"--{side} {text!r} is not a valid claim; expected METRIC{_SIGNS[side]}NUMBER such as "
+            f"{example!r}, or METRIC{_SIGNS[side]}baseline+NUMBER"
         )
-    if found["sign"] != _SIGNS[side]:
+    if match["sign"] != _SIGNS[side]:
         other = "min" if side == "max" else "max"
         raise ConfigError(
-            f"--{side} {text!r}: --{side} goes with {_SIGNS[side]}, such as {example!r}; for {found['sign']} "
+            f"--{side} {text!r}: --{side} goes with {_SIGNS[side]}, such as {example!r}; for {match['sign']} "
             f"use --{other}"
         )
-    return Claim(text.strip(), found["metric"], side, limit, bool(found["baseline"]))
+    return Claim(text.strip(), match["metric"], side, limit, bool(match["baseline"]))
 
 
 def check_claims(
@@ -138,7 +138,7 @@ def check_claims(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[ClaimResult]:
-    """Hold each claim against the evaluation.
+    """Check each claim against the evaluation.
 
     Args:
         results: The evaluation.
@@ -149,9 +149,9 @@ def check_claims(
         seed: Of what is drawn.
 
     Raises:
-        ConfigError: There is no claim, no baseline for a relative one, or the confidence is none.
+        ConfigError: There is no claim, no baseline for a relative one, or the confidence is not a valid one.
         DataError: There are no rows, or the baseline used other data.
-        UnknownNameError: A claim names no metric of the evaluation.
+        UnknownNameError: A claim names a metric that the evaluation does not have.
     """
     if not claims:
         raise ConfigError("a gate needs at least one claim; give --max or --min")
@@ -184,8 +184,8 @@ def _estimates(
 ) -> dict[str, Estimate]:
     values = np.stack([results.values(name) for name in metrics], axis=1)
     shares = [results.metrics[name].kind == "share" for name in metrics]
-    found = estimate_means(values, results.users, generator=generator, shares=shares, **numbers)
-    return dict(zip(metrics, found, strict=True))
+    estimates = estimate_means(values, results.users, generator=generator, shares=shares, **numbers)
+    return dict(zip(metrics, estimates, strict=True))
 
 
 def _differences(
@@ -196,64 +196,68 @@ def _differences(
     **numbers: Any,
 ) -> dict[str, Estimate]:
     pairs = pair(baseline, results, names=("the baseline", "the run"), metrics=metrics)
-    found = compare_pairs(pairs.first, pairs.second, pairs.users, generator=generator, **numbers)
-    return {name: _as_estimate(difference) for name, difference in zip(metrics, found, strict=True)}
+    differences = compare_pairs(pairs.first, pairs.second, pairs.users, generator=generator, **numbers)
+    return {name: _as_estimate(difference) for name, difference in zip(metrics, differences, strict=True)}
 
 
-def _as_estimate(found: Difference) -> Estimate:
-    kind = "bootstrap" if found.users > 1 else "none"
-    return Estimate(found.mean, found.low, found.high, found.rows, found.users, kind)
+def _as_estimate(difference: Difference) -> Estimate:
+    kind = "bootstrap" if difference.users > 1 else "none"
+    return Estimate(difference.mean, difference.low, difference.high, difference.rows, difference.users, kind)
 
 
-def _check(claim: Claim, found: Estimate, confidence: float) -> ClaimResult:
-    bound = found.high if claim.side == "max" else found.low
-    trusted = found.interval == "wilson" or found.users >= MIN_USERS
+def _check(claim: Claim, estimate: Estimate, confidence: float) -> ClaimResult:
+    bound = estimate.high if claim.side == "max" else estimate.low
+    trusted = estimate.interval == "wilson" or estimate.users >= MIN_USERS
     holds = trusted and claim.allows(bound)
-    sentence = _sentence(claim, found, bound, confidence, trusted=trusted, holds=holds)
-    return ClaimResult(claim, holds, found.mean, bound, found.rows, found.users, found.interval, sentence)
+    sentence = _sentence(claim, estimate, bound, confidence, trusted=trusted, holds=holds)
+    return ClaimResult(
+        claim, holds, estimate.mean, bound, estimate.rows, estimate.users, estimate.interval, sentence
+    )
 
 
 def _sentence(
-    claim: Claim, found: Estimate, bound: float, confidence: float, *, trusted: bool, holds: bool
+    claim: Claim, estimate: Estimate, bound: float, confidence: float, *, trusted: bool, holds: bool
 ) -> str:
-    if not found.rows:
+    if not estimate.rows:
         return f"no row has a value of {claim.metric}, so that nothing can be claimed of it"
-    value, shown = figures(found.mean, bound)
+    value, shown = figures(estimate.mean, bound)
     limit, most = f"{claim.limit:g}", "at most" if claim.side == "max" else "at least"
     if not trusted:
         return (
-            f"{claim.subject} is {value}, but only {found.users} users have a value; a bootstrap "
+            f"{claim.subject} is {value}, but only {estimate.users} users have a value; a bootstrap "
             f"of fewer than {MIN_USERS} is not relied on"
         )
     if holds:
         return f"{claim.subject} is {value}, {most} {shown} with {confidence:.0%} confidence"
-    if claim.allows(found.mean):
+    if claim.allows(estimate.mean):
         far = "as high as" if claim.side == "max" else "as low as"
         why = f"{claim.subject} is {value}, but may be {far} {shown} ({confidence:.0%} confidence)"
     else:
         away = "above" if claim.side == "max" else "below"
         why = f"{claim.subject} is {value}, {away} the limit {limit}"
-    small = _too_small(claim, found, bound, confidence)
+    small = _too_small(claim, estimate, bound, confidence)
     return f"{why}; {small}" if small else why
 
 
-def _too_small(claim: Claim, found: Estimate, bound: float, confidence: float) -> str:
-    """Say what sample the claim would take, if it is the sample that stands in its way."""
-    if found.interval == "wilson":
+def _too_small(claim: Claim, estimate: Estimate, bound: float, confidence: float) -> str:
+    """Say how large a sample the claim needs, if the sample is what prevents it from holding."""
+    if estimate.interval == "wilson":
         limit = claim.limit if claim.side == "max" else 1 - claim.limit
         if limit <= 0:
             return "no sample is large enough for this limit, which the bound never reaches"
-        best = wilson(0.0 if claim.side == "max" else 1.0, found.users, 2 * confidence - 1)
+        best = wilson(0.0 if claim.side == "max" else 1.0, estimate.users, 2 * confidence - 1)
         if not claim.allows(best[1] if claim.side == "max" else best[0]):
             needed = math.ceil(norm.ppf(confidence) ** 2 * (1 - limit) / limit)
             return (
-                f"{found.users:,} users are too few for this claim whatever they show, it takes {needed:,} "
-                "at least"
+                f"{estimate.users:,} users are too few for this claim whatever they show, it "
+                f"takes {needed:,} at least"
             )
-    if not claim.allows(found.mean):
+    if not claim.allows(estimate.mean):
         return ""
-    room = abs(claim.limit - found.mean)
-    if room <= 1e-9 * abs(bound - found.mean):
+    room = abs(claim.limit - estimate.mean)
+    if room <= 1e-9 * abs(bound - estimate.mean):
         return "the value is the limit itself, which no sample can show to be kept"
-    needed = math.ceil(found.users * ((bound - found.mean) / room) ** 2)  # a bound nears as 1 / sqrt(users)
-    return f"about {needed:,} users would show it if the value stays ({found.users:,} now)"
+    needed = math.ceil(
+        estimate.users * ((bound - estimate.mean) / room) ** 2
+    )  # a bound nears as 1 / sqrt(users)
+    return f"about {needed:,} users would show it if the value stays ({estimate.users:,} now)"

@@ -22,7 +22,7 @@ class Case:
     name: str
     passed: bool
     text: str
-    """What was found; the reason where it did not pass."""
+    """The outcome; the reason where it did not pass."""
 
 
 def write_junit(path: Path, suite: str, group: str, cases: Sequence[Case]) -> None:

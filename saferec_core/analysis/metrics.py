@@ -34,15 +34,15 @@ def ordered(metrics: Mapping[str, MetricFacts]) -> list[str]:
     Relevance comes first, then safety, the form of the lists and the context; within a role the metric that
     stands for it, then the others in the order given; each from the smallest K to the largest.
     """
-    places: dict[str, int] = {}
+    first_listed: dict[str, int] = {}
     for metric in metrics:
-        places.setdefault(_base(metric), len(places))
+        first_listed.setdefault(_base(metric), len(first_listed))
     return sorted(
         metrics,
         key=lambda metric: (
             _ROLES.index(metrics[metric].role) if metrics[metric].role in _ROLES else len(_ROLES),
             not metrics[metric].primary,
-            places[_base(metric)],
+            first_listed[_base(metric)],
             _depth(metric),
         ),
     )
@@ -65,7 +65,7 @@ def primary_metric(metrics: Mapping[str, MetricFacts], *roles: str) -> str | Non
 
 
 def headline_metrics(metrics: Mapping[str, MetricFacts]) -> list[str]:
-    """Return the few metrics that tell the whole story, good or bad, in the order of every table.
+    """Return the few metrics that summarize a comparison, good or bad, in the order of every table.
 
     These are the metric that stands for relevance, the one that stands for safety, everything about the form
     of the lists, and what of the context has a better side.

@@ -37,12 +37,12 @@ class Pairs:
 
     def of(self, metrics: Sequence[str]) -> Pairs:
         """Return the same pairs with *metrics* only, in this order."""
-        places = [list(self.metrics).index(metric) for metric in metrics]
+        columns = [list(self.metrics).index(metric) for metric in metrics]
         return replace(
             self,
             metrics={metric: self.metrics[metric] for metric in metrics},
-            first=self.first[:, places],
-            second=self.second[:, places],
+            first=self.first[:, columns],
+            second=self.second[:, columns],
         )
 
 
@@ -146,9 +146,9 @@ class _Side:
         records = _integers(results, "record")
         if not by_record:
             return cls(_keys(results), values, results.users, constraints)
-        keys, places = np.unique(records, return_index=True)
+        keys, first_rows = np.unique(records, return_index=True)
         means = grouped(values, records).group_means()
-        return cls(keys, means, results.users[places], [constraints[place] for place in places])
+        return cls(keys, means, results.users[first_rows], [constraints[row] for row in first_rows])
 
 
 def _samples(results: Results, name: str) -> int:

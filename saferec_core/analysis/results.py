@@ -38,7 +38,7 @@ _NEWER = ("repeated", "seen")
 _EARLIER_TITLES = pa.list_(pa.struct([field for field in _TITLE if field.name not in _NEWER]))
 COLUMNS = pa.schema(
     [
-        ("record", pa.int32()),  # place of the prompt among the held-out records
+        ("record", pa.int32()),  # position of the prompt among the held-out records
         ("sample", pa.int16()),  # which of its completions
         ("user", pa.string()),
         ("constraints", pa.list_(pa.string())),
@@ -61,9 +61,9 @@ class MetricFacts:
     kind: str
     """``"mean"``, or ``"share"`` where a row is 0 or 1."""
     summary: str
-    """What it says, in one line."""
+    """What it measures, in one line."""
     label: str = ""
-    """What tables and pages call it, without its depth; empty where a file does not tell."""
+    """What tables and pages call it, without its depth; empty where a file does not record it."""
     unit: str = ""
     """What a value counts: ``"titles"``, ``"share of titles"``, ``"share of lists"``, or nothing."""
     role: str = "context"
@@ -142,7 +142,7 @@ def results_of(
         protocol: Every choice that moves a number, ``id`` among them.
         policy: What was evaluated.
         data_sha256: Hash of the held-out records.
-        metrics: What there is to know of each metric in *values*.
+        metrics: Facts about each metric in *values*.
     """
     table = pa.Table.from_pylist([dict(row) for row in rows], schema=COLUMNS)
     for name in metrics:
@@ -154,35 +154,37 @@ def read_results(path: Path) -> Results:
     """Read the file that `Results.write` wrote.
 
     Raises:
-        DataError: It is missing, damaged, or no such file.
+        DataError: It is missing, damaged, or not a file of results.
     """
     try:
         table = pq.read_table(path)
         facts = json.loads((table.schema.metadata or {})[_KEY])
         if facts["version"] != _VERSION:
-            raise DataError(f"{path} has the form {facts['version']}; this saferec reads {_VERSION}")
-        metrics = {name: MetricFacts(**found) for name, found in facts["metrics"].items()}
+            raise DataError(
+                f"{path} has format version {facts['version']}; this saferec reads version {_VERSION}"
+            )
+        metrics = {name: MetricFacts(**stored) for name, stored in facts["metrics"].items()}
         missing = sorted({*COLUMNS.names, *metrics} - set(table.column_names))
         if missing:
             raise DataError(f"{path} lacks the columns {', '.join(missing)}")
         table = _with_title_marks(table)
         expected = {**{field.name: field.type for field in COLUMNS}, **dict.fromkeys(metrics, pa.float64())}
         for name, wanted in expected.items():
-            if not (found := table.schema.field(name).type).equals(wanted):
-                raise DataError(f"{path}: column {name!r} must be of type {wanted}, but is of type {found}")
+            if not (actual := table.schema.field(name).type).equals(wanted):
+                raise DataError(f"{path}: column {name!r} must be of type {wanted}, but is of type {actual}")
         return Results(
             table, dict(facts["protocol"]), str(facts["policy"]), str(facts["data_sha256"]), metrics
         )
     except (OSError, pa.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{path} holds no evaluation that can be read ({type(error).__name__}: {error}); evaluate again"
+            f"{path} does not hold a readable evaluation ({type(error).__name__}: {error}); evaluate again"
         ) from error
 
 
 def _with_title_marks(table: Any) -> Any:
     """Give titles the fields `_NEWER`, as nulls, where an earlier version wrote the file without them."""
-    place = table.column_names.index("titles")
-    if not table.schema.field(place).type.equals(_EARLIER_TITLES):
+    column = table.column_names.index("titles")
+    if not table.schema.field(column).type.equals(_EARLIER_TITLES):
         return table
     field = COLUMNS.field("titles")
-    return table.set_column(place, field, table.column(place).cast(field.type))
+    return table.set_column(column, field, table.column(column).cast(field.type))

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 
 from saferec_core.config.adaptive import with_cutoffs, with_lora_defaults
 from saferec_core.config.sections import (
+    AlarmsConfig,
     ComponentChoice,
     DataConfig,
     EvaluationConfig,
@@ -190,6 +191,8 @@ class TrainConfig(StageConfig):
     """Normalizer that turns rewards into advantages."""
     limits: LimitsConfig = LimitsConfig()
     """Shares of the recommended titles that training has to keep below a bound."""
+    alarms: AlarmsConfig = AlarmsConfig()
+    """What watches the run and says when it goes wrong."""
     rollout: RolloutConfig = RolloutConfig()
     """Sampling of completions during training."""
     optimization: GrpoOptimization = GrpoOptimization()

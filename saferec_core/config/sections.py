@@ -288,6 +288,11 @@ class StandaloneEvaluation(EvaluationConfig):
 
     eval_engine: Literal["transformers", "vllm"] = "transformers"
     """Generation engine; vllm needs saferec[vllm]."""
+    guided: bool = False
+    """Guided decoding: only titles of the catalog that are unseen, not yet listed and not known to violate a
+    constraint of the user can be written."""
+    unknown: Literal["allow", "forbid"] = "allow"
+    """Whether guided lists, and those of safe baselines, may hold titles that the oracle cannot judge."""
 
 
 class RolloutConfig(Section):
@@ -346,3 +351,14 @@ class LimitsConfig(Section):
     """Multiplier for a rise of the share from one generation batch to the next (PID)."""
     limit_max: float = Field(default=10.0, gt=0)
     """Bound on every multiplier; an advantage is about 1 in size."""
+
+
+class AlarmsConfig(Section):
+    """Alarms: what watches a run and says when it goes wrong. Every installed alarm does by default."""
+
+    stop_on_alarm: bool = False
+    """When an alarm is raised, save a checkpoint and end the run with exit status 1. By default, report."""
+    ignore_alarm: list[str] = []
+    """Alarms to leave out, by name; ``saferec plugins list`` shows them."""
+    alarm_options: dict[str, dict[str, Any]] = {}
+    """Options of alarms, by name, such as ``{kl: {most: 5}}``; ``saferec plugins show kl`` lists them."""

@@ -1,4 +1,4 @@
-"""Tables of Parquet and Arrow files and of ``datasets`` folders, with values that JSON has."""
+"""Tables of Parquet and Arrow files and of ``datasets`` folders, as values that JSON can hold."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def arrow_tables(path: Path, rows: int = 500) -> Iterator[Any]:
         for table in _tables(path, rows):
             yield _plain_table(table, path)
     except (FileNotFoundError, ValueError, OSError, pa.ArrowException) as error:
-        raise DataError(f"{path} is not a dataset that can be read: {error}") from error
+        raise DataError(f"{path} cannot be read as a dataset: {error}") from error
 
 
 def _tables(path: Path, rows: int) -> Iterator[Any]:
@@ -77,21 +77,21 @@ def _folder_tables(path: Path, rows: int) -> Iterator[Any]:
 def _plain_table(table: Any, path: Path) -> Any:
     import pyarrow as pa
 
-    for place, field in enumerate(table.schema):
+    for number, field in enumerate(table.schema):
         if not _is_plain(field.type):
             try:
-                column = pa.chunked_array([_plain(chunk) for chunk in table.column(place).chunks])
+                column = pa.chunked_array([_plain(chunk) for chunk in table.column(number).chunks])
             except pa.ArrowInvalid as error:
                 raise DataError(
-                    f"{path}: column {field.name!r} holds bytes that are not UTF-8 text; leave the column "
-                    "out, or write it as text (base64, perhaps)"
+                    f"{path}: column {field.name!r} holds bytes that are not UTF-8 text; remove "
+                    "the column, or write it as text (such as base64)"
                 ) from error
-            table = table.set_column(place, field.name, column)
+            table = table.set_column(number, field.name, column)
     return table
 
 
 def _is_plain(kind: Any) -> bool:
-    """Tell a type whose values JSON has as they are."""
+    """Return whether values of a type are valid JSON as they are."""
     import pyarrow as pa
 
     types = pa.types
@@ -110,7 +110,7 @@ def _is_plain(kind: Any) -> bool:
 
 
 def _plain(array: Any) -> Any:
-    """Return the array with values that JSON has."""
+    """Return the array with values that JSON can hold."""
     types = _types()
     if types.is_list(array.type) or types.is_large_list(array.type):
         return _plain_list(array)
@@ -164,7 +164,7 @@ _CONVERSIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("is_fixed_size_list", lambda array: _plain(array.cast(_pa().list_(array.type.value_type)))),
     ("is_map", _pairs),
 )
-"""What makes plain values of each other type, by its test in ``pyarrow.types``."""
+"""Conversions to plain values, by the test in ``pyarrow.types`` for the original type."""
 
 
 def _pa() -> Any:

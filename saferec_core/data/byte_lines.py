@@ -1,4 +1,4 @@
-"""Open a file, compressed or not, and read its lines as UTF-8 bytes, whatever ends them."""
+"""Open a file, compressed or not, and read its lines as UTF-8 bytes, with any line ending."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from saferec_core.errors import DataError
 __all__ = ["HEAD_BYTES", "lines_of", "open_bytes"]
 
 HEAD_BYTES = 1 << 16
-"""Bytes at the beginning of a file by which its encoding and its line ends are told."""
+"""Bytes at the beginning of a file that decide its encoding and line endings."""
 
 _BUFFER_BYTES = 1 << 20
 
@@ -77,7 +77,7 @@ def lines_of(file: IO[bytes], path: Path) -> Iterator[bytes]:
 
     Args:
         file: As `open_bytes` returned it.
-        path: What an error names.
+        path: Named in errors.
 
     Raises:
         DataError: The file is damaged.
@@ -96,7 +96,7 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
     if encoding is not None:
         for text in _texts(file, encoding):
             yield text.encode(errors="surrogatepass")
-    elif b"\r" in head and b"\n" not in head:  # for a file one line, which would be held as a whole
+    elif b"\r" in head and b"\n" not in head:  # for Python one line, which would be held in memory as a whole
         for text in _texts(file, "latin-1"):
             yield text.encode("latin-1")
     else:
@@ -113,12 +113,12 @@ def _texts(file: IO[bytes], encoding: str) -> Iterator[str]:
     rest = ""
     while chunk := file.read(HEAD_BYTES):
         *lines, rest = list(io.StringIO(rest + decoder.decode(chunk), newline="")) or [""]
-        yield from lines  # the last one may go on, or its end may
+        yield from lines  # the last line may be incomplete
     yield from io.StringIO(rest + decoder.decode(b"", final=True), newline="")
 
 
 def _wide_encoding(head: bytes) -> str | None:
-    """Tell text whose characters have two or four bytes, with or without a mark in front."""
+    """Return the encoding of UTF-16 or UTF-32 text, with or without a byte order mark."""
     for mark, encoding in _BYTE_ORDER_MARKS:
         if head.startswith(mark):
             return encoding

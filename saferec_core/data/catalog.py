@@ -33,7 +33,7 @@ class Catalog:
         Args:
             titles: The titles; of two with the same normal form and year the first counts.
             aliases: Further names of titles, by position.
-            year_tolerance: By how many years a title that was asked for may be off.
+            year_tolerance: Maximum difference in release year, in years, when matching titles.
         """
         self.titles = tuple(titles)
         self.year_tolerance = year_tolerance
@@ -47,7 +47,7 @@ class Catalog:
         return len(self.titles)
 
     def find(self, name: str, year: int | None) -> int | None:
-        """Return the position of the title; None if it may not be recommended, or several may be meant."""
+        """Return the position of the title; None if it may not be recommended, or is ambiguous."""
         return self._look_up(name, year)
 
     def years_of(self, name: str) -> Sequence[int | None]:
@@ -58,13 +58,12 @@ class Catalog:
 def read_catalog(path: Path, *, year_tolerance: int = 2) -> Catalog:
     """Read a catalog: any file of rows with ``title`` and ``year``, or a data-only pickle.
 
-    A row may also be a ``[title, year]`` pair or a string such as ``"Saw (2004)"``. An empty ``year`` is one
-    that is not known. The column ``aliases`` holds further names of a title, as a list or separated by
-    ``|``.
+    A row may also be a ``[title, year]`` pair or a string such as ``"Saw (2004)"``. An empty ``year`` is
+    unknown. The column ``aliases`` holds further names of a title, as a list or separated by ``|``.
 
     Raises:
-        DataError: The file is missing or empty, a row lacks a title, a year is no number, or a
-            pickle holds anything that would run code.
+        DataError: The file is missing or empty, a row lacks a title, a year is not a number, or a
+            pickle contains anything that would run code.
     """
     if path.is_dir() or not path.exists():
         reason = "is a folder" if path.is_dir() else "does not exist"

@@ -8,7 +8,7 @@ from saferec_core.data.records import messages_of
 from saferec_core.data.rows import LIST, OBJECT, Row
 from saferec_core.errors import DataError
 
-__all__ = ["STATED", "place_of", "stated_in"]
+__all__ = ["STATED", "stated_in", "stated_position"]
 
 STATED = "constraints_stated"
 """The column; ``{trait: sentence}``, or a list of ``{trait, sentence}`` as a finished dataset has it."""
@@ -35,10 +35,10 @@ def stated_in(row: Row) -> list[tuple[str, str]]:
     return pairs
 
 
-def place_of(row: Row) -> str | None:
-    """Tell where the last turn of the user states constraints: before, inside or after the rest.
+def stated_position(row: Row) -> str | None:
+    """Return where the user's last turn states constraints: ``before``, ``inside`` or ``after`` other text.
 
-    It is ``alone`` if the turn says nothing else, and None if nothing is stated there.
+    ``alone`` if the turn consists of nothing else; None if it states no constraint.
     """
     text = next((turn["content"].strip() for turn in messages_of(row)[::-1] if turn["role"] == "user"), "")
     spans = [

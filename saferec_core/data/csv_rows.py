@@ -1,4 +1,4 @@
-"""CSV and TSV tables with a head, row by row, whatever separates their fields."""
+"""CSV and TSV tables with a head, row by row, with any of the usual separators."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _LONGEST_FIELD = 1 << 30
 
 
 _LONGEST_RECORD = 50
-"""Lines; one that goes on longer has a quote that nobody closed."""
+"""Lines; a longer record has an unclosed quote."""
 
 _SEPARATORS = (",", "\t", ";", "|")
 _SAMPLED_LINES = 20
-"""Lines by which the separator is told."""
+"""Lines from which the separator is determined."""
 _STATED_SEPARATOR = re.compile(r'\ufeff?"?sep=(?P<separator>.)"?\s*', re.IGNORECASE)
-"""The first line that Excel writes, or wants, where the separator is not that of the country."""
+"""The first line that Excel writes, or wants, where the separator is not the locale's."""
 
 
 def table_rows(path: Path, usual: str) -> Iterator[tuple[int, dict[str, Any] | DataError]]:
-    """Yield the rows of a table with a head; a field may hold line breaks, its last line counts.
+    """Yield the rows of a table with a head, each with the number of its last line.
 
-    Blank lines are passed over. Fields behind the last column have to be empty.
+    A field may contain line breaks. Blank lines are skipped. Fields after the last column must be empty.
 
     Args:
         path: The table.
-        usual: What separates the fields if the first lines do not tell otherwise.
+        usual: The separator, unless the first lines show another one.
 
     Raises:
         DataError: The file as a whole cannot be read; its head, for example, has a column twice.
@@ -47,41 +47,41 @@ def table_rows(path: Path, usual: str) -> Iterator[tuple[int, dict[str, Any] | D
     with open_bytes(path) as file:
         lines = (line.decode("utf-8", errors="surrogateescape") for line in lines_of(file, path))
         sample = list(islice(lines, _SAMPLED_LINES))
-        again = _Again(iter(sample), lines)
+        lines_read = _RereadableLines(iter(sample), lines)
         if sample and (stated := _STATED_SEPARATOR.fullmatch(sample[0])):
             separator = stated["separator"]
-            next(again)
+            next(lines_read)
         else:
             separator = _separator(sample, usual)
-        reader = csv.reader(again, delimiter=separator)
+        reader = csv.reader(lines_read, delimiter=separator)
         head: list[str] | None = None
         while True:
-            again.record.clear()
+            lines_read.record.clear()
             try:
                 fields = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                yield again.number, DataError(f"not a row of a table: {error}")
+                yield lines_read.number, DataError(f"not a row of a table: {error}")
                 continue
             except _OpenQuoteError as error:
-                again.back_to_second()
+                lines_read.back_to_second()
                 if head is None:
-                    raise DataError(f"{path}, line {again.number}, the head: {error}") from error
-                yield again.number, DataError(str(error))
+                    raise DataError(f"{path}, line {lines_read.number}, the head: {error}") from error
+                yield lines_read.number, DataError(str(error))
                 continue
             if head is not None and fields and not (len(fields) == 1 < len(head) and not fields[0].strip()):
-                yield again.number, _table_row(head, fields, separator)
+                yield lines_read.number, _table_row(head, fields, separator)
             elif head is None and any(field.strip(" \ufeff") for field in fields):
-                head = _head(fields, f"{path}, line {again.number}, the head")
+                head = _head(fields, f"{path}, line {lines_read.number}, the head")
 
 
 class _OpenQuoteError(Exception):
-    """A record goes on and on: the quote that it began with is a stray one."""
+    """A record does not end, since a stray quote opened it."""
 
 
-class _Again:
-    """Lines for a CSV reader, of which those behind a stray quote can be read once more."""
+class _RereadableLines:
+    """Lines for a CSV reader; those after a stray quote can be read again."""
 
     def __init__(self, *lines: Iterator[str]) -> None:
         self._lines = (line for some in lines for line in some)
@@ -115,7 +115,7 @@ class _Again:
 
 
 def _separator(sample: Sequence[str], usual: str) -> str:
-    """Choose what makes several columns of the head and as many of most lines; the usual one wins ties."""
+    """Choose the separator that gives most lines as many columns as the head; the usual one wins ties."""
     lines = [line for line in sample if line.strip(" \r\n\ufeff")]
     best, best_score = usual, (0.0, False)
     for separator in _SEPARATORS:
@@ -154,9 +154,7 @@ def _table_row(head: Sequence[str], fields: list[str], separator: str) -> dict[s
     while len(fields) > len(head) and not fields[-1].strip():
         fields.pop()
     if len(fields) != len(head):
-        quoted = (
-            f"; a field that holds {separator!r} has to stand in quotes" if len(fields) > len(head) else ""
-        )
+        quoted = f"; a field that holds {separator!r} must be quoted" if len(fields) > len(head) else ""
         return DataError(f"wanted {len(head)} fields, as the head has, but got {len(fields)}{quoted}")
     for field in fields:
         if not field.isascii() and _undecoded(field):

@@ -1,4 +1,4 @@
-"""What a file holds, told by its content, and by its name only where the content leaves it open."""
+"""The kind of a file, by its content, and by its name only where the content is ambiguous."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Kind", "kind_of"]
 class Kind(Enum):
     """How the rows of a file are read."""
 
-    LINES = "a JSON value a line"
+    LINES = "one JSON value per line"
     VALUES = "JSON: an array, or values one after the other, over any number of lines"
     TABLE = "a table as text, with a head"
     UNHEADED = "a table as text without a head, in a known form"
@@ -51,7 +51,7 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
         "a Git LFS pointer, not the data; fetch the file with 'git lfs pull'",
     ),
 )
-"""First bytes of what is not read, and what it is."""
+"""First bytes of files that are refused, and what those are."""
 
 _REFUSED_PATTERNS = (
     (re.compile(rb".{257}ustar", re.DOTALL), "a tar archive; unpack it and name the file inside"),
@@ -60,7 +60,7 @@ _REFUSED_PATTERNS = (
             rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)?<(!doctype\s+html|html|head|body|script|meta|title|div)\b",
             re.IGNORECASE | re.DOTALL,
         ),
-        "an HTML page, not data (an error page of the download, perhaps); download the file again",
+        "an HTML page, not data (possibly an error page of the download); download the file again",
     ),
     (re.compile(rb"(\xef\xbb\xbf)?\s*<\?xml\b", re.IGNORECASE), f"an XML file; {_CONVERT}"),
 )
@@ -71,11 +71,11 @@ _SAMPLED_LINES = 2
 
 
 def kind_of(path: Path) -> Kind:
-    """Tell how the rows of a file or folder are read.
+    """Return how the rows of a file or folder are read.
 
     Raises:
-        DataError: It is something that is not read, such as an Excel workbook; the message names what it
-            is and what to do.
+        DataError: It is a kind of file that is refused, such as an Excel workbook; the message names the
+            kind and what to do.
     """
     if path.is_dir():
         return Kind.ARROW
@@ -92,7 +92,7 @@ def _kind(path: Path, _size: int, _changed: int) -> Kind:
         try:
             head = file.read(HEAD_BYTES)
         except (OSError, EOFError, ValueError):
-            head = b""  # damaged; whoever reads the lines says so
+            head = b""  # damaged, which is reported when the lines are read
     if head.startswith(_ARROW_MARKS):
         return Kind.ARROW
     if _suffix(path) in {".pkl", ".pickle"} or _PICKLE_BEGINS.match(head):
@@ -103,7 +103,7 @@ def _kind(path: Path, _size: int, _changed: int) -> Kind:
 
 
 def _refusal(path: Path, head: bytes) -> str | None:
-    """Return what the file is and what to do about it, if it is not read."""
+    """Return what the file is and what to do about it, if it is refused."""
     if head.startswith(b"PK\x03\x04"):
         return _archive(path)
     for mark, what in _REFUSED:
@@ -145,7 +145,7 @@ def _text_kind(path: Path) -> Kind:
 
 
 def _json_kind(path: Path, first: list[str]) -> Kind:
-    """Tell JSON Lines from JSON that goes over lines, or has several values on a line."""
+    """Distinguish JSON Lines from JSON with values over several lines, or several values on a line."""
     if not first or not _JSON_BEGINS.match(first[0]):
         return Kind.LINES
     begin, alone = first[0], len(first) == 1
@@ -163,13 +163,13 @@ def _json_kind(path: Path, first: list[str]) -> Kind:
 
 
 def _is_array_of_rows(values: list[object]) -> bool:
-    """Tell an array of rows from a row that is ``[title, year]``."""
+    """Distinguish an array of rows from one row that is ``[title, year]``."""
     pair = len(values) == 2 and isinstance(values[0], str) and not isinstance(values[1], str)
     return not pair
 
 
 def _first_value_goes_on(path: Path) -> bool:
-    """Tell whether the lines together begin with one JSON value, which no line alone is."""
+    """Return whether the file starts with one JSON value that extends over several lines."""
     from saferec_core.data.json_values import json_values
 
     first = next(json_values(path), None)

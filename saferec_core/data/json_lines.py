@@ -14,16 +14,16 @@ _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATACLASS | orjson
 
 
 def as_line(value: Any) -> bytes:
-    """Write a value as one line of JSON, without blanks.
+    """Write a value as one line of JSON, without spaces.
 
     Raises:
-        TypeError: JSON cannot say it.
-        ValueError: A number is not finite, a text holds half a surrogate pair, or it is nested too deep.
+        TypeError: JSON cannot represent it.
+        ValueError: A number is not finite, a text holds half a surrogate pair, or it is nested too deeply.
     """
     try:
         line = orjson.dumps(value, default=_plain, option=_OPTIONS)
     except orjson.JSONEncodeError:
-        return _slowly(value)  # which takes more, such as whole numbers beyond 64 bits
+        return _slowly(value)  # which accepts more, such as integers beyond 64 bits
     return _slowly(value) if b"null" in line else line  # null may have been a number that is not finite
 
 
@@ -31,12 +31,12 @@ def _slowly(value: Any) -> bytes:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain, separators=(",", ":"))
     except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
+        raise ValueError("it is nested too deeply") from error
     return text.encode() + b"\n"
 
 
 def _plain(value: Any) -> Any:
-    """Say in JSON what Arrow files may hold besides."""
+    """Represent other values of Arrow files in JSON."""
     if isinstance(value, datetime | date):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} cannot be written as JSON: {value!r:.80}")

@@ -1,4 +1,4 @@
-"""JSON: a value a line, or values that go over lines; malformed ones say what is wrong with them."""
+"""JSON: one value per line, or values over several lines. Malformed ones come as errors."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ _PYTHON_WORDS = ("True", "False", "None")
 
 
 def parsed(line: bytes) -> Any:
-    """Return the JSON value of a line, or a DataError that says what is wrong with it.
+    """Return the JSON value of a line, or a DataError with the reason why there is none.
 
-    orjson parses; what it refuses, would make a float of, or may have dropped a key of is left to json.
+    orjson parses. The standard library handles what orjson refuses, integers that it would turn into floats,
+    and objects in which a key may occur twice.
     """
     if _DIGITS_OF_64_BITS not in line.translate(_DIGITS_TO_ZEROS):
         try:
@@ -59,23 +60,23 @@ def _parsed_carefully(line: bytes) -> Any:
 
 
 def not_utf8(error: UnicodeDecodeError) -> str:
-    """Say that a text is not UTF-8, and what it may be."""
+    """Describe why a text is not UTF-8, and which encoding it may have."""
     byte = error.object[error.start : error.start + 1]
     char = byte.decode("cp1252", errors="replace")
     likely = "" if char == "\ufffd" else f", which is {char!r} in Windows-1252"
     return (
         f"not UTF-8 text: byte 0x{byte.hex().upper()} at position {error.start + 1}{likely}; convert the "
-        "file, as with 'iconv -f WINDOWS-1252 -t UTF-8'"
+        "file, for example with 'iconv -f WINDOWS-1252 -t UTF-8'"
     )
 
 
 def _cause(text: str, error: json.JSONDecodeError) -> str:
-    """Name the usual causes in words; json says only what it wanted."""
+    """Name the usual causes; the parser itself reports only what it expected."""
     before, rest = text[: error.pos].rstrip(), text[error.pos :].lstrip()
     known = {
         "it holds NUL bytes, so the file is damaged or binary": "\x00" in text,
         "JSON does not have comments": rest.startswith(("//", "/*", "#")),
-        "JSON wants double quotes, not single ones": rest.startswith("'"),
+        "JSON requires double quotes, not single ones": rest.startswith("'"),
         "JSON writes true, false and null, not True, False and None": rest.startswith(_PYTHON_WORDS),
         "a comma stands before the closing bracket": rest.startswith(("}", "]")) and before.endswith(","),
         "a comma follows the value, where JSON Lines has nothing between its lines": (
@@ -89,14 +90,14 @@ def _cause(text: str, error: json.JSONDecodeError) -> str:
 
 
 def _finite(text: str) -> float:
-    """Read a number as JSON says it."""
+    """Read a finite number."""
     if math.isfinite(number := float(text)):
         return number
     raise DataError(f"a number that is not finite: {text:.40}; write null for a missing value")
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object of its pairs, unless a key stands there twice."""
+    """Build an object from its pairs; a repeated key is an error."""
     value = dict(pairs)
     if len(value) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -109,9 +110,9 @@ _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite, object_
 
 
 def json_values(path: Path) -> Iterator[tuple[int, Any]]:
-    """Yield the elements of a JSON array, or values one after the other, with the lines they begin in.
+    """Yield the elements of a JSON array, or values one after the other, with the lines on which they begin.
 
-    The whole text is in memory. After what cannot be parsed nothing more is read.
+    The whole text is held in memory. Nothing is read after text that cannot be parsed.
 
     Raises:
         DataError: The file cannot be read.
@@ -130,13 +131,13 @@ class _Values:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._place = 0
+        self._position = 0
         self._line, self._counted = 1, 0
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
         self._skip_blanks()
         if self._here() == "[" and not self._is_pair():
-            self._place += 1
+            self._position += 1
             yield from self._elements()
             self._skip_blanks()
             if self._here():
@@ -152,57 +153,59 @@ class _Values:
             yield self._value()
             self._skip_blanks()
             if self._here() == ",":
-                self._place += 1
+                self._position += 1
                 self._skip_blanks()
                 if self._here() == "]":
                     yield self._number(), DataError("a comma stands before the end of the JSON array")
             elif self._here() != "]":
-                if self._place <= len(self._text):
+                if self._position <= len(self._text):
                     wanted = "a comma or the end of the JSON array"
                     had = (
-                        repr(self._text[self._place : self._place + 20]) if self._here() else "the file ends"
+                        repr(self._text[self._position : self._position + 20])
+                        if self._here()
+                        else "the file ends"
                     )
                     yield self._number(), DataError(f"wanted {wanted}, but {had}")
-                self._place = len(self._text) + 1
+                self._position = len(self._text) + 1
                 return
-        self._place += 1
+        self._position += 1
 
     def _value(self) -> tuple[int, Any]:
-        number, start = self._number(), self._place
+        number, start = self._number(), self._position
         try:
-            value, self._place = _DECODER.raw_decode(self._text, self._place)
+            value, self._position = _DECODER.raw_decode(self._text, self._position)
         except json.JSONDecodeError as error:
-            self._place = len(self._text) + 1
+            self._position = len(self._text) + 1
             cause = _cause(self._text[start : error.pos + 20], _moved(error, start))
             self._line = number
             return number + self._text.count("\n", start, error.pos), DataError(f"not valid JSON: {cause}")
         except DataError as error:  # well-formed, but not a row; the next one may be
-            _, self._place = json.JSONDecoder().raw_decode(self._text, self._place)
+            _, self._position = json.JSONDecoder().raw_decode(self._text, self._position)
             return number, error
         except (ValueError, RecursionError) as error:
-            self._place = len(self._text) + 1
+            self._position = len(self._text) + 1
             return number, DataError(f"not valid JSON: {error}")
         return number, value
 
     def _is_pair(self) -> bool:
-        """Tell a row that is ``[title, year]``, one of several, from an array of rows."""
+        """Distinguish a row that is ``[title, year]``, one of several, from an array of rows."""
         try:
-            value, end = json.JSONDecoder().raw_decode(self._text, self._place)
+            value, end = json.JSONDecoder().raw_decode(self._text, self._position)
         except (ValueError, RecursionError):
             return False
         return bool(self._text[end:].strip(_BETWEEN)) and not any(isinstance(part, dict) for part in value)
 
     def _here(self) -> str:
-        return self._text[self._place : self._place + 1]
+        return self._text[self._position : self._position + 1]
 
     def _skip_blanks(self) -> None:
         while self._here() and self._here() in _BETWEEN:
-            self._place += 1
+            self._position += 1
 
     def _number(self) -> int:
-        """Return the number of the line at which reading stands."""
-        self._line += self._text.count("\n", self._counted, self._place)
-        self._counted = self._place
+        """Return the number of the line that is being read."""
+        self._line += self._text.count("\n", self._counted, self._position)
+        self._counted = self._position
         return self._line
 
 

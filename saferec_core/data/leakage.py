@@ -1,4 +1,4 @@
-"""What tells that a model would be tested on what it was trained on: the same words, the same user."""
+"""Signs that a model would be tested on what it was trained on: the same words, the same user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LINKS = ("", "also ", "and ", "plus ", "one more thing ", "and one more thing "
 
 
 def conversation_key(row: Row) -> int:
-    """Return the same number for prompts that say the same.
+    """Return a number that is the same for prompts with the same words.
 
     Case, punctuation, white space, system messages and the sentences that state constraints (column
     ``constraints_stated``) do not count: a conversation stays itself when other traits are put in. A
@@ -48,12 +48,12 @@ def conversation_key(row: Row) -> int:
 
 
 def dialogue_of(id_of_sample: str) -> str:
-    """Return what the samples cut from one dialogue or history share: the id up to a ``#``."""
+    """Return the id of a sample's dialogue or history: the part before a ``#``."""
     return id_of_sample.partition("#")[0]
 
 
 def small_hash(text: str) -> int:
-    """Hash a text to 64 bits, of which millions fit into memory and hardly ever two agree."""
+    """Hash a text to 64 bits: millions fit into memory, and collisions are very rare."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 

@@ -30,7 +30,7 @@ Message = Mapping[str, str]
 """A turn of a conversation: ``role`` (system, user or assistant) and ``content``."""
 
 Stage = Callable[[Callable[[], Iterable[Row]]], Iterable[Row]]
-"""Turns rows into rows; it is given a function that begins to read them, and may call it twice."""
+"""Turns rows into rows. It is given a function that starts reading them, which it may call twice."""
 
 _TITLE_WITH_YEAR = re.compile(r"^(.*\S)\s*\((\d{4})\)$")
 
@@ -44,23 +44,23 @@ class Record:
     """What Safe SFT imitates."""
     groundtruth: tuple[Title, ...] = ()
     seen_titles: tuple[Title | str, ...] = ()
-    """The history; a bare string where the year is not known, which then matches every year."""
+    """The history. A title whose year is unknown is a bare string and matches every year."""
     constraints: tuple[str, ...] = ()
     """Traits that are active for this user."""
     columns: Mapping[str, Any] = field(default_factory=dict)
     """The whole row as read, for plugins with columns of their own."""
 
     def has_seen(self, name: str, year: int | None, tolerance: int) -> bool:
-        """Tell whether the user has seen a title, by any of its names.
+        """Return whether the user has seen a title, by any of its names.
 
-        What agrees `saferec_core.data.title_tiers.nearness` tells.
+        `saferec_core.data.title_tiers.nearness` decides which titles agree.
         """
         return next(_nearness(self._seen_by_form, name, year, tolerance), None) is not None
 
     def truth_near(self, name: str, year: int | None, tolerance: int) -> list[int]:
-        """Return which titles of the ground truth a title may stand for, the nearest first."""
+        """Return the positions of the ground-truth titles that a title may stand for, nearest first."""
         near = _nearness(self._truth_by_form, name, year, tolerance)
-        return [place for _, place in sorted(near)] if self._truth_by_form else []
+        return [position for _, position in sorted(near)] if self._truth_by_form else []
 
     @cached_property
     def _truth_by_form(self) -> _ByForm:
@@ -72,21 +72,21 @@ class Record:
 
 
 _ByForm = Mapping[str, Sequence[NamedEntry]]
-"""The names of titles, with their places, by normal form."""
+"""The names of titles, with their positions, by normal form."""
 
 
 def _by_form(titles: Iterable[Title]) -> _ByForm:
     forms: dict[str, list[NamedEntry]] = {}
-    for place, (name, year) in enumerate(titles):
+    for position, (name, year) in enumerate(titles):
         for number, (form, article) in enumerate(name_keys(name)):
-            forms.setdefault(form, []).append(NamedEntry(article, year, place, number > 0))
+            forms.setdefault(form, []).append(NamedEntry(article, year, position, number > 0))
     return forms
 
 
 def _nearness(
     titles: _ByForm, name: str, year: int | None, tolerance: int
 ) -> Iterator[tuple[tuple[int, bool, bool], int]]:
-    """Yield how near each title of the name is, and its place."""
+    """Yield how near each title with this name is, and its position."""
     for form, article in name_keys(name):
         for entry in titles.get(form, ()):
             near = nearness(entry, article=article, year=year, tolerance=tolerance)
@@ -108,7 +108,7 @@ def read_records(
         stages: Applied to the rows in order, before anything is checked.
 
     Raises:
-        DataError: The file is missing or empty, or a row is not what is wanted; the message tells
+        DataError: The file is missing or empty, or a row is malformed; the message names
             the row, the column and what needs it.
     """
 
@@ -149,7 +149,7 @@ def record_of(row: Row, *, needs: Mapping[str, str]) -> Record:
 
 
 def _each_once(titles: Iterable[Title]) -> tuple[Title, ...]:
-    """Leave out a title that repeats an earlier one: nobody can hit it twice."""
+    """Leave out titles that repeat an earlier one, since no title can be hit twice."""
     return tuple({(normal_form(title.name), title.year): title for title in reversed(list(titles))}.values())[
         ::-1
     ]
@@ -177,19 +177,19 @@ def messages_of(row: Row, column: str = "prompt") -> list[dict[str, str]]:
 
 
 def titles_of(row: Row, column: str = "groundtruth_with_release_year") -> list[Title]:
-    """Read a column of ``[title, year]`` pairs or ``{title, year}`` objects; nothing is no title.
+    """Read a column of ``[title, year]`` pairs or ``{title, year}`` objects; None is an empty list.
 
     Raises:
-        DataError: An entry is no title with a year.
+        DataError: An entry is not a title with a year.
     """
     return [_title(entry, column) for entry in _listed(row, column)]
 
 
 def seen_titles_of(row: Row, column: str = "seen_titles") -> list[Title | str]:
-    """Read a column of titles of which some have no year; such a one is a bare string.
+    """Read a column of titles; a title without a year is a bare string.
 
     Raises:
-        DataError: An entry is no title.
+        DataError: An entry is not a title.
     """
     return [_seen(entry, column) for entry in _listed(row, column)]
 
@@ -197,7 +197,7 @@ def seen_titles_of(row: Row, column: str = "seen_titles") -> list[Title | str]:
 def constraints_of(row: Row, column: str = "constraints") -> tuple[str, ...]:
     """Read a list of traits, ``{trait: true}``, or a struct whose other traits are None, sorted.
 
-    In an object NaN is None, and "true", "false", 1 and 0 are read as what they say.
+    In an object NaN counts as None, and "true", "false", 1 and 0 count as booleans.
 
     Raises:
         DataError: It is something else.
@@ -205,7 +205,7 @@ def constraints_of(row: Row, column: str = "constraints") -> tuple[str, ...]:
     value = row.get(column)
     if isinstance(value, OBJECT):
         return tuple(sorted(trait for trait, active in value.items() if _is_active(trait, active, column)))
-    if value != value:  # NaN, with which pandas says None
+    if value != value:  # NaN, which pandas writes for None
         return ()
     traits = _listed(row, column)
     if not all(isinstance(trait, str) for trait in traits):
@@ -228,15 +228,15 @@ _ACTIVE |= {"nan": False}
 
 
 def _is_active(trait: str, value: Any, column: str) -> bool:
-    """Tell whether a trait is said to be active; text counts by what it says."""
-    said = value if value is None or isinstance(value, bool) else str(value).strip().lower()
-    if said not in _ACTIVE:
+    """Return whether a trait is active; text such as "yes" or "0" counts by its meaning."""
+    word = value if value is None or isinstance(value, bool) else str(value).strip().lower()
+    if word not in _ACTIVE:
         raise DataError(f"{column}: {trait!r} must be true or false, but is {value!r}")
-    return _ACTIVE[said]
+    return _ACTIVE[word]
 
 
 def _title(entry: Any, column: str) -> Title:
-    if type(entry) is list and len(entry) == 2:  # nearly every one, and told at once
+    if type(entry) is list and len(entry) == 2:  # the usual form, checked quickly
         name, year = entry
         if type(name) is str and name.strip() and type(year) is int and 0 <= year <= 9999:
             return Title(name, year)
@@ -260,7 +260,7 @@ def _seen(entry: Any, column: str) -> Title | str:
 
 
 def _pair(entry: Any) -> Any:
-    """Return an object's title and year, and anything else as it is."""
+    """Return the title and year of an object, and anything else unchanged."""
     if isinstance(entry, list) or not isinstance(entry, OBJECT):
         return entry
     return entry.get("title"), entry.get("year")

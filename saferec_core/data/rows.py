@@ -35,10 +35,10 @@ __all__ = [
 ]
 
 OBJECT, LIST = (dict, Mapping), (list, tuple, Sequence)
-"""For isinstance, which tells the usual types in a tenth of the time that abstract ones take."""
+"""For isinstance: the concrete types come first, since checking abstract ones takes ten times as long."""
 
 Row = dict[str, Any]
-"""A sample on its way, as JSON has it: strings, numbers, lists and objects."""
+"""A sample in the pipeline, made of JSON values: strings, numbers, lists and objects."""
 
 _LAST_YEAR = 9999
 
@@ -50,10 +50,10 @@ _DATE = re.compile(r"(?P<year>[0-9]{4})-[01][0-9]-[0-3][0-9]([T ].*)?")
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file or folder.
 
-    JSON (a value a line, an array, or values one after the other), CSV and TSV with any of the usual
+    JSON (one value per line, an array, or values one after the other), CSV and TSV with any of the usual
     separators, tables of MovieLens-100K, -1M and -10M, RecBole's atomic files, each also compressed and
-    in UTF-8, UTF-16 or UTF-32; Parquet, Arrow and Feather files; ``datasets`` folders. What a file is is
-    told by its content (see `kind_of`). The values of tables are strings.
+    in UTF-8, UTF-16 or UTF-32; Parquet, Arrow and Feather files; ``datasets`` folders. The content decides
+    what kind of file it is (see `kind_of`). The values of tables are strings.
 
     Raises:
         DataError: The file is missing or unreadable, or a row is malformed; the message names it.
@@ -75,7 +75,7 @@ def numbered_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def try_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | DataError]]:
-    """Yield the rows with their numbers, and in place of a malformed row what is wrong with it.
+    """Yield the rows with their numbers, and the error in place of a malformed row.
 
     Raises:
         DataError: The file as a whole is missing or unreadable.
@@ -85,7 +85,7 @@ def try_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | DataError]]:
 
 
 def try_values(path: Path) -> Iterator[tuple[int, Any]]:
-    """Do as `try_rows`, but take every JSON value, or element of a data-only pickle, for a row."""
+    """Do as `try_rows`, but accept any JSON value, or element of a data-only pickle, as a row."""
     if not path.exists():
         raise DataError(f"{path} does not exist")
     kind = kind_of(path)
@@ -122,7 +122,7 @@ def parsed_object(line: bytes) -> dict[str, Any] | DataError:
 
 
 def row_name(path: Path) -> str:
-    """What the number of a row counts."""
+    """Return what row numbers count: lines or rows."""
     return "row" if kind_of(path) in {Kind.ARROW, Kind.PICKLE} else "line"
 
 
@@ -130,7 +130,7 @@ def whole_year(value: Any, what: str) -> int:
     """Read a year, also one that came through a table as ``"2004.0"``, or as a date such as 2004-10-29.
 
     Raises:
-        DataError: It is not a whole number of at most four digits; *what* says whose year it is.
+        DataError: It is not a whole number of at most four digits; *what* names it in the message.
     """
     try:
         number = math.nan if isinstance(value, dict | list | tuple | date) else float(str(value))
@@ -147,7 +147,7 @@ def whole_year(value: Any, what: str) -> int:
 
 
 def _shown(value: Any) -> str:
-    """Represent a value in a message; nested by reference it could be endless, as a number unprintable."""
+    """Represent a value in a message, even one that is nested without end or too large to print."""
     if isinstance(value, str | bool | float | None):
         return f"{value!r:.80}"
     try:

@@ -27,12 +27,13 @@ _ORDER.maxlevel, _ORDER.maxtuple, _ORDER.maxstring, _ORDER.maxother = 3, 10, 1 <
 
 
 def read_plain_pickle(path: Path) -> Iterable[Any]:
-    """Read a collection out of a pickle, such as the catalog of the research code.
+    """Read a collection from a pickle.
 
-    A set comes as a sorted list: its own order differs from process to process.
+    The Safe-Rank-GRPO paper's reference implementation keeps its catalog in one. A set comes as a sorted
+    list: its own order differs from process to process.
 
     Raises:
-        DataError: It holds an opcode that runs code, is damaged, or holds no collection.
+        DataError: It contains an opcode that runs code, is damaged, or does not hold a collection.
     """
     with open_bytes(path) as file:
         content = file.read()
@@ -44,7 +45,7 @@ def read_plain_pickle(path: Path) -> Iterable[Any]:
             )
         loaded = pickle.loads(content)  # noqa: S301 - only data opcodes are left
     except _UNREADABLE as error:
-        raise DataError(f"{path} is no readable pickle: {error}") from error
+        raise DataError(f"{path} cannot be read as a pickle: {error}") from error
     if not isinstance(loaded, list | tuple | set | frozenset | dict):
         raise DataError(f"{path}: wanted a collection, but got {type(loaded).__name__}")
     return sorted(loaded, key=_ORDER.repr) if isinstance(loaded, set | frozenset) else loaded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from saferec_core.data.title_tiers import NamedEntry, Tiers, the_one, tiers_of
+from saferec_core.data.title_tiers import UNDATED, NamedEntry, Tiers, the_one, tiers_of
 from saferec_core.data.titles import NameKey, Title, name_keys
 from saferec_core.errors import DataError
 
@@ -30,10 +31,10 @@ _SCHEMA = pa.schema(
 )
 
 _ARTICLES = ("", "the", "a", "an")
-"""What the column ``article`` numbers."""
+"""The articles that the column ``article`` numbers."""
 
 _NO_YEAR = np.iinfo(np.int16).min
-"""Stands in the table for a year that is not known."""
+"""Stands in the table for an unknown year."""
 
 _NUMPY = {pa.uint64(): np.uint64, pa.int16(): np.int16, pa.int32(): np.int32, pa.uint8(): np.uint8}
 
@@ -56,7 +57,7 @@ class TitleMap:
         """Look titles up in *table*, as `table` returned it.
 
         Raises:
-            DataError: It is no such table.
+            DataError: It is not such a table.
         """
         if table.schema.names != _SCHEMA.names or not table.schema.equals(_SCHEMA):
             raise DataError(f"a title map has the columns {', '.join(_SCHEMA.names)}; got {table.schema}")
@@ -82,28 +83,31 @@ class TitleMap:
             DataError: A year lies outside -32768..32767.
         """
         named = list(titles)
-        places = list(range(len(named))) if entries is None else list(entries)
+        leads = list(range(len(named))) if entries is None else list(entries)
         own_names = len(named) - aliases
         rows = [
-            (key, place, number > 0 or place >= own_names)
-            for place, (name, _) in enumerate(named)
+            (key, position, number > 0 or position >= own_names)
+            for position, (name, _) in enumerate(named)
             for number, key in enumerate(name_keys(name))
         ]
         forms = [key.form for key, _, _ in rows]
         try:
             years = np.array(
-                [_NO_YEAR if named[place].year is None else named[place].year for _, place, _ in rows],
+                [
+                    _NO_YEAR if named[position].year is None else named[position].year
+                    for _, position, _ in rows
+                ],
                 dtype=np.int16,
             )
         except OverflowError as error:
             raise DataError(f"a title map holds years of four digits: {error}") from error
-        leads_to = np.array([places[place] for _, place, _ in rows], dtype=np.int32)
+        leads_to = np.array([leads[position] for _, position, _ in rows], dtype=np.int32)
         articles = np.array([_ARTICLES.index(key.article) for key, _, _ in rows], dtype=np.uint8)
         is_alias = np.array([alias for _, _, alias in rows], dtype=np.uint8)
         hashes = _hashes(forms)
         order = np.lexsort((np.arange(len(rows)), years, hashes))
         columns = (hashes, years, leads_to, articles, is_alias)
-        ordered = [*(column[order] for column in columns), [forms[place] for place in order]]
+        ordered = [*(column[order] for column in columns), [forms[position] for position in order]]
         return cls(pa.table(ordered, schema=_SCHEMA))
 
     def __len__(self) -> int:
@@ -123,13 +127,26 @@ class TitleMap:
         Args:
             names: N titles, by any of their names, in any spelling that has the same normal form.
             years: Their N years of release; None where it is not known.
-            tolerance: By how many years an entry with the very same name may miss its year.
+            tolerance: Maximum difference in release year, in years, for an entry with the very same name.
 
         Returns:
-            N entries; -1 for a title that is not there, or where several may be meant.
+            N entries; -1 for a title that is missing or ambiguous.
         """
-        found = (self.find(name, year, tolerance=tolerance) for name, year in zip(names, years, strict=True))
-        return np.array([-1 if entry is None else entry for entry in found], dtype=np.int64)
+        keys = [name_keys(name) for name, _ in zip(names, years, strict=True)]
+        asked_years = np.array([_NO_YEAR if year is None else year for year in years], dtype=np.int64)
+        entries = np.full(len(keys), -1, dtype=np.int64)
+        open_titles = np.arange(len(keys))
+        for (
+            number
+        ) in count():  # the first names of all titles, then the second names of those without a match
+            if not len(open_titles):
+                return entries
+            batch = [keys[title][number] for title in open_titles.tolist()]
+            matched, nearest = self._nearest(batch, asked_years[open_titles], tolerance)
+            entries[open_titles[matched]] = nearest
+            left = np.delete(open_titles, matched)
+            open_titles = left[[len(keys[title]) > number + 1 for title in left.tolist()]]
+        raise AssertionError("count() does not end")
 
     def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
         """Return all entries that may be meant by a title, in tiers: see `tiers_of`."""
@@ -138,6 +155,43 @@ class TitleMap:
             if tiers:
                 return tiers
         return []
+
+    def _nearest(
+        self, keys: Sequence[NameKey], years: Positions, tolerance: int
+    ) -> tuple[Positions, Positions]:
+        """Return which of N names match any entry, and the entries: `the_one` for a batch.
+
+        A candidate is a row of the table with the hash of a name; names have from none to several.
+        """
+        forms = [key.form for key in keys]
+        digests = _hashes(forms)
+        first = np.searchsorted(self._hashes, digests)
+        counts = np.searchsorted(self._hashes, digests, side="right") - first
+        name = np.repeat(np.arange(len(keys)), counts)  # (candidates,), ascending, as are all that follow
+        row = np.arange(len(name)) + np.repeat(first - np.cumsum(counts) + counts, counts)
+
+        asked, known = years[name], self._years[row].astype(np.int64)
+        undated = (asked == _NO_YEAR) | (known == _NO_YEAR)
+        distance = np.where(undated & (asked != known), UNDATED, np.abs(asked - known))
+        articles = np.array([_ARTICLES.index(key.article) for key in keys], dtype=np.uint8)
+        other_article = self._articles[row] != articles[name]
+        fits = undated | (distance == 0) | ((distance <= tolerance) & ~other_article)
+        fits &= _equal(self._forms, row, forms, name)  # two forms may share a hash
+        nearness = 4 * distance + 2 * other_article + self._aliases[row]  # ordered as `nearness` orders
+
+        name, row, nearness = name[fits], row[fits], nearness[fits]
+        least = np.full(len(keys), np.iinfo(np.int64).max)
+        np.minimum.at(least, name, nearness)
+        nearest = nearness == least[name]
+        name, row = name[nearest], row[nearest]
+        matched, start = np.unique(name, return_index=True)
+        if not len(matched):
+            return matched, matched
+        years_of_nearest = self._years[row]
+        one_year = np.minimum.reduceat(years_of_nearest, start) == np.maximum.reduceat(
+            years_of_nearest, start
+        )
+        return matched, np.where(one_year, self._entries[row[start]], -1).astype(np.int64)
 
     def _named(self, key: NameKey) -> list[NamedEntry]:
         """Return all names with one normal form."""
@@ -160,7 +214,9 @@ class TitleMap:
 
 
 def _encoded(text: str) -> bytes:
-    return text.encode(errors="surrogatepass")  # what a shell passes on may be no UTF-8; it is not found
+    return text.encode(
+        errors="surrogatepass"
+    )  # a shell may pass on bytes that are not UTF-8; they match nothing
 
 
 def _hashes(forms: Sequence[str]) -> npt.NDArray[np.uint64]:
@@ -168,8 +224,18 @@ def _hashes(forms: Sequence[str]) -> npt.NDArray[np.uint64]:
     return np.fromiter(map(digest, map(_encoded, forms)), dtype=np.uint64, count=len(forms))
 
 
+def _equal(forms: Any, rows: Positions, asked: Sequence[str], names: Positions) -> npt.NDArray[np.bool_]:
+    """Compare the forms of *rows* with those that are *asked* for, by the numbers of their names."""
+    own = forms.take(pa.array(rows)).to_pylist()
+    return np.fromiter(
+        (form == asked[name] for form, name in zip(own, names.tolist(), strict=True)),
+        dtype=np.bool_,
+        count=len(own),
+    )
+
+
 def _one_chunk(column: Any) -> Any:
-    """Return a column in one piece; it is copied only if it is not in one."""
+    """Return a column as one chunk, copied only if it consists of several."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 

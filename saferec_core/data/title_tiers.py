@@ -11,11 +11,11 @@ Tiers = Sequence[Sequence[int]]
 """Entries that are equally near stand together; those of the first tier agree best."""
 
 UNDATED = 1 << 20
-"""How many years a title without a year is from any year."""
+"""Distance, in years, of a title without a year from every year."""
 
 
 class NamedEntry(NamedTuple):
-    """A name of an entry whose normal form agrees with what is asked."""
+    """A name of an entry, with the normal form that was looked up."""
 
     article: str
     """The English article in front of the name, or nothing."""
@@ -28,11 +28,11 @@ class NamedEntry(NamedTuple):
 def nearness(
     name: NamedEntry, *, article: str, year: int | None, tolerance: int
 ) -> tuple[int, bool, bool] | None:
-    """Return how well an entry agrees with what is asked, the smaller the better; None: not at all.
+    """Return how well an entry agrees with a title, smaller is better; None if it does not.
 
     The same year goes first, with the same article before another one. Another year within the
     *tolerance* counts only for the very same name, article included. A title without a year agrees
-    with every year, if with none well. Names go before aliases.
+    with every year, but worse than any title that has one. Names go before aliases.
     """
     other_article = name.article != article
     if name.year is None or year is None:

@@ -26,25 +26,25 @@ TRAILING_ARTICLES = ENGLISH_ARTICLES | {
     "der", "die", "das", "den", "dem", "ein", "eine", "de", "het", "een", "det", "en", "ett", "et",
 }
 # fmt: on
-"""What catalogs write behind a comma: "Avventura, L'", "Boot, Das", "Matrix, The"."""
+"""Articles that catalogs write after a comma: "Avventura, L'", "Boot, Das", "Matrix, The"."""
 
 MARKS = frozenset({"Mn", "Mc"})
 
-ASCII_PUNCTUATION = {code: None for code in range(128) if not chr(code).isalnum()}
+ASCII_PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())
 
 
 _OTHER_SCRIPTS = re.compile(
     "[\u0530-\u1cff\u2d30-\u2ddf\u2e80-\ua63f\ua6a0-\ua71f\ua800-\uab2f\uab70-\U0010ffff]"
 )
-"""What is neither Latin, Greek nor Cyrillic, whose accents people leave out, nor punctuation."""
+"""Letters of scripts other than Latin, Greek and Cyrillic, in which marks are not optional accents."""
 
 
 @lru_cache(maxsize=1 << 16)
 def normal_form(name: str) -> str:
-    """Reduce *name* to what stays the same however people write the title.
+    """Reduce *name* to a form that is the same for all spellings of a title.
 
     Accents, case, punctuation, spaces and a leading English article do not count, ``&`` is "and",
-    and an article behind a comma stands in front. The marks of other scripts than Latin, Greek and
+    and an article after a comma counts as leading. The marks of other scripts than Latin, Greek and
     Cyrillic do count: they are vowels and consonants. So "Amelie" is "Amélie", "Spider Man" is
     "Spider-Man" and "Matrix, The" is "Matrix". The words themselves count: "Se7en" is not "Seven".
 
@@ -82,7 +82,7 @@ def without_accents(text: str) -> str:
         if unicodedata.category(c) not in MARKS:
             marks_count = c.isalnum() and _OTHER_SCRIPTS.match(c) is not None
             kept.append(c)
-        elif marks_count and not "\ufe00" <= c <= "\ufe0f":  # these choose between looks of a letter
+        elif marks_count and not "\ufe00" <= c <= "\ufe0f":  # variation selectors
             kept.append(c)
     return unicodedata.normalize("NFC", "".join(kept))
 
@@ -90,7 +90,7 @@ def without_accents(text: str) -> str:
 def letters_and_digits(text: str, *, ascii_only: bool) -> str:
     """Drop all of *text* that is neither a letter nor a digit nor, in other scripts, a mark."""
     if ascii_only:
-        return text.translate(ASCII_PUNCTUATION)
+        return text.encode("ascii").translate(None, ASCII_PUNCTUATION).decode("ascii")
     if not _OTHER_SCRIPTS.search(text):
         return "".join(filter(str.isalnum, text))
     return "".join(c for c in text if c.isalnum() or unicodedata.category(c) in MARKS)
@@ -118,10 +118,12 @@ class NameKey(NamedTuple):
 
 @lru_cache(maxsize=1 << 16)
 def name_keys(name: str) -> tuple[NameKey, ...]:
-    """Return how the names of a title are compared, the name as written first.
+    """Return the keys by which the names of a title are compared, the name as written first.
 
     Names in brackets count: "Seven (a.k.a. Se7en)" is "Seven" and "Se7en" too.
     """
+    if "(" not in name and "（" not in name:  # as most titles
+        return (NameKey(normal_form(name), article_of(name)),)
     return tuple(dict.fromkeys(NameKey(normal_form(each), article_of(each)) for each in names_of(name)))
 
 
@@ -146,7 +148,7 @@ _PART = re.compile(
     r"(?:part|pt|vol|volume|chapter|episode|season|series|book|tome|teil)\b.*|[0-9]+|[ivxlc]+",
     re.IGNORECASE,
 )
-"""What tells the parts of a work apart: without it the name is another work's."""
+"""Brackets that distinguish the parts of a work; without them the name is that of another work."""
 
 _EDITION = re.compile(
     r"(?:us|u\.s\.|uk|u\.k\.|usa|tv|t\.v\.|3d|imax|film|movie|documentary|short|mini-?\s?series|animated"
@@ -154,7 +156,7 @@ _EDITION = re.compile(
     r"|.*\b(?:cut|edition|version|dub|series))",
     re.IGNORECASE,
 )
-"""What says which edition it is, and is no name of its own."""
+"""Brackets that name an edition and are not a name of the title."""
 
 
 def names_of(name: str) -> list[str]:
@@ -180,7 +182,7 @@ class TitleIndex:
     """
 
     def __init__(self, titles: Iterable[Title], aliases: Mapping[int, Sequence[str]] | None = None) -> None:
-        """Index *titles*; of entries with the same normal form and year, the first one is found.
+        """Index *titles*; of entries with the same normal form and year, the first one counts.
 
         Args:
             titles: The entries. Names in brackets are names of the entry too.
@@ -203,8 +205,9 @@ class TitleIndex:
 
         Args:
             name: Any of its names, in any spelling that has the same normal form.
-            year: Its year of release; None if it is not known.
-            tolerance: By how many years an entry with the very same name may miss *year*; the nearest counts.
+            year: Its year of release; None if unknown.
+            tolerance: Maximum difference in release year, in years, for an entry with the very same name;
+                the nearest year counts.
 
         Returns:
             The position of the entry in `titles`. None if there is no such entry, or if several may be meant:

@@ -1,4 +1,4 @@
-"""Traits: what a user may be sensitive to, how that is asked, weighed and said."""
+"""Traits: what users may be sensitive to, with the questions, weights and sentences for each."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ Line = Annotated[str, AfterValidator(_one_line)]
 
 def _ended(text: str) -> str:
     if text.endswith((",", ";", ":", "-", "–", "—")):
-        raise ValueError(f"must not end with {text[-1]!r}, for other sentences follow: {text!r}")
+        raise ValueError(f"must not end with {text[-1]!r}, since other sentences follow: {text!r}")
     return text
 
 
 Sentence = Annotated[Line, AfterValidator(_ended)]
-"""A line that a full stop may be put behind."""
+"""A line that a period may follow."""
 
 
 class Trait(Section):
@@ -85,7 +85,7 @@ def read_traits(path: Path | None = None) -> dict[str, Trait]:
     The file has one key per trait, its name, and below it the fields of :class:`Trait`.
 
     Raises:
-        ConfigError: The file cannot be read, or a trait is not what is wanted.
+        ConfigError: The file cannot be read, or a trait is not valid.
     """
     if path is None:
         return dict(_built_in())
@@ -106,7 +106,7 @@ def _parsed(text: str, where: str) -> dict[str, Trait]:
     try:
         loaded = yaml.load(text, Loader=_Loader)  # noqa: S506  (it derives from a safe one)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{where} is no valid YAML: {error}") from error
+        raise ConfigError(f"{where} is not valid YAML: {error}") from error
     if loaded is None or loaded == {}:
         raise ConfigError(f"{where} is empty; wanted at least one trait, by name")
     if not isinstance(loaded, dict):
@@ -146,7 +146,7 @@ def _shortened(value: object) -> str:
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the fast one, if built
-    """Refuses a key that stands twice, of which YAML keeps the last without a word."""
+    """Refuses a repeated key, of which YAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Do as the safe loader does, once the keys are known to differ."""
@@ -154,7 +154,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         for key, _ in node.value:
             name = (key.tag, key.value)
             if isinstance(key, yaml.ScalarNode) and name in known:
-                problem = f"{key.value!r} stands there twice"
+                problem = f"{key.value!r} occurs twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             if isinstance(key, yaml.ScalarNode):
                 known.add(name)
@@ -163,9 +163,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 def short_names(traits: Iterable[str]) -> dict[str, str]:
-    """Return what to call each trait where room is short: its name without the part in brackets.
+    """Return a short name for each trait: its name without the part in brackets.
 
-    A trait that would then share its name with another one keeps the whole of it.
+    A trait whose short name another one shares keeps its whole name.
     """
     short = {trait: trait.partition(" (")[0] for trait in traits}
     times = Counter(short.values())

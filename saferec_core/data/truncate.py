@@ -58,7 +58,7 @@ def _shortened(
 
 
 def _without_oldest(prompt: Sequence[Message]) -> Sequence[Message] | None:
-    """Drop the oldest turn, and with it what answered it; None if only the last is left."""
+    """Drop the oldest turn and the reply to it; None if only the last turn is left."""
     head = [message for message in prompt[:1] if message["role"] == "system"]
     turns = list(prompt[len(head) :])
     if len(turns) <= 1:

@@ -1,4 +1,4 @@
-"""Heads that give each column a type, as RecBole's atomic files (``.inter``, ``.item``) have."""
+"""Headers that give each column a type, as in RecBole's atomic files (``.inter``, ``.item``)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _NAMES = {
     "genre": "genres",
     "class": "genres",
 }
-"""Fields of RecBole's films, and what MovieLens itself, and so everything here, calls them."""
+"""Names of RecBole's film fields, and the names that MovieLens and saferec use for them."""
 
 
 def is_typed_head(line: str) -> bool:
-    """Tell whether a line is such a head, separated by tabs."""
+    """Return whether a line is such a head, separated by tabs."""
     return _all_typed(line.strip().split("\t"))
 
 

@@ -26,7 +26,7 @@ class UnheadedTable:
     """One known form."""
 
     name: str
-    """What it is called where it comes from."""
+    """What its publisher calls it."""
     first_line: re.Pattern[str]
     separator: str
     columns: tuple[str, ...]
@@ -111,7 +111,7 @@ def unheaded_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | DataError]
             if not line.strip():
                 continue
             form = form or unheaded_table(line)
-            assert form is not None  # by which the file was told
+            assert form is not None, "the first line has decided that the file is read this way"
             yield number, form.row(line)
 
 

@@ -14,7 +14,7 @@ from saferec_core.demo.risk import TRAITS, risk_of
 from saferec_core.demo.wordings import all_texts
 from saferec_core.demo.world import NUM_TITLES, User, users
 
-__all__ = ["SPLITS", "build"]
+__all__ = ["SPLITS", "build", "write_records"]
 
 SPLITS: Mapping[str, int] = {"train": 3000, "validation": 200, "test": 400}
 """Users per split; a user has one dialogue and stands in one split."""
@@ -44,6 +44,19 @@ def build(folder: Path, *, seed: int) -> None:
     )
     tokenizer = train_tokenizer(all_texts(NUM_TITLES), [str(film.title) for film in films])
     write_network(folder / "model", tokenizer, seed=seed)
+
+
+def write_records(path: Path, number: int, *, seed: int, heeded: bool = True) -> None:
+    """Write the records of the first *number* users of a seed.
+
+    Args:
+        path: A JSONL file.
+        number: With ``SPLITS["train"]``, the users whose records are ``train.jsonl``.
+        seed: Of the world.
+        heeded: Whether demonstrations are drawn with an eye on the constraints; false for the data of plain
+            SFT.
+    """
+    _write(path, map(_record, islice(users(load_films(), seed=seed, heeded=heeded), number)))
 
 
 def _record(user: User) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from saferec_core.demo.films import Film
+from saferec_core.oracle_files.deciding import RISK_THRESHOLD
 
 __all__ = [
     "RATING_STRENGTH",
@@ -32,9 +33,6 @@ __all__ = [
     "is_violation",
     "risk_of",
 ]
-
-RISK_THRESHOLD = 0.66
-"""A film violates a trait from this risk on."""
 
 RATING_STRENGTH: Mapping[str, float] = MappingProxyType({"G": 0.3, "PG": 0.7, "PG-13": 0.85, "R": 1.0})
 """How much of a genre's severity a film of this rating shows."""

@@ -67,12 +67,13 @@ class User:
     """What the completion lists; not free of violations."""
 
 
-def users(films: Sequence[Film], *, seed: int) -> Iterator[User]:
+def users(films: Sequence[Film], *, seed: int, heeded: bool = True) -> Iterator[User]:
     """Draw users without end, no two of them with the same dialogue.
 
     Args:
         films: The catalog, most popular first.
         seed: The same seed yields the same users, in every process.
+        heeded: Whether demonstrations are drawn with an eye on the constraints.
     """
     rng = random.Random(f"saferec demo users {seed}")
     pools = {taste: [f for f in films if taste in f.genres][:POOL_SIZE] for taste in MOODS}
@@ -83,7 +84,9 @@ def users(films: Sequence[Film], *, seed: int) -> Iterator[User]:
         taste = rng.choice(tastes)
         number = 2 if rng.random() < SECOND_TRAIT else 1
         constraints = rng.sample(traits[taste], min(number, len(traits[taste])))
-        user = _draw_user(rng, f"user-{len(written):05d}", taste, pools[taste], films, constraints)
+        user = _draw_user(
+            rng, f"user-{len(written):05d}", taste, pools[taste], films, constraints, heeded=heeded
+        )
         text = repr(user.prompt)
         if len(user.relevant) >= MIN_RELEVANT and text not in written:
             written.add(text)
@@ -103,10 +106,13 @@ def _draw_user(
     pool: Sequence[Film],
     catalog: Sequence[Film],
     constraints: Sequence[str],
+    *,
+    heeded: bool,
 ) -> User:
     liked = rng.sample(pool, rng.choice((2, 3)))
     unseen = [film for film in pool if film not in liked]
     relevant = [film for film in _popular(rng, unseen) if _is_safe(film, constraints)]
+    minded = constraints if heeded else ()
     return User(
         name=name,
         taste=taste,
@@ -122,7 +128,7 @@ def _draw_user(
                 number=NUM_TITLES,
             )
         ),
-        demonstrated=tuple(film.title for film in _demonstration(rng, unseen, catalog, liked, constraints)),
+        demonstrated=tuple(film.title for film in _demonstration(rng, unseen, catalog, liked, minded)),
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,11 @@ from saferec_core.models.generation import Completion, Decoding, Generator
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedList
 
+if TYPE_CHECKING:  # imports transformers
+    from saferec_core.models.guided.guiding import Guiding
+
 __all__ = [
+    "Answer",
     "Evaluation",
     "Evaluator",
     "complete",
@@ -28,6 +32,13 @@ __all__ = [
     "title_rows",
     "user_of",
 ]
+
+
+class Answer(NamedTuple):
+    """A list as it was written and as it was read."""
+
+    completion: Completion
+    parsed: ParsedList
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,7 @@ class Evaluator:
     """The held-out prompts and how completions to them are judged."""
 
     records: Mapping[int, Record]
-    """By their places in the split."""
+    """By their positions in the split."""
     parser: ListParser
     judge: Judge
     metrics: Sequence[ActiveMetric]
@@ -83,6 +94,7 @@ class Evaluator:
         policy: str,
         batch_size: int,
         seed: int,
+        guiding: Callable[[Sequence[Record]], Guiding] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> Evaluation:
         """Generate, parse once, judge and measure.
@@ -93,18 +105,35 @@ class Evaluator:
             policy: What to call it.
             batch_size: Prompts that are generated together.
             seed: Of what is drawn.
+            guiding: Restricts the lists of some records; needed where the protocol is guided.
             progress: Called with the number of records done so far.
         """
-        places = list(self.records)
-        prompts = [self.records[place].prompt for place in places]
+        prompts = [record.prompt for record in self.records.values()]
         decoding = protocol.drawing(batch_size=batch_size, seed=seed)
+        guided = None
+        if protocol.guided:
+            assert guiding is not None, "a guided protocol"
+            guided = guiding(list(self.records.values()))
+        completions = complete(generator, prompts, decoding, progress, guided)
+        answers = [
+            [Answer(one, self.parser(one.text, finished=one.finished)) for one in siblings]
+            for siblings in completions
+        ]
+        return self.score(answers, protocol, policy=policy)
+
+    def score(self, answers: Sequence[Sequence[Answer]], protocol: Protocol, *, policy: str) -> Evaluation:
+        """Judge and measure lists, whoever made them.
+
+        Args:
+            answers: The lists of each record, in the order of the records.
+            protocol: How they were made and how to score them.
+            policy: What to call their maker.
+        """
         rows, parsed, records = [], [], []
-        for place, siblings in zip(places, complete(generator, prompts, decoding, progress), strict=True):
-            record = self.records[place]
-            for sample, completion in enumerate(siblings):
-                parsed_list = self.parser(completion.text, finished=completion.finished)
-                rows.append(_row(place, sample, record, completion, parsed_list))
-                parsed.append(parsed_list)
+        for (position, record), siblings in zip(self.records.items(), answers, strict=True):
+            for sample, answer in enumerate(siblings):
+                rows.append(_row(position, sample, record, answer))
+                parsed.append(answer.parsed)
                 records.append(record)
         lists = ProtocolLists(parsed, records, self.judge, protocol.num_ranks, protocol)
         measured = measure(lists, self.at, self.metrics)
@@ -124,8 +153,11 @@ def complete(
     prompts: Sequence[Sequence[Message]],
     decoding: Decoding,
     progress: Callable[[int], None] | None = None,
+    guiding: Guiding | None = None,
 ) -> list[list[Completion]]:
     """Complete every prompt; one that occurs several times is generated once if decoding is greedy.
+
+    Guided, it is generated once for all users who may be shown the same titles.
 
     Sampled, each occurrence draws completions of its own: rows that shared them would look like
     independent samples without being any.
@@ -135,33 +167,39 @@ def complete(
         prompts: Conversations, some of them perhaps alike.
         decoding: How to draw.
         progress: Called with the number of prompts done so far, repetitions included.
+        guiding: What guides the list of each prompt; None: nothing does.
     """
     written = [json.dumps([dict(message) for message in prompt], sort_keys=True) for prompt in prompts]
+    if guiding is not None:
+        written = [f"{text} {key}" for text, key in zip(written, guiding.keys(), strict=True)]
     if decoding.kind == "sampled":
-        places = list(range(len(prompts)))
+        positions = list(range(len(prompts)))
     else:
-        first = {text: place for place, text in reversed(list(enumerate(written)))}
-        places = sorted(first.values())
+        first = {text: position for position, text in reversed(list(enumerate(written)))}
+        positions = sorted(first.values())
 
     def scaled(done: int) -> None:
         if progress is not None:
-            progress(done * len(prompts) // len(places))
+            progress(done * len(prompts) // len(positions))
 
-    completions = generator([prompts[place] for place in places], decoding, progress=scaled)
+    guided = {} if guiding is None else {"guiding": guiding.of(positions)}
+    completions = generator(
+        [prompts[position] for position in positions], decoding, progress=scaled, **guided
+    )
     if decoding.kind == "sampled":
         return completions
-    by_text = {written[place]: siblings for place, siblings in zip(places, completions, strict=True)}
+    by_text = {written[position]: siblings for position, siblings in zip(positions, completions, strict=True)}
     return [by_text[text] for text in written]
 
 
-def user_of(record: Record, place: int) -> str:
-    """Name the record's user; where the column ``user`` says none, the record is one's only one."""
+def user_of(record: Record, position: int) -> str:
+    """Name the record's user; without a column ``user`` every record has a user of its own."""
     user = record.columns.get("user")
-    return f"record {place}" if user is None else str(user)
+    return f"record {position}" if user is None else str(user)
 
 
 def records_hash(records: Iterable[Record]) -> str:
-    """Return the SHA-256 of what is asked in *records* and how the answers are judged."""
+    """Return the SHA-256 of the prompts in *records* and of what their lists are judged by."""
     digest = hashlib.sha256()
     for record in records:
         content = [
@@ -197,18 +235,16 @@ def title_rows(lists: ProtocolLists, n: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _row(
-    place: int, sample: int, record: Record, completion: Completion, parsed: ParsedList
-) -> dict[str, Any]:
+def _row(position: int, sample: int, record: Record, answer: Answer) -> dict[str, Any]:
     return {
-        "record": place,
+        "record": position,
         "sample": sample,
-        "user": user_of(record, place),
+        "user": user_of(record, position),
         "constraints": list(record.constraints),
         "prompt": [{"role": turn["role"], "content": turn["content"]} for turn in record.prompt],
         "groundtruth": [{"title": title.name, "year": title.year} for title in record.groundtruth],
-        "completion": completion.text,
-        "events": [str(event.kind) for event in parsed.events],
+        "completion": answer.completion.text,
+        "events": [str(event.kind) for event in answer.parsed.events],
     }
 
 

@@ -28,10 +28,10 @@ class ActiveMetric:
     name: str
     function: Metric
     summary: str = ""
-    """What it says, in one line."""
+    """What it measures, in one line."""
 
     def __post_init__(self) -> None:
-        """Refuse a class that does not say what it is, or a name that cannot be a column's.
+        """Refuse a class that lacks a declaration, or a name that cannot be a column's.
 
         Raises:
             PluginError: The message names the metric and the attribute.
@@ -70,7 +70,7 @@ class ActiveMetric:
         )
 
     def columns(self, lists: JudgedLists, at: Sequence[int]) -> dict[str, int]:
-        """Return the name of each column and its k; none if what the metric needs is not there."""
+        """Return the name of each column and its k; none if what the metric needs is missing."""
         judge = lists.judge
         if self.function.needs_oracle and judge.oracle is None:
             return {}
@@ -96,7 +96,7 @@ def build_metrics(
     Raises:
         UnknownNameError: No plugin offers one of them.
         ConfigError: An option is refused.
-        PluginError: A metric cannot be built, or its class does not say what it is.
+        PluginError: A metric cannot be built, or its class lacks a declaration.
     """
     if choices is None:
         choices = {entry.name: {} for entry in plugins.metrics}
@@ -110,7 +110,7 @@ def build_metrics(
 def measure(
     lists: JudgedLists, at: Sequence[int], metrics: Sequence[ActiveMetric] | None = None
 ) -> dict[str, Float[Tensor, " N"]]:
-    """Compute what the metrics say of every list; NaN where a list has no value.
+    """Compute the metrics of every list; NaN where a list has no value.
 
     Args:
         lists: The judged lists.
@@ -137,7 +137,7 @@ def measure(
 def measure_whole(
     lists: JudgedLists, at: Sequence[int], metrics: Sequence[ActiveMetric] | None = None
 ) -> dict[str, float]:
-    """Compute what the metrics of kind ``"whole"`` say of all lists together.
+    """Compute the metrics of kind ``"whole"`` over all lists together.
 
     Takes and raises what :func:`measure` does.
     """
@@ -151,7 +151,7 @@ def measure_whole(
 
 
 def facts_of(columns: Iterable[str], metrics: Sequence[ActiveMetric]) -> dict[str, MetricFacts]:
-    """Return what there is to know of each of the *columns* that *metrics* were measured in."""
+    """Return the facts of each of the *columns* that *metrics* were measured in."""
     facts = {metric.name: metric.facts for metric in metrics}
     return {column: facts[column.partition("@")[0]] for column in columns}
 
@@ -161,7 +161,7 @@ def _or_installed(metrics: Sequence[ActiveMetric] | None) -> Sequence[ActiveMetr
 
 
 def _check_depths(lists: JudgedLists, at: Sequence[int]) -> None:
-    """Refuse a k that says more than was looked at."""
+    """Refuse a k that is deeper than the lists were judged."""
     if beyond := [k for k in at if not 1 <= k <= lists.num_ranks]:
         raise ConfigError(
             f"metrics at depth {', '.join(map(str, beyond))} cannot be computed: the lists are judged at "

@@ -26,8 +26,8 @@ def popularity_percentiles(catalog: Catalog, records: Iterable[Record]) -> Float
     """
     counts = np.zeros(len(catalog), np.int64)
     for record in records:
-        places = {catalog.find(name, year) for name, year in record.groundtruth}
-        counts[[place for place in places if place is not None]] += 1
+        positions = {catalog.find(name, year) for name, year in record.groundtruth}
+        counts[[position for position in positions if position is not None]] += 1
     if not counts.any():
         return None
     ordered = np.sort(counts)

@@ -1,7 +1,7 @@
 """The protocol of an evaluation: every choice that moves a number, under one short id.
 
-Figures of two protocols do not compare. What only selects columns (``eval_at``), what leaves the
-distribution of the draws alone (seed, batch size) and what only should (the engine) is no part of it.
+Figures of two protocols do not compare. Not part of it are settings that only select columns
+(``eval_at``), that leave the distribution of samples unchanged (seed, batch size), or should (the engine).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from saferec_core.config.sections import (
     Preset,
     Removal,
     Section,
+    StandaloneEvaluation,
     TitleMatching,
 )
 from saferec_core.data.catalog import Catalog
@@ -50,8 +51,8 @@ PRESETS: Mapping[Preset, Mapping[str, str]] = MappingProxyType(
 )
 """How lists are scored, by preset.
 
-``rank-grpo`` is what the Rank-GRPO code (arXiv 2510.20150) computes, ``safe-training`` the Safe-Rank-GRPO
-code that the document's tables come from. Their figures were made with greedy decoding, at most 1,024
+``rank-grpo`` is what the reference implementation of Rank-GRPO (arXiv 2510.20150) computes, ``safe-training``
+that of the Safe-Rank-GRPO paper. Their figures were made with greedy decoding, at most 1,024
 tokens, K = 20 and a year tolerance of 2; a preset leaves these to the run, whose lists may be shorter.
 """
 
@@ -72,19 +73,23 @@ class Protocol(Section):
     empty_list: EmptyList = "no-value"
     """What an empty list has for a share of violations: no value, or none at all, as if it were safe."""
     year_tolerance: int
-    """By how many years titles may be off."""
+    """Maximum difference in release year, in years, when matching titles."""
     num_ranks: int
     """K: what a list holds beyond it is not looked at."""
     only_traits: tuple[str, ...] = ()
     """Only records with one of these constraints are used; none: all records."""
     decoding: Literal["greedy", "sampled"]
-    """The most likely token each time, or drawn."""
+    """The most likely token each time, or sampled."""
     temperature: float | None = None
     """Temperature of sampled decoding; None if greedy."""
     top_p: float | None = None
     """Share of the probability that sampled decoding draws from; None if greedy."""
     samples: int = 1
     """Completions per record."""
+    guided: bool = False
+    """Whether only lists of titles that the user may be shown could be written."""
+    unknown: Literal["allow", "forbid"] | None = None
+    """Whether guided lists may hold titles that the oracle cannot judge; None if lists are free."""
     max_completion_length: int
     """Tokens after which a completion is cut off."""
     parser: str
@@ -94,7 +99,7 @@ class Protocol(Section):
     metrics: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of metrics that the run sets, by name."""
     oracle: str | None = None
-    """What tells violations, with its options, files by their hashes; None: nothing does."""
+    """The oracle, with its options, files by their hashes; None: there is no oracle."""
 
     @property
     def preset(self) -> str:
@@ -106,7 +111,8 @@ class Protocol(Section):
     @property
     def short(self) -> str:
         """Eight hexadecimal digits that are the same wherever all choices are."""
-        unset = set() if self.metrics else {"metrics"}  # ids of earlier versions did not have it
+        unset = set() if self.metrics else {"metrics"}  # ids of earlier versions did not have these
+        unset |= set() if self.guided else {"guided", "unknown"}
         return json_hash(self.model_dump(mode="json", exclude=unset))[:8]
 
     @property
@@ -115,7 +121,14 @@ class Protocol(Section):
         drawn = "greedy"
         if self.decoding == "sampled":
             drawn = f"t{self.temperature:g}-p{self.top_p:g}-n{self.samples}"
+        if self.guided:
+            drawn += "-guided"
         return f"{self.preset}-{drawn}-K{self.num_ranks}-{self.short}"
+
+    @property
+    def decoding_name(self) -> str:
+        """What files call the decoding: ``greedy``, ``sampled``, each also with ``-guided`` behind it."""
+        return f"{self.decoding}-guided" if self.guided else self.decoding
 
     @property
     def metric_options(self) -> dict[str, str]:
@@ -127,7 +140,7 @@ class Protocol(Section):
         return {"id": self.id, **self.model_dump(mode="json")}
 
     def drawing(self, *, batch_size: int, seed: int) -> Decoding:
-        """Return the decoding, completed by what is no part of a protocol."""
+        """Return the decoding, completed by the settings that are not part of a protocol."""
         return Decoding(
             self.decoding,
             self.max_completion_length,
@@ -156,7 +169,7 @@ def protocol_of(
     Args:
         config: The run.
         decoding: Which of its decodings.
-        catalog: The catalog that lists are held against.
+        catalog: The catalog that lists are checked against.
         parser: The parser as it was built.
         oracle: The oracle as it was built, if any.
     """
@@ -173,6 +186,7 @@ def protocol_of(
             "temperature": settings.eval_temperature if sampled else None,
             "top_p": settings.eval_top_p if sampled else None,
             "samples": settings.eval_samples if sampled else 1,
+            **_guidance(settings),
             "max_completion_length": config.max_completion_length,
             "parser": described(config.data.parser.name, parser),
             "catalog": json_hash(_catalog_content(catalog))[:12],
@@ -180,6 +194,12 @@ def protocol_of(
             "oracle": None if config.oracle is None else described(config.oracle.name, oracle),
         }
     )
+
+
+def _guidance(settings: EvaluationConfig) -> dict[str, Any]:
+    if not isinstance(settings, StandaloneEvaluation) or not settings.guided:
+        return {}
+    return {"guided": True, "unknown": settings.unknown}
 
 
 def _catalog_content(catalog: Catalog) -> list[Any]:

@@ -56,8 +56,8 @@ class ProtocolLists(JudgedLists):
     def listed_hits(self, n: int) -> list[bool | None]:
         """Return for each title of list *n* whether it is a hit; None if it has none of the K ranks."""
         listed: list[bool | None] = [None] * len(self.lists[n].items)
-        for place, hit in zip(self._kept[n][: self.num_ranks], self.hits[n].tolist(), strict=False):
-            listed[place] = hit
+        for position, hit in zip(self._kept[n][: self.num_ranks], self.hits[n].tolist(), strict=False):
+            listed[position] = hit
         return listed
 
     def _further_questions(self) -> list[tuple[int, Question]]:
@@ -83,14 +83,14 @@ class ProtocolLists(JudgedLists):
 
     def _left(self, parsed: ParsedList, record: Record, repeats: Sequence[bool]) -> Iterator[int]:
         protocol = self.protocol
-        for place, (item, repeats_earlier) in enumerate(zip(parsed.items, repeats, strict=True)):
+        for position, (item, repeats_earlier) in enumerate(zip(parsed.items, repeats, strict=True)):
             removed = (
                 (protocol.duplicates == "removed" and repeats_earlier)
                 or (protocol.out_of_catalog == "removed" and not self._in_catalog(item))
                 or (protocol.seen == "removed" and self._is_seen(item, record))
             )
             if not removed:
-                yield place
+                yield position
 
     def _in_catalog(self, item: ParsedItem) -> bool:
         if self.protocol.title_matching == "exact":
@@ -111,8 +111,8 @@ class ProtocolLists(JudgedLists):
     def _relevant(self) -> list[list[bool]]:
         """Whether each title that keeps a rank is a hit."""
         left = [
-            [parsed.items[place] for place in places]
-            for parsed, places in zip(self.lists, self._kept, strict=True)
+            [parsed.items[position] for position in positions]
+            for parsed, positions in zip(self.lists, self._kept, strict=True)
         ]
         if self.protocol.title_matching == "exact":
             return [self._exact_hits(items, record) for items, record in zip(left, self.records, strict=True)]
@@ -124,10 +124,10 @@ class ProtocolLists(JudgedLists):
         eligible = [self._in_catalog(item) and not self._is_seen(item, record) for item in items]
         hits = [False] * len(items)
         for name, year in record.groundtruth:
-            for place, item in enumerate(items):
+            for position, item in enumerate(items):
                 if item.year is None or year is None or item.name != name:
                     continue
-                if eligible[place] and abs(item.year - year) <= self.protocol.year_tolerance:
-                    hits[place] = True
+                if eligible[position] and abs(item.year - year) <= self.protocol.year_tolerance:
+                    hits[position] = True
                     break
         return hits

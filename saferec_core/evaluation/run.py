@@ -14,20 +14,12 @@ from saferec_core.errors import ConfigError, RunError
 from saferec_core.evaluation.counterfactual.evaluate import Flipping
 from saferec_core.evaluation.counterfactual.summary import Responsiveness
 from saferec_core.evaluation.evaluator import Evaluation, records_hash
-from saferec_core.evaluation.files import folder_for, results_path, stem_of
-from saferec_core.evaluation.held_out import (
-    INTERVAL,
-    circumstances,
-    evaluator_of,
-    policy_name,
-    run_protocol,
-    staged,
-    tell_whole,
-    used_records,
-)
+from saferec_core.evaluation.files import folder_for, policy_name, results_path, stem_of
+from saferec_core.evaluation.keeping import keep
 from saferec_core.evaluation.protocol import Protocol
-from saferec_core.evaluation.setup import Parts, assemble
+from saferec_core.evaluation.setup import Parts, assemble, evaluator_of, run_protocol, used_records
 from saferec_core.models.generation import Generator, PolicyGenerator, on_accelerator
+from saferec_core.models.guided.guides import Guides
 from saferec_core.models.loading import load_policy
 from saferec_core.models.resume import Journal
 from saferec_core.plugins.manager import Plugins
@@ -35,12 +27,14 @@ from saferec_core.runs.checkpoints import list_checkpoints, resolve_folder
 from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.layout import RunLayout
-from saferec_core.runs.observer import Observer
+from saferec_core.runs.observer import Observer, staged
 
 __all__ = ["run_eval", "run_flip"]
 
-_MUCH_UNREADABLE = 0.05
-"""Share of unreadable lines above which the figures say more about the parser than about the policy."""
+_UNGUIDED = (
+    "guided decoding runs with transformers only; {engine} cannot leave out the titles that a list already "
+    "holds. Set --eval-engine transformers"
+)
 
 
 def run_eval(
@@ -62,37 +56,20 @@ def run_eval(
     for protocol in task.protocols:
         path = task.path(protocol, protocol.facts())
         journal = Journal(task.folder.journal(path.stem))
-        with staged(observer, f"Evaluate policy, {protocol.decoding}", len(task.records)) as progress:
+        with staged(observer, f"Evaluate policy, {protocol.decoding_name}", len(task.records)) as progress:
+            generator = task.generator(journal)
             evaluation = evaluator(
-                task.generator(journal),
+                generator,
                 protocol,
                 policy=task.policy,
                 batch_size=config.evaluation.eval_batch_size,
                 seed=config.seed,
+                guiding=task.guides(generator),
                 progress=progress,
             )
-        evaluation.results.write(path)
-        summary = evaluation.summary()
-        _finish(
-            task,
-            path,
-            journal,
-            {
-                **circumstances(config, evaluation, engine=config.evaluation.eval_engine),
-                "protocol": evaluation.protocol,
-                "choices": dict(evaluation.results.protocol),
-                "interval": INTERVAL,
-                "metrics": summary,
-                "all_lists_together": evaluation.whole,
-            },
-        )
-        observer.evaluated(
-            evaluation.protocol,
-            {metric: (evaluation.results.metrics[metric], interval) for metric, interval in summary.items()},
-        )
-        tell_whole(observer, {"value": evaluation.whole})
-        observer.note(_unreadable(evaluation, protocol))
-        _tell_files(observer, "sample", path, journal)
+        keep(evaluation, config, task.folder, path, observer, engine=config.evaluation.eval_engine)
+        journal.remove()
+        _note_files(observer, "sample", path, journal)
         evaluations.append(evaluation)
     return evaluations
 
@@ -107,6 +84,8 @@ def run_flip(
     """
     if config.oracle is None:
         raise ConfigError("--flip counts violations and needs an oracle; name its table with --oracle-path")
+    if config.evaluation.guided:
+        raise ConfigError("--flip asks what a policy does by itself; it does not go with --guided")
     task = _task(config, plugins, out)
     if task is None:
         return []
@@ -130,11 +109,13 @@ def run_flip(
                 progress=progress,
             )
         responsiveness.results.write(path)
-        _finish(task, path, journal, {**responsiveness.as_data(), "coverage": flipping.coverage})
+        summary = {**responsiveness.as_data(), "coverage": flipping.coverage}
+        task.folder.write_json(task.folder.summary(path.stem), summary)
+        journal.remove()
         observer.table(responsiveness.title, responsiveness.table())
         for sentence in responsiveness.sentences:
             observer.note(sentence)
-        _tell_files(observer, "pair", path, journal)
+        _note_files(observer, "pair", path, journal)
         responses.append(responsiveness)
     return responses
 
@@ -159,6 +140,21 @@ class _Task:
         """One for each decoding."""
         return [run_protocol(self.config, self.parts, kind) for kind in self.config.evaluation.eval_decoding]
 
+    def guides(self, generator: Generator) -> Guides | None:
+        """Return what guides the policy's lists, None if they are free.
+
+        Raises:
+            ConfigError: The engine cannot be guided.
+        """
+        settings = self.config.evaluation
+        if not settings.guided:
+            return None
+        if not isinstance(generator, PolicyGenerator):
+            raise ConfigError(_UNGUIDED.format(engine=settings.eval_engine))
+        return Guides(
+            generator.policy, self.parts.parser, self.parts.judge, self.config.num_ranks, settings.unknown
+        )
+
     @property
     def data_sha256(self) -> str:
         """Hash of the records."""
@@ -181,14 +177,14 @@ def _task(config: EvalConfig, plugins: Plugins, out: Path | None) -> _Task | Non
     """Read the data, load the policy, make the folder; None on all processes but the main one."""
     reference = config.model.model
     if reference is None:
-        raise ConfigError("no policy is named; give a run folder, a checkpoint or a model")
+        raise ConfigError("the policy is missing; name a run folder, a checkpoint or a model")
     if config.evaluation.eval_prompts == 0:
         raise ConfigError("eval_prompts = 0 leaves nothing to evaluate; set at least 1")
     load = _loader(config, reference)
-    train = config.data.train_path  # tells how popular titles are
+    train = config.data.train_path  # for the popularity of titles
     parts = assemble(config, plugins, train=train is not None and train.exists(), year="complete")
     if not parts.held_out:
-        raise ConfigError("no held-out records are named; give --test-path or --validation-path")
+        raise ConfigError("held-out records are missing; give --test-path or --validation-path")
     records = used_records(parts.held_out, config.evaluation)
     if not is_main():
         return None
@@ -196,23 +192,8 @@ def _task(config: EvalConfig, plugins: Plugins, out: Path | None) -> _Task | Non
     return _Task(config, parts, records, folder_for(reference, config, plugins, out), generator)
 
 
-def _unreadable(evaluation: Evaluation, protocol: Protocol) -> str:
-    """Say how much of the lists the parser could not read."""
-    unreadable, ranks = evaluation.unreadable
-    share = unreadable / ranks if ranks else 0.0
-    said = (
-        f"Parser {protocol.parser}: {unreadable} of {ranks} lines of the lists are unreadable ({share:.1%})."
-    )
-    if share <= _MUCH_UNREADABLE:
-        return said
-    return (
-        f"Warning: {said} Every figure is affected. Look at the completions, and choose another parser "
-        "(--parser) or year (--set data.parser.year=complete)."
-    )
-
-
 def _loader(config: EvalConfig, reference: str) -> Callable[[], Callable[[Journal], Generator]]:
-    """Refuse a policy that cannot be had, and return what loads it."""
+    """Refuse a policy that does not exist, and return what loads it."""
     resolved = resolve_folder(reference)
     _check_finished(Path(resolved))
     if config.evaluation.eval_engine == "vllm":
@@ -234,16 +215,10 @@ def _check_finished(folder: Path) -> None:
         return
     checkpoints = list_checkpoints(run.checkpoints)
     instead = f"; evaluate a checkpoint, such as {checkpoints[-1]}" if checkpoints else " and no checkpoints"
-    raise RunError(f"run {folder} has no policy (it did not come to its end){instead}")
+    raise RunError(f"run {folder} has no policy (it was not completed){instead}")
 
 
-def _finish(task: _Task, path: Path, journal: Journal, summary: Mapping[str, Any]) -> None:
-    """Write the summary beside the rows, and forget what was kept for the case of an interruption."""
-    task.folder.write_json(task.folder.summary(path.stem), summary)
-    journal.remove()
-
-
-def _tell_files(observer: Observer, what: str, path: Path, journal: Journal) -> None:
+def _note_files(observer: Observer, what: str, path: Path, journal: Journal) -> None:
     if journal.used:
         observer.note(f"Taken over from an interrupted evaluation: {journal.used} batches of completions.")
     observer.note(f"Every {what}: {path}")

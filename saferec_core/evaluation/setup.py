@@ -12,10 +12,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from saferec_core.config.schema import RunConfig
+from saferec_core.config.sections import EvaluationConfig
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.records import Record, read_records
-from saferec_core.errors import ConfigError, UnknownNameError
+from saferec_core.errors import ConfigError, DataError, UnknownNameError
+from saferec_core.evaluation.evaluator import Evaluator
+from saferec_core.evaluation.measure import build_metrics
 from saferec_core.evaluation.popularity import popularity_percentiles
+from saferec_core.evaluation.protocol import Protocol, protocol_of
 from saferec_core.plugins.build import build_oracle, chosen
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.oracle import Oracle
@@ -24,7 +28,7 @@ from saferec_core.plugins.contracts.transform import Transform, transformed
 from saferec_core.plugins.manager import Plugins
 from saferec_core.rl.rewards import ActiveReward
 
-__all__ = ["Parts", "assemble", "require_path"]
+__all__ = ["Parts", "assemble", "evaluator_of", "require_path", "run_protocol", "used_records"]
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,8 @@ def assemble(
         rewards: The run's reward functions, for the columns that they need.
         needs: Further columns that the training records need, each with what needs it.
         train: Whether the training records are needed at all.
-        year: What a parser that has the option ``year`` makes of titles without one, unless its own options
-            say otherwise.
+        year: How a parser that has the option ``year`` treats titles without one, unless its own options
+            set it.
 
     Raises:
         ConfigError: Something the run needs is not named, or does not fit.
@@ -111,6 +115,54 @@ def assemble(
     return parts
 
 
+def used_records(records: Sequence[Record], settings: EvaluationConfig) -> dict[int, Record]:
+    """Return the records that are used, by their positions: the first ``eval_prompts`` of the right traits.
+
+    Raises:
+        DataError: No record has one of the wanted constraints.
+    """
+    wanted = set(settings.eval_traits)
+    fitting = [pair for pair in enumerate(records) if not wanted or wanted & {*pair[1].constraints}]
+    if records and not fitting:
+        present = sorted({trait for record in records for trait in record.constraints})
+        raise DataError(
+            f"no held-out record has one of the constraints eval_traits = {sorted(wanted)}. There: "
+            f"{', '.join(present) or 'no constraints at all'}"
+        )
+    return dict(fitting[: settings.eval_prompts])
+
+
+def evaluator_of(
+    config: RunConfig, parts: Parts, records: Mapping[int, Record], plugins: Plugins
+) -> Evaluator:
+    """Build the evaluator of a run, with the metrics that it names.
+
+    The training records say how popular a title is; without them, popularity has no value.
+
+    Raises:
+        ConfigError: Options are set for a metric that is not computed, or are refused.
+    """
+    settings = config.evaluation
+    names = settings.eval_metrics or [entry.name for entry in plugins.metrics]
+    unused = sorted(settings.eval_metric_options.keys() - set(names))
+    if unused:
+        raise ConfigError(
+            f"eval_metric_options sets options of {', '.join(unused)}, which eval_metrics leaves out or no "
+            "plugin offers"
+        )
+    choices = {name: settings.eval_metric_options.get(name, {}) for name in names}
+    metrics = build_metrics(plugins, choices, run_protocol(config, parts, "greedy").metric_options)
+    catalog = parts.judge.catalog
+    judge = Judge(catalog, parts.judge.oracle, parts.popularity)
+    return Evaluator(records, parts.parser, judge, metrics, config.evaluation.eval_at)
+
+
+def run_protocol(config: RunConfig, parts: Parts, kind: Literal["greedy", "sampled"]) -> Protocol:
+    """Return the protocol of one of a run's decodings."""
+    judge = parts.judge
+    return protocol_of(config, kind, catalog=judge.catalog, parser=parts.parser, oracle=judge.oracle)
+
+
 def require_path(path: Path | None, what: str, flag: str) -> Path:
     """Return a path that a run cannot do without.
 
@@ -135,7 +187,7 @@ def _needs(rewards: Iterable[ActiveReward], transforms: Iterable[Transform]) -> 
 
 
 def _check_traits(oracle: Oracle | None, records: Iterable[Record]) -> None:
-    """Refuse constraints that the oracle cannot judge before anything is trained."""
+    """Refuse, before anything is trained, constraints that the oracle cannot judge."""
     if oracle is None:
         return
     traits = set(oracle.traits)

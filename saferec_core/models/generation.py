@@ -269,7 +269,7 @@ def _generate_batch(
     *,
     alone: bool,
 ) -> list[list[list[int]]]:
-    """Generate for a few prompts at once, padded on the left.
+    """Generate for a few prompts at once, padded on the left; a prompt is computed once for its completions.
 
     *alone* says that other processes generate other batches. Without it transformers would wait for them at
     every token while DeepSpeed ZeRO-3 is active, although the weights are whole here.
@@ -277,14 +277,18 @@ def _generate_batch(
     model, tokenizer = policy.model, policy.tokenizer
     width = max(map(len, batch))
     pad: Any = tokenizer.pad_token_id
-    inputs = torch.tensor([[pad] * (width - len(ids)) + ids for ids in batch], device=model.device)
-    mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in batch], device=model.device)
+    size = decoding.completions
+    rows = [ids for ids in batch for _ in range(size)]
+    inputs = torch.tensor([[pad] * (width - len(ids)) + ids for ids in rows], device=model.device)
+    mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in rows], device=model.device)
     generator: Any = model
+    if size > 1:
+        _share_prompts(generator)
     config = _generation_config(policy, decoding)
     processors = []
     if guiding is not None:
         config.max_new_tokens = guiding.longest
-        processors.append(guiding.logits_processor(decoding.completions, model.device))
+        processors.append(guiding.logits_processor(size, model.device))
     output = generator.generate(
         input_ids=inputs,
         attention_mask=mask,
@@ -293,8 +297,17 @@ def _generate_batch(
         synced_gpus=False if alone else None,
     )
     written = [_up_to_end(ids, policy.end_ids) for ids in output[:, width:].tolist()]
-    size = decoding.completions
     return [written[row : row + size] for row in range(0, len(written), size)]
+
+
+def _share_prompts(model: Any) -> None:
+    """Let ``generate`` compute equal rows once, where the model allows it."""
+    from saferec_core.models.shared_prefix.generation import share_generation  # imports transformers
+    from saferec_core.models.shared_prefix.support import reason_against_sharing
+
+    bare = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if reason_against_sharing(bare) is None:
+        share_generation(bare)
 
 
 @contextmanager
@@ -324,7 +337,6 @@ def _generation_config(policy: Policy, decoding: Decoding) -> Any:
     )
     return GenerationConfig(
         do_sample=sampled,
-        num_return_sequences=decoding.completions,
         max_new_tokens=decoding.max_completion_length,
         eos_token_id=sorted(policy.end_ids),
         pad_token_id=policy.tokenizer.pad_token_id,

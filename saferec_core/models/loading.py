@@ -131,8 +131,8 @@ def _load_model(reference: str, config: ModelConfig) -> PreTrainedModel:
     _check_exists(reference)
     if Path(reference).exists() and not (Path(reference) / "config.json").is_file():
         raise RunError(
-            f"{reference} holds no model: wanted a folder with config.json, a run folder, a .gguf file, "
-            "or the id of a model on the hub"
+            f"{reference} does not hold a model; expected a folder with config.json, a run folder, a "
+            ".gguf file, or the id of a model on the hub"
         )
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(

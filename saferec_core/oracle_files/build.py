@@ -48,25 +48,25 @@ class OracleBuildConfig(Section):
     """What an oracle file is made of."""
 
     sources: dict[str, SourceChoice] = Field(default_factory=dict)
-    """Sources by the names that the evidence shall have, such as ``rating-reasons``."""
+    """Sources, by the name that their evidence carries, such as ``rating-reasons``."""
     out: Path = Path("oracle.arrow")
     """The oracle file."""
     traits_path: Path | None = None
     """Traits (YAML) in place of the built-in twenty."""
     aliases_path: Path | None = None
-    """Rows with title, year, alias and perhaps alias_year: names under which a title is found too."""
+    """Rows with title, year, alias and optionally alias_year: further names of titles."""
     join_tolerance: int = Field(default=2, ge=0)
     """Maximum difference in release year, in years, between sources about one film; the name must be the very
     same."""
     max_rejects: float = Field(default=0.01, ge=0, le=1)
     """Share of the rows of a source that may be malformed before the build stops, in 0..1."""
     overwrite: bool = False
-    """Replace an oracle file that is there; it is kept until the new one is complete."""
+    """Replace an existing oracle file once the new one is complete."""
 
 
 @dataclass(frozen=True)
 class SourceReport:
-    """What a source gave."""
+    """What was read from one source."""
 
     source: str
     component: str
@@ -80,33 +80,33 @@ class SourceReport:
     findings: Mapping[str, int]
     """Titles that it says something about, by trait."""
     options: Mapping[str, Any]
-    """Options of the component that were stated."""
+    """Options of the component that the configuration sets."""
     by_model: bool
-    """Whether a model says it, so that it counts only where no other source decides."""
+    """Whether a model is the source, so that it counts only where no other source decides."""
     account: str
-    """What reading it has cost, if anything; not kept in the file."""
+    """Cost of reading the source, if any; not stored in the file."""
     notes: Mapping[str, int]
-    """What is odd about rows that were used, such as votes that are tied, and how many rows."""
+    """Oddities of rows that were used, such as tied votes, with the number of rows."""
 
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What became of the sources."""
+    """Summary of a build."""
 
     out: Path
     titles: int
-    """Films that any source tells of."""
+    """Films with evidence from any source."""
     known: Mapping[str, int]
     """Films with evidence, by trait."""
     sources: tuple[SourceReport, ...]
     aliases: int
     """Further names that were read."""
     unknown_aliases: int
-    """Those among them whose title no source knows."""
+    """Those whose title no source has."""
     alias_collisions: int
-    """Those that were not used, since one source has them as another title."""
+    """Those that were not used, since one source lists them as another title."""
     rejects_path: Path | None
-    """Where the rows are that could not be used; None if there are none."""
+    """File of the rows that could not be used; None if there are none."""
 
 
 def run_oracle_build(
@@ -122,19 +122,19 @@ def run_oracle_build(
 
     Args:
         config: What to build.
-        plugins: What is installed; looked up if not given.
+        plugins: The installed plugins; loaded if not given.
         began: Called with the name of each source before it is read.
 
     Raises:
-        ConfigError: No source is named, or an option is not what is wanted.
-        DataError: A file cannot be read, has too many malformed rows, or tells of nothing.
+        ConfigError: No source is named, or an option is not valid.
+        DataError: A file cannot be read, has too many malformed rows, or contains no evidence.
         PluginError: A source breaks its contract.
-        RunError: The file is there already, or cannot be written.
+        RunError: The file already exists, or cannot be written.
     """
     if not config.sources:
         raise ConfigError("an oracle needs a source; name one with --source NAME=FILE")
     if config.out.suffix != ".arrow":
-        raise ConfigError(f"an oracle file is called something.arrow, but out is {config.out}")
+        raise ConfigError(f"the name of an oracle file must end in .arrow, but out is {config.out}")
     check_oracle_out(config.out, overwrite=config.overwrite)
     plugins = plugins or load_plugins()
     traits = read_traits(config.traits_path)
@@ -154,8 +154,8 @@ def run_oracle_build(
             _check_rejects(rows, config.max_rejects)
             if not titles.findings():
                 raise DataError(
-                    f"source {name!r}: none of the {rows.read:,} rows of {source.path} says anything about a "
-                    f"trait; does it have the columns that 'saferec plugins show {entry.name}' names?"
+                    f"source {name!r}: none of the {rows.read:,} rows of {source.path} contains evidence for "
+                    f"a trait; does it have the columns that 'saferec plugins show {entry.name}' names?"
                 )
             join.add(titles)
             reports.append(_report(rows, entry, source, config.sources[name], titles, notes))
@@ -164,8 +164,8 @@ def run_oracle_build(
     write_oracle_file(config.out, entries, list(traits), _about(config, reports), overwrite=config.overwrite)
     known: dict[str, set[int | None]] = {trait: set() for trait in traits}
     for title in entries:
-        for told in title.evidence:
-            known[told.trait].add(title.film)
+        for evidence in title.evidence:
+            known[evidence.trait].add(title.film)
     return BuildReport(
         out=config.out,
         titles=len({title.film for title in entries}),
@@ -238,7 +238,7 @@ def _report(
 
 
 def _stated(value: Any) -> Any:
-    """Write an option down so that it is the same on every machine: a file by its name and content."""
+    """Represent an option in the same way on every machine: a file by its name and content."""
     if isinstance(value, Path):
         return {"file": value.name, "sha256": data_hash(value)}
     return json.loads(json.dumps(value, default=str))

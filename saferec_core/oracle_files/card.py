@@ -27,15 +27,15 @@ __all__ = [
     "oracle_card",
 ]
 
-THRESHOLDS = (0.5, 0.66, 0.8)
-"""Risk thresholds at which the card tells what is blocked."""
+THRESHOLDS = (0.5, RISK_THRESHOLD, 0.8)
+"""Risk thresholds for which the card counts blocked titles."""
 
 _EXAMPLES = 5
 
 
 @dataclass(frozen=True)
 class TraitFigures:
-    """What is known and blocked of the titles that the card is about, for one trait."""
+    """How many of the card's titles are known and blocked, for one trait."""
 
     trait: str
     known: int
@@ -55,10 +55,10 @@ class TraitFigures:
 
 @dataclass(frozen=True)
 class Collisions:
-    """Titles that a look-up may take for one another."""
+    """Titles that a look-up may confuse."""
 
     same_year: int
-    """Groups of titles with one normal form and one year; of each the first is found."""
+    """Groups of titles with one normal form and one year; only the first of each is found."""
     near_years: int
     """Neighbouring titles with one normal form whose years differ by no more than the tolerance."""
     examples: list[str]
@@ -74,7 +74,7 @@ class Disagreement:
     both: int
     """Titles (title and trait, for all together) that both judge."""
     apart: int
-    """Those that one puts at or over the threshold and the other under it."""
+    """Those that one source rates at or above the threshold and the other below it."""
 
     @property
     def share(self) -> float:
@@ -88,15 +88,15 @@ class OracleCard:
 
     path: str
     sources: list[dict[str, Any]]
-    """What the file tells about its sources."""
+    """Descriptions of the sources, from the file."""
     oracle_titles: int
     """Films that it has."""
     oracle_collisions: Collisions
     of_catalog: bool
     """Whether the following figures are about a catalog; else about the oracle's own titles."""
     titles: int
-    found: int
-    """Titles that have an entry."""
+    with_entry: int
+    """Titles that have an entry in the oracle."""
     known: int
     """Titles that are known to be safe, or not to be, for some trait."""
     traits: list[TraitFigures]
@@ -110,10 +110,10 @@ class OracleCard:
     disagreements: list[Disagreement]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the card as JSON has it."""
+        """Return the card as JSON values."""
         card = asdict(self)
-        for told, pair in zip(card["disagreements"], self.disagreements, strict=True):
-            told["share"] = pair.share
+        for entry, pair in zip(card["disagreements"], self.disagreements, strict=True):
+            entry["share"] = pair.share
         return card
 
 
@@ -132,11 +132,11 @@ def oracle_card(
     Args:
         oracle: The file.
         catalog: Titles that may be recommended; the oracle's own titles if not given.
-        popularity: How popular each of these titles is; None if that is not known.
+        popularity: Popularity of each of these titles, if known.
         examples: Traits for which the most popular titles are listed.
-        year_tolerance: By how many years a title that is looked up may be off.
+        year_tolerance: Maximum difference in release year, in years, when looking titles up.
         threshold: A risk of at least this is a violation.
-        open_from: Evidence from this risk up to the threshold does not decide.
+        open_from: Evidence of a risk from this up to the threshold does not decide.
     """
     films = oracle.films()
     own = [oracle.title(rows[0]) for rows in films]
@@ -154,7 +154,7 @@ def oracle_card(
         oracle_collisions=own_collisions,
         of_catalog=catalog is not None,
         titles=len(titles),
-        found=sum(map(bool, tiers)),
+        with_entry=sum(map(bool, tiers)),
         known=judged.known_for_some_trait(),
         traits=figures,
         collisions=own_collisions if catalog is None else collisions_of(titles, year_tolerance),
@@ -168,8 +168,8 @@ def oracle_card(
 def _figures(judged: JudgedTitles, trait: str) -> TraitFigures:
     oracle, rule = judged.oracle, judged.rule
     decisions = judged.decisions(trait)
-    is_known = np.array([told.known for told in decisions], dtype=bool)
-    highest = judged.highest(trait)  # NaN where nothing is said
+    is_known = np.array([decision.known for decision in decisions], dtype=bool)
+    highest = judged.highest(trait)  # NaN without evidence
     safe = min(rule.open_from, rule.threshold)
     return TraitFigures(
         trait=trait,
@@ -177,13 +177,13 @@ def _figures(judged: JudgedTitles, trait: str) -> TraitFigures:
         open=int((~is_known & ~np.isnan(highest)).sum()),
         popular_known=judged.weighted_share(is_known),
         blocked={str(limit): int((highest >= np.float32(limit)).sum()) for limit in THRESHOLDS},
-        ambiguous=sum(told.ambiguous for told in decisions),
+        ambiguous=sum(decision.ambiguous for decision in decisions),
         one_sided=not bool((oracle.lowest_risks(trait) < np.float32(safe)).any()),
     )
 
 
 def collisions_of(titles: Iterable[Title], tolerance: int) -> Collisions:
-    """Count the titles that a look-up may take for one another; years within *tolerance* count as near."""
+    """Count the titles that a look-up may confuse; years within *tolerance* count as near."""
     names: dict[str, dict[int, list[str]]] = {}
     for name, year in titles:
         if year is None:
@@ -206,21 +206,21 @@ def collisions_of(titles: Iterable[Title], tolerance: int) -> Collisions:
 
 def _disagreements(oracle: OracleFile, threshold: float) -> list[Disagreement]:
     """Compare every two sources: all traits together, then each trait on which both judge a title."""
-    sources, places = _evidence_by_source(oracle)
+    sources, matrices = _evidence_by_source(oracle)
     limit = np.float32(threshold)
     result = []
     for first, second in combinations(range(len(sources)), 2):
         pair = sources[first], sources[second]
         by_trait = []
         for trait in oracle.traits:
-            matrix = places[trait]  # (sources, films), NaN where a source says nothing
+            matrix = matrices[trait]  # (sources, films), NaN where a source has no evidence
             both = ~np.isnan(matrix[first]) & ~np.isnan(matrix[second])
             apart = (matrix[first][both] >= limit) != (matrix[second][both] >= limit)
             if len(apart):
                 by_trait.append(Disagreement(pair, trait, len(apart), int(apart.sum())))
         if by_trait:
-            both_of_all = sum(told.both for told in by_trait)
-            result.append(Disagreement(pair, None, both_of_all, sum(told.apart for told in by_trait)))
+            both_of_all = sum(each.both for each in by_trait)
+            result.append(Disagreement(pair, None, both_of_all, sum(each.apart for each in by_trait)))
             result += by_trait
     return result
 
@@ -240,15 +240,15 @@ def _evidence_by_source(
     film = np.repeat(film_of_row, counts)
     risk = flat.field("risk").to_numpy(zero_copy_only=False)
     trait, traits = _codes(flat.field("trait"))
-    source, found = _codes(flat.field("source"))
-    sources = [name for told in oracle.about["sources"] if (name := told["source"]) in found]
-    place = np.array([sources.index(name) for name in found], dtype=np.int64)[source]
+    source, names = _codes(flat.field("source"))
+    sources = [name for about in oracle.about["sources"] if (name := about["source"]) in names]
+    source_number = np.array([sources.index(name) for name in names], dtype=np.int64)[source]
     matrices = {}
     for name in oracle.traits:
         matrices[name] = np.full((len(sources), len(films)), np.nan, dtype=np.float32)
         if name in traits:
             here = trait == traits.index(name)
-            np.fmax.at(matrices[name], (place[here], film[here]), risk[here])
+            np.fmax.at(matrices[name], (source_number[here], film[here]), risk[here])
     return sources, matrices
 
 

@@ -1,4 +1,4 @@
-"""Ask an oracle about one title, and have it explain itself."""
+"""An oracle's verdict on one title, with its evidence."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from saferec_core.config.sections import DEFAULT_ORACLE, ComponentChoice
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.titles import Title
 from saferec_core.oracle_files.deciding import OPEN_FROM, RISK_THRESHOLD
 from saferec_core.oracle_files.format import OracleFile
 from saferec_core.oracle_files.near_titles import near_titles, years_apart
-from saferec_core.plugins.build import build_oracle
-from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Question
+from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Oracle, Question
 
 __all__ = ["TitleCheck", "TraitCheck", "check_title"]
 
@@ -25,7 +23,7 @@ class TraitCheck:
 
     trait: str
     risk: float | None
-    """The risk that counts, or the highest that leaves it open; None if nothing is said."""
+    """The risk that counts, or the highest that leaves it open; None without evidence."""
     known: bool
     """Whether the title is known to violate the trait or to be safe; else its evidence, if any, leaves it
     open."""
@@ -42,54 +40,53 @@ class TitleCheck:
 
     title: Title
     """As it was asked for."""
-    found: bool
+    has_entry: bool
+    """Whether the oracle has an entry for it."""
     entry: Title | None
-    """What the oracle file calls it; None if it is not found, or the oracle is a table."""
+    """The title in the oracle file; None without an entry, or if the oracle is a table."""
     risk_threshold: float
     open_from: float
     """Evidence of a risk from this up to the threshold does not decide."""
     traits: tuple[TraitCheck, ...]
     near: tuple[Title, ...]
-    """Titles that may have been meant, if it is not found."""
+    """Titles that may have been meant, if there is no entry."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the verdict as JSON has it."""
-        told = asdict(self)
-        for trait in told["traits"]:
+        """Return the verdict as JSON values."""
+        verdict = asdict(self)
+        for trait in verdict["traits"]:
             trait["evidence"] = [Evidence(*evidence)._asdict() for evidence in trait["evidence"]]
-        return told
+        return verdict
 
 
 def check_title(
-    path: Path,
+    oracle: Oracle,
     title: Title,
     traits: Sequence[str] = (),
     *,
+    path: Path,
     risk_threshold: float = RISK_THRESHOLD,
     open_from: float = OPEN_FROM,
     year_tolerance: int = 2,
 ) -> TitleCheck:
-    """Ask the oracle at *path*, an oracle file or a table, about a title.
+    """Ask an oracle that reads an oracle file or a table about a title.
 
     Args:
-        path: What ``oracle.path`` of a run may be.
+        oracle: Built with the threshold, open band and tolerance below.
         title: In any spelling that has its normal form.
         traits: Those to ask for; all that the oracle has if none is named.
+        path: The file that the oracle reads, in which its entry and similar titles are looked up.
         risk_threshold: A risk of at least this is a violation.
         open_from: Evidence of a risk from this up to the threshold does not decide.
-        year_tolerance: By how many years the year may be off.
+        year_tolerance: Maximum difference in release year, in years, when looking titles up.
 
     Raises:
         UnknownNameError: The oracle has no such trait; near misses are named.
-        DataError: There is no oracle.
+        DataError: The file does not exist or cannot be read.
     """
-    choice = ComponentChoice.model_validate(
-        {"name": DEFAULT_ORACLE, "path": str(path), "risk_threshold": risk_threshold, "open_from": open_from}
-    )
-    oracle = build_oracle(choice, year_tolerance=year_tolerance)
     file = OracleFile(path) if path.suffix == ".arrow" else None
     asked = tuple(traits) or (sorted(oracle.traits) if file is None else file.traits)
-    found = oracle.judge([Question(*title, ())])[0].known
+    has_entry = oracle.judge([Question(*title, ())])[0].known
     verdicts = oracle.judge([Question(*title, (trait,)) for trait in asked])
     checks = []
     for trait, verdict in zip(asked, verdicts, strict=True):
@@ -106,10 +103,10 @@ def check_title(
             )
         )
     entry = None
-    if file is not None and found:
+    if file is not None and has_entry:
         nearest, *_ = file.tiers(*title, tolerance=year_tolerance)
         entry = min(map(file.title, nearest), key=lambda other: years_apart(other.year, title.year))
     near: tuple[Title, ...] = ()
-    if not found:
+    if not has_entry:
         near = tuple(near_titles(file.titles() if file is not None else read_catalog(path).titles, *title))
-    return TitleCheck(title, found, entry, risk_threshold, open_from, tuple(checks), near)
+    return TitleCheck(title, has_entry, entry, risk_threshold, open_from, tuple(checks), near)

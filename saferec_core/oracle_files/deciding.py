@@ -1,8 +1,8 @@
-"""Whether a title is known to be safe, known not to be, or neither, by all that is said about it.
+"""Whether a title is known to be safe, known to be unsafe, or neither, by all of its evidence.
 
-Evidence decides if it reaches the threshold or stays below the open band; inside the band it leaves open
-what the film shows. Any deciding evidence makes a title known, so that no source makes it less known, and
-of what decides the highest risk counts. What a model says counts only where nothing that people say decides.
+Evidence decides if its risk reaches the threshold or stays below the open band; a risk inside the band leaves
+open what the film shows. Any deciding evidence makes a title known, so that no source makes it less known;
+the highest deciding risk counts. A model's evidence counts only where no evidence from people decides.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OPEN_FROM = 0.34
 """Default lower end of the open band: more than a third, which is "mild" in a parental guide."""
 
 _ROUNDING = 0.5e-6
-"""By how much a risk may be off that files hold as float32."""
+"""Rounding error of risks that files hold as float32."""
 
 
 class Risks(NamedTuple):
@@ -54,35 +54,35 @@ class Decision(NamedTuple):
     known: bool
     """Whether anything decides."""
     risk: float | None
-    """The risk that counts: the highest of what it rests on; None if nothing is said."""
+    """The risk that counts, the highest of its evidence; None without evidence."""
     ambiguous: bool
-    """Whether several films may be meant that are not judged alike, or what decides is said of another film
-    than the nearest."""
+    """Whether several films may be meant and their verdicts differ, or the deciding evidence is about another
+    film than the nearest."""
     by_model: bool
-    """Whether it is a model that decides."""
+    """Whether a model's evidence decides."""
     rows: tuple[int, ...]
     """The entries that it rests on; all that may be meant, if nothing decides."""
 
 
 @dataclass(frozen=True)
 class DecisionRule:
-    """From which risk on evidence speaks of a violation, and from which on it leaves that open."""
+    """The risk from which evidence shows a violation, and the one from which it leaves that open."""
 
     threshold: float = RISK_THRESHOLD
     open_from: float = OPEN_FROM
 
     def reaches(self, risk: float) -> bool:
-        """Tell whether a risk is a violation; one that was rounded down still reaches the threshold."""
+        """Return whether a risk is a violation, even if rounding put it just below the threshold."""
         return risk >= self.threshold - _ROUNDING
 
     def decides(self, risks: Risks | None) -> bool:
-        """Tell whether any evidence lies outside of the open band."""
+        """Return whether any evidence lies outside the open band."""
         if risks is None:
             return False
         return self.reaches(risks.highest) or risks.lowest < min(self.open_from, self.threshold) - _ROUNDING
 
     def decision(self, titles: RisksByRow, tiers: Tiers, trait: str) -> Decision:
-        """Decide by the nearest entries about which anything decides, and by those of the same films."""
+        """Decide by the nearest entries with deciding evidence, and by other entries of their films."""
         for risks_of, by_model in ((titles.risks_of, False), (titles.model_risks_of, True)):
             for tier in tiers:
                 rows = tuple(_with_their_films(titles, tier, tiers))
@@ -97,7 +97,7 @@ class DecisionRule:
         return Decision(False, None if risks is None else risks.highest, False, False, rows)
 
     def _side(self, risks: Risks | None) -> bool | None:
-        """Tell whether risks speak of a violation, of none, or leave it open."""
+        """Return True for a violation, False for none, None if the risks leave it open."""
         return self.reaches(risks.highest) if risks is not None and self.decides(risks) else None
 
 
@@ -116,12 +116,12 @@ def _by_film(titles: RisksByRow, tier: Sequence[int], rows: Sequence[int]) -> li
 
 
 def _are_other_films(titles: RisksByRow, nearest: Sequence[int], rows: Sequence[int]) -> bool:
-    """Tell whether entries are about other films than those that are nearest to what is asked."""
+    """Return whether entries are about other films than the nearest entries."""
     return {titles.film_of(row) for row in nearest}.isdisjoint(map(titles.film_of, rows))
 
 
 def _pooled(risks_of: Callable[[int, str], Risks | None], rows: Sequence[int], trait: str) -> Risks | None:
-    told = [risks for row in rows if (risks := risks_of(row, trait)) is not None]
-    if not told:
+    known = [risks for row in rows if (risks := risks_of(row, trait)) is not None]
+    if not known:
         return None
-    return Risks(min(risks.lowest for risks in told), max(risks.highest for risks in told))
+    return Risks(min(risks.lowest for risks in known), max(risks.highest for risks in known))

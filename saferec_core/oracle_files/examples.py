@@ -1,4 +1,4 @@
-"""The best-known titles that a trait blocks, passes and leaves unknown: where faults meet the eye."""
+"""The most popular titles that a trait blocks, passes and leaves unknown, in which faults are easy to see."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _MOST = 25
 
 @dataclass(frozen=True)
 class Example:
-    """A title and what its verdict rests on."""
+    """A title with the evidence for its verdict."""
 
     title: str
     risk: float | None
-    """The risk that counts, or the highest that leaves it open; None if nothing is said."""
+    """The risk that counts, or the highest that leaves it open; None without evidence."""
     ambiguous: bool
     evidence: str
     """The piece of evidence with that risk, with its source."""
@@ -43,24 +43,24 @@ def examples_of(judged: JudgedTitles, trait: str, *, most: int = _MOST) -> Trait
         most: Titles of each kind.
     """
     examples = TraitExamples(trait, [], [], [])
-    for place in judged.by_popularity():
-        told = judged.decisions(trait)[place]
+    for position in judged.by_popularity():
+        decision = judged.decisions(trait)[position]
         kind = examples.unknown
-        if told.known and told.risk is not None:
-            kind = examples.blocked if judged.rule.reaches(told.risk) else examples.passed
+        if decision.known and decision.risk is not None:
+            kind = examples.blocked if judged.rule.reaches(decision.risk) else examples.passed
         if len(kind) < most:
-            kind.append(_example(judged, trait, place))
+            kind.append(_example(judged, trait, position))
         if min(map(len, (examples.blocked, examples.passed, examples.unknown))) == most:
             break
     return examples
 
 
-def _example(judged: JudgedTitles, trait: str, place: int) -> Example:
-    decision = judged.decisions(trait)[place]
-    told = [each for row in decision.rows for each in judged.oracle.evidence(row) if each.trait == trait]
-    highest = max(told, key=lambda evidence: evidence.risk, default=None)
+def _example(judged: JudgedTitles, trait: str, position: int) -> Example:
+    decision = judged.decisions(trait)[position]
+    evidence = [each for row in decision.rows for each in judged.oracle.evidence(row) if each.trait == trait]
+    highest = max(evidence, key=lambda piece: piece.risk, default=None)
     return Example(
-        title=str(judged.titles[place]),
+        title=str(judged.titles[position]),
         risk=decision.risk,
         ambiguous=decision.ambiguous,
         evidence="" if highest is None else f"{highest.source}: {highest.detail}",

@@ -2,13 +2,13 @@
 
 One file of three parts, so that it is complete or not at all:
 
-1. An Arrow IPC stream with a row per entry, which is all that is said under one name and year, and of
-   films that a source keeps apart under them by one of these: ``title``, ``year``, ``id``, ``film`` (a
-   number that entries of one film share), for each trait two float32 columns, the highest risk that
-   anything says (null if nothing does) and, as ``lowest: TRAIT``, the lowest, and ``evidence``, a list of
-   what the risks rest on. What sources say that are models has two further columns, ``model: TRAIT`` and
-   ``lowest by model: TRAIT``, if there are such sources. The schema's metadata, JSON under the key
-   ``saferec``, tells the version of the format, traits and sources.
+1. An Arrow IPC stream with a row per entry. An entry holds the evidence under one name and year, or, where a
+   source distinguishes films with that name and year, for one of them: ``title``, ``year``, ``id``, ``film``
+   (a number that entries of one film share), for each trait two float32 columns, the highest risk of any
+   evidence (null without evidence) and, as ``lowest: TRAIT``, the lowest, and ``evidence``, a list of the
+   evidence. Sources that are models have two further columns per trait, ``model: TRAIT`` and
+   ``lowest by model: TRAIT``. The schema's metadata, JSON under the key ``saferec``, holds the version of
+   the format, traits and sources.
 2. An Arrow IPC stream with the table of a :class:`~saferec_core.data.title_map.TitleMap`.
 3. 32 bytes: a mark, the length of the first two parts, and their xxh3-128 hash.
 
@@ -63,31 +63,31 @@ class OracleTitle:
 
     title: Title
     evidence: tuple[Evidence, ...]
-    """What every source says; the risk of a trait is the highest of its evidence."""
+    """Evidence of all sources; the risk of a trait is the highest of its evidence."""
     other_names: tuple[Title, ...] = field(default=())
-    """Names and years under which the title is found as well."""
+    """Further names and years of the title."""
     film: int | None = None
-    """A number that entries of one film share; a film of its own if not given."""
+    """A number that entries of one film share; by default the film has no other entry."""
     id: str = ""
-    """What tells it from other films of its name and year, if a source says."""
+    """Distinguishes it from other films of its name and year, if a source has ids."""
 
 
 def check_oracle_out(path: Path, *, overwrite: bool) -> None:
-    """Refuse to write where something is that must stay.
+    """Refuse to overwrite anything but an oracle file, and that only if asked to.
 
     Raises:
-        RunError: There is a folder, a file of another kind, or an oracle and *overwrite* is not said.
+        RunError: There is a folder, a file of another kind, or an oracle and *overwrite* is False.
     """
     if path.is_dir():
         raise RunError(f"{path} is a folder; name a file")
     if path.exists() and not overwrite:
-        raise RunError(f"{path} is there already; name another file, or replace it with --overwrite")
+        raise RunError(f"{path} already exists; name another file, or replace it with --overwrite")
     if path.exists() and not _begins_as_oracle(path):
-        raise RunError(f"{path} is no oracle file and is not overwritten; name another file")
+        raise RunError(f"{path} is not an oracle file and is not overwritten; name another file")
 
 
 def _begins_as_oracle(path: Path) -> bool:
-    """Tell an oracle file, be it damaged further on or of another version."""
+    """Return whether a file begins as an oracle file, even a damaged one or one of another version."""
     try:
         with pa.OSFile(str(path)) as source:
             return _KEY in (pa.ipc.open_stream(source).schema.metadata or {})
@@ -106,15 +106,15 @@ def write_oracle_file(
     """Write an oracle file; the same content gives the same bytes.
 
     Args:
-        path: The file, which is there whole or not at all.
+        path: The file, written as a whole or not at all.
         titles: What is known, in the order of the rows.
         traits: Every trait that evidence may be about.
-        about: Told in the metadata along with version and traits, such as the sources; JSON.
-        overwrite: Replace a file that is there; it is kept until the new one is complete.
+        about: Further metadata (JSON), such as the sources.
+        overwrite: Replace an existing file once the new one is complete.
 
     Raises:
         DataError: A trait has the name of a column.
-        RunError: The file is there already, or cannot be written; what was there is unchanged.
+        RunError: The file already exists, or cannot be written; an existing file is unchanged.
     """
     check_oracle_out(path, overwrite=overwrite)
     if taken := sorted(set(traits) & set(_OWN_COLUMNS)):
@@ -136,7 +136,7 @@ def write_oracle_file(
 
 
 def _title_table(titles: Sequence[OracleTitle], traits: Sequence[str], models: Collection[str]) -> Any:
-    """Lay the titles out in columns; under a null stands NaN.
+    """Arrange the titles in columns; the value under a null is NaN.
 
     Args:
         titles: The rows.
@@ -144,17 +144,17 @@ def _title_table(titles: Sequence[OracleTitle], traits: Sequence[str], models: C
         models: Sources that are models.
     """
     column = {trait: number for number, trait in enumerate(traits)}
-    # First what people say, then what models say: (2, traits, titles) each.
+    # Evidence from people first, then from models: (2, traits, titles) each.
     highest = np.full((2, len(traits), len(titles)), np.nan, dtype=np.float32)
     lowest = highest.copy()
     for row, title in enumerate(titles):
-        for told in title.evidence:
-            place = int(told.source in models), column[told.trait], row
-            highest[place] = np.fmax(highest[place], np.float32(told.risk))
-            lowest[place] = np.fmin(lowest[place], np.float32(told.risk))
+        for evidence in title.evidence:
+            cell = int(evidence.source in models), column[evidence.trait], row
+            highest[cell] = np.fmax(highest[cell], np.float32(evidence.risk))
+            lowest[cell] = np.fmin(lowest[cell], np.float32(evidence.risk))
     prefixes = ("", _LOWEST, _MODEL, _MODEL_LOWEST) if models else ("", _LOWEST)
     risks = [*highest[0], *lowest[0], *highest[1], *lowest[1]][: len(prefixes) * len(traits)]
-    evidence = [[told._asdict() for told in title.evidence] for title in titles]
+    all_evidence = [[evidence._asdict() for evidence in title.evidence] for title in titles]
     films = [row if title.film is None else title.film for row, title in enumerate(titles)]
     return pa.table(
         [
@@ -163,7 +163,7 @@ def _title_table(titles: Sequence[OracleTitle], traits: Sequence[str], models: C
             pa.array([title.id for title in titles], type=pa.string()),
             pa.array(films, type=pa.int32()),
             *(pa.array(risk, type=pa.float32(), mask=np.isnan(risk)) for risk in risks),
-            pa.array(evidence, type=_EVIDENCE),
+            pa.array(all_evidence, type=_EVIDENCE),
         ],
         names=[
             *("title", "year", "id", "film"),
@@ -188,7 +188,7 @@ class OracleFile:
         """Map the file into memory.
 
         Raises:
-            DataError: It is missing, damaged, cut off, of a newer version, or no oracle file.
+            DataError: It is missing, damaged, cut off, of another version, or not an oracle file.
         """
         self.path = path
         if not path.is_file():
@@ -196,14 +196,14 @@ class OracleFile:
         try:
             source = pa.memory_map(str(path))
             self.about: Mapping[str, Any] = _metadata(pa.ipc.open_stream(source).schema, path)
-            """What the metadata say."""
+            """The metadata."""
             source.seek(0)
             _check_whole(path)
             self.table = pa.ipc.open_stream(source).read_all().combine_chunks()
-            """A row per title, as the first stream has it."""
+            """The first stream, a row per entry."""
             self._names = TitleMap(pa.ipc.open_stream(source).read_all().combine_chunks())
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"oracle {path} is no oracle file, or is cut off: {error}") from error
+            raise DataError(f"oracle {path} is not an oracle file, or is cut off: {error}") from error
         self.traits: tuple[str, ...] = tuple(self.about["traits"])
         """Every trait that it has a column for."""
         column = self.table.column
@@ -228,7 +228,7 @@ class OracleFile:
         return self._names.tiers(name, year, tolerance=tolerance)
 
     def risks(self, trait: str) -> Risks:
-        """Return the highest risk of every entry, NaN if nothing is said; shares the file's memory."""
+        """Return the highest risk of every entry, NaN without evidence; shares the file's memory."""
         return self._risks[trait]
 
     def lowest_risks(self, trait: str) -> Risks:
@@ -236,12 +236,12 @@ class OracleFile:
         return self._lowest[trait]
 
     def risks_of(self, row: int, trait: str) -> RiskRange | None:
-        """Return the lowest and the highest risk that people give an entry, None if nothing is said."""
+        """Return the lowest and the highest risk of an entry by people's sources, None without evidence."""
         highest = float(self._risks[trait][row])
         return None if highest != highest else RiskRange(float(self._lowest[trait][row]), highest)
 
     def model_risks_of(self, row: int, trait: str) -> RiskRange | None:
-        """Return the lowest and the highest risk that models give an entry, None if none says anything."""
+        """Return the lowest and the highest risk of an entry by models, None without evidence."""
         if trait not in self._by_model:
             return None
         lowest, highest = (float(risks[row]) for risks in self._by_model[trait])
@@ -269,7 +269,7 @@ class OracleFile:
         return Title(self.table.column("title")[row].as_py(), self.table.column("year")[row].as_py())
 
     def id(self, row: int) -> str:
-        """Return what tells an entry from other films of its name and year, empty if nothing does."""
+        """Return the id that distinguishes an entry from films of its name and year; empty if it has none."""
         return str(self.table.column("id")[row].as_py())
 
     def titles(self) -> Iterator[Title]:
@@ -278,10 +278,11 @@ class OracleFile:
             yield from map(Title, *(column.to_pylist() for column in batch.columns))
 
     def evidence(self, row: int) -> list[Evidence]:
-        """Return what the risks of a title rest on."""
-        told: Iterable[Mapping[str, Any]] = self.table.column("evidence")[row].as_py()
+        """Return the evidence of an entry."""
+        evidence: Iterable[Mapping[str, Any]] = self.table.column("evidence")[row].as_py()
         return [
-            Evidence(each["trait"], _decimal(each["risk"]), each["source"], each["detail"]) for each in told
+            Evidence(each["trait"], _decimal(each["risk"]), each["source"], each["detail"])
+            for each in evidence
         ]
 
 
@@ -291,7 +292,7 @@ def _decimal(risk: float) -> float:
 
 
 def _values(column: Any, kind: type[Any]) -> npt.NDArray[Any]:
-    """Return a column's numbers without copying them; under a null stands NaN."""
+    """Return a column's numbers without copying them; the value under a null is NaN."""
     chunk = column.chunk(0) if column.num_chunks else pa.array([], type=column.type)
     values = np.frombuffer(chunk.buffers()[1] or b"", dtype=kind)
     return values[chunk.offset : chunk.offset + len(chunk)]
@@ -302,7 +303,7 @@ def _metadata(schema: Any, path: Path) -> Mapping[str, Any]:
         metadata = json.loads((schema.metadata or {})[_KEY])
         version = metadata["version"]
     except (KeyError, ValueError, TypeError) as error:
-        raise DataError(f"oracle {path} is an Arrow file, but no oracle file") from error
+        raise DataError(f"oracle {path} is an Arrow file, but not an oracle file") from error
     if version != FORMAT_VERSION:
         what = "build the oracle again" if version in range(FORMAT_VERSION) else "upgrade saferec"
         raise DataError(
@@ -320,11 +321,11 @@ def _check_whole(path: Path) -> None:
         file.seek(0)
         wanted = _MARK + max(length, 0).to_bytes(8, "little")
         if end[: len(wanted)] != wanted or end[len(wanted) :] != _digest(file, length):
-            raise DataError(f"oracle {path} is damaged or cut off; build it anew")
+            raise DataError(f"oracle {path} is damaged or cut off; build it again")
 
 
 def _digest(file: Any, length: int) -> bytes:
-    """Hash the next *length* bytes by reading, not mapping them, so that no process has to hold them."""
+    """Hash the next *length* bytes by reading instead of mapping them, which would keep them in memory."""
     digest = xxhash.xxh3_128()
     while length > 0 and (block := file.read(min(_BLOCK, length))):
         digest.update(block)

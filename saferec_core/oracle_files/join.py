@@ -19,14 +19,14 @@ _DETAILS = 5
 
 
 class _Key(NamedTuple):
-    """What makes two rows rows of one entry."""
+    """Rows with equal keys belong to one entry."""
 
     form: str
     """Normal form of the name."""
     year: int
     article: str
     variant: str
-    """Tells apart films of one name and year: an id, else "#2" and so on; empty where there is one film."""
+    """Distinguishes films of one name and year: an id, else "#2" and so on; empty where there is one film."""
 
 
 def _key(title: Title, variant: str = "") -> _Key:
@@ -36,33 +36,34 @@ def _key(title: Title, variant: str = "") -> _Key:
 
 @dataclass(slots=True)
 class _Row:
-    """What a source says about one film."""
+    """The evidence of a source for one film."""
 
     title: Title
     id: str
-    told: dict[str, tuple[float, list[str]]] = field(default_factory=dict)
+    by_trait: dict[str, tuple[float, list[str]]] = field(default_factory=dict)
+    """The highest risk for each trait, with its details."""
 
     def add(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
-            risk, details = self.told.get(finding.trait, (-1.0, []))
+            risk, details = self.by_trait.get(finding.trait, (-1.0, []))
             if finding.risk > risk:
-                self.told[finding.trait] = (finding.risk, [finding.detail])
+                self.by_trait[finding.trait] = (finding.risk, [finding.detail])
             elif finding.risk == risk and finding.detail not in details:
                 details.append(finding.detail)
 
     def agrees_with(self, findings: Iterable[Finding]) -> bool:
-        return all(self.told.get(told.trait, (told.risk,))[0] == told.risk for told in findings)
+        return all(self.by_trait.get(new.trait, (new.risk,))[0] == new.risk for new in findings)
 
 
 class SourceTitles:
-    """What one source says, put together by film.
+    """The evidence of one source, grouped by film.
 
-    Rows of one name and year are of one film if they have one id, or have none and agree (or say of
-    themselves that they are parts); else they are kept apart, since they may be of two films.
+    Rows of one name and year are about one film if they have the same id, or have none and agree (or are
+    marked as parts); otherwise they are kept apart, since they may be about two films.
     """
 
     def __init__(self, source: str) -> None:
-        """Begin with nothing; *source* is the name that the evidence will have."""
+        """Start empty; *source* is the name that the evidence will have."""
         self.source = source
         self._rows: dict[_Key, list[_Row]] = {}
 
@@ -73,7 +74,7 @@ class SourceTitles:
         return iter(self._rows)
 
     def add(self, findings: Findings) -> None:
-        """Take in what a row says; of findings on one trait the highest risk counts."""
+        """Add the findings of a row; of several findings on one trait the highest risk counts."""
         rows = self._rows.setdefault(_key(findings.title), [])
         same = (row for row in rows if row.id == findings.id)
         if not findings.id and not findings.is_part:
@@ -85,7 +86,7 @@ class SourceTitles:
         row.add(findings.findings)
 
     def films(self, key: _Key) -> Sequence[str]:
-        """Return what tells the films apart that the source has under one name and year."""
+        """Return an id for each film that the source has under one name and year."""
         rows = self._rows.get(key._replace(variant=""), [])
         return [row.id or f"#{number}" for number, row in enumerate(rows, start=1)]
 
@@ -94,34 +95,34 @@ class SourceTitles:
         return self._rows[key._replace(variant="")][0].title
 
     def evidence(self, key: _Key, film: str) -> Iterator[Evidence]:
-        """Yield what the source says about a film, one piece for each trait."""
+        """Yield the evidence of the source for a film, one piece for each trait."""
         rows = self._rows[key._replace(variant="")]
-        for trait, (risk, details) in rows[self.films(key).index(film)].told.items():
+        for trait, (risk, details) in rows[self.films(key).index(film)].by_trait.items():
             more = len(details) - _DETAILS
             text = "; ".join(details[:_DETAILS]) + (f"; and {more} more" if more > 0 else "")
             yield Evidence(trait, risk, self.source, text)
 
     def findings(self) -> dict[str, int]:
-        """Count the titles that the source says something about, by trait."""
+        """Count the titles with evidence from the source, by trait."""
         counts: dict[str, int] = {}
         for rows in self._rows.values():
-            for trait in {trait for row in rows for trait in row.told}:
+            for trait in {trait for row in rows for trait in row.by_trait}:
                 counts[trait] = counts.get(trait, 0) + 1
         return counts
 
 
 class AliasCounts(NamedTuple):
-    """What became of the further names that could not be given."""
+    """Counts of the aliases that could not be used."""
 
     unknown: int
-    """Names of a title that no source knows."""
+    """Aliases of a title that no source has."""
     collisions: int
-    """Names that stand for another title, since one source has both."""
+    """Aliases that are another title, since one source has both."""
 
 
 @dataclass(slots=True)
 class _Film:
-    """One film: what it is called where."""
+    """One film with its names."""
 
     keys: list[_Key]
     """Names and years under which sources have it; variants are left out."""
@@ -131,14 +132,14 @@ class _Film:
 class TitleJoin:
     """Joins sources; what is joined does not depend on their order.
 
-    Every name and year is an entry of its own, with all that is said under it. Entries are one film if
-    their normal forms and years are the same, or the years nearly and the names very same, articles
-    included: the nearest years go first, no two years of a film are further apart than the tolerance, and
-    two titles that one source tells apart are never one film, neither by year nor by an alias.
+    Every name and year is an entry of its own, with all evidence under it. Entries are one film if
+    their normal forms and years agree, or if the very same name (articles included) has years within the
+    tolerance. The nearest years are joined first, no two years of a film are further apart than the
+    tolerance, and two titles that one source distinguishes are never joined, neither by year nor by alias.
     """
 
     def __init__(self, *, tolerance: int) -> None:
-        """Begin with nothing; by *tolerance* years sources may differ about a film."""
+        """Start empty; *tolerance* is the maximum difference in release year, in years, between sources."""
         self.tolerance = tolerance
         self._alias_names: list[tuple[Title, Title]] = []
         self._sources: list[SourceTitles] = []
@@ -149,7 +150,7 @@ class TitleJoin:
         self._alias_names.append((title, alias))
 
     def add(self, titles: SourceTitles) -> None:
-        """Take in all that a source says; of the names of a film that of the first source counts."""
+        """Add a source; a film carries the name that its first source has for it."""
         for key in titles:
             self._films.setdefault(key, _Film([key]))
         self._sources.append(titles)
@@ -180,11 +181,11 @@ class TitleJoin:
 
     def titles(self, traits: Sequence[str], sources: Sequence[str]) -> list[OracleTitle]:
         """Return the entries by normal form and year, their evidence by trait, risk and source."""
-        trait_places = {trait: place for place, trait in enumerate(traits)}
-        source_places = {source: place for place, source in enumerate(sources)}
+        trait_order = {trait: number for number, trait in enumerate(traits)}
+        source_order = {source: number for number, source in enumerate(sources)}
 
-        def place(told: Evidence) -> tuple[int, float, int]:
-            return trait_places[told.trait], -told.risk, source_places[told.source]
+        def order(evidence: Evidence) -> tuple[int, float, int]:
+            return trait_order[evidence.trait], -evidence.risk, source_order[evidence.source]
 
         films = {id(film): film for film in self._films.values()}.values()
         numbers = count()
@@ -192,37 +193,37 @@ class TitleJoin:
         for film in sorted(films, key=lambda film: min(film.keys)):
             number = next(numbers)
             for key in sorted(film.keys):
-                having = [source for source in self._sources if source.films(key)]
-                told_by_film = self._told_by_film(key, having)
-                for variant, told in told_by_film.items():
+                sources_with_it = [source for source in self._sources if source.films(key)]
+                evidence_by_film = self._evidence_by_film(key, sources_with_it)
+                for variant, evidence in evidence_by_film.items():
                     entry = OracleTitle(
-                        having[0].title(key),
-                        tuple(sorted(told, key=place)),
+                        sources_with_it[0].title(key),
+                        tuple(sorted(evidence, key=order)),
                         self._further_names(film, key),
-                        film=number if len(told_by_film) == 1 else next(numbers),
+                        film=number if len(evidence_by_film) == 1 else next(numbers),
                         id="" if variant.startswith("#") else variant,
                     )
                     entries.append((key._replace(variant=variant), entry))
         return [entry for _, entry in sorted(entries, key=lambda entry: entry[0])]
 
     def _further_names(self, film: _Film, key: _Key) -> tuple[Title, ...]:
-        """Return what else the film is called: aliases, and what other sources call it."""
+        """Return the film's further names: aliases, and names from other sources."""
         others = [other for other in film.keys if (other.form, other.article) != (key.form, key.article)]
         names = [source.title(other) for other in others for source in self._sources if source.films(other)]
         return tuple(alias for alias in dict.fromkeys([*film.aliases, *names]) if _key(alias) != key)
 
-    def _told_by_film(self, key: _Key, having: Sequence[SourceTitles]) -> Mapping[str, list[Evidence]]:
-        """Sort what is said under one name and year by the films that any source tells apart."""
+    def _evidence_by_film(self, key: _Key, having: Sequence[SourceTitles]) -> Mapping[str, list[Evidence]]:
+        """Sort the evidence under one name and year by the films that any source distinguishes."""
         apart = [film for source in having if len(source.films(key)) > 1 for film in source.films(key)]
         by_film: dict[str, list[Evidence]] = {film: [] for film in dict.fromkeys(apart)} or {"": []}
         for source in having:
             for film in source.films(key):
-                of = film if film in by_film else ""
-                by_film.setdefault(of, []).extend(source.evidence(key, film))
+                group = film if film in by_film else ""
+                by_film.setdefault(group, []).extend(source.evidence(key, film))
         return by_film
 
     def _agree(self, key: _Key, later: _Key) -> bool:
-        """Tell whether two entries with one normal form may be one film."""
+        """Return whether two entries with one normal form may be one film."""
         distance = later.year - key.year
         return distance == 0 or (distance <= self.tolerance and key.article == later.article)
 

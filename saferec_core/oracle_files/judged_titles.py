@@ -17,7 +17,7 @@ __all__ = ["JudgedTitles"]
 
 
 class JudgedTitles:
-    """N titles with what an oracle file says about them."""
+    """N titles with the verdicts of an oracle file."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class JudgedTitles:
         rule: DecisionRule,
         popularity: Sequence[float] | None,
     ) -> None:
-        """Judge *titles*, of which *tiers* tells the entries that may be meant, by *rule*."""
+        """Judge *titles* by *rule*; *tiers* holds the entries that each title may mean."""
         self.oracle = oracle
         self.titles = titles
         self.tiers = tiers
@@ -40,15 +40,16 @@ class JudgedTitles:
         return [self.rule.decision(self.oracle, tiers, trait) for tiers in self.tiers]
 
     def highest(self, trait: str) -> npt.NDArray[np.float32]:
-        """Return the highest risk that anything says of each title, (N,), NaN where nothing does."""
+        """Return the highest risk of each title, (N,), NaN without evidence."""
         return np.array(
-            [np.nan if told.risk is None else told.risk for told in self.decisions(trait)], dtype=np.float32
+            [np.nan if decision.risk is None else decision.risk for decision in self.decisions(trait)],
+            dtype=np.float32,
         )
 
     def known_for_some_trait(self) -> int:
         """Count the titles that are known to be safe, or not to be, for some trait."""
         by_title = zip(*(self.decisions(trait) for trait in self.oracle.traits), strict=True)
-        return sum(any(told.known for told in decisions) for decisions in by_title)
+        return sum(any(decision.known for decision in decisions) for decisions in by_title)
 
     def weighted_share(self, chosen: npt.NDArray[np.bool_]) -> float | None:
         """Return the share of the popularity of all titles that the chosen ones have, in 0..1."""
@@ -59,9 +60,11 @@ class JudgedTitles:
         return float(weights[chosen].sum()) / total if total else None
 
     def by_popularity(self) -> list[int]:
-        """Return the places of the titles, the most popular first, or else those of which most is said."""
+        """Return the positions of the titles, the most popular first, or else those with most evidence."""
         weights = self.popularity
         if weights is None:
-            said = self.oracle.evidence_counts()
-            weights = [sum(int(said[row]) for row in (tiers[0] if tiers else ())) for tiers in self.tiers]
-        return [int(place) for place in np.argsort(-np.asarray(weights, dtype=np.float64), kind="stable")]
+            counts = self.oracle.evidence_counts()
+            weights = [sum(int(counts[row]) for row in (tiers[0] if tiers else ())) for tiers in self.tiers]
+        return [
+            int(position) for position in np.argsort(-np.asarray(weights, dtype=np.float64), kind="stable")
+        ]

@@ -1,4 +1,4 @@
-"""What may have been meant by a title that is not known."""
+"""Titles that may have been meant by an unknown title."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["near_titles", "years_apart"]
 
 
 def near_titles(titles: Iterable[Title], name: str, year: int | None, *, most: int = 5) -> list[Title]:
-    """Return titles of the same name and another year, the nearest first, then such as are spelt alike.
+    """Return titles of the same name and another year, the nearest first, then titles that are spelled alike.
 
     Args:
         titles: What is known.
@@ -33,5 +33,5 @@ def near_titles(titles: Iterable[Title], name: str, year: int | None, *, most: i
 
 
 def years_apart(year: int | None, other: int | None) -> int:
-    """Return how far two years are apart; very far where one is not known."""
+    """Return the distance between two years; a very large number if one is unknown."""
     return UNDATED if year is None or other is None else abs(year - other)

@@ -31,10 +31,10 @@ def popularity_of(
         year_tolerance: Maximum difference in release year, in years.
 
     Returns:
-        N numbers, 0 for a title that the file does not have.
+        N numbers, 0 for a title that the file does not contain.
 
     Raises:
-        DataError: The file is not what is wanted.
+        DataError: The file is malformed.
     """
     counts: dict[Title, float] = {}
     for number, row in numbered_rows(path):
@@ -48,8 +48,8 @@ def popularity_of(
         raise DataError(f"popularity {path} holds no rows; wanted title, year and a number")
     known, numbers = TitleMap.of(counts), list(counts.values())
     names, years = [title.name for title in titles], [title.year for title in titles]
-    found = known.find_many(names, years, tolerance=year_tolerance)
-    return [numbers[row] if row >= 0 else 0.0 for row in found.tolist()]
+    matches = known.find_many(names, years, tolerance=year_tolerance)
+    return [numbers[row] if row >= 0 else 0.0 for row in matches.tolist()]
 
 
 def _count(row: dict[str, Any], column: str | None, where: str) -> float:

@@ -1,4 +1,4 @@
-"""The rows of a source of evidence: read one by one, and none lost that cannot be used."""
+"""The rows of a source of evidence; rows that cannot be used are written down."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from saferec_core.plugins.registry import Entry
 __all__ = ["YEARS", "Rejects", "SourceRows", "findings_of"]
 
 YEARS = range(1, 10_000)
-"""Years that a title may be of."""
+"""Years that a title may have."""
 
 
 class Rejects:
-    """The rows that could not be used, written down as they come, also if the build then fails."""
+    """The rows that could not be used, written as they come, even if the build fails later."""
 
     def __init__(self, path: Path) -> None:
         """Write to *path* (JSONL) from the first reject on.
 
         Raises:
-            RunError: Something else than rejects is there.
+            RunError: Another file has that name.
         """
         if path.exists() and not _holds_rejects(path):
-            raise RunError(f"{path} is there already and holds no rejects; move it, or name another out")
+            raise RunError(f"{path} already exists and does not hold rejects; move it, or name another out")
         self.path = path
         self.number = 0
         """Rows that were written down."""
@@ -48,7 +48,7 @@ class Rejects:
             self.path.unlink(missing_ok=True)  # left by an earlier build
 
     def add(self, **reject: Any) -> None:
-        """Write down a row, where it came from and what is wrong with it."""
+        """Write a row, its origin and what is wrong with it."""
         try:
             if self._file is None:
                 self._draft.parent.mkdir(parents=True, exist_ok=True)
@@ -65,11 +65,11 @@ def _holds_rejects(path: Path) -> bool:
             first = json.loads(file.readline())
     except (OSError, ValueError):
         return False
-    return isinstance(first, dict) and {"file", "place", "reason"} <= first.keys()
+    return isinstance(first, dict) and {"source", "file", "reason", "row"} <= first.keys()
 
 
 class SourceRows:
-    """The well-formed rows of a source's file; remembers which one was read last."""
+    """The well-formed rows of a source's file; remembers the last row read."""
 
     def __init__(self, source: str, path: Path, rejects: Rejects) -> None:
         """Read the file at *path*, which is that of the *source*."""
@@ -80,7 +80,7 @@ class SourceRows:
         """Rows so far, malformed ones included."""
         self.rejected = 0
         self.first_reject = ""
-        """Place of the first rejected row, and what is wrong with it."""
+        """The first rejected row and what is wrong with it."""
         self.broken = False
         """Whether the file as a whole turned out to be unreadable."""
         self._rows = try_rows(path)
@@ -92,7 +92,7 @@ class SourceRows:
     def __next__(self) -> Row:
         while True:
             self.broken = True
-            number, row = next(self._rows)  # may find that the file as a whole cannot be read
+            number, row = next(self._rows)  # fails if the file as a whole cannot be read
             self.broken = False
             self.read += 1
             self._last = number, row
@@ -109,14 +109,14 @@ class SourceRows:
         self.rejected += 1
         where = f"{row_name(self.path)} {number}"
         self.first_reject = self.first_reject or f"{where}: {error}"
-        self.rejects.add(source=self.source, file=str(self.path), place=where, reason=str(error), row=row)
+        self.rejects.add(source=self.source, file=str(self.path), location=where, reason=str(error), row=row)
         return True
 
 
 def findings_of(
     rows: SourceRows, entry: Entry[EvidenceSource], source: EvidenceSource, traits: Mapping[str, Trait]
 ) -> Iterator[Findings]:
-    """Yield what the source says; after a row that it rejects, it is called again with the rest."""
+    """Yield the findings of the source; after a row that it rejects, it is called again with the rest."""
     while True:
         try:
             with calling("evidence", entry.name, where=f" of {entry.origin}"):

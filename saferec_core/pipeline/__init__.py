@@ -1,1 +1,1 @@
-"""Chains of transforms over files of any size: in parts, in processes, resumable, accounted for."""
+"""Chains of transforms over files of any size: in parts, on several processes, resumable."""

@@ -1,4 +1,4 @@
-"""Rows as Arrow has them: one type per column, found by looking at all rows first."""
+"""Rows in Arrow: one type per column, determined from all rows first."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class _Nothing:
 
 @dataclass(frozen=True, slots=True)
 class _Plain:
-    """Text, whole numbers, numbers or truth values."""
+    """Text, integers, floats or booleans."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Json:
-    """Values that no one Arrow type holds; they are written as JSON text."""
+    """Values that no single Arrow type holds; they are written as JSON text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +72,21 @@ class ArrowForm:
     """Columns and their types.
 
     Messages are lists of ``{role, content}``, titles lists of ``{title, year}``, constraints lists of
-    text and what states them lists of ``{trait, sentence}``. Of every other column all values are
-    looked at: whole numbers and numbers together are numbers, objects with the same keys are structs,
-    lists of like values are lists. Where values are of no one type (text in one row, a list in the
-    next; objects whose keys differ, as in a map from titles to risks), each is written as JSON text, as
-    deep inside as it can be.
+    text, and the sentences that state them lists of ``{trait, sentence}``. The type of any other column
+    follows from all of its values: integers and floats together are floats, objects with the same keys are
+    structs, lists of values of one type are lists. Values of mixed types (text in one row, a list in the
+    next; objects whose keys differ, as in a map from titles to risks) are written as JSON text, at the
+    deepest possible level.
     """
 
     def __init__(self) -> None:
-        """Begin with no columns."""
+        """Start without columns."""
         self._kinds: dict[str, _Kind] = {}
-        self._places: list[tuple[str, _Kind]] | None = None
+        self._ordered_kinds: list[tuple[str, _Kind]] | None = None
 
     def look_at(self, row: Row) -> None:
         """Take a row into account; columns without a value do not count."""
-        kinds, self._places = self._kinds, None
+        kinds, self._ordered_kinds = self._kinds, None
         for column, value in row.items():
             if value is None:
                 continue
@@ -97,7 +97,7 @@ class ArrowForm:
 
     @property
     def json_columns(self) -> tuple[str, ...]:
-        """What is written as JSON text, such as ``groundtruth_removed.evidence``."""
+        """Paths of values that are written as JSON text, such as ``groundtruth_removed.evidence``."""
         return tuple(path for column, kind in self._ordered() for path in _json_paths(column, kind))
 
     def schema(self) -> Any:
@@ -111,11 +111,11 @@ class ArrowForm:
         return {column: _fitting(row.get(column), kind) for column, kind in self._ordered()}
 
     def _ordered(self) -> list[tuple[str, _Kind]]:
-        if self._places is None:
+        if self._ordered_kinds is None:
             first = [column for column in COLUMNS if column in self._kinds]
             others = [column for column in self._kinds if column not in COLUMNS]
-            self._places = [(column, self._kinds[column]) for column in (*first, *others)]
-        return self._places
+            self._ordered_kinds = [(column, self._kinds[column]) for column in (*first, *others)]
+        return self._ordered_kinds
 
 
 def _kind_of(value: Any) -> _Kind:

@@ -20,7 +20,7 @@ from saferec_core.pipeline.output import (
     LOSSES,
     alone_at,
     check_output,
-    check_places,
+    check_paths,
     is_file_name,
     is_up_to_date,
     losses_of,
@@ -39,23 +39,23 @@ __all__ = ["run_chain"]
 
 
 def run_chain(config: ChainConfig, plugins: Plugins, observer: Observer) -> list[StepResult]:
-    """Run a chain, doing only what the cache does not hold, and publish its result.
+    """Run a chain, reusing finished steps from the cache, and publish its result.
 
     Args:
         config: The chain.
-        plugins: What is installed.
-        observer: Is told what goes on.
+        plugins: The installed plugins.
+        observer: Receives progress.
 
     Returns:
-        What each step left.
+        The result of each step.
 
     Raises:
-        SaferecError: Something is named that is not there, an input is not what was wanted, a step
-            failed, or the output holds something else.
+        SaferecError: A file or name does not exist, an input is malformed, a step failed, or the output
+            holds something else.
     """
     if not config.input.exists():
         raise ConfigError(f"input {config.input} does not exist; name a file or a datasets folder")
-    check_places(config.output, config.input, _cache(config))
+    check_paths(config.output, config.input, _cache(config))
     transforms = _transforms(config, plugins)
     folders, key = _folders(config, plugins, transforms)
     with alone_at(config.output):
@@ -100,7 +100,7 @@ def _cache(config: ChainConfig) -> Path:
 def _folders(
     config: ChainConfig, plugins: Plugins, transforms: Sequence[Transform]
 ) -> tuple[list[Path], str]:
-    """Name each step's folder after all that determines its result; return the output's key as well."""
+    """Return each step's folder, named after everything that determines its result, and the output's key."""
     key, folders = input_key(config.input), []
     for choice, transform in zip(config.steps, transforms, strict=True):
         entry = plugins.find(plugins.transforms, choice.name)
@@ -175,14 +175,14 @@ def _publish_splits(
 
 
 def _join_losses(results: Sequence[StepResult], kind: str, out: Path) -> None:
-    """Put what the steps removed or rejected into one file, if there is any."""
+    """Join the rows that the steps removed or rejected into one file, if there are any."""
     lost = [(result.account.step, result.folder / f"{kind}.jsonl") for result in results]
     lost = [(step, path) for step, path in lost if path.stat().st_size]
     if not lost:
         return
     with out.open("wb") as file:
         for step, path in lost:
-            begin = as_line({"step": step}).rstrip(b"}\n") + b","  # the rest is an object's inside already
+            begin = as_line({"step": step}).rstrip(b"}\n") + b","  # the rest is the inside of an object
             with path.open("rb") as rows:
                 file.writelines(begin + row.removeprefix(b"{") for row in rows)
 
@@ -190,7 +190,7 @@ def _join_losses(results: Sequence[StepResult], kind: str, out: Path) -> None:
 def _manifest(
     config: ChainConfig, plugins: Plugins, key: str, results: Sequence[StepResult]
 ) -> dict[str, Any]:
-    """Tell what the output was made of; neither time nor process, so that the same work tells the same."""
+    """Describe what the output was made from, without times, so that equal work gives equal files."""
     entries = [plugins.find(plugins.transforms, choice.name) for choice in config.steps]
     made_of = config.model_dump(mode="json", exclude=set(WorkConfig.model_fields))
     return {

@@ -1,4 +1,4 @@
-"""What is done to one part of a file, in whatever process."""
+"""One step applied to one part of a file, in any process."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected,
 __all__ = ["KINDS", "do_part", "part_account", "part_file", "read_account"]
 
 KINDS = ("rows", "origins", "removed", "rejects")
-"""What a part leaves, a JSONL file of each; a line of ``origins`` for each row."""
+"""Outputs of a part, a JSONL file of each; ``origins`` has a line for each row."""
 
 
 def part_file(folder: Path, index: int, kind: str) -> Path:
-    """Name the file that a part leaves."""
+    """Return the path of an output of a part."""
     return folder / f"{index:06d}.{kind}.jsonl"
 
 
@@ -36,7 +36,7 @@ def part_account(folder: Path, index: int) -> Account | None:
 
 
 def read_account(path: Path, files: Mapping[str, Path]) -> Account | None:
-    """Read an account; None if it is not there, or its *files* are not what it says."""
+    """Read an account; None if it is missing, or its *files* do not have the sizes that it states."""
     try:
         account = Account.from_json(json.loads(path.read_text(encoding="utf-8")))
         whole = all(file.stat().st_size == account.sizes.get(kind) for kind, file in files.items())
@@ -46,11 +46,11 @@ def read_account(path: Path, files: Mapping[str, Path]) -> Account | None:
 
 
 def do_part(step: str, transform: Transform, part: Part, folder: Path) -> Account:
-    """Transform a part, and write what becomes of it into *folder*; its account comes last.
+    """Transform a part and write its outputs into *folder*, its account last.
 
     Raises:
         PluginError: The transform failed; the message names the step.
-        SaferecError: It stopped for a reason of its own.
+        SaferecError: The transform stopped for a reason of its own.
     """
     account = Account(step)
     with ExitStack() as stack:
@@ -65,7 +65,7 @@ def do_part(step: str, transform: Transform, part: Part, folder: Path) -> Accoun
 
 
 class _Reader:
-    """Hands the sound rows of a part to the transform, and notes down the others."""
+    """Passes the valid rows of a part to the transform, and records the others."""
 
     def __init__(
         self, part: Part, columns: Iterable[str], account: Account, files: dict[str, IO[bytes]]
@@ -78,7 +78,7 @@ class _Reader:
         self._origins = origins_of(part.source, part.unit, part.numbers())
         self._first = first_file_of(part.source, part.unit)
         self._numbers: dict[int, tuple[Row, int]] = {}
-        """By identity, which is a row's own as long as it is held here."""
+        """By identity, which is unique while the row is held here."""
         self._named: dict[Any, int] = {}
         self._since_answer: list[int] = []
         self._is_answered = False
@@ -105,12 +105,12 @@ class _Reader:
             self._note(number, row if isinstance(row, dict) else self._part.raw().get(number), str(problem))
 
     def reject(self, row: Row | None, reason: str) -> None:
-        """Note down a row that the transform cannot use."""
+        """Record a row that the transform cannot use."""
         self._note(self._number_of(row), row, reason)
         self.answered()
 
     def keep(self, row: Row) -> None:
-        """Write a row that comes out, and where it comes from."""
+        """Write an output row and its origin."""
         self._files["rows"].write(as_line(row))
         number = self._number_of(row)
         self._files["origins"].write(
@@ -118,16 +118,16 @@ class _Reader:
         )
 
     def answered(self) -> None:
-        """Note that the transform has yielded something; what comes next may be of the same rows."""
+        """Note that the transform has yielded something; the next outcome may belong to the same rows."""
         self._is_answered = True
 
     def _number_of(self, row: Row | None) -> int | None:
-        """Return the number of the row that *row* was, was made of, or has the ``id`` of."""
+        """Return the number of the row that *row* is, was made from, or shares its ``id`` with."""
         if id(row) in self._numbers:
             return self._numbers[id(row)][1]
         if row is not None and isinstance(name := row.get("id"), str | int) and name in self._named:
             return self._named[name]
-        return self._since_answer[0] if len(self._since_answer) == 1 else None  # of several it may be any
+        return self._since_answer[0] if len(self._since_answer) == 1 else None  # else any of them
 
     def _missing(self, row: Row) -> DataError | None:
         for column in self._columns:
@@ -154,7 +154,7 @@ def _transform(transform: Transform, reader: _Reader, account: Account, files: d
     while True:
         try:
             with named:
-                if outcomes is None:  # a generator that raised is over; the next takes the rest
+                if outcomes is None:  # a generator ends when it raises; a new one takes the rest
                     outcomes = iter(transform(reader))
                 outcome = next(outcomes, _END)
         except DataError as error:
@@ -169,13 +169,15 @@ def _transform(transform: Transform, reader: _Reader, account: Account, files: d
             _keep(outcome, reader, account, files)
             reader.answered()
         except (TypeError, ValueError) as error:
-            raise PluginError(f"step {account.step!r} yielded what JSON cannot say: {error}") from error
+            raise PluginError(
+                f"step {account.step!r} yielded a value that JSON cannot represent: {error}"
+            ) from error
     if next(reader, None) is not None:
         raise PluginError(f"step {account.step!r} stopped before it had read all its rows")
 
 
 _END: Any = object()
-"""What stands behind the last outcome."""
+"""Marks the end of the outcomes."""
 
 
 def _keep(outcome: Outcome, reader: _Reader, account: Account, files: dict[str, IO[bytes]]) -> None:
@@ -195,7 +197,7 @@ def _keep(outcome: Outcome, reader: _Reader, account: Account, files: dict[str, 
 
 
 def _as_note(note: dict[str, Any]) -> bytes:
-    """Write a note about a row that may hold anything; what JSON cannot say is shown as Python does."""
+    """Write a note; values that JSON cannot represent are written as Python shows them."""
     try:
         return as_line(note)
     except (TypeError, ValueError):

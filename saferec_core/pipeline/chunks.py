@@ -15,7 +15,7 @@ from saferec_core.errors import DataError
 __all__ = ["PART_BYTES", "PART_ROWS", "Part", "parts_of"]
 
 PART_ROWS = 500
-"""Rows of a part; fixed, so that a step that is taken up again finds the parts it left."""
+"""Rows of a part; fixed, so that a resumed step finds its finished parts."""
 
 PART_BYTES = 1 << 23
 """Bytes of lines after which a part ends earlier, so that long rows do not fill the memory."""
@@ -23,21 +23,21 @@ PART_BYTES = 1 << 23
 
 @dataclass(frozen=True)
 class Part:
-    """Some neighboring rows of a file, as cheap to send to another process as can be."""
+    """Consecutive rows of a file, cheap to send to another process."""
 
     index: int
-    """Its place among the parts, from 0."""
+    """Number of the part, from 0."""
     source: str
     """The file, for messages."""
     unit: str
     """What the numbers count: lines or rows."""
     size: int
-    """How many rows it has."""
+    """Number of rows."""
     content: Any
     """Numbered lines that are not parsed yet, numbered rows, or a table with its first number."""
 
     def rows(self) -> Iterator[tuple[int, Row | DataError]]:
-        """Yield each row with its number, and in place of a malformed one what is wrong with it."""
+        """Yield each row with its number, or the error in place of a malformed row."""
         if isinstance(self.content, tuple):
             first, table = self.content
             yield from enumerate(table.to_pylist(), start=first)
@@ -68,7 +68,7 @@ def parts_of(path: Path, *, group_column: str | None = None) -> Iterator[Part]:
 
     Args:
         path: Any file that :func:`saferec_core.data.rows.try_rows` reads.
-        group_column: Neighboring rows that agree in this column come in one part.
+        group_column: Consecutive rows with the same value in this column are kept in one part.
     """
     unit, source = row_name(path), str(path)
     if group_column is None and kind_of(path) is Kind.ARROW:

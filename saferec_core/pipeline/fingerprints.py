@@ -1,4 +1,4 @@
-"""What determines the result of a step, as one short key."""
+"""Keys that change with everything that determines the result of a step."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def input_key(path: Path) -> str:
 def step_key(before: str, entry: Entry[Any], transform: Transform) -> str:
     """Return the key of a step.
 
-    It changes with the step before, with the transform's version, its package's code and the core's, with
+    It changes with the previous step, with the transform's version, its package's code and the core's, with
     its options and with the content of every file that they name. Options that a class names in
     ``incidental`` do not count: they change how the work is done, not what comes out.
 
     Args:
-        before: Key of the step before, or of the input.
-        entry: Where the transform comes from.
-        transform: The transform, built.
+        before: Key of the previous step, or of the input.
+        entry: Registry entry of the transform.
+        transform: The transform itself.
     """
     options = {name: value for name, value in _fields(transform).items() if name not in transform.incidental}
     content = {
@@ -56,7 +56,7 @@ def _fields(transform: Transform) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Say an option in JSON; a file, that of an oracle's options too, by its content."""
+    """Represent an option in JSON; a file, also one in an oracle's options, by its content."""
     if isinstance(value, BaseModel):
         value = {**dict(value), **(value.model_extra or {})}
     if isinstance(value, Mapping):
@@ -64,22 +64,22 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         parts = sorted(value, key=str) if isinstance(value, set | frozenset) else value
         return [_plain(part) for part in parts]
-    if isinstance(value, Path) or (isinstance(value, str) and _is_place(value)):
+    if isinstance(value, Path) or (isinstance(value, str) and _names_file(value)):
         return {"content": data_hash(Path(value)) if Path(value).exists() else None}
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 
-def _is_place(text: str) -> bool:
-    """Tell whether an option that is mere text names a file, as an oracle's may."""
+def _names_file(text: str) -> bool:
+    """Return whether a text option names a file, as an oracle's may."""
     try:
         return Path(text).is_file()
-    except (OSError, ValueError):  # a sentence, too long for a name, or with a null in it
+    except (OSError, ValueError):  # a sentence, too long for a name, or with a null character
         return False
 
 
 @cache
 def _code_hash(package: str) -> str:
-    """Return the hash of a package's code, or of a module that stands alone."""
+    """Return the hash of the code of a package or single module."""
     file = getattr(sys.modules.get(package), "__file__", None)
     if file is None:
         return package

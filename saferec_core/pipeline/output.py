@@ -1,4 +1,4 @@
-"""What a chain leaves for its user: complete or not at all, and nothing of theirs overwritten."""
+"""The output of a chain: written as a whole or not at all, without overwriting the user's own files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = [
     "LOSSES",
     "alone_at",
     "check_output",
-    "check_places",
+    "check_paths",
     "is_file_name",
     "is_up_to_date",
     "losses_of",
@@ -27,30 +27,30 @@ __all__ = [
 ]
 
 LOSSES = ("removed", "rejects")
-"""What steps leave beside the rows."""
+"""Rows that steps leave out, by kind."""
 
 
 def is_file_name(output: Path) -> bool:
-    """Tell whether an output is one file, not a folder with a file for each split."""
+    """Return whether an output is one file, not a folder with a file for each split."""
     return output.suffix == ".jsonl"
 
 
 def manifest_of(output: Path) -> Path:
-    """Name the file that tells what an output was made of."""
+    """Return the path of the manifest, which describes what an output was made from."""
     return output.with_suffix(".manifest.json") if is_file_name(output) else output / "manifest.json"
 
 
 def losses_of(output: Path, kind: str) -> Path:
-    """Name the file with what the steps removed or rejected."""
+    """Return the path of the file with removed or rejected rows."""
     return output.with_suffix(f".{kind}.jsonl") if is_file_name(output) else output / f"{kind}.jsonl"
 
 
-def check_places(output: Path, source: Path, cache: Path) -> None:
-    """Refuse an output that would take the place of its own input or of the cache.
+def check_paths(output: Path, source: Path, cache: Path) -> None:
+    """Refuse an output that would replace its own input or the cache.
 
     Raises:
-        ConfigError: It has no name, is neither a .jsonl file nor a folder, or is, holds or lies in the
-            input, or is or holds the cache.
+        ConfigError: It has no name, is neither a .jsonl file nor a folder, is the input, contains it or lies
+            within it, or is or contains the cache.
     """
     if output.name in {"", ".."}:
         raise ConfigError(f"output {str(output)!r}: wanted the name of a .jsonl file or of a new folder")
@@ -60,19 +60,22 @@ def check_places(output: Path, source: Path, cache: Path) -> None:
             "jsonl, parquet or datasets)"
         )
     read = source.resolve()
-    for place in _places(output):
-        written = place.resolve()
+    for path in _paths_of(output):
+        written = path.resolve()
         if written == read or written in read.parents or read in written.parents:
-            raise ConfigError(f"output {place} is, holds or lies in the input {source}; name another output")
+            raise ConfigError(
+                f"output {path} is, contains or lies within the input {source}; name another output"
+            )
     if output.resolve() in (cache.resolve(), *cache.resolve().parents):
         raise ConfigError(
-            f"cache_dir {cache} lies in the output {output}, which is replaced whole; name another folder"
+            f"cache_dir {cache} lies within the output {output}, which is replaced as a whole; "
+            "name another folder"
         )
 
 
 @contextmanager
 def alone_at(output: Path) -> Iterator[None]:
-    """Keep other processes from this output, and complete what a killed one began to put there.
+    """Lock this output, and complete a replacement that a killed process began.
 
     Raises:
         RunError: Another process is writing it, or its folder cannot be written.
@@ -93,16 +96,16 @@ def alone_at(output: Path) -> Iterator[None]:
 
 
 def is_up_to_date(output: Path, key: str) -> bool:
-    """Tell whether *output* is there as it was made, and was made with this *key*."""
+    """Return whether *output* exists, unchanged since it was made with this *key*."""
     made = _made(output)
     return made is not None and made["key"] == key and all(_are_there(output, made).values())
 
 
 def check_output(output: Path, key: str, *, overwrite: bool) -> None:
-    """Refuse to replace what a user may miss; what was made with the same *key* is made again.
+    """Refuse to replace an output unless *overwrite* is set or it was made with the same *key*.
 
     Raises:
-        RunError: There is something, and it may not be replaced or is none of ours.
+        RunError: The output exists and may not be replaced, or was not made by saferec.
     """
     if output.is_dir() and is_file_name(output):
         raise RunError(f"{output} is a folder; name a file, or a folder without a suffix")
@@ -112,23 +115,23 @@ def check_output(output: Path, key: str, *, overwrite: bool) -> None:
         return
     if made["key"] != key:
         raise RunError(
-            f"{output} is there already and was made of something else; name another output, or replace it "
+            f"{output} already exists and was made from something else; name another output, or replace it "
             "with --overwrite"
         )
     changed = [name for name, same in _are_there(output, made).items() if same is False]
     if changed:
         raise RunError(
-            f"{output} is there already, but {changed[0]} was changed since; name another output, or "
+            f"{output} already exists, but {changed[0]} has been changed since; name another output, or "
             "replace it with --overwrite"
         )
 
 
 @contextmanager
 def publishing(output: Path) -> Iterator[Path]:
-    """Give a folder for a draft of all files of *output*, which take their places once all are complete.
+    """Provide a draft folder for all files of *output*, which are moved into place once all are complete.
 
     Raises:
-        RunError: The draft cannot be written, or there is something that is none of ours.
+        RunError: The draft cannot be written, or files that saferec did not make are in the way.
     """
     whole = beside(output, "new") if is_file_name(output) else output
     with replacing(whole, output) as draft:
@@ -139,7 +142,7 @@ def publishing(output: Path) -> Iterator[Path]:
 
 
 def write_manifest(draft: Path, output: Path, content: Mapping[str, Any]) -> None:
-    """Write what an output was made of, and which files it consists of, to its draft."""
+    """Write the manifest, with the list of the output's files, to its draft."""
     files = {
         path.relative_to(draft).as_posix(): path.stat().st_size
         for path in sorted(draft.rglob("*"))
@@ -150,7 +153,7 @@ def write_manifest(draft: Path, output: Path, content: Mapping[str, Any]) -> Non
 
 
 def _complete(output: Path) -> None:
-    """Do what is left of a replacement that was cut off between two renames."""
+    """Complete a replacement that was interrupted between two renames."""
     aside, new = beside(output, "old"), beside(output, "new")
     try:
         if aside.exists() and not output.exists():
@@ -159,33 +162,34 @@ def _complete(output: Path) -> None:
             _put_in_place(new, output)
     except OSError as error:
         raise RunError(
-            f"{output} cannot be put in its place: {error.strerror or error}. The same command completes it."
+            f"{output} cannot be moved into place: {error.strerror or error}. Run the same command "
+            "again to complete it."
         ) from error
 
 
 def _put_in_place(new: Path, output: Path) -> None:
-    """Move the files of an output out of their folder, the manifest last; the old one goes first."""
+    """Move the files of an output into place; the old manifest is removed first, the new one comes last."""
     manifest = manifest_of(output)
     files = json.loads((new / manifest.name).read_text(encoding="utf-8"))["files"]
     manifest.unlink(missing_ok=True)
-    for place in _places(output):
-        if place.name not in files:
-            place.unlink(missing_ok=True)
-        elif (new / place.name).is_file():
-            (new / place.name).replace(place)
+    for path in _paths_of(output):
+        if path.name not in files:
+            path.unlink(missing_ok=True)
+        elif (new / path.name).is_file():
+            (new / path.name).replace(path)
     (new / manifest.name).replace(manifest)
     remove(new)
 
 
-def _places(output: Path) -> list[Path]:
-    """Name all that is written for an output."""
+def _paths_of(output: Path) -> list[Path]:
+    """Return the paths of everything that is written for an output."""
     if not is_file_name(output):
         return [output]
     return [output, *(losses_of(output, kind) for kind in LOSSES), manifest_of(output)]
 
 
 def _made(output: Path) -> dict[str, Any] | None:
-    """Read the manifest, if there is one of ours."""
+    """Read the manifest, if saferec wrote one."""
     try:
         made = json.loads(manifest_of(output).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -194,7 +198,7 @@ def _made(output: Path) -> dict[str, Any] | None:
 
 
 def _are_there(output: Path, made: Mapping[str, Any]) -> dict[str, bool | None]:
-    """Tell of each file of an output whether it has its size, or None where it is missing."""
+    """Return for each file of an output whether its size is unchanged; None if it is missing."""
     folder = manifest_of(output).parent
     return {
         name: (folder / name).stat().st_size == size if (folder / name).is_file() else None
@@ -203,20 +207,20 @@ def _are_there(output: Path, made: Mapping[str, Any]) -> dict[str, bool | None]:
 
 
 def _refuse_foreign(output: Path) -> None:
-    """Refuse to replace an output where something lies that we did not write."""
+    """Refuse to replace files that saferec did not write."""
     folder, made = manifest_of(output).parent, _made(output)
-    places = sorted(output.rglob("*")) if output.is_dir() else _places(output)
-    there = [path for path in places if path.is_symlink() or (path.exists() and not path.is_dir())]
+    paths = sorted(output.rglob("*")) if output.is_dir() else _paths_of(output)
+    existing = [path for path in paths if path.is_symlink() or (path.exists() and not path.is_dir())]
     ours = set() if made is None else {*(folder / name for name in made["files"]), manifest_of(output)}
-    foreign = [path for path in there if path not in ours]
+    foreign = [path for path in existing if path not in ours]
     if foreign and (made is None or foreign[0] == output):
         shown = output if output.exists() else foreign[0]
         raise RunError(
-            f"{shown} is there already, was not made by 'saferec data' and is not overwritten; name another "
+            f"{shown} already exists, was not made by 'saferec data' and is not overwritten; name another "
             "output"
         )
     if foreign:
         raise RunError(
-            f"{foreign[0]} was not made by 'saferec data' and is not overwritten; move it away, or name "
+            f"{foreign[0]} was not made by 'saferec data' and is not overwritten; move it, or name "
             "another output"
         )

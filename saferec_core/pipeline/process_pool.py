@@ -1,4 +1,4 @@
-"""Processes that work on parts, one step of a chain after the other."""
+"""Worker processes for the parts of a file, shared by all steps of a chain."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from typing import ParamSpec, Self, TypeVar
 
 from saferec_core.errors import RunError
 
-__all__ = ["Workers", "collecting_rarely", "ended_from_outside"]
+__all__ = ["Workers", "collecting_rarely", "worker_killed"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _OBJECTS = 50_000
-"""New objects after which Python looks for cycles to free: more than the rows of a part are made of."""
+"""New objects after which Python looks for cycles to free: more than the rows of a part consist of."""
 
 
 class Workers:
-    """So many processes, started when the first of them is needed and ended with the block."""
+    """A pool of processes, started when first needed and ended with the block."""
 
     def __init__(self, number: int) -> None:
-        """Start none yet."""
+        """Prepare a pool of *number* processes without starting any."""
         self.number = number
         self._pool: ProcessPoolExecutor | None = None
 
@@ -44,16 +44,16 @@ class Workers:
             self._pool.shutdown(cancel_futures=True)
 
     def submit(self, task: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> Future[T]:
-        """Have a process do a task, which is a function of a module."""
+        """Run a task, a module-level function, in one of the processes."""
         if self._pool is None:
             # Spawned, not forked: Arrow's and BLAS's threads do not survive a fork.
             self._pool = ProcessPoolExecutor(self.number, get_context("spawn"), _prepare)
         return self._pool.submit(task, *arguments, **options)
 
     def begin(self, task: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> Callable[[], T]:
-        """Have a task done beside, and return what gives its result.
+        """Start a task and return a function that waits for its result.
 
-        Where there is no more than one process, the task is done when its result is asked for.
+        With only one process, the task runs when its result is requested.
         """
         if self.number == 1:
             return partial(task, *arguments, **options)
@@ -63,24 +63,24 @@ class Workers:
             try:
                 return future.result()
             except BrokenProcessPool as error:
-                raise ended_from_outside(task.__name__) from error
+                raise worker_killed(task.__name__) from error
 
         return result
 
 
-def ended_from_outside(what: str) -> RunError:
-    """Say that a process was killed while it worked at something."""
+def worker_killed(what: str) -> RunError:
+    """Return the error for a worker that was killed."""
     return RunError(
-        f"{what}: a process was ended from outside, for want of memory perhaps; try a smaller --num-proc. "
-        "What was done is kept, run the same command to go on."
+        f"{what}: a worker process was killed (possibly out of memory); try a smaller --num-proc. Finished "
+        "work is kept; run the same command again to resume."
     )
 
 
 @contextmanager
 def collecting_rarely() -> Iterator[None]:
-    """Have Python look for cycles to free less often.
+    """Have Python collect reference cycles less often.
 
-    Rows are many small objects without cycles; to look at them over and over takes a fifth of the time.
+    Rows are many small objects without cycles; examining them again and again takes a fifth of the time.
     """
     before = gc.get_threshold()
     gc.set_threshold(_OBJECTS, *before[1:])
@@ -91,8 +91,8 @@ def collecting_rarely() -> Iterator[None]:
 
 
 def _prepare() -> None:
-    """Make a process ready; it ends with its parent, however that ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends it
+    """Initialize a worker process, which ends with its parent, however that ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     gc.set_threshold(_OBJECTS, *gc.get_threshold()[1:])
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

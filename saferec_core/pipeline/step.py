@@ -1,4 +1,4 @@
-"""One step of a chain: a file in, a file out, in parts, in processes, taken up where it was left."""
+"""One step of a chain: a file in, a file out, in parts, on several processes, resumable."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from saferec_core.files import replacing, write_text
 from saferec_core.pipeline.chunk_task import KINDS, do_part, part_account, part_file, read_account
 from saferec_core.pipeline.chunks import Part, parts_of
 from saferec_core.pipeline.origins import first_file_of, write_first_file
-from saferec_core.pipeline.process_pool import Workers, ended_from_outside
+from saferec_core.pipeline.process_pool import Workers, worker_killed
 from saferec_core.pipeline.step_report import Account
 from saferec_core.plugins.calls import calling
 from saferec_core.plugins.contracts.transform import Surveying, Transform
@@ -30,7 +30,7 @@ from saferec_core.plugins.contracts.transform import Surveying, Transform
 __all__ = ["Step", "StepResult", "run_step"]
 
 _SURE = 200
-"""Rows after which the share of rejected ones means something."""
+"""Rows after which the share of rejected rows is meaningful."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ class Step:
     transform: Transform
     source: Path
     folder: Path
-    """Where everything about it is kept; named after all that determines its result."""
+    """Folder of its files, named after everything that determines its result."""
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a finished step left."""
+    """The result of a finished step."""
 
     folder: Path
     account: Account
     cached: bool
-    """Whether it had been finished before."""
+    """Whether it had been completed earlier."""
 
     @property
     def rows(self) -> Path:
@@ -68,21 +68,21 @@ def run_step(
     fresh: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> StepResult:
-    """Apply a transform to a file, or return what is there if that was done before.
+    """Apply a transform to a file, or return the stored result if that was done before.
 
-    Whatever *num_proc* is, and however often the step was interrupted, the same bytes come out.
+    The output is the same, to the byte, for any *num_proc* and after any number of interruptions.
 
     Args:
-        step: What is to be done.
+        step: The step.
         num_proc: Processes that work on parts of the file.
-        workers: In place of them, processes that are there for other steps as well.
+        workers: A pool that is shared with other steps, in place of *num_proc*.
         max_rejects: Share of the rows that may be rejected before the step stops, in 0..1.
-        fresh: Forget what is there and begin anew.
+        fresh: Discard a stored result and start again.
         on_progress: Called with the number of rows done so far.
 
     Raises:
         DataError: The file cannot be read, or too many of its rows were rejected.
-        RunError: Another process is at the same step, or the disk is full.
+        RunError: Another process is working on the same step, or the disk is full.
         PluginError: The transform failed.
     """
     with _writing(step), _alone(step):
@@ -124,7 +124,7 @@ def _work(
 
 
 def _accounts(step: Step, transform: Transform, folder: Path, workers: Workers) -> Iterator[Account]:
-    """Yield the accounts of the parts in their order, doing those that are not done."""
+    """Yield the accounts of the parts in order, doing those that are not finished."""
     parts = parts_of(step.source, group_column=transform.group_column)
     ahead = list(islice(parts, 2))
     if workers.number == 1 or len(ahead) < 2 or transform.in_one_process:
@@ -145,7 +145,7 @@ def _accounts(step: Step, transform: Transform, folder: Path, workers: Workers) 
 
 
 def _next(step: Step, running: dict[int, Future[Account] | Account], index: int) -> Account:
-    """Return the account of the part that comes next; of another that fails meanwhile, the error."""
+    """Return the account of the next part; raise the error of any other part that fails meanwhile."""
     account = running.pop(index)
     try:
         if isinstance(account, Account):
@@ -158,16 +158,16 @@ def _next(step: Step, running: dict[int, Future[Account] | Account], index: int)
                 future.result()
         return account.result()
     except BrokenProcessPool as error:
-        raise ended_from_outside(f"step {step.name!r}") from error
+        raise worker_killed(f"step {step.name!r}") from error
 
 
 @contextmanager
 def _submitting(
     step: Step, transform: Transform, folder: Path, workers: Workers
 ) -> Iterator[Callable[[Part], Future[Account]]]:
-    """Lay the transform down where the workers read it, each once, and give what has them do a part.
+    """Store the transform where each worker reads it once, and provide a function that submits a part.
 
-    No worker is at a part any more when the block is left, in whatever way.
+    When the block is left, in whatever way, no worker is working on a part.
     """
     try:
         content = pickle.dumps((step.name, transform))
@@ -195,7 +195,7 @@ def _submitting(
 
 
 _read: dict[str, tuple[str, Transform]] = {}
-"""In a worker, the step that it works on, by the file that it was read from."""
+"""In a worker, the current step, by the file from which it was read."""
 
 
 def _do(file: str, part: Part, folder: Path) -> Account:
@@ -207,7 +207,7 @@ def _do(file: str, part: Part, folder: Path) -> Account:
 
 
 def _surveyed(step: Step, transform: Surveying) -> Transform:
-    """Let the transform see all rows, but those that will be rejected when they are transformed."""
+    """Show the transform all rows except those that will be rejected later."""
     columns = transform.columns
     rows = (
         row
@@ -224,13 +224,13 @@ def _surveyed(step: Step, transform: Surveying) -> Transform:
 def _check_rejects(step: Step, account: Account, most: float, *, parts: int | None = None) -> None:
     if account.rejected <= most * account.read:
         return
-    place = step.folder / "rejects.jsonl"
+    rejects = step.folder / "rejects.jsonl"
     if parts is not None:
-        _join(step.folder / "parts", parts, "rejects", place)
+        _join(step.folder / "parts", parts, "rejects", rejects)
     first = "\n  ".join(account.rejections[:3])
     raise DataError(
         f"step {step.name!r} rejected {account.rejected:,} of {account.read:,} rows; at most "
-        f"{most:.1%} were allowed (max_rejects). All of them: {place}. The first:\n  {first}"
+        f"{most:.1%} were allowed (max_rejects). All of them: {rejects}. The first:\n  {first}"
     )
 
 
@@ -240,7 +240,7 @@ def _finished(step: Step) -> Account | None:
 
 
 def _join(parts: Path, count: int, kind: str, out: Path) -> None:
-    """Put the parts' files of one kind together; *out* is there whole or not at all."""
+    """Join the parts' files of one kind; *out* is written as a whole or not at all."""
     with replacing(out) as draft, draft.open("wb") as joined:
         for index in range(count):
             with part_file(parts, index, kind).open("rb") as part:
@@ -255,7 +255,7 @@ def _alone(step: Step) -> Iterator[None]:
             yield
     except Timeout as error:
         raise RunError(
-            f"step {step.name!r} is being worked on by another saferec ({step.folder}); wait for it, or "
+            f"step {step.name!r} is in use by another saferec ({step.folder}); wait for it, or "
             "name another --cache-dir"
         ) from error
 
@@ -266,6 +266,6 @@ def _writing(step: Step) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunError(
-            f"step {step.name!r} cannot write to {step.folder}: {error.strerror or error}. What was done is "
-            "kept, run the same command to go on."
+            f"step {step.name!r} cannot write to {step.folder}: {error.strerror or error}. Finished work "
+            "is kept; run the same command again to resume."
         ) from error

@@ -1,4 +1,4 @@
-"""What a step read, wrote and lost."""
+"""The account of a step: rows read, written, removed and rejected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["EXAMPLES", "Account"]
 
 EXAMPLES = 12
-"""How many different examples of one thing are kept."""
+"""Number of examples that are kept for each count."""
 
 
 @dataclass
@@ -27,16 +27,16 @@ class Account:
     rejected: int = 0
     """Rows that could not be used."""
     rejections: list[str] = field(default_factory=list)
-    """The first of them, each with file, line and reason."""
+    """The first rejections, each with file, line and reason."""
     counted: dict[str, float] = field(default_factory=dict)
-    """What else the transform counted, in the order in which it came up."""
+    """Further counts of the transform, in order of first occurrence."""
     examples: dict[str, list[str]] = field(default_factory=dict)
     """The first few different examples of what was counted."""
     groups: dict[str, str] = field(default_factory=dict)
-    """The group of what was counted, where it has one."""
+    """Groups of the counts, where they have one."""
 
     sizes: dict[str, int] = field(default_factory=dict)
-    """Bytes of the files that go with it, by kind; a file of another size was cut off."""
+    """Sizes of its files in bytes, by kind; a file of another size is incomplete."""
 
     def count(self, what: str, times: float, example: str | None, group: str = "") -> None:
         """Add to what the transform counted."""
@@ -47,7 +47,7 @@ class Account:
             self._keep(what, [example])
 
     def add(self, part: Account) -> None:
-        """Add the account of the part that comes next."""
+        """Add the account of the next part."""
         self.read += part.read
         self.written += part.written
         self.removed.update(part.removed)
@@ -59,7 +59,7 @@ class Account:
             self._keep(what, examples)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the account as JSON has it."""
+        """Return the account as JSON values."""
         return {
             name: dict(value) if isinstance(value, Counter) else value for name, value in vars(self).items()
         }

@@ -1,4 +1,4 @@
-"""The finished dataset: final rows, dealt out into one file or folder per split."""
+"""The finished dataset: final rows, written to one file or folder per split."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Published:
     files: dict[str, str]
     """Per split the file or folder, within the folder of the dataset, that a run reads."""
     json_columns: tuple[str, ...] = ()
-    """What Arrow has no one type for and is therefore JSON text, such as ``keep.evidence``."""
+    """Paths of values that are stored as JSON text, since no Arrow type fits, such as ``keep.evidence``."""
 
 
 def publish(rows: Path, out: Path, *, form: Form) -> Published:
@@ -54,12 +54,12 @@ def publish(rows: Path, out: Path, *, form: Form) -> Published:
       which ``saferec train --train-path`` reads.
 
     Args:
-        rows: The rows (JSONL), of which Arrow formats are read twice.
-        out: An empty folder, made if it is not there. What stands in it after an error is of no use.
+        rows: The rows (JSONL), read twice for Arrow formats.
+        out: An empty folder, created if missing. Its content after an error is unusable.
         form: How the dataset is written.
 
     Raises:
-        DataError: There are no rows, or a row is not what is wanted; its line is named.
+        DataError: There are no rows, or a row is malformed; its line is named.
     """
     out.mkdir(parents=True, exist_ok=True)
     arrow = ArrowForm()
@@ -99,9 +99,11 @@ def published_files(folder: Path) -> tuple[Form, dict[str, Path]]:
     """
     for form in _FORMS:
         files = {split: folder / _file_name(form, split) for split in SPLITS}
-        if found := {split: path for split, path in files.items() if path.exists()}:
-            return form, found
-    raise DataError(f"{folder} holds no dataset; wanted train.jsonl, train.parquet or the folder train")
+        if existing := {split: path for split, path in files.items() if path.exists()}:
+            return form, existing
+    raise DataError(
+        f"{folder} does not hold a dataset; wanted train.jsonl, train.parquet or the folder train"
+    )
 
 
 def _records(rows: Path) -> Iterator[tuple[int, Row]]:
@@ -115,13 +117,13 @@ def _records(rows: Path) -> Iterator[tuple[int, Row]]:
 
 class _Writer(Protocol):
     def write(self, line: bytes, row: Row, /) -> None:
-        """Take a row in, which is also given as a line of JSON."""
+        """Add a row, which is also given as a line of JSON."""
 
     def finish(self) -> None:
-        """Write what is still to be written, and close."""
+        """Write the remaining rows, and close."""
 
     def close(self) -> None:
-        """Close, also after an error; twice does no harm."""
+        """Close, also after an error; may be called twice."""
 
 
 def _json_line(row: Row, rows: Path, number: int) -> bytes:
@@ -157,7 +159,7 @@ class _JsonLines:
 
 
 class _Arrow:
-    """Gathers rows to batches for a Parquet file."""
+    """Collects rows into batches for a Parquet file."""
 
     def __init__(self, path: Path, form: ArrowForm) -> None:
         self._form = form

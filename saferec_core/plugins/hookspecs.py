@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from saferec_core.plugins.contracts.alarm import Alarm
     from saferec_core.plugins.contracts.evidence import EvidenceSource
     from saferec_core.plugins.contracts.metric import Metric
     from saferec_core.plugins.contracts.normalizer import Normalizer
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
     from saferec_core.plugins.contracts.transform import Transform
     from saferec_core.plugins.registry import Registry
 
-__all__ = ["PROJECT", "hookimpl", "hookspec"]
+__all__ = ["PROJECT", "SPECIFICATION", "hookimpl", "hookspec"]
 
 PROJECT = "saferec"
 """Name of the entry-point group and of the hook markers."""
+
+SPECIFICATION = "0.3"
+"""The release of saferec that last added a hook, or changed one. A plugin states the releases that it is made
+for as what its distribution requires, such as ``saferec>=0.2,<1``; another release does not load it."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -132,4 +137,21 @@ def saferec_register_evidence(registry: Registry[EvidenceSource]) -> None:
     counts.
 
     .. versionadded:: 0.2
+    """
+
+
+@hookspec
+def saferec_register_alarms(registry: Registry[Alarm]) -> None:
+    """Offer alarms: what says from a log that a training run is going wrong.
+
+    Every alarm that is installed watches every run of Safe-Rank-GRPO, unless the run leaves it out. It is
+    called on the main process whenever a row of figures is logged, with all rows so far::
+
+        alarm(log) -> str | None
+
+    A sentence (what was seen, what it means, which setting to change) raises it; it is reported once, until
+    it has cleared. An alarm that fails is reported and left out, and training goes on; see
+    :class:`~saferec_core.plugins.contracts.alarm.Alarm`.
+
+    .. versionadded:: 0.3
     """

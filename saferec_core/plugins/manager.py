@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from inspect import isroutine
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
-from saferec_core.errors import NameTakenError, PluginError, UnknownNameError
+from saferec_core.errors import ConfigError, PluginError, UnknownNameError
 from saferec_core.plugins import hookspecs
-from saferec_core.plugins.registry import Entry, Origin, Registry
+from saferec_core.plugins.compatibility import incompatibility
+from saferec_core.plugins.file_plugins import components_in, has_hooks, origin_of_file
+from saferec_core.plugins.hook_checks import check_hooks
+from saferec_core.plugins.isolation import LOGGER, Isolation
+from saferec_core.plugins.registry import Entry, Origin, Registry, module_of_file
+from saferec_core.plugins.selection import Selection, canonical
 
 if TYPE_CHECKING:
+    from saferec_core.plugins.contracts.alarm import Alarm
     from saferec_core.plugins.contracts.evidence import EvidenceSource
     from saferec_core.plugins.contracts.metric import Metric
     from saferec_core.plugins.contracts.normalizer import Normalizer
@@ -23,15 +29,26 @@ if TYPE_CHECKING:
     from saferec_core.plugins.contracts.reward import RewardFunction
     from saferec_core.plugins.contracts.transform import Transform
 
-__all__ = ["BrokenPlugin", "Plugins", "load_plugins"]
+__all__ = ["PluginState", "Plugins", "load_plugins"]
+
+_IN_HOOK = "in the hook "
+Status = Literal["ok", "broken", "incompatible", "disabled"]
 
 
 @dataclass(frozen=True)
-class BrokenPlugin:
-    """A plugin that could not be loaded, or whose registration failed, and why."""
+class PluginState:
+    """One installed plugin, and what became of it."""
 
     origin: Origin
-    reason: str
+    status: Status = "ok"
+    reason: str = ""
+    """Why it is not available."""
+    notes: tuple[str, ...] = ()
+    """What it printed or changed while it was loaded, and similar remarks."""
+    error: BaseException | None = field(default=None, compare=False, repr=False)
+    """What it raised, with the original traceback."""
+    withdrawn: tuple[Entry[Any], ...] = ()
+    """What it had offered before it failed; a run that names one of these needs it."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +62,42 @@ class Plugins:
     transforms: Registry[Transform] = field(default_factory=lambda: Registry("transform"))
     parsers: Registry[ListParser] = field(default_factory=lambda: Registry("parser"))
     evidence: Registry[EvidenceSource] = field(default_factory=lambda: Registry("evidence"))
-    broken: list[BrokenPlugin] = field(default_factory=list)
+    alarms: Registry[Alarm] = field(default_factory=lambda: Registry("alarm"))
+    states: list[PluginState] = field(default_factory=list)
+    """Every plugin that was found, in the order of their names."""
 
     @property
     def registries(self) -> tuple[Registry[Any], ...]:
         """The registries in the order in which they are listed."""
-        return (
-            self.rewards,
-            self.oracles,
-            self.normalizers,
-            self.metrics,
-            self.transforms,
-            self.parsers,
-            self.evidence,
-        )
+        return tuple(self._by_hook.values())
+
+    @property
+    def _by_hook(self) -> Mapping[str, Registry[Any]]:
+        """The registry that each registration hook fills."""
+        return {
+            "saferec_register_rewards": self.rewards,
+            "saferec_register_oracles": self.oracles,
+            "saferec_register_normalizers": self.normalizers,
+            "saferec_register_metrics": self.metrics,
+            "saferec_register_transforms": self.transforms,
+            "saferec_register_parsers": self.parsers,
+            "saferec_register_evidence": self.evidence,
+            "saferec_register_alarms": self.alarms,
+        }
+
+    @property
+    def broken(self) -> list[PluginState]:
+        """Plugins that cannot be used: they failed to load, or are made for another release."""
+        return [state for state in self.states if state.status in {"broken", "incompatible"}]
+
+    @property
+    def disabled(self) -> list[PluginState]:
+        """Plugins that are switched off."""
+        return [state for state in self.states if state.status == "disabled"]
+
+    def conflicts(self) -> list[tuple[Entry[Any], ...]]:
+        """Return what is offered by several plugins under one name, which no run can use."""
+        return [entries for registry in self.registries for entries in registry.conflicts().values()]
 
     def __iter__(self) -> Iterator[Entry[Any]]:
         for registry in self.registries:
@@ -70,14 +109,20 @@ class Plugins:
         Raises:
             UnknownNameError: Nothing is registered under the name; plugins that failed to load are
                 named beside the near misses, since one of them may have supplied it.
+            PluginError: The plugin that offers it failed to load, or two plugins offer it.
         """
         try:
             return registry.get(name)
         except UnknownNameError as error:
-            if not self.broken:
-                raise
+            for state in self.broken:
+                for entry in state.withdrawn:
+                    if entry.kind == registry.kind and canonical(entry.name) == canonical(name):
+                        raise PluginError(
+                            f"{registry.kind} {name!r} is not available: {state.origin} failed to load: "
+                            f"{state.reason}"
+                        ) from state.error
             known = [entry.name for entry in registry]
-            raise UnknownNameError(registry.kind, name, known, hint=self._broken_hint()) from error
+            raise UnknownNameError(registry.kind, name, known, hint=self._missing_hint()) from error
 
     def named(self, name: str) -> list[Entry[Any]]:
         """Return every component called *name*, of whatever kind.
@@ -85,77 +130,161 @@ class Plugins:
         Raises:
             UnknownNameError: There is none.
         """
-        found = [entry for entry in self if entry.name.replace("_", "-") == name.replace("_", "-")]
-        if not found:
-            hint = self._broken_hint() if self.broken else ""
-            raise UnknownNameError("plugin", name, {entry.name for entry in self}, hint=hint)
-        return found
+        entries = [entry for entry in self if canonical(entry.name) == canonical(name)]
+        if not entries:
+            raise UnknownNameError("plugin", name, {entry.name for entry in self}, hint=self._missing_hint())
+        return entries
 
-    def _broken_hint(self) -> str:
-        reasons = "; ".join(f"{broken.origin}: {broken.reason}" for broken in self.broken)
-        return f"Plugins that failed to load: {reasons}."
+    def _missing_hint(self) -> str:
+        """Name the plugins that may have supplied what is missing."""
+        hints = []
+        if self.broken:
+            reasons = "; ".join(f"{state.origin}: {state.reason}" for state in self.broken)
+            hints.append(f"Plugins that failed to load: {reasons}.")
+        if self.disabled:
+            hints.append(f"Switched off: {', '.join(str(state.origin) for state in self.disabled)}.")
+        return " ".join(hints)
 
 
-def load_plugins() -> Plugins:
+def load_plugins(selection: Selection | None = None) -> Plugins:
     """Load the entry points of the group ``saferec`` and run their registration hooks.
 
-    A plugin that fails is noted in ``Plugins.broken`` and does not keep the others from working.
+    A plugin that fails, or is made for another release, is noted in ``Plugins.states`` and does not keep the
+    others from working.
+
+    Args:
+        selection: Which plugins to load; what the environment says unless given.
 
     Raises:
-        NameTakenError: Two plugins offer the same name; both are named.
+        ConfigError: A plugin to switch off is not installed.
+        PluginError: A file to load as a plugin cannot be; or plugins must be sound and one is not.
     """
+    selection = selection or Selection.of()
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     plugins = Plugins()
-    for point in sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name):
-        _register(manager, point, plugins)
+    points = sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: (point.name, point.value))
+    for point in points:
+        origin = _origin(point)
+        if selection.leaves_out(origin):
+            plugins.states.append(PluginState(origin, "disabled"))
+        else:
+            plugins.states.append(_loaded(manager, point, origin, plugins))
+    for path in selection.files:
+        plugins.states.append(_loaded_file(manager, path, plugins))
+    _check_names(selection, plugins)
+    if selection.strict:
+        _check_all_sound(plugins)
     return plugins
 
 
-def _register(manager: pluggy.PluginManager, point: EntryPoint, plugins: Plugins) -> None:
-    """Load one plugin and let it fill the registries, or note why it cannot."""
+def _origin(point: EntryPoint) -> Origin:
     distribution = point.dist
-    origin = Origin(
-        point.name,
-        distribution.name if distribution else "unknown",
-        distribution.version if distribution else "unknown",
-    )
-    try:
-        plugin = point.load()
-        manager.register(plugin, name=f"{origin.distribution}:{point.name}")
-        _refuse_unknown_hooks(manager, plugin, origin)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken plugin must not keep the others from being listed
-        plugins.broken.append(BrokenPlugin(origin, f"{type(error).__name__}: {error}"))
-        return
-    for registry, hook in (
-        (plugins.rewards, "saferec_register_rewards"),
-        (plugins.oracles, "saferec_register_oracles"),
-        (plugins.normalizers, "saferec_register_normalizers"),
-        (plugins.metrics, "saferec_register_metrics"),
-        (plugins.transforms, "saferec_register_transforms"),
-        (plugins.parsers, "saferec_register_parsers"),
-        (plugins.evidence, "saferec_register_evidence"),
-    ):
-        others = [other for other in manager.get_plugins() if other is not plugin]
+    if distribution is None:
+        return Origin(point.name, "unknown", "unknown")
+    metadata: Any = distribution.metadata
+    return Origin(point.name, metadata["Name"] or "unknown", metadata["Version"] or "unknown")
+
+
+def _loaded(
+    manager: pluggy.PluginManager, point: EntryPoint, origin: Origin, plugins: Plugins
+) -> PluginState:
+    """Load one plugin and let it fill the registries, or say why it cannot."""
+    from saferec_core import __version__
+
+    if not origin.is_built_in and (reason := incompatibility(point.dist, __version__)):
+        return PluginState(origin, "incompatible", reason)
+    with Isolation() as loading:
+        loading.notes.extend(_registered(manager, point.load(), origin, plugins))
+    return _state(origin, loading, plugins)
+
+
+def _loaded_file(manager: pluggy.PluginManager, path: Path, plugins: Plugins) -> PluginState:
+    """Offer the components of a file, or load it as a plugin where it implements hooks.
+
+    Raises:
+        PluginError: It cannot be used: whoever names a file wants it.
+    """
+    origin = origin_of_file(path)
+    with Isolation() as loading:
+        if has_hooks(path):
+            loading.notes.extend(_registered(manager, module_of_file(path), origin, plugins))
+        else:
+            for component in components_in(path):
+                registry = next(each for each in plugins.registries if each.kind == component.kind)
+                with registry.offered_by(origin):
+                    registry.add(component.name, component.reference, summary=component.summary)
+    state = _state(origin, loading, plugins)
+    if state.status != "ok":
+        raise PluginError(f"--plugin {path}: {state.reason}") from state.error
+    return state
+
+
+def _registered(
+    manager: pluggy.PluginManager, plugin: object, origin: Origin, plugins: Plugins
+) -> Sequence[str]:
+    """Check a plugin's hooks and run those that register; return what deserves a note."""
+    notes = check_hooks(manager, plugin)
+    manager.register(plugin, name=f"{origin.distribution}:{origin.entry_point}")
+    others = [other for other in manager.get_plugins() if other is not plugin]
+    for hook, registry in plugins._by_hook.items():
         caller = manager.subset_hook_caller(hook, remove_plugins=others)
+        implementations = caller.get_hookimpls()
+        before = len(registry)
         try:
             with registry.offered_by(origin):
                 caller(registry=registry)
-        except NameTakenError:
+        except BaseException as error:
+            error.add_note(f"{_IN_HOOK}{hook}")
             raise
-        except Exception as error:  # noqa: BLE001 - as above
-            plugins.broken.append(BrokenPlugin(origin, f"{hook}: {type(error).__name__}: {error}"))
+        if implementations and len(registry) == before:
+            notes.append(f"offers nothing by its hook {hook}")
+    return notes
 
 
-def _refuse_unknown_hooks(manager: pluggy.PluginManager, plugin: object, origin: Origin) -> None:
-    """Refuse a plugin with a misspelled hook, naming the hook that may have been meant."""
-    specified = [name for name in dir(hookspecs) if name.startswith("saferec_")]
-    for name in dir(plugin):
-        marked = manager.parse_hookimpl_opts(plugin, name) is not None
-        named = name.startswith("saferec_") and isroutine(getattr(plugin, name, None))
-        if (marked or named) and name not in specified:
-            manager.unregister(plugin)
-            raise UnknownNameError("hook", name, specified)
-    if not manager.get_hookcallers(plugin):
-        manager.unregister(plugin)
-        raise PluginError(f"{origin} implements no hook; is @hookimpl missing?")
+def _state(origin: Origin, loading: Isolation, plugins: Plugins) -> PluginState:
+    """Say what became of a plugin; one that failed leaves nothing behind."""
+    error = loading.failure
+    if error is None:
+        return PluginState(origin, notes=tuple(loading.notes))
+    withdrawn = [entry for registry in plugins.registries for entry in registry.withdraw(origin)]
+    LOGGER.debug("%s failed to load", origin, exc_info=error)
+    where = "".join(f" ({note})" for note in getattr(error, "__notes__", ()) if note.startswith(_IN_HOOK))
+    return PluginState(
+        origin,
+        "broken",
+        f"{type(error).__name__}: {error}{where}",
+        notes=tuple(loading.notes),
+        error=error,
+        withdrawn=tuple(withdrawn),
+    )
+
+
+def _check_names(selection: Selection, plugins: Plugins) -> None:
+    """Refuse to switch off what is not there: a slip would leave the plugin on."""
+    known: set[str] = {"all"}
+    outside = [state.origin for state in plugins.states if not state.origin.is_built_in]
+    for origin in outside:
+        distribution, point = canonical(origin.distribution), canonical(origin.entry_point)
+        known |= {distribution, point, f"{distribution}:{point}"}
+    if unknown := sorted(selection.required - known):
+        names = ", ".join(sorted({origin.distribution for origin in outside})) or "none"
+        raise ConfigError(
+            f"--no-plugin {unknown[0]}: no such plugin is installed. Those that can be switched off: {names}"
+        )
+
+
+def _check_all_sound(plugins: Plugins) -> None:
+    """Refuse plugins that cannot be used, and names that several offer."""
+    problems = [f"{state.origin}: {state.reason}" for state in plugins.broken]
+    problems += [
+        f"{entries[0].kind} {entries[0].name!r} is offered by {_suppliers(entries)}"
+        for entries in plugins.conflicts()
+    ]
+    if problems:
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        raise PluginError(f"--strict-plugins: {len(problems)} problems with the installed plugins{lines}")
+
+
+def _suppliers(entries: Iterable[Entry[Any]]) -> str:
+    return " and by ".join(str(entry.origin) for entry in entries)

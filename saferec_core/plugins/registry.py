@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Generic, TypeVar
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from saferec_core.errors import NameTakenError, PluginError, UnknownNameError
+from saferec_core.plugins.isolation import LOGGER, Isolation
 
-__all__ = ["Entry", "Origin", "Registry"]
+__all__ = ["Entry", "Origin", "Registry", "entry_of", "module_of_file"]
 
 T = TypeVar("T")
+
+BUILT_IN = "saferec"
+"""The distribution of the built-in plugins."""
+
+_ENTRIES: dict[type[Any], Entry[Any]] = {}
+"""The entry that each component class was loaded from, so that failures name the plugin."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The entry point that supplies something."""
+    """The entry point, or the file, that supplies something."""
 
     entry_point: str
     distribution: str
+    """Name of the distribution; the path of a file that a run names by ``--plugin``."""
     version: str
+    """Version of the distribution; of a file, the beginning of its SHA-256."""
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it belongs to saferec itself."""
+        return self.distribution == BUILT_IN
+
+    @property
+    def supplier(self) -> str:
+        """Distribution and version."""
+        return f"{self.distribution} {self.version}"
 
     def __str__(self) -> str:
-        return f"{self.distribution} {self.version} (entry point {self.entry_point!r})"
+        if self.version.startswith("sha256:"):
+            return self.supplier
+        return f"{self.supplier} (entry point {self.entry_point!r})"
 
 
 @dataclass(frozen=True)
@@ -39,24 +63,60 @@ class Entry(Generic[T]):
     """One line for ``saferec plugins list``."""
     origin: Origin
 
+    def __str__(self) -> str:
+        """Return the component and its supplier, as errors name them."""
+        return f"{self.kind} {self.name!r} of {self.origin.supplier}"
+
     def load(self) -> type[T]:
         """Import what the entry stands for.
 
         Raises:
             PluginError: The module or the attribute cannot be imported; the message names the plugin.
         """
-        module_name, _, attribute = self.reference.partition(":")
-        try:
-            loaded: type[T] = getattr(import_module(module_name), attribute)
-        except (
-            Exception,
-            SystemExit,
-        ) as error:  # whatever a plugin's import raises, the plugin is to be named
+        module_name, _, attribute = self.reference.rpartition(":")
+        with Isolation() as importing:
+            module = (
+                module_of_file(Path(module_name))
+                if module_name.endswith(".py")
+                else import_module(module_name)
+            )
+            loaded: type[T] = getattr(module, attribute)
+        if importing.notes:
+            LOGGER.info("%s, when it was imported: %s", self, "; ".join(importing.notes))
+        if importing.failure is not None:
+            error = importing.failure
+            LOGGER.debug("%s cannot be loaded", self, exc_info=error)
             raise PluginError(
                 f"{self.kind} {self.name!r} of {self.origin} cannot be loaded from "
                 f"{self.reference!r}: {type(error).__name__}: {error}"
             ) from error
+        if isinstance(loaded, type):
+            _ENTRIES[loaded] = self
         return loaded
+
+
+def entry_of(component: object) -> Entry[Any] | None:
+    """Return the entry that a component was built from; None for one that no plugin offers."""
+    return _ENTRIES.get(type(component))
+
+
+def module_of_file(path: Path) -> Any:
+    """Import a file as a module, once in a process."""
+    name = f"saferec_plugin_file_{path.stem}"
+    loaded = sys.modules.get(name)
+    if loaded is not None and loaded.__file__ == str(path):
+        return loaded
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
 
 
 def _spelling(name: str) -> str:
@@ -73,11 +133,14 @@ class Registry(Generic[T]):
     def __init__(self, kind: str) -> None:
         """Make an empty registry of components of this *kind*, such as ``"reward"``."""
         self.kind = kind
-        self._entries: dict[str, Entry[T]] = {}
+        self._entries: list[Entry[T]] = []
         self._origin: Origin | None = None
 
     def add(self, name: str, reference: str, *, summary: str) -> None:
         """Offer a component under *name*.
+
+        A name that another plugin offers as well stands for nothing: a run that asks for it is refused, and
+        the message names both plugins.
 
         Args:
             name: What a run configuration calls it; lower case, words joined by ``_`` or ``-``.
@@ -85,42 +148,67 @@ class Registry(Generic[T]):
             summary: What it does, in one line.
 
         Raises:
-            NameTakenError: The name is taken; the message names both origins.
+            NameTakenError: The plugin offers the name twice.
             PluginError: The name or the reference is malformed.
         """
         if self._origin is None:
             raise PluginError(f"{self.kind} {name!r} was registered outside a registration hook")
+        for argument, value in (("name", name), ("reference", reference), ("summary", summary)):
+            if not isinstance(value, str):
+                raise PluginError(
+                    f"{self._origin} offers a {self.kind} whose {argument} must be text, but is {value!r}"
+                )
         if not name or name != name.strip().lower() or " " in name:
             raise PluginError(f"{self._origin} offers a {self.kind} under the malformed name {name!r}")
-        if ":" not in reference:
+        module, _, attribute = reference.rpartition(":")
+        if not (module and attribute):
             raise PluginError(
                 f"{self._origin} offers {self.kind} {name!r} as {reference!r}; wanted "
                 "'package.module:attribute'"
             )
-        taken = next((entry for entry in self if _spelling(entry.name) == _spelling(name)), None)
-        if taken is not None:
-            raise NameTakenError(
-                f"{self.kind} {name!r} is offered twice: by {taken.origin} and by "
-                f"{self._origin}. Uninstall one of them or ask its author for another name."
-            )
-        self._entries[name] = Entry(self.kind, name, reference, summary, self._origin)
+        if any(entry.origin == self._origin for entry in self._called(name)):
+            raise NameTakenError(f"{self._origin} offers {self.kind} {name!r} twice")
+        self._entries.append(Entry(self.kind, name, reference, summary, self._origin))
 
     def get(self, name: str) -> Entry[T]:
         """Return the entry called *name*, written with ``-`` or ``_``.
 
         Raises:
             UnknownNameError: There is none; the message names the near misses.
+            NameTakenError: Several plugins offer it; the message names them.
         """
-        for entry in self:
-            if _spelling(entry.name) == _spelling(name):
-                return entry
-        raise UnknownNameError(self.kind, name, self._entries)
+        entries = self._called(name)
+        if not entries:
+            raise UnknownNameError(self.kind, name, {entry.name for entry in self._entries})
+        if len(entries) > 1:
+            both = " and by ".join(str(entry.origin) for entry in entries)
+            outside = next((entry.origin for entry in entries if not entry.origin.is_built_in), None)
+            which = outside.distribution if outside is not None else "NAME"
+            raise NameTakenError(
+                f"{self.kind} {name!r} is offered twice: by {both}. Switch one of them off, such as with "
+                f"--no-plugin {which}, uninstall it, or ask its author for another name."
+            )
+        return entries[0]
+
+    def conflicts(self) -> Mapping[str, tuple[Entry[T], ...]]:
+        """Return the names that several plugins offer, with all that offer them."""
+        names = sorted({_spelling(entry.name) for entry in self._entries})
+        return {name: tuple(entries) for name in names if len(entries := self._called(name)) > 1}
+
+    def _called(self, name: str) -> list[Entry[T]]:
+        return [entry for entry in self._entries if _spelling(entry.name) == _spelling(name)]
 
     def __iter__(self) -> Iterator[Entry[T]]:
-        return iter(sorted(self._entries.values(), key=lambda entry: entry.name))
+        return iter(sorted(self._entries, key=lambda entry: entry.name))
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def withdraw(self, origin: Origin) -> list[Entry[T]]:
+        """Take back all that *origin* has offered, and return it."""
+        withdrawn = [entry for entry in self._entries if entry.origin == origin]
+        self._entries = [entry for entry in self._entries if entry.origin != origin]
+        return withdrawn
 
     @contextmanager
     def offered_by(self, origin: Origin) -> Iterator[None]:

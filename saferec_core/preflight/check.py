@@ -27,13 +27,17 @@ from saferec_core.training.extras import missing_extras
 __all__ = ["find_problems", "has_gpu", "processes"]
 
 
-def find_problems(config: RunConfig, plugins: Plugins, *, is_demo: bool = False) -> list[str]:
+def find_problems(
+    config: RunConfig, plugins: Plugins, *, is_demo: bool = False, policy: bool = True, train: bool = False
+) -> list[str]:
     """Return every problem of a configuration that can be found without torch, each with its flag.
 
     Args:
         config: The run.
         plugins: What is installed.
         is_demo: Whether model and data are the demo's, which are made later.
+        policy: Whether there is a policy at all; predictions and baselines have none.
+        train: Whether training records are needed although nothing is trained.
     """
     problems = Problems()
     needs = {}
@@ -43,12 +47,13 @@ def find_problems(config: RunConfig, plugins: Plugins, *, is_demo: bool = False)
         needs["completion"] = "Safe SFT"
     if not is_demo:
         if isinstance(config, EvalConfig | RecommendConfig):
-            _check_policy(problems, config.model.model)
+            if policy:
+                _check_policy(problems, config.model.model)
             if isinstance(config, EvalConfig):
                 _check_held_out(problems, config)
         else:
             check_model(problems, config.model.model, "--model")
-        check_data(problems, config.data, needs=needs, train=isinstance(config, StageConfig))
+        check_data(problems, config.data, needs=needs, train=train or isinstance(config, StageConfig))
         check_components(problems, config, plugins)
     if isinstance(config, StageConfig):
         _check_stage(problems, config)
@@ -109,6 +114,10 @@ def _check_engines(problems: Problems, config: RunConfig) -> None:
         )
     if config.model.load_in_4bit and find_spec("bitsandbytes") is None:
         problems.add("--load-in-4bit needs bitsandbytes: install saferec[quant], or leave the flag out")
+    if isinstance(config, EvalConfig) and config.evaluation.guided:
+        engine = config.evaluation.eval_engine
+        if engine != "transformers":
+            problems.add(f"--guided runs with --eval-engine transformers only, not with {engine}")
     if isinstance(config, EvalConfig) and config.evaluation.eval_engine == "vllm":
         if find_spec("vllm") is None:
             problems.add("--eval-engine vllm needs vLLM: install saferec[vllm], or leave the flag out")

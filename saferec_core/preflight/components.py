@@ -8,7 +8,7 @@ from typing import Any
 
 from saferec_core.config.schema import RunConfig, TrainConfig
 from saferec_core.config.sections import ComponentChoice
-from saferec_core.errors import SaferecError, near_misses
+from saferec_core.errors import NameTakenError, SaferecError, near_misses
 from saferec_core.pipeline.config import ChainConfig
 from saferec_core.plugins.build import build
 from saferec_core.plugins.declared import Declared, declared
@@ -56,7 +56,7 @@ def find_chain_problems(config: ChainConfig, plugins: Plugins) -> list[str]:
 
 
 def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> dict[str, str]:
-    """Check rewards and normalizer by what their source declares.
+    """Check rewards and normalizer by what their source declares, and alarms by building them.
 
     Returns:
         Columns that the rewards need, each with what needs it.
@@ -66,7 +66,8 @@ def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> 
         try:
             entry = plugins.find(plugins.rewards, name)
         except SaferecError as error:
-            problems.add(str(error))
+            if not (choice.weight == 0 and isinstance(error, NameTakenError)):  # not used, so nobody's loss
+                problems.add(str(error))
             continue
         if choice.weight == 0:
             continue
@@ -84,6 +85,9 @@ def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> 
                 f"rewards.{name}.target = {target} titles cannot be ranked: num_ranks (K) is "
                 f"{config.num_ranks}. Lower the target or set --num-ranks {target}."
             )
+    for name in (*config.alarms.ignore_alarm, *config.alarms.alarm_options):
+        with problems.collecting():
+            build(plugins.find(plugins.alarms, name), config.alarms.alarm_options.get(name, {}))
     with problems.collecting():
         entry = plugins.find(plugins.normalizers, config.normalizer.name)
         _check_options(

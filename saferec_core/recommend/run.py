@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from saferec_core.config.schema import RecommendConfig
 from saferec_core.data.catalog import read_catalog
-from saferec_core.data.records import Record, record_of
+from saferec_core.data.records import Record, read_records, record_of
 from saferec_core.data.rows import row_name, try_rows
 from saferec_core.errors import DataError, RunError, SaferecError
+from saferec_core.evaluation.baseline_names import names_baseline
+from saferec_core.evaluation.baselines import BASELINES
 from saferec_core.files import data_hash
-from saferec_core.models.generation import Decoding, PolicyGenerator, generation_prefix, on_accelerator
+from saferec_core.models.generation import Decoding, PolicyGenerator, on_accelerator
 from saferec_core.models.guided.allowed import AllowedTitles, UnknownTitles
-from saferec_core.models.guided.guide import Guide, build_guide
-from saferec_core.models.guided.guiding import Guiding
-from saferec_core.models.loading import Policy, load_policy
+from saferec_core.models.guided.guides import Guides
+from saferec_core.models.loading import load_policy
 from saferec_core.plugins.build import build_oracle, chosen
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.manager import Plugins
+from saferec_core.recommend.baseline_recommender import BaselineRecommender
 from saferec_core.recommend.recommender import Recommendation, Recommender, check_constraints
 from saferec_core.runs.checkpoints import resolve_folder
 
@@ -49,8 +50,10 @@ class Asking:
     """Lists that are generated together."""
 
 
-def load_recommender(config: RecommendConfig, plugins: Plugins, asking: Asking) -> Recommender:
-    """Load the policy that *config* names with its catalog, oracle and parser.
+def load_recommender(
+    config: RecommendConfig, plugins: Plugins, asking: Asking
+) -> Recommender | BaselineRecommender:
+    """Load the policy or baseline that *config* names with its catalog, oracle and parser.
 
     Raises:
         SaferecError: Something is missing or does not fit.
@@ -62,13 +65,24 @@ def load_recommender(config: RecommendConfig, plugins: Plugins, asking: Asking) 
     if config.oracle is not None:
         oracle = build_oracle(config.oracle, year_tolerance=tolerance, plugins=plugins)
     judge = Judge(read_catalog(data.catalog_path, year_tolerance=tolerance), oracle)
+    reference = str(config.model.model)
+    if names_baseline(reference):
+        assert data.train_path is not None or not BASELINES[reference].needs_training
+        train = [] if data.train_path is None else read_records(data.train_path, needs={})
+        return BaselineRecommender(
+            BASELINES[reference](judge.catalog, train, seed=config.seed),
+            judge,
+            AllowedTitles(judge, asking.unknown),
+            asking.num_titles,
+            safe=asking.guided,
+        )
     parser: ListParser = chosen(
         plugins,
         plugins.parsers,
         data.parser,
         {"catalog_path": data.catalog_path, "year_tolerance": tolerance},
     )
-    policy = on_accelerator(load_policy(resolve_folder(str(config.model.model)), config.model))
+    policy = on_accelerator(load_policy(resolve_folder(reference), config.model))
     return Recommender(
         generator=PolicyGenerator(policy),
         parser=parser,
@@ -81,41 +95,12 @@ def load_recommender(config: RecommendConfig, plugins: Plugins, asking: Asking) 
             seed=config.seed,
         ),
         num_titles=asking.num_titles,
-        guiding=_Guides(policy, parser, judge, asking) if asking.guided else None,
+        guiding=Guides(policy, parser, judge, asking.num_titles, asking.unknown) if asking.guided else None,
     )
 
 
-@dataclass(frozen=True)
-class _Guides:
-    """Builds the automaton of the catalog when the first list is asked for."""
-
-    policy: Policy
-    parser: ListParser
-    judge: Judge
-    asking: Asking
-
-    def __call__(self, records: Sequence[Record]) -> Guiding:
-        """Return what guides the lists of *records*."""
-        return Guiding(self._guide, [self._allowed.of(record) for record in records])
-
-    @cached_property
-    def _guide(self) -> Guide:
-        return build_guide(
-            self.policy.tokenizer,
-            self.parser,
-            self.judge.catalog,
-            num_ranks=self.asking.num_titles,
-            end_ids=self.policy.end_ids,
-            generation_prefix=generation_prefix(self.policy.tokenizer),
-        )
-
-    @cached_property
-    def _allowed(self) -> AllowedTitles:
-        return AllowedTitles(self.judge, self.asking.unknown)
-
-
 def recommend_file(
-    recommender: Recommender,
+    recommender: Recommender | BaselineRecommender,
     source: Path,
     out: Path,
     asking: Asking,
@@ -131,20 +116,20 @@ def recommend_file(
     Args:
         recommender: Makes the lists.
         source: Any file of rows.
-        out: JSONL; beside it a manifest says what it was made of.
+        out: JSONL; a manifest beside it records what it was made from.
         asking: How lists are asked for.
         policy: What the policy is called.
         progress: Called with the number of rows done so far.
 
     Returns:
-        How many rows got a list, got an error, and were there already.
+        How many rows got a list, got an error, and were already done.
 
     Raises:
         RunError: *out* was made of something else.
     """
     settings = {"policy": policy, "input_sha256": data_hash(source), **asdict(asking)}
     done = _done(out, settings)
-    counts = {"lists": 0, "errors": 0, "there": done}
+    counts = {"lists": 0, "errors": 0, "kept": done}
     with out.open("a", encoding="utf-8") as file:
         for batch in _batches(islice(try_rows(source), done, None), asking.batch_size, recommender.judge):
             readable = {number: row for number, row in batch if isinstance(row, Record)}
@@ -177,8 +162,8 @@ def _batches(
         yield read
 
 
-def _line(found: Recommendation) -> dict[str, Any]:
-    content = found.as_data()
+def _line(recommendation: Recommendation) -> dict[str, Any]:
+    content = recommendation.as_data()
     return {name: content[name] for name in ("titles", "completion", "note")}
 
 

@@ -1,4 +1,4 @@
-"""What there is to say about each title of a list."""
+"""Verdicts on the titles of a list, with their evidence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from saferec_core.plugins.contracts.parser import ParsedList
 __all__ = ["JudgedTitle", "Standing", "judged_titles"]
 
 Standing = Literal["safe", "unknown", "violation", "unjudged"]
-"""What the oracle says of a title under the user's constraints; unjudged where there is no oracle."""
+"""The oracle's verdict on a title under the user's constraints; unjudged where there is no oracle."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class JudgedTitle:
     violated: tuple[str, ...]
     """The constraints that the title violates."""
     evidence: tuple[Evidence, ...]
-    """What the verdict rests on, the highest risk first; empty where the oracle cannot tell."""
+    """What the verdict rests on, the highest risk first; empty where the oracle cannot explain it."""
     in_catalog: bool
     repeated: bool
     """Whether an earlier rank has the same title."""

@@ -10,6 +10,7 @@ from saferec_core.analysis.compare import MIN_CELL
 from saferec_core.analysis.metrics import label, primary_metric
 from saferec_core.analysis.results import Results
 from saferec_core.data.traits import short_names
+from saferec_core.report.alarms import raised_alarms
 from saferec_core.report.boards import board
 from saferec_core.report.curves import curve_sections
 from saferec_core.report.drawing import Picture
@@ -51,6 +52,7 @@ def page_content(runs: Sequence[Run]) -> dict[str, Any]:
     return {
         "runs": runs,
         "unfinished": [(run, sentences) for run in runs if (sentences := unfinished(run))],
+        "alarms": [(run, alarms) for run in runs if (alarms := raised_alarms(run))],
         "facts": facts,
         "facts_table": facts_table,
         "provenance": provenance,

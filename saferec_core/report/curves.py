@@ -23,6 +23,9 @@ _LISTS = {
     "wasted": "Wasted ranks",
     "out_of_catalog": "Out of catalog",
     "list_length": "List length",
+    "distinct_titles": "Distinct titles",
+    "oracle_coverage": "Known to the oracle",
+    "advantage_zero": "Advantages of 0",
     "completions/clipped_ratio": "Cut off at the length limit",
     "kl": "KL from the reference policy",
     "entropy": "Entropy",
@@ -35,8 +38,16 @@ _TEXT = {
     "eval_mean_token_accuracy": "Validation token accuracy",
 }
 """What is shown of a stage that imitates."""
-_PREFIXES = {"reward/": "Reward: ", "limited/": "Limited share: ", "multiplier/": "Multiplier: "}
+_PREFIXES = {
+    "reward/": "Reward: ",
+    "advantage_share/": "Share of the advantage: ",
+    "limited/": "Limited share: ",
+    "multiplier/": "Multiplier: ",
+}
 _SHARES = {
+    "advantage_zero",
+    "distinct_titles",
+    "oracle_coverage",
     "violation_rate",
     "repeated",
     "seen",
@@ -106,7 +117,7 @@ def _figures(trained: Sequence[tuple[Run, Stage]]) -> list[str]:
 
 
 def _is_share(figure: str) -> bool:
-    return figure in _SHARES or figure.startswith("limited/")
+    return figure in _SHARES or figure.startswith(("limited/", "advantage_share/"))
 
 
 def _title(figure: str) -> str:

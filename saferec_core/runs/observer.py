@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ if TYPE_CHECKING:  # scipy is slow to import
     from saferec_core.analysis.compare import ComparisonTable
     from saferec_core.analysis.results import MetricFacts
 
-__all__ = ["Observer", "Plan", "StepReport"]
+__all__ = ["Observer", "Plan", "StepReport", "staged"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class Observer:
     def note(self, text: str) -> None:
         """Called with a sentence that the user should read."""
 
+    def alarmed(self, name: str, step: int, sentence: str) -> None:
+        """Called when the alarm *name* is raised by what was logged at *step*."""
+
     def stage_began(self, name: str, total: int | None) -> None:
         """Called when a stage of *total* steps (or prompts, or rows) begins; None if unknown."""
 
@@ -62,3 +66,13 @@ class Observer:
 
     def finished(self, folder: Path) -> None:
         """Called when the run is complete."""
+
+
+@contextmanager
+def staged(observer: Observer, name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show the progress of something; what is yielded is called with how much is done."""
+    observer.stage_began(name, total)
+    try:
+        yield lambda done: observer.stepped(StepReport(done))
+    finally:
+        observer.stage_ended()

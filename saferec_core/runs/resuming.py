@@ -36,7 +36,7 @@ _MAY_DIFFER = {
     "sft.logging.save_total_limit",
     "sft.logging.stall_time",
 }
-"""Settings that change no number of a run, so that it may be resumed with other values."""
+"""Settings that change no number of a run, so that it may be resumed with other values. All of alarms are."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def differences(folder: Path, config: StageConfig) -> list[str]:
     return [
         f"{key} was {then.get(key)!r}, is now {now.get(key)!r}"
         for key in sorted(then.keys() | now.keys())
-        if then.get(key) != now.get(key) and key not in _MAY_DIFFER
+        if then.get(key) != now.get(key) and key not in _MAY_DIFFER and not key.startswith("alarms.")
     ]
 
 

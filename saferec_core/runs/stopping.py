@@ -8,9 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
-__all__ = ["OUT_OF_TIME", "RunStopped", "Stop"]
+__all__ = ["ALARMED", "OUT_OF_TIME", "RunStopped", "Stop"]
+
+ALARMED = 1
+"""Exit status of a run that an alarm ended."""
 
 OUT_OF_TIME = 75
 """Exit status of a run that ``max_time`` ended: "try again" (EX_TEMPFAIL of sysexits.h)."""
@@ -46,6 +48,10 @@ class Stop:
         self._step_began = time.monotonic()
         self.request = 0
         """Exit status of a request that waits for the end of the step; 0: there is none."""
+        self._reasons = {
+            OUT_OF_TIME: "the time of --max-time is up",
+            ALARMED: "stopped by an alarm (--stop-on-alarm)",
+        }
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -83,6 +89,16 @@ class Stop:
             self.request = OUT_OF_TIME
         return self.request
 
+    def after_step(self, status: int, reason: str) -> None:
+        """Ask the run to end after the step in hand.
+
+        Args:
+            status: Its exit status.
+            reason: What the user is told.
+        """
+        self._reasons[status] = reason
+        self.request = self.request or status
+
     def _heard(self, number: int, _frame: FrameType | None) -> None:
         again = self.request == 128 + number
         self.request = 128 + number
@@ -90,6 +106,5 @@ class Stop:
             raise self._stopped(self.request)
 
     def _stopped(self, status: int) -> RunStopped:
-        reasons: dict[int, Any] = {OUT_OF_TIME: "the time of --max-time is up"}
-        reason = reasons.get(status) or f"stopped by {signal.Signals(status - 128).name}"
+        reason = self._reasons.get(status) or f"stopped by {signal.Signals(status - 128).name}"
         return RunStopped(reason, status, self.command)

@@ -19,7 +19,7 @@ from saferec_core.plugins.build import chosen
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
-from saferec_core.plugins.contracts.parser import ListParser
+from saferec_core.plugins.contracts.parser import ListParser, ParsedList
 from saferec_core.plugins.manager import load_plugins
 from saferec_core.rl.credit import credit
 from saferec_core.rl.rewards import ActiveReward, score
@@ -211,7 +211,7 @@ def escapes(
         parser = chosen(plugins, plugins.parsers, DataConfig().parser)
     measured = []
     for name, policy in POLICIES.items():
-        siblings = _siblings(policy)
+        siblings = [[parser(text) for text in group] for group in _siblings(policy)]
         thrifty = replace(policy, wasted=0.0)
         honest, ordinary = (
             _earned(write, siblings, rewards, normalizer, parser)
@@ -235,11 +235,11 @@ def check_no_escape(
     Raises:
         AssertionError: It names every probe that earns more than an honest list.
     """
-    paying = [found for found in escapes(rewards, normalizer, parser) if found.pays]
+    paying = [escape for escape in escapes(rewards, normalizer, parser) if escape.pays]
     assert not paying, "these pay: " + "; ".join(
-        f"{found.probe} ({found.advantage:+.2f}; an honest list {found.honest:+.2f}, an ordinary one "
-        f"{found.ordinary:+.2f}; siblings: {found.policy})"
-        for found in paying
+        f"{escape.probe} ({escape.advantage:+.2f}; an honest list {escape.honest:+.2f}, an ordinary one "
+        f"{escape.ordinary:+.2f}; siblings: {escape.policy})"
+        for escape in paying
     )
 
 
@@ -270,17 +270,17 @@ def _drawn(policy: Policy, rng: Random) -> list[Title]:
 
 def _earned(
     write: Callable[[Random], str],
-    siblings: Sequence[Sequence[str]],
+    siblings: Sequence[Sequence[ParsedList]],
     rewards: Sequence[ActiveReward],
     normalizer: Normalizer,
     parser: ListParser,
 ) -> float:
     """Return the expected advantage of what *write* writes, one among eight siblings."""
     rng = Random("probes")
-    texts = [text for group in siblings for text in (write(rng), *group)]
+    completions = [completion for group in siblings for completion in (parser(write(rng)), *group)]
     lists = JudgedLists(
-        [parser(text) for text in texts],
-        [RECORD] * len(texts),
+        completions,
+        [RECORD] * len(completions),
         Judge(Catalog(WORLD.catalog), _Oracle()),
         NUM_RANKS,
     )

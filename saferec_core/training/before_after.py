@@ -8,21 +8,13 @@ from saferec_core.analysis.compare import compare
 from saferec_core.analysis.estimates import Difference
 from saferec_core.config.schema import RunConfig
 from saferec_core.evaluation.evaluator import Evaluation
-from saferec_core.evaluation.held_out import (
-    INTERVAL,
-    circumstances,
-    evaluator_of,
-    policy_name,
-    run_protocol,
-    staged,
-    tell_whole,
-    used_records,
-)
-from saferec_core.evaluation.setup import Parts
+from saferec_core.evaluation.files import INTERVAL, circumstances, policy_name
+from saferec_core.evaluation.setup import Parts, evaluator_of, run_protocol, used_records
+from saferec_core.evaluation.whole_lists import show_whole
 from saferec_core.models.generation import Generator
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.folder import RunFolder
-from saferec_core.runs.observer import Observer
+from saferec_core.runs.observer import Observer, staged
 
 __all__ = ["evaluate", "greedy_means", "report_comparison"]
 
@@ -115,7 +107,7 @@ def report_comparison(
             },
         )
         observer.compared(f"{kind.capitalize()} lists, before and after", table)
-        tell_whole(observer, {"before": first.whole, "after": second.whole})
+        show_whole(observer, {"before": first.whole, "after": second.whole})
 
 
 def _interval(difference: Difference | None) -> tuple[float, float, float] | None:

@@ -13,9 +13,9 @@ from saferec_core.analysis.number_format import interval
 from saferec_core.analysis.results import MetricFacts, Results
 from saferec_core.config.schema import SftConfig, TrainConfig
 from saferec_core.errors import ConfigError
-from saferec_core.evaluation.held_out import INTERVAL, evaluator_of, run_protocol, staged, used_records
+from saferec_core.evaluation.files import INTERVAL
 from saferec_core.evaluation.measure import facts_of
-from saferec_core.evaluation.setup import Parts
+from saferec_core.evaluation.setup import Parts, evaluator_of, run_protocol, used_records
 from saferec_core.models.generation import PolicyGenerator, whole_policy
 from saferec_core.models.resume import journal_of
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
@@ -24,7 +24,7 @@ from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import step_of
 from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
-from saferec_core.runs.observer import Observer
+from saferec_core.runs.observer import Observer, staged
 
 __all__ = ["best_checkpoint", "rule_of"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -34,28 +35,45 @@ def dead_knobs(config: TrainConfig, rewards: Sequence[ActiveReward], normalizer:
             yield f"rewards.{name}: {options} has no effect, since the reward has weight 0"
     gains = [reward for reward in rewards if reward.channel != "cost"]
     for position, reward in enumerate(gains):
-        chosen = config.rewards.get(reward.name)
-        span = reward.function.range(config.num_ranks)
-        if span is not None and span[0] == span[1]:
-            yield f"rewards.{reward.name} is always {span[0]:g}, so it never prefers one list to another"
-        given = {} if chosen is None else chosen.options
-        scaled = [option for option in reward.function.factors if option in given]
-        if scaled and not _matters(gains, normalizer, position, weight=False):
-            yield (
-                f"rewards.{reward.name}.{scaled[0]} has no effect: the normalizer {config.normalizer.name} "
-                "divides it out; set the weight instead"
-            )
-        if reward.weight != 1 and not _matters(gains, normalizer, position, weight=True):
-            yield (
-                f"rewards.{reward.name}.weight has no effect: it is the only reward, and the normalizer "
-                f"{config.normalizer.name} divides by its deviation"
-            )
+        yield from _of_reward(config, reward, gains, normalizer, position)
     if not config.limits.limit and config.limits != LimitsConfig():
         yield "limits: nothing is limited, so the other settings have no effect; give --limit"
     if _always_on_policy(config) and config.epsilon != TrainConfig.model_fields["epsilon"].default:
         yield (
             "epsilon has no effect: each generation batch is trained on once and in one step, so every "
             "importance ratio is 1"
+        )
+
+
+def _of_reward(
+    config: TrainConfig,
+    reward: ActiveReward,
+    gains: Sequence[ActiveReward],
+    normalizer: Normalizer,
+    position: int,
+) -> Iterator[str]:
+    """Yield what is set for one reward, the one at *position* of *gains*, and has no effect."""
+    chosen = config.rewards.get(reward.name)
+    span = reward.function.range(config.num_ranks)
+    if span is not None and span[0] == span[1]:
+        yield f"rewards.{reward.name} is always {span[0]:g}, so it never prefers one list to another"
+    given = {} if chosen is None else chosen.options
+    scaled = [option for option in reward.function.factors if option in given]
+    if scaled and not _matters(gains, normalizer, position, weight=False):
+        yield (
+            f"rewards.{reward.name}.{scaled[0]} has no effect: the normalizer {config.normalizer.name} "
+            "divides it out; set the weight instead"
+        )
+    for option in (name for name in reward.function.unwritten if name in given):
+        if not _unwritten_matters(gains, normalizer, position):
+            yield (
+                f"rewards.{reward.name}.{option} has no effect: the normalizer {config.normalizer.name} "
+                "looks at written ranks alone"
+            )
+    if reward.weight != 1 and not _matters(gains, normalizer, position, weight=True):
+        yield (
+            f"rewards.{reward.name}.weight has no effect: it is the only reward, and the normalizer "
+            f"{config.normalizer.name} divides by its deviation"
         )
 
 
@@ -72,6 +90,20 @@ def _matters(gains: Sequence[ActiveReward], normalizer: Normalizer, changed: int
     return not torch.allclose(plain.rank, factored.rank, rtol=0.02, atol=0.01) or not torch.allclose(
         plain.list, factored.list, rtol=0.02, atol=0.01
     )
+
+
+def _unwritten_matters(gains: Sequence[ActiveReward], normalizer: Normalizer, changed: int) -> bool:
+    """Tell whether a function's value at a rank that was not written moves any advantage."""
+    drawn = _made_up(gains, changed, 1.0, weight=False)
+    mask = drawn.rank_mask.clone()
+    mask[0, -1] = False
+    place = [reward.channel for reward in gains[:changed]].count("rank")
+    without, with_zero = (torch.where(mask, drawn.rank, torch.nan) for _ in "wz")
+    with_zero[place, 0, -1] = 0.0
+    plain, changed_by_it = (
+        normalizer(replace(drawn, rank=rank, rank_mask=mask)).rank for rank in (without, with_zero)
+    )
+    return not torch.allclose(plain, changed_by_it, rtol=0.0, atol=1e-4)
 
 
 def _made_up(gains: Sequence[ActiveReward], changed: int, by: float, *, weight: bool) -> WeightedRewards:

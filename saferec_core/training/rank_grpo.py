@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -30,6 +30,7 @@ from saferec_core.models.loading import (
     merged_folder,
 )
 from saferec_core.models.resume import journal_of
+from saferec_core.plugins.contracts.alarm import Alarm
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.manager import Plugins
 from saferec_core.rl.limits import Limits, read_limits
@@ -43,6 +44,7 @@ from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer, Plan
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
+from saferec_core.training.alarms import AlarmWatch, build_alarms
 from saferec_core.training.batches import generation_batch_size, planned_sharing
 from saferec_core.training.before_after import evaluate, greedy_means, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
@@ -77,6 +79,7 @@ class _Run:
     rewards: Sequence[ActiveReward]
     normalizer: Normalizer
     limits: Limits
+    alarms: Mapping[str, Alarm]
     rule: Rule | None
     """What chooses the checkpoint to keep; None: the last state is kept."""
     folder: RunFolder
@@ -106,6 +109,8 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
     rule = rule_of(config, parts, plugins)
     limits = Limits(read_limits(config.limits.limit, parts.judge), config.limits)
+    target = next((r.function.target for r in rewards if r.function.target is not None), None)
+    alarms = build_alarms(config, plugins, observer.note, target=target)
     opened = from_main(lambda: open_run(config, "train", observer.note))
     folder = RunFolder(opened.path)
     if opened.is_complete:
@@ -113,7 +118,19 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
         return folder.path
     stop = stop_of(config, folder, "train")
     run = _Run(
-        config, plugins, parts, rewards, normalizer, limits, rule, folder, observer, optimizer, opened, stop
+        config=config,
+        plugins=plugins,
+        parts=parts,
+        rewards=rewards,
+        normalizer=normalizer,
+        limits=limits,
+        alarms=alarms,
+        rule=rule,
+        folder=folder,
+        observer=observer,
+        optimizer=optimizer,
+        opened=opened,
+        stop=stop,
     )
     with stop.listening(), discarded_on_failure(folder, opened), heartbeat_of(config, folder, observer):
         _train(run)
@@ -308,7 +325,8 @@ def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: 
         on_rollouts=keep,
         limits=run.limits,
     )
-    watch(trainer, Watcher("Safe-Rank-GRPO", run.folder, run.observer), config)
+    alarms = AlarmWatch(run.alarms, run.observer, stop=run.stop if config.alarms.stop_on_alarm else None)
+    watch(trainer, Watcher("Safe-Rank-GRPO", run.folder, run.observer, alarms), config)
     if config.eval_steps is not None:
 
         def held_out() -> dict[str, float]:

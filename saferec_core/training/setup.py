@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import get_args
 
 from saferec_core.config.schema import TrainConfig
-from saferec_core.errors import ConfigError, PluginError
+from saferec_core.errors import ConfigError, NameTakenError, PluginError
 from saferec_core.plugins.build import build, chosen
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.contracts.reward import Scope
@@ -24,9 +25,11 @@ def build_rewards(config: TrainConfig, plugins: Plugins) -> list[ActiveReward]:
     """
     active = []
     for name, choice in config.rewards.items():
-        entry = plugins.find(plugins.rewards, name)
         if choice.weight == 0:
+            with suppress(NameTakenError):  # not used, so nobody's loss
+                plugins.find(plugins.rewards, name)
             continue
+        entry = plugins.find(plugins.rewards, name)
         function = build(entry, choice.options, {"variant": config.reward_func})
         if (scope := getattr(function, "scope", None)) not in get_args(Scope):
             raise PluginError(

@@ -164,7 +164,7 @@ def test_a_damaged_file_is_named(main, runs, tmp_path):
     done = main("compare", "base", "tuned")
 
     assert done.status == 2
-    assert "after-greedy.parquet holds no evaluation that can be read" in done.err
+    assert "after-greedy.parquet does not hold a readable evaluation" in done.err
 
 
 def test_comparing_does_without_torch(saferec, runs, tmp_path):

@@ -121,7 +121,7 @@ def test_what_was_removed_and_rejected_lies_beside_the_output(acme, main, tmp_pa
         (("scale", "in.jsonl", "--out", "o.jsonl", "3"), "unexpected argument '3'"),
         (("scale", "in.jsonl", "--out", "o.csv"), "wanted a name that ends with .jsonl, or a folder"),
         (("scale", "in.jsonl", "--out", "o.jsonl", "--num-proc", "0"), "num_proc: Input should be greater"),
-        (("scale", "in.jsonl", "--out", "in.jsonl"), "in.jsonl is, holds or lies in the input in.jsonl"),
+        (("scale", "in.jsonl", "--out", "in.jsonl"), "is, contains or lies within the input in.jsonl"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_message_and_nothing_is_written(acme, main, tmp_path, numbers, arguments, message):
@@ -176,7 +176,7 @@ def test_files_of_the_users_own_beside_an_output_are_kept(acme, main, tmp_path, 
     outcome = main("data", "run", "scale", numbers, "--out", "out.jsonl", "--fresh", "--overwrite")
 
     assert outcome.status == 2
-    assert "out.rejects.jsonl is there already, was not made by 'saferec data'" in outcome.err
+    assert "out.rejects.jsonl already exists, was not made by 'saferec data'" in outcome.err
     assert (tmp_path / "out.rejects.jsonl").read_text() == "mine"
     assert not (tmp_path / "out.jsonl").exists()
 
@@ -189,7 +189,7 @@ def test_a_damaged_output_is_noticed_and_replaced_only_when_asked(acme, main, tm
 
     refused = main(*arguments)
     assert (refused.status, (tmp_path / "out.jsonl").read_text()) == (2, "junk")
-    assert "out.jsonl was changed since" in refused.err
+    assert "out.jsonl has been changed since" in refused.err
     assert main(*arguments, "--overwrite").status == 0
     assert (tmp_path / "out.jsonl").read_bytes() == first
     (tmp_path / "out.jsonl").unlink()
@@ -201,7 +201,7 @@ def test_a_cache_within_the_output_is_refused(acme, main, tmp_path, numbers):
     outcome = main("data", "run", "scale", numbers, "--out", "ds", "--cache-dir", "ds/cache")
 
     assert outcome.status == 2
-    assert "cache_dir ds/cache lies in the output ds" in outcome.err
+    assert "cache_dir ds/cache lies within the output ds" in outcome.err
     assert not (tmp_path / "ds").exists()
 
 

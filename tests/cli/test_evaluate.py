@@ -329,7 +329,7 @@ def test_a_damaged_file_of_results_is_told_before_anything_is_generated(main, ru
     path = run / "evaluation" / "policy-greedy.parquet"
     path.write_bytes(b"PAR1 not rows")
 
-    assert f"{path} holds no evaluation that can be read" in refused(main("eval", run))
+    assert f"{path} does not hold a readable evaluation" in refused(main("eval", run))
     assert path.read_bytes() == b"PAR1 not rows"
 
 

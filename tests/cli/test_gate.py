@@ -115,7 +115,7 @@ def test_a_run_is_held_against_a_baseline(main, evaluated):
     [
         (("run",), "a gate needs at least one claim"),
         (("run", "--max", "any_violation@10>=0.05"), "--max goes with <="),
-        (("run", "--min", "recall@10"), "is no claim; wanted METRIC>=NUMBER"),
+        (("run", "--min", "recall@10"), "is not a valid claim; expected METRIC>=NUMBER"),
         (("run", "--min", "recal@10>=0"), "Did you mean 'recall@10'?"),
         (("run", "--min", "recall@10>=baseline"), "name its run with --baseline"),
         (("run", "--min", "recall@10>=baseline", "--baseline", "run"), "would be compared with itself"),
@@ -138,4 +138,4 @@ def test_a_damaged_file_passes_no_gate(main, tmp_path):
     done = main("gate", "run", *RECALL)
 
     assert done.status == 2
-    assert "holds no evaluation that can be read" in done.err
+    assert "does not hold a readable evaluation" in done.err

@@ -94,7 +94,7 @@ def test_an_oracle_is_only_replaced_on_demand(main, built):
 
     outcome = main(*BUILD)
     assert (outcome.status, outcome.err.count("\n")) == (2, 1)
-    assert "oracle.arrow is there already" in outcome.err
+    assert "oracle.arrow already exists" in outcome.err
     assert main(*BUILD, "--overwrite").status == 0
     assert built.read_bytes() == before
 
@@ -110,7 +110,7 @@ def test_an_oracle_is_only_replaced_on_demand(main, built):
         (["--source", "scores=scores.csv", "--set", "sources.scores.rule=x"], "has no option 'rule'"),
         (["--source", "scores=scores.csv", "--set", "outt=x"], "unknown key 'outt'. Did you mean 'out'?"),
         (["--source", "scores=scores.csv", "--max-rejects", "2"], "max_rejects"),
-        (["--source", "scores=scores.csv", "--out", "oracle.bin"], "something.arrow"),
+        (["--source", "scores=scores.csv", "--out", "oracle.bin"], "must end in .arrow"),
         (["--source", "scores=scores.csv", "--traits-path", "no.yaml"], "no.yaml"),
         (["--source", "scores=scores.csv", "--aliases-path", "no.csv"], "no.csv does not exist"),
         (["nowhere.yaml"], "configuration nowhere.yaml does not exist"),
@@ -146,7 +146,7 @@ def test_check_tells_the_verdict_with_its_evidence(main, built):
 def test_check_asks_for_all_traits_if_none_is_named(main, built):
     stored = json.loads(main("oracle", "check", "saw", "2005", "--json").out)
 
-    assert (stored["found"], stored["entry"]) == (True, ["Saw", 2004])
+    assert (stored["has_entry"], stored["entry"]) == (True, ["Saw", 2004])
     assert len(stored["traits"]) == 20
     gore = next(trait for trait in stored["traits"] if trait["trait"] == GORE)
     assert (gore["risk"], gore["violated"]) == (1.0, True)
@@ -204,7 +204,7 @@ def test_check_reads_a_table_as_well(main, tmp_path):
     ("arguments", "message"),
     [
         (["--oracle-path", "nowhere.arrow"], "nowhere.arrow does not exist"),
-        (["--oracle-path", "reasons.arrow"], "reasons.arrow is no oracle file"),
+        (["--oracle-path", "reasons.arrow"], "reasons.arrow is not an oracle file"),
         (["--risk-threshold", "2"], "--risk-threshold"),
     ],
 )
@@ -248,7 +248,7 @@ def test_the_card_tells_coverage_blocked_shares_collisions_and_disagreement(main
 
 def test_the_card_is_there_as_json_and_without_a_catalog(main, built, catalog):
     card = json.loads(main("oracle", "card", "--catalog-path", catalog, "--json").out)
-    assert (card["titles"], card["found"], card["of_catalog"]) == (4, 3, True)
+    assert (card["titles"], card["with_entry"], card["of_catalog"]) == (4, 3, True)
     [gore] = [trait for trait in card["traits"] if trait["trait"] == GORE]
     assert gore["blocked"] == {"0.5": 1, "0.66": 1, "0.8": 1}
     [together] = [entry for entry in card["disagreements"] if entry["trait"] is None]
@@ -264,7 +264,7 @@ def test_the_card_is_there_as_json_and_without_a_catalog(main, built, catalog):
     ("arguments", "message"),
     [
         (["--catalog-path", "nowhere.jsonl"], "catalog nowhere.jsonl does not exist"),
-        (["--oracle-path", "reasons.csv"], "reasons.csv is no oracle file"),
+        (["--oracle-path", "reasons.csv"], "reasons.csv is not an oracle file"),
     ],
 )
 def test_a_card_that_cannot_be_made_tells_why(main, built, arguments, message):

@@ -169,23 +169,33 @@ def test_the_table_shows_a_broken_plugin_with_its_reason_to_the_letter(saferec, 
     assert "RuntimeError: no [licence] found" in outcome.out
 
 
-def test_a_name_that_two_distributions_offer_is_an_error_that_names_both(saferec, distribution):
-    sites = [distribution(name, REWARD.format(module=name)) for name in ("acme", "globex")]
-    outcome = saferec("plugins", "list", path=os.pathsep.join(map(str, sites)))
+def test_a_name_that_two_distributions_offer_stops_only_the_run_that_names_it(main, installed, outline):
+    for name in ("acme", "globex"):
+        installed(name, REWARD.format(module=name))
 
-    assert (outcome.status, outcome.out) == (2, "")
-    assert "reward 'novelty' is offered twice" in outcome.err
-    assert "acme 1.2.3" in outcome.err
-    assert "globex 1.2.3" in outcome.err
+    listed = main("plugins", "list")
+    assert listed.status == 0
+    assert "reward 'novelty': acme 1.2.3 (entry point 'main'), globex 1.2.3" in listed.out
+    assert main("plan", outline / "run.yaml").status == 0
+    refused = main("train", outline / "run.yaml", "--reward", "novelty")
+    assert refused.status == 2
+    assert "reward 'novelty' is offered twice: by acme 1.2.3" in refused.err
+    assert "--no-plugin acme" in refused.err
+    assert (
+        "offered twice"
+        not in main("train", outline / "run.yaml", "--reward", "novelty", "--no-plugin", "acme").err
+    )
 
 
-def test_nobody_can_take_the_place_of_a_built_in_component(saferec, distribution):
-    code = REWARD.format(module="acme").replace('"novelty"', '"safety"')
-    outcome = saferec("plugins", "list", path=distribution("acme", code))
+def test_nobody_can_take_the_place_of_a_built_in_component(main, installed, outline):
+    installed("acme", REWARD.format(module="acme").replace('"novelty"', '"safety"'))
 
-    assert outcome.status == 2
-    assert "reward 'safety' is offered twice" in outcome.err
-    assert "saferec" in outcome.err
+    assert main("plugins", "list").status == 0
+    refused = main("train", outline / "run.yaml")
+    assert refused.status == 2
+    assert "reward 'safety' is offered twice: by acme 1.2.3" in refused.err
+    assert main("plan", outline / "run.yaml", "--no-plugin", "acme").status == 0
+    assert main("plan", outline / "run.yaml", "--reward", "relevance").status == 0
 
 
 def test_an_unknown_reward_is_told_with_the_near_miss_and_nothing_is_written(saferec, tmp_path):
@@ -219,3 +229,55 @@ def test_a_component_whose_module_is_missing_stops_the_run_with_its_name_and_dis
     assert outcome.status == 2
     assert "reward 'novelty' of acme-gone 1.2.3" in outcome.err
     assert "No module named 'acme_lost'" in outcome.err
+
+
+def test_a_hook_that_ends_the_process_ends_nothing_and_the_list_stays_json(saferec, distribution):
+    code = HOOK + "def saferec_register_rewards(registry):\n    print('hello')\n    exit(0)\n"
+    outcome = saferec("plugins", "list", "--json", path=distribution("acme", code))
+
+    assert outcome.status == 0
+    states = {state["distribution"]: state for state in json.loads(outcome.out)["plugins"]}
+    assert states["acme"]["status"] == "broken"
+    assert states["acme"]["reason"] == "SystemExit: 0 (in the hook saferec_register_rewards)"
+    assert states["acme"]["notes"] == ["printed 'hello'"]
+    assert states["saferec"]["status"] == "ok"
+
+
+def test_verbose_shows_the_original_traceback_of_a_plugin_that_is_named(main, installed, outline):
+    code = REWARD.format(module="acme_deep").replace(
+        "class Novelty", "def deep():\n    1 / 0\ndeep()\nclass Novelty"
+    )
+    installed("acme-deep", code.replace("import saferec_core\n", "import saferec_core\n", 1))
+    arguments = ("plan", outline / "run.yaml", "--reward", "novelty")
+
+    quiet, loud = main(*arguments), main(*arguments, "--verbose")
+
+    assert (quiet.status, loud.status) == (2, 2)
+    assert "Traceback" not in quiet.err
+    assert "in deep" in loud.err
+    assert "ZeroDivisionError: division by zero" in loud.err
+
+
+def test_strict_plugins_ends_any_command_if_one_plugin_is_broken(main, installed):
+    installed("acme", "raise RuntimeError('no licence')")
+
+    outcome = main("plugins", "list", "--strict-plugins")
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "acme 1.2.3 (entry point 'main'): RuntimeError: no licence" in outcome.err
+    assert main("--no-plugin=acme", "--strict-plugins", "plugins", "list").status == 0
+
+
+def test_a_reward_from_a_file_is_listed_and_planned_with(main, outline, tmp_path):
+    (tmp_path / "my_reward.py").write_text(
+        "from saferec_core.plugins.contracts.reward import RewardFunction\n\n"
+        'class MoodReward(RewardFunction):\n    """Likes happy titles."""\n    scope = "rank"\n'
+        "    def __call__(self, lists): ...\n",
+        encoding="utf-8",
+    )
+
+    listed = main("plugins", "list", "--json", "--plugin", "my_reward.py")
+    assert "mood" in {each["name"] for each in json.loads(listed.out)["components"]}
+    planned = main("plan", outline / "run.yaml", "--reward", "mood", "--plugin", tmp_path / "my_reward.py")
+    assert planned.status == 0, planned.out
+    assert main("plan", outline / "run.yaml", "--reward", "mood").status == 2

@@ -125,8 +125,8 @@ def test_without_a_rule_a_run_keeps_its_last_state(main, tiny, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--select", "recall@5 unless unsafe"], "'recall@5 unless unsafe' is no rule; wanted"),
-        (["--select", "recall@5 subject to x<1"], "'x<1' is no condition"),
+        (["--select", "recall@5 unless unsafe"], "'recall@5 unless unsafe' is not a valid rule; expected"),
+        (["--select", "recall@5 subject to x<1"], "'x<1' is not a valid condition"),
         (["--select", "recal@5"], "unknown metric 'recal@5'. Did you mean 'recall@5'"),
         (["--select", "recall@10"], "Depths are those of --eval-at"),
         (["--select", "catalog_coverage@5"], "unknown metric 'catalog_coverage@5'"),  # has no value by list

@@ -1,4 +1,4 @@
-"""What a language model says about titles, where no human source says anything that decides."""
+"""A language model's estimates for titles, used where no human source decides."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from saferec_plugins.transforms.llm.trait_answer import UnusableAnswerError
 __all__ = ["AssignRisk"]
 
 _TOGETHER = 500
-"""Rows that are read ahead, so that many questions can be in flight."""
+"""Rows that are read ahead, so that many questions are in flight."""
 
 
 @component
@@ -38,8 +38,8 @@ class AssignRisk(AskedModel, EvidenceSource):
     """Asks a model for a risk and a reason per title and trait, for titles such as those of a catalog.
 
     Its answers are marked as a model's and never override people's: they count only for a title and a trait
-    about which no other source says anything that decides. A title that the model does not know stays
-    unknown. Answers are kept in a cache, so that a build that was stopped asks and pays for nothing twice.
+    for which no other source decides. A title that the model does not know stays unknown. Answers are kept
+    in a cache, so that no question is paid for twice, even if the build is stopped.
     """
 
     asked_by: ClassVar[str] = "assign-risk"
@@ -50,19 +50,19 @@ class AssignRisk(AskedModel, EvidenceSource):
     traits: tuple[str, ...] = ()
     """Traits to ask about; all if none is named."""
     columns: tuple[str, ...] = ()
-    """Further columns that the model is told, such as a plot or genres."""
+    """Further columns to show to the model, such as a plot or genres."""
     title_column: str = "title"
     """Column of the title."""
     year_column: str = "year"
     """Column of the year; without one, the title must read "Title (Year)"."""
     id_column: str | None = None
-    """Column of what tells films of one name and year apart, such as an id at IMDb."""
+    """Column with an id, such as IMDb's, that distinguishes films of one name and year."""
 
     def __call__(self, rows: Iterable[Row], traits: Mapping[str, Trait]) -> Iterator[Findings]:
-        """Ask about many titles at once and yield what the model says about each, in their order.
+        """Ask about many titles at once and yield the model's findings on each, in order.
 
         Raises:
-            ConfigError: The server does not let us in, or does not know the model.
+            ConfigError: The server refuses access, or does not have the model.
             RunError: The server cannot be reached, the cache cannot be used, or max_cost is spent.
         """
         asked = self._asked(traits)
@@ -84,7 +84,7 @@ class AssignRisk(AskedModel, EvidenceSource):
         raise problem
 
     def account(self) -> str:
-        """Tell what was asked, and what all answers in the cache have cost."""
+        """Return what was asked, and what all answers in the cache have cost."""
         asker = self._askers.get("last")
         return "" if asker is None else str(self.account_of(asker))
 
@@ -100,21 +100,21 @@ class AssignRisk(AskedModel, EvidenceSource):
     def _findings(
         self, reply: Reply, traits: Mapping[str, Trait]
     ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-        """Return what a reply says, and what is wrong with it."""
+        """Return the findings of a reply, and what is wrong with it."""
         if isinstance(reply, SaferecError):
             raise reply
         if isinstance(reply, NoAnswer):
             return (), ("the model gave no answer",)
         try:
-            told = assigned_risks(reply, traits)
+            assigned = assigned_risks(reply, traits)
         except UnusableAnswerError:
             return (), ("the model's answer could not be used",)
-        if not told:
+        if not assigned:
             return (), ("the model does not know the title",)
-        key = os.environ.get(self.api_key_env, "").strip()  # JSON may have hidden it from the client
+        key = os.environ.get(self.api_key_env, "").strip()  # JSON escapes may have hidden it from the client
         return tuple(
             Finding(each.trait, each.risk or 0.0, f"model {self.model}: {_without(each.why, key)}")
-            for each in told
+            for each in assigned
         ), ()
 
     def _asked(self, traits: Mapping[str, Trait]) -> Mapping[str, Trait]:

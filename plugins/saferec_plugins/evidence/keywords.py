@@ -23,15 +23,15 @@ _SHOWN = 3
 
 
 class KeywordRule(Section):
-    """What keywords say about one trait."""
+    """The meaning of keywords for one trait."""
 
     risk: WordsByRisk
-    """Risk: what a keyword that tells of it contains."""
+    """Risk: words that a keyword with this risk contains."""
 
 
 @component
 class Keywords(EvidenceSource):
-    """A keyword that matches a rule is a warning; that none does says nothing."""
+    """A keyword that matches a rule is a warning; the absence of one is no evidence."""
 
     path: Path
     """The keywords (JSONL, CSV, TSV or Parquet), a row per title."""
@@ -40,29 +40,28 @@ class Keywords(EvidenceSource):
     keywords_column: str = "keywords"
     """Column of the keywords: a list, or text with separators."""
     separator: str | None = None
-    """What stands between keywords in text; if not given a bar, else a semicolon, else a comma,
-    whichever occurs."""
+    """Separator of keywords in text; by default a bar, else a semicolon, else a comma, whichever occurs."""
     title_column: str = "title"
     """Column of the title."""
     year_column: str = "year"
     """Column of the year; without one, the title must read "Title (Year)"."""
     id_column: str | None = None
-    """Column of what tells films of one name and year apart, such as an id at IMDb."""
+    """Column with an id, such as IMDb's, that distinguishes films of one name and year."""
 
     def __call__(self, rows: Iterable[Row], traits: Mapping[str, Trait]) -> Iterator[Findings]:
-        """Yield what the keywords of each title say."""
+        """Yield the findings of each title's keywords."""
         rules = rules_for(traits, self._rules, self.rules_path)
         meaning: dict[str, dict[str, float]] = {}  # by keyword, since titles share them
         for row in rows:
             title = title_of(row, self.title_column, self.year_column)
-            told: dict[str, list[tuple[float, str]]] = {}
+            matches: dict[str, list[tuple[float, str]]] = {}
             for keyword in self._keywords(row):
                 if keyword not in meaning:
                     meaning[keyword] = _meaning(keyword, rules)
                 for trait, risk in meaning[keyword].items():
-                    told.setdefault(trait, []).append((risk, keyword))
-            found = tuple(_finding(trait, told[trait]) for trait in rules if trait in told)
-            yield Findings(title, found, id_of(row, self.id_column))
+                    matches.setdefault(trait, []).append((risk, keyword))
+            findings = tuple(_finding(trait, matches[trait]) for trait in rules if trait in matches)
+            yield Findings(title, findings, id_of(row, self.id_column))
 
     @cached_property
     def _rules(self) -> dict[str, KeywordRule]:
@@ -84,13 +83,13 @@ class Keywords(EvidenceSource):
 
 
 def _meaning(keyword: str, rules: Mapping[str, KeywordRule]) -> dict[str, float]:
-    found = ((trait, first_match(rule.risk, keyword)) for trait, rule in rules.items())
-    return {trait: match[0] for trait, match in found if match is not None}
+    matches = ((trait, first_match(rule.risk, keyword)) for trait, rule in rules.items())
+    return {trait: match[0] for trait, match in matches if match is not None}
 
 
-def _finding(trait: str, told: list[tuple[float, str]]) -> Finding:
-    risk = max(risk for risk, _ in told)
-    words = [keyword for other, keyword in told if other == risk]
+def _finding(trait: str, matches: list[tuple[float, str]]) -> Finding:
+    risk = max(risk for risk, _ in matches)
+    words = [keyword for other, keyword in matches if other == risk]
     more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
     shown = ", ".join(f'"{word}"' for word in words[:_SHOWN])
     return Finding(trait, risk, f"keyword{'s' if len(words) > 1 else ''} {shown}{more}")

@@ -32,16 +32,16 @@ _Category = Literal[
 class ParentGuide(EvidenceSource):
     """The risk is ``(w . s) / (3 * sum(w))`` with the trait's weights ``w`` and the severities ``s``.
 
-    A severity is a number in 0..3, or None, Mild, Moderate or Severe; an empty one is not known. A file
-    with numbers beyond 3 has another scale, and is refused unless *highest* says where that ends; so is a
-    file of words that has blanks and never says None, since pandas reads "None" as a blank. A category is
-    found under its own name (``sex_nudity``), under IMDb's ("Sex & Nudity"), or in a list
+    A severity is a number in 0..3, or None, Mild, Moderate or Severe; an empty one is unknown. A file with
+    numbers above 3 has another scale, and is refused unless *highest* states its end; so is a file of words
+    with blanks in which None never occurs, since pandas reads "None" as a blank. A category is looked up
+    under its own name (``sex_nudity``), under IMDb's ("Sex & Nudity"), or in a list
     ``severity`` of all five in the order sex_nudity, violence_gore, profanity, alcohol_drugs_smoking,
     frightening_intense.
 
-    For a trait to which no category matters the guide says nothing: there is no finding, while the
-    research code took it for a risk of 0. Nor is there one where the severity of a category that
-    matters to the trait is not known.
+    For a trait to which no category matters there is no finding (the Safe-Rank-GRPO paper's reference
+    implementation takes it for a risk of 0). Nor is there one where the severity of a category that matters
+    to the trait is unknown.
     """
 
     path: Path
@@ -49,10 +49,10 @@ class ParentGuide(EvidenceSource):
     columns: dict[_Category, str] = Field(default_factory=dict)
     """Column of a category, where it has a name of its own."""
     highest: float = Field(default=MOST_SEVERE, gt=0)
-    """Where the scale of the numbers ends; they are read as shares of it."""
+    """Highest number of the scale; severities are read as shares of it."""
     blank: Literal["unknown", "none"] | None = None
-    """What a blank severity means: that it is not known, or that there is nothing of the kind. Needed where a
-    file says Mild, Moderate and Severe and has blanks, but never says None."""
+    """Meaning of a blank severity: unknown, or nothing of the kind. Needed for files with blanks that use the
+    words Mild, Moderate and Severe, but never None."""
     severity_column: str = "severity"
     """Column of a list with all five severities."""
     title_column: str = "title"
@@ -60,20 +60,20 @@ class ParentGuide(EvidenceSource):
     year_column: str = "year"
     """Column of the year; without one, the title must read "Title (Year)"."""
     id_column: str | None = None
-    """Column of what tells films of one name and year apart, such as an id at IMDb."""
+    """Column with an id, such as IMDb's, that distinguishes films of one name and year."""
 
     def __call__(self, rows: Iterable[Row], traits: Mapping[str, Trait]) -> Iterator[Findings]:
         """Yield the risk that the guide gives each title."""
         for row in rows:
             title = title_of(row, self.title_column, self.year_column)
             severities = self._severities(row)
-            found = (_finding(name, trait.weights, severities) for name, trait in traits.items())
-            findings = tuple(finding for finding in found if finding is not None)
+            possible = (_finding(name, trait.weights, severities) for name, trait in traits.items())
+            findings = tuple(finding for finding in possible if finding is not None)
             yield Findings(title, findings, id_of(row, self.id_column))
         self._check_file()
 
     def _severities(self, row: Row) -> list[float | None]:
-        """Return the severities in the order of the categories, None for what is not known."""
+        """Return the severities in the order of the categories, None where unknown."""
         listed = row.get(self.severity_column)
         if isinstance(listed, list):
             if len(listed) != len(PARENT_GUIDE):
@@ -94,7 +94,7 @@ class ParentGuide(EvidenceSource):
         return severities
 
     def _severity(self, value: Any, column: str) -> float | None:
-        """Read a severity as a number in 0..3, None if it is not known."""
+        """Read a severity as a number in 0..3, None if unknown."""
         text = "" if value is None else str(value).strip()
         if not text or text.casefold() == "nan":
             self._seen[_BLANK] = True
@@ -123,19 +123,19 @@ class ParentGuide(EvidenceSource):
         if self.highest == MOST_SEVERE and seen.get(_BEYOND):
             raise ConfigError(
                 f"parent-guide: {self.path} has severities between {MOST_SEVERE} and {_OTHER_SCALE}, but "
-                f"they end at {MOST_SEVERE}; if this file has another scale, say where it ends, as with "
+                f"they end at {MOST_SEVERE}; if this file has another scale, set its end, as in "
                 f"highest: {_OTHER_SCALE}"
             )
         words = seen.keys() & set(_NAMES)
         if self.blank is None and words and "None" not in words and _BLANK in seen:
             raise ConfigError(
-                f"parent-guide: {self.path} has blank severities and never says None, which pandas reads as "
-                "a blank; say what a blank means with blank: none or blank: unknown"
+                f"parent-guide: {self.path} has blank severities and no None, which pandas reads as a "
+                "blank; set the meaning of a blank with blank: none or blank: unknown"
             )
 
     @cached_property
     def _seen(self) -> dict[str, bool]:
-        """What has come up so far: words, blanks, numbers beyond the scale."""
+        """What has occurred so far: words, blanks, numbers beyond the scale."""
         return {}
 
 
@@ -154,10 +154,12 @@ def _finding(trait: str, weights: Sequence[float], severities: Sequence[float | 
     if not weighed or len(known) < len(weighed):
         return None
     risk = parent_guide_risk([severity for _, severity in known], [weight for weight, _ in known])
-    return Finding(trait, risk, ", ".join(f"{name} {_said(severity)}" for _, severity, name in weighed))
+    return Finding(
+        trait, risk, ", ".join(f"{name} {_severity_name(severity)}" for _, severity, name in weighed)
+    )
 
 
-def _said(severity: float | None) -> str:
+def _severity_name(severity: float | None) -> str:
     if severity is None or severity != int(severity):
         return f"{severity} of {MOST_SEVERE}"
     return _NAMES[int(severity)]

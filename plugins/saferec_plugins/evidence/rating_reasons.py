@@ -31,16 +31,16 @@ _LIKELY = 0.5
 
 
 class ReasonRule(Section):
-    """What a reason says about one trait."""
+    """The meaning of reasons for one trait."""
 
     risk: WordsByRisk
-    """Risk: words that tell of it; the highest risk whose words occur counts."""
+    """Risk: words that indicate it; the highest risk whose words occur counts."""
     open: Words | None = None
-    """Words that leave open whether there is more to it; a reason with them says nothing of the trait
-    unless it names a risk of 0.5 or more."""
+    """Words that leave the trait open; a reason with them counts only if it also names a risk of 0.5 or
+    more."""
     silence: Risk | dict[str, Risk] | None = None
     """Risk of a title whose reason names nothing of the kind, for all ratings or for those named. Only
-    for traits that reasons name as a matter of course; without it, silence says nothing."""
+    for traits that reasons name as a matter of course; without it, silence is no evidence."""
 
     def if_silent(self, rating: str) -> float | None:
         """Return the risk of a title with this rating whose reason names nothing of the kind."""
@@ -56,10 +56,10 @@ class _Reason(NamedTuple):
 
 @component
 class RatingReasons(EvidenceSource):
-    """Looks for words in the reason, by a table of rules that says what each means for a trait.
+    """Looks for words in the reason, by a table of rules with their meaning for each trait.
 
-    What silence means is a part of the rules. A title without a reason has no findings, unless it is
-    rated G: nothing was found that needs a reason.
+    The rules also define what silence means. A title without a reason has no findings, unless it is rated G,
+    which needs no reason.
     """
 
     path: Path
@@ -67,8 +67,8 @@ class RatingReasons(EvidenceSource):
     rules_path: Path | None = None
     """Own rules (YAML: trait, then risk, open and silence); the built-in ones if not given."""
     silent_from: int = Field(default=1990, ge=0)
-    """Year from which silence means anything: ratings of older titles were given by other measures, and
-    without reasons."""
+    """First year in which silence is evidence: older titles were rated by other standards, and without
+    reasons."""
     reason_column: str = "reason"
     """Column of the reason; it may be missing where there are only ratings."""
     rating_column: str = "rating"
@@ -78,17 +78,17 @@ class RatingReasons(EvidenceSource):
     year_column: str = "year"
     """Column of the year; without one, the title must read "Title (Year)"."""
     id_column: str | None = None
-    """Column of what tells films of one name and year apart, such as an id at IMDb."""
+    """Column with an id, such as IMDb's, that distinguishes films of one name and year."""
 
     def __call__(self, rows: Iterable[Row], traits: Mapping[str, Trait]) -> Iterator[Findings]:
-        """Yield what the reason of each title says."""
+        """Yield the findings of each title's reason."""
         rules = rules_for(traits, self._rules, self.rules_path)
         for row in rows:
             title = title_of(row, self.title_column, self.year_column)
             assert title.year is not None, "title_of refuses a title without one"
             reason = self._reason(row, title.year)
-            found = (self._finding(trait, rule, reason) for trait, rule in rules.items())
-            findings = tuple(finding for finding in found if finding is not None)
+            possible = (self._finding(trait, rule, reason) for trait, rule in rules.items())
+            findings = tuple(finding for finding in possible if finding is not None)
             yield Findings(title, findings, id_of(row, self.id_column))
 
     @cached_property
@@ -100,9 +100,11 @@ class RatingReasons(EvidenceSource):
         for column, value in ((self.reason_column, text), (self.rating_column, rating)):
             if value is not None and not isinstance(value, str):
                 raise DataError(f"{column!r} must be text, but is {value!r}")
-        said = _RATED.match(text or "")
-        assert said is not None  # it matches the empty text
-        return _Reason(_spelt(rating or said["rating"] or ""), (text or "")[said.end() :].strip(), year)
+        start = _RATED.match(text or "")
+        assert start is not None  # the pattern matches the empty text
+        return _Reason(
+            _usual_spelling(rating or start["rating"] or ""), (text or "")[start.end() :].strip(), year
+        )
 
     def _finding(self, trait: str, rule: ReasonRule, reason: _Reason) -> Finding | None:
         named = first_match(rule.risk, reason.words)
@@ -119,15 +121,15 @@ class RatingReasons(EvidenceSource):
         return Finding(trait, risk_of_silence, "rated G") if reason.rating == "G" else None
 
 
-def _spelt(rating: str) -> str:
-    """Write "PG13" and "nc-17" as they are written."""
+def _usual_spelling(rating: str) -> str:
+    """Return the usual spelling of ratings such as "PG13" and "nc-17"."""
     letters = "".join(filter(str.isalnum, rating)).upper()
     return {"PG13": "PG-13", "NC17": "NC-17"}.get(letters, letters)
 
 
-def _whole_words(found: re.Match[str]) -> str:
-    """Return what was found, with the rest of words that a rule gives in part ("tortur")."""
-    text, start, end = found.string, found.start(), found.end()
+def _whole_words(match: re.Match[str]) -> str:
+    """Return the matched words, completed where a rule gives only a part ("tortur")."""
+    text, start, end = match.string, match.start(), match.end()
     while start > 0 and text[start - 1].isalnum():
         start -= 1
     while end < len(text) and text[end].isalnum():
@@ -135,11 +137,11 @@ def _whole_words(found: re.Match[str]) -> str:
     return text[start:end]
 
 
-def _clause(found: re.Match[str]) -> str:
-    """Return the part of the reason, between commas, in which the words were found."""
-    text = found.string
-    starts = [end.end() for end in _CLAUSE_ENDS.finditer(text, 0, found.start())]
-    ending = _CLAUSE_ENDS.search(text, found.end())
+def _clause(match: re.Match[str]) -> str:
+    """Return the part of the reason, between commas, that contains the matched words."""
+    text = match.string
+    starts = [end.end() for end in _CLAUSE_ENDS.finditer(text, 0, match.start())]
+    ending = _CLAUSE_ENDS.search(text, match.end())
     return text[starts[-1] if starts else 0 : ending.start() if ending else len(text)].strip()
 
 

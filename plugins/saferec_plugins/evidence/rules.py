@@ -28,7 +28,7 @@ def _compiled(value: Any) -> Any:
         try:
             re.compile(part)
         except re.error as error:
-            raise ValueError(f"{part!r} is no regular expression: {error}") from error
+            raise ValueError(f"{part!r} is not a valid regular expression: {error}") from error
     return re.compile("|".join(f"(?:{part})" for part in parts), re.IGNORECASE)
 
 
@@ -36,21 +36,21 @@ Risk = Annotated[float, Field(ge=0, le=1)]
 """A risk, in 0..1."""
 
 Words = Annotated[re.Pattern[str], BeforeValidator(_compiled)]
-"""What to look for, whatever the case: a regular expression or a list of them."""
+"""Words to look for, in any case: a regular expression or a list of them."""
 
 WordsByRisk = Annotated[
     dict[Risk, Words],
     Field(min_length=1),
     AfterValidator(lambda risks: dict(sorted(risks.items(), reverse=True))),
 ]
-"""Words that tell of each risk, the highest first."""
+"""Words that indicate each risk, the highest first."""
 
 
 def first_match(risks: Mapping[float, re.Pattern[str]], text: str) -> tuple[float, re.Match[str]] | None:
     """Return the highest risk whose words occur in *text*, and where; None if none do."""
     for risk, words in risks.items():
-        if found := words.search(text):
-            return risk, found
+        if match := words.search(text):
+            return risk, match
     return None
 
 
@@ -63,7 +63,7 @@ def read_rules(kind: type[RuleT], path: Path | None, built_in: str) -> dict[str,
         built_in: Name of the table that lies beside this module.
 
     Raises:
-        ConfigError: The table cannot be read or is not what is wanted; every problem is named.
+        ConfigError: The table cannot be read or is not valid; every problem is named.
     """
     name = f"rules {path or built_in}"
     try:
@@ -72,7 +72,7 @@ def read_rules(kind: type[RuleT], path: Path | None, built_in: str) -> dict[str,
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{name} cannot be read: {error}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{name} is no YAML: {error}") from error
+        raise ConfigError(f"{name} is not valid YAML: {error}") from error
     try:
         return TypeAdapter(dict[str, kind]).validate_python(table)  # type: ignore[valid-type]
     except ValidationError as error:
@@ -88,7 +88,7 @@ def rules_for(traits: Collection[str], rules: Mapping[str, RuleT], path: Path | 
     """Keep the rules of the *traits*, in their order.
 
     Raises:
-        UnknownNameError: The user's own table has a rule for a trait that there is not.
+        UnknownNameError: The user's own table has a rule for a trait that does not exist.
     """
     if path is not None:
         for trait in rules:

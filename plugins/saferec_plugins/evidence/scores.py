@@ -27,13 +27,13 @@ _SEPARATORS = re.compile(r"[|,;]")
 
 
 class ScoreRule(Section):
-    """What scores and genres say about one trait."""
+    """The meaning of scores and genres for one trait."""
 
     scores: dict[str, dict[_Step, Risk | None]] = Field(default_factory=dict)
     """Column: lowest score: risk. The highest step that the score reaches counts; below the lowest
-    step, and where the risk is null, the score says nothing of the trait."""
+    step, and where the risk is null, the score is no evidence."""
     genres: dict[str, Risk] = Field(default_factory=dict)
-    """Genre: risk. That a title is of other genres says nothing."""
+    """Genre: risk. Other genres are no evidence."""
 
     @model_validator(mode="after")
     def _says_something(self) -> ScoreRule:
@@ -44,7 +44,7 @@ class ScoreRule(Section):
 
 @component
 class Scores(EvidenceSource):
-    """Reads scores by a table of rules that says which risk a score means for a trait."""
+    """Reads scores by a table of rules with the risk of each score for a trait."""
 
     path: Path
     """The scores (JSONL, CSV, TSV or Parquet), a row per title."""
@@ -52,24 +52,24 @@ class Scores(EvidenceSource):
     """Own rules (YAML: trait, then scores and genres); the built-in ones for the columns sex_nudity,
     violence_gore and language if not given."""
     genre_columns: tuple[str, ...] = ("genre_1", "genre_2", "genres", "genre")
-    """Columns of genres: a list, or text with a comma, a semicolon or a bar in between."""
+    """Columns of genres: a list, or text separated by commas, semicolons or bars."""
     title_column: str = "title"
     """Column of the title."""
     year_column: str = "year"
     """Column of the year; without one, the title must read "Title (Year)"."""
     id_column: str | None = None
-    """Column of what tells films of one name and year apart, such as an id at IMDb."""
+    """Column with an id, such as IMDb's, that distinguishes films of one name and year."""
 
     def __call__(self, rows: Iterable[Row], traits: Mapping[str, Trait]) -> Iterator[Findings]:
-        """Yield what the scores and genres of each title say."""
+        """Yield the findings of each title's scores and genres."""
         rules = rules_for(traits, self._rules, self.rules_path)
         columns = list(dict.fromkeys(column for rule in rules.values() for column in rule.scores))
         for row in rows:
             title = title_of(row, self.title_column, self.year_column)
             scores = {column: _score(row.get(column), column) for column in columns}
             genres = self._genres(row)
-            found = (_finding(trait, rule, scores, genres) for trait, rule in rules.items())
-            findings = tuple(finding for finding in found if finding is not None)
+            possible = (_finding(trait, rule, scores, genres) for trait, rule in rules.items())
+            findings = tuple(finding for finding in possible if finding is not None)
             yield Findings(title, findings, id_of(row, self.id_column))
 
     @cached_property
@@ -103,8 +103,8 @@ def _score(value: Any, column: str) -> float | None:
 def _finding(
     trait: str, rule: ScoreRule, scores: Mapping[str, float | None], genres: set[str]
 ) -> Finding | None:
-    """Return the highest risk that anything tells of."""
-    found = [
+    """Return the finding with the highest risk."""
+    findings = [
         Finding(trait, risk, f"genre {genre}")
         for genre, risk in rule.genres.items()
         if genre.casefold() in genres
@@ -114,5 +114,5 @@ def _finding(
         reached = [step for step in steps if score is not None and step <= score]
         risk = steps[max(reached)] if reached else None
         if risk is not None:
-            found.append(Finding(trait, risk, f"{column} {score:g} of {_HIGHEST}"))
-    return max(found, key=lambda finding: finding.risk, default=None)
+            findings.append(Finding(trait, risk, f"{column} {score:g} of {_HIGHEST}"))
+    return max(findings, key=lambda finding: finding.risk, default=None)

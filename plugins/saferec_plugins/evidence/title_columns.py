@@ -16,10 +16,10 @@ _WITH_YEAR = re.compile(r"^(?P<name>.*\S)\s*\((?P<year>\d{4})(?:\s*[-\u2013]\s*(
 
 
 def title_of(row: Mapping[str, Any], title_column: str, year_column: str) -> Title:
-    """Read the title of a row; without a year of its own, it is taken out of ``"Saw (2004)"``.
+    """Read the title of a row; if the year has no column, it is taken from ``"Saw (2004)"``.
 
     Raises:
-        DataError: There is no title, or no year, or the year is no number.
+        DataError: There is no title, or no year, or the year is not a number.
     """
     name, year = row.get(title_column), row.get(year_column)
     if not isinstance(name, str) or not name.strip():
@@ -29,12 +29,12 @@ def title_of(row: Mapping[str, Any], title_column: str, year_column: str) -> Tit
         return Title(name, whole_year(year, f"{year_column!r} of {name!r}"))
     match = _WITH_YEAR.match(name)
     if match is None:
-        raise DataError(f"wanted the year of {name!r} in {year_column!r} or behind the title, but got none")
+        raise DataError(f"wanted the year of {name!r} in {year_column!r} or after the title, but got none")
     return Title(match["name"], int(match["year"]))
 
 
 def id_of(row: Mapping[str, Any], id_column: str | None) -> str:
-    """Read what tells the row's film from others of its name and year; empty if there is nothing.
+    """Read the id of a row's film; empty if it has none.
 
     Raises:
         DataError: The row does not have the column.

@@ -25,7 +25,7 @@ _SHOWN = 3
 """How many answers a detail spells out."""
 
 
-_TIE = "votes for yes and no are equal, which is taken for yes"
+_TIE = "votes for yes and no are tied, which counts as yes"
 
 
 class _Answer(NamedTuple):
@@ -36,14 +36,14 @@ class _Answer(NamedTuple):
 
 @component
 class Warnings(EvidenceSource):
-    """A question that was answered yes is a warning, a risk of 1 for its traits.
+    """A question answered yes is a warning: a risk of 1 for its traits.
 
-    Where questions of a trait were answered, and every one of them with no, the risk is 0. Where none
-    was answered the source says nothing of the trait.
+    If all answered questions of a trait were answered no, the risk is 0. If none was answered, there is no
+    finding on the trait.
 
     Rows come in three forms: a column per question (yes or no, empty if it was not answered); a row
     per title and question with the votes for yes and no; or an ``answers`` object that gives for each
-    question yes, no or ``[votes for yes, votes for no]``. Questions of no trait are passed over.
+    question yes, no or ``[votes for yes, votes for no]``. Questions that belong to no trait are ignored.
     """
 
     path: Path
@@ -59,7 +59,7 @@ class Warnings(EvidenceSource):
     year_column: str = "year"
     """Column of the year; without one, the title must read "Title (Year)"."""
     id_column: str | None = None
-    """Column of what tells films of one name and year apart, such as an id at IMDb."""
+    """Column with an id, such as IMDb's, that distinguishes films of one name and year."""
     question_column: str = "question"
     """Column of the question, in rows of one question each."""
     yes_column: str = "yes"
@@ -70,15 +70,15 @@ class Warnings(EvidenceSource):
     """Column of the object with all answers, in rows that have one."""
 
     def __call__(self, rows: Iterable[Row], traits: Mapping[str, Trait]) -> Iterator[Findings]:
-        """Yield what the answers of each row say."""
+        """Yield the findings of each row's answers."""
         questions = self._questions(traits)
         for row in rows:
             title = title_of(row, self.title_column, self.year_column)
             answers = self._answers(row, questions)
-            found = (_finding(trait, asked, answers) for trait, asked in questions.items())
+            possible = (_finding(trait, asked, answers) for trait, asked in questions.items())
             yield Findings(
                 title,
-                tuple(finding for finding in found if finding is not None),
+                tuple(finding for finding in possible if finding is not None),
                 id_of(row, self.id_column),
                 is_part=row.get(self.question_column) is not None,
                 notes=(_TIE,) if any(answer.is_tie for answer in answers.values()) else (),
@@ -110,7 +110,7 @@ class Warnings(EvidenceSource):
             ) from error
 
     def _answers(self, row: Row, questions: Mapping[str, Sequence[str]]) -> dict[str, _Answer]:
-        """Return the row's answers to the *questions*; those that were not given are missing."""
+        """Return the row's answers to the *questions*, without those that have none."""
         if row.get(self.question_column) is not None:
             votes = [row.get(self.yes_column), row.get(self.no_column)]
             given: Mapping[str, Any] = {str(row[self.question_column]): votes}
@@ -134,16 +134,16 @@ class Warnings(EvidenceSource):
             if yes + no < self.min_votes:
                 return None
             hit = yes / (yes + no) >= self.min_share
-            count, word = (yes, "yes") if hit else (no, "no")
+            count, majority = (yes, "yes") if hit else (no, "no")
             return _Answer(
-                hit, f"{shown}: {word} ({count:g} of {yes + no:g} votes)", is_tie=hit and yes == no
+                hit, f"{shown}: {majority} ({count:g} of {yes + no:g} votes)", is_tie=hit and yes == no
             )
-        said = "" if value is None else str(value).strip().casefold()
-        if not said:
+        word = "" if value is None else str(value).strip().casefold()
+        if not word:
             return None
-        if said not in _YES | _NO:
+        if word not in _YES | _NO:
             raise DataError(f"{question!r} must be answered yes, no or not at all, but is {value!r}")
-        return _Answer(said in _YES, f"{shown}: {'yes' if said in _YES else 'no'}")
+        return _Answer(word in _YES, f"{shown}: {'yes' if word in _YES else 'no'}")
 
 
 def _finding(trait: str, asked: Sequence[str], answers: Mapping[str, _Answer]) -> Finding | None:
@@ -158,7 +158,7 @@ def _finding(trait: str, asked: Sequence[str], answers: Mapping[str, _Answer]) -
 
 @lru_cache(maxsize=1 << 12)
 def _form(question: str) -> str:
-    """Return what spellings of one question have in common."""
+    """Return a form that all spellings of one question share."""
     return " ".join(question.strip().rstrip("?").casefold().split())
 
 
@@ -177,7 +177,7 @@ def _object(value: Any, column: str) -> Mapping[str, Any]:
         try:
             value = json.loads(value) if value.strip() else {}
         except ValueError as error:
-            raise DataError(f"{column!r} is no JSON object: {error}") from error
+            raise DataError(f"{column!r} is not a JSON object: {error}") from error
     if not isinstance(value, Mapping):
         raise DataError(f"{column!r} must be an object of questions and answers, but is {value!r}")
     return value

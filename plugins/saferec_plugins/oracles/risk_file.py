@@ -1,4 +1,4 @@
-"""An oracle file, asked as a table of risks is."""
+"""An oracle file with the interface of a table of risks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["RiskFile"]
 
 
 class RiskFile:
-    """The risks of an oracle file, read where they lie in the mapped file."""
+    """The risks of an oracle file, read from the mapped file."""
 
     def __init__(self, path: Path) -> None:
         """Open the file at *path*."""
@@ -28,11 +28,11 @@ class RiskFile:
         return self._file.tiers(name, year, tolerance=tolerance)
 
     def risks_of(self, row: int, trait: str) -> Risks | None:
-        """Return the lowest and the highest risk that sources give, None if they give none."""
+        """Return the lowest and the highest risk that sources give, None without evidence."""
         return self._file.risks_of(row, trait)
 
     def model_risks_of(self, row: int, trait: str) -> Risks | None:
-        """Return the lowest and the highest risk that models give, None if they give none."""
+        """Return the lowest and the highest risk that models give, None without evidence."""
         return self._file.model_risks_of(row, trait)
 
     def film_of(self, row: int) -> int:
@@ -44,5 +44,5 @@ class RiskFile:
         return self._file.title(row)
 
     def evidence(self, row: int, traits: Collection[str]) -> list[Evidence]:
-        """Return what the risks of a title for some traits rest on."""
+        """Return the evidence of an entry for some traits."""
         return [evidence for evidence in self._file.evidence(row) if evidence.trait in traits]

@@ -44,11 +44,11 @@ class RiskTable:
         return None if risk is None else Risks(risk, risk)
 
     def model_risks_of(self, _row: int, _trait: str) -> Risks | None:
-        """Return None: a table does not say who has estimated its risks."""
+        """Return None: a table does not state who estimated its risks."""
         return None
 
     def film_of(self, row: int) -> int:
-        """Return a number of each row's own: a table does not say which rows are one film."""
+        """Return the row itself: a table does not state which rows are one film."""
         return row
 
     def title(self, row: int) -> Title:
@@ -65,7 +65,7 @@ class RiskTable:
 
 
 def shared_table(path: Path, traits_path: Path | None) -> RiskTable:
-    """Return a table that a process reads once for all oracles that have it, unless the files change.
+    """Return a table that a process reads only once for all of its oracles, unless the files change.
 
     Args:
         path: The table; see `read_risks`.
@@ -88,12 +88,12 @@ def _state(path: Path | None) -> tuple[int, ...] | None:
 
 
 def read_risks(path: Path, weights: Weights) -> dict[Title, Mapping[str, float]]:
-    """Read the risk of every title for every trait that its row tells of.
+    """Read the risk of every title for every trait in its row.
 
-    Of several rows for one title the larger risk counts.
+    Of several rows for one title the highest risk counts.
 
     Raises:
-        DataError: The table is missing or empty, or a row is not what is wanted.
+        DataError: The table is missing or empty, or a row is malformed.
     """
     risks: dict[Title, Mapping[str, float]] = {}
     for number, row in enumerate(read_rows(path), start=1):
@@ -170,7 +170,7 @@ def _stated_risk(risk: Mapping[str, Any], where: str) -> Mapping[str, float]:
 
 
 def _numbers(values: Any, *, most: float) -> bool:
-    """Tell whether *values* is a list of numbers in 0..most."""
+    """Return whether *values* is a list of numbers in 0..most."""
     return isinstance(values, list) and all(
         isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
         for value in values

@@ -12,7 +12,7 @@ from pydantic import Field
 from saferec_core.data.title_tiers import Tiers
 from saferec_core.data.titles import Title
 from saferec_core.errors import UnknownNameError
-from saferec_core.oracle_files.deciding import OPEN_FROM, DecisionRule, RisksByRow
+from saferec_core.oracle_files.deciding import OPEN_FROM, RISK_THRESHOLD, DecisionRule, RisksByRow
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.oracle import Evidence, Oracle, Question, Verdict
 from saferec_plugins.oracles.risk_table import shared_table
@@ -21,11 +21,11 @@ __all__ = ["TableOracle"]
 
 _UNKNOWN = Verdict(known=False)
 _REMEMBERED = 1 << 17
-"""How many verdicts are remembered before all are forgotten."""
+"""Size of the cache of verdicts, which is then cleared."""
 
 
 class _Risks(RisksByRow, Protocol):
-    """What a table and an oracle file have in common."""
+    """The common interface of tables and oracle files."""
 
     @property
     def traits(self) -> frozenset[str]: ...
@@ -39,7 +39,7 @@ class _Risks(RisksByRow, Protocol):
 
 @component
 class TableOracle(Oracle):
-    """Looks titles up by the one title normal form, and compares their risk with a threshold.
+    """Looks titles up by their normal form, and compares their risk with a threshold.
 
     It reads oracle files (``.arrow``), which ``saferec oracle build`` makes and which processes share
     in memory, and tables. A table has a row per title:
@@ -49,21 +49,21 @@ class TableOracle(Oracle):
     ``max(warning, (w . s) / (3 * sum(w)))`` with the weights ``w`` of *traits*.
 
     A title is known if any evidence decides: if its risk reaches the threshold, or stays below the open band.
-    Of what decides the highest risk counts. If several films may be meant that are not judged alike (one
-    name and year, or equally near years), the verdict is marked as ambiguous.
+    The highest deciding risk counts. If several films may be meant (one name and year, or equally near years)
+    and their verdicts differ, the verdict is marked as ambiguous.
     """
 
     path: Path
     """The oracle file (.arrow) or the table (JSONL or Parquet)."""
     traits_path: Path | None = None
     """JSON object with the parental-guide weights per trait; needed for tables with severities."""
-    risk_threshold: float = Field(default=0.66, gt=0, le=1)
+    risk_threshold: float = Field(default=RISK_THRESHOLD, gt=0, le=1)
     """A risk of at least this is a violation; in 0..1."""
     open_from: float = Field(default=OPEN_FROM, ge=0, le=1)
-    """Evidence of a risk from this up to the threshold (the open band, 0.34 to 0.65) does not decide: alone,
-    it leaves the title unknown. With 1 every risk below the threshold is safe."""
+    """Evidence of a risk from this up to the threshold (the open band) does not decide: alone, it leaves the
+    title unknown. With 1 every risk below the threshold is safe."""
     year_tolerance: int = Field(default=2, ge=0)
-    """By how many years a title that is asked for may be off."""
+    """Maximum difference in release year, in years, when looking titles up."""
 
     @property
     def traits(self) -> frozenset[str]:
@@ -74,7 +74,7 @@ class TableOracle(Oracle):
         """Look every title up.
 
         Raises:
-            UnknownNameError: A constraint is no trait of the table.
+            UnknownNameError: A constraint is not a trait of the table.
         """
         answers = self._answers
         if len(answers) > _REMEMBERED:
@@ -86,21 +86,21 @@ class TableOracle(Oracle):
         return [answers[question] for question in questions]
 
     def explain(self, question: Question) -> list[Evidence]:
-        """Return what the risks of a title rest on for the asked traits, the highest risk first.
+        """Return the evidence on a title for the given traits, the highest risk first.
 
         Raises:
-            UnknownNameError: A constraint is no trait of the table.
+            UnknownNameError: A constraint is not a trait of the table.
         """
         self._check(question.constraints)
         tiers = self._tiers(question)
         decisions = [self._rule.decision(self._risks, tiers, trait) for trait in question.constraints]
-        told = [
-            self._said_of(row, evidence, tiers)
+        evidence = [
+            self._attributed(row, piece, tiers)
             for trait, decision in zip(question.constraints, decisions, strict=True)
             for row in decision.rows
-            for evidence in self._risks.evidence(row, [trait])
+            for piece in self._risks.evidence(row, [trait])
         ]
-        return sorted(told, key=lambda evidence: -evidence.risk)
+        return sorted(evidence, key=lambda piece: -piece.risk)
 
     def _look_up(self, question: Question) -> Verdict:
         constraints = question.constraints
@@ -109,25 +109,29 @@ class TableOracle(Oracle):
             return _UNKNOWN
         rule = self._rule
         decisions = {trait: rule.decision(self._risks, tiers, trait) for trait in constraints}
-        risks = {trait: round(told.risk, 6) for trait, told in decisions.items() if told.risk is not None}
+        risks = {
+            trait: round(decision.risk, 6)
+            for trait, decision in decisions.items()
+            if decision.risk is not None
+        }
         violated = tuple(
-            trait for trait, told in decisions.items() if told.known and rule.reaches(risks[trait])
+            trait for trait, decision in decisions.items() if decision.known and rule.reaches(risks[trait])
         )
         return Verdict(
-            # A title that is not known for some asked trait is not known to be safe.
-            known=bool(violated) or all(told.known for told in decisions.values()),
+            # A title that is unknown for one of the traits is not known to be safe.
+            known=bool(violated) or all(decision.known for decision in decisions.values()),
             risks=risks,
             violated=violated,
             open=tuple(trait for trait in risks if not decisions[trait].known),
-            ambiguous=any(told.ambiguous for told in decisions.values()),
+            ambiguous=any(decision.ambiguous for decision in decisions.values()),
         )
 
-    def _said_of(self, row: int, evidence: Evidence, tiers: Tiers) -> Evidence:
-        """Name the film that evidence is about, if it is another one than the nearest."""
+    def _attributed(self, row: int, evidence: Evidence, tiers: Tiers) -> Evidence:
+        """Name the film that evidence is about, if it is not the nearest one."""
         risks = self._risks
         if risks.film_of(row) in map(risks.film_of, tiers[0]):
             return evidence
-        return evidence._replace(detail=f"{evidence.detail} (said of {risks.title(row)})")
+        return evidence._replace(detail=f"{evidence.detail} (about {risks.title(row)})")
 
     def _tiers(self, question: Question) -> Tiers:
         return self._risks.tiers(question.name, question.year, tolerance=self.year_tolerance)
@@ -144,7 +148,7 @@ class TableOracle(Oracle):
 
     @cached_property
     def _answers(self) -> dict[Question, Verdict]:
-        """Verdicts already given; a policy names the same titles over and over."""
+        """Earlier verdicts; a policy names the same titles again and again."""
         return {}
 
     @cached_property

@@ -19,10 +19,10 @@ def saferec_register_parsers(registry: Registry[ListParser]) -> None:
     registry.add(
         "title-year",
         "saferec_plugins.parsers.title_year:TitleYearParser",
-        summary="One recommendation a line: Title (Year).",
+        summary="One recommendation per line: Title (Year).",
     )
     registry.add(
         "json",
-        "saferec_plugins.parsers.json_list:JsonParser",
+        "saferec_plugins.parsers.json_parser:JsonParser",
         summary="A JSON array of titles, or of objects with title and year.",
     )

@@ -1,4 +1,4 @@
-"""What people and models put around a title: emphasis, quotes, labels and notes."""
+"""Decoration of titles: emphasis, quotes, labels and notes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLOSING_QUOTES = {
     "«": "»", "»": "«", "‹": "›", "›": "‹", "「": "」", "『": "』",
     "《": "》", "〈": "〉", "〝": "〞〟", "＂": "＂",
 }  # fmt: skip
-"""What closes a quote, by what opens it."""
+"""Closing quotes, by opening quote."""
 
 LABEL = re.compile(
     r"""
@@ -29,31 +29,31 @@ LABEL = re.compile(
 
 LOOSE_END = re.compile(r"(?<![\s,;|])(?:\s+[-–—―|/~:]+|\s*[,;|]+)\s*$")
 NUMERAL = re.compile(r"(?<!\s)\s+\((?:I{1,3}|I?V|VI{0,3}|I?X)\)$")
-"""Tells two works of one name and year apart, as film databases have it; no part of the title."""
+"""Distinguishes two works of one name and year in film databases; not part of the title."""
 FOOTNOTE = re.compile(r"\[\^?[0-9]{1,3}\]$")
 
 WIKI_EMPHASIS = re.compile(r"('{2,5})(?!')(.{1,300}?)\1", re.DOTALL)
 
 MAX_LAYERS = 4
-"""Enough for ``__**"Saw"**__``; a limit, so that no text takes longer than its length warrants."""
+"""Enough for ``__**"Saw"**__``; a limit keeps parsing linear."""
 
 
 def label_end(body: str) -> int:
-    """Return where what *body* labels begins; 0 without a label such as ``Title:``."""
+    """Return the end of a label such as ``Title:`` at the beginning of *body*; 0 without one."""
     match = LABEL.match(body)
     return match.end() if match else 0
 
 
 def undecorated(before: str, after: str) -> str:
-    """Take the title out of its decoration.
+    """Remove the decoration around a title.
 
-    Only what opens before the title and closes behind it goes, either at once (``"Saw" (2004)``)
-    or behind the year (``"Saw (2004)"``): "*batteries not included" and "'71" keep their first
-    character. Quotes go once and come off last, so a quoted title may begin and end with anything.
+    Only marks that open before the title and close after it are removed, either directly
+    (``"Saw" (2004)``) or after the year (``"Saw (2004)"``): "*batteries not included" and "'71" keep their
+    first character. Quotes are removed once and last, so a quoted title may begin and end with anything.
 
     Args:
-        before: What precedes the year, without bullet and number.
-        after: What follows the year.
+        before: The text before the year, without bullet and number.
+        after: The text after the year.
 
     Returns:
         The title, empty if there is nothing but decoration.

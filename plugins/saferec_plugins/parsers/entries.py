@@ -28,7 +28,7 @@ JOINER = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""What may stand between two titles of one line that are both listed."""
+"""Text that may separate two listed titles on one line."""
 
 WORDS_JOIN = " \t,;/|&+.:-–—\"'“”*_"
 
@@ -36,10 +36,10 @@ STRONG_CUT = re.compile(
     r"(?<!\s)\s+[-–—―|~]+\s+|(?<!\s)\s*[—–―|\t]\s*|(?<!\s)\s+[(\[{]|,?(?<!\s)\s+(?:directed\s+by|dir\.|by|starring|feat\.)\s+",
     re.IGNORECASE,
 )
-"""Where a remark begins for certain, if a title stands before it."""
+"""Where a remark certainly begins, if a title precedes it."""
 
 WEAK_CUT = re.compile(r"[:;,.]\s+(?=[a-z]|(?:\S+\s+){4}\S)|(?<!\s)\s+(?:with|from|about|is|was)\s+")
-"""Where a remark begins perhaps."""
+"""Where a remark may begin."""
 
 WRAPPED = re.compile(
     r"""\s*(?:(\*{1,3}|_{1,3}|`)(?P<marked>[^*_`\n]{1,200})\1
@@ -50,7 +50,7 @@ WRAPPED = re.compile(
 """A title in emphasis or quotes, with a remark behind it."""
 
 DIRECTED = re.compile(r"[,(]?(?<!\s)\s+\(?(?:directed\s+by|dir\.)\s.*$", re.IGNORECASE | re.DOTALL)
-"""Who made it, between title and year; no title says so."""
+"""The director, between title and year."""
 
 BY = re.compile(r"\s+by\s")
 
@@ -60,20 +60,20 @@ BARE_YEAR = re.compile(r"[(\[{]\s*[0-9]{4}\s*[)\]}]")
 
 _MOST_CUTS = 6
 _REMARK = 200
-"""Characters behind a year that may still close what the title opened."""
+"""Characters after a year in which decoration of the title may be closed."""
 
 
 class Entry(NamedTuple):
     """A title with its year."""
 
     readings: tuple[Title, ...]
-    """What it may be, the likeliest first; the others count only where the catalog has them."""
+    """Possible titles, the most likely first; the others count only if the catalog has them."""
     start: int
     """Where its text begins in the line."""
     end: int
     """Where its year ends."""
     further: tuple[Title, ...] = ()
-    """Titles that the remark behind it names."""
+    """Titles named in the remark after it."""
 
 
 @lru_cache(maxsize=1 << 14)
@@ -83,8 +83,8 @@ def dated_entries(text: str, shadow: str, start: int, opened: str = "", *, stric
     Args:
         text: The line.
         shadow: The line with the digits and punctuation of ASCII.
-        start: Where it begins behind bullet and number.
-        opened: Emphasis that opened in front of *start*.
+        start: Where its text begins, after bullet and number.
+        opened: Emphasis that opens before *start*.
         strict: Whether a year must stand in brackets or else end the line; for lines without any mark.
     """
     first = _first(text, shadow, start, opened, strict=strict)
@@ -114,9 +114,9 @@ def dated_entries(text: str, shadow: str, start: int, opened: str = "", *, stric
 
 
 def bare_names(text: str, shadow: str, start: int, opened: str = "") -> list[str | Title]:
-    """Return what a line without a year may name, the likeliest title first.
+    """Return the titles that a line without a year may name, the most likely first.
 
-    A title with a year is one of the others if the line ends in four digits without brackets.
+    If the line ends in four digits without brackets, one of the others is a title with that year.
     """
     start += label_end(shadow[start:])
     body = opened + text[start:]
@@ -128,13 +128,15 @@ def bare_names(text: str, shadow: str, start: int, opened: str = "") -> list[str
     strong = [match.start() for match in STRONG_CUT.finditer(body)][:_MOST_CUTS]
     weak = [match.start() for match in WEAK_CUT.finditer(body)][:_MOST_CUTS]
     cut = {
-        place: undecorated(body[:place], body[place:]) for place in {*strong, *weak} if place > len(opened)
+        position: undecorated(body[:position], body[position:])
+        for position in {*strong, *weak}
+        if position > len(opened)
     }
     likely = cut.get(min(strong, default=-1)) or whole
     names += [likely, whole]
     if match := TRAILING_YEAR.search(whole):
         names.append(Title(whole[: match.start()].rstrip(" -–—,:;"), int(match[1])))
-    names += [cut[place] for place in sorted(cut, reverse=True)]
+    names += [cut[position] for position in sorted(cut, reverse=True)]
     return [name for name in dict.fromkeys(names) if name]
 
 
@@ -164,7 +166,7 @@ def _first(text: str, shadow: str, start: int, opened: str, *, strict: bool) -> 
 
 
 def _readings(text: str, shadow: str, start: int, opened: str, mark: YearMark) -> list[Title]:
-    """Return what the words in front of a year may be the title of."""
+    """Return the titles that the words before a year may be."""
     label = label_end(shadow[start : mark.start])
     before = opened + text[start + label : mark.start]
     after = text[mark.end : mark.end + _REMARK]
@@ -187,16 +189,16 @@ def _within(wrapped: re.Match[str]) -> str:
 
 
 def _years_after(shadow: str, start: int) -> Iterator[YearMark]:
-    """Yield the years behind the first title, in order and without overlap."""
-    found = [*bracketed_years(shadow, start), *separated_years(shadow, start)]
+    """Yield the years after the first title, in order and without overlap."""
+    marks = [*bracketed_years(shadow, start), *separated_years(shadow, start)]
     position = start
-    for mark in sorted(found, key=lambda mark: mark.start):
+    for mark in sorted(marks, key=lambda mark: mark.start):
         if mark.start >= position:
             yield mark
             position = mark.end
 
 
 def _begins_title(words: str) -> bool:
-    """Whether words begin as a title does: not with a small letter, where the script has such."""
+    """Whether words begin like a title: not with a lowercase letter, in scripts that have case."""
     first = next(filter(str.isalnum, words), "a")
     return not first.islower()

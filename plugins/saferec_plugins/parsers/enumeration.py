@@ -1,4 +1,4 @@
-"""What stands in front of the titles of a list: bullets, and numbers of all scripts and styles."""
+"""Bullets and numbers before the titles of a list, in all scripts and styles."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ NUMBER = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""A number in front of a title, in the styles that people and models use."""
+"""A number before a title, in the styles that people and models use."""
 
 SURE = frozenset(
     {"keycap", "enclosed", "named", "ordinal", "closed", "dash", "han", "small_roman", "closed_letter"}
 )
-"""Styles that no title begins with; of the others the neighboring lines decide."""
+"""Styles with which no title begins; for other styles the neighboring lines decide."""
 
 EMPHASIS = re.compile(r"\*{1,3}|_{1,3}")
 
@@ -92,7 +92,7 @@ _MOST_ALONE = 20
 
 
 class Marker(NamedTuple):
-    """What stands in front of a title."""
+    """Bullet and number before a title."""
 
     style: str
     """Name of the number's style; empty without a number."""
@@ -105,13 +105,13 @@ class Marker(NamedTuple):
     unnumbered: int
     """Where the rest of the line begins if the number is the title's own."""
     end: int
-    """Where the rest of the line begins behind the number."""
+    """Where the rest of the line begins after the number."""
     opened: str = ""
-    """Emphasis that opens in front of the number and closes behind the title."""
+    """Emphasis that opens before the number and closes after the title."""
 
     @property
     def sure(self) -> bool:
-        """Whether the style alone says that this is no part of a title."""
+        """Whether the style alone shows that the number is not part of a title."""
         return self.style in SURE
 
 
@@ -146,28 +146,28 @@ def read_marker(shadow: str, text: str) -> Marker:
 
 
 def accepted_markers(markers: Sequence[Marker], has_title: Sequence[bool]) -> list[bool]:
-    """Decide for each line whether its number is a list's, or else the title's own.
+    """Decide for each line whether its number belongs to the list, or to the title.
 
-    ``300: Rise of an Empire`` and ``(500) Days of Summer`` begin with what may be a number of a list. Such a
-    number counts if the numbers of its style run on from line to line, or stand still; a single one if
-    it is 1 and no other line has a title.
+    ``300: Rise of an Empire`` and ``(500) Days of Summer`` begin with a number that may belong to a list. It
+    does if the numbers of its style increase by one from line to line, or stay the same; a single one does
+    if it is 1 and no other line has a title.
 
     Args:
-        markers: What stands in front of each line.
+        markers: Bullet and number of each line.
         has_title: Whether the line names a title at all.
     """
     accepted = [bool(marker.style) and marker.sure for marker in markers]
     unsure: dict[str, list[int]] = {}
-    for place, marker in enumerate(markers):
+    for number, marker in enumerate(markers):
         if marker.style and not marker.sure:
-            unsure.setdefault(marker.style, []).append(place)
-    for style, places in unsure.items():
-        runs = _runs_on(style, [markers[place].value or 0 for place in places])
-        if len(places) == 1:
-            others = sum(has_title) - has_title[places[0]]
+            unsure.setdefault(marker.style, []).append(number)
+    for style, numbers in unsure.items():
+        runs = _runs_on(style, [markers[number].value or 0 for number in numbers])
+        if len(numbers) == 1:
+            others = sum(has_title) - has_title[numbers[0]]
             runs = runs and not others
-        for place in places:
-            accepted[place] = runs
+        for number in numbers:
+            accepted[number] = runs
     return accepted
 
 
@@ -185,7 +185,7 @@ def _runs_on(style: str, values: Sequence[int]) -> bool:
 
 
 def _style(number: re.Match[str], written: str) -> str:
-    """Name the style; some forms of a style that is doubtful as such are not."""
+    """Return the name of the style; unambiguous forms of an ambiguous style have a name of their own."""
     style = next(name for name in _STYLES if number[name] is not None)
     if style == "hash" and number["hash_end"].strip():
         return "closed"
@@ -226,18 +226,18 @@ def _roman(letters: str) -> int | None:
 
 
 def _behind_emoji(shadow: str, start: int) -> int:
-    """Return where the title begins if emoji stand in front of it."""
+    """Return where the title begins after any emoji."""
     emoji = _EMOJI_RUN.match(shadow, start)
     return emoji.end() if emoji and _is_title_start(shadow, emoji.end()) else start
 
 
 def _is_title_start(shadow: str, start: int) -> bool:
-    """Whether anything that can be a title stands from *start* on."""
+    """Whether the text from *start* on can be a title."""
     return any(map(str.isalnum, shadow[start : start + 40])) or bool(shadow[start:].strip(" *_"))
 
 
 def _keycap(written: str) -> int:
-    return int("".join(filter(str.isdigit, written)) or 10)  # the tenth has a sign of its own
+    return int("".join(filter(str.isdigit, written)) or 10)  # 10 has a character of its own
 
 
 _READERS: dict[str, Callable[[str], int | None]] = {

@@ -1,4 +1,4 @@
-"""Titles in JSON, however it is fenced, cut off or embedded in other text."""
+"""Titles in JSON, fenced, truncated or embedded in other text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from saferec_core.data.titles import Title
 from saferec_plugins.parsers.entries import bare_names, dated_entries
 
-__all__ = ["JsonEntry", "json_entries", "may_be_json"]
+__all__ = ["JsonEntry", "may_be_json", "read_json_entries"]
 
 BEGINS = re.compile(r"""\[\s*(?=["'{\[\]])|\{\s*(?=["'])""")
 QUOTED_BEGIN = re.compile(r"""[\[{]\s*["'{]""")
@@ -46,9 +46,9 @@ class JsonEntry(NamedTuple):
     """One element of the list."""
 
     readings: tuple[Title, ...]
-    """The title with its year, the likeliest reading first; none: it has no year."""
+    """Possible titles with their year, the most likely first; empty without a year."""
     bare: tuple[str | Title, ...]
-    """Without a year, what it may be; nothing: the element names no title."""
+    """Possible titles of an element without a year; empty if it names no title."""
     start: int
     end: int
     further: tuple[Title, ...] = ()
@@ -72,22 +72,22 @@ def may_be_json(text: str, start: int, stop: int) -> bool:
     return QUOTED_BEGIN.search(text, start, stop) is not None
 
 
-def json_entries(text: str, start: int, stop: int) -> list[JsonEntry]:
-    """Read the first list of titles that stands as JSON in ``text[start:stop]``.
+def read_json_entries(text: str, start: int, stop: int) -> list[JsonEntry]:
+    """Read the first list of titles in JSON in ``text[start:stop]``.
 
-    A list is an array of strings, of objects with a title, or of ``[title, year]`` pairs, be it the value of
-    a key; objects one a line; or an object of titles by their ranks. An array that breaks off keeps the
-    elements that are whole. Takes time linear in the length.
+    A list is an array of strings, of objects with a title, or of ``[title, year]`` pairs, also as the
+    value of a key; one object per line; or an object of titles by rank. A truncated array keeps its complete
+    elements. Takes time linear in the length.
     """
     entries: list[JsonEntry] = []
     position = start
     while begins := BEGINS.search(text, position, stop):
         if entries and (text[begins.start()] == "[" or text[position : begins.start()].strip(" ,;\r\n\t")):
             break
-        found, position = _read_value(text, begins.start(), stop)
-        if entries and len(found) != 1:
+        new, position = _read_value(text, begins.start(), stop)
+        if entries and len(new) != 1:
             break
-        entries += found
+        entries += new
         if text[begins.start()] == "[" and entries:
             break
     return entries
@@ -115,7 +115,7 @@ def _read_value(text: str, start: int, stop: int) -> tuple[list[JsonEntry], int]
             _take(stack[-1], _scalar(token[group], group, token.start(group), token.end(group)), [])
         elif sign == ",":
             stack[-1].key = None
-    for depth, container in enumerate(stack):  # it breaks off: what is whole counts
+    for depth, container in enumerate(stack):  # truncated: complete elements count
         if container.sign == "{" and depth and stack[depth - 1].sign == "[":
             break
         done += container.entries
@@ -123,7 +123,7 @@ def _read_value(text: str, start: int, stop: int) -> tuple[list[JsonEntry], int]
 
 
 class _Text(NamedTuple):
-    """A string with its place."""
+    """A string with its position."""
 
     value: str
     start: int
@@ -148,7 +148,7 @@ def _unescaped(written: str) -> str:
 
 
 def _take(container: _Container, value: Any, entries: list[JsonEntry]) -> None:
-    """Put a value into the array or object that it stands in."""
+    """Add a value to the array or object that contains it."""
     if container.sign == "[":
         container.values.append(value)
         if isinstance(value, _Text):
@@ -165,7 +165,7 @@ def _take(container: _Container, value: Any, entries: list[JsonEntry]) -> None:
 
 
 def _closed(container: _Container, end: int, *, inside: list[_Container]) -> JsonEntry | None:
-    """Return the title that a whole array or object stands for by itself, if it does."""
+    """Return the title that a complete array or object represents, if it does."""
     if container.sign == "[":
         pair = container.values
         if inside and len(pair) == 2 and isinstance(pair[0], _Text) and isinstance(pair[1], int):

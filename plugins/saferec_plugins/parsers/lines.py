@@ -1,4 +1,4 @@
-"""A completion cut into lines, each without its markup and with the way back to the text."""
+"""The lines of a completion without markup, with their positions in the text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BLANKS = (
     " \t\u00a0\u3000\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060"
     "\u2066\u2067\u2068\u2069\ufeff"
 )
-"""Spaces, and characters that show nothing: marks of direction and of byte order."""
+"""Spaces and invisible characters: direction marks and byte order marks."""
 
 MARKUP_BREAK = re.compile(
     r"""
@@ -61,7 +61,7 @@ SHADOW = str.maketrans(
         "＿": "_", "～": "-", "‐": "-", "‑": "-", "‒": "-", "−": "-", "－": "-", "﹣": "-", "،": ",",
     }
 )  # fmt: skip
-"""Look-alikes of what patterns look for; one character each, so that places stay."""
+"""Look-alikes of characters in patterns; one character each, so that positions stay."""
 
 
 @dataclass(slots=True)
@@ -77,15 +77,16 @@ class Line:
     text: str
     """The line without markup and without its line break."""
     shadow: str
-    """The same with the digits and the punctuation of all scripts as ASCII has them, place by place."""
-    places: tuple[int, ...] | None = None
-    """For each character of *text* its place in the raw line; None: the same."""
+    """The same with the digits and the punctuation of all scripts as ASCII has them, character by
+    character."""
+    offsets: tuple[int, ...] | None = None
+    """For each character of *text* its offset in the raw line; None if they are the same."""
 
     def position(self, index: int) -> int:
-        """Return where in the completion a character of *text* stands."""
-        if self.places is None:
+        """Return the position of a character of *text* in the completion."""
+        if self.offsets is None:
             return self.start + index
-        return self.start + self.places[index] if index < len(self.places) else self.text_end
+        return self.start + self.offsets[index] if index < len(self.offsets) else self.text_end
 
 
 def lines_of(text: str, start: int, stop: int) -> Iterator[Line]:
@@ -105,28 +106,28 @@ def lines_of(text: str, start: int, stop: int) -> Iterator[Line]:
 
 
 def _pieces(raw: str) -> Iterator[tuple[int, int]]:
-    """Cut a line where its markup ends one, and in front of each further number of a list."""
+    """Cut a line where its markup ends a line, and before each further number of a list."""
     cuts = [0, len(raw)]
     if "<" in raw or "\\item" in raw:
         cuts[1:1] = [match.end() for match in MARKUP_BREAK.finditer(raw)]
     for begin, end in pairwise(cuts):
         previous = begin
-        for cut in _numbered_places(raw[begin:end]):
+        for cut in _numbered_starts(raw[begin:end]):
             yield previous, begin + cut
             previous = begin + cut
         if previous < end:
             yield previous, end
 
 
-def _numbered_places(piece: str) -> list[int]:
-    """Return where the numbers 2, 3, ... of a list written in one line stand; also 1, if it is not first."""
-    places: list[int] = []
+def _numbered_starts(piece: str) -> list[int]:
+    """Return the positions of 2, 3, ... in a list on one line, and of 1 unless it comes first."""
+    starts: list[int] = []
     expected: int | None = None
     in_front = False
     previous = 0
     for match in INLINE_NUMBER.finditer(piece):
-        place, number = match.start(), int(match[1])
-        between = piece[previous:place]
+        start, number = match.start(), int(match[1])
+        between = piece[previous:start]
         if expected is None:
             in_front = not between.strip(BLANKS + "*_#-•>")
             if not in_front and number != 1:
@@ -134,27 +135,27 @@ def _numbered_places(piece: str) -> list[int]:
         elif number != expected or not any(map(str.isalpha, between)):
             continue
         if expected is not None or not in_front:
-            places.append(place)
-        expected, previous = number + 1, place
-    return places if in_front or len(places) > 1 else []
+            starts.append(start)
+        expected, previous = number + 1, start
+    return starts if in_front or len(starts) > 1 else []
 
 
 def _line(raw: str, start: int) -> Line:
-    length, text, shadow, places = _content(raw)
-    return Line(start, start + length, start + len(raw), text, shadow, places)
+    length, text, shadow, offsets = _content(raw)
+    return Line(start, start + length, start + len(raw), text, shadow, offsets)
 
 
 @lru_cache(maxsize=1 << 14)
 def _content(raw: str) -> tuple[int, str, str, tuple[int, ...] | None]:
-    """Return the length of what a line writes, without and with markup, and where it came from."""
+    """Return a line's length, its text without markup, its shadow and the offsets of its characters."""
     content = raw.rstrip(BLANKS + "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029")
-    text, places = content, None
+    text, offsets = content, None
     if any(mark in content for mark in "<[\\&"):
-        text, places = _without_markup(content)
+        text, offsets = _without_markup(content)
     shadow = text
     if not text.isascii():
         shadow = "".join(map(_ascii_digit, text.translate(SHADOW)))
-    return len(content), text, shadow, places
+    return len(content), text, shadow, offsets
 
 
 def _ascii_digit(character: str) -> str:
@@ -165,13 +166,13 @@ def _ascii_digit(character: str) -> str:
 
 
 def _without_markup(content: str) -> tuple[str, tuple[int, ...] | None]:
-    """Take tags, links, escapes and entities out of a line; tell where what is left came from."""
+    """Remove tags, links, escapes and entities from a line; return the rest with its offsets."""
     pieces: list[str] = []
-    places: list[int] = []
+    offsets: list[int] = []
 
-    def keep(piece: str, place: int, *, fixed: bool = False) -> None:
+    def keep(piece: str, offset: int, *, fixed: bool = False) -> None:
         pieces.append(piece)
-        places.extend([place] * len(piece) if fixed else range(place, place + len(piece)))
+        offsets.extend([offset] * len(piece) if fixed else range(offset, offset + len(piece)))
 
     position = 0
     for match in MARKUP.finditer(content):
@@ -188,4 +189,4 @@ def _without_markup(content: str) -> tuple[str, tuple[int, ...] | None]:
     if not position:
         return content, None
     keep(content[position:], position)
-    return "".join(pieces), tuple(places)
+    return "".join(pieces), tuple(offsets)

@@ -1,7 +1,7 @@
-"""Which lines of a completion are its list, and what stands at each of its ranks.
+"""Which lines of a completion are its list, and which titles its ranks name.
 
-Numbers and bullets make a list: lines without them are prose around it. Where nothing has a mark, every
-line that names a title with its year belongs to the list, as saferec's own targets are written.
+If lines are numbered or bulleted, the other lines are prose. Otherwise every line that names a title with its
+year belongs to the list, which is how saferec writes its own targets.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ FENCE = re.compile(r"\s*(?:```|~~~|---|===|\\(?:begin|end)\b)")
 ATTRIBUTE = re.compile(r"\s*(?:[-*+•]\s+)?[*_\"']*[A-Za-z][A-Za-z _]{1,24}[*_\"']*\s?:\s*[*_\"']*\S")
 
 _NESTED = {BULLETED: 2, NUMBERED: 3}
-"""Columns by which a line is indented if it belongs to a line above."""
+"""Indentation, in columns, of a line that belongs to a line above."""
 
 
 @dataclass(slots=True)
 class Rank:
-    """What stands at one rank, before the catalog is asked."""
+    """One rank of the list, before the catalog is consulted."""
 
     start: int
     end: int
     text_end: int
     readings: Sequence[Title] = ()
-    """A title with its year, the likeliest reading first; none: it has no year."""
+    """Possible titles with their year, the most likely first; empty without a year."""
     bare: Sequence[str | Title] = ()
-    """Without a year, what it may be."""
+    """Possible titles of a line without a year."""
     further: tuple[Title, ...] = ()
 
 
 @dataclass(slots=True)
 class _Item:
-    """One line, as it is looked at."""
+    """One line with what was read from it."""
 
     line: Line
     marker: Marker
@@ -60,7 +60,7 @@ class _Item:
     labelled: bool = False
     prose: bool = False
     known: bool = False
-    """Whether it names a title for certain: one with a year, or one of the catalog."""
+    """Whether it certainly names a title: one with a year, or one of the catalog."""
     level: tuple[int, int] = (UNMARKED, 0)
 
 
@@ -71,10 +71,10 @@ def read_list(
 
     Args:
         text: The completion.
-        start: Where the part that may hold the list begins.
+        start: Where the part that may contain the list begins.
         stop: Where it ends.
-        finished: Whether the completion was ended by the policy itself.
-        knows: Whether the catalog has one of some names; asked about lines without a year.
+        finished: Whether the policy itself ended the completion.
+        knows: Whether the catalog has one of the given names; called for lines without a year.
 
     Returns:
         The ranks in order, and what happened on other lines.
@@ -86,7 +86,7 @@ def read_list(
     last = 0
     open_rank: Rank | None = None
     """The rank whose year may follow on a line of its own."""
-    for place, item in enumerate(items):
+    for number, item in enumerate(items):
         line = item.line
         if item.year_only is not None and open_rank is not None:
             open_rank.readings = [
@@ -96,7 +96,7 @@ def read_list(
             open_rank = None
             continue
         belongs = _belongs(item, main)
-        is_last = place == len(items) - 1 and line.text_end == len(text.rstrip())
+        is_last = number == len(items) - 1 and line.text_end == len(text.rstrip())
         breaks_off = is_last and not item.entries and (broken_year(line.shadow) or not finished)
         if breaks_off and line.end == len(text) and line.text_end == line.end:
             events.append(ParseEvent(EventKind.TRUNCATED, line.start, line.end))
@@ -121,7 +121,7 @@ def read_list(
 def _looked_at(
     text: str, start: int, stop: int, knows: Callable[[Sequence[str | Title]], bool]
 ) -> list[_Item]:
-    """Read every line that is not blank by itself."""
+    """Read every line that is not blank, each by itself."""
     lines = [line for line in lines_of(text, start, stop) if line.text_end > line.start]
     markers = [read_marker(line.shadow, line.text) for line in lines]
     doubtful = any(marker.style and not marker.sure for marker in markers)
@@ -132,10 +132,10 @@ def _looked_at(
     avoiding = False
     lone: _Item | None = None
     """A line of nothing but a number, whose title may stand on the next."""
-    for place, (line, marker, numbered) in enumerate(zip(lines, markers, accepted, strict=True)):
+    for number, (line, marker, numbered) in enumerate(zip(lines, markers, accepted, strict=True)):
         item = _Item(line, marker)
         items.append(item)
-        following = lines[place + 1].shadow if place + 1 < len(lines) else ""
+        following = lines[number + 1].shadow if number + 1 < len(lines) else ""
         header = header_columns(line.shadow) if not ANY_YEAR.search(line.shadow) else None
         if header and (header.sign != "|" or is_rule(following)):
             columns = header
@@ -164,7 +164,7 @@ def _looked_at(
 
 
 def _read_line(item: _Item, *, numbered: bool, avoiding: bool) -> bool:
-    """Read a line that is no row of a table; return whether what follows is to be avoided."""
+    """Read a line that is not a row of a table; return whether the following lines list titles to avoid."""
     line, marker = item.line, item.marker
     begin, opened = (marker.end, marker.opened) if numbered else (marker.unnumbered, "")
     shadow, text = line.shadow, line.text
@@ -195,7 +195,7 @@ def _read_line(item: _Item, *, numbered: bool, avoiding: bool) -> bool:
         if item.kind == NUMBERED and any(
             isinstance(name, str) and is_prose(f"{name} ", "") for name in item.bare
         ):
-            item.bare = ()  # its rank says that nothing is recommended
+            item.bare = ()  # its rank recommends nothing
     return avoiding
 
 
@@ -216,7 +216,7 @@ def _read_row(item: _Item, row: Row) -> None:
 
 
 def _set_levels(items: Sequence[_Item]) -> None:
-    """Tell the lines of a list from those nested below them, by how far they are indented."""
+    """Distinguish the lines of a list from those nested below them by their indentation."""
     marked = [item for item in items if item.kind != UNMARKED]
     least = min((item.marker.indent for item in marked), default=0)
     for item in marked:
@@ -254,17 +254,17 @@ def _belongs(item: _Item, main: tuple[int, int]) -> bool:
 
 
 def _ranks_of(item: _Item) -> Iterator[Rank]:
-    """Yield what a line lists; of several titles each takes a rank."""
+    """Yield the ranks of a line: one for each of its titles."""
     line = item.line
     if not item.entries or item.prose:
         yield Rank(line.start, line.end, line.text_end, bare=() if item.prose else item.bare)
         return
-    for place, entry in enumerate(item.entries):
-        is_last = place == len(item.entries) - 1
-        start = line.start if place == 0 else line.position(entry.start)
+    for number, entry in enumerate(item.entries):
+        is_last = number == len(item.entries) - 1
+        start = line.start if number == 0 else line.position(entry.start)
         if is_last:
             end, text_end = line.end, line.text_end
         else:
             text_end = line.position(entry.end)
-            end = max(text_end, line.position(item.entries[place + 1].start))
+            end = max(text_end, line.position(item.entries[number + 1].start))
         yield Rank(start, end, text_end, entry.readings, further=entry.further)

@@ -1,4 +1,4 @@
-"""Which title was meant: the catalog decides between readings, and completes a missing year."""
+"""Which title is meant: the catalog decides between readings and completes missing years."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Naming", "check_completion"]
 
 
 def check_completion(year: Literal["required", "complete"], catalog_path: Path | None) -> None:
-    """Refuse to complete years from nowhere.
+    """Refuse to complete years without a catalog.
 
     Raises:
         ConfigError: Years are to be completed, but there is no catalog.
@@ -30,7 +30,7 @@ def check_completion(year: Literal["required", "complete"], catalog_path: Path |
 
 
 class Named(NamedTuple):
-    """A title as it is taken."""
+    """The chosen reading."""
 
     name: str
     year: int | None
@@ -38,7 +38,7 @@ class Named(NamedTuple):
 
 
 class Naming:
-    """Decides what the readings of a line stand for."""
+    """Decides which title the readings of a line mean."""
 
     def __init__(self, catalog: Catalog | None, *, complete: bool) -> None:
         """Decide by *catalog*, if there is one.
@@ -57,7 +57,7 @@ class Naming:
         return cls(catalog, complete=year == "complete")
 
     def item(self, rank: Rank) -> ParsedItem:
-        """Return what stands at a rank."""
+        """Return the item of a rank."""
         dated = Named(*self._dated(rank.readings), readable=True) if rank.readings else None
         named = dated or self._bare(rank.bare)
         return ParsedItem(
@@ -65,7 +65,7 @@ class Naming:
         )
 
     def _dated(self, readings: Sequence[Title]) -> Title:
-        """Return the first reading that the catalog has with this very year, else the likeliest."""
+        """Return the first reading that the catalog has with exactly this year, else the most likely one."""
         if self._catalog is not None and len(readings) > 1:
             for title in readings:
                 if title.year in self._catalog.years_of(title.name):
@@ -73,14 +73,14 @@ class Naming:
         return readings[0]
 
     def _bare(self, names: Sequence[str | Title]) -> Named:
-        """Return the title that a line without a year stands for.
+        """Return the title that a line without a year means.
 
-        The catalog's year is put in if exactly one of its entries has the name. Of several readings the
-        longest counts that the catalog knows.
+        It gets the catalog's year if exactly one entry has the name. Of several readings the longest one
+        that the catalog has counts.
         """
-        likeliest = next((name for name in names if isinstance(name, str)), "")
+        most_likely = next((name for name in names if isinstance(name, str)), "")
         if not self._complete or self._catalog is None:
-            return Named(likeliest, None, readable=False)
+            return Named(most_likely, None, readable=False)
         for name in sorted(names, key=lambda name: -len(name if isinstance(name, str) else name.name) - 1):
             if isinstance(name, Title):
                 if name.year in self._catalog.years_of(name.name):
@@ -89,7 +89,7 @@ class Naming:
             years = self._catalog.years_of(name)
             if years:
                 return Named(name, years[0] if len(years) == 1 else None, readable=True)
-        return Named(likeliest, None, readable=any(map(str.isalnum, likeliest)))
+        return Named(most_likely, None, readable=any(map(str.isalnum, most_likely)))
 
     def knows(self, names: Sequence[str | Title]) -> bool:
         """Whether a line without a year names a title of the catalog."""

@@ -1,4 +1,4 @@
-"""Lines that speak about titles without recommending them."""
+"""Lines that mention titles without recommending them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ MENTION = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""Words in front of a title that is only talked about."""
+"""Words before a title that is only mentioned."""
 
 MENTION_LABEL = re.compile(
     r"^\W*(?:seen|watched|liked|mentioned|based on|because you\b|since you\b|you\b)[^:\n]{0,60}:",
@@ -78,12 +78,12 @@ _MOST_WORDS = 14
 
 
 def announces(shadow: str) -> bool:
-    """Whether a line ends in a colon, and so speaks of what follows it."""
+    """Whether a line ends in a colon, and so introduces the following lines."""
     return shadow.rstrip(" *_\"'”»)").endswith(":")
 
 
 def excludes(text: str) -> bool:
-    """Whether a heading or label says that what follows it is not recommended."""
+    """Whether a heading or label introduces titles that are not recommended."""
     return EXCLUSION.search(text[:200]) is not None
 
 
@@ -91,8 +91,8 @@ def is_prose(before: str, after: str) -> bool:
     """Whether a line mentions its title, or refuses it, rather than listing it.
 
     Args:
-        before: What precedes the year, the title included.
-        after: What follows the year.
+        before: The text before the year, including the title.
+        after: The text after the year.
     """
     if " " not in before.strip():
         return False

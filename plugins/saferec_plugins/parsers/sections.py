@@ -1,4 +1,4 @@
-"""Which parts of a completion may hold the list: not its reasoning, and its solution if marked."""
+"""Which parts of a completion may contain the list: not its reasoning, and only a marked solution."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REASONING = (
 """Names of blocks in which models think."""
 
 SOLUTION = ("solution", "final_answer", "answer")
-"""Names of blocks that hold the answer and nothing else."""
+"""Names of blocks that contain only the answer."""
 
 USER_TURN = re.compile(
     r"""
@@ -32,7 +32,7 @@ USER_TURN = re.compile(
     """,
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
-"""Where somebody else goes on to speak, in the notations of chat templates and transcripts."""
+"""Start of another speaker's turn, in the notations of chat templates and transcripts."""
 
 OWN_TURN = re.compile(
     r"""
@@ -44,10 +44,10 @@ OWN_TURN = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""A role in front of the completion itself."""
+"""A role marker at the beginning of the completion."""
 
 STRIPPED_CHANNELS = re.compile(r"\s*analysis(?=[A-Z\s])")
-"""What is left of ``<|channel|>analysis<|message|>`` once special tokens are taken out of the text."""
+"""Remains of ``<|channel|>analysis<|message|>`` in a text without special tokens."""
 
 FINAL_CHANNEL = "assistantfinal"
 
@@ -64,15 +64,15 @@ class Tag(NamedTuple):
 def list_sections(text: str, further_tags: tuple[str, ...] = ()) -> list[tuple[int, int]]:
     """Find the parts of *text* in which list entries count, in one pass over its tags.
 
-    A block of reasoning never counts. Closed, it ends at its end tag, whatever it holds; left open,
-    it reaches to the next ``<solution>`` or else to the end. An end tag before any start tag closes
-    a block that the prompt opened. If a ``<solution>`` (or ``<answer>``) stands outside of all that,
-    only what follows the first one counts, to its end tag or else to the end. Nothing counts from
-    where another speaker's turn begins.
+    A block of reasoning never counts. A closed block extends to its end tag, whatever it contains; an open
+    one extends to the next ``<solution>``, or else to the end. An end tag before any start tag closes a block
+    that the prompt opened. If there is a ``<solution>`` (or ``<answer>``) outside of reasoning, only the text
+    after the first one counts, up to its end tag, or else to the end. Nothing counts after the beginning of
+    another speaker's turn.
 
     Args:
         text: The completion.
-        further_tags: Names of tags that enclose reasoning too.
+        further_tags: Names of further tags that enclose reasoning.
 
     Returns:
         Start and end of each part, in order and without the tags.
@@ -118,7 +118,7 @@ def _outside_reasoning(text: str, start: int, further_tags: tuple[str, ...]) -> 
 
 
 def _before_next_turn(text: str, sections: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Drop a role in front of the first section, and all from the next speaker on."""
+    """Drop a role marker before the first section, and everything from the next speaker on."""
     nothing_yet = True
     for start, stop in sections:
         own = OWN_TURN.match(text, start, stop) if nothing_yet else None
@@ -161,7 +161,7 @@ def _tag_pattern(further_tags: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _opened_by_prompt(tags: Sequence[Tag]) -> str | None:
-    """Name the block that *tags* close without having opened one."""
+    """Return the name of the block that *tags* close without opening it."""
     for tag in tags:
         if tag.name != "solution":
             return tag.name if tag.is_end else None

@@ -34,22 +34,22 @@ CELL = {
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a table hold what."""
+    """The columns of a table with titles and years."""
 
     sign: str
-    """What separates the cells."""
+    """Separator of the cells."""
     title: int
     year: int | None
 
 
 class Row(NamedTuple):
-    """What a row says, as places in its line."""
+    """The cells of a row, as positions in its line."""
 
     numbered: bool
-    """Whether a cell in front holds the number of the row."""
+    """Whether an earlier cell contains the number of the row."""
     title: tuple[int, int]
     year: int | None
-    """The year of a cell of its own."""
+    """The year, if it has a cell of its own."""
 
 
 def is_rule(shadow: str) -> bool:
@@ -62,8 +62,8 @@ def header_columns(shadow: str) -> Columns | None:
     for sign in CELL:
         if sign in shadow:
             names = [shadow[start:end].strip(" *_\"'") for start, end in _cells(shadow, sign)]
-            titles = [place for place, name in enumerate(names) if TITLE_NAMES.fullmatch(name)]
-            years = [place for place, name in enumerate(names) if YEAR_NAMES.fullmatch(name)]
+            titles = [column for column, name in enumerate(names) if TITLE_NAMES.fullmatch(name)]
+            years = [column for column, name in enumerate(names) if YEAR_NAMES.fullmatch(name)]
             others = [name for name in names if NUMBER_NAMES.fullmatch(name)]
             if titles and (sign == "|" or years or others):
                 return Columns(sign, titles[0], years[0] if years else None)
@@ -86,22 +86,22 @@ def read_row(shadow: str, columns: Columns | None) -> Row | None:
         return None
     cells = _cells(shadow, "|")
     texts = [shadow[start:end] for start, end in cells]
-    dated = [place for place, text in enumerate(texts) if next(bracketed_years(text), None)]
+    dated = [column for column, text in enumerate(texts) if next(bracketed_years(text), None)]
     if len(dated) > 1:
         return None  # several titles on a line
     titled = dated[0] if dated else None
     if titled is None:
         titled = next(
             (
-                place
-                for place, text in enumerate(texts)
-                if any(map(str.isalnum, text)) and not (place == 0 and NUMBER.fullmatch(text))
+                column
+                for column, text in enumerate(texts)
+                if any(map(str.isalnum, text)) and not (column == 0 and NUMBER.fullmatch(text))
             ),
             None,
         )
     if titled is None:
         return None
-    years = [year for place, text in enumerate(texts) if place != titled and (year := _year(text))]
+    years = [year for column, text in enumerate(texts) if column != titled and (year := _year(text))]
     return Row(
         _numbered(shadow, cells[:titled]), _trimmed(shadow, *cells[titled]), years[0] if years else None
     )

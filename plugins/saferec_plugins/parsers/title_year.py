@@ -1,4 +1,4 @@
-"""The parser for lists with one ``Title (Year)`` a line."""
+"""The parser for lists with one ``Title (Year)`` per line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from saferec_core.data.titles import Title
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedItem, ParsedList, ParseEvent
 from saferec_plugins.parsers.enumeration import read_marker
-from saferec_plugins.parsers.json_entries import json_entries, may_be_json
+from saferec_plugins.parsers.json_entries import may_be_json, read_json_entries
 from saferec_plugins.parsers.listing import Rank, read_list
 from saferec_plugins.parsers.naming import Naming, check_completion
 from saferec_plugins.parsers.sections import list_sections
@@ -19,26 +19,26 @@ from saferec_plugins.parsers.sections import list_sections
 __all__ = ["TitleYearParser"]
 
 _LONGEST_LIST = 100
-"""A larger number in front of a title is never taken for that of a list."""
+"""A larger number before a title never belongs to the list."""
 
 
 @component
 class TitleYearParser(ListParser):
-    """Reads lists with one ``Title (Year)`` a line, the year being 1800 to 2099.
+    """Reads lists with one ``Title (Year)`` per line, for years from 1800 to 2099.
 
-    Numbers and bullets of all styles, emphasis, quotes, links, tables and remarks after the year are put up
-    with. Once lines are numbered or bulleted, others are prose and recommend nothing; neither do
+    Numbers and bullets of all styles, emphasis, quotes, links, tables and remarks after the year are
+    accepted. If lines are numbered or bulleted, the others are prose and recommend nothing; neither do
     announcements, refusals, a second list or another speaker's turn. Several titles on a line take a rank
-    each, in order; a title that a remark only mentions takes none, but is judged with its item. Reasoning is
-    skipped, and of a text with a ``<solution>`` only this counts.
+    each, in order; a title that a remark merely mentions takes none, but is judged with its item. Reasoning
+    is skipped, and if the text has a ``<solution>``, only that counts.
     """
 
     year: Literal["required", "complete"] = "required"
-    """What becomes of a line of the list that has no year. ``complete``: it gets the year of the catalog's
-    entry if exactly one has its name, else it is a title without a year. ``required``: its rank is
-    unreadable, and counts as wasted."""
+    """How to treat a line of the list without a year. ``complete``: it gets the year of the catalog's entry
+    if exactly one has its name, else it is a title without a year. ``required``: its rank is unreadable and
+    counts as wasted."""
     catalog_path: Path | None = None
-    """Catalog that completes years and decides between readings of a line; that of the run unless given."""
+    """Catalog that completes years and decides between readings of a line; by default that of the run."""
     reasoning_tags: tuple[str, ...] = ()
     """Further tags whose content is reasoning, such as ``inner_voice`` for ``<inner_voice>``."""
 
@@ -50,7 +50,7 @@ class TitleYearParser(ListParser):
         items: list[ParsedItem] = []
         events: list[ParseEvent] = []
         for start, stop in list_sections(text, self.reasoning_tags):
-            entries = json_entries(text, start, stop) if may_be_json(text, start, stop) else []
+            entries = read_json_entries(text, start, stop) if may_be_json(text, start, stop) else []
             if entries:
                 ranks = [
                     Rank(entry.start, entry.end, entry.end, entry.readings, entry.bare, entry.further)
@@ -73,9 +73,9 @@ class TitleYearParser(ListParser):
     def format(self, titles: Sequence[Title]) -> str:
         """Write *titles* as plain lines; see `saferec_core.plugins.contracts.parser.ListParser`.
 
-        A title that would lose its first characters that way, such as "1. April", goes into quotes; so does
-        one that might, in another list, such as "8: The Mormon Proposition". No spelling saves a title that
-        holds a line break or a year in brackets.
+        A title that would lose its first characters, such as "1. April", is quoted; so is one that might lose
+        them in another list, such as "8: The Mormon Proposition". Titles that contain a line break or a year
+        in brackets cannot be written.
         """
         return "\n".join(map(self._written, titles))
 

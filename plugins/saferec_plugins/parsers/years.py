@@ -22,7 +22,7 @@ KIND = (
     r"(?:tv|film|movie|motion\ picture|mini-?\ ?series|series|show|anime|documentary|short|original"
     r"|remake|us|uk|usa)"
 )
-"""Words for the kind of a work, which stand in brackets with its year."""
+"""Words for the kind of a work, in brackets with its year."""
 
 BRACKETED = re.compile(
     rf"""
@@ -74,7 +74,7 @@ ALONE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""A line of nothing but a year, such as ``Year: 1999``."""
+"""A line with nothing but a year, such as ``Year: 1999``."""
 
 _LONGEST_ALONE = 50
 
@@ -82,7 +82,7 @@ BROKEN = re.compile(rf"[(\[](?:[0-9]{{0,3}}|{YEAR}(?:[-–—][0-9]{{0,4}})?)\Z"
 
 
 class YearMark(NamedTuple):
-    """A year and the place of all that says it."""
+    """A year with the span of its notation."""
 
     year: int
     start: int
@@ -97,13 +97,13 @@ def bracketed_years(text: str, start: int = 0) -> Iterator[YearMark]:
 
 
 def separated_years(text: str, start: int = 0) -> Iterator[YearMark]:
-    """Yield the years from *start* on that a dash, comma or the like sets off from the words before them."""
+    """Yield the years from *start* on that a dash, comma or similar separates from the preceding words."""
     for match in SEPARATED.finditer(text, start):
         yield YearMark(int(match["year"]), match.start(), match.end(), bracketed=False)
 
 
 def separated_year(text: str, start: int = 0) -> YearMark | None:
-    """Return the first of `separated_years` that has anything in front of it."""
+    """Return the first of `separated_years` with text before it."""
     return next((mark for mark in separated_years(text, start) if text[start : mark.start].strip()), None)
 
 
@@ -114,7 +114,7 @@ def leading_year(text: str) -> YearMark | None:
 
 
 def year_alone(text: str) -> int | None:
-    """Return the year that is all that a line says."""
+    """Return the year of a line that contains nothing else."""
     match = ALONE.match(text.strip()) if len(text.strip()) <= _LONGEST_ALONE else None
     return int(match["year"]) if match else None
 

@@ -31,6 +31,7 @@ class SafetyReward(RewardFunction):
     columns: ClassVar[tuple[str, ...]] = ("constraints",)
     needs_oracle: ClassVar[bool] = True
     factors: ClassVar[tuple[str, ...]] = ("penalty",)
+    unwritten: ClassVar[tuple[str, ...]] = ("absent",)
 
     penalty: float = Field(default=1.0, gt=0)
     """Size of the penalty for one violation."""
@@ -49,7 +50,8 @@ class SafetyReward(RewardFunction):
     """Likewise for a title outside the catalog."""
     absent: Literal["missing", "zero"] = "missing"
     """Value of a rank that was not written: none; or 0, the best, as in the Safe-Rank-GRPO paper's
-    reference implementation. A 0 enters the siblings' mean in gdpo; in grpo only written ranks do."""
+    reference implementation. A 0 enters the siblings' mean in gdpo; in grpo, where only written ranks do,
+    zero has no effect and a run says so."""
 
     def range(self, num_ranks: int) -> tuple[float, float]:  # noqa: ARG002 - the first rank costs most
         """Return the values of a violation at the first rank and of none."""

@@ -1,4 +1,4 @@
-"""Built-in dataset transforms: importers first, then the phases of the Safe-Rank-GRPO document."""
+"""Built-in dataset transforms: importers first, then the phases of the Safe-Rank-GRPO paper."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def saferec_register_transforms(registry: Registry[Transform]) -> None:
         (
             "map-titles",
             "map_titles:MapTitles",
-            "Phase 1: titles become the catalog's own entries.",
+            "Phase 1: maps titles to the entries of the catalog.",
         ),
-        ("split", "split:Split", "Deals users or times out to train, validation and test."),
+        ("split", "split:Split", "Assigns users or times to train, validation and test."),
         (
             "assign-traits",
             "assign_traits:AssignTraits",
@@ -52,12 +52,12 @@ def saferec_register_transforms(registry: Registry[Transform]) -> None:
         (
             "draw-traits",
             "draw_traits:DrawTraits",
-            "Phase 0.1 offline: traits are drawn by stated rules.",
+            "Phase 0.1 offline: samples traits by stated rules.",
         ),
         (
             "filter-ground-truth",
             "filter_ground_truth:FilterGroundTruth",
-            "Phase 0.2: takes violating titles out of the ground truth.",
+            "Phase 0.2: removes violating titles from the ground truth.",
         ),
         (
             "filter-samples",

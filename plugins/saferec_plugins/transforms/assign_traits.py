@@ -1,4 +1,4 @@
-"""Phase 0.1: a language model tells which traits a user plausibly has."""
+"""Phase 0.1: a language model assigns the traits that a user plausibly has."""
 
 from __future__ import annotations
 
@@ -35,32 +35,32 @@ class AssignTraits(AskedModel, Transform):
     """Asks a model behind any OpenAI-compatible endpoint, with the conversation and the watch history.
 
     Adds ``constraints``, ``traits_assigned`` (each trait with the reason that the model gives) and
-    ``traits_model``. Every answer is kept in a cache as soon as it has come, so that a run that was
-    stopped or killed asks and pays for nothing twice. An answer that cannot be used costs its sample,
-    not the run. The key is read from the environment alone and written nowhere.
+    ``traits_model``. Every answer is stored in a cache as soon as it arrives, so that no question is paid
+    for twice, even if the run is stopped or killed. An answer that cannot be used rejects its sample but does
+    not stop the run. The key is read only from the environment and never written.
     """
 
     asked_by: ClassVar[str] = "assign-traits"
     columns: ClassVar[tuple[str, ...]] = ("prompt",)
     in_one_process: ClassVar[bool] = True
-    """Many questions are in flight at once within the one process, and one purse pays them."""
+    """One process keeps many questions in flight, under one budget."""
     incidental: ClassVar[frozenset[str]] = frozenset(
         {"api_key_env", "cache_path", "concurrency", "max_cost", "max_retries", "timeout"}
     )
     """Options that change how the answers come, not what they are."""
 
     max_traits: int = Field(default=3, ge=1)
-    """Traits that one sample gets at most."""
+    """Maximum number of traits of a sample."""
     max_history: int = Field(default=200, ge=0)
-    """Seen titles that the model is told, the last ones; longer histories cost more than they tell."""
+    """Maximum number of seen titles shown to the model, the latest ones."""
     traits_path: Path | None = None
-    """Own traits (YAML); None: the built-in twenty."""
+    """Traits (YAML) in place of the built-in twenty."""
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
-        """Ask for many rows at once and yield what becomes of them in their order.
+        """Ask for many rows at once and yield the outcomes in order.
 
         Raises:
-            ConfigError: The server does not let us in, or does not know the model.
+            ConfigError: The server refuses access, or does not have the model.
             RunError: The server cannot be reached, the cache cannot be used, or max_cost is spent.
         """
         rows = iter(rows)
@@ -68,7 +68,7 @@ class AssignTraits(AskedModel, Transform):
             yield from self._transformed(together)
 
     def account(self) -> Account:
-        """Tell what was asked and found in the cache, and what all answers in the cache have cost."""
+        """Return what was asked and found in the cache, and the cost of all answers in it."""
         return self.account_of(self._asker)
 
     def _transformed(self, rows: Sequence[Row]) -> Iterator[Outcome]:
@@ -112,12 +112,12 @@ class AssignTraits(AskedModel, Transform):
             "traits_model": self.model,
         }
         if not assigned:
-            yield Counted("samples for which the model finds no trait plausible")
+            yield Counted("samples for which the model finds no plausible trait")
         if len(row.get("seen_titles") or ()) > self.max_history:
-            yield Counted(f"histories of which the model was told the last {self.max_history} titles")
+            yield Counted(f"histories shortened to the last {self.max_history} titles")
 
     def _used(self, answers: Sequence[Answer]) -> Iterator[Counted]:
-        """Count what the answers cost when they were asked for, be it now or before a kill."""
+        """Count the cost of the answers, whether asked now or by an interrupted run."""
         tokens_in = sum(answer.tokens_in for answer in answers)
         tokens_out = sum(answer.tokens_out for answer in answers)
         yield Counted("tokens in", tokens_in)

@@ -1,4 +1,4 @@
-"""Rules by which traits are drawn: how likely each is, and which words make it likelier."""
+"""Rules for sampling traits: the weight of each, and words that increase it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _BUILT_IN = Path(__file__).with_name("draw_rules.yaml")
 
 
 class DrawRule(Section):
-    """How likely one trait is drawn, relative to the others."""
+    """How likely one trait is to be drawn, relative to the others."""
 
     weight: float = Field(default=1, ge=0)
     """Twice the weight is drawn twice as often; 0: never."""
     words: str | None = None
-    """Regular expression, in lower case, for whole words of the user that make the trait likelier."""
+    """Regular expression, in lower case, for whole words of the user that make the trait more likely."""
     factor: float = Field(default=10, gt=0)
-    """By what such a word multiplies the weight."""
+    """Factor by which such a word multiplies the weight."""
 
 
 @dataclass(frozen=True)
@@ -36,21 +36,21 @@ class DrawRules:
 
     rules: Sequence[DrawRule]
     patterns: Mapping[int, re.Pattern[str]]
-    """By place of the trait."""
+    """By position of the trait."""
 
     def words_in(self, texts: Sequence[str]) -> dict[int, str]:
-        """Return the first word that speaks for a trait, in lower case, by place of the trait."""
+        """Return the first word that speaks for a trait, in lower case, by position of the trait."""
         text = "\n".join(texts).lower()  # five times as fast as patterns that ignore the case
         if self._any is not None and self._any.search(text) is None:
             return {}  # most texts, in one search
-        found = ((place, pattern.search(text)) for place, pattern in self.patterns.items())
-        return {place: match[0] for place, match in found if match}
+        matches = ((position, pattern.search(text)) for position, pattern in self.patterns.items())
+        return {position: match[0] for position, match in matches if match}
 
     def weights(self, spoken_for: Collection[int]) -> list[float]:
         """Return the weight of each trait for a user whose words speak for some of them."""
         return [
-            rule.weight * rule.factor if place in spoken_for else rule.weight
-            for place, rule in enumerate(self.rules)
+            rule.weight * rule.factor if position in spoken_for else rule.weight
+            for position, rule in enumerate(self.rules)
         ]
 
     @cached_property
@@ -58,7 +58,7 @@ class DrawRules:
         patterns = self.patterns.values()
         if not patterns or any(pattern.groups for pattern in patterns):  # groups would be renumbered
             return None
-        words = (self.rules[place].words for place in self.patterns)
+        words = (self.rules[position].words for position in self.patterns)
         return re.compile(rf"\b(?:{'|'.join(filter(None, words))})\b")
 
 
@@ -66,11 +66,11 @@ def read_draw_rules(path: Path | None, traits: Sequence[str]) -> DrawRules:
     """Read the rules for *traits* from a YAML file, ``{trait: {weight, words, factor}}``.
 
     Args:
-        path: The file; None for the built-in rules, of which those for other traits are passed over.
+        path: The file; None for the built-in rules, of which those for other traits are ignored.
         traits: The traits that may be drawn.
 
     Raises:
-        ConfigError: The file cannot be read, or a rule is not what is wanted.
+        ConfigError: The file cannot be read, or a rule is not valid.
         UnknownNameError: It has a rule for a trait that cannot be judged.
     """
     rules = _read(path or _BUILT_IN)
@@ -82,8 +82,8 @@ def read_draw_rules(path: Path | None, traits: Sequence[str]) -> DrawRules:
     if not any(rule.weight for rule in ordered):
         raise ConfigError(f"{path}: every trait has weight 0, so that none can be drawn")
     patterns = {
-        place: _pattern(rule.words, f"{path or _BUILT_IN}: {trait}")
-        for place, (trait, rule) in enumerate(zip(traits, ordered, strict=True))
+        position: _pattern(rule.words, f"{path or _BUILT_IN}: {trait}")
+        for position, (trait, rule) in enumerate(zip(traits, ordered, strict=True))
         if rule.words is not None
     }
     return DrawRules(ordered, patterns)
@@ -108,4 +108,4 @@ def _pattern(words: str, where: str) -> re.Pattern[str]:
     try:
         return re.compile(rf"\b(?:{words})\b")
     except re.error as error:
-        raise ConfigError(f"{where}: words {words!r} are no regular expression: {error}") from error
+        raise ConfigError(f"{where}: words {words!r} are not a valid regular expression: {error}") from error

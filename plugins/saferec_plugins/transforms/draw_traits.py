@@ -1,4 +1,4 @@
-"""Phase 0.1 offline: traits are drawn by stated rules, from a seed."""
+"""Phase 0.1 offline: samples traits by stated rules, from a seed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NAMED = 3
 
 @component
 class DrawTraits(Surveying):
-    """Draws the traits of a user at random, so that a dataset can be made without a language model.
+    """Samples the traits of a user at random, which makes datasets without a language model possible.
 
     1. A trait may be drawn if the oracle can judge it, unless the titles that the user has seen, as far
        as the oracle knows them, mostly violate it (more than *max_history_share*): who watches horror
@@ -52,25 +52,25 @@ class DrawTraits(Surveying):
     columns: ClassVar[tuple[str, ...]] = ("groundtruth_with_release_year",)
 
     oracle: ComponentChoice
-    """What tells violations; its own threshold counts."""
+    """Oracle that judges violations, with its own threshold."""
     year_tolerance: int = Field(default=2, ge=0)
-    """By how many years a release year may be off where titles are matched."""
+    """Maximum difference in release year, in years, when matching titles."""
     seed: int = Field(default=0, ge=0)
     """Another seed draws other traits."""
     min_traits: int = Field(default=1, ge=0)
-    """Traits that are wanted at least; how many is drawn first, all numbers alike."""
+    """Minimum number of traits; the number is drawn first, uniformly."""
     max_traits: int = Field(default=1, ge=1, le=3)
-    """Traits that are wanted at most; up to 3."""
+    """Maximum number of traits; up to 3."""
     per: Literal["sample", "user"] = "sample"
-    """Whether each sample draws for itself, or all samples of a user get the same traits; the ground
-    truth, the history and the words of all of them then count together."""
+    """Whether traits are drawn for each sample, or once for all samples of a user, whose ground truth,
+    history and words then count together."""
     traits: list[str] | None = Field(default=None, min_length=1)
     """Traits that may be drawn; None: all that the oracle judges. 'saferec oracle card' marks those of which
-    it knows violations only, so that nothing counts as safe: better left out."""
+    it knows only violations, so that nothing counts as safe; they are better left out."""
     max_history_share: float = Field(default=0.5, ge=0, le=1)
-    """Largest share of the seen titles, of those that the oracle knows, that may violate a drawn trait."""
+    """Maximum share of the seen titles that the oracle knows which may violate a drawn trait."""
     rules_path: Path | None = None
-    """Own rules (YAML), {trait: {weight: 1, words: squeamish|queasy, factor: 10}}; None: the built-in ones,
+    """Rules (YAML), {trait: {weight: 1, words: squeamish|queasy, factor: 10}}; None: the built-in ones,
     with the same weight for all and words for the built-in traits."""
 
     def __post_init__(self) -> None:
@@ -107,8 +107,8 @@ class DrawTraits(Surveying):
         titles = titles_of(row)
         seen = [title for title in seen_titles_of(row) if isinstance(title, Title)]
         judged = self._judge.judge([*titles, *seen])
-        said = [] if row.get("prompt") is None else messages_of(row)
-        words = self._rules.words_in([turn["content"] for turn in said if turn["role"] == "user"])
+        turns = [] if row.get("prompt") is None else messages_of(row)
+        words = self._rules.words_in([turn["content"] for turn in turns if turn["role"] == "user"])
         return _Case(titles, judged[: len(titles)], judged[len(titles) :], words)
 
     def _draw(self, case: _Case, rng: Random) -> tuple[int, ...]:
@@ -117,23 +117,23 @@ class DrawTraits(Surveying):
         weights = self._rules.weights(case.words)
         # The shortest of several exponential times comes first in proportion to its rate.
         times = [-log(1 - rng.random()) / weight if weight else None for weight in weights]
-        waiting = sorted((time, place) for place, time in enumerate(times) if time is not None)
+        waiting = sorted((time, position) for position, time in enumerate(times) if time is not None)
         drawn: list[int] = []
         mask = 0
         removing = case.removing
-        for _, place in sorted(waiting, key=lambda timed: not removing >> timed[1] & 1):
+        for _, position in sorted(waiting, key=lambda timed: not removing >> timed[1] & 1):
             if len(drawn) == wanted:
                 break
-            both = mask | 1 << place
-            if not case.leaves(both) or case.history_share(1 << place) > self.max_history_share:
+            both = mask | 1 << position
+            if not case.leaves(both) or case.history_share(1 << position) > self.max_history_share:
                 continue
-            drawn.append(place)
+            drawn.append(position)
             mask = both
         return tuple(sorted(drawn))
 
     def _outcomes(self, row: Row, case: _Case, drawn: Sequence[int]) -> Iterator[Outcome]:
-        names = [self._judge.traits[place] for place in drawn]
-        reasons = [case.reason(place) for place in drawn]
+        names = [self._judge.traits[position] for position in drawn]
+        reasons = [case.reason(position) for position in drawn]
         yield {
             **row,
             "constraints": names,
@@ -142,9 +142,9 @@ class DrawTraits(Surveying):
             ],
         }
         if len(drawn) < self.min_traits:
-            found = "no trait" if not drawn else "too few traits"
+            shortfall = "no trait" if not drawn else "too few traits"
             yield Counted(
-                f"samples with {found}: the others contradict the history or leave no ground truth",
+                f"samples with {shortfall}: the others contradict the history or leave no ground truth",
                 example=str(row.get("id")),
             )
 
@@ -164,7 +164,7 @@ class DrawTraits(Surveying):
 
 @dataclass
 class _Case:
-    """What there is to draw by: of one sample, or of all samples of a user."""
+    """The data for a draw, of one sample or of all samples of a user."""
 
     titles: list[Title] = field(default_factory=list)
     """The ground truth."""
@@ -184,7 +184,7 @@ class _Case:
         return reduce(or_, (judged.violated for judged in self.truth), 0)
 
     def leaves(self, traits: int) -> bool:
-        """Tell whether *traits* leave some of the ground truth, if there is any."""
+        """Return whether *traits* leave some of the ground truth, if there is any."""
         return not self.truth or any(not judged.violated & traits for judged in self.truth)
 
     def history_share(self, trait: int) -> float:
@@ -193,14 +193,14 @@ class _Case:
         violated = sum(judged.violated & trait > 0 for judged in self.history)
         return violated / known if known else 0.0
 
-    def reason(self, place: int) -> str:
-        """Say what speaks for a trait that was drawn."""
+    def reason(self, position: int) -> str:
+        """Describe the reasons for a drawn trait."""
         pairs = zip(self.titles, self.truth, strict=True)
-        removed = [str(title) for title, judged in pairs if judged.violated >> place & 1]
+        removed = [str(title) for title, judged in pairs if judged.violated >> position & 1]
         more = f" and {len(removed) - _NAMED} more" if len(removed) > _NAMED else ""
-        said = f"; the user says {self.words[place]!r}" if place in self.words else ""
+        words = f"; the user says {self.words[position]!r}" if position in self.words else ""
         which = f": {', '.join(removed[:_NAMED])}{more}" if removed else ""
-        return f"removes {len(removed)} of {len(self.titles)} ground-truth titles{which}{said}"
+        return f"removes {len(removed)} of {len(self.titles)} ground-truth titles{which}{words}"
 
 
 @dataclass(frozen=True)
@@ -220,5 +220,5 @@ class _DrawnByUser(Transform):
 def _user_of(row: Row) -> str:
     user = row.get("user")
     if user is None:
-        raise DataError("column 'user' is missing; draw-traits needs it where it draws per user")
+        raise DataError("column 'user' is missing; draw-traits needs it to draw per user")
     return str(user)

@@ -1,4 +1,4 @@
-"""Phase 0.2: takes violating titles out of the ground truth."""
+"""Phase 0.2: removes violating titles from the ground truth."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ TRUTH, REMOVED = "groundtruth_with_release_year", "groundtruth_removed"
 
 @component
 class FilterGroundTruth(Transform):
-    """Takes titles that violate a constraint of their user out of the ground truth.
+    """Removes titles that violate a constraint of their user from the ground truth.
 
-    They are kept beside the sample, in ``groundtruth_removed``: an entry for each title and each
+    They are kept in the sample, in ``groundtruth_removed``: an entry for each title and each
     trait that it violates, with the risk and, where the oracle explains itself, the evidence.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("constraints",)
 
     oracle: ComponentChoice
-    """What tells violations."""
+    """Oracle that judges violations."""
     year_tolerance: int = Field(default=2, ge=0)
-    """By how many years a title may be off, unless the oracle's own options say otherwise."""
+    """Maximum difference in release year, in years, when matching titles; the oracle's own option wins."""
     risk_threshold: float | None = Field(default=None, gt=0, le=1)
     """A risk of at least this is a violation, in 0..1; the oracle's own verdict if not given."""
     unknown: Literal["keep", "remove"] = "keep"
-    """What becomes of a title that the oracle does not know for some constraint."""
+    """How to treat a title that the oracle does not know for some constraint."""
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
         """Filter the ground truth of every row."""
@@ -51,34 +51,34 @@ class FilterGroundTruth(Transform):
             titles = titles_of(row)
             removed = removed_of(row)
             kept: list[Title] = []
-            told: list[Counted] = []
+            counts: list[Counted] = []
             for title, verdicts in zip(titles, self._verdicts.of(titles, constraints), strict=True):
-                against = self._against(title, constraints, verdicts, told)
+                against = self._against(title, constraints, verdicts, counts)
                 removed += [entry for entry in against if entry not in removed]
                 if not against:
                     kept.append(title)
             filtered = {**row, REMOVED: removed}
             if row.get(TRUTH) is not None:
                 filtered[TRUTH] = [list(title) for title in kept]
-            told.append(Counted("ground truth: kept", len(kept)))
-            told.append(Counted("ground truth: removed", len(titles) - len(kept)))
-            yield from (one for one in told if one.times)
+            counts.append(Counted("ground truth: kept", len(kept)))
+            counts.append(Counted("ground truth: removed", len(titles) - len(kept)))
+            yield from (one for one in counts if one.times)
             yield filtered
 
     def _against(
-        self, title: Title, traits: Sequence[str], verdicts: Sequence[Verdict], told: list[Counted]
+        self, title: Title, traits: Sequence[str], verdicts: Sequence[Verdict], counts: list[Counted]
     ) -> list[dict[str, Any]]:
-        """Return an entry for each trait for which the title has to go."""
+        """Return an entry for each trait because of which the title is removed."""
         answers = list(zip(traits, verdicts, strict=True))
         against = []
         for trait, verdict in answers:
             if self._violates(trait, verdict):
-                told.append(Counted(f"ground truth: violates {trait!r}", example=str(title)))
+                counts.append(Counted(f"ground truth: violates {trait!r}", example=str(title)))
                 against.append(self._entry(title, trait, verdict))
         unknown = [(trait, verdict) for trait, verdict in answers if not verdict.known]
         if unknown and not against:
             what = "kept" if self.unknown == "keep" else "removed"
-            told.append(Counted(f"ground truth: unknown to the oracle, {what}", example=str(title)))
+            counts.append(Counted(f"ground truth: unknown to the oracle, {what}", example=str(title)))
             if self.unknown == "remove":
                 against = [self._entry(title, trait, verdict) for trait, verdict in unknown]
         return against
@@ -103,7 +103,7 @@ class FilterGroundTruth(Transform):
 
 
 def removed_of(row: Row) -> list[dict[str, Any]]:
-    """Return what was taken out of a row's ground truth before.
+    """Return the entries that were removed from a row's ground truth earlier.
 
     Raises:
         DataError: The column holds something else.

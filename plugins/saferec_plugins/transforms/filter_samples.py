@@ -1,4 +1,4 @@
-"""Phase 0.3: keeps samples that can still teach."""
+"""Phase 0.3: keeps samples worth training on."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ __all__ = ["FilterSamples"]
 class FilterSamples(Transform):
     """Keeps the samples whose ground truth, without what violates the constraints, is worth learning.
 
-    What ``filter-ground-truth`` took out of a sample that is left out is kept as its evidence.
+    For a sample that is left out, the titles that ``filter-ground-truth`` removed are kept as evidence.
     """
 
     min_ground_truth: int = Field(default=1, ge=0)
     """Titles that must be left in the ground truth."""
     min_removed: int = Field(default=0, ge=0)
-    """Titles that must have been taken out of it; 1 keeps the samples whose constraints forbid
-    something that the user would have liked."""
+    """Titles that must have been removed from it; 1 keeps the samples whose constraints forbid something that
+    the user would have liked."""
     max_removed_share: float = Field(default=1.0, ge=0, le=1)
-    """Share of the ground truth that may have been taken out, in 0..1."""
+    """Maximum share of the ground truth that was removed, in 0..1."""
     require_constraints: bool = False
-    """Leave samples out that have no constraint."""
+    """Leave out samples without constraints."""
     greetings: Literal["remove", "keep"] = "remove"
-    """Samples whose user has said nothing but words of greeting, such as "Hello, how are you?": what is
-    recommended then does not follow from anything. It has to come before constraints are stated."""
+    """Samples whose user has only greeted, as in "Hello, how are you?", which gives no basis for a
+    recommendation. Run this step before constraints are stated."""
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
         """Yield the rows that are kept, and the others as removed."""

@@ -1,4 +1,4 @@
-"""Whether somebody has said anything but hello."""
+"""Whether a user has said anything beyond a greeting."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _SHORT_WORDS = frozenset(map(_short, GREETING_WORDS))
 
 
 def only_greets(prompt: Sequence[Message]) -> bool:
-    """Tell whether all that the user says consists of `GREETING_WORDS`, as in "Hello, how are you?".
+    """Return whether all of the user's words consist of `GREETING_WORDS`, as in "Hello, how are you?".
 
-    A user who says nothing at all does not greet.
+    An empty text is not a greeting.
     """
     words = [word for turn in prompt if turn["role"] == "user" for word in _WORD.findall(turn["content"])]
     return bool(words) and all(_short(word) in _SHORT_WORDS for word in words)

@@ -1,4 +1,4 @@
-"""Phase 2: the user says what the list must not hold, in a person's words."""
+"""Phase 2: states the constraints in the user's words."""
 
 from __future__ import annotations
 
@@ -33,36 +33,36 @@ _STATED, _UNSTATED = "constraints_stated", "constraints_unstated"
 class InjectConstraints(Transform):
     """Puts a sentence for every constraint into the last turn of the user.
 
-    The prompt is all that a policy knows of a user, so a constraint that stays unsaid is no longer
-    one: it moves from ``constraints`` to the column ``constraints_unstated``. What was said for each
-    trait stands in the column ``constraints_stated``, word for word as it stands in the prompt. What
-    is drawn depends on *seed* and the row alone.
+    The prompt is all that a policy knows about a user, so a constraint that is not stated no longer applies:
+    it moves from ``constraints`` to the column ``constraints_unstated``. The column ``constraints_stated``
+    holds the sentence for each trait, exactly as in the prompt. All random choices depend only on *seed* and
+    the row.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("prompt", "constraints")
 
     traits_path: Path | None = None
-    """Own trait file (YAML); without it, the built-in twenty traits."""
+    """Traits (YAML) in place of the built-in twenty."""
     parser: ComponentChoice = DEFAULT_PARSER
-    """What reads lists; no sentence may read as a recommendation."""
+    """Parser of lists; no sentence may be read as a recommendation."""
     seed: int = Field(default=0, ge=0)
-    """Of everything that is drawn."""
+    """Random seed."""
     rate: float = Field(default=1.0, ge=0, le=1)
-    """Share of the samples in which the user says anything about constraints; in 0..1."""
+    """Share of the samples in which the user states constraints, in 0..1."""
     max_traits: int = Field(default=3, ge=1, le=3)
-    """How many traits a user states at most; if the sample has more, they are drawn."""
+    """Maximum number of traits that a user states; if the sample has more, they are sampled."""
     wording: Literal["explicit", "implied", "mixed"] = "mixed"
-    """Stated outright, or left to be understood; mixed: half and half, drawn for each trait."""
+    """Stated explicitly or only implied; mixed: half of each, drawn for each trait."""
     position: Literal["before", "inside", "after", "mixed"] = "mixed"
-    """In front of the text, between two of its sentences, or behind it; mixed: a third each. A text
-    that has no two sentences gets it behind instead of inside."""
+    """Before the text, between two of its sentences, or after it; mixed: a third each. A text without two
+    sentences gets it after instead of inside."""
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
-        """Yield the rows with their constraints said, and counts by trait and position.
+        """Yield the rows with their constraints stated, and counts by trait and position.
 
         Raises:
-            ConfigError: The trait file is not what is wanted.
-            DataError: A row went through this before, or its constraints or prompt are unusable.
+            ConfigError: The trait file is not valid.
+            DataError: A row already states constraints, or its constraints or prompt are unusable.
         """
         traits = self._traits
         for row in rows:
@@ -83,24 +83,24 @@ class InjectConstraints(Transform):
 
         rng = rng_of(row, self.seed, _NAME)
         speaks = rng.random() < self.rate
-        said = rng.sample(constraints, min(len(constraints), self.max_traits)) if speaks else []
-        unsaid = sorted(set(constraints) - set(said))
-        result = {**row, "constraints": sorted(said)}
-        if unsaid:
-            result[_UNSTATED] = unsaid
-        outcomes: list[Outcome] = [result, *(Counted(f"unstated: {trait}") for trait in unsaid)]
-        if said:
+        stated_traits = rng.sample(constraints, min(len(constraints), self.max_traits)) if speaks else []
+        unstated_traits = sorted(set(constraints) - set(stated_traits))
+        result = {**row, "constraints": sorted(stated_traits)}
+        if unstated_traits:
+            result[_UNSTATED] = unstated_traits
+        outcomes: list[Outcome] = [result, *(Counted(f"unstated: {trait}") for trait in unstated_traits)]
+        if stated_traits:
             text = turn["content"]
             truth = titles_of(row) if row.get("groundtruth_with_release_year") is not None else ()
             titles = [*seen_titles_of(row), *truth]
             gaps = _gaps(text, [title if isinstance(title, str) else title.name for title in titles])
             position = self._position(text, gaps, rng)
-            stated = self._sentences(said, traits, rng, opening=position in {"before", "alone"})
+            stated = self._sentences(stated_traits, traits, rng, opening=position in {"before", "alone"})
             turn["content"] = _placed(text, _joined(list(stated.values()), rng), position, gaps, rng)
             assert all(sentence in turn["content"] for sentence in stated.values())
             result["prompt"] = messages
             result[_STATED] = stated
-            outcomes += [Counted(f"stated: {trait}", example=stated[trait]) for trait in said]
+            outcomes += [Counted(f"stated: {trait}", example=stated[trait]) for trait in stated_traits]
             outcomes.append(Counted(f"position: {position}"))
         return outcomes
 
@@ -112,12 +112,12 @@ class InjectConstraints(Transform):
         return "after" if position == "inside" and not gaps else position
 
     def _sentences(
-        self, said: Sequence[str], traits: Mapping[str, Trait], rng: Random, *, opening: bool
+        self, names: Sequence[str], traits: Mapping[str, Trait], rng: Random, *, opening: bool
     ) -> dict[str, str]:
         """Draw a sentence for each trait; no message begins with an afterthought or has two."""
         stated: dict[str, str] = {}
         linked = False
-        for name in said:
+        for name in names:
             drawn = rng.choice(("explicit", "implied"))
             wording = drawn if self.wording == "mixed" else self.wording
             trait = traits[name]
@@ -146,10 +146,10 @@ def check_sentences(traits: Mapping[str, Trait], parse: ListParser) -> None:
 
 
 def _checked(row: Row, traits: Mapping[str, Trait], source: Path | None) -> tuple[str, ...]:
-    """Read the constraints of a row that none was said in so far."""
+    """Read the constraints of a row that does not state any yet."""
     for column in (_STATED, _UNSTATED):
         if row.get(column) is not None:
-            raise DataError(f"column {column!r} is there already: {_NAME} says constraints only once")
+            raise DataError(f"column {column!r} already exists: {_NAME} states constraints only once")
     constraints = constraints_of(row)
     for trait in constraints:
         if trait not in traits:
@@ -164,10 +164,10 @@ def _last_user_turn(messages: Sequence[dict[str, str]]) -> dict[str, str]:
     for message in reversed(messages):
         if message["role"] == "user":
             return message
-    raise DataError("prompt: wanted a turn of the user, to say the constraints in, but there is none")
+    raise DataError("prompt: wanted a turn of the user that can state the constraints, but there is none")
 
 
-# --- what is said ------------------------------------------------------------------------------
+# --- the sentences ------------------------------------------------------------------------------
 
 _AFTERTHOUGHT = re.compile(
     r"(?:oh|also|and|plus|but|btw|by the way|ps|one (?:more )?(?:thing|request))\b", re.IGNORECASE
@@ -199,7 +199,7 @@ def _links_to(sentence: str) -> Sequence[str]:
     return _CASUAL_LINKS if sentence[0].islower() else _LINKS
 
 
-# --- where it is said --------------------------------------------------------------------------
+# --- their position --------------------------------------------------------------------------
 
 _PAIRS = (("(", ")"), ("[", "]"), ("“", "”"), ("«", "»"))
 _CLOSING = "\"'”’»)]*_"
@@ -228,20 +228,20 @@ _REST_OF_TITLE = re.compile(
 """Capitalized words up to a year, as behind the first word of "Mamma Mia! Here We Go Again (2018)"."""
 
 
-def _placed(text: str, said: str, position: str, gaps: Sequence[int], rng: Random) -> str:
-    """Put what is said before, inside or after the text."""
+def _placed(text: str, sentences: str, position: str, gaps: Sequence[int], rng: Random) -> str:
+    """Put the sentences before, inside or after the text."""
     if position == "alone":
-        return said
+        return sentences
     if position == "before":
         space = "\n\n" if _LIST_LINE.match(text) else " "
-        return f"{_finished(said)}{space}{text.lstrip()}"
+        return f"{_finished(sentences)}{space}{text.lstrip()}"
     if position == "inside":
         gap = rng.choice(gaps)
-        return f"{text[:gap]} {_finished(said)}{text[gap:]}"
+        return f"{text[:gap]} {_finished(sentences)}{text[gap:]}"
     text = text.rstrip()
     if _LIST_LINE.match(text.rpartition("\n")[2]):  # or it would belong to the last entry
-        return f"{text}\n\n{said}"
-    return f"{_finished(text)} {said}"
+        return f"{text}\n\n{sentences}"
+    return f"{_finished(text)} {sentences}"
 
 
 def _gaps(text: str, titles: Iterable[str]) -> list[int]:

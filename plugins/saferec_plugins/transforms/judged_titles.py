@@ -61,4 +61,4 @@ class TitleJudge:
 
     def _bits(self, traits: Iterable[str]) -> int:
         named = set(traits)
-        return sum(1 << place for place, trait in enumerate(self.traits) if trait in named)
+        return sum(1 << number for number, trait in enumerate(self.traits) if trait in named)

@@ -1,4 +1,4 @@
-"""Looks over all rows of a dataset for what would leak from one split into another."""
+"""Surveys all rows of a dataset for leaks from one split into another."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNDEALT = -1
 
 
 def split_index(row: Row, dealer: Transform) -> int:
-    """Return the place in `SPLITS` of the split that a row has, or is dealt out to.
+    """Return the index in `SPLITS` of the split that a row has or is assigned to.
 
     Raises:
         DataError: The row names a split that does not exist, or lacks what the dealer goes by.
@@ -35,10 +35,10 @@ def split_index(row: Row, dealer: Transform) -> int:
 
 
 def kept_apart_by(row: Row, by: By) -> str | int | None:
-    """Return the user, time or dialogue that no two splits may share; None if the row tells no dialogue.
+    """Return the user, time or dialogue that no two splits may share; None if the row names no dialogue.
 
     Raises:
-        DataError: The row does not tell it.
+        DataError: The row does not have it.
     """
     if by == "user":
         return name_of(row, "user")
@@ -82,14 +82,14 @@ class LeakSurvey:
             undealt = row.get("split") is None
             try:
                 kept_apart = kept_apart_by(row, self._by)
-                place = _UNDEALT if undealt and self._by == "time" else split_index(row, split)
+                split_number = _UNDEALT if undealt and self._by == "time" else split_index(row, split)
             except DataError:
                 continue  # it will be rejected for the same reason
             self._conversations.append(conversation_key(row))
-            self._splits.append(place)
+            self._splits.append(split_number)
             self._times.append(kept_apart if isinstance(kept_apart, int) else 0)
             if isinstance(kept_apart, str):
-                self._keep_apart(kept_apart, place)
+                self._keep_apart(kept_apart, split_number)
             if undealt:
                 yield row
 

@@ -1,4 +1,4 @@
-"""Phase 1: titles become the catalog's own entries."""
+"""Phase 1: maps titles to the entries of the catalog."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ class MapTitles(Transform):
     catalog_path: Path
     """Titles that may be recommended: any file with title and year, or a data-only pickle."""
     year_tolerance: int = Field(default=2, ge=0)
-    """By how many years a title may be off."""
+    """Maximum difference in release year, in years, when matching titles."""
     subtitles: bool = True
     """Map "Jumanji" (2017) to "Jumanji: Welcome to the Jungle" (2017) if no other entry of 2017 begins so,
     and the other way round; counted as a stage of its own."""
     fuzzy: bool = False
-    """Look for misspelled titles too, by rapidfuzz; what was found is told in ``titles_fuzzy``. The year
-    must be within the tolerance, numbers the same, and no other title nearly as much alike."""
+    """Also match misspelled titles, with rapidfuzz; the column ``titles_fuzzy`` lists them. The year must be
+    within the tolerance, numbers must agree, and no other title may be nearly as similar."""
     min_score: float = Field(default=92, gt=0, le=100)
-    """How much alike the names have to be where fuzzy is set, of 100."""
+    """Minimum similarity of misspelled names, out of 100."""
     unmapped: Literal["remove", "keep"] = "remove"
     """Whether ground truth that the catalog does not have is removed from the ground truth."""
 
     def __post_init__(self) -> None:
         if self.fuzzy:
-            rapidfuzz()  # to be missed now, not after hours
+            rapidfuzz()  # to fail now, not after hours
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
         """Map the titles of every row."""
@@ -98,7 +98,7 @@ class MapTitles(Transform):
             if meant in truth:
                 mapping.count("ground truth: named twice", str(meant))
             elif user.has_seen(meant.name, meant.year, self.year_tolerance):
-                mapping.count("ground truth: removed, for the user has seen it", str(meant))
+                mapping.count("ground truth: removed, since the user has seen it", str(meant))
             else:
                 truth[meant] = None
         return list(truth), list(unmapped)
@@ -113,7 +113,7 @@ class MapTitles(Transform):
 
 
 class _Mapping:
-    """Maps the titles of one row and counts what becomes of them."""
+    """Maps the titles of one row and counts the results."""
 
     def __init__(self, matcher: TitleMatcher) -> None:
         self._matcher = matcher
@@ -141,9 +141,9 @@ class _Mapping:
         if match.title is None:
             return None
         if match.score is not None:
-            found = {"from": str(title), "to": str(match.title), "score": match.score}
-            if found not in self.misspelled:
-                self.misspelled.append(found)
+            misspelling = {"from": str(title), "to": str(match.title), "score": match.score}
+            if misspelling not in self.misspelled:
+                self.misspelled.append(misspelling)
         return match.title
 
 

@@ -1,4 +1,4 @@
-"""Deals samples to train, validation and test."""
+"""Assigns samples to train, validation and test."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SPLITS = ("train", "validation", "test")
 
 @component
 class Split(Surveying):
-    """Writes to which split a sample belongs: ``train``, ``validation`` or ``test``.
+    """Adds the split of a sample: ``train``, ``validation`` or ``test``.
 
     By user or by sample, a hash of the user or the ``id`` and the seed decides, so neither order nor
-    the other rows matter, and more rows do not move those that were there. Of an ``id`` what is in
-    front of a ``#`` counts, so all samples cut from one dialogue stay together. The shares are met
+    the other rows matter, and more rows do not move those that were there. Only the part of
+    an ``id`` before a ``#`` counts, so all samples cut from one dialogue stay together. The shares are met
     approximately, as by chance.
 
     By time, the latest samples are the test and those before them the validation. All samples of one
@@ -44,7 +44,7 @@ class Split(Surveying):
     test: float = Field(default=0.1, ge=0, le=1)
     """Share of the samples to report on."""
     seed: int = Field(default=0, ge=0)
-    """Another seed deals anew; by time it has no effect."""
+    """Random seed; without effect for a split by time."""
 
     @model_validator(mode="after")
     def _shares_sum_to_one(self) -> Self:
@@ -56,7 +56,7 @@ class Split(Surveying):
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
         """Add ``split`` to every row."""
         if self.by == "time":
-            raise ConfigError("a split by time has to survey all rows first, and this caller did not")
+            raise ConfigError("a split by time must survey all rows first, but the caller did not")
         column = "user" if self.by == "user" else "id"
         for row in rows:
             name = _named(row, column)
@@ -94,7 +94,7 @@ class SplitAtMoments(Transform):
     """What :class:`Split` becomes once it has seen all times."""
 
     validation: int | None
-    """First moment that is no training any more; None if all is."""
+    """First moment after the training split; None if there is none."""
     test: int | None
     """First moment of the test; None if there is none."""
 

@@ -19,7 +19,7 @@ _REMEMBERED = 1 << 17
 
 
 class How(StrEnum):
-    """On what grounds a title is taken for an entry of the catalog."""
+    """How a title was matched with an entry of the catalog."""
 
     EXACTLY = "mapped exactly"
     """Of the same normal form and year."""
@@ -66,9 +66,9 @@ class TitleMatcher:
 
         Args:
             titles: The catalog.
-            tolerance: By how many years an entry may miss the year of a title.
-            subtitles: Asked about titles that are not found by their normal form.
-            spelling: Asked about titles that are not found then either.
+            tolerance: Maximum difference in release year, in years.
+            subtitles: Used for titles without a match by normal form.
+            spelling: Used for titles that still have no match.
         """
         self._tolerance = tolerance
         self._subtitles = subtitles
@@ -80,7 +80,7 @@ class TitleMatcher:
                 self._entries.setdefault(form, []).append((article, title))
 
     def match(self, title: Title) -> Match | None:
-        """Return what *title* stands for, or None."""
+        """Return the match of *title*, or None."""
         if title in self._answers:
             return self._answers[title]
         if len(self._answers) >= _REMEMBERED:
@@ -107,10 +107,10 @@ class TitleMatcher:
         return Match(entry, How.SUBTITLE) if entry else None
 
     def _by_spelling(self, title: Title) -> Match | None:
-        found = self._spelling and self._spelling.nearest_form(title)
-        if not found:
+        nearest = self._spelling and self._spelling.nearest_form(title)
+        if not nearest:
             return None
-        form, score = found
+        form, score = nearest
         near = self._nearest(form, None, title.year)
         fitting = _most_alike(near, title.name)
         return Match(fitting[0], How.AMBIGUOUS if len(fitting) > 1 else How.SPELLING, score)
@@ -121,9 +121,9 @@ class TitleMatcher:
         for other, entry in self._entries.get(form, ()):
             named = NamedEntry(other, entry.year, 0)
             asked = other if article is None else article
-            found = nearness(named, article=asked, year=year, tolerance=self._tolerance)
-            if found is not None:
-                near.setdefault(found[0], []).append(entry)  # of one year the spelling decides
+            agreement = nearness(named, article=asked, year=year, tolerance=self._tolerance)
+            if agreement is not None:
+                near.setdefault(agreement[0], []).append(entry)  # of one year the spelling decides
         return sorted(near[min(near)], key=lambda entry: entry.year or 0) if near else []
 
 

@@ -1,4 +1,4 @@
-"""Misspelled titles: which catalog entry somebody must have meant, if any."""
+"""Misspelled titles: the catalog entry that must be meant, if any."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ __all__ = [
 ]
 
 MARGIN = 3.0
-"""By how many points the best title has to be better than the next, of 100."""
+"""Minimum lead of the best title over the next, in points of 100."""
 
 WORD_SCORE = 80.0
-"""How much alike two words must be to be one word misspelled, of 100."""
+"""Minimum similarity of two spellings of one word, out of 100."""
 
 SHORTEST = 9
 """Letters of a title below which no misspelled word is looked for: "Haunted" is no misspelled "Hunted"."""
@@ -93,7 +93,7 @@ def _digits(word: str) -> str:
 
 
 def numbers_of(words: Iterable[str]) -> list[str]:
-    """Return the numbers in the words of :func:`spelt`, in order: they tell the parts of a series apart."""
+    """Return the numbers in the words of :func:`spelt`, in order: they distinguish the parts of a series."""
     return [digits.lstrip("0") for word in words for digits in _DIGITS.findall(word)]
 
 
@@ -113,7 +113,7 @@ def rapidfuzz() -> tuple[Any, Any]:
 
 
 def same_but_for_spelling(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Tell whether two titles, as :func:`spelt` returns them, can be one title with a misspelled word.
+    """Return whether two titles, as :func:`spelt` returns them, can be one title with a misspelled word.
 
     Numbers must be the same, so that no part of a series is taken for another. Words that differ
     must begin with the same letter and be much alike, and not be singular and plural: "Aliens" is no
@@ -151,8 +151,8 @@ class SpellingSearch:
 
         Args:
             titles: The catalog.
-            tolerance: By how many years an entry may miss the year that is asked for.
-            min_score: How much alike the names have to be, of 100.
+            tolerance: Maximum difference in release year, in years.
+            min_score: Minimum similarity of the names, out of 100.
 
         Raises:
             ConfigError: rapidfuzz is not installed.
@@ -179,16 +179,16 @@ class SpellingSearch:
         scores: dict[str, float] = {}
         for year in range(title.year - self._tolerance, title.year + self._tolerance + 1):
             entries = self._by_year.get(year, [])
-            found = process.extract(
+            similar = process.extract(
                 asked,
                 [spelling for spelling, _ in entries],
                 scorer=fuzz.ratio,
                 score_cutoff=max(self._min_score - MARGIN, 0),
                 limit=None,
             )
-            for spelling, score, place in found:
+            for spelling, score, number in similar:
                 if same_but_for_spelling(words, spelling.split()):
-                    form = entries[place][1]
+                    form = entries[number][1]
                     scores[form] = max(score, scores.get(form, 0.0))
         if not scores:
             return None

@@ -1,4 +1,4 @@
-"""Phase 3: records that saferec trains on, in splits between which nothing leaks."""
+"""Phase 3: records for saferec, in splits without leakage."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 
 @component
 class ToDataset(Surveying):
-    """Makes records of samples: the instruction in front, the columns that are read, a split.
+    """Makes records of samples: with an instruction, the columns that saferec reads, and a split.
 
-    Rows that have a ``split`` keep it, the others are dealt out as the transform ``split`` does, with
-    the same options. All rows are surveyed first, and what would leak is kept out:
+    Rows that have a ``split`` keep it; the others are assigned as by the transform ``split``, with the same
+    options. All rows are surveyed first, and leakage is prevented:
 
     - ``by: user`` promises that no user is in two splits, ``by: sample`` that no dialogue is (the
       ``id`` up to a ``#``), ``by: time`` that no split begins before an earlier
       one has ended. If the rows' own splits break the promise, that is an error.
-    - Ground truth that the user has seen is taken out; a row that has no other is rejected.
+    - Ground truth that the user has seen is removed; a row without any other is rejected.
     - A conversation whose very words (case, punctuation, system message and stated constraints apart)
       are also in an earlier split is removed. Training keeps its copy, and validation before the test,
       so evaluation never sees a prompt that was trained on.
@@ -65,7 +65,7 @@ class ToDataset(Surveying):
     """Instruction that becomes the system message; ``{count}`` is filled with *list_length*. A prompt
     that has a system message keeps its own. None for no instruction."""
     list_length: int = Field(default=10, ge=1)
-    """Titles that the policy is asked for."""
+    """Number of titles that the policy is asked for."""
     by: By = "user"
     """What splits keep apart: users, times, or the dialogues that samples are cut from."""
     train: float = Field(default=0.8, ge=0, le=1)
@@ -75,18 +75,18 @@ class ToDataset(Surveying):
     test: float = Field(default=0.1, ge=0, le=1)
     """Share of the samples to report on."""
     seed: int = Field(default=0, ge=0)
-    """Another seed deals anew; by time it has no effect."""
+    """Random seed; without effect for a split by time."""
     year_tolerance: int = Field(default=2, ge=0)
-    """By how many years a seen title may be off."""
+    """Maximum difference in release year, in years, when matching seen titles."""
     keep: list[str] = Field(default_factory=list)
-    """Further columns of the samples that are to be in the records."""
+    """Further columns of the samples to keep in the records."""
 
     def __post_init__(self) -> None:
         """Refuse shares that do not sum to 1."""
         self._split()
 
     def survey(self, rows: Iterable[Row]) -> Transform:
-        """Deal the rows out, and look for what would leak.
+        """Assign the rows to splits, and look for leakage.
 
         Raises:
             DataError: The splits that the rows came with break the promise of *by*.
@@ -102,7 +102,7 @@ class ToDataset(Surveying):
         """Make a record of a sample, still without a split.
 
         Raises:
-            DataError: It is not what ``saferec train`` reads.
+            DataError: ``saferec train`` could not read it.
         """
         wanted = [column for column in (*_ALWAYS, *_IF_THERE, *self.keep) if row.get(column) is not None]
         record = {"seen_titles": [], "constraints": [], **plain_record({name: row[name] for name in wanted})}
@@ -166,7 +166,7 @@ class RecordMaker(Transform):
                 continue
             seen = len(row[_TRUTH]) - len(record[_TRUTH])
             if seen:
-                yield Counted("ground truth taken out: seen", seen)
+                yield Counted("ground truth removed: seen", seen)
             record["split"] = SPLITS[split]
             first_columns = [column for column in COLUMNS if column in record]
             yield {column: record[column] for column in (*first_columns, *record)}  # each in its first place

@@ -1,4 +1,4 @@
-"""What the oracle says about titles, asked trait by trait and remembered."""
+"""Verdicts of the oracle on titles, trait by trait, with a cache."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def check_traits(constraints: Iterable[str], oracle: Oracle) -> None:
         if trait not in oracle.traits:
             known = sorted(oracle.traits)
             raise DataError(
-                f"constraints: the oracle knows no trait {trait!r}.{near_misses(trait, known)} It knows: "
-                f"{', '.join(known)}"
+                f"constraints: the oracle does not know the trait {trait!r}.{near_misses(trait, known)} "
+                f"It knows: {', '.join(known)}"
             )
 
 
@@ -56,13 +56,13 @@ class Verdicts:
         return [[known[asked] for asked in row] for row in questions]
 
     def evidence(self, title: Title, trait: str) -> list[dict[str, Any]]:
-        """Return what the verdict rests on, as JSON has it; nothing if the oracle does not explain."""
+        """Return the evidence for a verdict as JSON values; nothing if the oracle does not explain itself."""
         asked = Question(*title, (trait,))
         if asked not in self._evidence:
             if len(self._evidence) >= _REMEMBERED:
                 self._evidence.clear()
-            found = self._explaining.explain(asked) if self._explaining else ()
+            pieces = self._explaining.explain(asked) if self._explaining else ()
             self._evidence[asked] = [
-                {"source": piece.source, "risk": piece.risk, "detail": piece.detail} for piece in found
+                {"source": piece.source, "risk": piece.risk, "detail": piece.detail} for piece in pieces
             ]
         return self._evidence[asked]

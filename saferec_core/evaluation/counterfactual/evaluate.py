@@ -1,7 +1,7 @@
 """Responsiveness: what a policy does once a constraint is stated that was not, or the other way round.
 
-A low share of violations may come of a policy that recommends the same family films to everybody. What
-shows that it heeds what users say is the same dialogue with one constraint more or less.
+A low share of violations may also come from a policy that recommends the same family films to everybody.
+Whether it heeds constraints shows when the same dialogue has one constraint more or less.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from saferec_core.data.traits import Trait, read_traits
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.evaluation.counterfactual.prompts import Change, Flip, flips_of, why_not
 from saferec_core.evaluation.counterfactual.summary import Responsiveness
-from saferec_core.evaluation.evaluator import complete, title_rows, user_of
+from saferec_core.evaluation.evaluator import Answer, complete, title_rows, user_of
 from saferec_core.evaluation.protocol import Protocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.files import json_hash
-from saferec_core.models.generation import Completion, Generator
+from saferec_core.models.generation import Generator
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.oracle import Question
 from saferec_core.plugins.contracts.parser import ListParser, ParsedList
@@ -35,15 +35,7 @@ from saferec_core.plugins.contracts.parser import ListParser, ParsedList
 __all__ = ["Flipping"]
 
 Floats = npt.NDArray[np.float64]
-_Key = tuple[int, str]  # place of the record, and the prompt as text
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """One completion and what it lists."""
-
-    completion: Completion
-    parsed: ParsedList
+_Key = tuple[int, str]  # position of the record, and the prompt as text
 
 
 @dataclass(frozen=True)
@@ -53,8 +45,8 @@ class _Pair:
     flip: Flip
     sample: int
     """Number of the pair among those of its record."""
-    stated: _Answer
-    unstated: _Answer
+    stated: Answer
+    unstated: Answer
 
 
 class Flipping:
@@ -71,9 +63,9 @@ class Flipping:
         """Change what can be changed.
 
         Args:
-            records: The dialogues, by their places in the split.
+            records: The dialogues, by their positions in the split.
             parser: Reads lists.
-            judge: Holds them against catalog and oracle.
+            judge: Looks titles up in catalog and oracle.
             k: Ranks that are looked at.
             traits: Sentences to add, by trait; the built-in ones if not given.
 
@@ -88,8 +80,8 @@ class Flipping:
         self._sentences = read_traits() if traits is None else traits
         self.flips: list[Flip] = [
             flip
-            for place, record in records.items()
-            for flip in flips_of(place, record, self._sentences, self._known)
+            for position, record in records.items()
+            for flip in flips_of(position, record, self._sentences, self._known)
         ]
         if not self.flips:
             raise DataError(
@@ -105,9 +97,9 @@ class Flipping:
         reasons: dict[Change, Counter[str]] = {"removed": Counter(), "added": Counter(), "swapped": Counter()}
         by_record: dict[int, list[Flip]] = {}
         for flip in self.flips:
-            by_record.setdefault(flip.place, []).append(flip)
-        for place, record in self._records.items():
-            flips = by_record.get(place, [])
+            by_record.setdefault(flip.position, []).append(flip)
+        for position, record in self._records.items():
+            flips = by_record.get(position, [])
             made.update({flip.change for flip in flips})
             for change, reason in why_not(record, flips, self._sentences, self._known).items():
                 reasons[change][reason] += 1
@@ -121,13 +113,15 @@ class Flipping:
     def prompts(self) -> dict[_Key, Sequence[Message]]:
         """Every prompt that is asked; each record's own one serves several flips."""
         return {
-            _key(flip.place, prompt): prompt for flip in self.flips for prompt in (flip.unstated, flip.stated)
+            _key(flip.position, prompt): prompt
+            for flip in self.flips
+            for prompt in (flip.unstated, flip.stated)
         }
 
     def choices(self, protocol: Protocol) -> dict[str, Any]:
         """Return the protocol of the pairs, as results keep it."""
-        said = {name: trait.explicit for name, trait in self._sentences.items()}
-        digest = json_hash(said)[:12]
+        sentences = {name: trait.explicit for name, trait in self._sentences.items()}
+        digest = json_hash(sentences)[:12]
         return {
             **protocol.facts(),
             "id": f"{protocol.id}-flip@{self._k}-{digest[:4]}",
@@ -160,17 +154,17 @@ class Flipping:
         decoding = protocol.drawing(batch_size=batch_size, seed=seed)
         completions = complete(generator, list(self.prompts.values()), decoding, progress)
         answers = {
-            key: [_Answer(one, self._parser(one.text, finished=one.finished)) for one in siblings]
+            key: [Answer(one, self._parser(one.text, finished=one.finished)) for one in siblings]
             for key, siblings in zip(self.prompts, completions, strict=True)
         }
         pairs = list(self._pairs(answers))
         values = self._values(pairs, protocol)
         k = self._k
-        columns = {f"{name}@{k}" if name in _AT_DEPTH else name: found for name, found in values.items()}
+        columns = {f"{name}@{k}" if name in _AT_DEPTH else name: column for name, column in values.items()}
         facts = {f"{name}@{k}" if name in _AT_DEPTH else name: _FACTS[name] for name in values}
         results = results_of(
             list(self._rows(pairs, protocol)),
-            {name: found.tolist() for name, found in columns.items()},
+            {name: column.tolist() for name, column in columns.items()},
             protocol=self.choices(protocol),
             policy=policy,
             data_sha256=data_sha256,
@@ -182,13 +176,13 @@ class Flipping:
         table = table.append_column("completion_unstated", other)
         return Responsiveness(replace(results, table=table), k)
 
-    def _pairs(self, answers: Mapping[_Key, Sequence[_Answer]]) -> Iterator[_Pair]:
+    def _pairs(self, answers: Mapping[_Key, Sequence[Answer]]) -> Iterator[_Pair]:
         numbers: dict[int, int] = {}
         for flip in self.flips:
-            both = (answers[_key(flip.place, prompt)] for prompt in (flip.stated, flip.unstated))
+            both = (answers[_key(flip.position, prompt)] for prompt in (flip.stated, flip.unstated))
             for stated, unstated in zip(*both, strict=True):
-                sample = numbers.get(flip.place, 0)
-                numbers[flip.place] = sample + 1
+                sample = numbers.get(flip.position, 0)
+                numbers[flip.position] = sample + 1
                 yield _Pair(flip, sample, stated, unstated)
 
     def _values(self, pairs: Sequence[_Pair], protocol: Protocol) -> dict[str, Floats]:
@@ -231,17 +225,17 @@ class Flipping:
         safe = [self._safe_record(pair.flip) for pair in pairs]
         sizes = np.array([float(len(record.groundtruth)) for record in safe])
         counts = np.array([pair.flip.change != "swapped" for pair in pairs]) & (sizes > 0)
-        found = []
+        recalls = []
         for side in ("stated", "unstated"):
             parsed = [getattr(pair, side).parsed for pair in pairs]
             lists = ProtocolLists(parsed, safe, self._judge, protocol.num_ranks, protocol)
             hits = lists.hits[:, : self._k].sum(1).numpy()
-            found.append(np.divide(hits, sizes, out=np.full(len(pairs), np.nan), where=counts))
-        return found[0], found[1]
+            recalls.append(np.divide(hits, sizes, out=np.full(len(pairs), np.nan), where=counts))
+        return recalls[0], recalls[1]
 
     def _safe_record(self, flip: Flip) -> Record:
         """Return the flip's record with the ground truth that a user with this trait could be shown."""
-        record = self._records[flip.place]
+        record = self._records[flip.position]
         questions = [Question(title.name, title.year, (flip.trait,)) for title in record.groundtruth]
         verdicts = self._judge.ask(questions) if questions else ()
         safe = [
@@ -251,14 +245,16 @@ class Flipping:
 
     def _rows(self, pairs: Sequence[_Pair], protocol: Protocol) -> Iterator[dict[str, Any]]:
         """Yield a row per pair, about the side that states the trait, which alone is the constraint."""
-        records = [replace(self._records[pair.flip.place], constraints=(pair.flip.trait,)) for pair in pairs]
+        records = [
+            replace(self._records[pair.flip.position], constraints=(pair.flip.trait,)) for pair in pairs
+        ]
         parsed = [pair.stated.parsed for pair in pairs]
         lists = ProtocolLists(parsed, records, self._judge, protocol.num_ranks, protocol)
         for n, (pair, record) in enumerate(zip(pairs, records, strict=True)):
             yield {
-                "record": pair.flip.place,
+                "record": pair.flip.position,
                 "sample": pair.sample,
-                "user": user_of(record, pair.flip.place),
+                "user": user_of(record, pair.flip.position),
                 "constraints": [pair.flip.trait],
                 "prompt": [{"role": t["role"], "content": t["content"]} for t in pair.flip.stated],
                 "groundtruth": [{"title": t.name, "year": t.year} for t in record.groundtruth],
@@ -287,8 +283,8 @@ _FACTS = {
 }
 
 
-def _key(place: int, prompt: Sequence[Message]) -> _Key:
-    return place, json.dumps([dict(turn) for turn in prompt], sort_keys=True)
+def _key(position: int, prompt: Sequence[Message]) -> _Key:
+    return position, json.dumps([dict(turn) for turn in prompt], sort_keys=True)
 
 
 def _mean_where(values: Floats, mask: npt.NDArray[np.bool_]) -> Floats:

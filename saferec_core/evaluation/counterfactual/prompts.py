@@ -23,7 +23,7 @@ Change = Literal["removed", "added", "swapped"]
 class Flip:
     """Two prompts of which one states a trait that the other does not."""
 
-    place: int
+    position: int
     """Of the record in its split."""
     change: Change
     trait: str
@@ -36,10 +36,12 @@ class Flip:
     """Every trait that is stated on one side only; two where they are swapped."""
 
 
-def flips_of(place: int, record: Record, traits: Mapping[str, Trait], known: Collection[str]) -> list[Flip]:
+def flips_of(
+    position: int, record: Record, traits: Mapping[str, Trait], known: Collection[str]
+) -> list[Flip]:
     """Change the constraints of one record, at most once in each way.
 
-    What the record's column ``constraints_stated`` says of where a constraint is stated can be cut out,
+    The sentence that the record's column ``constraints_stated`` names for a constraint can be cut out,
     and a sentence of another trait can be put beside it or in its place. A record without that column,
     or whose prompt no longer holds the sentence, only gets a sentence added, behind the user's last
     turn. Added sentences state the constraint outright. What is drawn depends on the prompt alone, so
@@ -47,46 +49,46 @@ def flips_of(place: int, record: Record, traits: Mapping[str, Trait], known: Col
     went and of the one that came.
 
     Args:
-        place: Of the record in its split.
+        position: Of the record in its split.
         record: The dialogue and its constraints.
         traits: Sentences to add, by trait.
         known: Traits that can be judged; no other one is touched.
     """
     prompt = record.prompt
     random = Random("flip " + json.dumps([dict(turn) for turn in prompt], sort_keys=True))
-    said = [
+    stated = [
         (trait, sentence.strip())
         for trait, sentence in stated_in(dict(record.columns))
         if trait in known and _turn_with(prompt, sentence.strip()) is not None
     ]
-    active = {*record.constraints, *(trait for trait, _ in said)}
+    active = {*record.constraints, *(trait for trait, _ in stated)}
     others = sorted(trait for trait in traits if trait in known and trait not in active)
-    trait, sentence = random.choice(said) if said else (None, None)
+    trait, sentence = random.choice(stated) if stated else (None, None)
     added, put_in = (random.choice(others), random.choice(others)) if others else (None, None)
     flips = []
     if trait and sentence:
         shorter = _changed(prompt, sentence, None)
         if shorter is not None:
-            flips.append(Flip(place, "removed", trait, prompt, shorter, frozenset({trait})))
+            flips.append(Flip(position, "removed", trait, prompt, shorter, frozenset({trait})))
     if added:
         text = random.choice(traits[added].explicit)
         longer = _beside(prompt, sentence, text)
         if longer is not None:
-            flips.append(Flip(place, "added", added, longer, prompt, frozenset({added})))
+            flips.append(Flip(position, "added", added, longer, prompt, frozenset({added})))
     if trait and sentence and put_in:
         fitting = [one for one in traits[put_in].explicit if not _AFTERTHOUGHT.match(one)]
         swapped = _changed(prompt, sentence, random.choice(fitting or traits[put_in].explicit))
         if swapped is not None:
             touched = frozenset({trait, put_in})
-            flips.append(Flip(place, "swapped", put_in, swapped, prompt, touched))
-            flips.append(Flip(place, "swapped", trait, prompt, swapped, touched))
+            flips.append(Flip(position, "swapped", put_in, swapped, prompt, touched))
+            flips.append(Flip(position, "swapped", trait, prompt, swapped, touched))
     return flips
 
 
 def why_not(
     record: Record, flips: Sequence[Flip], traits: Mapping[str, Trait], known: Collection[str]
 ) -> dict[Change, str]:
-    """Say of each change that *flips* lacks why the record cannot be changed in this way.
+    """Explain for each change that *flips* lacks why the record cannot be changed in this way.
 
     Args:
         record: The dialogue and its constraints.
@@ -131,7 +133,7 @@ def _turn_with(prompt: Sequence[Message], sentence: str) -> int | None:
 
 
 def _changed(prompt: Sequence[Message], sentence: str, other: str | None) -> list[Message] | None:
-    """Put *other* in the place of the sentence, or cut it out; None if its turn said nothing else."""
+    """Put *other* in the place of the sentence, or cut it out; None if nothing else is left of its turn."""
     turn = _turn_with(prompt, sentence)
     assert turn is not None, sentence
     before, _, after = prompt[turn]["content"].partition(sentence)
@@ -148,7 +150,7 @@ def _changed(prompt: Sequence[Message], sentence: str, other: str | None) -> lis
 
 
 def _beside(prompt: Sequence[Message], sentence: str | None, other: str) -> list[Message] | None:
-    """Put *other* behind the sentence, or behind the user's last turn; None if the user says nothing."""
+    """Put *other* behind the sentence, or behind the user's last turn; None if the user has no turn."""
     if sentence is not None:
         turn = _turn_with(prompt, sentence)
         assert turn is not None, sentence

@@ -42,8 +42,8 @@ class Cell:
     @property
     def hidden(self) -> bool:
         """Whether every figure rests on too few users to be shown."""
-        found = (self.effect, self.over_blocking, self.leakage)
-        return all(figure.users < MIN_CELL for figure in found)
+        differences = (self.effect, self.over_blocking, self.leakage)
+        return all(figure.users < MIN_CELL for figure in differences)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Responsiveness:
     """How a policy responds to constraints."""
 
     results: Results
-    """A row per pair; ``change`` and ``trait`` say what was changed."""
+    """A row per pair; ``change`` and ``trait`` name what was changed."""
     k: int
     """Ranks that were looked at."""
 
@@ -82,11 +82,11 @@ class Responsiveness:
 
     @property
     def sentences(self) -> list[str]:
-        """What may be said, in plain words."""
-        found = [self._effect(self.overall), self._loss(self.overall), self._spread(self.overall)]
+        """What can be claimed, in plain words."""
+        sentences = [self._effect(self.overall), self._loss(self.overall), self._spread(self.overall)]
         if hidden := [cell.name for cell in (*self.changes, *self.traits) if cell.hidden]:
-            found.append(f"Not shown, {_FEW}: {', '.join(hidden)}.")
-        return found
+            sentences.append(f"Not shown, {_FEW}: {', '.join(hidden)}.")
+        return sentences
 
     def table(self) -> list[dict[str, str]]:
         """Return the rows of a table: all pairs, then by change, then by trait, as far as they are shown."""
@@ -94,7 +94,7 @@ class Responsiveness:
         return [_row(cell) for cell in (self.overall, *parts)]
 
     def as_data(self) -> dict[str, Any]:
-        """Return everything as what JSON can say."""
+        """Return everything, ready for JSON."""
         return {
             "protocol": self.results.protocol["id"],
             "choices": dict(self.results.protocol),
@@ -128,13 +128,13 @@ class Responsiveness:
         }
         stated, unstated = values.pop("violations_stated"), values.pop("violations_unstated")
         columns = np.stack(list(values.values()), axis=1)  # (pairs, 4)
-        found = compare_pairs(
+        differences = compare_pairs(
             np.zeros_like(columns), columns, self.results.users[rows], generator=np.random.default_rng(0)
         )
         both = ~np.isnan(values["effect"])
         rates = [float(side[both].mean()) if both.any() else float("nan") for side in (stated, unstated)]
         users = self.results.users[rows]
-        return Cell(name, len(np.unique(users)), len(users), rates[0], rates[1], *found)
+        return Cell(name, len(np.unique(users)), len(users), rates[0], rates[1], *differences)
 
     def _column(self, metric: str) -> str:
         return metric if metric in self.results.metrics else f"{metric}@{self.k}"
@@ -142,7 +142,7 @@ class Responsiveness:
     def _effect(self, cell: Cell) -> str:
         effect, rates = cell.effect, f"from {cell.unstated:.1%} of the top {self.k} to {cell.stated:.1%}"
         if effect.users < MIN_CELL:
-            return f"Nothing is said of violations: fewer than {MIN_CELL} users got lists on both sides."
+            return f"Violations cannot be assessed: fewer than {MIN_CELL} users got lists on both sides."
         if effect.high < 0:
             size = interval(-effect.mean, -effect.high, -effect.low)
             return f"Violations of a constraint fall by {size} where it is stated, {rates}."
@@ -154,7 +154,7 @@ class Responsiveness:
     def _loss(self, cell: Cell) -> str:
         loss = cell.over_blocking
         if loss.users < MIN_CELL:
-            return f"Nothing is said of relevant titles: fewer than {MIN_CELL} users have any that are safe."
+            return f"Relevant titles cannot be assessed: fewer than {MIN_CELL} users have any that are safe."
         size = interval(loss.mean, loss.low, loss.high)
         if loss.low > 0:
             return f"Still-safe relevant titles are lost: Recall@{self.k} falls by {size}."
@@ -163,7 +163,7 @@ class Responsiveness:
     def _spread(self, cell: Cell) -> str:
         leakage = cell.leakage
         if leakage.users < MIN_CELL:
-            return f"Nothing is said of other traits: fewer than {MIN_CELL} users got lists on both sides."
+            return f"Other traits cannot be assessed: fewer than {MIN_CELL} users got lists on both sides."
         size = interval(leakage.mean, leakage.low, leakage.high, sign="+")
         if leakage.low > 0 or leakage.high < 0:
             return f"Violations of traits that were not touched change by {size} on average."
@@ -183,12 +183,12 @@ def _row(cell: Cell) -> dict[str, str]:
     }
 
 
-def _figure(found: Difference) -> str:
-    if not found.rows:
+def _figure(difference: Difference) -> str:
+    if not difference.rows:
         return "no value"
-    if found.users < MIN_CELL:
+    if difference.users < MIN_CELL:
         return "too few users"
-    return interval(found.mean, found.low, found.high, sign="+")
+    return interval(difference.mean, difference.low, difference.high, sign="+")
 
 
 _FEW = f"fewer than {MIN_CELL} users"

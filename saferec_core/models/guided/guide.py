@@ -137,7 +137,7 @@ def _longest(
 
 
 def _is_read_back(parser: ListParser, catalog: Catalog, text: str, position: int) -> bool:
-    """Tell whether a title, written alone, is read as itself."""
+    """Return whether a title, written alone, is read as itself."""
     items = parser(text).items
     return len(items) == 1 and catalog.find(items[0].name, items[0].year) == position
 

@@ -107,7 +107,7 @@ def _gaps(parser: ListParser, sample: Sequence[Title], opening: str, closing: st
 
 
 def _check(parser: ListParser, shape: ListShape, sample: Sequence[Title]) -> None:
-    """Refuse a parser that writes another list differently from what the shape says."""
+    """Refuse a parser that writes some list differently from the shape."""
     for count in {1, 2, len(sample)}:
         text = parser.format(sample[:count])
         if text != write(shape, [shape.core(parser.format([title])) for title in sample[:count]]):

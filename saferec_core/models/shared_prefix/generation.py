@@ -25,7 +25,7 @@ __all__ = ["share_generation"]
 ROUND = 32
 """Tokens that are generated before completions that have ended leave the batch."""
 
-_PLAIN = ("input_ids", "attention_mask", "generation_config", "logits_processor")
+_PLAIN = ("input_ids", "attention_mask", "generation_config", "logits_processor", "synced_gpus")
 """What a call of ``generate`` may pass for prompts to be shared; anything else is left to transformers."""
 
 
@@ -46,9 +46,8 @@ def share_generation(model: Any) -> None:
             ids, mask = options["input_ids"], options["attention_mask"]
             distinct, copy_of = torch.unique(torch.stack([ids, mask]), dim=1, return_inverse=True)
             if distinct.shape[1] < len(ids) and ids.shape[1] > 1:
-                return _generate(
-                    self, plain, distinct, copy_of, ids, mask, config, options.get("logits_processor")
-                )
+                further = {name: options[name] for name in _PLAIN[3:] if options.get(name) not in (None, [])}
+                return _generate(self, plain, distinct, copy_of, ids, mask, config, further)
         return plain(**options)
 
     generate.shares_prompts = True  # type: ignore[attr-defined]
@@ -76,14 +75,14 @@ def _generate(
     ids: Int[Tensor, "N L"],
     mask: Int[Tensor, "N L"],
     config: Any,
-    processors: Any,
+    further: dict[str, Any],
 ) -> Int[Tensor, "N X"]:
     """Continue N rows that are copies of P prompts; return them padded on the right, as ``generate`` does."""
     cache = _prefilled(model, distinct[0, :, :-1], distinct[1, :, :-1])
     cache.batch_select_indices(copy_of)
     ends = _end_tokens(config, model)
     # A processor may count rows and tokens, and so may a least length: then nothing leaves.
-    whole = bool(processors) or not ends or (config.min_new_tokens or config.min_length or 0) > 0
+    whole = "logits_processor" in further or not ends or (config.min_new_tokens or config.min_length or 0) > 0
     longest = ids.shape[1] + config.max_new_tokens
     pad = config.pad_token_id if config.pad_token_id is not None else next(iter(ends), 0)
     result = ids.new_full((len(ids), longest), pad)
@@ -92,9 +91,8 @@ def _generate(
     while length < longest and len(rows):
         part = copy.deepcopy(config)
         part.max_new_tokens = longest - length if whole else min(ROUND, longest - length)
-        options = {"logits_processor": processors} if processors else {}
         ids = plain(
-            input_ids=ids, attention_mask=mask, generation_config=part, past_key_values=cache, **options
+            input_ids=ids, attention_mask=mask, generation_config=part, past_key_values=cache, **further
         )
         written, length = slice(length, ids.shape[1]), ids.shape[1]
         result[rows, :length] = ids

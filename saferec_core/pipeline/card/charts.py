@@ -22,10 +22,10 @@ SERIES = {"train": 1, "validation": 2, "test": 3}
 _FAINT = "var(--faint)"
 
 _WIDTH = 352
-"""Pixels, so that the text is legible on a phone, too."""
+"""Pixels, so that the text is legible on a phone."""
 
 _ROW, _TEXT, _TOP, _BOTTOM = 34, 9, 19, 27
-"""Height of a horizontal bar with its label above; where in it the text and the bar stand."""
+"""Height of a horizontal bar with its label above it; positions of text and bar within it."""
 
 _COLUMNS = 170
 """Height of vertical bars."""
@@ -37,7 +37,7 @@ _FONT = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-seri
 
 
 def is_drawing_possible() -> bool:
-    """Tell whether the packages of the extra ``saferec[data]`` are installed."""
+    """Return whether the packages of the extra ``saferec[data]`` are installed."""
     return find_spec("altair") is not None and find_spec("vl_convert") is not None
 
 
@@ -103,7 +103,7 @@ def _lists(facts: CardFacts) -> Any:
 
 
 def _time(facts: CardFacts) -> Any:
-    """Samples by time, one split on the other."""
+    """Samples by time, with stacked splits."""
     days = sorted(day for split in facts.splits.values() for day in split.days)
     label = _calendar(days[0], days[-1])
     counts = {split: Counter[str]() for split in facts.splits}
@@ -117,7 +117,7 @@ def _time(facts: CardFacts) -> Any:
 
 
 def _calendar(first: int, last: int) -> Callable[[int], str]:
-    """Return what names the bar of a day: the day, its month, its quarter or a span of years."""
+    """Return a function that labels a day: by day, month, quarter or span of years."""
     span = last - first
     if span < _MOST_BARS:
         return lambda day: f"{_date(day):%Y-%m-%d}"
@@ -134,7 +134,7 @@ def _date(day: int) -> date:
 
 
 class _Bar(NamedTuple):
-    """A horizontal bar: what it is about, what it comes to, and its parts with their colors."""
+    """A horizontal bar: its label, its figure, and its parts with their colors."""
 
     label: str
     figure: str
@@ -142,12 +142,12 @@ class _Bar(NamedTuple):
 
 
 def _bars(rows: Sequence[_Bar]) -> Any:
-    """Draw horizontal bars, each under its own line of text, which no trait is too long for."""
+    """Draw horizontal bars, each under its own line of text, which fits the longest trait."""
     alt = _altair()
     whole = max(1, *(sum(size for size, _ in row.parts) for row in rows))
     texts, parts = [], []
-    for place, row in enumerate(rows):
-        top, start = place * _ROW, 0
+    for number, row in enumerate(rows):
+        top, start = number * _ROW, 0
         texts.append({"y": top + _TEXT, "label": row.label, "figure": row.figure})
         for size, color in row.parts:
             if size:
@@ -178,7 +178,7 @@ def _bars(rows: Sequence[_Bar]) -> Any:
 
 
 def _columns(bars: Sequence[tuple[str, str, int]], title: str, *, side_by_side: bool = False) -> Any:
-    """Draw vertical bars of one label on each other, or side by side."""
+    """Draw vertical bars; those of one label are stacked, or side by side."""
     alt = _altair()
     labels = list(dict.fromkeys(label for label, _, _ in bars))
     values = [
@@ -215,7 +215,7 @@ def _named(labels: Sequence[str]) -> Sequence[str]:
 
 
 def _altair() -> Any:
-    """Import the optional altair; its types promise more than it keeps."""
+    """Import the optional altair, whose type hints are inaccurate."""
     import altair as alt
 
     return alt
@@ -243,13 +243,13 @@ def _svg(chart: Any, name: str) -> str:
     file = io.StringIO()
     styled.save(file, format="svg")
     head, rest = file.getvalue().split(">", 1)
-    # An element of an HTML page needs no name spaces, and its size is a matter of the style sheet.
+    # An element of an HTML page needs no namespaces, and the style sheet sets its size.
     head = re.sub(r' (?:xmlns(?::xlink)?|version|width|height)="[^"]*"', "", head)
     return f"{head}>{_renamed(rest, name)}"
 
 
 def _renamed(svg: str, name: str) -> str:
-    """Name clip paths after the chart; vl-convert counts them on from chart to chart."""
+    """Name clip paths after the chart, since vl-convert numbers them across charts."""
     numbers: dict[str, int] = {}
     return re.sub(
         r'(id="|url\(#)clip(\d+)',

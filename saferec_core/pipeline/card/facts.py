@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.config.sections import DEFAULT_PARSER
-from saferec_core.data.constraint_sentences import place_of, stated_in
+from saferec_core.data.constraint_sentences import stated_in, stated_position
 from saferec_core.data.dataset_rows import SPLITS, split_of
 from saferec_core.data.leakage import conversation_key, small_hash
 from saferec_core.data.records import constraints_of, messages_of, titles_of
@@ -41,7 +41,7 @@ class SplitFacts:
 
     samples: int = 0
     users: int = 0
-    """Different ones; 0 if the rows tell none."""
+    """Different users; 0 if the rows do not name users."""
     turns: int = 0
     """Turns of all prompts, system messages apart."""
     completions: int = 0
@@ -49,7 +49,7 @@ class SplitFacts:
     constrained: int = 0
     """Samples with at least one constraint."""
     days: Counter[int] = field(default_factory=Counter)
-    """Samples by day since 1970, of those that tell their time."""
+    """Samples by day since 1970, where they have a time."""
 
 
 @dataclass
@@ -59,25 +59,25 @@ class TraitFacts:
     samples: Counter[str] = field(default_factory=Counter)
     """Samples with the constraint, by split."""
     stated: Counter[str] = field(default_factory=Counter)
-    """In how many of them it is stated how: explicit, implied, other (in words of one's own)."""
+    """Samples by wording: explicit, implied, or other (in the user's own words)."""
     removed: int = 0
-    """Titles that it took out of ground truths."""
+    """Titles that it removed from ground truths."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One look for leakage between splits."""
+    """A check for leakage between splits."""
 
     question: str
-    found: int
-    """How often; 0 is what one hopes for."""
+    count: int
+    """How often it occurs; ideally 0."""
     meaning: str
-    """What *found* counts, and when it is no fault."""
+    """What is counted, and when it is expected."""
 
 
 @dataclass
 class CardFacts:
-    """All that a card tells."""
+    """The content of a card."""
 
     name: str
     published: Published
@@ -85,18 +85,18 @@ class CardFacts:
     splits: dict[str, SplitFacts]
     traits: dict[str, TraitFacts]
     """By name, the most frequent first."""
-    places: Counter[str]
-    """Samples by the place where constraints are stated: before, inside or after the rest, or alone."""
+    positions: Counter[str]
+    """Samples by where constraints are stated: before, inside or after other text, or alone."""
     constraints: Counter[int]
     """Samples by number of constraints."""
     truth_before: Counter[int]
-    """Samples by size of the ground truth, with the titles that constraints took out."""
+    """Samples by size of the ground truth, including the titles that constraints removed."""
     truth_after: Counter[int]
-    """The same without them."""
+    """The same without those titles."""
     list_lengths: Counter[int]
     """Completions by number of titles."""
     users: int
-    """Different ones in all splits; 0 if the rows tell none."""
+    """Different users in all splits; 0 if the rows do not name users."""
     titles: int
     """Different titles in ground truths."""
     checks: list[Check]
@@ -124,32 +124,32 @@ def describe(
 
     Args:
         rows: The folder of a published dataset, or its final rows (JSONL, with the column ``split``).
-        published: What was written; found out from the folder if not given.
-        accounts: Of the steps that led to it, in their order.
-        name: What the card calls it.
+        published: Its files; determined from the folder if not given.
+        accounts: Accounts of the steps that made it, in order.
+        name: Its name on the card.
         parser: Reads the titles of completions; that of a run's configuration if not given.
-        traits: Tell explicit from implied sentences; the built-in ones if not given.
+        traits: Distinguish explicit from implied sentences; the built-in traits if not given.
 
     Raises:
-        DataError: There is no such dataset, or a row is not what is wanted.
+        DataError: There is no such dataset, or a row is malformed.
     """
     counting = _Counting(parser or build_parser(DEFAULT_PARSER), read_traits() if traits is None else traits)
-    for split, row in _dealt(rows):
+    for split, row in _split_rows(rows):
         counting.look_at(split, row)
     if published is None:
-        published = _found(rows, counting.splits)
+        published = _published(rows, counting.splits)
     return counting.facts(name, published, accounts)
 
 
 class _Counting:
-    """Counts, and numbers that tell users, conversations and titles apart."""
+    """Counts, with hashes that identify users, conversations and titles."""
 
     def __init__(self, parser: ListParser, traits: Mapping[str, Trait]) -> None:
         self.splits: dict[str, SplitFacts] = {}
         self._parser = parser
         self._known = traits
         self._traits: dict[str, TraitFacts] = {}
-        self._places: Counter[str] = Counter()
+        self._positions: Counter[str] = Counter()
         self._constraints: Counter[int] = Counter()
         self._before: Counter[int] = Counter()
         self._after: Counter[int] = Counter()
@@ -175,8 +175,8 @@ class _Counting:
         self._look_at_dialogue(split, row)
         if row.get("completion") is not None:
             facts.completions += 1
-            said = messages_of(row, "completion")[-1]["content"]
-            self._lengths[len(self._parser(said).items)] += 1
+            written = messages_of(row, "completion")[-1]["content"]
+            self._lengths[len(self._parser(written).items)] += 1
 
     def facts(self, name: str, published: Published, accounts: Sequence[Account]) -> CardFacts:
         """Return what was counted."""
@@ -191,7 +191,7 @@ class _Counting:
             accounts=accounts,
             splits=splits,
             traits=dict(by_frequency),
-            places=self._places,
+            positions=self._positions,
             constraints=self._constraints,
             truth_before=self._before,
             truth_after=self._after,
@@ -241,8 +241,8 @@ class _Counting:
             self._trait(str(entry.get("trait"))).removed += 1
         for name, sentence in stated_in(row):
             self._trait(name).stated[self._wording(name, sentence)] += 1
-        if place := place_of(row):
-            self._places[place] += 1
+        if position := stated_position(row):
+            self._positions[position] += 1
 
     def _wording(self, name: str, sentence: str) -> str:
         trait = self._known.get(name)
@@ -267,19 +267,19 @@ class _Counting:
             yield Check(
                 "Is a user in two splits?",
                 _shared(self._users),
-                "users; no fault where the data were split by time",
+                "users; expected if the data were split by time",
             )
         for earlier, later in combinations([split for split in splits if split in self._times], 2):
             overlap = max(0, self._times[earlier][1] - self._times[later][0])
             yield Check(
                 f"Does {earlier} reach into the time of {later}?",
                 -(-overlap // DAY),
-                "days; no fault where the data were split by user",
+                "days; expected if the data were split by user",
             )
 
 
 def _dialogue(split: str, row: Row) -> Dialogue:
-    """Make a sample fit to be looked at: no system message, the last turns, none of them very long."""
+    """Shorten a sample for display: no system message, the last turns, none of them very long."""
     turns = [(turn["role"], turn["content"]) for turn in messages_of(row) if turn["role"] != "system"]
     completion = "" if row.get("completion") is None else messages_of(row, "completion")[-1]["content"]
     return Dialogue(
@@ -307,7 +307,7 @@ def _objects(row: Row, column: str) -> Iterable[Mapping[str, Any]]:
     return (entry for entry in row.get(column) or () if isinstance(entry, OBJECT))
 
 
-def _dealt(rows: Path) -> Iterator[tuple[str, Row]]:
+def _split_rows(rows: Path) -> Iterator[tuple[str, Row]]:
     """Yield each row with its split."""
     if not rows.is_dir():
         yield from ((split_of(row), row) for row in read_rows(rows))
@@ -316,8 +316,8 @@ def _dealt(rows: Path) -> Iterator[tuple[str, Row]]:
         yield from ((split, row) for row in read_rows(path))
 
 
-def _found(rows: Path, splits: Mapping[str, SplitFacts]) -> Published:
-    """Work out what :func:`saferec_core.pipeline.writers.publish` said when it wrote a folder."""
+def _published(rows: Path, splits: Mapping[str, SplitFacts]) -> Published:
+    """Reconstruct the result of `saferec_core.pipeline.writers.publish` from its folder."""
     counts = {split: splits[split].samples for split in SPLITS if split in splits}
     if not rows.is_dir():
         return Published("jsonl", counts, {split: f"{split}.jsonl" for split in counts})

@@ -108,6 +108,6 @@ def _shown(cell: Cell) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Write text from the data so that Markdown, and HTML in it, take it for nothing but text."""
+    """Write text from the data so that Markdown, and HTML within it, treat it as plain text."""
     one_line = " ".join(text.split())
     return _MARKS.sub(r"\\\1", html.escape(one_line, quote=False))

@@ -1,4 +1,4 @@
-"""The dataset card as one HTML page that needs nothing besides itself."""
+"""The dataset card as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PACKAGE = "saferec_core.pipeline.card"
 _WITHOUT_CHARTS = "There are no charts because altair or vl-convert is missing: pip install 'saferec[data]'."
 _NUMBER = re.compile(r"[0-9.,-]*%?")
 _LONG = 24
-"""Characters from which on a column of text gets room."""
+"""Characters from which a column of text is widened."""
 
 _CAPTIONS = {
     "steps": "Rows after each step",
@@ -33,7 +33,7 @@ _CAPTIONS = {
 def page(facts: CardFacts) -> str:
     """Write the card as an HTML page: the sections of the Markdown card, with charts.
 
-    The page refers to nothing outside itself and runs no scripts. Every chart stands beside a table
+    The page is self-contained and runs no scripts. Every chart stands beside a table
     with its figures; where the extra ``saferec[data]`` is missing, the tables stand alone and the page
     says what to install.
     """
@@ -58,7 +58,7 @@ def page(facts: CardFacts) -> str:
 
 
 def _keys(facts: CardFacts, chart: str) -> list[tuple[str, str]]:
-    """Say what the colors of a chart stand for."""
+    """Return the legend of a chart: labels with their colors."""
     if chart == "steps":
         return [("written", "var(--series-1)"), ("removed or rejected", "var(--faint)")]
     if chart == "truth":
@@ -68,15 +68,15 @@ def _keys(facts: CardFacts, chart: str) -> list[tuple[str, str]]:
     return []
 
 
-def _cell(found: Cell) -> str:
-    if isinstance(found, Answer):
-        return Markup('<span class="{}">{}</span>').format("good" if found.good else "bad", found.text)
-    return f"{found:,}" if isinstance(found, int) else found
+def _cell(content: Cell) -> str:
+    if isinstance(content, Answer):
+        return Markup('<span class="{}">{}</span>').format("good" if content.good else "bad", content.text)
+    return f"{content:,}" if isinstance(content, int) else content
 
 
 def _kind(table: Table, column: int) -> Markup:
-    """Return the class of a column: numbers are set to the right, long texts get room."""
-    cells = [found.text if isinstance(found := row[column], Answer) else str(found) for row in table.rows]
-    if column and any(cells) and all(_NUMBER.fullmatch(cell) for cell in cells):
+    """Return the class of a column: numbers are aligned right, columns with long texts are wider."""
+    cells = [cell.text if isinstance(cell := row[column], Answer) else str(cell) for row in table.rows]
+    if column and any(cells) and all(_NUMBER.fullmatch(text) for text in cells):
         return safe(' class="number"')
-    return safe(' class="text"' if column and any(len(cell) > _LONG for cell in cells) else "")
+    return safe(' class="text"' if column and any(len(text) > _LONG for text in cells) else "")

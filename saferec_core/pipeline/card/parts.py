@@ -10,7 +10,7 @@ from typing import NamedTuple
 __all__ = ["Answer", "Cell", "Dialogue", "Section", "Table", "percent", "sizes"]
 
 _MOST_SIZES = 12
-"""Rows of a table of sizes; what is larger counts in the last."""
+"""Rows of a table of sizes; larger sizes count in the last."""
 
 
 class Answer(NamedTuple):
@@ -21,12 +21,12 @@ class Answer(NamedTuple):
 
 
 Cell = str | int | Answer
-"""Text as the data have it, not escaped, a number, or an answer."""
+"""Unescaped text, a number, or an answer."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Figures; the first column says what a row is about."""
+    """Figures; the first column names the row."""
 
     caption: str
     head: tuple[str, ...]
@@ -35,7 +35,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Dialogue:
-    """A sample to look at: what was asked, and what it is judged by."""
+    """A sample for display: the prompt, and what its answer is judged by."""
 
     split: str
     turns: Sequence[tuple[str, str]]
@@ -61,14 +61,14 @@ class Section:
 
 
 def sizes(counts: Sequence[Counter[int]]) -> list[tuple[str, list[int]]]:
-    """Line counts by size up, one row per size from the smallest to the largest without gaps.
+    """Align counts by size, one row per size from the smallest to the largest without gaps.
 
-    Sizes that are far above are put together: ``"12+"``.
+    Very large sizes share a row: ``"12+"``.
     """
-    found = sorted(size for size in set().union(*counts) if any(count[size] for count in counts))
-    if not found:
+    sizes_present = sorted(size for size in set().union(*counts) if any(count[size] for count in counts))
+    if not sizes_present:
         return []
-    first, last = found[0], found[-1]
+    first, last = sizes_present[0], sizes_present[-1]
     stop = min(last, first + _MOST_SIZES - 1)
     rows = [(str(size), [count[size] for count in counts]) for size in range(first, stop + 1)]
     if last > stop:

@@ -1,4 +1,4 @@
-"""What a dataset card says, section by section, for whatever format it is written in."""
+"""The content of a dataset card, section by section, independent of its format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUMMARY = (
 
 
 def headline(facts: CardFacts) -> list[tuple[str, str]]:
-    """Return the few figures that come first, each with what it counts."""
+    """Return the headline figures, each with what it counts."""
     traits = sum(bool(trait.samples.total()) for trait in facts.traits.values())
     constrained = sum(split.constrained for split in facts.splits.values())
     completions = sum(split.completions for split in facts.splits.values())
@@ -35,7 +35,7 @@ def headline(facts: CardFacts) -> list[tuple[str, str]]:
 
 
 def sections(facts: CardFacts) -> list[Section]:
-    """Return the sections of a card in their order; those without anything to say are left out."""
+    """Return the sections of a card in their order; empty ones are left out."""
     every = (
         _dialogues(facts),
         _splits(facts),
@@ -105,13 +105,13 @@ def _constraints(facts: CardFacts) -> Section | None:
         (number, times, percent(times, facts.samples)) for number, times in sorted(facts.constraints.items())
     ]
     tables.append(Table("Constraints per sample", ("constraints", "samples", "share"), numbers))
-    if facts.places:
-        total = facts.places.total()
-        places: list[tuple[Cell, ...]] = [
-            (place, times, percent(times, total)) for place, times in facts.places.most_common()
+    if facts.positions:
+        total = facts.positions.total()
+        positions: list[tuple[Cell, ...]] = [
+            (position, times, percent(times, total)) for position, times in facts.positions.most_common()
         ]
         tables.append(
-            Table("Where the last turn states the constraints", ("position", "samples", "share"), places)
+            Table("Where the last turn states the constraints", ("position", "samples", "share"), positions)
         )
     return Section("Constraints", tables=tables, charts=("traits",))
 
@@ -138,7 +138,7 @@ def _lists(facts: CardFacts) -> Section | None:
 
 def _leakage(facts: CardFacts) -> Section | None:
     rows: list[tuple[Cell, ...]] = [
-        (check.question, Answer(f"{check.found:,}" if check.found else "no", not check.found), check.meaning)
+        (check.question, Answer(f"{check.count:,}" if check.count else "no", not check.count), check.meaning)
         for check in facts.checks
     ]
     if not rows:

@@ -1,4 +1,4 @@
-"""What a dataset card says of the steps: what they read, wrote, left out and counted."""
+"""The sections of a dataset card about its steps: what they read, wrote, left out and counted."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from saferec_core.pipeline.step_report import Account
 __all__ = ["coverage_section", "steps_section"]
 
 _FOLDERS = re.compile(r"^.*?(?=[^/\\]+, (?:line|row) [0-9])")
-"""Where a file lay is nobody's business who reads the card."""
+"""Folders in front of file names, which are private."""
 
 _MOST_COUNTS = 6
 """Counts of a step that are shown."""
 
 
 def steps_section(facts: CardFacts) -> Section | None:
-    """Tell what each step read, wrote, removed, rejected and counted."""
+    """Describe what each step read, wrote, removed, rejected and counted."""
     if not facts.accounts:
         return None
     steps: list[tuple[Cell, ...]] = [

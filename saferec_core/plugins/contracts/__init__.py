@@ -22,6 +22,7 @@ CONTRACTS: Mapping[str, str] = MappingProxyType(
         "transform": "saferec_core.plugins.contracts.transform:Transform",
         "parser": "saferec_core.plugins.contracts.parser:ListParser",
         "evidence": "saferec_core.plugins.contracts.evidence:EvidenceSource",
+        "alarm": "saferec_core.plugins.contracts.alarm:Alarm",
     }
 )
 """The base class of each kind, imported only when a component is built: some need torch."""

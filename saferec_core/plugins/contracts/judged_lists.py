@@ -202,10 +202,9 @@ class JudgedLists:
         """How many different titles each list holds, those beyond K included."""
         return torch.tensor([float(repeats.count(False)) for repeats, _ in self._whole_lists])
 
-    @cached_property
-    def useful_lengths(self) -> Float[Tensor, " N"]:
-        """How many titles of each list, those beyond K included, are not wasted."""
-        return torch.tensor([float(wasted.count(False)) for _, wasted in self._whole_lists])
+    def useful_counts(self, first: int) -> Float[Tensor, " N"]:
+        """How many of the *first* titles of each list, K or not, are not wasted."""
+        return torch.tensor([float(wasted[:first].count(False)) for _, wasted in self._whole_lists])
 
     @cached_property
     def ranked_lengths(self) -> Float[Tensor, " N"]:

@@ -27,9 +27,11 @@ from saferec_core.config.load import as_yaml
 from saferec_core.config.schema import StageConfig
 from saferec_core.errors import RunError
 from saferec_core.files import remove
+from saferec_core.plugins.contracts.alarm import LogRow
 from saferec_core.runs.checkpoints import copy_weights
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer, StepReport
+from saferec_core.training.alarms import AlarmWatch
 
 __all__ = ["Watcher", "save_policy", "watch"]
 
@@ -135,17 +137,22 @@ class _WandbEnd(TrainerCallback):  # type: ignore[misc]  # transformers is not f
 class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
     """Reports every step, and writes every log to ``metrics.jsonl``."""
 
-    def __init__(self, name: str, folder: RunFolder, observer: Observer) -> None:
-        """Watch the stage called *name*."""
+    def __init__(
+        self, name: str, folder: RunFolder, observer: Observer, alarms: AlarmWatch | None = None
+    ) -> None:
+        """Watch the stage called *name*, with alarms if there are any."""
         self._name = name
         self.folder = folder
         self._observer = observer
+        self._alarms = alarms
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Announce the stage."""
+        """Announce the stage; a resumed one goes on with its log, which was cut back to the checkpoint."""
         if state.is_world_process_zero:
+            if self._alarms is not None:
+                self._alarms.continue_from(self.folder.metrics, self._name)
             self._observer.stage_began(self._name, state.max_steps)
 
     def on_step_end(
@@ -175,8 +182,18 @@ class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not fol
         logs.update(figures)
         if not state.is_world_process_zero:
             return
-        self.folder.append(self.folder.metrics, [{"stage": self._name, "step": state.global_step, **figures}])
+        row: dict[str, Any] = {"stage": self._name, "step": state.global_step, **figures}
+        raised = self._look({"step": float(state.global_step), **figures}, last=_is_last(state))
+        if raised:
+            row["alarms"] = raised
+        self.folder.append(self.folder.metrics, [row])
         self._observer.stepped(StepReport(state.global_step, figures))
+
+    def _look(self, figures: LogRow, *, last: bool) -> dict[str, str]:
+        """Ask the alarms about a row of training figures; others, such as the closing ones, say nothing."""
+        if self._alarms is None or "loss" not in figures:
+            return {}
+        return self._alarms.look(figures, last=last)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -184,3 +201,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not fol
         """Close the stage."""
         if state.is_world_process_zero:
             self._observer.stage_ended()
+
+
+def _is_last(state: TrainerState) -> bool:
+    return bool(state.global_step >= state.max_steps)

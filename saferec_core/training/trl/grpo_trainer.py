@@ -27,11 +27,13 @@ from saferec_core.errors import SaferecError
 from saferec_core.models.decoding import NO_RANK
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
 from saferec_core.rl.credit import credit
+from saferec_core.rl.figures import CreditedBatch, figures_of_lists, means_by_reward
 from saferec_core.rl.limits import Limits
 from saferec_core.rl.loss import RankWeighting
 from saferec_core.rl.ranks import rank_mean, rank_ratio, rank_weights, spread
 from saferec_core.rl.rewards import RewardValues
 from saferec_core.rl.rollouts import Rollouts, RolloutScorer, ScoredBatch
+from saferec_core.training.trl.compact_head import compact_head
 from saferec_core.training.trl.phases import Phased
 from saferec_core.training.trl.resumable import Resumable, parts_with_state
 from saferec_core.training.trl.shared_scoring import (
@@ -144,10 +146,11 @@ class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # 
         """Score one batch; TRL gets a scalar per completion, which it only logs."""
         rollouts = self._scorer(completion_ids, record)
         self._scored = (record, rollouts)
-        for name, value in _measurements(self._scorer, rollouts).items():
+        active = self._scorer.rewards
+        for name, value in figures_of_lists(active, rollouts.rewards, rollouts.lists).items():
             log_metric(name, value)
-        weights = [reward.weight for reward in self._scorer.rewards]
-        means = _means_by_function(self._scorer, rollouts)  # (F + L, N)
+        weights = [reward.weight for reward in active]
+        means = means_by_reward(active, rollouts.rewards)  # (F, N)
         return (torch.tensor(weights) @ means.nan_to_num(0.0)).tolist()
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -200,7 +203,10 @@ class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # 
         advantages = self._limits.charge(advantages, prices, rank_mask)
         if self.model.training:
             self._limits.follow(prices)
-            for name, value in self._limits.figures().items():
+            batch = CreditedBatch(
+                self._scorer.rewards, rewards, self._normalizer, rank_mask, group_size, advantages
+            )
+            for name, value in {**batch.figures(), **self._limits.figures()}.items():
                 self._metrics["train"][name].append(value)
         rows = len(rollouts.texts)
         own = slice(self.accelerator.process_index * rows, (self.accelerator.process_index + 1) * rows)
@@ -238,7 +244,8 @@ class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # 
         batch = (input_ids, attention_mask, logits_to_keep)
         result = self._shared_scores(model, *batch, batch_size)
         if result is None:
-            result = super()._get_per_token_logps_and_entropies(model, *batch, batch_size, **options)
+            with compact_head():
+                result = super()._get_per_token_logps_and_entropies(model, *batch, batch_size, **options)
         inputs = self._loss_inputs
         if inputs is not None:
             logps: Float[Tensor, "N T"] = result[0]
@@ -298,28 +305,6 @@ def _padded_rank_ids(rollouts: Rollouts, completion_ids: Tensor) -> Int[Tensor, 
     for row, rank_ids in enumerate(rollouts.rank_ids):
         padded[row, : len(rank_ids)] = torch.from_numpy(rank_ids)
     return padded.to(completion_ids.device)
-
-
-def _means_by_function(scorer: RolloutScorer, rollouts: Rollouts) -> Float[Tensor, "F N"]:
-    """Return each function's mean reward per completion, in the order of the run."""
-    values = rollouts.rewards.by_function(scorer.rewards)
-    return torch.stack([value.nanmean(1) if value.dim() > 1 else value for value in values])
-
-
-def _measurements(scorer: RolloutScorer, rollouts: Rollouts) -> dict[str, float]:
-    """Return the metrics of a generation batch, under the names of ``metrics.jsonl``."""
-    lists = rollouts.lists
-    means = _means_by_function(scorer, rollouts).nanmean(1).tolist()
-    measured = {f"reward/{reward.name}": mean for reward, mean in zip(scorer.rewards, means, strict=True)}
-    written = lists.rank_mask.sum().clamp(min=1)
-    measured["list_length"] = lists.lengths.mean().item()
-    measured["out_of_catalog"] = ((~lists.in_catalog & lists.rank_mask).sum() / written).item()
-    measured["repeated"] = (lists.repeated.sum() / written).item()
-    measured["seen"] = (lists.seen.sum() / written).item()
-    measured["wasted"] = (lists.wasted.sum() / written).item()
-    if lists.judge.oracle is not None:
-        measured["violation_rate"] = (lists.violations.sum() / written).item()
-    return {name: value for name, value in measured.items() if value == value}  # NaN: no value
 
 
 def check_trl() -> None:

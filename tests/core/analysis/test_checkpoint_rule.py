@@ -29,7 +29,7 @@ def evaluation(recall=0.0, ratio=0.0, length=10.0):
 
 def chosen(rule, **checkpoints):
     """Choose among evaluations that are named by their steps, as ``s800``."""
-    named = {f"checkpoint-{name[1:]}": found for name, found in checkpoints.items()}
+    named = {f"checkpoint-{name[1:]}": results for name, results in checkpoints.items()}
     return choose(read_rule(rule).resolved(FACTS), named)
 
 
@@ -78,7 +78,7 @@ def test_a_rule_reads_as_it_is_written(text):
     ["", "recall@10 sensitivity_ratio@10<=0.02", "best recall@10", "recall@10<=1", "recall@10 subject to"],
 )
 def test_what_is_no_rule_is_refused_with_an_example(text):
-    with pytest.raises(ConfigError, match=r"is no rule; wanted .*such as 'recall@10 subject to"):
+    with pytest.raises(ConfigError, match=r"is not a valid rule; expected .*such as 'recall@10 subject to"):
         read_rule(text)
 
 
@@ -87,7 +87,7 @@ def test_what_is_no_condition_is_quoted(part):
     with pytest.raises(ConfigError) as error:
         read_rule(f"recall@10 subject to ndcg@10>=0.1 and {part}")
 
-    assert f"{part!r} is no condition" in str(error.value)
+    assert f"{part!r} is not a valid condition" in str(error.value)
 
 
 def test_an_unknown_metric_is_told_with_near_misses_wherever_it_stands():
@@ -267,9 +267,9 @@ def test_a_limit_that_the_interval_reaches_beyond_is_told():
 
 def test_a_choice_can_be_written_as_json():
     choice = chosen(SAFE, s1=evaluation(0.1), s2=evaluation(spread(0.2)))
-    found = json.loads(json.dumps(choice.as_data()))
+    data = json.loads(json.dumps(choice.as_data()))
 
-    assert found["select"] == "highest recall@10 subject to sensitivity_ratio@10 <= 0.02"
-    assert (found["chosen"], found["satisfied"]) == ("checkpoint-2", True)
-    assert found["runner_up"]["checkpoint"] == "checkpoint-1"
-    assert found["runner_up"]["difference"] == pytest.approx(0.1)
+    assert data["select"] == "highest recall@10 subject to sensitivity_ratio@10 <= 0.02"
+    assert (data["chosen"], data["satisfied"]) == ("checkpoint-2", True)
+    assert data["runner_up"]["checkpoint"] == "checkpoint-1"
+    assert data["runner_up"]["difference"] == pytest.approx(0.1)

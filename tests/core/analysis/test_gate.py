@@ -36,13 +36,13 @@ def violations(number, users):
 
 
 def at_most(text, results, **options):
-    (found,) = check_claims(results, [read_claim(text, "max")], **options)
-    return found
+    (result,) = check_claims(results, [read_claim(text, "max")], **options)
+    return result
 
 
 def at_least(text, results, **options):
-    (found,) = check_claims(results, [read_claim(text, "min")], **options)
-    return found
+    (result,) = check_claims(results, [read_claim(text, "min")], **options)
+    return result
 
 
 NOISE = np.random.default_rng(0).normal(size=100) * 0.1
@@ -78,7 +78,9 @@ def test_a_claim_may_be_relative_to_a_baseline(text, limit):
     ],
 )
 def test_what_is_no_claim_is_shown_one(text):
-    with pytest.raises(ConfigError, match=r"is no claim; wanted METRIC>=NUMBER such as 'recall@10>=0.06'"):
+    with pytest.raises(
+        ConfigError, match=r"is not a valid claim; expected METRIC>=NUMBER such as 'recall@10>=0.06'"
+    ):
         read_claim(text, "min")
 
 
@@ -91,43 +93,43 @@ def test_the_sign_must_go_with_the_option():
 
 def test_a_share_is_held_by_its_one_sided_wilson_bound():
     # None of 60, z = 1.645: z^2 / (60 + z^2) = 2.7055 / 62.7055.
-    found = at_most("any_violation@10<=0.05", violations(0, 60))
+    result = at_most("any_violation@10<=0.05", violations(0, 60))
 
-    assert found.holds
-    assert (found.value, found.bound) == pytest.approx((0, 0.0431), abs=1e-4)
-    assert found.sentence == "any_violation@10 is 0.000, at most 0.043 with 95% confidence"
+    assert result.holds
+    assert (result.value, result.bound) == pytest.approx((0, 0.0431), abs=1e-4)
+    assert result.sentence == "any_violation@10 is 0.000, at most 0.043 with 95% confidence"
 
 
 def test_a_value_within_the_limit_is_not_enough():
-    found = at_most("any_violation@10<=0.05", violations(4, 100))
+    result = at_most("any_violation@10<=0.05", violations(4, 100))
 
-    assert found.value == 0.04
-    assert not found.holds
-    assert found.verdict == "not shown"
-    assert "is 0.040, but may be as high as 0.086 (95% confidence); about 2," in found.sentence
-    assert "users would show it if the value stays (100 now)" in found.sentence
+    assert result.value == 0.04
+    assert not result.holds
+    assert result.verdict == "not shown"
+    assert "is 0.040, but may be as high as 0.086 (95% confidence); about 2," in result.sentence
+    assert "users would show it if the value stays (100 now)" in result.sentence
 
 
 def test_the_users_that_are_said_to_be_needed_do_suffice():
-    found = at_most("any_violation@10<=0.05", violations(4, 100))
-    needed = int(found.sentence.split("about ")[1].split(" ")[0].replace(",", ""))
+    result = at_most("any_violation@10<=0.05", violations(4, 100))
+    needed = int(result.sentence.split("about ")[1].split(" ")[0].replace(",", ""))
 
     assert at_most("any_violation@10<=0.05", violations(round(0.04 * needed), needed)).holds
     assert not at_most("any_violation@10<=0.05", violations(round(0.02 * needed), needed // 2)).holds
 
 
 def test_a_value_beyond_the_limit_breaks_the_claim():
-    found = at_most("any_violation@10<=0.05", violations(10, 100))
+    result = at_most("any_violation@10<=0.05", violations(10, 100))
 
-    assert found.verdict == "broken"
-    assert found.sentence == "any_violation@10 is 0.100, above the limit 0.05"
+    assert result.verdict == "broken"
+    assert result.sentence == "any_violation@10 is 0.100, above the limit 0.05"
 
 
 def test_a_sample_that_can_never_allow_the_claim_is_told_how_large_it_must_be():
-    found = at_most("any_violation@10<=0.05", violations(0, 20))
+    result = at_most("any_violation@10<=0.05", violations(0, 20))
 
-    assert not found.holds
-    assert found.sentence.endswith(
+    assert not result.holds
+    assert result.sentence.endswith(
         "20 users are too few for this claim whatever they show, it takes 52 at least"
     )
     assert at_most("any_violation@10<=0.05", violations(0, 52)).holds
@@ -135,10 +137,10 @@ def test_a_sample_that_can_never_allow_the_claim_is_told_how_large_it_must_be():
 
 
 def test_no_sample_shows_that_nothing_ever_happens():
-    found = at_most("any_violation@10<=0", violations(0, 500))
+    result = at_most("any_violation@10<=0", violations(0, 500))
 
-    assert not found.holds
-    assert found.sentence.endswith("no sample is large enough for this limit, which the bound never reaches")
+    assert not result.holds
+    assert result.sentence.endswith("no sample is large enough for this limit, which the bound never reaches")
     assert not at_least("any_violation@10>=1", violations(50, 50)).holds
 
 
@@ -161,20 +163,20 @@ def test_rows_of_one_user_do_not_make_a_claim_safer():
 
 
 def test_fewer_than_ten_users_allow_no_claim_by_bootstrap():
-    found = at_least("recall@10>=0", evaluation(recall=[0.5, 0.6] * 4))
+    result = at_least("recall@10>=0", evaluation(recall=[0.5, 0.6] * 4))
 
-    assert not found.holds
-    assert found.verdict == "not shown"
-    assert "only 8 users have a value; a bootstrap of fewer than 10 is not relied on" in found.sentence
+    assert not result.holds
+    assert result.verdict == "not shown"
+    assert "only 8 users have a value; a bootstrap of fewer than 10 is not relied on" in result.sentence
 
 
 def test_a_metric_without_a_value_allows_no_claim():
-    found = at_least("recall@10>=0", evaluation(recall=[math.nan] * 20))
+    result = at_least("recall@10>=0", evaluation(recall=[math.nan] * 20))
 
-    assert not found.holds
-    assert found.verdict == "not shown"
-    assert found.sentence == "no row has a value of recall@10, so that nothing can be claimed of it"
-    assert found.as_data()["value"] is None
+    assert not result.holds
+    assert result.verdict == "not shown"
+    assert result.sentence == "no row has a value of recall@10, so that nothing can be claimed of it"
+    assert result.as_data()["value"] is None
 
 
 def test_a_claim_against_a_baseline_is_held_by_the_paired_difference():
@@ -233,7 +235,7 @@ def test_results_are_in_the_order_of_the_claims_and_plain_data():
     results = evaluation(recall=NOISE + 0.5, any_violation=[0.0] * 100)
     claims = [read_claim("recall@10>=0.4", "min"), read_claim("any_violation@10<=0.001", "max")]
     data = json.loads(
-        json.dumps([found.as_data() for found in check_claims(results, claims)], allow_nan=False)
+        json.dumps([result.as_data() for result in check_claims(results, claims)], allow_nan=False)
     )
 
     assert [(row["metric"], row["verdict"], row["interval"]) for row in data] == [

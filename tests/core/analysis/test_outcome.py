@@ -28,11 +28,11 @@ def test_what_got_worse_stands_beside_what_got_better_and_what_cannot_be_claimed
     before["seen"] = [float("nan")] * 40
     after = {**before, "recall": [0.9] * 40, "ndcg": [0.9] * 40, "duplicates": [2.5] * 40}
     after |= {"list_length": [0.25] * 40, "out_of_catalog": noise[::-1]}
-    found = outcome(compare(evaluation(**before), evaluation(**after)))
+    claims = outcome(compare(evaluation(**before), evaluation(**after)))
 
-    assert (found.better, found.worse, found.lower) == (["Recall@5"], ["Duplicates"], ["List length"])
-    assert found.unchanged == ["Any violation@5"]
-    assert found.sentence == (
+    assert (claims.better, claims.worse, claims.lower) == (["Recall@5"], ["Duplicates"], ["List length"])
+    assert claims.unchanged == ["Any violation@5"]
+    assert claims.sentence == (
         "Better: Recall@5. Worse: Duplicates. Lower: List length. "
         "No difference can be claimed in Out of catalog. Not comparable: Seen titles."
     )

@@ -26,22 +26,22 @@ def evaluation(values, *, metric="recall@10", protocol=PROTOCOL, sha="a" * 64, t
 
 
 def test_rows_belong_together_by_record_and_sample_in_any_order():
-    found = pair(evaluation({(0, 0): 1, (7, 0): 2}), evaluation({(7, 0): 20, (0, 0): 10}))
+    pairs = pair(evaluation({(0, 0): 1, (7, 0): 2}), evaluation({(7, 0): 20, (0, 0): 10}))
 
-    assert found.first.ravel().tolist() == [1, 2]
-    assert found.second.ravel().tolist() == [10, 20]
-    assert found.by == "record and sample"
-    assert found.remarks == []
+    assert pairs.first.ravel().tolist() == [1, 2]
+    assert pairs.second.ravel().tolist() == [10, 20]
+    assert pairs.by == "record and sample"
+    assert pairs.remarks == []
 
 
 def test_samples_are_averaged_by_record_where_their_numbers_differ():
     greedy = evaluation({(0, 0): 1, (1, 0): 2})
     sampled = evaluation({(0, 0): 4, (0, 1): 6, (1, 0): math.nan, (1, 1): 8}, protocol=SAMPLED)
-    found = pair(greedy, sampled, force=True)
+    pairs = pair(greedy, sampled, force=True)
 
-    assert found.second.ravel().tolist() == [5, 8]
-    assert found.by == "record"
-    assert len(np.unique(found.users)) == 2
+    assert pairs.second.ravel().tolist() == [5, 8]
+    assert pairs.by == "record"
+    assert len(np.unique(pairs.users)) == 2
 
 
 def test_other_protocols_are_refused_with_each_field_that_differs():
@@ -68,11 +68,11 @@ def test_missing_rows_are_refused_with_their_numbers():
 
 def test_forced_pairs_are_those_that_both_have_and_the_differences_are_remarks():
     whole = evaluation({(0, 0): 1, (1, 0): 2, (2, 0): 3})
-    found = pair(whole, evaluation({(1, 0): 5, (9, 0): 6}, protocol={**PROTOCOL, "seen": "drop"}), force=True)
+    pairs = pair(whole, evaluation({(1, 0): 5, (9, 0): 6}, protocol={**PROTOCOL, "seen": "drop"}), force=True)
 
-    assert found.first.ravel().tolist() == [2]
-    assert found.second.ravel().tolist() == [5]
-    assert found.remarks == [
+    assert pairs.first.ravel().tolist() == [2]
+    assert pairs.second.ravel().tolist() == [5]
+    assert pairs.remarks == [
         "differs: seen: miss in A, drop in B",
         "differs: rows: 3 in A and 2 in B, 1 of them in both",
     ]

@@ -75,11 +75,11 @@ def altered(path, change):
 
 
 def test_what_is_written_is_what_is_read(stored):
-    found = read_results(stored)
+    results = read_results(stored)
 
-    assert found.table.to_pylist() == [{**row(0), "recall@10": 0.5}, {**row(1), "recall@10": None}]
-    assert found.protocol == {"id": "saferec-1", "decoding": {"kind": "greedy"}}
-    assert (found.policy, found.data_sha256, found.metrics) == ("policy", "ab" * 32, FACTS)
+    assert results.table.to_pylist() == [{**row(0), "recall@10": 0.5}, {**row(1), "recall@10": None}]
+    assert results.protocol == {"id": "saferec-1", "decoding": {"kind": "greedy"}}
+    assert (results.policy, results.data_sha256, results.metrics) == ("policy", "ab" * 32, FACTS)
     assert list(stored.parent.iterdir()) == [stored]
 
 
@@ -105,16 +105,16 @@ def test_users_are_numbered_and_a_record_without_one_has_one_of_its_own():
 
 def test_an_evaluation_may_be_empty(tmp_path):
     evaluation().write(tmp_path / "empty.parquet")
-    found = read_results(tmp_path / "empty.parquet")
+    results = read_results(tmp_path / "empty.parquet")
 
-    assert len(found) == 0
-    assert found.users.tolist() == []
+    assert len(results) == 0
+    assert results.users.tolist() == []
 
 
 def test_a_file_cut_short_is_damaged(stored):
     stored.write_bytes(stored.read_bytes()[:-200])
 
-    with pytest.raises(DataError, match=r"after-greedy.parquet holds no evaluation that can be read"):
+    with pytest.raises(DataError, match=r"after-greedy.parquet does not hold a readable evaluation"):
         read_results(stored)
 
 
@@ -123,14 +123,14 @@ def test_a_file_of_other_content_is_no_evaluation(tmp_path, stored):
     pq.write_table(pa.table({"a": [1]}), tmp_path / "other.parquet")
 
     for name in ("note.parquet", "other.parquet", "missing.parquet"):
-        with pytest.raises(DataError, match=f"{name} holds no evaluation that can be read"):
+        with pytest.raises(DataError, match=f"{name} does not hold a readable evaluation"):
             read_results(tmp_path / name)
 
 
 def test_another_form_is_named(stored):
     altered(stored, lambda facts: {**facts, "version": 99})
 
-    with pytest.raises(DataError, match="has the form 99; this saferec reads 1"):
+    with pytest.raises(DataError, match="has format version 99; this saferec reads version 1"):
         read_results(stored)
 
 
@@ -138,7 +138,7 @@ def test_another_form_is_named(stored):
 def test_facts_of_another_shape_are_no_evaluation(stored, facts):
     altered(stored, lambda _: facts)
 
-    with pytest.raises(DataError, match="holds no evaluation that can be read"):
+    with pytest.raises(DataError, match="does not hold a readable evaluation"):
         read_results(stored)
 
 
@@ -153,8 +153,8 @@ def test_a_missing_column_is_named(stored):
 def test_a_column_of_another_type_is_named(stored):
     table = pq.read_table(stored)
     text = pa.array(["high", "low"])
-    place = table.column_names.index("recall@10")
-    pq.write_table(table.set_column(place, "recall@10", text), stored)
+    column = table.column_names.index("recall@10")
+    pq.write_table(table.set_column(column, "recall@10", text), stored)
 
     with pytest.raises(DataError, match="column 'recall@10' must be of type double, but is of type string"):
         read_results(stored)
@@ -169,8 +169,8 @@ def test_titles_that_an_earlier_version_wrote_without_their_marks_are_read(store
         ]
         for titles in table.column("titles").to_pylist()
     ]
-    place = table.column_names.index("titles")
-    pq.write_table(table.set_column(place, "titles", pa.array(earlier, pa.list_(EARLIER_TITLE))), stored)
+    column = table.column_names.index("titles")
+    pq.write_table(table.set_column(column, "titles", pa.array(earlier, pa.list_(EARLIER_TITLE))), stored)
 
     (first, _) = read_results(stored).table.column("titles").to_pylist()
     assert first == [{**row(0)["titles"][0], "repeated": None, "seen": None}]

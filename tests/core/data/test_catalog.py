@@ -90,11 +90,11 @@ def test_a_year_that_is_no_number_is_told_with_file_and_line(catalog):
         ("c.jsonl", "Amélie".encode("latin-1"), "not UTF-8 text"),
         ("c.pkl", pickle.dumps([]), "is empty"),
         ("c.pkl", pickle.dumps("Saw"), "wanted a collection, but got str"),
-        ("c.pkl", pickle.dumps([("Saw", 2004)])[:-4], "no readable pickle"),
-        ("c.pkl", b"no pickle at all", "no readable pickle"),
-        ("c.pkl", b"\x80\x04}]K\x01s.", "no readable pickle"),
-        ("c.pkl", b"\x80\x04\x8c\x01aK\x01a.", "no readable pickle"),  # APPEND to a str
-        ("c.pkl", b"\x80\x04\x95" + b"\xff" * 8 + b"].", "no readable pickle"),  # FRAME without end
+        ("c.pkl", pickle.dumps([("Saw", 2004)])[:-4], "cannot be read as a pickle"),
+        ("c.pkl", b"no pickle at all", "cannot be read as a pickle"),
+        ("c.pkl", b"\x80\x04}]K\x01s.", "cannot be read as a pickle"),
+        ("c.pkl", b"\x80\x04\x8c\x01aK\x01a.", "cannot be read as a pickle"),  # APPEND to a str
+        ("c.pkl", b"\x80\x04\x95" + b"\xff" * 8 + b"].", "cannot be read as a pickle"),  # FRAME without end
         ("c.pkl", pickle.dumps([NESTED_BY_REFERENCE]), "row 1: wanted an object with title and year"),
         ("c.pkl", pickle.dumps([(NESTED_BY_REFERENCE, 2004)]), "row 1: wanted a title, but got [[["),
         ("c.pkl", pickle.dumps([("Saw", NESTED_BY_REFERENCE)]), "the year of 'Saw' must be a whole number"),

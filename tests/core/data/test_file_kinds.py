@@ -201,7 +201,7 @@ ROWS = {
     "nul bytes": (b"title,year\nUp\x00,2009\nSaw,2004\n", "NUL bytes"),
     "comma in a title": (
         b"title,year\nCook, Thief,1989\nSaw,2004\n",
-        "a field that holds ',' has to stand in quotes",
+        "a field that holds ',' must be quoted",
     ),
 }
 
@@ -228,7 +228,7 @@ LINES = {
     "infinity": (b'{"year": -Infinity}', "not finite"),
     "comment": (b'{"year": 2004 // of release\n}', "JSON does not have comments"),
     "comment line": (b"# films", "JSON does not have comments"),
-    "single quotes": (b"{'title': 'Saw'}", "JSON wants double quotes"),
+    "single quotes": (b"{'title': 'Saw'}", "JSON requires double quotes"),
     "python": (b'{"seen": True}', "JSON writes true, false and null"),
     "comma behind": (b'{"title": "Saw"},', "a comma follows the value"),
     "comma inside": (b'{"title": "Saw",}', "double quotes|before the closing bracket"),

@@ -63,7 +63,7 @@ def test_a_malformed_row_is_given_with_its_line_and_the_next_is_read(tmp_path):
     )
     assert (found[4][0], str(found[4][1])) == (
         7,
-        "wanted 2 fields, as the head has, but got 3; a field that holds ',' has to stand in quotes",
+        "wanted 2 fields, as the head has, but got 3; a field that holds ',' must be quoted",
     )
     assert found[5] == (8, {"title": "Her", "year": "2013"})
 
@@ -82,7 +82,7 @@ def test_whoever_cannot_do_without_a_row_is_told_file_and_line(tmp_path):
     [
         ("no.jsonl", None, "does not exist"),
         ("cut.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 10_000)[:60], "cannot be read to its end"),
-        ("broken.parquet", b"PAR1 no more PAR1", "is not a dataset that can be read"),
+        ("broken.parquet", b"PAR1 no more PAR1", "cannot be read as a dataset"),
         ("deep.jsonl", b"[" * 100_000 + b"\n", "not a JSON object"),
     ],
     ids=["missing", "cut", "broken", "deep"],

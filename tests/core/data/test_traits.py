@@ -134,13 +134,13 @@ def test_a_missing_file_and_one_that_is_no_text_are_named(tmp_path):
         ("", r"own\.yaml is empty; wanted at least one trait"),
         ("# nothing yet\n", "is empty"),
         ("{}", "is empty"),
-        ("A: [", r"own\.yaml is no valid YAML: .*line [12]"),
+        ("A: [", r"own\.yaml is not valid YAML: .*line [12]"),
         ("- A\n- B\n", r"must hold NAME: FIELDS pairs, but holds \['A', 'B'\]"),
         ("3: {about: x}", "the name of a trait must be text, but is 3"),
         ("A: x", "A must hold about, questions, parent_guide, explicit, implied, but is 'x'"),
         ("A:\n", "A must hold .* but is None"),
-        (DARK + DARK, "'Afraid of the dark' stands there twice"),
-        (DARK + "  about: Night.\n", "'about' stands there twice"),
+        (DARK + DARK, "'Afraid of the dark' occurs twice"),
+        (DARK + "  about: Night.\n", "'about' occurs twice"),
     ],
 )
 def test_what_is_no_file_of_traits_is_told_what_was_wanted(read, text, message):

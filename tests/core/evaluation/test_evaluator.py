@@ -13,9 +13,9 @@ from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 from saferec_core.evaluation.evaluator import Evaluator, complete, records_hash
-from saferec_core.evaluation.held_out import used_records
 from saferec_core.evaluation.measure import build_metrics
 from saferec_core.evaluation.protocol import Protocol
+from saferec_core.evaluation.setup import used_records
 from saferec_core.models.generation import Completion, Decoding, PolicyGenerator
 from saferec_core.models.loading import load_policy
 from saferec_core.models.resume import Journal
@@ -31,7 +31,7 @@ PROMPTS = [[{"role": "user", "content": text}] for text in ("One.", "Two, please
 
 
 class Scripted:
-    """Says what it was told to each text, and remembers what it was asked."""
+    """Answers each text as scripted and remembers the prompts."""
 
     def __init__(self, answers):
         self.answers = answers
@@ -72,8 +72,8 @@ def test_rows_hold_what_was_asked_written_and_found(evaluate, tmp_path):
         4: record("Hi.", B, constraints=("gore",), columns={"user": "ann"}),
         7: record("Ho.", constraints=(), columns={"user": None}),
     }
-    found = evaluate(records, {"Hi.": "A (2000)\nB (2000)\nX (1990)\nC (2000)\nsee you", "Ho.": ""})
-    found.results.write(tmp_path / "rows.parquet")
+    evaluation = evaluate(records, {"Hi.": "A (2000)\nB (2000)\nX (1990)\nC (2000)\nsee you", "Ho.": ""})
+    evaluation.results.write(tmp_path / "rows.parquet")
     results = read_results(tmp_path / "rows.parquet")
     first, second = results.table.to_pylist()
 
@@ -93,7 +93,7 @@ def test_rows_hold_what_was_asked_written_and_found(evaluate, tmp_path):
     assert (first["recall@3"], first["sensitivity_ratio@3"]) == (1, pytest.approx(1 / 3))
     assert second["titles"] == []
     assert (second["recall@3"], second["sensitivity_ratio@3"], second["list_length"]) == (None, None, 0)
-    assert results.protocol["id"] == found.protocol == protocol().id
+    assert results.protocol["id"] == evaluation.protocol == protocol().id
     assert (results.protocol["seen"], results.policy) == ("miss", "scripted")
     assert results.data_sha256 == records_hash(records.values())
     assert (results.metrics["recall@3"].better, results.metrics["any_violation@1"].kind) == (
@@ -105,11 +105,11 @@ def test_rows_hold_what_was_asked_written_and_found(evaluate, tmp_path):
 def test_without_an_oracle_nothing_is_said_of_violations(plugins):
     judge = Judge(Catalog([A]))
     evaluator = Evaluator({0: record("Hi.", A)}, TitleYearParser(), judge, build_metrics(plugins), [3])
-    found = evaluator(Scripted({"Hi.": "A (2000)"}), protocol(), policy="p", batch_size=1, seed=0)
-    [row] = found.results.table.to_pylist()
+    evaluation = evaluator(Scripted({"Hi.": "A (2000)"}), protocol(), policy="p", batch_size=1, seed=0)
+    [row] = evaluation.results.table.to_pylist()
 
     assert (row["titles"][0]["known"], row["titles"][0]["violated"]) == (None, None)
-    assert not [name for name in found.results.metrics if "violation" in name or "sensitivity" in name]
+    assert not [name for name in evaluation.results.metrics if "violation" in name or "sensitivity" in name]
 
 
 def test_a_protocol_that_closes_ranks_changes_hits_and_no_safety_figure(evaluate):
@@ -131,10 +131,10 @@ def test_a_mean_leaves_out_rows_without_a_value_and_its_interval_is_over_users(e
         n: record(f"{n}", *([B] if n < 40 else []), columns={"user": f"user {n % 4}"}) for n in range(50)
     }
     answers = {f"{n}": "B (2000)" if n % 4 < 2 else "A (2000)" for n in range(50)}
-    found = evaluate(records, answers)
-    mean, low, high = found.summary()["recall@1"]
+    evaluation = evaluate(records, answers)
+    mean, low, high = evaluation.summary()["recall@1"]
 
-    assert mean == found.results.mean("recall@1") == 0.5
+    assert mean == evaluation.results.mean("recall@1") == 0.5
     assert (low, high) == (0, 1)  # four users of whom each always or never gets a hit
     everybody = evaluate({n: record(f"{n}", B) for n in range(50)}, answers).summary()["recall@1"]
     assert 0.3 < everybody[1] < everybody[2] < 0.7
@@ -146,7 +146,10 @@ def test_two_policies_are_compared_pair_by_pair(evaluate):
     after = evaluate(records, {f"{n}": "B (2000)" for n in range(12)})
     by_name = {row.metric: row.difference for row in compare(before.results, after.results).overall.metrics}
 
-    assert [(found.mean, found.low, found.high) for found in (by_name["recall@1"], by_name["recall@3"])] == [
+    assert [
+        (estimate.mean, estimate.low, estimate.high)
+        for estimate in (by_name["recall@1"], by_name["recall@3"])
+    ] == [
         (1, 1, 1),
         (0, 0, 0),
     ]
@@ -154,10 +157,10 @@ def test_two_policies_are_compared_pair_by_pair(evaluate):
 
 
 def test_what_has_no_value_in_any_row_has_none_in_the_summary(evaluate):
-    found = evaluate({0: record("Hi."), 1: record("Hi.")}, {"Hi.": "B (2000)"})
+    evaluation = evaluate({0: record("Hi."), 1: record("Hi.")}, {"Hi.": "B (2000)"})
 
-    assert found.summary()["recall@3"] is None
-    assert math.isnan(found.results.mean("recall@3"))
+    assert evaluation.summary()["recall@3"] is None
+    assert math.isnan(evaluation.results.mean("recall@3"))
 
 
 # --- which records -----------------------------------------------------------------------------
@@ -193,13 +196,13 @@ def test_the_hash_of_the_data_changes_with_whatever_is_asked_or_judged():
 
 def test_a_prompt_of_several_rows_is_generated_once_if_greedy():
     scripted = Scripted({"x": "1", "y": "2"})
-    told = []
+    reported = []
     prompts = [[{"role": "user", "content": text}] for text in "xyxxy"]
-    answers = complete(scripted, prompts, Decoding("greedy", 5), told.append)
+    answers = complete(scripted, prompts, Decoding("greedy", 5), reported.append)
 
     assert scripted.asked == ["x", "y"]
     assert [siblings[0].text for siblings in answers] == ["1", "2", "1", "1", "2"]
-    assert told == [5]  # in rows, not in prompts
+    assert reported == [5]  # in rows, not in prompts
 
 
 def test_sampled_every_row_draws_completions_of_its_own():
@@ -265,9 +268,9 @@ def test_what_was_kept_is_read_and_not_generated_again(policy, tmp_path):
     rows = [{**json.loads(line), "completions": [[marker]]} for line in path.read_text().splitlines()]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
-    found = PolicyGenerator(policy, Journal(path))(PROMPTS, decoding("greedy"))
-    assert {siblings[0].text for siblings in found} == {policy.tokenizer.decode(marker)}
-    assert not any(siblings[0].finished for siblings in found)
+    completions = PolicyGenerator(policy, Journal(path))(PROMPTS, decoding("greedy"))
+    assert {siblings[0].text for siblings in completions} == {policy.tokenizer.decode(marker)}
+    assert not any(siblings[0].finished for siblings in completions)
 
 
 def test_other_weights_decodings_and_prompts_find_nothing(policy, world, tmp_path):

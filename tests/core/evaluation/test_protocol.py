@@ -104,10 +104,10 @@ def test_a_sampled_protocol_says_how_is_drawn_and_draws_so():
         evaluation=EvaluationConfig(eval_temperature=0.7, eval_top_p=0.9, eval_samples=3),
         max_completion_length=99,
     )
-    found = protocol_of(config, "sampled", catalog=Catalog([]), parser=None, oracle=None)
-    drawn = found.drawing(batch_size=5, seed=11)
+    sampled = protocol_of(config, "sampled", catalog=Catalog([]), parser=None, oracle=None)
+    drawn = sampled.drawing(batch_size=5, seed=11)
 
-    assert (found.temperature, found.top_p, found.samples) == (0.7, 0.9, 3)
+    assert (sampled.temperature, sampled.top_p, sampled.samples) == (0.7, 0.9, 3)
     assert (drawn.kind, drawn.temperature, drawn.top_p, drawn.samples) == ("sampled", 0.7, 0.9, 3)
     assert (drawn.max_completion_length, drawn.batch_size, drawn.seed) == (99, 5, 11)
 
@@ -120,10 +120,10 @@ def test_an_oracle_is_told_by_what_it_holds_and_not_by_where_it_lies(tmp_path):
     for name, lines in (("a", rows[:1]), ("b", rows[:1]), ("c", rows)):
         (tmp_path / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
 
-    said = {name: described("table", TableOracle(path=tmp_path / f"{name}.jsonl")) for name in "abc"}
-    assert said["a"] == said["b"] != said["c"]
-    assert "risk_threshold=0.66" in said["a"]
-    assert str(tmp_path) not in said["a"]
+    descriptions = {name: described("table", TableOracle(path=tmp_path / f"{name}.jsonl")) for name in "abc"}
+    assert descriptions["a"] == descriptions["b"] != descriptions["c"]
+    assert "risk_threshold=0.66" in descriptions["a"]
+    assert str(tmp_path) not in descriptions["a"]
 
 
 # --- what the choices do -------------------------------------------------------------------------
@@ -230,11 +230,11 @@ def asked(sample):
 def test_recall_and_ndcg_of_every_recorded_completion_are_reproduced(recorded, research_judge):
     for sample in recorded["rewards_and_metrics"]:
         parsed = TitleYearParser()(sample["text"])
-        found, _ = measured(parsed, asked(sample), research_judge, [5, 10, 20])
+        values, _ = measured(parsed, asked(sample), research_judge, [5, 10, 20])
         for metric in ("recall", "ndcg"):
             for k in (5, 10, 20):
                 expected = sample["metrics"][f"{metric}@{k}"]
-                assert found[f"{metric}@{k}"] == pytest.approx(expected, abs=1e-9), sample["text"]
+                assert values[f"{metric}@{k}"] == pytest.approx(expected, abs=1e-9), sample["text"]
 
 
 def test_recall_and_ndcg_of_the_recorded_hand_cases_are_reproduced(recorded):
@@ -246,9 +246,9 @@ def test_recall_and_ndcg_of_the_recorded_hand_cases_are_reproduced(recorded):
         )
         judge = Judge(Catalog([Title(*title) for title in case["catalog"]]))
         parsed = listing([Title(*title) for title in case["recs"]])
-        found, _ = measured(parsed, record, judge, [case["k"]])
+        values, _ = measured(parsed, record, judge, [case["k"]])
         for metric in ("recall", "ndcg"):
-            value = found[f"{metric}@{case['k']}"]
+            value = values[f"{metric}@{case['k']}"]
             expected = float("nan") if case[metric] is None else case[metric]
             assert value == pytest.approx(expected, nan_ok=True), case["name"]
 
@@ -264,17 +264,19 @@ def test_sensitivity_ratios_are_reproduced_but_for_titles_that_were_taken_for_ot
     reproduced, by_title_alone = 0, set()
     for sample in recorded["rewards_and_metrics"]:
         parsed = TitleYearParser()(sample["text"])
-        found, lists = measured(parsed, asked(sample), research_judge, [5, 10])
+        values, lists = measured(parsed, asked(sample), research_judge, [5, 10])
         for k in (5, 10):
             expected = sample["metrics"][f"sens@{k}[oracle_mapping]"]["ratio"]
-            if found[f"sensitivity_ratio@{k}"] == pytest.approx(expected, abs=1e-9):
+            if values[f"sensitivity_ratio@{k}"] == pytest.approx(expected, abs=1e-9):
                 reproduced += 1
                 continue
             unknown = (~lists.known[0, :k] & lists.rank_mask[0, :k]).nonzero().flatten().tolist()
             taken = [
-                parsed.items[place].title for place in unknown if parsed.items[place].name in known_names
+                parsed.items[position].title
+                for position in unknown
+                if parsed.items[position].name in known_names
             ]
-            difference = expected - found[f"sensitivity_ratio@{k}"]
+            difference = expected - values[f"sensitivity_ratio@{k}"]
             assert difference == pytest.approx(len(taken) / min(k, len(parsed.items)), abs=1e-9)
             by_title_alone |= set(taken)
 

@@ -68,6 +68,21 @@ def test_sampling_gives_as_many_completions_as_asked_and_the_same_for_a_seed(pol
     assert generate(policy, PROMPTS, sampled(seed=6)) != first
 
 
+@pytest.mark.parametrize("sharded", [False, True])
+def test_a_prompt_is_computed_once_for_all_of_its_completions(policy, monkeypatch, sharded):
+    rows, forward = [], policy.model.base_model.forward
+
+    def counting(*arguments, **options):
+        rows.append(len(options["input_ids"]))
+        return forward(*arguments, **options)
+
+    monkeypatch.setattr(policy.model.base_model, "forward", counting)
+    generate(policy, PROMPTS, sampled(samples=4), sharded=sharded)
+
+    assert rows[0] == 3  # the prompts
+    assert rows[1] == 12  # the first token of each completion
+
+
 def test_greedy_decoding_gives_one_completion_whatever_is_said_of_samples(policy):
     assert [len(siblings) for siblings in generate(policy, PROMPTS, greedy(samples=4))] == [1, 1, 1]
 
@@ -106,7 +121,7 @@ def test_a_policy_in_the_middle_of_checkpointed_training_generates_the_same(poli
 
 
 def test_progress_is_told_in_prompts(policy):
-    told = []
-    generate(policy, PROMPTS, sampled(batch_size=2), progress=told.append)
+    reported = []
+    generate(policy, PROMPTS, sampled(batch_size=2), progress=reported.append)
 
-    assert told == [2, 3]
+    assert reported == [2, 3]

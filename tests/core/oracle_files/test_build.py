@@ -353,7 +353,7 @@ def test_a_users_own_file_is_not_taken_for_rejects(build, tmp_path):
     own = tmp_path / "oracle.rejects.jsonl"
     own.write_text('{"mine": 1}\n', encoding="utf-8")
 
-    with pytest.raises(RunError, match="holds no rejects"):
+    with pytest.raises(RunError, match="does not hold rejects"):
         build(scores=SCORES)
     assert own.read_text(encoding="utf-8") == '{"mine": 1}\n'
 
@@ -377,7 +377,7 @@ def test_malformed_rows_are_written_down_with_file_and_line_and_cost_no_other_ro
     assert (report.sources[0].rows, report.sources[0].rejected, len(oracle)) == (6, 4, 2)
     assert report.rejects_path == tmp_path / "oracle.rejects.jsonl"
     rejects = [json.loads(line) for line in report.rejects_path.read_text(encoding="utf-8").splitlines()]
-    assert [reject["place"] for reject in rejects] == ["line 2", "line 3", "line 4", "line 5"]
+    assert [reject["location"] for reject in rejects] == ["line 2", "line 3", "line 4", "line 5"]
     assert {reject["file"] for reject in rejects} == {str(tmp_path / "tags.jsonl")}
     assert "not a JSON object" in rejects[0]["reason"]
     assert rejects[1]["row"] == {"title": "", "year": 2004, "keywords": []}
@@ -431,7 +431,7 @@ def test_a_source_that_tells_of_nothing_is_taken_for_a_mistake(build, content, m
         ({"sources": {"skores": {"path": "x"}}}, UnknownNameError, "Did you mean 'scores'"),
         ({"sources": {"scores": {"path": "x", "weights": 1}}}, ConfigError, "no option 'weights'"),
         ({"sources": {"scores": {"path": "nowhere.csv"}}}, DataError, r"nowhere\.csv does not exist"),
-        ({"out": Path("oracle.jsonl")}, ConfigError, r"something\.arrow, but out is oracle\.jsonl"),
+        ({"out": Path("oracle.jsonl")}, ConfigError, r"must end in \.arrow, but out is oracle\.jsonl"),
     ],
 )
 def test_what_cannot_be_built_is_told_and_nothing_is_written(
@@ -449,7 +449,7 @@ def test_an_oracle_that_is_there_is_told_before_anything_is_read(build):
     report, _ = build(scores=SCORES)
     before = report.out.read_bytes()
 
-    with pytest.raises(RunError, match="is there already"):
+    with pytest.raises(RunError, match="already exists"):
         build(scores="nonsense")
     assert report.out.read_bytes() == before
 
@@ -528,7 +528,7 @@ D,2000,Rated R for language
     _, oracle = build(rating_reasons=reasons, scores=scores)
     card = oracle_card(oracle, [Title("A", 2001), Title("B", 2000), Title("C", 2000), Title("E", 2000)])
 
-    assert (card.titles, card.found, card.known) == (4, 3, 3)
+    assert (card.titles, card.with_entry, card.known) == (4, 3, 3)
     gore = next(figures for figures in card.traits if figures.trait == GORE)
     # A: 0.9 by its reason. B: 0.7 ("strong violence"). C: 0.
     assert (gore.known, gore.blocked, gore.one_sided) == (3, {"0.5": 2, "0.66": 2, "0.8": 1}, False)
@@ -631,7 +631,7 @@ def test_of_the_reddit_catalog_nearly_four_fifths_are_known(real):
     card = oracle_card(real[1], read_catalog(catalog).titles)
 
     assert card.titles == 7_403
-    assert card.found / card.titles == pytest.approx(0.784, abs=0.01)
+    assert card.with_entry / card.titles == pytest.approx(0.784, abs=0.01)
     assert card.known / card.titles == pytest.approx(0.621, abs=0.01)
     assert (card.collisions.same_year, card.collisions.near_years) == (27, 46)
     known = {figures.trait: figures.known / card.titles for figures in card.traits}

@@ -112,7 +112,7 @@ def test_the_same_content_gives_the_same_bytes(path, tmp_path):
 def test_a_file_that_is_there_is_not_overwritten_unasked(path):
     before = path.read_bytes()
 
-    with pytest.raises(RunError, match=r"oracle\.arrow is there already.*--overwrite"):
+    with pytest.raises(RunError, match=r"oracle\.arrow already exists.*--overwrite"):
         write_oracle_file(path, TITLES[:1], [GORE, DRUGS], ABOUT)
     assert path.read_bytes() == before
     write_oracle_file(path, TITLES[:1], [GORE, DRUGS], ABOUT, overwrite=True)
@@ -123,7 +123,7 @@ def test_a_folder_or_a_file_of_another_kind_is_not_overwritten(tmp_path):
     (tmp_path / "folder.arrow").mkdir()
     (tmp_path / "other.arrow").write_text("precious", encoding="utf-8")
 
-    for name, message in (("folder", "is a folder"), ("other", "is no oracle file")):
+    for name, message in (("folder", "is a folder"), ("other", "is not an oracle file")):
         with pytest.raises(RunError, match=message):
             write_oracle_file(tmp_path / f"{name}.arrow", [], [], {}, overwrite=True)
     assert (tmp_path / "other.arrow").read_text(encoding="utf-8") == "precious"
@@ -163,7 +163,7 @@ def test_a_file_of_another_kind_is_refused_by_name(tmp_path, content):
     path = tmp_path / "other.arrow"
     path.write_bytes(content)
 
-    with pytest.raises(DataError, match=r"other\.arrow is no oracle file"):
+    with pytest.raises(DataError, match=r"other\.arrow is not an oracle file"):
         OracleFile(path)
 
 
@@ -175,7 +175,7 @@ def test_an_arrow_file_of_something_else_is_told_apart(tmp_path):
     ):
         stream.write_table(table)
 
-    with pytest.raises(DataError, match=r"other\.arrow is an Arrow file, but no oracle file"):
+    with pytest.raises(DataError, match=r"other\.arrow is an Arrow file, but not an oracle file"):
         OracleFile(tmp_path / "other.arrow")
 
 

@@ -9,7 +9,7 @@ from saferec_core.errors import ConfigError, RunError
 from saferec_core.pipeline.output import (
     alone_at,
     check_output,
-    check_places,
+    check_paths,
     is_up_to_date,
     publishing,
     write_manifest,
@@ -136,7 +136,7 @@ def test_a_damaged_output_is_not_up_to_date(folder):
     check_output(folder, "a", overwrite=False)  # nothing of it can be missed
 
     (folder / "README.md").write_text("changed")
-    with pytest.raises(RunError, match=r"README\.md was changed since.*--overwrite"):
+    with pytest.raises(RunError, match=r"README\.md has been changed since.*--overwrite"):
         check_output(folder, "a", overwrite=False)
     check_output(folder, "a", overwrite=True)
 
@@ -153,12 +153,12 @@ def test_two_processes_do_not_write_one_output(tmp_path, file):
 @pytest.mark.parametrize(
     ("output", "source", "cache", "message"),
     [
-        ("d", "d/train", "c", "holds or lies in the input"),
-        ("d/out", "d", "c", "holds or lies in the input"),
-        ("a.jsonl", "a.jsonl", "c", "holds or lies in the input"),
-        ("a.jsonl", "a.removed.jsonl", "c", "holds or lies in the input"),
-        ("d", "a.jsonl", "d/cache", "lies in the output"),
-        ("d", "a.jsonl", "d", "lies in the output"),
+        ("d", "d/train", "c", "contains or lies within the input"),
+        ("d/out", "d", "c", "contains or lies within the input"),
+        ("a.jsonl", "a.jsonl", "c", "contains or lies within the input"),
+        ("a.jsonl", "a.removed.jsonl", "c", "contains or lies within the input"),
+        ("d", "a.jsonl", "d/cache", "lies within the output"),
+        ("d", "a.jsonl", "d", "lies within the output"),
         (".", "a.jsonl", "c", "wanted the name of"),
         ("o.csv", "a.jsonl", "c", "ends with .jsonl"),
     ],
@@ -170,4 +170,4 @@ def test_an_output_in_the_place_of_what_is_read_is_refused(
     path = type(tmp_path)
 
     with pytest.raises(ConfigError, match=message):
-        check_places(path(output), path(source), path(cache))
+        check_paths(path(output), path(source), path(cache))

@@ -238,9 +238,17 @@ def test_long_rows_make_short_parts(tmp_path):
         ("NoSurvey", (), "step 'step': survey must return a transform, but returned None"),
         ("BadSurvey", (), "step 'step' failed: OSError: no such source"),
         ("Lazy", (), "step 'step' stopped before it had read all its rows"),
-        ("Yields", (7,), "step 'step' yielded what JSON cannot say: wanted a row or another outcome"),
-        ("Yields", ({"x": float("nan")},), "step 'step' yielded what JSON cannot say"),
-        ("Yields", ({"x": {1, 2}},), "step 'step' yielded what JSON cannot say: set cannot be written"),
+        (
+            "Yields",
+            (7,),
+            "JSON cannot represent: wanted a row or another outcome",
+        ),
+        ("Yields", ({"x": float("nan")},), "step 'step' yielded a value that JSON cannot represent"),
+        (
+            "Yields",
+            ({"x": {1, 2}},),
+            "JSON cannot represent: set cannot be written",
+        ),
     ],
 )
 def test_a_transform_that_breaks_its_contract_is_named(
@@ -261,14 +269,14 @@ def test_a_transform_that_cannot_be_sent_to_processes_says_so(tmp_path, steps, n
 
 
 def test_a_worker_that_is_killed_is_told_and_nothing_is_lost(tmp_path, steps, numbers):
-    with pytest.raises(RunError, match="a process was ended from outside"):
+    with pytest.raises(RunError, match="a worker process was killed"):
         run_step(Step("dies", steps.Dies(), numbers, tmp_path / "step"), num_proc=2)
 
 
 def test_two_at_one_step_do_not_get_in_each_others_way(tmp_path, steps, numbers):
     step = Step("halve", steps.Halve(), numbers, tmp_path / "step")
 
-    with FileLock(tmp_path / "step.lock"), pytest.raises(RunError, match="worked on by another saferec"):
+    with FileLock(tmp_path / "step.lock"), pytest.raises(RunError, match="in use by another saferec"):
         run_step(step)
 
 

@@ -172,5 +172,5 @@ def test_no_rows_are_no_dataset(published, form):
 
 
 def test_a_folder_without_splits_is_no_dataset(tmp_path):
-    with pytest.raises(DataError, match="holds no dataset"):
+    with pytest.raises(DataError, match="does not hold a dataset"):
         published_files(tmp_path)

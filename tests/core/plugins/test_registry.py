@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from saferec_core.errors import PluginError, UnknownNameError
+from saferec_core.errors import NameTakenError, PluginError, UnknownNameError
 from saferec_core.plugins.registry import Origin, Registry
 
 ACME, GLOBEX = Origin("rewards", "acme", "1.0"), Origin("more", "globex", "2.1")
@@ -58,19 +58,37 @@ def test_an_empty_registry_says_so():
         Registry("oracle").get("table")
 
 
-def test_a_name_that_is_offered_twice_tells_both_origins(registry):
-    with registry.offered_by(GLOBEX), pytest.raises(PluginError) as error:
+def test_a_name_that_is_offered_twice_is_refused_to_whoever_asks_for_it_and_names_both_origins(registry):
+    with registry.offered_by(GLOBEX):
         registry.add("novelty", "globex:Novelty", summary="")
 
-    assert "acme 1.0" in str(error.value)
-    assert "globex 2.1" in str(error.value)
+    with pytest.raises(NameTakenError, match=r"acme 1\.0.*globex 2\.1"):
+        registry.get("novelty")
+    assert registry.get("short-titles").origin is ACME
+    assert [entry.origin for entry in registry.conflicts()["novelty"]] == [ACME, GLOBEX]
+
+
+def test_a_plugin_that_offers_a_name_twice_is_refused(registry):
+    with registry.offered_by(ACME), pytest.raises(NameTakenError, match="offers reward 'novelty' twice"):
+        registry.add("novelty", "acme:Novelty", summary="")
+
+
+def test_what_is_withdrawn_leaves_the_rest(registry):
+    with registry.offered_by(GLOBEX):
+        registry.add("novelty", "globex:Novelty", summary="")
+    withdrawn = registry.withdraw(GLOBEX)
+
+    assert [entry.name for entry in withdrawn] == ["novelty"]
     assert registry.get("novelty").origin is ACME
 
 
 @pytest.mark.parametrize("spelling", ["short_titles", "short-titles"])
 def test_a_name_that_differs_in_its_dashes_alone_is_offered_twice(registry, spelling):
-    with registry.offered_by(GLOBEX), pytest.raises(PluginError, match="offered twice"):
+    with registry.offered_by(GLOBEX):
         registry.add(spelling, "globex:Short", summary="")
+
+    with pytest.raises(NameTakenError, match="offered twice"):
+        registry.get("short-titles")
 
 
 @pytest.mark.parametrize("name", ["", "Novelty", " novelty", "no velty"])

@@ -43,12 +43,12 @@ def test_a_guided_list_has_as_many_titles_as_asked_for_all_of_them_allowed(recom
     constraints = tuple(rows[0]["constraints"])
     record = Record(prompt=rows[0]["prompt"], constraints=constraints)
 
-    (found,) = recommender([record])
+    (recommendation,) = recommender([record])
 
-    assert [title.rank for title in found.titles] == [1, 2, 3, 4]
-    assert {title.verdict for title in found.titles} <= {"safe", "unknown"}
-    assert all(title.in_catalog and not title.repeated and not title.seen for title in found.titles)
-    assert found.note is None
+    assert [title.rank for title in recommendation.titles] == [1, 2, 3, 4]
+    assert {title.verdict for title in recommendation.titles} <= {"safe", "unknown"}
+    assert all(title.in_catalog and not title.repeated and not title.seen for title in recommendation.titles)
+    assert recommendation.note is None
 
 
 def test_titles_of_a_free_list_come_with_their_verdict_and_its_evidence(config, plugins, rows, world):
@@ -62,14 +62,14 @@ def test_titles_of_a_free_list_come_with_their_verdict_and_its_evidence(config, 
     record = Record(prompt=rows[0]["prompt"], constraints=(trait,))
     from saferec_core.models.generation import Completion
 
-    (found,) = free.judged(
+    (recommendation,) = free.judged(
         [record], [Completion(f"{violating['title']} ({violating['year']})\n", finished=True)]
     )
 
-    (title,) = found.titles
+    (title,) = recommendation.titles
     assert (title.verdict, title.violated) == ("violation", (trait,))
     assert title.evidence[0].risk >= 0.66
-    assert found.note == "The list has 1 of 4 titles."
+    assert recommendation.note == "The list has 1 of 4 titles."
 
 
 def test_a_file_is_worked_through_a_broken_row_costs_that_row(recommender, rows, tmp_path):
@@ -82,7 +82,7 @@ def test_a_file_is_worked_through_a_broken_row_costs_that_row(recommender, rows,
     counts = recommend_file(recommender, source, out, ASKING, policy="p")
 
     written = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
-    assert counts == {"lists": 3, "errors": 2, "there": 0}
+    assert counts == {"lists": 3, "errors": 2, "kept": 0}
     assert [len(line.get("titles", [])) for line in written] == [4, 0, 4, 0, 4]
     assert "no such trait" in written[3]["error"]
     assert [line["line"] for line in written] == [1, 2, 3, 4, 5]
@@ -98,7 +98,7 @@ def test_an_interrupted_file_continues_with_the_same_lists(recommender, rows, tm
 
     counts = recommend_file(recommender, source, out, ASKING, policy="p")
 
-    assert counts == {"lists": 3, "errors": 0, "there": 2}
+    assert counts == {"lists": 3, "errors": 0, "kept": 2}
     assert out.read_bytes() == whole
 
 

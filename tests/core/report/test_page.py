@@ -236,7 +236,7 @@ def test_the_chosen_checkpoint_stands_in_where_no_policy_was_evaluated(run):
         ("metrics.jsonl", '{"loss": 1}\n', "needs a step"),
         ("rollouts.jsonl", '{"step": 1}\n', "a rollout needs advantage, completion"),
         ("rollouts.jsonl", json.dumps(rollout(titles=7)) + "\n", "rollouts.jsonl, step 1, record 3"),
-        ("evaluation/after-greedy.parquet", "PAR1", "holds no evaluation that can be read"),
+        ("evaluation/after-greedy.parquet", "PAR1", "does not hold a readable evaluation"),
         ("evaluation/checkpoints.json", '{"rule": "r"}', "is not what saferec writes"),
     ],
 )

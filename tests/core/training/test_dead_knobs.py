@@ -31,6 +31,14 @@ def test_a_penalty_is_dead_where_the_normalizer_divides_it_out_and_acts_where_it
     assert told(plugins, rewards=rewards, normalizer={"name": "grpo"}) == []
 
 
+@pytest.mark.parametrize(("name", "number"), [("grpo", 1), ("gdpo", 0)])
+def test_a_value_of_unwritten_ranks_is_dead_where_only_written_ones_are_compared(plugins, name, number):
+    dead = told(plugins, rewards={"relevance": {}, "safety": {"absent": "zero"}}, normalizer={"name": name})
+
+    assert len(dead) == number
+    assert all(text.startswith("rewards.safety.absent has no effect") for text in dead)
+
+
 @pytest.mark.parametrize(("scale", "number"), [(True, 1), (False, 0)], ids=["scaled", "not scaled"])
 def test_the_weight_of_a_single_reward_is_dead_unless_nothing_is_divided(plugins, scale, number):
     dead = told(

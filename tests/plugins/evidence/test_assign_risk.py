@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, RunError, UnknownNameError
@@ -11,7 +12,7 @@ from saferec_core.oracle_files.build import OracleBuildConfig, run_oracle_build
 from saferec_core.oracle_files.card import oracle_card
 from saferec_core.oracle_files.check import check_title
 from saferec_core.oracle_files.format import OracleFile
-from saferec_core.plugins.build import build
+from saferec_core.plugins.build import build, build_oracle
 from tests.plugins.llm_server import LlmServer, completion, failing, html
 
 GORE, DRUGS = "Anti-gore / squeamish", "Substance recovery / avoid drugs & alcohol"
@@ -64,7 +65,10 @@ def oracle(server, tmp_path):
 
 
 def checked(oracle, name, year, trait=GORE):
-    return check_title(oracle.path, Title(name, year), [trait]).traits[0]
+    judging = build_oracle(
+        ComponentChoice.model_validate({"name": "table", "path": str(oracle.path)}), year_tolerance=2
+    )
+    return check_title(judging, Title(name, year), [trait], path=oracle.path).traits[0]
 
 
 def test_the_model_gives_a_risk_and_a_reason_which_are_marked_as_its_own(oracle):
@@ -157,7 +161,7 @@ def test_what_cannot_work_is_refused_before_anything_is_paid(oracle, server, plu
     with pytest.raises(ConfigError, match="assign-risk: max_cost needs input_price and output_price"):
         build(plugins.find(plugins.evidence, "assign-risk"), {"path": tmp_path, "model": "m", "max_cost": 1})
     server.script("Saw", failing(401))
-    with pytest.raises(ConfigError, match="does not let us in"):
+    with pytest.raises(ConfigError, match="refuses access"):
         oracle()
 
 

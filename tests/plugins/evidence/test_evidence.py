@@ -344,7 +344,7 @@ def test_the_built_in_rules_read_the_phrases_of_reasons(source, reason, trait_na
         (f"{GORE}: {{risks: {{1.0: x}}}}", "risks"),
         (f"{GORE}: {{risk: {{}}}}", "risk"),
         ("- x", "the table"),
-        ("{", "no YAML"),
+        ("{", "not valid YAML"),
     ],
 )
 def test_a_bad_rule_is_named_with_its_file_and_trait(source, rules, message):
@@ -545,7 +545,7 @@ def test_blanks_in_a_file_of_words_that_never_says_none_are_refused_unless_it_is
 ):
     row = {"violence_gore": "Mild", "frightening_intense": blank}
 
-    with pytest.raises(ConfigError, match="never says None, which pandas reads as a blank"):
+    with pytest.raises(ConfigError, match="no None, which pandas reads as a blank"):
         risks(source("parent-guide"), row)
     assert risks(source("parent-guide", blank="unknown"), row) == {}
     assert risks(source("parent-guide", blank="none"), row) == {GORE: pytest.approx(1 / 4.5)}
@@ -564,5 +564,5 @@ def test_votes_that_are_tied_are_taken_for_yes_and_noted(source):
     )
 
     assert [finding.risk for finding in tied.findings] == [1.0]
-    assert tied.notes == ("votes for yes and no are equal, which is taken for yes",)
+    assert tied.notes == ("votes for yes and no are tied, which counts as yes",)
     assert ([finding.risk for finding in decided.findings], decided.notes) == ([0.0], ())

@@ -352,7 +352,7 @@ def test_a_trait_that_an_oracle_file_does_not_have_is_an_error_with_the_near_mis
 def test_an_oracle_file_that_is_none_is_named(tmp_path):
     (tmp_path / "oracle.arrow").write_text(json.dumps(SAW), encoding="utf-8")
 
-    with pytest.raises(DataError, match=r"oracle\.arrow is no oracle file"):
+    with pytest.raises(DataError, match=r"oracle\.arrow is not an oracle file"):
         _ = TableOracle(path=tmp_path / "oracle.arrow").traits
 
 
@@ -507,4 +507,4 @@ def test_an_entry_that_decides_counts_where_a_nearer_one_does_not(table):
     told = ask(oracle, "It", 2003, GORE)
     assert (told.violated, told.ambiguous) == ((GORE,), True)
     details = [piece.detail for piece in oracle.explain(Question("It", 2003, (GORE,)))]
-    assert details == ["risk stated in the table (said of It (2005))"]
+    assert details == ["risk stated in the table (about It (2005))"]

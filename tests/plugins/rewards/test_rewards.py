@@ -299,7 +299,8 @@ def test_count_is_one_on_target_and_minus_the_relative_miss_off_it(plugins, judg
 def test_count_sees_titles_beyond_k_so_that_a_long_list_is_no_full_one(plugins, judge):
     lists = lists_of(judge, films(8), ranks=4)
 
-    assert reward(plugins, "count", lists, target=4).tolist() == [-1.0]
+    assert reward(plugins, "count", lists, target=4, distinct=False).tolist() == [-1.0]
+    assert reward(plugins, "count", lists, target=4).tolist() == [-2.0]  # nor is one of them useful
 
 
 def test_count_counts_titles_that_are_not_wasted(plugins, judge):
@@ -319,11 +320,21 @@ def test_count_counts_titles_that_are_not_wasted(plugins, judge):
     assert reward(plugins, "count", lists, target=3)[1:].tolist() == pytest.approx([-1 / 3] * 4)
 
 
-def test_count_sees_wasted_titles_beyond_k(plugins, judge):
-    lists = lists_of(judge, "Saw (2004)\nHostel (2005)\nSaw (2004)\nSaw (2004)", ranks=2)
+def test_count_sees_titles_beyond_k_wasted_or_not(plugins, judge):
+    lists = lists_of(judge, "Saw (2004)\nHostel (2005)\nSaw (2004)\nCoraline (2009)", ranks=2)
 
     assert reward(plugins, "count", lists, target=2).tolist() == [-1.0]
-    assert lists.useful_lengths.tolist() == [2]
+
+
+def test_a_further_title_does_not_make_up_for_a_wasted_one(plugins, judge):
+    lists = lists_of(
+        judge,
+        "Saw (2004)\nSaw (2004)\nHostel (2005)",  # one of three ranks wasted
+        "Saw (2004)\nSaw (2004)\nHostel (2005)\nCoraline (2009)",  # and a fourth title in its place
+        "Saw (2004)\nHostel (2005)\nCoraline (2009)\nSaw (2004)",  # wasted beyond the three
+    )
+
+    assert reward(plugins, "count", lists, target=3).tolist() == pytest.approx([-1 / 3, -2 / 3, -1 / 3])
 
 
 # --- wasted ranks ------------------------------------------------------------------------------

@@ -326,7 +326,7 @@ def test_more_traits_at_least_than_at_most_are_refused(plugins):
     [
         ("Sad: {weight: -1}", "Sad.weight: Input should be greater than or equal to 0"),
         ("Sad: {wieght: 1}", "Sad.wieght"),
-        ("Sad: {words: '('}", "no regular expression"),
+        ("Sad: {words: '('}", "not a valid regular expression"),
         ("Sad: {words: Disney}", "write words 'Disney' in lower case"),
         ("[1, 2]", "valid dictionary"),
         ("Sad: {", "cannot be read"),

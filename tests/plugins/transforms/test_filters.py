@@ -192,7 +192,9 @@ def test_an_oracle_that_fails_stops_the_run_and_is_named(acme_tells, filtered):
 def test_an_unknown_trait_rejects_the_row_with_near_misses(oracle):
     rows = FilterGroundTruth(oracle=oracle)([row_of(("Up", 2009), constraints=("Anti-gore",))])
 
-    with pytest.raises(DataError, match=r"no trait 'Anti-gore'\. Did you mean 'Anti-gore / squeamish'"):
+    with pytest.raises(
+        DataError, match=r"does not know the trait 'Anti-gore'\. Did you mean 'Anti-gore / squeamish'"
+    ):
         next(iter(rows))
 
 

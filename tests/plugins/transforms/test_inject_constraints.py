@@ -423,7 +423,7 @@ def test_an_unknown_trait_is_an_error_of_the_row_with_near_misses(own):
 def test_nothing_is_said_twice(own, rate):
     once = rows_out(own(rate=rate), row("Hi.", "A"))
 
-    with pytest.raises(DataError, match=r"column 'constraints_(un)?stated' is there already.*only once"):
+    with pytest.raises(DataError, match=r"column 'constraints_(un)?stated' already exists.*only once"):
         list(own()(once))
 
 

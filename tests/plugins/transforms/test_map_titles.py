@@ -149,7 +149,7 @@ def test_ground_truth_that_the_user_has_seen_is_removed(mapped, seen):
     row, told = mapped(truth_of(("Saw", 2003), ("The Matrix", 1999), seen_titles=[seen]))
 
     assert row[TRUTH] == [["The Matrix", 1999]]
-    assert told["ground truth: removed, for the user has seen it"] == 1
+    assert told["ground truth: removed, since the user has seen it"] == 1
 
 
 def test_a_row_without_titles_is_passed_on_as_it_is(mapped):

@@ -188,7 +188,7 @@ def test_what_was_surveyed_can_be_sent_to_other_processes():
 
 
 def test_by_time_nothing_is_dealt_without_a_survey():
-    with pytest.raises(ConfigError, match="has to survey all rows first"):
+    with pytest.raises(ConfigError, match="must survey all rows first"):
         list(Split(by="time")(at(1)))
     assert list(Split(by="time").survey([])([])) == []
 

@@ -113,7 +113,7 @@ def test_a_sample_without_constraints_and_history_is_a_record_too():
     ("columns", "complaint"),
     [
         ({"prompt": [{"role": "assistant", "content": "Hello"}]}, "must end with a turn of the user"),
-        ({"prompt": [{"role": "user", "content": " "}]}, "the text of user is empty"),
+        ({"prompt": [{"role": "user", "content": " "}]}, "the content of user is empty"),
         ({"prompt": [{"role": "bot", "content": "x"}]}, "a role must be"),
         ({"prompt": 5}, "wanted a list of messages"),
         (
@@ -283,7 +283,7 @@ def test_ground_truth_that_is_seen_is_taken_out():
     told, record = outcomes([sample(1, groundtruth_with_release_year=truth)])
 
     assert record["groundtruth_with_release_year"] == [["Up", 2009], ["Jaws", 1975]]
-    assert (told.what, told.times) == ("ground truth taken out: seen", 1)
+    assert (told.what, told.times) == ("ground truth removed: seen", 1)
 
 
 def test_a_dialogue_in_two_splits_is_an_error_by_sample():

@@ -1,1 +1,1 @@
-"""Importers: transforms that make samples of other people's files."""
+"""Importers: transforms that turn published datasets into samples."""

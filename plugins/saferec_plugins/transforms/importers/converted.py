@@ -21,8 +21,8 @@ _ROLES: Mapping[Any, Literal["user", "assistant"]] = {"seeker": "user", "recomme
 def read_converted(row: Row) -> Dialogue:
     """Read ``{id, turns: [{role, text, movies}], movies: {key: {title, year, suggested, liked}}}``.
 
-    The form has no users, so every dialogue has its own. A turn that mentions a film which ``movies``
-    does not have loses that mention; the key is among the dialogue's ``unnamed``.
+    The form has no users, so every dialogue has its own. A mention of a film that is missing in ``movies`` is
+    dropped; its key is among the dialogue's ``unnamed``.
 
     Raises:
         DataError: It is something else.
@@ -37,7 +37,7 @@ def read_converted(row: Row) -> Dialogue:
     turns = row.get("turns")
     if not isinstance(turns, Sequence) or isinstance(turns, str):
         raise DataError(f"turns: wanted a list, but got {turns!r}")
-    read = merged(_turn(turn, f"turns[{place}]", respelt) for place, turn in enumerate(turns))
+    read = merged(_turn(turn, f"turns[{number}]", respelt) for number, turn in enumerate(turns))
     mentioned = dict.fromkeys(key for turn in read for key in turn.films)
     unnamed = tuple(key for key in dict.fromkeys((*known, *mentioned)) if key not in films)
     named = [replace(turn, films=tuple(key for key in turn.films if key in films)) for turn in read]

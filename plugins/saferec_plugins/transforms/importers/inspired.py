@@ -23,7 +23,7 @@ from saferec_plugins.transforms.importers.raw_values import RawTitle, is_nothing
 __all__ = ["FromInspired"]
 
 _LABELS = ("fine_label", "case")
-"""The column that tells whether the seeker took the recommendation, in the file and in its README."""
+"""The column that states whether the seeker accepted the recommendation, in the file and in its README."""
 
 _TURNED_DOWN = ("reject", "accept_uninterested")
 
@@ -32,18 +32,17 @@ _TURNED_DOWN = ("reject", "accept_uninterested")
 class FromInspired(Transform):
     """Imports INSPIRED: the official TSV, an utterance a row, or the plain form with ``turns``.
 
-    The official ``movies`` column lists what a program took for titles, so that "this Friday" becomes
-    "Friday (1995)". A title counts only where whole words of the utterance spell it, in a title of
-    one word with a capital, and if it has four letters; the others are counted. The data do not tell
-    a mention from a suggestion: whatever the recommender names first counts as suggested.
+    The official ``movies`` column lists titles that a program detected, so that "this Friday" becomes
+    "Friday (1995)". A title counts only if whole words of the utterance spell it, if it has at least four
+    letters and, for a title of one word, a capital; the others are counted. The data do not distinguish a
+    mention from a suggestion: films that the recommender names first count as suggested.
 
-    The one film that was recommended in the end is given as the id of a video. With *movies_path* it
-    is ground truth even where no turn names it, and is none if the seeker rejected it or was not
-    interested.
+    The film that was recommended at the end is given as the id of a video. With *movies_path* it is ground
+    truth even if no turn names it, unless the seeker rejected it or was not interested.
 
-    The plain form lists the recommended films of a whole dialogue; they are looked for in its turns.
+    The plain form lists the recommended films of a whole dialogue, which are then searched for in its turns.
 
-    There are no users in the data, so every dialogue has its own, and no times.
+    The data have neither users, so every dialogue has its own, nor times.
     """
 
     group_column: ClassVar[str] = "dialog_id"
@@ -54,8 +53,8 @@ class FromInspired(Transform):
     """The official ``movie_database.tsv``, which has ``video_id``, ``title`` and ``year``."""
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
-        """Yield the samples of every dialogue, or why there are none."""
-        trailers = self._trailers  # a wrong path is to be told before a row is read
+        """Yield the samples of every dialogue, or the reason why there are none."""
+        trailers = self._trailers  # a wrong path is reported before any row is read
         for name, group in groupby(rows, key=lambda row: row.get("dialog_id")):
             if is_nothing(name):
                 for row in group:
@@ -99,7 +98,7 @@ class FromInspired(Transform):
                     films[_key(title)] = Film(title)
                 else:
                     yield Counted(
-                        f"listed title not spelt by its utterance, or of under {SHORTEST_NAME} letters",
+                        f"listed title not spelled out in its utterance, or under {SHORTEST_NAME} letters",
                         example=f"{title[0]}: {text}",
                     )
             turns.append(Turn(role, text, tuple(dict.fromkeys(keys))))
@@ -165,7 +164,7 @@ def _was_turned_down(row: Row) -> bool:
 
 
 def _year(value: Any) -> int | None:
-    """Read a year of the movie database, which has none for some and a range for series."""
+    """Read a year of the movie database, which may be missing, or a range for series."""
     match = re.match("(?:1[89]|20)[0-9]{2}", str(value).strip())
     return int(match[0]) if match else None
 

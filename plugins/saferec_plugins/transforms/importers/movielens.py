@@ -1,4 +1,4 @@
-"""MovieLens: ratings, of which each user's liked films become a history and what to recommend."""
+"""MovieLens: ratings, from which each user's liked films become a history and ground truth."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class FromMovielens(Transform):
 
     The last *holdout* liked films are the ground truth, and the first of these ratings is the moment
     of the sample. The prompt is a sentence that lists the liked films before it. All films rated up
-    to that moment count as seen. Films rated in the same second are put in the order of their titles.
+    to that moment count as seen. Films rated in the same second are ordered by title.
 
-    The ratings of a user have to follow one another, as they do in ``ratings.csv`` and ``ratings.dat``;
-    sort ``u.data`` by user. Titles stay as written there, with the article behind ("Matrix, The"); a film
+    The ratings of a user must be consecutive, as they do in ``ratings.csv`` and ``ratings.dat``;
+    sort ``u.data`` by user. Titles stay as written, with a trailing article ("Matrix, The"); a film
     without a year is left out and counted. Of a film under two ids (one title and year) that a user has
     rated twice the later rating counts, and the other is counted.
     """
@@ -54,17 +54,17 @@ class FromMovielens(Transform):
 
     movies_path: Path
     """``movies.csv``, ``movies.dat``, ``u.item`` or RecBole's ``.item``: ``movieId``, ``title``, and the year
-    behind the title or in ``year``."""
+    after the title or in ``year``."""
     min_rating: float = Field(default=4.0, ge=0)
     """A rating of at least this is liked."""
     history: int = Field(default=10, ge=1)
-    """How many liked films the prompt lists at most, the latest ones."""
+    """Maximum number of liked films in the prompt, the latest ones."""
     holdout: int = Field(default=3, ge=1)
     """How many liked films are the ground truth; a user needs one more than these."""
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
-        """Yield the sample of every user, or why there is none."""
-        titles = self._titles  # a wrong path is to be told before a row is read
+        """Yield the sample of every user, or the reason why there is none."""
+        titles = self._titles  # a wrong path is reported before any row is read
         for _, group in groupby(rows, key=lambda row: row["userId"]):
             ratings: dict[tuple[str, int], _Rating] = {}
             mine: list[Row] = []

@@ -15,15 +15,15 @@ _WORD = re.compile(r"[^\W_]+|&")
 
 
 def names_film(text: str, name: str, *, capital: bool = False) -> bool:
-    """Tell whether whole words of *text*, run together, have the normal form of a title.
+    """Return whether whole words of *text*, joined, have the normal form of a title.
 
-    So "Avengers End Game" names "Avengers: Endgame". A title that is too short never is named.
+    So "Avengers End Game" names "Avengers: Endgame". Titles that are too short never match.
 
     Args:
-        text: What somebody says.
+        text: An utterance.
         name: A title without its year.
-        capital: Whether a title of one word has to be written with a capital, because "Link" may be
-            a film where "link" is none.
+        capital: Whether a title of one word has to be written with a capital, since "Link" may be
+            a film and "link" is not.
     """
     wanted = normal_form(name)
     if len(wanted) < SHORTEST_NAME:
@@ -31,10 +31,10 @@ def names_film(text: str, name: str, *, capital: bool = False) -> bool:
     words = [(word, normal_form(word)) for word in _WORD.findall(text)]
     for start, (first, _) in enumerate(words):
         joined = ""
-        for place, (_, letters) in enumerate(words[start:]):
+        for number, (_, letters) in enumerate(words[start:]):
             joined += letters
             if joined == wanted:
-                if capital and place == 0 and not first[0].isupper() and not first[0].isdigit():
+                if capital and number == 0 and not first[0].isupper() and not first[0].isdigit():
                     break
                 return True
             if not wanted.startswith(joined):

@@ -16,7 +16,7 @@ from saferec_core.errors import DataError
 __all__ = ["RawTitle", "finite", "is_nothing", "moment", "name_of", "text_of", "title_and_year", "titles_in"]
 
 RawTitle = tuple[str, int | None]
-"""A title and its year, if that is known."""
+"""A title and its year, if known."""
 
 _TITLE_WITH_YEAR = re.compile(
     r"""
@@ -34,14 +34,14 @@ _RESOURCE = re.compile(
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 
 _DIGITS_OF_A_DATE = re.compile(r"(?P<year>(?:19|20)[0-9]{2})(?:[0-9]{4})?")
-"""2019 or 20191231; as seconds they would be in the year 1970."""
+"""2019 or 20191231, which as seconds would be in the year 1970."""
 
 _MILLISECONDS = 10**11
-"""No time in seconds is as large before the year 5138; milliseconds are since 1973."""
+"""Seconds reach this number in the year 5138; milliseconds did in 1973."""
 
 
 def is_nothing(value: Any) -> bool:
-    """Tell whether *value* is None, NaN, or a string of nothing but spaces."""
+    """Return whether *value* is None, NaN, or a string of nothing but spaces."""
     return value is None or value != value or (isinstance(value, str) and not value.strip())
 
 
@@ -53,12 +53,12 @@ def text_of(row: Row, column: str) -> str:
     """
     value = row.get(column)
     if not isinstance(value, str) or not value.strip():
-        raise DataError(f"{column}: wanted text, but got {_came(row, column)}")
+        raise DataError(f"{column}: wanted text, but got {_shown(row, column)}")
     return value.strip()
 
 
 def name_of(row: Row, column: str) -> str:
-    """Return what tells users, dialogues or films apart: text or a whole number, as text.
+    """Return an identifier of a user, dialogue or film: text or a whole number, as text.
 
     Raises:
         DataError: It is neither.
@@ -67,17 +67,17 @@ def name_of(row: Row, column: str) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int) or is_nothing(value):
-        raise DataError(f"{column}: wanted a name or a number, but got {_came(row, column)}")
+        raise DataError(f"{column}: wanted a name or a number, but got {_shown(row, column)}")
     return str(value).strip()
 
 
 def moment(value: Any, what: str) -> int:
     """Read a time as whole seconds since 1970: a number of seconds, or a date as ISO 8601 has it.
 
-    A date without a zone is taken for UTC, and a year alone, such as 2019, for its beginning.
+    A date without a time zone is in UTC; a year alone, such as 2019, means its beginning.
 
     Raises:
-        DataError: It is neither; *what* says whose time it is.
+        DataError: It is neither; *what* names it in the message.
     """
     seconds = _seconds(value)
     if seconds is None:
@@ -105,9 +105,9 @@ def _seconds(value: Any) -> int | None:
 
 
 def title_and_year(written: str) -> RawTitle:
-    """Split "Title (Year)"; of a series' years, as in "(1999-2004)", the first one counts.
+    """Split "Title (Year)"; of the years of a series, as in "(1999-2004)", the first one counts.
 
-    What the web makes of a title is undone: ``%3F``, ``&quot;`` and addresses such as
+    Encodings of the web are decoded: ``%3F``, ``&quot;`` and addresses such as
     ``http://dbpedia.org/resource/Water_(1985_film)``.
     """
     plain = _undone(written).strip()
@@ -116,7 +116,7 @@ def title_and_year(written: str) -> RawTitle:
 
 
 def _undone(written: str) -> str:
-    """Undo percent-encodings, entities and the address of a knowledge base."""
+    """Decode percent-encodings, entities and addresses of a knowledge base."""
     if address := _RESOURCE.fullmatch(written.strip()):
         written = address["name"].replace("_", " ")
     if "%" in written and _PERCENT.search(written):
@@ -130,11 +130,11 @@ def titles_in(value: Any, what: str, *, separator: str | None = None) -> list[Ra
 
     Args:
         value: The list; with a *separator*, it may be one text.
-        what: Names it in messages.
-        separator: What stands between the titles of a text, such as "|".
+        what: Its name in messages.
+        separator: Separator of titles in a text, such as "|".
 
     Raises:
-        DataError: It is no list, an entry is no title, or a year is no number.
+        DataError: It is not a list, an entry is not a title, or a year is not a number.
     """
     if is_nothing(value):
         return []
@@ -160,7 +160,7 @@ def _titles(entries: Sequence[Any], what: str) -> Iterator[RawTitle]:
 
 
 def finite(value: Any) -> Any:
-    """Return *value* with None for every number that JSON cannot say, as Parquet files have them."""
+    """Return *value* with None for every number that JSON cannot represent."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -168,5 +168,5 @@ def finite(value: Any) -> Any:
     return [finite(part) for part in value] if isinstance(value, list) else value
 
 
-def _came(row: Row, column: str) -> str:
+def _shown(row: Row, column: str) -> str:
     return repr(row[column]) if column in row else "no such column"

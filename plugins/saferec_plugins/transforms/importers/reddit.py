@@ -1,4 +1,4 @@
-"""Reddit-Movie and Reddit-v2 as the research code has them, and data sets made from these."""
+"""Reddit-Movie and Reddit-v2 in the form of the Safe-Rank-GRPO paper's reference implementation."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _OURS = frozenset(
 
 @component
 class FromReddit(Transform):
-    """Imports rows that are nearly records, and brings them into the one form.
+    """Imports rows that are nearly records, and normalizes them.
 
     ``prompt`` and ``completion`` may be messages or text; titles may be "Title (Year)", pairs or
-    objects, with years as text; ``constraints`` may be ``{trait: true}``, also as a struct that is
-    full of None, or a list. Without constraints an ``assigned_trait`` is taken for one.
+    objects, with years as text; ``constraints`` may be ``{trait: true}``, also as a struct
+    filled with None, or a list. Without constraints, ``assigned_trait`` is used.
 
     A row without ``id`` (or ``sample_id`` or ``turn_id``) is named after its content, so two equal
-    rows get one name. Without ``user`` all rows with the same prompt count as one user: the data
-    have several lists for one post, which must not come apart when they are split.
+    rows get one name. Without ``user``, all rows with the same prompt count as one user: the data
+    have several lists for one post, which must stay in one split.
 
     Other columns are passed on.
     """
@@ -42,7 +42,7 @@ class FromReddit(Transform):
     columns: ClassVar[tuple[str, ...]] = ("prompt", "groundtruth_with_release_year")
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
-        """Yield every row in our form."""
+        """Yield every row in the normalized form."""
         for row in rows:
             prompt = ending_with_the_user(messages_of(row))
             truth = titles_in(row.get("groundtruth_with_release_year"), "groundtruth_with_release_year")

@@ -1,4 +1,4 @@
-"""ReDial: dialogues of paid workers about films, with a form on every film that was mentioned."""
+"""ReDial: dialogues of paid workers about films, with a form on every mentioned film."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _MENTION = re.compile(r"@([0-9]+)")
 class FromRedial(Transform):
     """Imports ReDial: the official JSONL, or the plain form with ``turns`` and ``movies``.
 
-    The initiator of a dialogue is the user, the respondent the assistant. A sample is cut in front
-    of a turn in which the recommender suggests a film with a year for the first time. Its ground
-    truth is what the recommender suggests from there on: neither disliked, by the seeker's form or
-    else the recommender's, nor mentioned before.
+    The initiator of a dialogue is the user, the respondent the assistant. A dialogue is cut before
+    each turn in which the recommender suggests a film with a year for the first time. The ground
+    truth is what the recommender suggests from there on: neither disliked, by the seeker's form or else the
+    recommender's, nor mentioned before.
 
-    A film that the forms do not tell about counts as suggested where the recommender mentions it.
-    The official data write a question mark in titles as ``%3F`` and quotes in texts as ``&quot;``;
-    both are put right. Titles without a year, such as series, stay in the text and are counted.
+    A film without an entry in the forms counts as suggested if the recommender mentions it. The official data
+    write a question mark in titles as ``%3F`` and quotes in texts as ``&quot;``; both are decoded. Titles
+    without a year, such as series, stay in the text and are counted.
     """
 
     cut: Cut = "every"
     """``every`` recommending turn gives a sample, or the ``first`` only."""
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
-        """Yield the samples of every dialogue, or why there are none."""
+        """Yield the samples of every dialogue, or the reason why there are none."""
         for row in rows:
             yield from cut_into_samples(_dialogue(row), row, self.cut)
 
@@ -63,8 +63,8 @@ def _official(row: Row) -> Dialogue:
     if not isinstance(messages, Sequence) or isinstance(messages, str):
         raise DataError(f"messages: wanted a list, but got {messages!r}")
     turns = [
-        _turn(message, f"messages[{place}]", {seeker: "user", recommender: "assistant"}, titles)
-        for place, message in enumerate(messages)
+        _turn(message, f"messages[{number}]", {seeker: "user", recommender: "assistant"}, titles)
+        for number, message in enumerate(messages)
     ]
     mentioned = {key for message in messages for key in _MENTION.findall(message["text"])}
     return Dialogue(
@@ -77,7 +77,7 @@ def _official(row: Row) -> Dialogue:
 
 
 def _titles(row: Row) -> dict[str, RawTitle]:
-    """Read ``movieMentions``; what has no name there stays ``@id`` in the text."""
+    """Read ``movieMentions``; films without a name stay ``@id`` in the text."""
     return {
         key: title_and_year(unquote(html.unescape(name)))
         for key, name in _by_film(row, "movieMentions", "movieName")

@@ -1,4 +1,4 @@
-"""Samples in the one form that importers emit and every later step works on."""
+"""Samples in the form that all importers emit and later steps expect."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def sample(
     time: int | None = None,
     further: Row | None = None,
 ) -> Iterator[Outcome]:
-    """Yield a sample, and count what of its ground truth can be none.
+    """Yield a sample, and count the titles that cannot be ground truth.
 
-    Ground truth needs a year. It must not have been seen either, since a seen title is never a hit;
-    a seen title without a year is every film of that name, as it is for a record.
+    Ground truth needs a year and must not have been seen, since a seen title is never a hit. A seen title
+    without a year matches every film of that name, as in a record.
 
     Args:
-        raw: What it was made from, kept if nothing relevant is left.
-        name: Its ``id``, which tells it apart.
-        user: Whom it is from.
+        raw: The row it was made from, kept if no ground truth is left.
+        name: Its ``id``.
+        user: Its user.
         prompt: Messages, the last one from the user.
         seen: Titles that the user knows.
         truth: Relevant titles.
-        time: When it was asked, in seconds since 1970.
+        time: Time of the request, in seconds since 1970.
         further: Columns that are added; a NaN among them becomes None.
     """
     history = list(dict.fromkeys(seen))
@@ -70,7 +70,7 @@ def sample(
 
 
 def ending_with_the_user(prompt: Sequence[Message]) -> Sequence[Message]:
-    """Return *prompt* if somebody could answer it.
+    """Return *prompt* if it can be answered.
 
     Raises:
         DataError: A role is unknown, a text is empty, or the last turn is not the user's.
@@ -86,7 +86,7 @@ def _check(message: Message, roles: Collection[str]) -> None:
     if message["role"] not in roles:
         raise DataError(f"prompt: a role must be {', '.join(roles)}, but is {message['role']!r}")
     if not message["content"].strip():
-        raise DataError(f"prompt: wanted words, but the text of {message['role']} is empty")
+        raise DataError(f"prompt: wanted text, but the content of {message['role']} is empty")
 
 
 def content_id(*parts: Any) -> str:

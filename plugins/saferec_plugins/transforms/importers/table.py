@@ -37,7 +37,7 @@ _LOOKED_FOR: Mapping[str, tuple[str, ...]] = {
     "seen": ("seen", "seen_titles"),
     "constraints": ("constraints",),
 }
-"""What a table can tell, and the columns that hold it unless the map names another."""
+"""The values of a table, and the columns that hold them unless the map names others."""
 
 
 @component
@@ -49,23 +49,23 @@ class FromTable(Transform):
       texts, of ``[title, year]`` or of ``{title, year}``. Needed, or instead of it
       ``title``: one title, its year behind it or in ``year``.
     - ``seen``: titles as in ``groundtruth``, with or without years.
-    - ``user``: if there is none, every sample is from a user of its own.
+    - ``user``: without it, every sample has a user of its own.
     - ``time``: seconds since 1970, or a date such as 2019-12-01.
-    - ``id``: if there is none, a sample is named after its content.
+    - ``id``: without it, a sample is named after its content.
     - ``constraints``: names of traits. ``completion``: text or messages.
 
     Other columns are passed on, unless they have the name of one of ours.
     """
 
     column_map: dict[str, str | None] = Field(default_factory=dict)
-    """Our names to those of the table: ``{prompt: question, seen: history}``. What it leaves out is
-    looked for under our own name; null says that a column of our name is something else."""
+    """Our names to those of the table: ``{prompt: question, seen: history}``. Others are
+    looked up under our own name; null ignores a column of our name."""
     separator: str = Field(default="|", min_length=1)
-    """What stands between the titles, or the traits, of one cell."""
+    """Separator of the titles or traits in one cell."""
 
     @field_validator("column_map")
     @classmethod
-    def _names_what_there_is(cls, column_map: dict[str, str | None]) -> dict[str, str | None]:
+    def _targets_exist(cls, column_map: dict[str, str | None]) -> dict[str, str | None]:
         for ours in column_map:
             if ours not in _LOOKED_FOR:
                 raise ValueError(
@@ -77,12 +77,12 @@ class FromTable(Transform):
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
         """Yield the sample of every row."""
         for row in rows:
-            found = self._found(row)
-            values = {ours: row[theirs] for ours, theirs in found.items()}
+            columns = self._columns_by_meaning(row)
+            values = {ours: row[theirs] for ours, theirs in columns.items()}
             prompt = self._prompt(values, row)
             truth = self._truth(values, row)
             seen = titles_in(values.get("seen"), "seen", separator=self.separator)
-            used = _OUR_COLUMNS.union(found.values())
+            used = _OUR_COLUMNS.union(columns.values())
             further = {key: value for key, value in row.items() if key not in used} | self._further(values)
             name = content_id(row) if is_nothing(values.get("id")) else name_of(values, "id")
             user = name if is_nothing(values.get("user")) else name_of(values, "user")
@@ -94,16 +94,16 @@ class FromTable(Transform):
                 row, name=name, user=user, prompt=prompt, seen=seen, truth=truth, time=time, further=further
             )
 
-    def _found(self, row: Row) -> dict[str, str]:
-        """Return the columns of this row by what they hold."""
-        found: dict[str, str] = {}
+    def _columns_by_meaning(self, row: Row) -> dict[str, str]:
+        """Return the columns of this row by their meaning."""
+        columns: dict[str, str] = {}
         for ours, usual in _LOOKED_FOR.items():
             looked_for = (self.column_map[ours],) if ours in self.column_map else usual
             for theirs in looked_for:
                 if theirs is not None and theirs in row:
-                    found[ours] = theirs
+                    columns[ours] = theirs
                     break
-        return found
+        return columns
 
     def _prompt(self, values: Row, row: Row) -> Sequence[Message]:
         if "prompt" not in values:

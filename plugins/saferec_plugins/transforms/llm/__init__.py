@@ -1,1 +1,1 @@
-"""Language models behind OpenAI-compatible endpoints: asked once, paid once, never told to a log."""
+"""Language models behind OpenAI-compatible endpoints: each question is paid for once, and never logged."""

@@ -1,4 +1,4 @@
-"""What asking costs, and when it has cost enough."""
+"""The cost of questions, and its limit."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Account:
     cached: int = 0
     """Questions that this process found answered in the cache."""
     tokens_in: int = 0
-    """Of all answers that the cache holds, whichever run paid for them."""
+    """Of all answers in the cache, whichever run paid for them."""
     tokens_out: int = 0
 
     @property
@@ -48,7 +48,7 @@ class Account:
         return self.prices.cost(self.tokens_in, self.tokens_out)
 
     def update(self, totals: Totals) -> None:
-        """Take over what the cache holds; other processes may have added to it."""
+        """Take over the totals of the cache, to which other processes may have added."""
         self.tokens_in, self.tokens_out = totals.tokens_in, totals.tokens_out
 
     def exhausted(self) -> RunError | None:
@@ -57,8 +57,8 @@ class Account:
         if self.max_cost is None or cost is None or cost < self.max_cost:
             return None
         return RunError(
-            f"{self.asked_by} has cost {money(cost)} of at most {money(self.max_cost)}; raise max_cost to go "
-            "on; what was answered is kept"
+            f"{self.asked_by} has cost {money(cost)} of at most {money(self.max_cost)}; raise max_cost to "
+            "continue; the answers so far are kept"
         )
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""A model to ask, as options: which one, where, how, and for how much."""
+"""Options of components that ask a model: which one, where, how, and for how much."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = ["AskedModel"]
 class AskedModel:
     """Options of every component that asks a model behind an OpenAI-compatible endpoint.
 
-    Every answer is kept in a cache as soon as it has come, so that a run that was stopped or killed asks
-    and pays for nothing twice. The key is read from the environment alone and written nowhere.
+    Every answer is stored in a cache as soon as it arrives, so that no question is paid for twice, even if
+    the run is stopped or killed. The key is read only from the environment and never written.
     """
 
     asked_by: ClassVar[str] = "the model"
@@ -37,9 +37,9 @@ class AskedModel:
     base_url: str | None = None
     """Address of the endpoint, such as http://localhost:8000/v1; None: OPENAI_BASE_URL, or OpenAI."""
     api_key_env: str = "OPENAI_API_KEY"
-    """Name of the environment variable that holds the key; a server of one's own needs none."""
+    """Name of the environment variable that holds the key; a local server needs none."""
     concurrency: int = Field(default=16, ge=1)
-    """Questions in flight at most."""
+    """Maximum number of questions in flight."""
     timeout: float = Field(default=60, gt=0)
     """Seconds to wait for an answer before the question is asked again."""
     max_retries: int = Field(default=5, ge=0)
@@ -47,14 +47,14 @@ class AskedModel:
     temperature: float = Field(default=0, ge=0)
     """Temperature of the model's sampling."""
     response_format: ResponseFormat = "json_schema"
-    """How the server is held to the answer's form: json_schema, json_object, or none, if it knows neither."""
+    """How the server is made to keep the form of the answer: json_schema, json_object, or none."""
     cache_path: Path = Path(".saferec/responses.sqlite")
     """File that keeps the answers (SQLite)."""
     max_cost: float | None = Field(default=None, ge=0)
-    """No further question is sent once the answers in the cache that were asked for with this model, these
-    traits and settings have cost this much; what is in flight then still comes. In the prices' currency."""
+    """Maximum cost, in the currency of the prices, of the answers in the cache for this model, these traits
+    and settings. Then no further question is sent; those in flight are still answered."""
     input_price: float | None = Field(default=None, ge=0)
-    """Price of a million tokens in; where a server does not tell the tokens, they are estimated."""
+    """Price of a million tokens in; tokens are estimated if the server does not report them."""
     output_price: float | None = Field(default=None, ge=0)
     """Price of a million tokens out."""
 
@@ -76,8 +76,8 @@ class AskedModel:
         """Return what puts questions to the model.
 
         Args:
-            system: What the model is told to do.
-            form: Parameters by which the server is held to the form of an answer.
+            system: The instruction.
+            form: Parameters that make the server keep the form of the answer.
         """
         configuration = Configuration(
             base_url=resolved(self.base_url),
@@ -96,7 +96,7 @@ class AskedModel:
         )
 
     def account_of(self, asker: Asker) -> Account:
-        """Return what was asked, completed by what all answers in the cache have cost."""
+        """Return the account, updated with the cost of all answers in the cache."""
         if self.cache_path.exists():
             with closing(ResponseCache(self.cache_path)) as cache:
                 self.own_account.update(cache.totals(asker.configuration.key))

@@ -28,13 +28,13 @@ Reply = Answer | NoAnswer | SaferecError
 
 @dataclass(frozen=True)
 class Configuration:
-    """All that determines an answer besides the question."""
+    """Everything that determines an answer besides the question."""
 
     base_url: str
     """The address that is asked."""
     model: str
     system: str
-    """What the model is told to do."""
+    """The instruction."""
     parameters: Mapping[str, Any]
 
     @property
@@ -64,12 +64,12 @@ class Asker:
     def replies(self, questions: Sequence[str], account: Account) -> list[Reply]:
         """Answer the *questions*, in order; equal ones are asked once.
 
-        Once something must stop the run, nothing more is sent, but what is in flight is waited for
-        and kept, since it is paid for.
+        Once something must stop the run, nothing more is sent, but answers in flight are awaited and kept,
+        since they are paid for.
 
         Args:
-            questions: What the user's turn says.
-            account: Is brought up to date, and tells when to stop.
+            questions: Content of the user's turn.
+            account: Is updated, and limits the cost.
 
         Raises:
             RunError: The cache cannot be used.

@@ -44,7 +44,7 @@ class ResponseCache:
         """Open the file, or make it.
 
         Raises:
-            RunError: It is no cache, is damaged, or cannot be opened.
+            RunError: It is not a cache, is damaged, or cannot be opened.
         """
         self._path = path
         with self._named():
@@ -65,8 +65,8 @@ class ResponseCache:
     def get(self, question: str) -> Answer | None:
         """Return the answer to a question, if it has been given."""
         with self._named():
-            found = self._file.execute(_GET, (question,)).fetchone()
-        return None if found is None else Answer(*found)
+            row = self._file.execute(_GET, (question,)).fetchone()
+        return None if row is None else Answer(*row)
 
     def put(self, question: str, configuration: str, answer: Answer) -> None:
         """Keep an answer; it is on the disk when this returns, unless the machine loses its power."""
@@ -77,8 +77,8 @@ class ResponseCache:
     def totals(self, configuration: str) -> Totals:
         """Add up what has been asked with this configuration."""
         with self._named():
-            found = self._file.execute(_SUM, (configuration,)).fetchone()
-        return Totals(*map(int, found))
+            row = self._file.execute(_SUM, (configuration,)).fetchone()
+        return Totals(*map(int, row))
 
     def _prepare(self) -> None:
         self._file.execute("PRAGMA journal_mode = WAL")
@@ -91,7 +91,7 @@ class ResponseCache:
             self._file.execute(f"PRAGMA user_version = {_VERSION}")
         elif version != _VERSION:
             raise RunError(
-                f"{self._path} is an SQLite file, but no response cache of this version of saferec; name "
+                f"{self._path} is an SQLite file, but not a response cache of this version of saferec; name "
                 "another file as cache_path"
             )
         self._file.execute("COMMIT")
@@ -102,6 +102,6 @@ class ResponseCache:
             yield
         except (sqlite3.Error, OSError) as error:
             raise RunError(
-                f"response cache {self._path} cannot be used: {error}. If it is damaged, move it away or "
-                "name another file as cache_path; what it held is then asked again"
+                f"response cache {self._path} cannot be used: {error}. If it is damaged, move it or name "
+                "another file as cache_path; its questions are then asked again"
             ) from error

@@ -1,4 +1,4 @@
-"""Asks a model through the openai client, and tells a useless answer from a useless server."""
+"""Asks a model through the openai client, and distinguishes unusable answers from server failures."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Client:
             completion = _Completion.model_validate_json(body)
         except ValidationError:
             text = self._endpoint.without_key(body[: 10 * _QUOTED].decode("utf-8", "replace"))
-            return NoAnswer(f"the server sent no completion, but {quoted(text)}")
+            return NoAnswer(f"the server did not send a completion, but {quoted(text)}")
         choice, usage = completion.choices[0], completion.usage or _Usage()
         content, refusal = choice.message.content, choice.message.refusal
         asked = sum(len(message["content"].encode()) for message in messages)
@@ -133,12 +133,12 @@ class Client:
         )
 
     def _refused(self, status: int, code: str | None, body: object) -> NoAnswer | SaferecError:
-        """Tell what to check; the server's own words are left out where they may hold the key."""
+        """Return an error with what to check, without words of the server that may contain the key."""
         where, variable = self._endpoint.base_url, self._endpoint.key_variable
         if status in {401, 403}:
             state = "check its key" if self._endpoint.key else "it is not set"
             return ConfigError(
-                f"{where} does not let us in (status {status}): see the environment variable {variable} "
+                f"{where} refuses access (status {status}): check the environment variable {variable} "
                 f"({state}), base_url, and whether the key may use model {self._model!r}"
             )
         if status == 404:
@@ -148,22 +148,22 @@ class Client:
             )
         if status == 402 or code == "insufficient_quota":
             return RunError(
-                f"{where} wants to be paid first (status {status}): the account behind {variable} has "
-                "nothing left. What was answered is kept; start again to go on"
+                f"{where} requires payment (status {status}): the account of {variable} has no credit "
+                "left. The answers so far are kept; run the same command again to continue"
             )
         if status in {408, 409, 429} or status >= 500:
             return NoAnswer(f"{where} answers with status {status} {self._tries()}")
-        told = body.get("message") if isinstance(body, dict) else body
-        told = quoted(self._endpoint.without_key(str(told or "")))
+        message = body.get("message") if isinstance(body, dict) else body
+        message = quoted(self._endpoint.without_key(str(message or "")))
         return NoAnswer(
-            f"{where} refuses the question (status {status}): {told}. If it refuses all, see whether it "
-            "knows response_format and temperature"
+            f"{where} refuses the question (status {status}): {message}. If it refuses all questions, check "
+            "whether it supports response_format and temperature"
         )
 
     def _unreachable(self) -> RunError:
         return RunError(
             f"{self._endpoint.base_url} cannot be reached {self._tries()}: check base_url and the network. "
-            "What was answered is kept; start again to go on"
+            "The answers so far are kept; run the same command again to continue"
         )
 
     def _tries(self) -> str:

@@ -1,4 +1,4 @@
-"""Where a model is asked, and with which key, which is never shown."""
+"""The address and key for asking a model; the key is never shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Endpoint", "check_base_url", "check_key_variable", "resolved"]
 
 _DEFAULT = "https://api.openai.com/v1"
 _PLACEHOLDER = "no-key"
-"""What is sent where no key is wanted: the client does not start without one."""
+"""Sent to servers without keys, since the client requires one."""
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _SECRET_NAME = re.compile(r"key|token|secret|sig|pass|auth|cred", re.IGNORECASE)
 _SECRET_SEGMENT = re.compile(r"sk-.*|(?=.*[A-Za-z])(?=.*[0-9])[A-Za-z0-9_-]{24,}")
@@ -33,14 +33,14 @@ class Endpoint:
 
     @classmethod
     def find(cls, base_url: str | None, key_variable: str) -> Endpoint:
-        """Complete what an option says by what the environment says.
+        """Complete an option by the environment.
 
         Args:
             base_url: See :func:`resolved`.
             key_variable: Name of the environment variable that holds the key.
 
         Raises:
-            ConfigError: A key is needed and not set, or is none that can be sent.
+            ConfigError: A key is needed but not set, or is not usable.
         """
         address = resolved(base_url)
         key = os.environ.get(key_variable, "").strip() or None
@@ -51,7 +51,7 @@ class Endpoint:
             )
         if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
             raise ConfigError(
-                f"the environment variable {key_variable} holds no key that can be sent: wanted one line of "
+                f"the environment variable {key_variable} does not hold a usable key: wanted one line of "
                 "letters, digits and signs without spaces"
             )
         return cls(address, key_variable, key)
@@ -62,7 +62,7 @@ class Endpoint:
         return self.key or _PLACEHOLDER
 
     def without_key(self, text: str) -> str:
-        """Blot the key out of *text*: a server may send back what it was sent."""
+        """Remove the key from *text*, since a server may echo it."""
         return text.replace(self.key, "[key]") if self.key else text
 
 
@@ -78,7 +78,7 @@ def resolved(base_url: str | None) -> str:
 
 
 def check_base_url(base_url: str) -> None:
-    """Refuse an address that is none, or that holds a secret; it is written to errors and manifests.
+    """Refuse an invalid address, or one with a secret, since it is written to errors and manifests.
 
     Raises:
         ConfigError: The message does not repeat the address.
@@ -89,7 +89,7 @@ def check_base_url(base_url: str) -> None:
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigError("base_url is no address; wanted one such as http://localhost:8000/v1")
+        raise ConfigError("base_url is not an address; wanted one such as http://localhost:8000/v1")
     if "@" in parts.netloc:
         raise ConfigError(
             "base_url holds a user name or password; leave it out, and put the key into the environment "
@@ -103,16 +103,16 @@ def check_base_url(base_url: str) -> None:
     values = parse_qsl(parts.query, keep_blank_values=True)
     if parts.fragment or any(_SECRET_NAME.search(n) or len(v) > _LONGEST_OPEN_VALUE for n, v in values):
         raise ConfigError(
-            "base_url holds what looks like a key behind its ? or #; leave it out, and put the key into the "
+            "base_url holds what looks like a key after its ? or #; leave it out, and put the key into the "
             "environment variable that api_key_env names"
         )
 
 
 def check_key_variable(name: str) -> None:
-    """Refuse what is no name of a variable; it may be the key itself, so it is not repeated.
+    """Refuse an invalid variable name; it may be the key itself, so it is not repeated.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: It is not valid.
     """
     if not _VARIABLE.fullmatch(name):
         raise ConfigError(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait
 from saferec_core.errors import near_misses
+from saferec_core.oracle_files.deciding import OPEN_FROM
 from saferec_plugins.transforms.llm.client import Answer, quoted
 from saferec_plugins.transforms.llm.trait_answer import UnusableAnswerError, answer_as
 from saferec_plugins.transforms.llm.trait_question import ResponseFormat
@@ -27,7 +28,7 @@ Traits:
 
 Rules:
 - "risk" is a number from 0 (certainly nothing of the kind) over 0.5 (some of it, or hard to say) to 1 \
-(certainly, and plainly shown). A title that merely mentions the thing stays below 0.34.
+(certainly, and plainly shown). A title that merely mentions the thing stays below {open_from:g}.
 - Answer null as the risk if you do not know this very title of this year well enough. A guess from the \
 genre or from another film of the same name is worse than null.
 - Name every trait once, and write it exactly as it stands above.
@@ -47,25 +48,25 @@ class AssignedRisk(BaseModel):
     why: str
 
 
-class _Said(BaseModel):
+class _Answered(BaseModel):
     risks: list[AssignedRisk]
 
 
 def risk_instruction(traits: Mapping[str, Trait]) -> str:
-    """Return what the model is told to do, the same for every title."""
+    """Return the instruction, the same for every title."""
     listed = "\n".join(f"- {name}: {trait.about}" for name, trait in traits.items())
-    return _INSTRUCTION.format(traits=listed)
+    return _INSTRUCTION.format(traits=listed, open_from=OPEN_FROM)
 
 
 def risk_question(title: Title, further: Mapping[str, Any]) -> str:
-    """Return what is told about one title, as JSON, in which no text can pretend to be anything but text."""
-    told = {"title": title.name, "year": title.year, **further}
-    text = json.dumps(told, ensure_ascii=False, indent=1, default=str)
+    """Return the question about one title, as JSON, so that texts cannot act as instructions."""
+    content = {"title": title.name, "year": title.year, **further}
+    text = json.dumps(content, ensure_ascii=False, indent=1, default=str)
     return text.encode("utf-8", "replace").decode()  # half of a surrogate pair cannot be sent
 
 
 def risk_form(kind: ResponseFormat, traits: Mapping[str, Trait]) -> dict[str, Any]:
-    """Return the parameters by which a server is held to the form of the answer."""
+    """Return the parameters that make a server keep the form of the answer."""
     if kind == "none":
         return {}
     if kind == "json_object":
@@ -93,14 +94,14 @@ def assigned_risks(answer: Answer, traits: Mapping[str, Trait]) -> list[Assigned
     """Read an answer, in the order of the traits; those that it leaves out or does not know are missing.
 
     Raises:
-        UnusableAnswerError: It is not what was asked for, or names a trait twice or one that there is not.
+        UnusableAnswerError: It is not what was asked for, or names a trait twice or an unknown one.
     """
     by_trait: dict[str, AssignedRisk] = {}
-    for told in answer_as(_Said, answer).risks:
-        if told.trait not in traits:
-            known = near_misses(told.trait, traits)
-            raise UnusableAnswerError(f"the answer names an unknown trait {quoted(told.trait)}.{known}")
-        if told.trait in by_trait:
-            raise UnusableAnswerError(f"the answer names the trait {quoted(told.trait)} twice")
-        by_trait[told.trait] = told
+    for assigned in answer_as(_Answered, answer).risks:
+        if assigned.trait not in traits:
+            known = near_misses(assigned.trait, traits)
+            raise UnusableAnswerError(f"the answer names an unknown trait {quoted(assigned.trait)}.{known}")
+        if assigned.trait in by_trait:
+            raise UnusableAnswerError(f"the answer names the trait {quoted(assigned.trait)} twice")
+        by_trait[assigned.trait] = assigned
     return [by_trait[name] for name in traits if name in by_trait and by_trait[name].risk is not None]

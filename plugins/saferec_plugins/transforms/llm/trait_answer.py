@@ -1,4 +1,4 @@
-"""Reads the traits out of what a model answers, and trusts none of it."""
+"""Reads and validates the traits in a model's answer."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class AssignedTrait(BaseModel):
 
 
 class UnusableAnswerError(ValueError):
-    """The answer cannot be used; the message tells why and quotes its beginning."""
+    """The answer cannot be used; the message names the reason and quotes its beginning."""
 
 
 def assigned_traits(answer: Answer, known: Collection[str], at_most: int) -> list[AssignedTrait]:
     """Read an answer.
 
     Args:
-        answer: What the model said.
+        answer: The answer of the model.
         known: Names of the traits that it could choose from.
         at_most: How many it was allowed to choose.
 
@@ -46,10 +46,10 @@ def assigned_traits(answer: Answer, known: Collection[str], at_most: int) -> lis
         The traits by name, each once; none is a valid answer.
 
     Raises:
-        UnusableAnswerError: It is anything else than what was asked for.
+        UnusableAnswerError: It is not in the requested form.
     """
-    said = answer_as(_Said, answer)
-    by_name = {assigned.trait: assigned for assigned in reversed(said.traits)}  # the first one counts
+    answered = answer_as(_Answered, answer)
+    by_name = {assigned.trait: assigned for assigned in reversed(answered.traits)}  # the first one counts
     for name in by_name:
         if name not in known:
             raise UnusableAnswerError(
@@ -85,5 +85,5 @@ def answer_as(form: type[FormT], answer: Answer) -> FormT:
         ) from None
 
 
-class _Said(BaseModel):
+class _Answered(BaseModel):
     traits: list[AssignedTrait]

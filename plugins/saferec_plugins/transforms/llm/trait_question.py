@@ -33,26 +33,26 @@ REASON tells in at most 20 words what in the conversation or history speaks for 
 
 
 def instruction(traits: Mapping[str, Trait], at_most: int) -> str:
-    """Return what the model is told to do, the same for every user."""
+    """Return the instruction, the same for every user."""
     listed = "\n".join(f"- {name}: {trait.about}" for name, trait in traits.items())
     return _INSTRUCTION.format(traits=listed, at_most=at_most)
 
 
 def question(conversation: Sequence[Message], history: Sequence[Title | str]) -> str:
-    """Return what is told about one user.
+    """Return the question about one user.
 
-    Written as JSON, in which no text can pretend to be anything but text.
+    It is JSON, so that texts cannot act as instructions.
     """
-    told = {
+    content = {
         "conversation": [{"role": turn["role"], "content": turn["content"]} for turn in conversation],
         "watch_history": [str(title) for title in history],
     }
-    text = json.dumps(told, ensure_ascii=False, indent=1)
+    text = json.dumps(content, ensure_ascii=False, indent=1)
     return text.encode("utf-8", "replace").decode()  # half of a surrogate pair cannot be sent
 
 
 def response_format(kind: ResponseFormat, traits: Collection[str]) -> dict[str, Any]:
-    """Return the parameters by which a server is held to the form of the answer.
+    """Return the parameters that make a server keep the form of the answer.
 
     The schema sets no limit to the number of traits, since some servers refuse one; the instruction does.
     """

@@ -24,7 +24,7 @@ from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed, Surveying, Transform, rng_of
 from saferec_plugins.transforms.targets.co_mentions import CoMentions, Mentions
-from saferec_plugins.transforms.targets.list_filling import ListFiller, NamedTitles, Place
+from saferec_plugins.transforms.targets.list_filling import ListedTitle, ListFiller, NamedTitles
 from saferec_plugins.transforms.targets.reasoning import reasoning
 from saferec_plugins.transforms.targets.safe_titles import SafeTitles, Standing
 from saferec_plugins.transforms.targets.target_checks import OracleCheck, against_the_user
@@ -33,21 +33,21 @@ from saferec_plugins.transforms.verdicts import check_traits
 __all__ = ["BuildTargets"]
 
 ANCHORS = 20
-"""Titles of the history that a list is to go with, the last ones."""
+"""Titles of the history that a list should match, the latest ones."""
 
 
 @component
 class BuildTargets(Surveying):
-    """Writes a ``completion`` of exactly so many titles that the user may be shown.
+    """Writes a ``completion`` of exactly *list_length* titles that the user may be shown.
 
-    The ground truth comes first, but for what violates a constraint, is unknown to the oracle, was
-    seen, or is not in the catalog. Titles that other users of the training split name together with
-    the ground truth or the history fill the list, drawn in proportion to how many do; then popular
-    titles; then any of the catalog. No title violates a constraint, was seen, or occurs twice; that is
-    checked against the oracle before a row is passed on. A row for which there are too few titles is removed.
+    The ground truth comes first, except for titles that violate a constraint, are unknown to the oracle, were
+    seen, or are not in the catalog. Titles that other users of the training split name together with the
+    ground truth or the history fill the list, drawn in proportion to the number of those users; then popular
+    titles; then any of the catalog. No title violates a constraint, was seen, or occurs twice, which is
+    checked against the oracle. A row for which there are too few titles is removed.
 
-    What goes together is learned from rows whose ``split`` is train, or from all if no row has one. A
-    row's own user, or its dialogue (the ``id`` up to a ``#``) where there is none, is no evidence.
+    Co-mentions are learned from rows whose ``split`` is train, or from all rows if none has a split. A row's
+    own user, or its dialogue (the ``id`` up to a ``#``) where there is none, is not counted.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("prompt",)
@@ -55,11 +55,11 @@ class BuildTargets(Surveying):
     catalog_path: Path
     """Titles that may be recommended: any file with title and year, or a data-only pickle."""
     oracle: ComponentChoice | None = None
-    """What tells violations; may be left out only if check is none."""
+    """Oracle that judges violations; needed unless check is none."""
     check: Literal["oracle", "none"] = "oracle"
-    """none takes no notice of constraints, for plain SFT."""
+    """none ignores constraints, for plain SFT."""
     unknown: Literal["leave-out", "allow"] = "leave-out"
-    """Whether a title that the oracle does not know may fill a list; if so, ground truth may too."""
+    """Whether titles that the oracle does not know may fill a list, and be listed ground truth."""
     unknown_truth: Literal["leave-out", "keep"] = "leave-out"
     """Whether ground truth that the oracle does not know is listed. It stays ground truth in any case."""
     style: Literal["plain", "reasoning"] = "plain"
@@ -67,22 +67,22 @@ class BuildTargets(Surveying):
     parser: ComponentChoice = DEFAULT_PARSER
     """How lists are written, and read again to check them."""
     list_length: int = Field(default=10, ge=1)
-    """Titles of every list."""
+    """Number of titles in every list."""
     min_mentions: int = Field(default=1, ge=1)
     """How many other users must name a title before it fills a list. Others do so only when nothing
     else is left. The fewer different titles the lists hold, the sooner a small model writes them right."""
     year_tolerance: int = Field(default=2, ge=0)
-    """By how many years a title may be off."""
+    """Maximum difference in release year, in years, when matching titles."""
     traits_path: Path | None = None
-    """Traits (YAML) in place of the built-in ones; the reasoning says what they mean."""
+    """Traits (YAML) in place of the built-in ones; the reasoning explains them."""
     seed: int = Field(default=0, ge=0)
-    """Of what is drawn."""
+    """Random seed."""
 
     def __post_init__(self) -> None:
         if self.oracle is None and self.check == "oracle":
             raise ConfigError(
                 "build-targets needs an oracle, so that no target holds an unsafe title: name one, or "
-                "set check to none for plain SFT, which takes no notice of constraints"
+                "set check to none for plain SFT, which ignores constraints"
             )
 
     @cached_property
@@ -120,7 +120,7 @@ class TargetBuilder(Transform):
     def __init__(
         self, settings: BuildTargets, learned: CoMentions, writable: bytes, *, from_all_rows: bool
     ) -> None:
-        """Keep what was learned.
+        """Keep the learned co-mentions.
 
         Args:
             settings: The options.
@@ -149,12 +149,12 @@ class TargetBuilder(Transform):
             constraints = constraints_of(row)
             check_traits(constraints, self.oracle)
         prompt, history = messages_of(row), seen_titles_of(row)
-        told: Counter[tuple[str, str | None]] = Counter()
+        counts: Counter[tuple[str, str | None]] = Counter()
         named = NamedTitles(history, settings.year_tolerance)
         standing = self.safe_titles.under(constraints)
-        truth = self._truth(titles_of(row), standing, named, told)
+        truth = self._truth(titles_of(row), standing, named, counts)
         rng = rng_of(row, settings.seed, "build-targets")
-        places = self.filler.filled(
+        listed = self.filler.filled(
             truth,
             anchors=dict.fromkeys([*_positions(self.catalog, history)[-ANCHORS:], *truth]),
             user=_user_of(row),
@@ -162,27 +162,27 @@ class TargetBuilder(Transform):
             named=named,
             rng=rng,
         )
-        if len(places) < settings.list_length:
+        if len(listed) < settings.list_length:
             reason = f"fewer than {settings.list_length} titles are safe, new to the user and in the catalog"
-            return [Removed(row, reason, {"found": len(places), "constraints": list(constraints)})]
-        text = "\n".join(self.lines[place.title] for place in places)
+            return [Removed(row, reason, {"available": len(listed), "constraints": list(constraints)})]
+        text = "\n".join(self.lines[each.title] for each in listed)
         if settings.style == "reasoning":
             why = reasoning(prompt, history, constraints, self.traits, rng)
             text = f"<reasoning>\n{why}\n</reasoning>\n<solution>\n{text}\n</solution>"
-        self._check(row, text, places, history, constraints)
-        for source, times in Counter(place.source for place in places).items():
-            told[f"list: {source}", None] = times
+        self._check(row, text, listed, history, constraints)
+        for source, times in Counter(each.source for each in listed).items():
+            counts[f"list: {source}", None] = times
         if self._from_all_rows:
-            told["filled by what all rows name together, for no row has a split", None] += 1
-        counts = [Counted(what, times, example) for (what, example), times in told.items()]
-        return [*counts, {**row, "completion": [{"role": "assistant", "content": text}]}]
+            counts["filled by the co-mentions of all rows, since no row has a split", None] += 1
+        counted = [Counted(what, times, example) for (what, example), times in counts.items()]
+        return [*counted, {**row, "completion": [{"role": "assistant", "content": text}]}]
 
     def _truth(
         self,
         titles: Sequence[Title],
         standing: Standing,
         named: NamedTitles,
-        told: Counter[tuple[str, str | None]],
+        counts: Counter[tuple[str, str | None]],
     ) -> list[int]:
         """Return the ground truth that may be listed, and add it to *named*."""
         truth: list[int] = []
@@ -205,30 +205,30 @@ class TargetBuilder(Transform):
                 named.add(entry)
                 truth.append(position)
                 continue
-            told[f"ground truth left out of the list: {why}", str(title)] += 1
+            counts[f"ground truth left out of the list: {why}", str(title)] += 1
         if not truth:
-            told["list without ground truth", None] += 1
+            counts["list without ground truth", None] += 1
         return truth
 
     def _check(
         self,
         row: Row,
         text: str,
-        places: Sequence[Place],
+        listed: Sequence[ListedTitle],
         history: Sequence[Title | str],
         constraints: tuple[str, ...],
     ) -> None:
-        """Read the completion as a reward would, and hold it against all that it must not be.
+        """Read the completion as a reward would, and check every promise about it.
 
         Raises:
-            PluginError: It breaks a promise; a mistake of saferec, of the oracle or of the parser.
+            PluginError: It breaks a promise, by a mistake of saferec, of the oracle or of the parser.
         """
-        titles = [self.catalog.titles[place.title] for place in places]
+        titles = [self.catalog.titles[each.title] for each in listed]
         read = [item.title for item in self._settings.list_parser(text).items]
         problems = [] if read == titles else [f"is read as {', '.join(map(str, read))}"]
         problems += against_the_user(titles, history, self._settings.year_tolerance)
         if self.oracle_check is not None and constraints:
-            problems += self.oracle_check.problems(places, constraints)
+            problems += self.oracle_check.problems(listed, constraints)
         if problems:
             raise PluginError(
                 f"build-targets: the completion of sample {row.get('id')!r} {'; '.join(problems)}. This is "
@@ -242,12 +242,12 @@ class TargetBuilder(Transform):
 
     @cached_property
     def positions(self) -> dict[Title, int]:
-        """Where the catalog has a title, letter for letter."""
+        """Positions of the catalog's titles, by exact spelling."""
         return {title: position for position, title in enumerate(self.catalog.titles)}
 
     @cached_property
     def oracle(self) -> Oracle | None:
-        """What tells violations, if constraints are taken notice of."""
+        """The oracle, unless constraints are ignored."""
         settings = self._settings
         if settings.oracle is None or settings.check == "none":
             return None
@@ -260,7 +260,7 @@ class TargetBuilder(Transform):
 
     @cached_property
     def oracle_check(self) -> OracleCheck | None:
-        """What completions are held against, if constraints are taken notice of."""
+        """The check of completions, unless constraints are ignored."""
         if self.oracle is None:
             return None
         return OracleCheck(
@@ -272,7 +272,7 @@ class TargetBuilder(Transform):
 
     @cached_property
     def safe_titles(self) -> SafeTitles:
-        """What may be listed under which constraints."""
+        """The titles that may be listed under given constraints."""
         return SafeTitles(
             self.catalog.titles,
             self.oracle,
@@ -282,7 +282,7 @@ class TargetBuilder(Transform):
 
     @cached_property
     def filler(self) -> ListFiller:
-        """What fills the lists."""
+        """The filler of lists."""
         return ListFiller(
             self.catalog.titles,
             self._learned,
@@ -292,7 +292,7 @@ class TargetBuilder(Transform):
 
     @cached_property
     def traits(self) -> dict[str, Trait]:
-        """What the constraints mean."""
+        """The traits of the constraints."""
         return read_traits(self._settings.traits_path)
 
 
@@ -307,10 +307,10 @@ def _user_of(row: Row) -> str:
 
 def _positions(catalog: Catalog, titles: Iterable[Title | str]) -> list[int]:
     """Look up the titles that have a year; leave out those that the catalog does not have."""
-    found = (catalog.find(*title) for title in titles if not isinstance(title, str))
-    return [position for position in found if position is not None]
+    positions = (catalog.find(*title) for title in titles if not isinstance(title, str))
+    return [position for position in positions if position is not None]
 
 
 def _writable(titles: Sequence[Title], parse: ListParser) -> bytes:
-    """Tell which titles the parser reads as they are written, a byte for each."""
+    """Return, a byte for each title, whether the parser reads it as it writes it."""
     return bytes([item.title for item in parse(parse.format([title])).items] == [title] for title in titles)

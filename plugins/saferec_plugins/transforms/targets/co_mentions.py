@@ -16,13 +16,13 @@ __all__ = ["CoMentions", "Mentions", "Own", "drawn_in_order"]
 Positions = npt.NDArray[np.int32]
 
 USERS_PER_TITLE = 256
-"""Of a title that more users name, so many are looked at; which ones is a matter of their hash."""
+"""Users that are looked at for a title, at most; chosen by hash."""
 
 TITLES_PER_USER = 64
-"""Of a user who names more titles, so many count as named together; again by hash."""
+"""Titles of a user that count as named together, at most; chosen by hash."""
 
 NEIGHBORS = 64
-"""Titles that are kept as company of a title: those that most users name together with it."""
+"""Titles kept as neighbors of a title: those that most users name together with it."""
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -31,7 +31,7 @@ class Mentions:
     """Collects who names what, at twelve bytes a mention."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start empty."""
         self._users = array("Q")
         self._titles = array("i")
 
@@ -55,16 +55,15 @@ class Mentions:
 class Own(NamedTuple):
     """What one user names, to be left out of the count."""
 
-    place: int
-    """Of the user among the users; past the last for one who names nothing."""
+    user_index: int
+    """Index of the user; past the last one for a user who names nothing."""
     titles: frozenset[int]
 
 
 class CoMentions:
     """How many users name each title, and each two titles together.
 
-    Who a title is counted for may be left out of the count, so that a sample is no evidence for
-    itself.
+    A user's own mentions can be excluded from the count, so that a sample does not count for itself.
     """
 
     def __init__(self, users: npt.NDArray[np.uint64], titles: Positions, num_titles: int) -> None:
@@ -81,19 +80,19 @@ class CoMentions:
         self.by_popularity: list[int] = np.argsort(-counts, kind="stable").tolist()
         """All titles, those that most users name first."""
 
-        # A user's titles in an order of their own, so that a cut is no cut by place in the catalog.
+        # A user's titles in pseudorandom order, so that a cut does not prefer early entries of the catalog.
         mixed = (titles.astype(np.uint64) + np.uint64(1)) * _MIX ^ users
         order = np.lexsort((mixed, users))
         users, titles = users[order], titles[order]
         self._users, starts = np.unique(users, return_index=True)
         lengths = np.diff(np.append(starts, len(users)))
-        place = np.arange(len(users)) - np.repeat(starts, lengths)
-        kept = place < TITLES_PER_USER
+        number_of_user = np.arange(len(users)) - np.repeat(starts, lengths)
+        kept = number_of_user < TITLES_PER_USER
         owners = np.repeat(np.arange(len(starts)), lengths)[kept].astype(np.int32)
         self._titles: Positions = titles[kept]
         self._starts = np.append(0, np.cumsum(np.minimum(lengths, TITLES_PER_USER)))
 
-        by_title = np.argsort(self._titles, kind="stable")  # users stay sorted: by hash, as good as drawn
+        by_title = np.argsort(self._titles, kind="stable")  # users stay sorted by hash: as good as random
         self._owners: Positions = owners[by_title]
         ends = np.cumsum(np.bincount(self._titles, minlength=num_titles))
         self._title_starts = np.append(0, ends)
@@ -103,16 +102,16 @@ class CoMentions:
     def of(self, user: str) -> Own:
         """Return what counts as named together by *user*."""
         asked = np.uint64(_hash_of(user))
-        place = int(self._users.searchsorted(asked))
-        if place < len(self._users) and self._users[place] == asked:
-            return Own(place, frozenset(self._titles_at(place).tolist()))
+        user_index = int(self._users.searchsorted(asked))
+        if user_index < len(self._users) and self._users[user_index] == asked:
+            return Own(user_index, frozenset(self._titles_at(user_index).tolist()))
         return Own(len(self._users), frozenset())
 
     def together(self, anchors: Iterable[int], *, apart_from: Own) -> dict[int, int]:
         """Return, for each title in company of the *anchors*, how many users name both, summed up.
 
         Args:
-            anchors: Titles that others are to go with.
+            anchors: Titles that the others should match.
             apart_from: Mentions that do not count.
         """
         times: dict[int, int] = {}
@@ -121,7 +120,7 @@ class CoMentions:
             company = self._company_of(anchor)
             for title, count in company.items():
                 times[title] = get(title, 0) + count
-            if anchor in apart_from.titles and apart_from.place <= self._looked_at(anchor)[-1]:
+            if anchor in apart_from.titles and apart_from.user_index <= self._looked_at(anchor)[-1]:
                 for title in apart_from.titles & company.keys():
                     times[title] -= 1
         return {title: count for title, count in times.items() if count} if apart_from.titles else times
@@ -129,7 +128,7 @@ class CoMentions:
     def _company_of(self, title: int) -> dict[int, int]:
         company = self._company.get(title)
         if company is None:
-            baskets = [self._titles_at(place) for place in self._looked_at(title).tolist()]
+            baskets = [self._titles_at(user_index) for user_index in self._looked_at(title).tolist()]
             titles, counts = np.unique(np.concatenate([*baskets, _NONE]), return_counts=True)
             others = titles != title
             titles, counts = titles[others], counts[others]
@@ -139,11 +138,11 @@ class CoMentions:
         return company
 
     def _looked_at(self, title: int) -> Positions:
-        """Return the places of the users who are looked at for a title, in order."""
+        """Return the indices of the users who are looked at for a title, in order."""
         return self._owners[self._title_starts[title] : self._title_ends[title]]
 
-    def _titles_at(self, place: int) -> Positions:
-        return self._titles[self._starts[place] : self._starts[place + 1]]
+    def _titles_at(self, user_index: int) -> Positions:
+        return self._titles[self._starts[user_index] : self._starts[user_index + 1]]
 
 
 def drawn_in_order(weights: Mapping[int, int], rng: Random) -> list[int]:

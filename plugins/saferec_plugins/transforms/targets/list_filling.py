@@ -1,4 +1,4 @@
-"""Fills lists: what must be in them first, then what goes with it."""
+"""Fills lists: required titles first, then titles that match them."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from typing import NamedTuple
 from saferec_core.data.titles import Title, normal_form
 from saferec_plugins.transforms.targets.co_mentions import CoMentions, drawn_in_order
 
-__all__ = ["ListFiller", "NamedTitles", "Place", "Source"]
+__all__ = ["ListFiller", "ListedTitle", "NamedTitles", "Source"]
 
 DRAWS_PER_TITLE = 8
 """Draws by popularity for each title of a list; what is then missing is filled from the top."""
 
 
 class NamedTitles:
-    """Titles that must not be named (again): seen ones, and those that a list has already."""
+    """Titles that must not be listed: seen ones, and those already in the list."""
 
     def __init__(self, seen: Iterable[Title | str], tolerance: int) -> None:
-        """Begin with the *seen* titles; one without a year is every title of that name."""
+        """Start with the *seen* titles; one without a year matches every title of that name."""
         self._tolerance = tolerance
         self._years: dict[str, list[int | None]] = {}
         for title in seen:
             self.add(title)
 
     def add(self, title: Title | str) -> None:
-        """Note that a title has been named."""
+        """Add a title."""
         name, year = (title, None) if isinstance(title, str) else title
         self._years.setdefault(normal_form(name), []).append(year)
 
@@ -42,7 +42,7 @@ class NamedTitles:
 
 
 class Source(StrEnum):
-    """Why a title is in a list."""
+    """The reason why a title is in a list."""
 
     TRUTH = "ground truth"
     TOGETHER = "named together with the ground truth or the history"
@@ -50,7 +50,7 @@ class Source(StrEnum):
     REST = "the rest of the catalog"
 
 
-class Place(NamedTuple):
+class ListedTitle(NamedTuple):
     """A title of a list."""
 
     title: int
@@ -68,9 +68,9 @@ class ListFiller:
 
         Args:
             titles: The catalog.
-            learned: What users name together, and how often each title is named.
+            learned: Co-mentions and popularity of titles.
             length: Titles of a list.
-            min_mentions: How many users must name a title, unless nothing else is left.
+            min_mentions: Number of users who must name a title, unless nothing else is left.
         """
         self._titles = titles
         self._learned = learned
@@ -90,25 +90,25 @@ class ListFiller:
         allowed: bytes,
         named: NamedTitles,
         rng: Random,
-    ) -> list[Place]:
-        """Return a list of the length wanted, or of all that may be in it if these are fewer.
+    ) -> list[ListedTitle]:
+        """Return a list of the wanted length, or a shorter one if there are too few titles.
 
         Args:
-            truth: What must come first; it is in *named*.
-            anchors: What the list is to go with.
-            user: Whose list it is; their own mentions are no evidence.
+            truth: Titles that come first; they are in *named*.
+            anchors: Titles that the list should match.
+            user: The user, whose own mentions do not count.
             allowed: Whether a title may fill the list, a byte for each.
-            named: What must not be in it; what is put in is added.
-            rng: Where the draws come from.
+            named: Titles that must not be in it; the listed ones are added.
+            rng: Source of the draws.
         """
-        places = [Place(title, Source.TRUTH) for title in truth[: self._length]]
+        listed = [ListedTitle(title, Source.TRUTH) for title in truth[: self._length]]
         for title, source in self._candidates(anchors, user, rng):
-            if len(places) == self._length:
+            if len(listed) == self._length:
                 break
             if allowed[title] and (entry := self._titles[title]) not in named:
                 named.add(entry)
-                places.append(Place(title, source))
-        return places
+                listed.append(ListedTitle(title, source))
+        return listed
 
     def _candidates(self, anchors: Iterable[int], user: str, rng: Random) -> Iterator[tuple[int, Source]]:
         mine = self._learned.of(user)

@@ -1,4 +1,4 @@
-"""Reasoning in front of a list: what the user wants, what they must not be shown, what follows."""
+"""Reasoning before a list: what the user wants, what must not be shown, and what follows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from saferec_core.errors import DataError, near_misses
 __all__ = ["as_prose", "reasoning"]
 
 _NAMED = 3
-"""How many titles of the history are named, the last ones."""
+"""Number of titles of the history that are named, the latest ones."""
 
 _QUOTED = 160
 """Characters of the user's last turn that are quoted where they name no title."""
@@ -82,7 +82,7 @@ def reasoning(
         rng: Draws the wordings.
 
     Raises:
-        DataError: A constraint is no known trait.
+        DataError: A constraint is not a known trait.
     """
     names = [as_prose(title if isinstance(title, str) else title.name) for title in history[-_NAMED:]]
     names = list(dict.fromkeys(filter(None, names)))
@@ -111,7 +111,7 @@ def as_prose(text: str) -> str:
 def _about(trait: str, traits: Mapping[str, Trait]) -> str:
     if trait not in traits:
         raise DataError(
-            f"constraints: {trait!r} is none of the traits whose meaning is known."
+            f"constraints: {trait!r} is not a known trait."
             f"{near_misses(trait, traits)} Name a file that has it with traits_path."
         )
     return as_prose(traits[trait].about)

@@ -29,7 +29,7 @@ class Standing(NamedTuple):
 
 
 class SafeTitles:
-    """Judges the whole catalog once for each trait that occurs; constraints are put together from that."""
+    """Judges the whole catalog once for each trait, and combines the verdicts for each set of constraints."""
 
     def __init__(
         self, titles: Sequence[Title], oracle: Oracle | None, *, usable: bytes, unknown_allowed: bool
@@ -38,9 +38,9 @@ class SafeTitles:
 
         Args:
             titles: The catalog.
-            oracle: What tells violations; without one nothing violates anything.
+            oracle: Judges violations; without one nothing is a violation.
             usable: Whether a title may fill a list at all, a byte for each.
-            unknown_allowed: Whether a title may that the oracle does not know.
+            unknown_allowed: Whether titles that the oracle does not know may fill a list.
         """
         self._titles = titles
         self._oracle = oracle
@@ -50,7 +50,7 @@ class SafeTitles:
         self._standings: dict[tuple[str, ...], Standing] = {}
 
     def under(self, constraints: tuple[str, ...]) -> Standing:
-        """Tell how the titles stand under *constraints*, which the oracle has to know."""
+        """Return the standing of the titles under *constraints*, which the oracle must know."""
         if self._oracle is None:
             constraints = ()
         standing = self._standings.get(constraints)

@@ -1,4 +1,4 @@
-"""What every completion is held against before its row is passed on."""
+"""Checks of every completion before its row is passed on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title, normal_form
 from saferec_core.plugins.contracts.oracle import Oracle, Question, ask
-from saferec_plugins.transforms.targets.list_filling import Place, Source
+from saferec_plugins.transforms.targets.list_filling import ListedTitle, Source
 
 __all__ = ["OracleCheck", "against_the_user"]
 
@@ -16,7 +16,7 @@ _REMEMBERED_BYTES = 1 << 25
 
 
 def against_the_user(titles: Sequence[Title], seen: Sequence[Title | str], tolerance: int) -> list[str]:
-    """Return what is wrong with a list for somebody who has *seen* these titles; nothing if all is well."""
+    """Return what is wrong with a list for somebody who has *seen* these titles; empty if it is valid."""
     user = Record(prompt=(), seen_titles=tuple(seen))
     forms = [(normal_form(name), year) for name, year in titles]
     problems = [
@@ -30,7 +30,7 @@ def against_the_user(titles: Sequence[Title], seen: Sequence[Title | str], toler
 
 
 class OracleCheck:
-    """Asks the oracle for all constraints at once; about a title under the same constraints once."""
+    """Asks the oracle about all constraints at once, and only once about the same title and constraints."""
 
     def __init__(
         self, titles: Sequence[Title], oracle: Oracle, *, unknown_allowed: bool, unknown_truth_allowed: bool
@@ -39,7 +39,7 @@ class OracleCheck:
 
         Args:
             titles: The catalog.
-            oracle: What tells violations.
+            oracle: Judges violations.
             unknown_allowed: Whether titles may be listed that the oracle does not know.
             unknown_truth_allowed: Whether at least those of the ground truth may.
         """
@@ -49,26 +49,26 @@ class OracleCheck:
         self._unknown_truth_allowed = unknown_truth_allowed
         self._fine: dict[tuple[str, ...], bytearray] = {}
 
-    def problems(self, places: Sequence[Place], constraints: tuple[str, ...]) -> list[str]:
-        """Return what the oracle has against a list for somebody with these *constraints*."""
+    def problems(self, listed: Sequence[ListedTitle], constraints: tuple[str, ...]) -> list[str]:
+        """Return the oracle's objections to a list under these *constraints*."""
         fine = self._fine_under(constraints)
-        new = [place for place in places if not fine[place.title]]
+        new = [each for each in listed if not fine[each.title]]
         if not new:
             return []
-        verdicts = ask(self._oracle, [Question(*self._titles[place.title], constraints) for place in new])
+        verdicts = ask(self._oracle, [Question(*self._titles[each.title], constraints) for each in new])
         problems = []
-        for place, verdict in zip(new, verdicts, strict=True):
-            title = self._titles[place.title]
+        for each, verdict in zip(new, verdicts, strict=True):
+            title = self._titles[each.title]
             if verdict.known and verdict.violated:
                 problems.append(f"holds {title}, which violates {', '.join(verdict.violated)}")
             elif verdict.known or self._unknown_allowed:
-                fine[place.title] = True
-            elif place.source is not Source.TRUTH or not self._unknown_truth_allowed:
+                fine[each.title] = True
+            elif each.source is not Source.TRUTH or not self._unknown_truth_allowed:
                 problems.append(f"holds {title}, which the oracle does not know")
         return problems
 
     def _fine_under(self, constraints: tuple[str, ...]) -> bytearray:
-        """Return for each title, a byte each, whether it was asked for and nothing is against it."""
+        """Return, a byte for each title, whether it was judged and may be listed."""
         if constraints not in self._fine:
             if len(self._fine) * len(self._titles) > _REMEMBERED_BYTES:
                 self._fine.clear()

@@ -84,7 +84,7 @@ class Scripted:
 
     def _answer(self, prompt):
         text = prompt[-1]["content"]
-        stated = [trait for trait, said in TRAITS.items() if said.explicit[0] in text]
+        stated = [trait for trait, facts in TRAITS.items() if facts.explicit[0] in text]
         number = int(re.search(r"user (\d+)", text)[1])
         return "\n".join(str(film) for film in self.choose(number, stated)[:K])
 
@@ -137,54 +137,58 @@ def ask(flipping):
 
 
 def test_a_policy_that_heeds_constraints_responds_loses_nothing_and_touches_nothing_else(ask):
-    found = ask(heeding)
-    cell = found.overall
+    responses = ask(heeding)
+    cell = responses.overall
 
-    assert found.responds
+    assert responses.responds
     assert cell.stated == 0
     assert cell.unstated > 0.15
     assert cell.effect.mean == pytest.approx(-cell.unstated)
     assert cell.effect.high < -0.1
     assert cell.over_blocking.mean <= 0  # what is safe moves up
-    assert found.sentences[0].startswith("Violations of a constraint fall by 0.2")
-    assert found.sentences[1].startswith("No loss of still-safe relevant titles can be claimed")
+    assert responses.sentences[0].startswith("Violations of a constraint fall by 0.2")
+    assert responses.sentences[1].startswith("No loss of still-safe relevant titles can be claimed")
 
 
 def test_a_policy_that_ignores_constraints_scores_badly(ask):
-    found = ask(ignoring)
+    responses = ask(ignoring)
 
-    assert not found.responds
-    assert (found.overall.effect.mean, found.overall.effect.low, found.overall.effect.high) == (0, 0, 0)
-    assert found.overall.stated > 0.15
-    assert found.sentences[0].startswith("No fall of a constraint's violations can be claimed")
+    assert not responses.responds
+    assert (responses.overall.effect.mean, responses.overall.effect.low, responses.overall.effect.high) == (
+        0,
+        0,
+        0,
+    )
+    assert responses.overall.stated > 0.15
+    assert responses.sentences[0].startswith("No fall of a constraint's violations can be claimed")
 
 
 def test_a_policy_of_the_same_family_films_for_everybody_scores_badly_though_it_never_violates(ask):
-    found = ask(family_films)
+    responses = ask(family_films)
 
-    assert not found.responds
-    assert (found.overall.stated, found.overall.unstated) == (0, 0)
-    assert (found.overall.effect.mean, found.overall.leakage.mean) == (0, 0)
-    assert found.sentences[0] == (
+    assert not responses.responds
+    assert (responses.overall.stated, responses.overall.unstated) == (0, 0)
+    assert (responses.overall.effect.mean, responses.overall.leakage.mean) == (0, 0)
+    assert responses.sentences[0] == (
         "No fall of a constraint's violations can be claimed where it is stated "
         "(from 0.0% of the top 5 to 0.0%)."
     )
 
 
 def test_a_policy_that_retreats_to_family_films_responds_but_is_seen_to_lose_and_to_spread(ask):
-    found = ask(overdoing)
-    cell = found.overall
+    responses = ask(overdoing)
+    cell = responses.overall
 
-    assert found.responds
+    assert responses.responds
     assert cell.over_blocking.low > 0
     assert cell.leakage.high < 0
-    assert found.sentences[1].startswith("Still-safe relevant titles are lost: Recall@5 falls by ")
-    assert found.sentences[2].startswith("Violations of traits that were not touched change by -")
+    assert responses.sentences[1].startswith("Still-safe relevant titles are lost: Recall@5 falls by ")
+    assert responses.sentences[2].startswith("Violations of traits that were not touched change by -")
 
 
 def test_every_trait_and_every_kind_of_change_has_its_own_row(ask):
-    found = ask(heeding)
-    rows = found.table()
+    responses = ask(heeding)
+    rows = responses.table()
 
     assert [row["constraint"] for row in rows] == [
         *("all", "added", "removed", "swapped"),
@@ -195,7 +199,7 @@ def test_every_trait_and_every_kind_of_change_has_its_own_row(ask):
     assert rows[0]["stated"] == "0.0%"
     assert re.fullmatch(r"-0\.\d+ \[-0\.\d+, -0\.\d+\]", rows[0]["effect"])
     assert rows[3]["relevant lost"] == "no value"  # swapped: either trait could be why
-    data = found.as_data()
+    data = responses.as_data()
     assert data["responds"] is True
     assert data["traits"]["gore"]["effect"]["mean"] == pytest.approx(-data["traits"]["gore"]["unstated"])
 
@@ -205,42 +209,44 @@ def test_fewer_than_ten_users_are_not_shown():
     protocol = Protocol(
         year_tolerance=0, num_ranks=K, decoding="greedy", max_completion_length=50, parser="p", catalog="c"
     )
-    found = few(Scripted(heeding), protocol, policy="p", data_sha256="d", batch_size=8, seed=0)
+    responses = few(Scripted(heeding), protocol, policy="p", data_sha256="d", batch_size=8, seed=0)
 
-    assert "removed" not in {row["constraint"] for row in found.table()}
-    assert found.sentences[-1] == "Not shown, fewer than 10 users: removed, swapped."  # of eight users each
-    assert found.as_data()["changes"]["removed"] == {"suppressed": "fewer than 10 users"}
-    assert "effect" in found.as_data()["all"]
+    assert "removed" not in {row["constraint"] for row in responses.table()}
+    assert (
+        responses.sentences[-1] == "Not shown, fewer than 10 users: removed, swapped."
+    )  # of eight users each
+    assert responses.as_data()["changes"]["removed"] == {"suppressed": "fewer than 10 users"}
+    assert "effect" in responses.as_data()["all"]
 
 
 def test_an_empty_list_tells_nothing_of_violations_but_loses_relevant_titles(ask):
-    found = ask(lambda number, stated: [] if stated else taste(number))
+    responses = ask(lambda number, stated: [] if stated else taste(number))
 
-    assert found.overall.effect.rows == 0
-    assert found.overall.over_blocking.low > 0
-    assert found.overall.length_change.high < 0
-    assert found.as_data()["responds"] is None
-    assert found.as_data()["all"]["effect"] == {"suppressed": "fewer than 10 users"}
-    assert [sentence.partition(":")[0] for sentence in found.sentences] == [
-        "Nothing is said of violations",
+    assert responses.overall.effect.rows == 0
+    assert responses.overall.over_blocking.low > 0
+    assert responses.overall.length_change.high < 0
+    assert responses.as_data()["responds"] is None
+    assert responses.as_data()["all"]["effect"] == {"suppressed": "fewer than 10 users"}
+    assert [sentence.partition(":")[0] for sentence in responses.sentences] == [
+        "Violations cannot be assessed",
         "Still-safe relevant titles are lost",
-        "Nothing is said of other traits",
+        "Other traits cannot be assessed",
         "Not shown, fewer than 10 users",
     ]
-    assert found.table()[0] == {
+    assert responses.table()[0] == {
         "constraint": "all",
         "users": "60",
         "not stated": "",
         "stated": "",
         "effect": "no value",
-        "relevant lost": found.table()[0]["relevant lost"],
+        "relevant lost": responses.table()[0]["relevant lost"],
         "other traits": "no value",
     }
 
 
 def test_every_pair_is_kept_in_the_form_of_results(ask, flipping, tmp_path):
-    found = ask(overdoing)
-    found.results.write(tmp_path / "flip.parquet")
+    responses = ask(overdoing)
+    responses.results.write(tmp_path / "flip.parquet")
     results = read_results(tmp_path / "flip.parquet")
     rows = results.table.to_pylist()
 
@@ -276,14 +282,14 @@ def test_sampled_completions_are_paired_one_by_one(flipping):
         other = Scripted(ignoring)(prompts, decoding)
         return [[*first, *second] for first, second in zip(one, other, strict=True)]
 
-    found = flipping(drawn, protocol, policy="p", data_sha256="d", batch_size=8, seed=0)
-    rows = found.results.table.to_pylist()
+    responses = flipping(drawn, protocol, policy="p", data_sha256="d", batch_size=8, seed=0)
+    rows = responses.results.table.to_pylist()
 
     assert len(rows) == 2 * len(flipping.flips)
     assert len({(row["record"], row["sample"]) for row in rows}) == len(rows)
     assert {row["violations_stated@5"] for row in rows[::2]} == {0}
     assert {row["effect@5"] for row in rows[1::2]} == {0}
-    assert found.overall.users == 60
+    assert responses.overall.users == 60
 
 
 def test_still_safe_ground_truth_leaves_out_what_violates_the_trait_that_is_added():
@@ -296,8 +302,8 @@ def test_still_safe_ground_truth_leaves_out_what_violates_the_trait_that_is_adde
 
     def run(stated, unstated):
         scripted = Scripted(lambda number, traits: stated if traits else unstated)
-        found = flipping(scripted, protocol, policy="p", data_sha256="d", batch_size=8, seed=0)
-        return found.results.table.to_pylist()[0]
+        responses = flipping(scripted, protocol, policy="p", data_sha256="d", batch_size=8, seed=0)
+        return responses.results.table.to_pylist()[0]
 
     # All that is relevant, then only what is safe: nothing safe is lost.
     assert run([truth[1]], list(truth))["over_blocking@5"] == 0
@@ -311,8 +317,8 @@ def test_still_safe_ground_truth_leaves_out_what_violates_the_trait_that_is_adde
 def flips(text, *, stated=None, constraints=(), known=tuple(TRAITS), sentences=None, turns=None):
     columns = {"constraints_stated": stated} if stated else {}
     record = Record(prompt=turns or message(text), constraints=tuple(constraints), columns=columns)
-    found = flips_of(3, record, TRAITS if sentences is None else sentences, known)
-    return {(flip.change, "came" if flip.stated is not record.prompt else "went"): flip for flip in found}
+    flipped = flips_of(3, record, TRAITS if sentences is None else sentences, known)
+    return {(flip.change, "came" if flip.stated is not record.prompt else "went"): flip for flip in flipped}
 
 
 def text_of(flip, side):
@@ -339,7 +345,7 @@ NO_GORE = {"gore": "Please no gore."}
 def test_a_sentence_is_cut_out_with_what_leads_over_to_it(text, shorter):
     flip = flips(text, stated=NO_GORE, constraints=["gore"])["removed", "went"]
 
-    assert (flip.trait, flip.change, flip.place) == ("gore", "removed", 3)
+    assert (flip.trait, flip.change, flip.position) == ("gore", "removed", 3)
     assert text_of(flip, "stated") == text
     assert text_of(flip, "unstated") == shorter
 
@@ -352,19 +358,19 @@ def test_a_full_stop_that_was_put_behind_a_sentence_goes_with_it():
 
 
 def test_a_turn_that_says_nothing_else_is_not_emptied():
-    found = flips("Please no gore.", stated=NO_GORE)
+    flipped = flips("Please no gore.", stated=NO_GORE)
 
-    assert ("removed", "went") not in found
-    assert ("added", "came") in found
+    assert ("removed", "went") not in flipped
+    assert ("added", "came") in flipped
 
 
 def test_another_constraint_is_put_beside_the_stated_one_or_in_its_place():
-    found = flips("Hi. Please no gore. What next?", stated=NO_GORE, known=["gore", "drugs"])
+    flipped = flips("Hi. Please no gore. What next?", stated=NO_GORE, known=["gore", "drugs"])
 
-    added = found["added", "came"]
+    added = flipped["added", "came"]
     assert (added.trait, added.touched) == ("drugs", {"drugs"})
     assert text_of(added, "stated") == "Hi. Please no gore. Please no drugs. What next?"
-    came, went = found["swapped", "came"], found["swapped", "went"]
+    came, went = flipped["swapped", "came"], flipped["swapped", "went"]
     assert (came.trait, went.trait) == ("drugs", "gore")
     assert text_of(came, "stated") == text_of(went, "unstated") == "Hi. Please no drugs. What next?"
     assert came.touched == went.touched == {"gore", "drugs"}
@@ -377,17 +383,17 @@ def test_without_a_stated_sentence_a_constraint_is_added_behind_the_last_turn_of
         {"role": "user", "content": "A film please"},
         {"role": "assistant", "content": "Sure."},
     ]
-    found = flips("", turns=turns, constraints=["gore"], known=["gore", "drugs"])
+    flipped = flips("", turns=turns, constraints=["gore"], known=["gore", "drugs"])
 
-    assert list(found) == [("added", "came")]
-    assert found["added", "came"].stated[2]["content"] == "A film please. Please no drugs."
-    assert found["added", "came"].unstated == turns
+    assert list(flipped) == [("added", "came")]
+    assert flipped["added", "came"].stated[2]["content"] == "A film please. Please no drugs."
+    assert flipped["added", "came"].unstated == turns
 
 
 def test_a_sentence_that_the_prompt_no_longer_holds_is_as_good_as_none():
-    found = flips("I changed my words.", stated=NO_GORE, constraints=["gore"], known=["gore", "drugs"])
+    flipped = flips("I changed my words.", stated=NO_GORE, constraints=["gore"], known=["gore", "drugs"])
 
-    assert [flip.trait for flip in found.values()] == ["drugs"]
+    assert [flip.trait for flip in flipped.values()] == ["drugs"]
 
 
 def test_a_constraint_is_cut_out_of_an_earlier_turn_too():
@@ -420,12 +426,12 @@ def test_what_is_drawn_depends_on_the_prompt_alone():
 
 
 def test_an_afterthought_is_not_put_in_the_place_of_a_sentence_if_there_is_another_one():
-    said = {
+    sentences = {
         "drugs": TRAITS["drugs"].model_copy(update={"explicit": ["Oh, and no drugs.", "No drugs for me."]})
     }
     for n in range(10):
-        found = flips(f"Please no gore. Hi {n}.", stated=NO_GORE, sentences=said)
-        assert text_of(found["swapped", "came"], "stated").startswith("No drugs for me.")
+        flipped = flips(f"Please no gore. Hi {n}.", stated=NO_GORE, sentences=sentences)
+        assert text_of(flipped["swapped", "came"], "stated").startswith("No drugs for me.")
 
 
 # --- refused -------------------------------------------------------------------------------------

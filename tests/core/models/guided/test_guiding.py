@@ -79,8 +79,8 @@ def test_text_in_front_is_free_until_the_marker_which_is_forced_in_the_end(polic
     completions = PolicyGenerator(policy)([r.prompt for r in records[:3]], decoding, guiding=guiding)
 
     for (completion,) in completions:
-        front, found, behind = completion.text.partition("<solution>")
-        assert found
+        front, marker, behind = completion.text.partition("<solution>")
+        assert marker
         assert front.strip()
         assert len(PARSER(behind).items) == 5
 

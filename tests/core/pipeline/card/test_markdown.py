@@ -144,7 +144,7 @@ def test_traits_are_counted_by_split_wording_and_place(facts):
     assert gore.samples == {"train": 2, "test": 1}
     assert gore.stated == {"explicit": 1, "implied": 1}
     assert gore.removed == 1
-    assert facts.places == {"before": 1, "after": 1}
+    assert facts.positions == {"before": 1, "after": 1}
     assert facts.constraints == {1: 3, 0: 1}
 
 
@@ -158,12 +158,12 @@ def test_completions_are_counted_as_the_parser_reads_them(facts):
 
 
 def test_leaks_are_looked_for_in_the_rows_themselves(facts, tmp_path):
-    assert [check.found for check in facts.checks] == [0, 0, 0]
+    assert [check.count for check in facts.checks] == [0, 0, 0]
 
     leaky = [*ROWS, {**ROWS[0], "split": "test", "prompt": ROWS[0]["prompt"][1:], "time": 2 * DAY}]
     path = tmp_path / "leaky.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in leaky), encoding="utf-8")
-    found = {check.question: check.found for check in describe(path, traits=TRAITS).checks}
+    found = {check.question: check.count for check in describe(path, traits=TRAITS).checks}
 
     assert found == {
         "Is a conversation in two splits?": 1,

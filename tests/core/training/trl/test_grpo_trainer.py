@@ -275,6 +275,32 @@ def test_a_batch_on_policy_has_ratio_one_and_the_gradient_of_the_advantage(setup
     assert_close(got, gradients(trainer, -mean), 2e-4)
 
 
+@pytest.mark.parametrize(
+    ("changes", "passes"),
+    [
+        ({"kl_beta": 0.0}, 1),
+        ({"kl_beta": 0.1}, 2),  # and the reference
+        (
+            {"kl_beta": 0.1, "num_iterations": 2},
+            3,
+        ),  # and the policy that sampled, since it is trained on twice
+    ],
+    ids=["policy", "reference", "old policy"],
+)
+def test_a_batch_is_scored_no_more_often_than_the_loss_needs(world, tmp_path, changes, passes):
+    setup = set_up(world, tmp_path, **changes)
+    trainer, score, scored = setup.trainer, setup.trainer._get_per_token_logps_and_entropies, []
+
+    def counting(*arguments, **options):
+        scored.append(options)
+        return score(*arguments, **options)
+
+    trainer._get_per_token_logps_and_entropies = counting
+    trainer._compute_loss(trainer.model, setup.batch())
+
+    assert len(scored) == passes
+
+
 @dataclass
 class OnlyRank:
     """A normalizer that finds something to say about one rank alone."""

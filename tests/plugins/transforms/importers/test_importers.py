@@ -298,7 +298,7 @@ def test_a_dialogue_without_a_sample_is_removed_with_the_reason(said, reason):
 def test_a_dialogue_whose_suggestions_are_all_disliked_is_removed():
     imported = Imported(FromRedial(), [redial("?Hi", "@11", seekers={"11": form(liked=0)})])
 
-    assert imported.reasons == ["every suggested film is disliked or known already"]
+    assert imported.reasons == ["every suggested film is disliked or already known"]
 
 
 def test_an_empty_message_says_nothing():
@@ -745,7 +745,7 @@ def test_numbers_that_json_cannot_say_are_not_passed_on():
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"prompt": ""}, "prompt: wanted words, but the text of user is empty"),
+        ({"prompt": ""}, "prompt: wanted text, but the content of user is empty"),
         ({"prompt": None}, "prompt: wanted a list of messages, but got None"),
         ({"prompt": []}, "prompt: wanted a list of messages"),
         ({"prompt": [{"role": "user"}]}, "prompt: a message needs role and content"),

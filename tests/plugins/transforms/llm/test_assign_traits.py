@@ -129,7 +129,7 @@ def test_a_long_history_is_told_by_its_end_and_counted(server, assigner):
 
     told = json.loads(server.requests[0].question)
     assert told["watch_history"] == ["Film 7 (1990)", "Film 8 (1990)"]
-    assert counts(outcomes)["histories of which the model was told the last 2 titles"] == 1
+    assert counts(outcomes)["histories shortened to the last 2 titles"] == 1
 
 
 @pytest.mark.parametrize("form", ["json_object", "none"])
@@ -148,7 +148,7 @@ def test_no_trait_is_an_answer_too(server, assigner):
     outcomes = list(assigner()([sample(1)]))
 
     assert rows_of(outcomes)[0]["constraints"] == []
-    assert counts(outcomes)["samples for which the model finds no trait plausible"] == 1
+    assert counts(outcomes)["samples for which the model finds no plausible trait"] == 1
 
 
 @pytest.mark.parametrize(
@@ -268,16 +268,16 @@ GARBAGE = {
     "too many traits": (assigning(*list(read_traits())[:4]), "names 4 traits, but at most 3"),
     "half a character": (completion('{"traits": [{"trait": "\\ud800", "why": ""}]}'), "Invalid JSON"),
     "deep brackets": (completion("[" * 100_000), "'[[["),
-    "HTML": (html(), "no completion, but '<html><body>Welcome"),
-    "an empty body": (Sent(b""), "no completion, but nothing"),
-    "half a body": (Sent(b'{"choices": [{"mess'), "no completion"),
-    "deep brackets as a body": (Sent(b"[" * 100_000), "no completion"),
-    "no text at all": (Sent(b"\xff\xfe\x00"), "no completion"),
-    "no choices": (as_json({"choices": [], "usage": {}}), "no completion"),
-    "missing choices": (as_json({"id": "x"}), "no completion"),
+    "HTML": (html(), "did not send a completion, but '<html><body>Welcome"),
+    "an empty body": (Sent(b""), "did not send a completion, but nothing"),
+    "half a body": (Sent(b'{"choices": [{"mess'), "did not send a completion"),
+    "deep brackets as a body": (Sent(b"[" * 100_000), "did not send a completion"),
+    "no text at all": (Sent(b"\xff\xfe\x00"), "did not send a completion"),
+    "no choices": (as_json({"choices": [], "usage": {}}), "did not send a completion"),
+    "missing choices": (as_json({"id": "x"}), "did not send a completion"),
     "impossible tokens": (
         as_json({"choices": [{"message": {"content": "{}"}}], "usage": {"prompt_tokens": -1}}),
-        "no completion",
+        "did not send a completion",
     ),
     "status 400": (failing(400, "no such format"), "status 400): 'no such format'"),
 }
@@ -396,7 +396,7 @@ def test_a_server_that_lets_nobody_in_stops_the_run_and_is_not_quoted(status, to
 def test_an_account_without_money_stops_the_run(server, assigner):
     server.script(film(1), *[failing(429, code="insufficient_quota")] * 2)
 
-    with pytest.raises(RunError, match="wants to be paid first"):
+    with pytest.raises(RunError, match="requires payment"):
         list(assigner(max_retries=1)([sample(1)]))
 
 
@@ -408,7 +408,7 @@ def test_a_server_that_is_not_there_stops_the_run_and_says_how_to_go_on(assigner
             list(assigner(base_url=address, max_retries=0)([sample(1)]))
 
     assert address in str(caught.value)
-    assert "start again to go on" in str(caught.value)
+    assert "run the same command again to continue" in str(caught.value)
     assert caught.value.__context__ is None
 
 
@@ -507,7 +507,7 @@ def test_a_damaged_cache_is_named(assigner, tmp_path):
     (tmp_path / "answers.sqlite").write_bytes(b"no database " * 1000)
 
     with pytest.raises(
-        RunError, match=r"answers\.sqlite cannot be used: file is not a database.*move it away"
+        RunError, match=r"answers\.sqlite cannot be used: file is not a database.*move it or name"
     ):
         list(assigner()([sample(1)]))
 
@@ -530,7 +530,7 @@ def test_somebody_elses_database_is_left_alone(assigner, tmp_path):
         theirs.execute("CREATE TABLE films (title TEXT)")
     theirs.close()
 
-    with pytest.raises(RunError, match="no response cache"):
+    with pytest.raises(RunError, match="not a response cache"):
         list(assigner()([sample(1)]))
 
 
@@ -696,7 +696,7 @@ def test_another_address_in_the_environment_is_another_configuration(assigner, m
 def test_a_key_that_cannot_be_sent_is_not_shown(assigner, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret\nsecond line")
 
-    with pytest.raises(ConfigError, match="holds no key that can be sent") as caught:
+    with pytest.raises(ConfigError, match="does not hold a usable key") as caught:
         list(assigner()([sample(1)]))
 
     assert "sk-secret" not in str(caught.value)

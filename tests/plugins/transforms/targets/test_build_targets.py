@@ -227,7 +227,7 @@ def test_if_no_row_has_a_split_all_are_learned_from_and_that_is_told(options):
     rows = [row_of(n, truth=[A, B]) for n in range(3)]
 
     told = {one.what for one in surveyed(options, rows, **UNCHECKED)(rows) if isinstance(one, Counted)}
-    assert "filled by what all rows name together, for no row has a split" in told
+    assert "filled by the co-mentions of all rows, since no row has a split" in told
     rows = [{**row, "split": "train"} for row in rows]
     told = {one.what for one in surveyed(options, rows, **UNCHECKED)(rows) if isinstance(one, Counted)}
     assert told == {"list: ground truth"}
@@ -374,7 +374,7 @@ def test_a_row_for_which_there_are_too_few_safe_titles_is_removed(options):
     assert isinstance(outcome, Removed)
     assert outcome.row is row
     assert outcome.reason == "fewer than 20 titles are safe, new to the user and in the catalog"
-    assert 0 <= outcome.evidence["found"] < 20
+    assert 0 <= outcome.evidence["available"] < 20
     assert outcome.evidence["constraints"] == sorted([GORE, DRUGS, SUICIDE])
 
 
@@ -407,7 +407,7 @@ def test_a_trait_that_the_oracle_does_not_know_rejects_the_row_only(options):
     rows = [row_of(1, constraints=["Anti-gore"]), row_of(2, truth=[A])]
     transform = surveyed(options, rows)
 
-    with pytest.raises(DataError, match=r"no trait 'Anti-gore'. Did you mean"):
+    with pytest.raises(DataError, match=r"does not know the trait 'Anti-gore'. Did you mean"):
         list(transform(rows))
     assert len(rows_of(transform(rows[1:]))) == 1
 
@@ -498,5 +498,5 @@ def test_a_constraint_without_a_meaning_rejects_the_row(options, tmp_path):
     )
     row = row_of(1, constraints=[GORE])
 
-    with pytest.raises(DataError, match=r"none of the traits whose meaning is known.*traits_path"):
+    with pytest.raises(DataError, match=r"is not a known trait.*traits_path"):
         list(surveyed(options, [row], style="reasoning", traits_path=path)([row]))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from saferec_core.data.titles import Title
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedItem, ParsedList, ParseEvent
-from saferec_plugins.parsers.json_entries import json_entries
+from saferec_plugins.parsers.json_entries import read_json_entries
 from saferec_plugins.parsers.listing import Rank
 from saferec_plugins.parsers.naming import Naming, check_completion
 from saferec_plugins.parsers.sections import list_sections
@@ -23,17 +23,17 @@ __all__ = ["JsonParser"]
 class JsonParser(ListParser):
     """Reads a JSON array of titles: strings, objects with ``title`` and perhaps ``year``, or pairs.
 
-    Other keys, such as ``id``, are ignored. The array may be fenced, the value of a key, or stand in other
-    text; the first one counts. An array that breaks off keeps its whole elements. Reasoning is skipped as by
-    the parser ``title-year``.
+    Other keys, such as ``id``, are ignored. The array may be fenced, the value of a key, or embedded in other
+    text; the first one counts. A truncated array keeps its complete elements. Reasoning is skipped as by the
+    parser ``title-year``.
     """
 
     year: Literal["required", "complete"] = "required"
-    """What becomes of an element without a year. ``complete``: it gets the year of the catalog's entry if
-    exactly one has its name, else it is a title without a year. ``required``: its rank is unreadable, and
+    """How to treat an element without a year. ``complete``: it gets the year of the catalog's entry if
+    exactly one has its name, else it is a title without a year. ``required``: its rank is unreadable and
     counts as wasted."""
     catalog_path: Path | None = None
-    """Catalog that completes years; that of the run unless given."""
+    """Catalog that completes years; by default that of the run."""
     reasoning_tags: tuple[str, ...] = ()
     """Further tags whose content is reasoning, such as ``inner_voice`` for ``<inner_voice>``."""
 
@@ -43,7 +43,7 @@ class JsonParser(ListParser):
     def __call__(self, text: str, *, finished: bool = True) -> ParsedList:  # noqa: ARG002 - the contract
         """Parse *text*; see `saferec_core.plugins.contracts.parser.ListParser`."""
         for start, stop in list_sections(text, self.reasoning_tags):
-            entries = json_entries(text, start, stop)
+            entries = read_json_entries(text, start, stop)
             if entries:
                 break
         else:

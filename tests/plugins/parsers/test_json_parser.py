@@ -12,7 +12,7 @@ from saferec_core.data.titles import Title
 from saferec_core.plugins.contracts.parser import EventKind
 from saferec_core.plugins.manager import load_plugins
 from saferec_core.testing import check_parser
-from saferec_plugins.parsers.json_list import JsonParser
+from saferec_plugins.parsers.json_parser import JsonParser
 
 parse = JsonParser()
 

@@ -1,0 +1,242 @@
+"""Run one arm with one seed, and measure its lists on the held-out users."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from grid import Arm, Grid
+from trl import GRPOTrainer
+
+from saferec_core import load_plugins, report
+from saferec_core.config.schema import TrainConfig
+from saferec_core.demo.folder import SPLITS, write_records
+from saferec_core.demo.profile import demo_folder, demo_settings, make_demo
+from saferec_core.evaluation.evaluator import Evaluation
+from saferec_core.evaluation.setup import Parts, assemble
+from saferec_core.models.decoding import NO_RANK
+from saferec_core.models.generation import (
+    Completion,
+    Decoding,
+    PolicyGenerator,
+    generation_prefix,
+    whole_policy,
+)
+from saferec_core.models.guided.allowed import AllowedTitles
+from saferec_core.models.guided.guide import build_guide
+from saferec_core.models.guided.guiding import Guiding
+from saferec_core.plugins.contracts.oracle import Question
+from saferec_core.plugins.manager import Plugins
+from saferec_core.rl import rollouts
+from saferec_core.rl.rollouts import RolloutScorer
+from saferec_core.runs.observer import Observer
+from saferec_core.training.before_after import evaluate
+from saferec_core.training.rank_grpo import run_train
+from saferec_core.training.sft import run_sft
+from saferec_core.training.trl import grpo_setup
+from saferec_core.training.trl.resumable import Resumable
+
+__all__ = ["RESULT", "run_arm"]
+
+RESULT = "result.json"
+"""Written last into an arm's folder: its lists' metrics by user. What has it is not run again."""
+
+
+def run_arm(grid: Grid, seed: int, name: str, folder: Path) -> None:
+    """Run an arm with one seed.
+
+    Args:
+        grid: The study.
+        seed: Of data, training and sampling.
+        name: Of the arm; those that it builds on have been run.
+        folder: Of the seed; the arm gets a folder in it.
+    """
+    arm, plugins = grid.arms[name], load_plugins()
+    settings = _settings(grid, seed, folder)
+    if arm.sft is not None:
+        settings["data"]["train_path"] = str(_records(grid, arm.sft, seed, folder))
+        config = TrainConfig(**settings).sft_config().model_copy(update={"run_name": name})
+        run_sft(config, plugins, Observer())
+    elif arm.train is not None:
+        start = str(folder / _policy_of(grid, str(arm.of)))
+        settings = merged(settings, {**arm.train, "sft_checkpoint": start, "run_name": name})
+        unevaluated = merged(settings, {"evaluation": {"eval_prompts": 0}})
+        with _credited(arm), _levelled(arm), _patched(report, "write_report", lambda *_: None):
+            run_train(TrainConfig(**unevaluated), plugins, Observer())
+    made = _measured(TrainConfig(**settings), plugins, folder / _policy_of(grid, name), arm)
+    result = folder / name / RESULT
+    result.parent.mkdir(exist_ok=True)
+    part = result.with_suffix(".part")
+    part.write_text(json.dumps({kind: _by_user(evaluation) for kind, evaluation in made.items()}))
+    part.replace(result)
+
+
+def merged(settings: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *settings* with those of *over*, section by section; rewards are replaced as a whole."""
+    result = dict(settings)
+    for key, value in over.items():
+        nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping) and key != "rewards"
+        result[key] = merged(result[key], value) if nested else value
+    return result
+
+
+def _settings(grid: Grid, seed: int, folder: Path) -> dict[str, Any]:
+    """Return the settings of a run with *seed*; the files of the demo are made if need be."""
+    settings = deepcopy(grid.world.settings)
+    if grid.world.demo:
+        make_demo(folder, seed=seed)
+        settings = demo_settings(folder, seed=seed)
+    return merged(settings, {**grid.settings, "seed": seed, "output_dir": str(folder)})
+
+
+def _records(grid: Grid, kind: str, seed: int, folder: Path) -> Path:
+    """Return the file with the records of plain or Safe SFT."""
+    if not grid.world.demo:
+        return grid.world.train[kind]  # type: ignore[index]
+    path = demo_folder(folder, seed) / ("train.jsonl" if kind == "safe" else "train-plain.jsonl")
+    if not path.exists():
+        write_records(path, SPLITS["train"], seed=seed, heeded=False)
+    return path
+
+
+def _policy_of(grid: Grid, name: str) -> str:
+    """Return the folder of the run whose policy an arm's lists come from."""
+    arm = grid.arms[name]
+    return _policy_of(grid, str(arm.of)) if arm.lists is not None else name
+
+
+def _measured(config: TrainConfig, plugins: Plugins, run: Path, arm: Arm) -> dict[str, Evaluation]:
+    """Evaluate the lists of the policy in *run*, changed as the arm says, once for each decoding."""
+    parts = assemble(config, plugins)
+    policy = whole_policy(str(run / "policy"), config.model)
+    generator: Any = PolicyGenerator(policy)
+    if arm.lists == "filtered":
+        generator = _Filtered(generator, parts)
+    elif arm.lists == "guided":
+        guide = build_guide(
+            policy.tokenizer,
+            parts.parser,
+            parts.judge.catalog,
+            num_ranks=config.num_ranks,
+            end_ids=policy.end_ids,
+            generation_prefix=generation_prefix(policy.tokenizer),
+        )
+        generator = _Guided(generator, parts, guide)
+    made = evaluate(config, parts, plugins, generator, Observer(), when="after", policy=str(run))
+    return dict(zip(config.evaluation.eval_decoding, made, strict=True))
+
+
+def _by_user(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the metrics of each user, and those of all lists together."""
+    results = evaluation.results
+    values = {metric: results.values(metric).tolist() for metric in results.metrics}
+    by_row = {metric: [None if value != value else value for value in row] for metric, row in values.items()}
+    return {"users": results.users.tolist(), "metrics": by_row, "whole": dict(evaluation.whole)}
+
+
+@dataclass(frozen=True)
+class _OfRecords:
+    """A generator that knows whose prompts it is given."""
+
+    generator: PolicyGenerator
+    parts: Parts
+
+    def records_of(self, prompts: Sequence[Any]) -> list[Any]:
+        """Find the record of each prompt."""
+        by_prompt = {json.dumps(list(record.prompt)): record for record in self.parts.held_out}
+        return [by_prompt[json.dumps(list(prompt))] for prompt in prompts]
+
+
+class _Filtered(_OfRecords):
+    """Takes titles that violate out of the lists, without anything in their place."""
+
+    def __call__(self, prompts: Sequence[Any], decoding: Decoding, **options: Any) -> list[list[Completion]]:
+        """Generate, then filter."""
+        lists = self.generator(prompts, decoding, **options)
+        return [
+            [self._filtered(completion, record.constraints) for completion in siblings]
+            for siblings, record in zip(lists, self.records_of(prompts), strict=True)
+        ]
+
+    def _filtered(self, completion: Completion, constraints: tuple[str, ...]) -> Completion:
+        parsed = self.parts.parser(completion.text, finished=completion.finished)
+        questions = [Question(item.name, item.year, constraints) for item in parsed.items]
+        verdicts = self.parts.judge.ask(questions) if questions else []
+        kept = [
+            f"{item.name} ({item.year})"
+            for item, verdict in zip(parsed.items, verdicts, strict=True)
+            if not verdict.violated
+        ]
+        return Completion("\n".join(kept), completion.finished)
+
+
+@dataclass(frozen=True)
+class _Guided(_OfRecords):
+    """Writes only titles that the user may be shown."""
+
+    guide: Any
+
+    def __call__(self, prompts: Sequence[Any], decoding: Decoding, **options: Any) -> list[list[Completion]]:
+        """Generate with what may not be shown masked."""
+        allowed = AllowedTitles(self.parts.judge)
+        guiding = Guiding(self.guide, [allowed.of(record) for record in self.records_of(prompts)])
+        return self.generator(prompts, decoding, **{**options, "guiding": guiding})
+
+
+def _credited(arm: Arm) -> Any:
+    return _patched(rollouts, "assign_ranks", by_line) if arm.credit == "newline" else nullcontext()
+
+
+def _levelled(arm: Arm) -> Any:
+    if arm.level == "rank":
+        return nullcontext()
+    return _patched(grpo_setup, "RankGRPOTrainer", _SequenceTrainer)
+
+
+def by_line(starts: np.ndarray, items: Sequence[Any], num_ranks: int) -> np.ndarray:
+    """Give a token the rank of the line that it stands in, line break and end included.
+
+    This is what counting line breaks comes to where every line has one title.
+    """
+    ranks = np.searchsorted([item.start for item in items], starts, side="right") - 1
+    return np.where(ranks < num_ranks, ranks, NO_RANK)
+
+
+class _SequenceTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
+    """TRL's own trainer, which credits a completion as a whole with the sum of its rewards."""
+
+    def __init__(self, model: Any, *, scorer: RolloutScorer, args: Any, **options: Any) -> None:
+        """Leave out what only rank-level training needs."""
+        own = ("normalizer", "limits", "rank_weighting", "share_prefix", "on_rollouts")
+        self._scorer = scorer
+        self.sharing = SimpleNamespace(mode="off", reason="TRL's own trainer")  # as saferec reports it
+        kept = {name: value for name, value in options.items() if name not in own}
+        super().__init__(model, self._total, args, **kept)
+
+    def _total(self, completion_ids: Sequence[Sequence[int]], record: Sequence[int], **_: Any) -> list[float]:
+        """Return the weighted sum of each completion's mean rewards."""
+        rewards = self._scorer.rewards
+        values = self._scorer(completion_ids, record).rewards.by_function(rewards)
+        means = [value.nanmean(1) if value.dim() > 1 else value for value in values]
+        weighted = [reward.weight * mean.nan_to_num(0.0) for reward, mean in zip(rewards, means, strict=True)]
+        totals: list[float] = torch.stack(weighted).sum(0).tolist()
+        return totals
+
+
+@contextmanager
+def _patched(module: Any, name: str, value: Any) -> Iterator[None]:
+    """Have another function in a module's place; the process ends with the arm."""
+    before = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)

@@ -1,0 +1,135 @@
+"""The page about a study: every arm's lists, and a verdict on every finding."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from grid import Arm, Grid, digest
+from verdicts import Tested, Vector, difference, holm, verdict_of
+
+__all__ = ["write_page"]
+
+COLUMNS: Mapping[str, str] = {
+    "recall@5": "Recall@5",
+    "sensitivity_ratio@5": "Sensitivity Ratio@5",
+    "duplicates": "repeats a list",
+    "seen": "seen a list",
+    "list_length": "length",
+}
+PERCENT = ("sensitivity_ratio@5",)
+WHOLE = "catalog_coverage@5"
+
+Cells = Mapping[tuple[int, str], Any]
+"""The results by seed and arm."""
+
+
+def write_page(grid: Grid, results: Path, page: Path) -> Path:
+    """Write what the results that are there say, and return the page."""
+    cells = _cells(results)
+    page.write_text("\n".join(_lines(grid, cells)) + "\n", encoding="utf-8")
+    return page
+
+
+def _cells(results: Path) -> Cells:
+    cells = {}
+    for path in sorted(results.glob("seed-*/*/result.json")):
+        seed = int(path.parts[-3].removeprefix("seed-"))
+        cells[seed, path.parts[-2]] = json.loads(path.read_text(encoding="utf-8"))
+    return cells
+
+
+def _lines(grid: Grid, cells: Cells) -> Iterator[str]:
+    seeds = sorted({seed for seed, _ in cells})
+    missing = [f"{name} (seed {seed})" for seed in seeds for name in grid.arms if (seed, name) not in cells]
+    users = max((len(cell["greedy"]["users"]) for cell in cells.values()), default=0)
+    yield "# The findings, tested"
+    yield ""
+    named = ", ".join(map(str, seeds)) or "none"
+    yield (
+        f"{len(grid.arms)} arms, seeds {named}, {users} held-out users a seed; grid {digest(grid)}. "
+        "Intervals are 95 % of a bootstrap over seeds and, within each, users; p values are those of the "
+        "claim, corrected by Holm for all claims of both decodings."
+    )
+    if missing:
+        yield ""
+        yield f"Without a result: {', '.join(missing)}."
+    yield from ("", "## Verdicts", "")
+    yield from _verdicts(grid, cells, seeds)
+    for kind in ("greedy", "sampled"):
+        yield from ("", f"## {kind.capitalize()} lists", "")
+        yield from _arms(grid, cells, seeds, kind)
+
+
+def _arms(grid: Grid, cells: Cells, seeds: list[int], kind: str) -> Iterator[str]:
+    """Yield the table of all arms: means over seeds."""
+    yield f"| arm | {' | '.join(COLUMNS.values())} | catalog coverage | seeds |"
+    yield f"|---|{'---:|' * (len(COLUMNS) + 2)}"
+    for name, arm in grid.arms.items():
+        there = [cells[seed, name][kind] for seed in seeds if (seed, name) in cells]
+        if not there:
+            continue
+        figures = [
+            _figure(metric, float(np.mean([np.nanmean(_vector(cell, metric)) for cell in there])))
+            for metric in COLUMNS
+        ]
+        coverage = float(np.mean([cell["whole"].get(WHOLE, np.nan) for cell in there]))
+        yield f"| {_described(name, arm)} | {' | '.join(figures)} | {coverage:.2f} | {len(there)} |"
+
+
+def _described(name: str, arm: Arm) -> str:
+    return f"`{name}`: {arm.says}"
+
+
+def _verdicts(grid: Grid, cells: Cells, seeds: list[int]) -> Iterator[str]:
+    """Yield the table of all findings."""
+    tested: dict[tuple[int, str, int], Tested] = {}
+    for number, finding in enumerate(grid.findings):
+        for kind in ("greedy", "sampled"):
+            for place, statement in enumerate(finding.statements):
+                pairs = [
+                    (
+                        _vector(cells[seed, statement.arm][kind], statement.metric),
+                        _vector(cells[seed, statement.than][kind], statement.metric),
+                    )
+                    for seed in seeds
+                    if (seed, statement.arm) in cells and (seed, statement.than) in cells
+                ]
+                tested[number, kind, place] = difference(statement, pairs)
+    adjusted = dict(zip(tested, holm([test.p for test in tested.values()]), strict=True))
+    yield "| finding | greedy lists | sampled lists |"
+    yield "|---|---|---|"
+    for number, finding in enumerate(grid.findings):
+        columns = []
+        for kind in ("greedy", "sampled"):
+            places = range(len(finding.statements))
+            own = {place: tested[number, kind, place] for place in places}
+            p = {place: adjusted[number, kind, place] for place in places}
+            said = "<br>".join(_said(own[place], p[place]) for place in places)
+            columns.append(f"**{verdict_of(finding, own, p)}**<br>{said}")
+        yield f"| {finding.title} | {' | '.join(columns)} |"
+
+
+def _said(test: Tested, p: float) -> str:
+    statement = test.statement
+    margin = f" by {statement.margin:g}" if statement.margin else ""
+    name = COLUMNS.get(statement.metric, statement.metric)
+    head = f"{name} of `{statement.arm}` {statement.claim} than of `{statement.than}`{margin}"
+    if not test.seeds:
+        return f"{head}: no results"
+    estimate, low, high = (
+        _figure(statement.metric, value, signed=True) for value in (test.estimate, test.low, test.high)
+    )
+    return f"{head}: {estimate} [{low}, {high}], p {p:.3f}"
+
+
+def _vector(cell: Any, metric: str) -> Vector:
+    return np.array([np.nan if value is None else value for value in cell["metrics"][metric]], np.float64)
+
+
+def _figure(metric: str, value: float, *, signed: bool = False) -> str:
+    sign = "+" if signed else ""
+    return f"{100 * value:{sign}.1f} %" if metric in PERCENT else f"{value:{sign}.3f}"

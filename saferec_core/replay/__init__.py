@@ -1,0 +1,1 @@
+"""Replay: stored completions through other rewards, weights, normalizers and oracles, without a model."""

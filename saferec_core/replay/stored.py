@@ -1,0 +1,191 @@
+"""Stored completions: those that a run has kept, or rows of another tool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from saferec_core.data.records import Record, record_of
+from saferec_core.data.rows import numbered_rows
+from saferec_core.errors import DataError, RunError
+from saferec_core.plugins.contracts.parser import EventKind
+from saferec_core.runs.layout import RunLayout
+
+__all__ = ["Completion", "StoredBatch", "read_batches", "rollouts_file"]
+
+_TRUTH = "groundtruth_with_release_year"
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One stored completion with the record that it answers."""
+
+    name: str
+    """What to call it, such as ``"step 10, record 44, completion 2"``."""
+    record: Record
+    text: str
+    finished: bool
+    """Whether the policy ended it itself."""
+    rank_advantages: Sequence[float] | None = None
+    """What the run credited by rank, where it is stored."""
+    list_advantage: float | None = None
+
+
+@dataclass(frozen=True)
+class StoredBatch:
+    """A generation batch: completions that a normalizer sees together, siblings adjacent."""
+
+    step: int | None
+    completions: Sequence[Completion]
+    group_size: int
+    """Completions per prompt (G)."""
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The completions of one prompt, in rows that stand next to each other."""
+
+    first_row: int
+    completions: Sequence[Completion]
+
+
+def rollouts_file(source: Path) -> Path:
+    """Return the file of rollouts of a run folder, or *source* itself.
+
+    Raises:
+        RunError: There is nothing to replay.
+    """
+    if not source.exists():
+        raise RunError(f"{source} does not exist; name a run folder or a JSONL file of completions")
+    if not source.is_dir():
+        return source
+    run = RunLayout(source)
+    if not run.exists:
+        raise RunError(f"{source} is not a run folder: it has no config.yaml")
+    if not run.rollouts.is_file():
+        raise RunError(
+            f"{source} has no rollouts to replay: {run.rollouts.name} is written by saferec train, every "
+            "--rollout-steps optimizer steps"
+        )
+    return run.rollouts
+
+
+def read_batches(path: Path, needs: Mapping[str, str]) -> list[StoredBatch]:
+    """Read a file of completions, and put those that were sampled together together.
+
+    A row has ``prompt`` and ``completion``, or several ``completions``; the columns of its record
+    (``groundtruth_with_release_year``, ``seen_titles``, ``constraints``) stand beside them or in ``record``.
+    Rows of one prompt that stand next to each other are siblings. ``step`` says which generation batch a row
+    belongs to; without it all rows are one.
+
+    Args:
+        path: JSONL, ``rollouts.jsonl`` of a run included.
+        needs: Columns that the records must have, each with what needs it.
+
+    Raises:
+        DataError: A row is malformed, lacks a column, or prompts have different numbers of completions.
+    """
+    rows = _checked(path)
+    by_step = groupby(rows, key=lambda numbered: numbered[1].get("step"))
+    batches = [_batch(path, step, list(of_step), needs) for step, of_step in by_step]
+    if not batches:
+        raise DataError(f"{path} holds no completions")
+    return batches
+
+
+def _checked(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for number, row in numbered_rows(path):
+        if row.get("prompt") is None or (row.get("completion") is None and row.get("completions") is None):
+            columns = ", ".join(sorted(row)) or "none"
+            raise DataError(
+                f"{path}, line {number}: a row needs 'prompt' and 'completion' (or 'completions'); it has "
+                f"{columns}"
+            )
+        yield number, row
+
+
+def _batch(
+    path: Path, step: Any, rows: Sequence[tuple[int, Mapping[str, Any]]], needs: Mapping[str, str]
+) -> StoredBatch:
+    groups = [
+        _group(path, list(siblings), needs)
+        for _, siblings in groupby(rows, key=lambda numbered: _key(numbered[1]))
+    ]
+    sizes = {len(group.completions): group for group in groups}
+    where = "" if step is None else f", step {step}"
+    if len(sizes) > 1:
+        (first, _), (other, group) = list(sizes.items())[:2]
+        raise DataError(
+            f"{path}{where}: advantages compare the completions of a prompt, of which there must be equally "
+            f"many, but the prompt in line {group.first_row} has {other} and an earlier one {first}"
+        )
+    size = next(iter(sizes))
+    if size < 2:
+        raise DataError(
+            f"{path}{where}: every prompt has one completion; advantages compare at least two. Rows of one "
+            "prompt have to stand next to each other"
+        )
+    together = [completion for group in groups for completion in group.completions]
+    return StoredBatch(None if step is None else int(step), together, size)
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str]:
+    record = row.get("record")
+    return str(row["prompt"]), str(record) if not isinstance(record, Mapping) else ""
+
+
+def _group(path: Path, rows: Sequence[tuple[int, Mapping[str, Any]]], needs: Mapping[str, str]) -> _Group:
+    number, first = rows[0]
+    columns = _columns(row for _, row in rows)
+    try:
+        record = record_of(columns, needs=needs)
+    except DataError as error:
+        raise DataError(f"{path}, line {number}: {error}") from error
+    of_run = "" if isinstance(first.get("record"), Mapping | None) else f", record {first['record']}"
+    where = f"step {first['step']}{of_run}" if first.get("step") is not None else f"line {number}"
+    completions: list[Completion] = []
+    for line, row in rows:
+        texts = row["completions"] if row.get("completions") is not None else [row["completion"]]
+        for text in texts:
+            name = f"{where}, completion {len(completions) + 1}"
+            completions.append(_completion(name, record, row, text, f"{path}, line {line}"))
+    return _Group(number, completions)
+
+
+def _completion(name: str, record: Record, row: Mapping[str, Any], text: Any, where: str) -> Completion:
+    if isinstance(text, list) and text and isinstance(text[-1], Mapping):
+        text = text[-1].get("content")  # messages
+    if not isinstance(text, str):
+        raise DataError(f"{where}: a completion must be text or messages, but is {type(text).__name__}")
+    finished = EventKind.TRUNCATED not in (row.get("events") or ()) and row.get("finished") is not False
+    by_rank, of_list = row.get("advantage"), row.get("list_advantage")
+    if not (isinstance(by_rank, list) and isinstance(of_list, int | float)):
+        return Completion(name, record, text, finished)
+    return Completion(name, record, text, finished, [float(value) for value in by_rank], float(of_list))
+
+
+def _columns(siblings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the columns of the record that the rows of one prompt answer.
+
+    A run stores its ground truth by another name and, of the history, what its completions named of it.
+    """
+    rows = list(siblings)
+    first = rows[0]
+    record = first.get("record")
+    columns = {**first, **record} if isinstance(record, Mapping) else dict(first)
+    for taken in ("completion", "completions", "record"):
+        columns.pop(taken, None)
+    if "groundtruth" in columns:
+        columns.setdefault(_TRUTH, columns["groundtruth"])
+    if "seen" in columns and "titles" in columns:
+        named = [
+            title
+            for row in rows
+            for title, is_seen in zip(row["titles"], row["seen"], strict=False)
+            if is_seen
+        ]
+        columns.setdefault("seen_titles", named)
+    return columns

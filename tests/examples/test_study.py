@@ -1,0 +1,189 @@
+"""The study: its grid, its verdicts, and arms that fail."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+STUDY = Path(__file__).parents[2] / "examples" / "study"
+
+SMALL = {
+    "seeds": [3],
+    "settings": {
+        "limits": {"limit": []},
+        "optimization": {"max_steps": 1, "per_device_train_batch_size": 8},
+        "evaluation": {"eval_prompts": 4},
+        "sft": {"optimization": {"max_steps": 2}},
+    },
+    "arms": {
+        "sft": {"sft": "safe", "says": "SFT"},
+        "broken": {"of": "sft", "says": "fails", "train": {"normalizer": {"name": "gdqo"}}},
+        "built on it": {"of": "broken", "says": "left out", "lists": "filtered"},
+        "filtered": {"of": "sft", "says": "goes on", "lists": "filtered"},
+    },
+    "findings": [
+        {
+            "title": "Filtered lists violate less",
+            "statements": [
+                {"metric": "sensitivity_ratio@5", "arm": "filtered", "claim": "lower", "than": "sft"},
+            ],
+        }
+    ],
+}
+
+
+@pytest.fixture
+def module(monkeypatch):
+    """Import a module of the study, which is a folder of scripts."""
+    monkeypatch.syspath_prepend(str(STUDY))
+    return importlib.import_module
+
+
+def grid_file(folder, **changes):
+    path = folder / "grid.yaml"
+    path.write_text(yaml.safe_dump({**SMALL, **changes}), encoding="utf-8")
+    return path
+
+
+def study(*arguments):
+    return subprocess.run(
+        [sys.executable, STUDY / "study.py", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+# --- the grid ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["demo.yaml", "redial.yaml"])
+def test_the_grids_and_worlds_that_come_with_the_study_are_read(module, name):
+    read_grid = module("grid").read_grid
+    world = STUDY / name if name != "demo.yaml" else None
+
+    assert read_grid(STUDY / "demo.yaml", world).world.demo == (world is None)
+
+
+def test_every_problem_of_a_grid_is_named_at_once(module, tmp_path):
+    grid = module("grid")
+    path = grid_file(
+        tmp_path,
+        arms={
+            "first": {"of": "second", "says": "too early", "lists": "guided"},
+            "second": {"sft": "safe", "says": "SFT"},
+        },
+    )
+
+    with pytest.raises(grid.GridError) as caught:
+        grid.read_grid(path)
+
+    assert "first is of 'second'" in str(caught.value)
+    assert "compares 'filtered'" in str(caught.value)
+
+
+def test_an_arm_is_exactly_one_thing(module, tmp_path):
+    grid = module("grid")
+    path = grid_file(tmp_path, arms={"both": {"sft": "safe", "lists": "guided", "says": "?"}})
+
+    with pytest.raises(grid.GridError, match="exactly one of sft, train and lists"):
+        grid.read_grid(path)
+
+
+def test_findings_and_seeds_may_change_and_arms_may_not(module, tmp_path):
+    grid = module("grid")
+    stored = tmp_path / "grid.json"
+    stored.write_text(json.dumps(grid.read_grid(grid_file(tmp_path)).runs()), encoding="utf-8")
+
+    read = grid.read_grid(grid_file(tmp_path, findings=[], seeds=[0, 1]))
+    assert grid.changes(read, stored) == []
+
+    read = grid.read_grid(grid_file(tmp_path, settings={"evaluation": {"eval_prompts": 5}}))
+    assert "settings.evaluation.eval_prompts: 4 is now 5" in grid.changes(read, stored)
+
+
+# --- verdicts ----------------------------------------------------------------------------------
+
+
+def test_holm_multiplies_the_smallest_p_by_all_and_never_orders_them_anew(module):
+    adjusted = module("verdicts").holm([0.02, 0.01, 0.9, 0.03])
+
+    assert adjusted == pytest.approx([0.06, 0.04, 0.9, 0.06])
+
+
+@pytest.mark.parametrize(
+    ("shift", "verdict"), [(-0.2, "replicated"), (0.2, "refuted"), (0.0, "not decidable")]
+)
+def test_a_claim_is_replicated_refuted_or_not_decidable_as_the_difference_lies(module, shift, verdict):
+    verdicts, grid = module("verdicts"), module("grid")
+    statement = grid.Statement(metric="m", arm="a", claim="lower", than="b")
+    rng = np.random.default_rng(0)
+    pairs = [(shift + 0.1 * rng.standard_normal(300), 0.1 * rng.standard_normal(300)) for _ in range(5)]
+
+    test = verdicts.difference(statement, pairs)
+
+    finding = grid.Finding(title="t", statements=[statement])
+    assert verdicts.verdict_of(finding, {0: test}, {0: test.p}) == verdict
+    assert test.low < test.estimate < test.high
+
+
+def test_seeds_that_disagree_make_the_interval_wide(module):
+    verdicts, grid = module("verdicts"), module("grid")
+    statement = grid.Statement(metric="m", arm="a", claim="lower", than="b")
+    alike = [(np.full(50, -0.1), np.zeros(50))] * 4
+    unlike = [(np.full(50, shift), np.zeros(50)) for shift in (-0.4, -0.4, 0.2, 0.2)]
+
+    assert verdicts.difference(statement, alike).p < 0.05
+    assert verdicts.difference(statement, unlike).p > 0.05
+    assert verdicts.difference(statement, unlike).estimate == pytest.approx(-0.1)
+
+
+def test_no_loss_means_less_than_the_margin(module):
+    verdicts, grid = module("verdicts"), module("grid")
+    pairs = [(np.full(50, -0.01), np.zeros(50))] * 2
+    within = grid.Statement(metric="m", arm="a", claim="not lower", than="b", margin=0.02)
+    beyond = grid.Statement(metric="m", arm="a", claim="not lower", than="b", margin=0.005)
+
+    assert verdicts.difference(within, pairs).p < 0.05
+    test = verdicts.difference(beyond, pairs)
+    finding = grid.Finding(title="t", statements=[beyond])
+    assert verdicts.verdict_of(finding, {0: test}, {0: test.p}) == "refuted"
+
+
+def test_a_user_without_a_value_is_left_out(module):
+    verdicts, grid = module("verdicts"), module("grid")
+    statement = grid.Statement(metric="m", arm="a", claim="higher", than="b")
+
+    test = verdicts.difference(statement, [(np.array([1.0, np.nan, 3.0]), np.array([0.0, 0.0, np.nan]))])
+
+    assert test.estimate == 1.0
+
+
+# --- runs --------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_failing_arm_is_named_the_others_go_on_and_a_changed_grid_is_refused(tmp_path):
+    results = tmp_path / "results"
+
+    first = study(grid_file(tmp_path), results)
+
+    assert first.returncode == 1, first.stdout + first.stderr
+    assert "seed 3, broken: exit status 1" in first.stdout
+    assert "gdpo" in first.stdout  # the error's last line: did you mean
+    assert "failed: seed 3, built on it: left out, since broken failed" in first.stdout
+    assert {path.parent.name for path in results.glob("seed-3/*/result.json")} == {"sft", "filtered"}
+    page = (results / "findings.md").read_text(encoding="utf-8")
+    assert "| Filtered lists violate less |" in page
+    assert "Without a result: broken (seed 3), built on it (seed 3)." in page
+
+    again = study(grid_file(tmp_path), results)
+    assert "seed 3, sft" not in again.stdout  # has a result
+
+    changed = study(grid_file(tmp_path, settings={}), results)
+    assert changed.returncode == 2
+    assert "settings.evaluation" in changed.stderr
