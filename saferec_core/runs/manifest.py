@@ -16,7 +16,6 @@ import yaml
 from saferec_core.config.schema import RunConfig
 from saferec_core.files import data_hash
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.distributed import launch_facts
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.versions import ENGINES, installed
 
@@ -37,7 +36,6 @@ def manifest_of(config: RunConfig, plugins: Plugins, stage: Stage) -> dict[str, 
         "stage": stage,
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "created": now(),
-        "launch": launch_facts(),
         "seed": config.seed,
         "python": platform.python_version(),
         "versions": {name: installed(name) for name in ENGINES},
