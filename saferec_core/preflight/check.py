@@ -115,17 +115,22 @@ def _check_engines(problems: Problems, config: RunConfig) -> None:
         )
     if config.model.load_in_4bit and find_spec("bitsandbytes") is None:
         problems.add("--load-in-4bit needs bitsandbytes: install saferec[quant], or leave the flag out")
-    if isinstance(config, EvalConfig) and config.evaluation.guided:
+    if isinstance(config, EvalConfig):
+        _check_evaluation_engine(problems, config)
+
+
+def _check_evaluation_engine(problems: Problems, config: EvalConfig) -> None:
+    if config.evaluation.guided:
         engine = config.evaluation.eval_engine
         if engine != "transformers":
             problems.add(f"--guided runs with --eval-engine transformers only, not with {engine}")
-    if isinstance(config, EvalConfig) and _is_hosted(config):
+    if _is_hosted(config):
         if find_spec("openai") is None:
             problems.add("--eval-engine openai needs the openai client: install saferec[data]")
         with problems.collecting():
             check_key_variable(config.endpoint.api_key_env)
             Endpoint.find(config.endpoint.base_url, config.endpoint.api_key_env)
-    if isinstance(config, EvalConfig) and config.evaluation.eval_engine == "vllm":
+    if config.evaluation.eval_engine == "vllm":
         if find_spec("vllm") is None:
             problems.add("--eval-engine vllm needs vLLM: install saferec[vllm], or leave the flag out")
         elif str(config.model.model).endswith(".gguf"):
