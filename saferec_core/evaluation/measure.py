@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -13,10 +14,11 @@ from torch import Tensor
 from saferec_core.analysis.results import COLUMNS, MetricFacts
 from saferec_core.errors import ConfigError, PluginError
 from saferec_core.plugins.build import build
-from saferec_core.plugins.calls import calling
-from saferec_core.plugins.contracts.judged_lists import JudgedLists
+from saferec_core.plugins.calls import calling, named, undisturbed
+from saferec_core.plugins.contracts.judged_lists import JudgedLists, unchanged
 from saferec_core.plugins.contracts.metric import Better, Kind, Metric, Role, Unit
 from saferec_core.plugins.manager import Plugins, load_plugins
+from saferec_core.plugins.values import as_values
 
 __all__ = ["ActiveMetric", "build_metrics", "facts_of", "measure", "measure_whole"]
 
@@ -172,20 +174,11 @@ def _check_depths(lists: JudgedLists, at: Sequence[int]) -> None:
 def _checked(metric: ActiveMetric, lists: JudgedLists, k: int, wanted: tuple[int, ...]) -> Tensor:
     """Call one metric; refuse what breaks its contract."""
     where = f" at {k}" if metric.function.at_depth else ""
-    name = f"metric {metric.name!r}{where}"
-    with calling("metric", metric.name, where=where):
+    name = f"{named('metric', metric.function, metric.name)}{where}"
+    with unchanged(lists, name), undisturbed(name), calling(name):
         value = metric.function(lists, k)
-    axes = f"(N,) = {wanted}" if wanted else "a single value, of shape ()"
-    if not isinstance(value, Tensor):
-        raise PluginError(f"{name} must return a tensor {axes}, but returned {type(value).__name__}")
-    if tuple(value.shape) != wanted:
-        raise PluginError(f"{name} must return {axes}, but returned {tuple(value.shape)}")
-    value = value.detach().to(device="cpu", dtype=torch.float64)
-    if value.isinf().any():
-        raise PluginError(
-            f"{name} must return finite values or NaN for 'no value', but returned an infinite one"
-            + (f" for list {int(value.isinf().nonzero()[0]) + 1}" if wanted else "")
-        )
+    axes = "(N,)" if wanted else "a single value, of shape ()"
+    value = as_values(value, name, wanted, axes, dtype=torch.float64, largest=sys.float_info.max)
     if metric.function.kind == "share" and not ((value == 0) | (value == 1) | value.isnan()).all():
         raise PluginError(f"{name} is a share, so it must return 0, 1 or NaN, but returned other values")
     return value
