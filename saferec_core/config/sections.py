@@ -101,6 +101,10 @@ DEFAULT_ORACLE = "table"
 """Which oracle reads a file of risks that is named without an oracle."""
 
 
+DEFAULT_METRICS = "default"
+"""What stands for saferec's own metrics in ``eval_metrics``."""
+
+
 class RewardChoice(Section):
     """A reward function's weight; every other key is an option of the reward function."""
 
@@ -276,7 +280,8 @@ class EvaluationConfig(Section):
     eval_empty_list: EmptyList | None = None
     """Share of violations of an empty list: undefined, or 0."""
     eval_metrics: list[str] = []
-    """Metrics to compute, by name; defaults to every installed metric."""
+    """Metrics to compute, by name; defaults to saferec's own, which "default" stands for in a list with
+    metrics of plugins."""
     eval_metric_options: dict[str, dict[str, Any]] = {}
     """Options of metrics, by name, such as ``{ndcg: {ideal: list}}``; else the protocol sets them."""
     eval_traits: list[str] = []

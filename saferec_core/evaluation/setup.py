@@ -12,12 +12,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from saferec_core.config.schema import RunConfig
-from saferec_core.config.sections import EvaluationConfig
+from saferec_core.config.sections import DEFAULT_METRICS, EvaluationConfig
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.records import Record, read_records
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.evaluation.evaluator import Evaluator
-from saferec_core.evaluation.measure import build_metrics
+from saferec_core.evaluation.measure import build_metrics, default_metrics
 from saferec_core.evaluation.popularity import popularity_percentiles
 from saferec_core.evaluation.protocol import Protocol, protocol_of
 from saferec_core.plugins.build import build_oracle, chosen
@@ -143,7 +143,11 @@ def evaluator_of(
         ConfigError: Options are set for a metric that is not computed, or are refused.
     """
     settings = config.evaluation
-    names = settings.eval_metrics or [entry.name for entry in plugins.metrics]
+    names = [
+        metric
+        for name in settings.eval_metrics or [DEFAULT_METRICS]
+        for metric in (default_metrics(plugins) if name == DEFAULT_METRICS else [name])
+    ]
     unused = sorted(settings.eval_metric_options.keys() - set(names))
     if unused:
         raise ConfigError(
