@@ -31,12 +31,14 @@ def _paragraphs(text: str | None) -> str:
 _TRAIN, _USE, _LOOK, _PREPARE = "Train", "Use", "Evaluate and compare", "Prepare"
 _COMMANDS = {
     "init": ("initial:init", _PREPARE),
+    "doctor": ("doctor:doctor", _PREPARE),
     "data": ("data:app", _PREPARE),
     "oracle": ("oracle:app", _PREPARE),
     "plugins": ("plugins:app", _PREPARE),
     "plan": ("train:plan", _TRAIN),
     "sft": ("sft:sft", _TRAIN),
     "train": ("train:train", _TRAIN),
+    "launch": ("launch:launch", _TRAIN),
     "recommend": ("recommend:recommend", _USE),
     "eval": ("evaluate:evaluate", _LOOK),
     "baseline": ("baseline:baseline", _LOOK),
@@ -46,6 +48,8 @@ _COMMANDS = {
     "replay": ("replay:replay", _LOOK),
 }
 """Each command by its name: where its code is, imported only if it is called or listed, and its heading."""
+_SETTINGS = {"launch": {"allow_interspersed_args": False, "ignore_unknown_options": True}}
+"""How click reads the arguments of commands that are unlike the others."""
 
 
 def app_for(arguments: Sequence[str]) -> typer.Typer:
@@ -72,7 +76,8 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
             _fit_help(command)
             app.add_typer(command, name=name, rich_help_panel=panel)
         else:
-            app.command(name, rich_help_panel=panel)(command)
+            settings = _SETTINGS.get(str(name))
+            app.command(name, rich_help_panel=panel, context_settings=settings)(command)
     _fit_help(app)
     return app
 

@@ -20,7 +20,7 @@ from saferec_core.plugins.contracts.metric import Better, Kind, Metric, Role, Un
 from saferec_core.plugins.manager import Plugins, load_plugins
 from saferec_core.plugins.values import as_values
 
-__all__ = ["ActiveMetric", "build_metrics", "facts_of", "measure", "measure_whole"]
+__all__ = ["ActiveMetric", "build_metrics", "default_metrics", "facts_of", "measure", "measure_whole"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def build_metrics(
 
     Args:
         plugins: What is installed.
-        choices: The options of each metric by its name; every installed metric unless given.
+        choices: The options of each metric by its name; those of :func:`default_metrics` unless given.
         inherited: Options that the protocol sets for every metric that has them.
 
     Raises:
@@ -101,12 +101,21 @@ def build_metrics(
         PluginError: A metric cannot be built, or its class lacks a declaration.
     """
     if choices is None:
-        choices = {entry.name: {} for entry in plugins.metrics}
+        choices = {name: {} for name in default_metrics(plugins)}
     metrics = []
     for name, options in choices.items():
         entry = plugins.find(plugins.metrics, name)
         metrics.append(ActiveMetric(entry.name, build(entry, options, inherited), entry.summary))
     return metrics
+
+
+def default_metrics(plugins: Plugins) -> list[str]:
+    """Return the metrics of an evaluation that names none: saferec's own.
+
+    A metric of another plugin is computed where it is named: figures must not depend on what happens to be
+    installed.
+    """
+    return [entry.name for entry in plugins.metrics if entry.origin.is_built_in]
 
 
 def measure(
@@ -117,7 +126,7 @@ def measure(
     Args:
         lists: The judged lists.
         at: The k, each in 1..K.
-        metrics: Those of kind ``"mean"`` and ``"share"`` are computed; every installed one unless given.
+        metrics: Those of kind ``"mean"`` and ``"share"`` are computed; saferec's own unless given.
 
     Returns:
         (N,) float64 by column, such as ``recall@10`` or ``list_length``.
@@ -130,7 +139,7 @@ def measure(
     _check_depths(lists, at)
     return {
         column: _checked(metric, lists, k, (len(lists.lists),))
-        for metric in _or_installed(metrics)
+        for metric in _or_default(metrics)
         if metric.function.kind != "whole"
         for column, k in metric.columns(lists, at).items()
     }
@@ -146,7 +155,7 @@ def measure_whole(
     _check_depths(lists, at)
     return {
         column: _checked(metric, lists, k, ()).item()
-        for metric in _or_installed(metrics)
+        for metric in _or_default(metrics)
         if metric.function.kind == "whole"
         for column, k in metric.columns(lists, at).items()
     }
@@ -158,7 +167,7 @@ def facts_of(columns: Iterable[str], metrics: Sequence[ActiveMetric]) -> dict[st
     return {column: facts[column.partition("@")[0]] for column in columns}
 
 
-def _or_installed(metrics: Sequence[ActiveMetric] | None) -> Sequence[ActiveMetric]:
+def _or_default(metrics: Sequence[ActiveMetric] | None) -> Sequence[ActiveMetric]:
     return build_metrics(load_plugins()) if metrics is None else metrics
 
 
