@@ -15,6 +15,7 @@ from saferec_core.plugins.calls import calling, named, undisturbed
 from saferec_core.plugins.contracts.judged_lists import JudgedLists, unchanged
 from saferec_core.plugins.contracts.reward import RewardFunction, Scope
 from saferec_core.plugins.values import as_values
+from saferec_core.runs.heartbeat import phase
 
 __all__ = ["ActiveReward", "Channel", "RewardValues", "score"]
 
@@ -84,7 +85,12 @@ def score(rewards: Sequence[ActiveReward], lists: JudgedLists) -> RewardValues:
 def _checked(reward: ActiveReward, lists: JudgedLists, wanted: tuple[int, ...]) -> Tensor:
     """Call one reward function; refuse what breaks its contract."""
     what = named("reward", reward.function, reward.name)
-    with unchanged(lists, what), undisturbed(what), calling(what, error=RewardError):
+    with (
+        phase(f"reward {reward.name}"),
+        unchanged(lists, what),
+        undisturbed(what),
+        calling(what, error=RewardError),
+    ):
         value = reward.function(lists)
     axes = "(N, K)" if reward.scope == "rank" else "(N,)"
     return as_values(value, what, wanted, axes, error=RewardError)

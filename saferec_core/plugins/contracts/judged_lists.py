@@ -23,13 +23,14 @@ from torch import Tensor
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title, normal_form
-from saferec_core.errors import ConfigError, PluginError
+from saferec_core.errors import ConfigError, PluginError, UnknownNameError
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask, check_order
 from saferec_core.plugins.contracts.parser import ParsedList
 from saferec_core.plugins.sealing import changed, fingerprint, sealed_property
 
 __all__ = ["Judge", "JudgedLists", "unchanged"]
 
+_ASKED_TOGETHER = 1 << 14  # questions of one batch about the whole catalog
 _REMEMBERED = 1 << 16
 """How many titles are remembered before all are forgotten."""
 
@@ -136,11 +137,41 @@ class Judge:
         This is what a title that nobody knows is expected to be worth. 0 if none is known.
         """
         if constraints not in self._base_rates:
-            questions = [Question(title.name, title.year, constraints) for title in self.catalog.titles]
-            known = [verdict for verdict in self.ask(questions) if verdict.known]
-            violating = sum(bool(verdict.violated) for verdict in known)
-            self._base_rates[constraints] = violating / len(known) if known else 0.0
+            decided, violated = self._by_trait
+            columns = [self._column(trait) for trait in constraints]
+            violating = violated[:, columns].any(dim=1)
+            known = violating | decided[:, columns].all(dim=1)
+            self._base_rates[constraints] = violating.sum().item() / max(1, int(known.sum()))
         return self._base_rates[constraints]
+
+    @cached_property
+    def _by_trait(self) -> tuple[Bool[Tensor, "C T"], Bool[Tensor, "C T"]]:
+        """Whether each catalog title is decided for each trait, and violates it: one question a title.
+
+        Users combine traits in more ways than there are traits; a question for every combination and title
+        would take hours with millions of titles.
+        """
+        traits = self._traits
+        decided, violated = torch.zeros(2, len(self.catalog.titles), len(traits), dtype=torch.bool)
+        for start in range(0, len(self.catalog.titles), _ASKED_TOGETHER):
+            titles = self.catalog.titles[start : start + _ASKED_TOGETHER]
+            verdicts = self.ask([Question(title.name, title.year, traits) for title in titles])
+            for row, verdict in enumerate(verdicts, start):
+                evident = verdict.risks.keys() - set(verdict.open)
+                if verdict.known and not verdict.risks:  # an oracle that states no risks
+                    evident = set(traits)
+                decided[row, [self._column(trait) for trait in evident]] = True
+                violated[row, [self._column(trait) for trait in verdict.violated]] = True
+        return decided, violated
+
+    @cached_property
+    def _traits(self) -> tuple[str, ...]:
+        return () if self.oracle is None else tuple(sorted(self.oracle.traits))
+
+    def _column(self, trait: str) -> int:
+        if trait not in self._traits:
+            raise UnknownNameError("trait", trait, self._traits)
+        return self._traits.index(trait)
 
 
 @dataclass(frozen=True)

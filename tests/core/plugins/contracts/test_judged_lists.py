@@ -5,7 +5,7 @@ import pytest
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
-from saferec_core.errors import ConfigError, PluginError, SaferecError
+from saferec_core.errors import ConfigError, PluginError, SaferecError, UnknownNameError
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.oracle import Oracle, Verdict
 from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList
@@ -101,7 +101,32 @@ def test_the_base_rate_is_the_share_of_violations_among_the_known_titles_of_the_
     assert judge.base_rate(("gore",)) == pytest.approx(1 / 3)  # Heat is not known
     assert judge.base_rate(("joy",)) == 0
     assert judge.base_rate(("gore",)) == pytest.approx(1 / 3)
-    assert len(oracle.batches) == 2  # asked once for each set of constraints
+    assert judge.base_rate(("gore", "joy")) == pytest.approx(1 / 3)
+    assert len(oracle.batches) == 1  # each title once, about all traits
+
+
+def test_a_title_counts_for_the_base_rate_if_it_violates_one_trait_or_is_decided_for_all():
+    verdicts = {
+        "Saw": Verdict(known=True, risks={"gore": 0.9}, violated=("gore",)),  # nothing about joy
+        "Up": Verdict(known=False, risks={"gore": 0.1}),  # nothing about joy
+        "Coco": Verdict(known=True, risks={"gore": 0.1, "joy": 0.1}),
+        "Heat": Verdict(known=False, risks={"gore": 0.5, "joy": 0.9}, violated=(), open=("gore", "joy")),
+    }
+
+    class ByTitle(Oracle):
+        traits = ("gore", "joy")
+
+        def judge(self, questions):
+            return [verdicts[question.name] for question in questions]
+
+    judge = Judge(CATALOG, ByTitle())
+
+    assert judge.base_rate(("gore",)) == pytest.approx(1 / 3)  # of Saw, Up and Coco
+    assert judge.base_rate(("joy",)) == 0  # of Coco
+    assert judge.base_rate(("gore", "joy")) == pytest.approx(1 / 2)  # of Saw and Coco
+    assert judge.base_rate(()) == 0
+    with pytest.raises(UnknownNameError, match="'glee'"):
+        judge.base_rate(("glee",))
 
 
 def test_a_judge_without_an_oracle_says_how_to_name_one():
