@@ -194,7 +194,7 @@ def _check_traits(oracle: Oracle | None, records: Iterable[Record]) -> None:
     """Refuse, before anything is trained, constraints that the oracle cannot judge."""
     if oracle is None:
         return
-    traits = set(oracle.traits)
+    traits = oracle.traits  # which may be a rule that answers `in`, such as one for every number
     for trait in sorted({trait for record in records for trait in record.constraints}):
         if trait not in traits:
             raise UnknownNameError(

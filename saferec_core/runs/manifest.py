@@ -15,6 +15,7 @@ import yaml
 
 from saferec_core.config.schema import RunConfig
 from saferec_core.files import data_hash
+from saferec_core.plugins.audit import audit
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.versions import ENGINES, installed
@@ -43,6 +44,7 @@ def manifest_of(config: RunConfig, plugins: Plugins, stage: Stage) -> dict[str, 
             f"{entry.kind}:{entry.name}": f"{entry.origin.distribution} {entry.origin.version}"
             for entry in plugins
         },
+        "distributions": audit(plugins),
         "data": {
             name: {"path": str(path), "sha256": data_hash(path)}
             for name, path in data.items()

@@ -1,4 +1,4 @@
-"""A saferec plugin: one hook that offers one reward."""
+"""A plugin of saferec: a reward for titles that the policy has not named lately."""
 
 from __future__ import annotations
 
@@ -15,5 +15,9 @@ __all__ = ["saferec_register_rewards"]
 
 @hookimpl
 def saferec_register_rewards(registry: Registry[RewardFunction]) -> None:
-    """Offer the reward; its module is imported only by a run that names it."""
-    registry.add("recency", "saferec_recency.reward:RecencyReward", summary="1 for a film from SINCE on.")
+    """Offer the reward."""
+    registry.add(
+        "diversity",
+        "saferec_diversity.reward:DiversityReward",
+        summary="More for a title of the catalog the less often the policy has named it lately.",
+    )

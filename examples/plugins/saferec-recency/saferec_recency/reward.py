@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
@@ -22,14 +23,15 @@ class RecencyReward(RewardFunction):
     """First year that counts as recent."""
 
     def range(self, num_ranks: int) -> tuple[float, float]:
-        """Return the values of an old and of a recent film; checks hold the reward to it."""
+        """Return the values of an old and of a recent film, whatever the number of ranks."""
         del num_ranks
         return 0.0, 1.0
 
-    def __call__(self, lists: JudgedLists) -> torch.Tensor:
-        """Return (N, K): NaN, that is no value, where a rank was not written."""
+    def __call__(self, lists: JudgedLists) -> Tensor:
+        """Return (N, K): NaN, which is "no value", where a rank was not written or the year is not known."""
         reward = torch.full(lists.rank_mask.shape, torch.nan)
         for n, parsed in enumerate(lists.lists):
             for k, item in enumerate(parsed.items[: lists.num_ranks]):
-                reward[n, k] = float(item.year >= self.since)
+                if item.year is not None:
+                    reward[n, k] = float(item.year >= self.since)
         return reward
