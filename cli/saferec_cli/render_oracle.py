@@ -168,7 +168,7 @@ def _collisions(console: Console, whose: str, collisions: Collisions) -> None:
     _say(
         console,
         f"Collisions in the {whose}: {collisions.same_year:,} titles stand there twice (one normal form and "
-        f"year), {collisions.near_years:,} have a neighbour within the year tolerance{examples}",
+        f"year), {collisions.near_years:,} have a neighbor within the year tolerance{examples}",
     )
 
 
