@@ -142,7 +142,7 @@ def _shares(console: Console, card: OracleCard, whose: str) -> None:
     if any(trait.one_sided for trait in card.traits):
         _say(
             console,
-            "* No source tells of a title that is safe for this trait: whatever is known is blocked, and the "
+            "* No source names a title that is safe for this trait: whatever is known is blocked, and the "
             "share of violations among known titles means nothing.",
         )
 

@@ -21,7 +21,7 @@ class Picture:
 
     title: str
     description: str
-    """What it shows, in words, for whoever cannot see it."""
+    """What it shows, in words, for screen readers."""
     spec: Mapping[str, Any]
 
 

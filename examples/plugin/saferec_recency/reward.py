@@ -27,7 +27,7 @@ class RecencyReward(RewardFunction):
         return 0.0, 1.0
 
     def __call__(self, lists: JudgedLists) -> torch.Tensor:
-        """Return (N, K): NaN, that is no value, where a rank was not written."""
+        """Return (N, K): NaN (no value) where a rank was not written."""
         reward = torch.full(lists.rank_mask.shape, torch.nan)
         for n, parsed in enumerate(lists.lists):
             for k, item in enumerate(parsed.items[: lists.num_ranks]):

@@ -230,7 +230,7 @@ def test_the_chosen_checkpoint_stands_in_where_no_policy_was_evaluated(run):
     ("file", "content", "message"),
     [
         ("config.yaml", "a: [", "is not valid YAML"),
-        ("manifest.json", "{", "is no JSON"),
+        ("manifest.json", "{", "is not valid JSON"),
         ("manifest.json", "[]", "must hold an object"),
         ("metrics.jsonl", '{"step": 1}\n{"step": 2', "metrics.jsonl, line 2"),
         ("metrics.jsonl", '{"loss": 1}\n', "needs a step"),
@@ -251,9 +251,9 @@ def test_a_damaged_file_is_named_and_nothing_is_written(full, tmp_path, file, co
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
-    with pytest.raises(RunError, match=r"is no run folder: it holds no config\.yaml"):
+    with pytest.raises(RunError, match=r"is not a run folder: it has no config\.yaml"):
         write_report([tmp_path], tmp_path / "report.html")
-    with pytest.raises(RunError, match="is no folder"):
+    with pytest.raises(RunError, match="is not a folder"):
         write_report([tmp_path / "nowhere"], tmp_path / "report.html")
 
 
