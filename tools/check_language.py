@@ -40,7 +40,7 @@ LEFT_OUT = ("tests/", "tools/check_language.py", "plugins/saferec_plugins/eviden
 def problems(lines: Iterable[str]) -> Iterator[str]:
     """Yield each problem of a text with the number of its line and what to write instead."""
     for number, line in enumerate(lines, start=1):
-        for match in re.finditer(rf"(?<![A-Za-z])(?:{BRITISH})", line, re.IGNORECASE):
+        for match in re.finditer(rf"(?<![A-Za-z])(?:{BRITISH})(?!by|ism|t)", line, re.IGNORECASE):
             yield f"{number}: {match[0]!r} is British spelling"
         for phrase, instead in PHRASES.items():
             for match in re.finditer(phrase, line, re.IGNORECASE):
@@ -49,7 +49,13 @@ def problems(lines: Iterable[str]) -> Iterator[str]:
 
 def main() -> int:
     """Check every file that git knows; return the exit status."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files"],  # noqa: S607 - the git of whoever runs this
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     faults = [
         f"{name}:{problem}"
         for name in listed.stdout.splitlines()

@@ -151,8 +151,8 @@ def recommend(
     from saferec_cli.render_recommend import recommended  # --help needs none of this
     from saferec_cli.running import running
     from saferec_core.data.traits import read_traits
-    from saferec_core.recommend.recommender import check_constraints, wish
-    from saferec_core.recommend.run import Asking, load_recommender, recommend_file  # imports torch
+    from saferec_core.recommendation.recommender import check_constraints, wish
+    from saferec_core.recommendation.run import Asking, load_recommender, recommend_file  # imports torch
 
     asking = Asking(
         num_titles=num_titles,

@@ -20,6 +20,7 @@ from saferec_core.config.sections import (
     AlarmsConfig,
     ComponentChoice,
     DataConfig,
+    EndpointConfig,
     EvaluationConfig,
     GrpoOptimization,
     LimitsConfig,
@@ -88,6 +89,8 @@ class EvalConfig(RunConfig):
 
     evaluation: StandaloneEvaluation = StandaloneEvaluation()
     """Evaluation on held-out prompts."""
+    endpoint: EndpointConfig = EndpointConfig()
+    """The endpoint that eval_engine = openai asks."""
 
 
 class RecommendConfig(RunConfig):

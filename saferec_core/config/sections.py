@@ -280,13 +280,45 @@ class EvaluationConfig(Section):
 class StandaloneEvaluation(EvaluationConfig):
     """Evaluation outside a training run."""
 
-    eval_engine: Literal["transformers", "vllm"] = "transformers"
-    """Generation engine; vllm needs saferec[vllm]."""
+    eval_engine: Literal["transformers", "vllm", "openai"] = "transformers"
+    """Generation engine; vllm needs saferec[vllm]. With openai, POLICY is the name of a model behind an
+    OpenAI-compatible endpoint; needs saferec[data]."""
     guided: bool = False
     """Guided decoding: only titles of the catalog that are unseen, not yet listed and not known to violate a
     constraint of the user can be written."""
     unknown: Literal["allow", "forbid"] = "allow"
     """Whether guided lists, and those of safe baselines, may hold titles that the oracle cannot judge."""
+
+
+class EndpointConfig(Section):
+    """The endpoint of a hosted model; the key comes from the environment only."""
+
+    base_url: str | None = None
+    """Address, such as http://localhost:8000/v1; by default OPENAI_BASE_URL, or OpenAI."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Name of the environment variable that holds the key; a local server needs none."""
+    concurrency: int = Field(default=16, ge=1)
+    """Maximum number of questions in flight."""
+    timeout: float = Field(default=60, gt=0)
+    """Seconds to wait for an answer before the question is asked again."""
+    max_retries: int = Field(default=5, ge=0)
+    """How often a question is asked again after a time-out, status 429 or 5xx, with growing pauses."""
+    cache_path: Path = Path(".saferec/responses.sqlite")
+    """File that keeps the answers (SQLite), so that none is paid for twice."""
+    max_cost: float | None = Field(default=None, ge=0)
+    """Maximum cost, in the currency of the prices; then no further question is sent."""
+    input_price: float | None = Field(default=None, ge=0)
+    """Price of a million tokens in."""
+    output_price: float | None = Field(default=None, ge=0)
+    """Price of a million tokens out."""
+
+    @model_validator(mode="after")
+    def _prices_go_together(self) -> Self:
+        if (self.input_price is None) != (self.output_price is None):
+            raise ValueError("input_price and output_price go together; give both or neither")
+        if self.max_cost is not None and self.input_price is None:
+            raise ValueError("max_cost needs input_price and output_price, per million tokens")
+        return self
 
 
 class RolloutConfig(Section):

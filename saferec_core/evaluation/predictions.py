@@ -18,7 +18,7 @@ from saferec_core.evaluation.evaluator import Answer
 from saferec_core.models.generation import Completion
 from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, ParsedList
 
-__all__ = ["answer_of_titles", "read_predictions"]
+__all__ = ["answer_of_titles", "read_predictions", "title_of"]
 
 _WITH_YEAR = re.compile(r"^(.*\S)\s*\((\d{4})\)$")
 _SHOWN = 5
@@ -178,10 +178,15 @@ def _positions_by_id(records: Mapping[int, Record]) -> dict[str, int | None]:
 def _titles(value: Any) -> list[Title]:
     if not isinstance(value, list | tuple):
         raise DataError(f"'titles' must be a list: {value!r:.60}")
-    return [_title(entry) for entry in value]
+    return [title_of(entry) for entry in value]
 
 
-def _title(entry: Any) -> Title:
+def title_of(entry: Any) -> Title:
+    """Read a title: a text such as ``"Saw (2004)"``, a ``[title, year]`` pair, or an object with both.
+
+    Raises:
+        DataError: It is something else.
+    """
     if isinstance(entry, str) and entry.strip():
         match = _WITH_YEAR.match(entry.strip())
         return Title(match[1], int(match[2])) if match else Title(entry.strip(), None)

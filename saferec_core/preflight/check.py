@@ -14,6 +14,7 @@ from saferec_core.config.schema import (
     StageConfig,
     TrainConfig,
 )
+from saferec_core.endpoints.endpoint import Endpoint, check_key_variable
 from saferec_core.plugins.manager import Plugins
 from saferec_core.preflight.components import check_components, check_rewards
 from saferec_core.preflight.inputs import check_data, check_model, is_local
@@ -46,7 +47,7 @@ def find_problems(
         needs["completion"] = "Safe SFT"
     if not is_demo:
         if isinstance(config, EvalConfig | RecommendConfig):
-            if policy:
+            if policy and not _is_hosted(config):
                 _check_policy(problems, config.model.model)
             if isinstance(config, EvalConfig):
                 _check_held_out(problems, config)
@@ -113,11 +114,21 @@ def _check_engines(problems: Problems, config: RunConfig) -> None:
         engine = config.evaluation.eval_engine
         if engine != "transformers":
             problems.add(f"--guided runs with --eval-engine transformers only, not with {engine}")
+    if isinstance(config, EvalConfig) and _is_hosted(config):
+        if find_spec("openai") is None:
+            problems.add("--eval-engine openai needs the openai client: install saferec[data]")
+        with problems.collecting():
+            check_key_variable(config.endpoint.api_key_env)
+            Endpoint.find(config.endpoint.base_url, config.endpoint.api_key_env)
     if isinstance(config, EvalConfig) and config.evaluation.eval_engine == "vllm":
         if find_spec("vllm") is None:
             problems.add("--eval-engine vllm needs vLLM: install saferec[vllm], or leave the flag out")
         elif str(config.model.model).endswith(".gguf"):
             problems.add("--eval-engine vllm cannot read GGUF files; use transformers")
+
+
+def _is_hosted(config: RunConfig) -> bool:
+    return isinstance(config, EvalConfig) and config.evaluation.eval_engine == "openai"
 
 
 def has_gpu() -> bool:

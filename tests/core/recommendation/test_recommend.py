@@ -10,8 +10,8 @@ from saferec_core.data.records import Record
 from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, RunError, UnknownNameError
 from saferec_core.plugins.contracts.judged_lists import Judge
-from saferec_core.recommend.recommender import check_constraints, wish
-from saferec_core.recommend.run import Asking, load_recommender, recommend_file
+from saferec_core.recommendation.recommender import check_constraints, wish
+from saferec_core.recommendation.run import Asking, load_recommender, recommend_file
 
 ASKING = Asking(num_titles=4, batch_size=2)
 

@@ -13,7 +13,7 @@ from saferec_core.models.generation import Completion, Decoding, Generator
 from saferec_core.models.guided.guiding import Guiding
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.parser import ListParser
-from saferec_core.recommend.verdicts import JudgedTitle, judged_titles
+from saferec_core.recommendation.verdicts import JudgedTitle, judged_titles
 
 __all__ = ["Recommendation", "Recommender", "check_constraints", "wish"]
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from saferec_core.endpoints.client import Answer
 from saferec_core.errors import RunError
-from saferec_plugins.transforms.llm.client import Answer
 
 __all__ = ["ResponseCache", "Totals"]
 

@@ -26,8 +26,8 @@ from saferec_core.plugins.build import build_oracle, chosen
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.manager import Plugins
-from saferec_core.recommend.baseline_recommender import BaselineRecommender
-from saferec_core.recommend.recommender import Recommendation, Recommender, check_constraints
+from saferec_core.recommendation.baseline_recommender import BaselineRecommender
+from saferec_core.recommendation.recommender import Recommendation, Recommender, check_constraints
 from saferec_core.runs.checkpoints import resolve_folder
 
 __all__ = ["Asking", "load_recommender", "recommend_file"]

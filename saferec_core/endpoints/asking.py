@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from saferec_core.endpoints.account import Account
+from saferec_core.endpoints.cache import ResponseCache
+from saferec_core.endpoints.client import Answer, NoAnswer, connected
+from saferec_core.endpoints.endpoint import Endpoint
 from saferec_core.errors import SaferecError
-from saferec_plugins.transforms.llm.account import Account
-from saferec_plugins.transforms.llm.cache import ResponseCache
-from saferec_plugins.transforms.llm.client import Answer, NoAnswer, connected
-from saferec_plugins.transforms.llm.endpoint import Endpoint
 
-__all__ = ["Asker", "Configuration", "Messages", "Reply"]
+__all__ = ["Asker", "Configuration", "Conversations", "Messages", "Reply"]
 
 T = TypeVar("T")
 Messages = Sequence[Mapping[str, str]]
@@ -45,6 +45,15 @@ class Configuration:
     def messages(self, question: str) -> list[dict[str, str]]:
         """Return what is sent."""
         return [{"role": "system", "content": self.system}, {"role": "user", "content": question}]
+
+
+class Conversations(Configuration):
+    """Questions that are whole conversations, as JSON: ``[messages, number of the sample]``."""
+
+    def messages(self, question: str) -> list[dict[str, str]]:
+        """Return what is sent."""
+        messages: list[dict[str, str]] = json.loads(question)[0]
+        return messages
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from saferec_core.endpoints.endpoint import Endpoint
 from saferec_core.errors import ConfigError, RunError, SaferecError
-from saferec_plugins.transforms.llm.endpoint import Endpoint
 
 if TYPE_CHECKING:
     import openai

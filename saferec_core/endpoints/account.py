@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from saferec_core.endpoints.cache import Totals
 from saferec_core.errors import RunError
-from saferec_plugins.transforms.llm.cache import Totals
 
 __all__ = ["Account", "Prices", "money"]
 
