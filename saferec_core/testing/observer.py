@@ -35,7 +35,9 @@ class ObserverContract(Contract[Any]):
     def inputs(self, size: int = 2) -> tuple[list[Event]]:
         """Return the events of a run of *size* steps, whose folder exists and is empty."""
         folder = self._folder()
-        scored = [RolloutsScored(step, [{"step": step, "completion": "Film A (1990)"}]) for step in range(size)]
+        scored = [
+            RolloutsScored(step, [{"step": step, "completion": "Film A (1990)"}]) for step in range(size)
+        ]
         measured = EvaluationFinished("after", "greedy", {"recall@10": (0.2, 0.1, 0.3)})
         return (
             [
