@@ -1,4 +1,4 @@
-"""The contract of observers: plugins that are told what happens in a run. Needs no torch."""
+"""The contract of observers: plugins that follow what happens in a run. Needs no torch."""
 
 from __future__ import annotations
 
