@@ -33,11 +33,11 @@ def baseline(
     ],
     run: Annotated[
         str | None,
-        typer.Argument(
+        typer.Option(
             metavar="RUN",
-            help="Run folder whose data, catalog, oracle and settings are used.",
+            help="Run whose data, catalog, oracle and settings are used.",
             autocompletion=completion.runs,
-            show_default=False,
+            rich_help_panel="Run",
         ),
     ] = None,
     config: Annotated[

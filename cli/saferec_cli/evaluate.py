@@ -27,8 +27,7 @@ def evaluate(
         str | None,
         typer.Argument(
             metavar="POLICY",
-            help="Run folder, checkpoint, model folder or hub id; with --predictions, the run whose data and "
-            "settings are used, if any.",
+            help="Run folder, checkpoint, model folder or hub id; with --eval-engine openai, a model's name.",
             autocompletion=completion.runs,
             show_default=False,
         ),
@@ -45,6 +44,15 @@ def evaluate(
         Path | None,
         typer.Option(
             help="Configuration (YAML); by default that of the policy's run.", rich_help_panel="Run"
+        ),
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Run whose data, catalog, oracle and settings are used; by default the policy's.",
+            autocompletion=completion.runs,
+            rich_help_panel="Run",
         ),
     ] = None,
     flip: Annotated[
@@ -83,17 +91,21 @@ def evaluate(
     from saferec_core.preflight.inputs import is_local
 
     if predictions is not None:
-        if flip:
-            raise ConfigError("--flip asks a policy again; it does not go with --predictions")
+        if flip or policy is not None:
+            also = "--flip, which asks a policy again," if flip else f"a policy ({policy})"
+            raise ConfigError(
+                f"{also} does not go with --predictions; --run names the run whose data is used"
+            )
         given = [*flags, *setting_layers(setting or ()), *transform_layers(transform or ())]
-        _predictions(predictions, run_folder(policy), config, given, out=out, quiet=quiet, as_json=as_json)
+        _predictions(predictions, run_folder(run), config, given, out=out, quiet=quiet, as_json=as_json)
         return
     if policy is None:
         raise ConfigError("POLICY is missing: a run folder, a checkpoint or a model, or --predictions FILE")
-    if is_local(policy) and not Path(policy).exists():
-        raise RunError(f"{policy} does not exist; name a run folder, a checkpoint or a model")
     given = [*flags, *setting_layers(setting or ()), *transform_layers(transform or ())]
-    request = eval_request(policy, config, given, evaluated=policy)
+    request = eval_request(run_folder(run) or policy, config, given, evaluated=policy)
+    hosted = request.config.evaluation.eval_engine == "openai"
+    if not hosted and is_local(policy) and not Path(policy).exists():
+        raise RunError(f"{policy} does not exist; name a run folder, a checkpoint or a model")
     plugins = load_plugins()
     problems = [*request.problems, *find_problems(request.config, plugins)]
     if flip and request.config.oracle is None:
@@ -101,7 +113,7 @@ def evaluate(
     if flip and request.config.evaluation.guided:
         problems.append("--flip asks what a policy does by itself; it does not go with --guided")
     if problems:
-        raise one_error(problems if is_local(policy) else _with_the_run_first(policy, problems))
+        raise one_error(problems if hosted or is_local(policy) else _with_the_run_first(policy, problems))
 
     from saferec_cli.render import observer_of  # --help needs none of this
     from saferec_cli.running import running

@@ -15,6 +15,7 @@ from saferec_core.evaluation.counterfactual.evaluate import Flipping
 from saferec_core.evaluation.counterfactual.summary import Responsiveness
 from saferec_core.evaluation.evaluator import Evaluation, records_hash
 from saferec_core.evaluation.files import folder_for, policy_name, results_path, stem_of
+from saferec_core.evaluation.hosted import HostedGenerator, hosted_name
 from saferec_core.evaluation.keeping import keep
 from saferec_core.evaluation.protocol import Protocol
 from saferec_core.evaluation.setup import Parts, assemble, evaluator_of, run_protocol, used_records
@@ -133,6 +134,8 @@ class _Task:
     @property
     def policy(self) -> str:
         """What the policy is called."""
+        if self.config.evaluation.eval_engine == "openai":
+            return hosted_name(self.config)
         return policy_name(str(self.config.model.model))
 
     @property
@@ -194,6 +197,8 @@ def _task(config: EvalConfig, plugins: Plugins, out: Path | None) -> _Task | Non
 
 def _loader(config: EvalConfig, reference: str) -> Callable[[], Callable[[Journal], Generator]]:
     """Refuse a policy that does not exist, and return what loads it."""
+    if config.evaluation.eval_engine == "openai":
+        return lambda: lambda _: HostedGenerator(config)  # has a cache of its own
     resolved = resolve_folder(reference)
     _check_finished(Path(resolved))
     if config.evaluation.eval_engine == "vllm":

@@ -34,6 +34,7 @@ from saferec_core.rl.ranks import rank_mean, rank_ratio, rank_weights, spread
 from saferec_core.rl.rewards import RewardValues
 from saferec_core.rl.rollouts import Rollouts, RolloutScorer, ScoredBatch
 from saferec_core.training.trl.compact_head import compact_head
+from saferec_core.training.trl.phases import Phased
 from saferec_core.training.trl.resumable import Resumable, parts_with_state
 from saferec_core.training.trl.shared_scoring import (
     SharedScoring,
@@ -64,7 +65,7 @@ _NEEDED: Mapping[str, object] = MappingProxyType(
 """TRL settings that a rank-level ratio needs."""
 
 
-class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
+class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
     """``GRPOTrainer`` in which every rank has its own reward, advantage and importance ratio.
 
     Its loss is :func:`saferec_core.rl.loss.rank_grpo_loss`.
