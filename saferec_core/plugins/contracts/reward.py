@@ -39,7 +39,7 @@ class RewardFunction(ABC):
     gets a note that it has no effect."""
     unwritten: ClassVar[tuple[str, ...]] = ()
     """Options that only give a value to ranks that were not written. Where the normalizer looks at written
-    ranks alone, a run that sets one is told that it has no effect."""
+    ranks alone, a run that sets one gets a note that it has no effect."""
     target: int | None = None
     """Titles that a completion should list, if the reward wants a number; at most the K ranks of the run."""
 
