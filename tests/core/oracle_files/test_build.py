@@ -210,7 +210,7 @@ def test_two_ids_of_two_sources_are_no_two_films(build):
 )
 def test_sources_join_by_any_name_of_a_film(build, name, other, year):
     reasons = f'title,year,reason\n"{name}",{year},Rated R for graphic violence and gore\n'
-    keywords = f'title,year,keywords\n"{other}",1995,detective\n'.replace("1995", str(min(year, 1997)))
+    keywords = f'title,year,keywords\n"{other}",1995,violence\n'.replace("1995", str(min(year, 2001)))
     report, oracle = build(rating_reasons=reasons, keywords=keywords)
 
     assert report.titles == 1
@@ -659,10 +659,10 @@ def test_of_the_reddit_catalog_nearly_four_fifths_are_known(real):
 
     assert card.titles == 7_403
     assert card.with_entry / card.titles == pytest.approx(0.784, abs=0.01)
-    assert card.known / card.titles == pytest.approx(0.621, abs=0.01)
+    assert card.known / card.titles == pytest.approx(0.631, abs=0.01)
     assert (card.collisions.same_year, card.collisions.near_years) == (27, 46)
     known = {figures.trait: figures.known / card.titles for figures in card.traits}
-    assert known[GORE] == pytest.approx(0.476, abs=0.01)  # 0.515 with what only leaves it open
+    assert known[GORE] == pytest.approx(0.491, abs=0.01)
     assert known[HORROR] == pytest.approx(0.455, abs=0.015)
     reasons_and_scores = card.disagreements[0]
     assert reasons_and_scores.sources == ("rating-reasons", "scores")
