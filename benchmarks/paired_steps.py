@@ -13,12 +13,10 @@ reference + forward + backward.
 from __future__ import annotations
 
 import contextlib
-import copy
 import gc
 import math
 import os
 import random
-import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,14 +25,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peak_memory import read_peak, start_peak
 from reward_path import PROMPT, World
-from transformers import Qwen2Config, Qwen2ForCausalLM
-from trl import GRPOTrainer
+from trainer_pair import pair_of_trainers, write_qwen2
 
 from saferec_core.config.schema import TrainConfig
-from saferec_core.plugins.build import build
-from saferec_core.training.trl.arguments import lora_config
-from saferec_core.training.trl.grpo_setup import rank_grpo_trainer
 
 TOKENS_A_LINE = 9
 """About how many tokens a title of `World` takes."""
@@ -198,34 +193,12 @@ class Steps:
         return self._clock.phases
 
 
-def start_peak(cuda: bool) -> int:
-    """Start measuring the peak of memory; return the bytes in use."""
-    gc.collect()
-    if cuda:
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        return torch.cuda.memory_allocated()
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-    return _resident("VmRSS")
-
-
-def read_peak(cuda: bool) -> int:
-    """Return the most bytes in use since `start_peak`."""
-    return torch.cuda.max_memory_allocated() if cuda else _resident("VmHWM")
-
-
-def _resident(name: str) -> int:
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
-
-
 def write_model(folder: Path, tokenizer: Any, size: Size, dtype: torch.dtype) -> float:
     """Write a network with random weights; return its millions of weights."""
-    config = Qwen2Config(
+    return write_qwen2(
+        folder,
+        tokenizer,
+        dtype,
         vocab_size=size.vocabulary,
         hidden_size=size.hidden,
         intermediate_size=size.intermediate,
@@ -233,18 +206,7 @@ def write_model(folder: Path, tokenizer: Any, size: Size, dtype: torch.dtype) ->
         num_attention_heads=size.heads,
         num_key_value_heads=size.key_value_heads,
         max_position_embeddings=32768,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
     )
-    torch.manual_seed(0)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    with torch.device(device):
-        network = Qwen2ForCausalLM(config).to(dtype)
-    network.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return sum(weights.numel() for weights in network.parameters()) / 1e6
 
 
 def trainers(
@@ -276,29 +238,7 @@ def trainers(
             "logging": {"save_strategy": "no"},
         }
     )
-    ours = rank_grpo_trainer(
-        str(folder / "model"),
-        world.tokenizer,
-        config,
-        scorer=world.scorer(),
-        normalizer=build(world.plugins.normalizers.get("gdpo"), {}),
-        output_dir=folder,
-        on_rollouts=lambda _: None,
-    )
-    values = random.Random(1)
-
-    def scalar(completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float]:
-        return [values.random() for _ in completion_ids]
-
-    stock = GRPOTrainer(
-        str(folder / "model"),
-        scalar,
-        copy.deepcopy(ours.args),
-        train_dataset=ours.train_dataset,
-        processing_class=world.tokenizer,
-        peft_config=lora_config(config.model),
-    )
-    return stock, ours
+    return pair_of_trainers(folder, world, config)
 
 
 def make_world(folder: Path, shape: Shape, groups: int) -> World:

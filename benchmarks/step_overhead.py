@@ -19,7 +19,6 @@ import os
 os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error")
 
 import argparse
-import copy
 import random
 import statistics
 import tempfile
@@ -31,13 +30,10 @@ from typing import Any
 
 import torch
 from reward_path import PROMPT, World
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from trainer_pair import pair_of_trainers, write_qwen2
 from transformers.utils import logging
-from trl import GRPOTrainer
 
 from saferec_core.config.schema import TrainConfig
-from saferec_core.plugins.build import build
-from saferec_core.training.trl.grpo_setup import rank_grpo_trainer
 
 GOAL = 1.02
 """A step of ours in steps of TRL's."""
@@ -45,27 +41,19 @@ GOAL = 1.02
 GROUP_SIZE = 4
 
 
-def write_model(folder: Path, world: World, chosen: argparse.Namespace) -> None:
-    """Write a network with random weights, larger in its vocabulary than the tokenizer."""
-    config = Qwen2Config(
-        vocab_size=chosen.vocabulary,
+def trainers(folder: Path, world: World, chosen: argparse.Namespace) -> tuple[Any, Any]:
+    """Build both trainers on the same model and arguments: TRL's, ours."""
+    heads = chosen.hidden // 64
+    write_qwen2(
+        folder / "model",
+        world.tokenizer,
+        vocab_size=chosen.vocabulary,  # larger than the tokenizer's
         hidden_size=chosen.hidden,
         intermediate_size=chosen.hidden * 8 // 3,
         num_hidden_layers=chosen.layers,
-        num_attention_heads=chosen.hidden // 64,
-        num_key_value_heads=chosen.hidden // 64,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=world.tokenizer.eos_token_id,
-        pad_token_id=world.tokenizer.pad_token_id,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
     )
-    torch.manual_seed(0)
-    Qwen2ForCausalLM(config).save_pretrained(folder)
-    world.tokenizer.save_pretrained(folder)
-
-
-def trainers(folder: Path, world: World, chosen: argparse.Namespace) -> tuple[Any, Any]:
-    """Build both trainers on the same model and arguments: TRL's, ours."""
     config = TrainConfig.model_validate(
         {
             "num_ranks": 20,
@@ -80,31 +68,11 @@ def trainers(folder: Path, world: World, chosen: argparse.Namespace) -> tuple[An
             "logging": {"save_strategy": "no"},
         }
     )
-    ours = rank_grpo_trainer(
-        str(folder / "model"),
-        world.tokenizer,
-        config,
-        scorer=world.scorer(),
-        normalizer=build(world.plugins.normalizers.get("gdpo"), {}),
-        output_dir=folder,
-        on_rollouts=lambda _: None,
-    )
-    values = random.Random(1)
-
-    def scalar(completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float]:
-        return [values.random() for _ in completion_ids]
-
-    stock = GRPOTrainer(
-        str(folder / "model"),
-        scalar,
-        copy.deepcopy(ours.args),
-        train_dataset=ours.train_dataset,
-        processing_class=world.tokenizer,
-    )
-    for trainer in (stock, ours):
+    both = pair_of_trainers(folder, world, config)
+    for trainer in both:
         trainer.create_optimizer()
         trainer.current_gradient_accumulation_steps = 1
-    return stock, ours
+    return both
 
 
 def step(trainer: Any, world: World, rows: Sequence[int]) -> tuple[float, float]:
@@ -163,7 +131,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             listed=chosen.listed,
             group_size=GROUP_SIZE,
         )
-        write_model(folder / "model", world, chosen)
         both = trainers(folder, world, chosen)
         took = []
         for number in range(steps):

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from saferec_cli import completion
+from saferec_cli.eval_request import eval_request, print_summaries, run_folder
 from saferec_cli.flags import with_flags
 from saferec_cli.options import JsonOption, QuietOption, SettingOption, TransformOption
-from saferec_cli.resolve import oracle_name, setting_layers, transform_layers
-from saferec_core.config.load import Layer, Resolved, eval_settings, read_settings, resolved
+from saferec_cli.resolve import setting_layers, transform_layers
+from saferec_core.config.load import Layer
 from saferec_core.config.schema import EvalConfig
-from saferec_core.errors import RunError, one_error
+from saferec_core.errors import ConfigError, RunError, one_error
 from saferec_core.plugins.manager import load_plugins
-from saferec_core.runs.layout import RunLayout, run_of
+from saferec_core.runs.layout import RunLayout
 
 __all__ = ["evaluate"]
 
@@ -24,17 +24,35 @@ __all__ = ["evaluate"]
 @with_flags(EvalConfig, without=("model.model",))
 def evaluate(
     policy: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="POLICY",
-            help="Run folder, checkpoint, model folder or hub id.",
+            help="Run folder, checkpoint, model folder or hub id; with --eval-engine openai, a model's name.",
             autocompletion=completion.runs,
+            show_default=False,
         ),
-    ],
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Evaluate the lists of this file (JSONL, Parquet, ...) instead of a policy's.",
+            rich_help_panel="Evaluation",
+        ),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
             help="Configuration (YAML); by default that of the policy's run.", rich_help_panel="Run"
+        ),
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Run whose data, catalog, oracle and settings are used; by default the policy's.",
+            autocompletion=completion.runs,
+            rich_help_panel="Run",
         ),
     ] = None,
     flip: Annotated[
@@ -65,27 +83,43 @@ def evaluate(
 
     Data, catalog and oracle are those of the policy's run unless named. Every sample is kept; an
     interrupted evaluation continues when the same command is given again.
+
+    --predictions evaluates what any other system recommends: a row per record, with id or position (from 0)
+    and either titles or completion.
     """
     from saferec_core.preflight.check import find_problems  # Arrow; not for --help
     from saferec_core.preflight.inputs import is_local
 
-    if is_local(policy) and not Path(policy).exists():
-        raise RunError(f"{policy} does not exist; name a run folder, a checkpoint or a model")
+    if predictions is not None:
+        if flip or policy is not None:
+            also = "--flip, which asks a policy again," if flip else f"a policy ({policy})"
+            raise ConfigError(
+                f"{also} does not go with --predictions; --run names the run whose data is used"
+            )
+        given = [*flags, *setting_layers(setting or ()), *transform_layers(transform or ())]
+        _predictions(predictions, run_folder(run), config, given, out=out, quiet=quiet, as_json=as_json)
+        return
+    if policy is None:
+        raise ConfigError("POLICY is missing: a run folder, a checkpoint or a model, or --predictions FILE")
     given = [*flags, *setting_layers(setting or ()), *transform_layers(transform or ())]
-    request = _resolve(policy, config, given)
+    request = eval_request(run_folder(run) or policy, config, given, evaluated=policy)
+    hosted = request.config.evaluation.eval_engine == "openai"
+    if not hosted and is_local(policy) and not Path(policy).exists():
+        raise RunError(f"{policy} does not exist; name a run folder, a checkpoint or a model")
     plugins = load_plugins()
     problems = [*request.problems, *find_problems(request.config, plugins)]
     if flip and request.config.oracle is None:
         problems.append("--oracle-path is missing: --flip counts violations and needs an oracle")
+    if flip and request.config.evaluation.guided:
+        problems.append("--flip asks what a policy does by itself; it does not go with --guided")
     if problems:
-        raise one_error(problems if is_local(policy) else _with_the_run_first(policy, problems))
+        raise one_error(problems if hosted or is_local(policy) else _with_the_run_first(policy, problems))
 
-    from saferec_cli.render import QuietObserver, RichObserver  # --help needs none of this
+    from saferec_cli.render import observer_of  # --help needs none of this
     from saferec_cli.running import running
     from saferec_core.evaluation.run import run_eval, run_flip  # imports torch
-    from saferec_core.runs.observer import Observer
 
-    observer = Observer() if as_json else QuietObserver() if quiet else RichObserver()
+    observer = observer_of(quiet=quiet, as_json=as_json)
     summaries: dict[str, Any]
     with running("what was generated is kept; the same command continues from there"):
         if flip:
@@ -95,15 +129,37 @@ def evaluate(
             evaluations = run_eval(request.config, plugins, observer, out=out)
             summaries = {evaluation.protocol: evaluation.summary() for evaluation in evaluations}
     if as_json:
-        typer.echo(json.dumps(_finite(summaries), indent=2))
+        print_summaries(summaries)
 
 
-def _resolve(policy: str, config: Path | None, given: list[Layer]) -> Resolved[EvalConfig]:
-    run = run_of(Path(policy))
-    file = config or (run.config if run else None)
-    files = [] if file is None else [Layer(str(file), eval_settings(read_settings(file)))]
-    named = Layer("POLICY", {"model": {"model": policy}})
-    return resolved(EvalConfig, files=files, overrides=[oracle_name(files, given), *given, named])
+def _predictions(
+    file: Path,
+    run: str | None,
+    config: Path | None,
+    given: list[Layer],
+    *,
+    out: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Evaluate the lists of a file."""
+    from saferec_core.preflight.check import find_problems  # Arrow; not for --help
+
+    request = eval_request(run, config, given, evaluated=str(file))
+    plugins = load_plugins()
+    problems = [*request.problems, *find_problems(request.config, plugins, policy=False)]
+    if not file.exists():
+        problems.append(f"--predictions {file} does not exist")
+    if problems:
+        raise one_error(problems)
+
+    from saferec_cli.render import observer_of  # --help needs none of this
+    from saferec_core.evaluation.made_lists import run_predictions  # imports torch
+
+    observer = observer_of(quiet=quiet, as_json=as_json)
+    evaluation = run_predictions(request.config, plugins, observer, file, out=out)
+    if as_json:
+        print_summaries({evaluation.protocol: evaluation.summary()})
 
 
 def _with_the_run_first(policy: str, problems: list[str]) -> list[str]:
@@ -115,12 +171,3 @@ def _with_the_run_first(policy: str, problems: list[str]) -> list[str]:
     example = f", such as {newest}" if newest else ""
     first = f"{policy} is not a folder here, so it means a model on the hub; for a run, name its folder"
     return [f"{first}{example}", *problems]
-
-
-def _finite(value: Any) -> Any:
-    """Replace NaN, which JSON cannot say, by null."""
-    if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    return None if value != value else value

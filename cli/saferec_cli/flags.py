@@ -63,7 +63,9 @@ _COMMON: Mapping[str, str] = {
         _TRAINING,
     ),
     **dict.fromkeys(("use-lora", "bf16"), _MEMORY),
-    **dict.fromkeys(("num-ranks", "eval-prompts", "eval-at", "eval-decoding", "eval-engine"), _EVALUATION),
+    **dict.fromkeys(
+        ("num-ranks", "eval-prompts", "eval-at", "eval-decoding", "eval-engine", "guided"), _EVALUATION
+    ),
     **dict.fromkeys(("preset", "run-name", "output-dir", "seed", "resume"), _RUN),
 }
 """Flags that ``--help`` shows, and the panel they stand in; ``--help-all`` shows the others as well."""

@@ -13,6 +13,7 @@ __all__ = [
     "ConfigArgument",
     "DryRunOption",
     "JsonOption",
+    "PlanJsonOption",
     "QuietOption",
     "RewardOption",
     "SettingOption",
@@ -49,6 +50,12 @@ TransformOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", metavar=" ")]
+PlanJsonOption = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print the plan as JSON; with --dry-run.", metavar=" ", rich_help_panel="Run"
+    ),
+]
 QuietOption = Annotated[
     bool,
     typer.Option(

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from saferec_cli import completion
+from saferec_cli.eval_request import run_folder
 from saferec_cli.options import JsonOption, QuietOption, SettingOption
 from saferec_cli.resolve import oracle_name, setting_layers
 from saferec_core.config.load import Layer, Resolved, eval_settings, read_settings, resolved
 from saferec_core.config.schema import RecommendConfig
 from saferec_core.errors import ConfigError, RunError, one_error
+from saferec_core.evaluation.baseline_names import names_baseline
 from saferec_core.plugins.manager import load_plugins
 from saferec_core.runs.layout import run_of
 
@@ -27,7 +29,8 @@ def recommend(
     policy: Annotated[
         str,
         typer.Argument(
-            help="Run folder, checkpoint, model folder or hub id.", autocompletion=completion.runs
+            help="Run folder, checkpoint, model folder or hub id; or popularity, co-occurrence, random.",
+            autocompletion=completion.runs,
         ),
     ],
     prompt: Annotated[
@@ -86,6 +89,15 @@ def recommend(
         float | None,
         typer.Option(min=0.01, help="Sample at this temperature instead of greedily.", rich_help_panel=_LIST),
     ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Run whose catalog, oracle and parser are used, and training records for a baseline.",
+            autocompletion=completion.runs,
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
     catalog_path: Annotated[
         Path | None, typer.Option(help="Catalog; by default that of the policy's run.", rich_help_panel=_DATA)
     ] = None,
@@ -108,6 +120,7 @@ def recommend(
     from saferec_core.preflight.check import find_problems  # Arrow; not for --help
     from saferec_core.preflight.inputs import is_local
 
+    is_baseline = names_baseline(policy)
     if is_local(policy) and not Path(policy).exists():
         raise RunError(f"{policy} does not exist; name a run folder, a checkpoint or a model")
     problems = _argument_problems(
@@ -118,9 +131,19 @@ def recommend(
         paths["data"] = {"catalog_path": str(catalog_path)}
     if oracle_path is not None:
         paths["oracle"] = {"path": str(oracle_path)}
-    request = _resolve(policy, [Layer("flags", paths), *setting_layers(setting or ())])
+    request = _resolve(
+        policy, run_folder(run) or policy, [Layer("flags", paths), *setting_layers(setting or ())]
+    )
     plugins = load_plugins()
-    problems += [*request.problems, *find_problems(request.config, plugins)]
+    problems += [
+        *request.problems,
+        *find_problems(
+            request.config,
+            plugins,
+            policy=not is_baseline,
+            train=is_baseline and policy != "random",
+        ),
+    ]
     if problems:
         raise one_error(problems)
     wanted = "" if source is not None else _wish(prompt)
@@ -128,8 +151,8 @@ def recommend(
     from saferec_cli.render_recommend import recommended  # --help needs none of this
     from saferec_cli.running import running
     from saferec_core.data.traits import read_traits
-    from saferec_core.recommend.recommender import check_constraints, wish
-    from saferec_core.recommend.run import Asking, load_recommender, recommend_file  # imports torch
+    from saferec_core.recommendation.recommender import check_constraints, wish
+    from saferec_core.recommendation.run import Asking, load_recommender, recommend_file  # imports torch
 
     asking = Asking(
         num_titles=num_titles,
@@ -186,8 +209,8 @@ def _wish(prompt: str | None) -> str:
     return prompt
 
 
-def _resolve(policy: str, given: list[Layer]) -> Resolved[RecommendConfig]:
-    run = run_of(Path(policy))
+def _resolve(policy: str, source: str, given: list[Layer]) -> Resolved[RecommendConfig]:
+    run = run_of(Path(source))
     files = []
     if run is not None:
         settings = eval_settings(read_settings(run.config))

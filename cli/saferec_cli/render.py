@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from saferec_core.analysis.compare import ComparisonTable
     from saferec_core.analysis.results import MetricFacts
 
-__all__ = ["QuietObserver", "RichObserver"]
+__all__ = ["QuietObserver", "RichObserver", "observer_of"]
 
 _LINES_PER_STAGE = 12
 """How many progress lines a stage gets where there is no terminal to redraw."""
@@ -38,6 +38,8 @@ class RichObserver(Observer):
         self._stage = ""
         self._total = 0
         self._lines = 0
+        self._changes: list[str] = []
+        """What may be claimed of each comparison, for the end of the run."""
 
     def plan(self, plan: Plan) -> None:
         """Print what is about to be done."""
@@ -86,7 +88,7 @@ class RichObserver(Observer):
 
     def table(self, title: str, rows: Sequence[Mapping[str, str]]) -> None:
         """Print a table."""
-        table = Table(title=escape(title), title_justify="left")
+        table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, show_edge=False)
         for name in rows[0] if rows else ():
             table.add_column(escape(name))
         for row in rows:
@@ -119,43 +121,38 @@ class RichObserver(Observer):
     def compared(self, title: str, table: ComparisonTable) -> None:
         """Print what ``saferec compare`` prints of two policies."""
         from saferec_cli.render_compare import comparison  # scipy is slow to import
+        from saferec_core.analysis.outcome import outcome
 
         comparison(table, title=title, console=self._console)
+        self._changes.append(f"{title}: {outcome(table).sentence}")
 
     def finished(self, folder: Path) -> None:
-        """Name the run folder, its report and what to do next."""
-        for line in _ending(folder):
+        """Say what changed, and name the run folder, its report and what to do next."""
+        if self._changes:
+            self._console.print()
+        for line in (*self._changes, *_ending(folder)):
             self._console.print(escape(line), soft_wrap=True, highlight=False)
 
 
-class QuietObserver(RichObserver):
-    """Shows nothing of a run but where its results are."""
+class QuietObserver(Observer):
+    """Shows nothing of a run but its alarms and where its results are."""
 
-    def plan(self, plan: Plan) -> None:
-        """Show nothing."""
+    def __init__(self, console: Console | None = None) -> None:
+        """Print on *console*; standard output if not given."""
+        self._shown = RichObserver(console)
 
-    def note(self, text: str) -> None:
-        """Show nothing."""
+    def alarmed(self, name: str, step: int, sentence: str) -> None:
+        """Print what an alarm says."""
+        self._shown.alarmed(name, step, sentence)
 
-    def stage_began(self, name: str, total: int | None) -> None:
-        """Show nothing."""
+    def finished(self, folder: Path) -> None:
+        """Name the run folder, its report and what to do next."""
+        self._shown.finished(folder)
 
-    def stepped(self, report: StepReport) -> None:
-        """Show nothing."""
 
-    def stage_ended(self) -> None:
-        """Show nothing."""
-
-    def table(self, title: str, rows: Sequence[Mapping[str, str]]) -> None:
-        """Show nothing."""
-
-    def evaluated(
-        self, title: str, metrics: Mapping[str, tuple[MetricFacts, tuple[float, float, float] | None]]
-    ) -> None:
-        """Show nothing."""
-
-    def compared(self, title: str, table: ComparisonTable) -> None:
-        """Show nothing."""
+def observer_of(*, quiet: bool, as_json: bool) -> Observer:
+    """Return what shows a run: nothing where JSON is printed, else everything or the essentials."""
+    return Observer() if as_json else QuietObserver() if quiet else RichObserver()
 
 
 def _ending(folder: Path) -> list[str]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from saferec_core.analysis.compare import ComparisonTable, GroupComparison, MetricComparison
 from saferec_core.analysis.metrics import primary_metric, written, written_interval
 from saferec_core.analysis.number_format import p_value
-from saferec_core.analysis.outcome import outcome
+from saferec_core.analysis.outcome import listed, outcome
 from saferec_core.data.traits import short_names
 
 __all__ = ["comparison"]
@@ -42,11 +42,8 @@ def comparison(
     console.print()
     console.print(_table(table, title, trait_metrics or _standing(table)))
     _line(console, outcome(table).sentence)
-    for metric in table.overall.metrics:
-        if metric.one_sided:
-            _line(
-                console, f"{metric.name}: {metric.one_sided:,} pairs left out because only one has a value."
-            )
+    for pairs, names in _one_sided(table.overall.metrics).items():
+        _line(console, f"{pairs:,} pairs left out of {listed(names)}: only one of the two has a value.")
     few = [str(group.trait) for group in table.traits if group.suppressed]
     if few:
         _line(console, f"Not shown, fewer than {table.min_cell} users: {', '.join(few)}.")
@@ -78,6 +75,15 @@ def _table(table: ComparisonTable, title: str, trait_metrics: Sequence[str]) -> 
                     if in_group.metric == metric.metric:
                         _row(shown, f"{short[str(group.trait)]} ({group.users})", in_group, table.min_cell)
     return shown
+
+
+def _one_sided(metrics: Sequence[MetricComparison]) -> dict[int, list[str]]:
+    """Return, by how many pairs have only one value, the metrics of which that is so."""
+    names: dict[int, list[str]] = {}
+    for metric in metrics:
+        if metric.one_sided:
+            names.setdefault(metric.one_sided, []).append(metric.name)
+    return names
 
 
 def _size(group: GroupComparison) -> str:

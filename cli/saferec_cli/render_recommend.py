@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from saferec_core.recommend.recommender import Recommendation
-from saferec_core.recommend.verdicts import JudgedTitle
+from saferec_core.recommendation.recommender import Recommendation
+from saferec_core.recommendation.verdicts import JudgedTitle
 
 __all__ = ["recommended"]
 

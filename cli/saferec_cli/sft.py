@@ -8,7 +8,7 @@ from saferec_cli.flags import with_flags
 from saferec_cli.options import (
     ConfigArgument,
     DryRunOption,
-    JsonOption,
+    PlanJsonOption,
     QuietOption,
     SettingOption,
     TransformOption,
@@ -29,13 +29,13 @@ def sft(
     setting: SettingOption = None,
     dry_run: DryRunOption = False,
     quiet: QuietOption = False,
-    as_json: JsonOption = False,
+    as_json: PlanJsonOption = False,
     *,
     flags: list[Layer],
 ) -> None:
     """Fine-tune a recommender with Safe SFT: imitate lists that violate no constraint.
 
-    Without a model or data, uses those of the embedded demo. --json goes with --dry-run.
+    Without a model or data, uses those of the embedded demo.
     """
     run_stage(
         SftConfig,

@@ -12,7 +12,7 @@ import typer
 from saferec_cli.resolve import Request, resolve
 from saferec_core.config.load import Layer
 from saferec_core.config.schema import StageConfig
-from saferec_core.errors import one_error
+from saferec_core.errors import ConfigError, one_error
 from saferec_core.plugins.manager import Plugins, load_plugins
 from saferec_core.runs.observer import Observer
 
@@ -45,6 +45,8 @@ def run_stage(
         *request.resolved.problems,
         *find_problems(request.resolved.config, plugins, is_demo=request.is_demo),
     ]
+    if as_json and engine is not None:
+        raise ConfigError("--json prints the plan of a run: give --dry-run with it")
     if engine is None:
         _show_plan(request, problems, as_json=as_json)
         return

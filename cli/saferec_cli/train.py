@@ -9,6 +9,7 @@ from saferec_cli.options import (
     ConfigArgument,
     DryRunOption,
     JsonOption,
+    PlanJsonOption,
     QuietOption,
     RewardOption,
     SettingOption,
@@ -31,14 +32,14 @@ def train(
     setting: SettingOption = None,
     dry_run: DryRunOption = False,
     quiet: QuietOption = False,
-    as_json: JsonOption = False,
+    as_json: PlanJsonOption = False,
     *,
     flags: list[Layer],
 ) -> None:
     """Train a recommender with Safe-Rank-GRPO.
 
     Without a model or data, trains on the embedded demo: real films, made-up users, a tiny network,
-    about three minutes on two cores. --json goes with --dry-run.
+    about three minutes on two cores.
     """
     run_stage(
         TrainConfig,

@@ -18,6 +18,7 @@ __all__ = [
     "IdealDcg",
     "LimitsConfig",
     "LoggingConfig",
+    "MaxTime",
     "ModelConfig",
     "OptimizationConfig",
     "Preset",
@@ -100,6 +101,10 @@ DEFAULT_ORACLE = "table"
 """Which oracle reads a file of risks that is named without an oracle."""
 
 
+DEFAULT_METRICS = "default"
+"""What stands for saferec's own metrics in ``eval_metrics``."""
+
+
 class RewardChoice(Section):
     """A reward function's weight; every other key is an option of the reward function."""
 
@@ -121,6 +126,8 @@ class ModelConfig(Section):
     """Pretrained model: hub id, folder, or GGUF file."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Data type of the weights; auto is float32 for weights that are trained, else the checkpoint's."""
+    load_in_4bit: bool = False
+    """Load weights in 4 bits (nf4), an eighth of the memory; only LoRA trains on them (saferec[quant])."""
     attn_implementation: str = "sdpa"
     """Attention kernel, such as sdpa, eager or flash_attention_2 (GPU)."""
     trust_remote_code: bool = False
@@ -233,6 +240,9 @@ class LoggingConfig(Section):
     max_time: MaxTime | None = None
     """Longest training time of a stage, such as 45m, 1h30m or 5400 (seconds); it then saves and ends with
     exit status 75, to be continued with --resume."""
+    stall_time: MaxTime | None = "30m"
+    """Time without progress after which the stacks of all threads are written to stacks.txt in the run
+    folder; none: never."""
     report_to: Trackers = []
     """Experiment trackers: tensorboard, trackio, wandb; none sends nothing anywhere."""
 
@@ -270,7 +280,8 @@ class EvaluationConfig(Section):
     eval_empty_list: EmptyList | None = None
     """Share of violations of an empty list: undefined, or 0."""
     eval_metrics: list[str] = []
-    """Metrics to compute, by name; defaults to every installed metric."""
+    """Metrics to compute, by name; defaults to saferec's own, which "default" stands for in a list with
+    metrics of plugins."""
     eval_metric_options: dict[str, dict[str, Any]] = {}
     """Options of metrics, by name, such as ``{ndcg: {ideal: list}}``; else the protocol sets them."""
     eval_traits: list[str] = []
@@ -280,8 +291,45 @@ class EvaluationConfig(Section):
 class StandaloneEvaluation(EvaluationConfig):
     """Evaluation outside a training run."""
 
-    eval_engine: Literal["transformers", "vllm"] = "transformers"
-    """Generation engine; vllm needs saferec[vllm]."""
+    eval_engine: Literal["transformers", "vllm", "openai"] = "transformers"
+    """Generation engine; vllm needs saferec[vllm]. With openai, POLICY is the name of a model behind an
+    OpenAI-compatible endpoint; needs saferec[data]."""
+    guided: bool = False
+    """Guided decoding: only titles of the catalog that are unseen, not yet listed and not known to violate a
+    constraint of the user can be written."""
+    unknown: Literal["allow", "forbid"] = "allow"
+    """Whether guided lists, and those of safe baselines, may hold titles that the oracle cannot judge."""
+
+
+class EndpointConfig(Section):
+    """The endpoint of a hosted model; the key comes from the environment only."""
+
+    base_url: str | None = None
+    """Address, such as http://localhost:8000/v1; by default OPENAI_BASE_URL, or OpenAI."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Name of the environment variable that holds the key; a local server needs none."""
+    concurrency: int = Field(default=16, ge=1)
+    """Maximum number of questions in flight."""
+    timeout: float = Field(default=60, gt=0)
+    """Seconds to wait for an answer before the question is asked again."""
+    max_retries: int = Field(default=5, ge=0)
+    """How often a question is asked again after a time-out, status 429 or 5xx, with growing pauses."""
+    cache_path: Path = Path(".saferec/responses.sqlite")
+    """File that keeps the answers (SQLite), so that none is paid for twice."""
+    max_cost: float | None = Field(default=None, ge=0)
+    """Maximum cost, in the currency of the prices; then no further question is sent."""
+    input_price: float | None = Field(default=None, ge=0)
+    """Price of a million tokens in."""
+    output_price: float | None = Field(default=None, ge=0)
+    """Price of a million tokens out."""
+
+    @model_validator(mode="after")
+    def _prices_go_together(self) -> Self:
+        if (self.input_price is None) != (self.output_price is None):
+            raise ValueError("input_price and output_price go together; give both or neither")
+        if self.max_cost is not None and self.input_price is None:
+            raise ValueError("max_cost needs input_price and output_price, per million tokens")
+        return self
 
 
 class RolloutConfig(Section):
@@ -312,6 +360,8 @@ class RolloutConfig(Section):
     """Host of the vLLM server."""
     vllm_server_port: int = Field(default=8000, ge=1, le=65535)
     """Port of the vLLM server."""
+    vllm_server_timeout: float = Field(default=240, gt=0)
+    """Seconds to wait for the vLLM server to be up."""
 
     @model_validator(mode="after")
     def _ratios_are_those_of_the_sampler(self) -> Self:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,9 +18,13 @@ from saferec_core.evaluation.protocol import Protocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.models.generation import Completion, Decoding, Generator
 from saferec_core.plugins.contracts.judged_lists import Judge
-from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedList
+from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedList, parse
+
+if TYPE_CHECKING:  # imports transformers
+    from saferec_core.models.guided.guiding import Guiding
 
 __all__ = [
+    "Answer",
     "Evaluation",
     "Evaluator",
     "complete",
@@ -28,6 +32,13 @@ __all__ = [
     "title_rows",
     "user_of",
 ]
+
+
+class Answer(NamedTuple):
+    """A list as it was written and as it was read."""
+
+    completion: Completion
+    parsed: ParsedList
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,7 @@ class Evaluator:
         policy: str,
         batch_size: int,
         seed: int,
+        guiding: Callable[[Sequence[Record]], Guiding] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> Evaluation:
         """Generate, parse once, judge and measure.
@@ -93,20 +105,35 @@ class Evaluator:
             policy: What to call it.
             batch_size: Prompts that are generated together.
             seed: Of what is drawn.
+            guiding: Restricts the lists of some records; needed where the protocol is guided.
             progress: Called with the number of records done so far.
         """
-        positions = list(self.records)
-        prompts = [self.records[position].prompt for position in positions]
+        prompts = [record.prompt for record in self.records.values()]
         decoding = protocol.drawing(batch_size=batch_size, seed=seed)
+        guided = None
+        if protocol.guided:
+            assert guiding is not None, "a guided protocol"
+            guided = guiding(list(self.records.values()))
+        completions = complete(generator, prompts, decoding, progress, guided)
+        answers = [
+            [Answer(one, parse(self.parser, one.text, finished=one.finished)) for one in siblings]
+            for siblings in completions
+        ]
+        return self.score(answers, protocol, policy=policy)
+
+    def score(self, answers: Sequence[Sequence[Answer]], protocol: Protocol, *, policy: str) -> Evaluation:
+        """Judge and measure lists, whoever made them.
+
+        Args:
+            answers: The lists of each record, in the order of the records.
+            protocol: How they were made and how to score them.
+            policy: What to call their maker.
+        """
         rows, parsed, records = [], [], []
-        for position, siblings in zip(
-            positions, complete(generator, prompts, decoding, progress), strict=True
-        ):
-            record = self.records[position]
-            for sample, completion in enumerate(siblings):
-                parsed_list = self.parser(completion.text, finished=completion.finished)
-                rows.append(_row(position, sample, record, completion, parsed_list))
-                parsed.append(parsed_list)
+        for (position, record), siblings in zip(self.records.items(), answers, strict=True):
+            for sample, answer in enumerate(siblings):
+                rows.append(_row(position, sample, record, answer))
+                parsed.append(answer.parsed)
                 records.append(record)
         lists = ProtocolLists(parsed, records, self.judge, protocol.num_ranks, protocol)
         measured = measure(lists, self.at, self.metrics)
@@ -126,8 +153,11 @@ def complete(
     prompts: Sequence[Sequence[Message]],
     decoding: Decoding,
     progress: Callable[[int], None] | None = None,
+    guiding: Guiding | None = None,
 ) -> list[list[Completion]]:
     """Complete every prompt; one that occurs several times is generated once if decoding is greedy.
+
+    Guided, it is generated once for all users who may be shown the same titles.
 
     Sampled, each occurrence draws completions of its own: rows that shared them would look like
     independent samples without being any.
@@ -137,8 +167,11 @@ def complete(
         prompts: Conversations, some of them perhaps alike.
         decoding: How to draw.
         progress: Called with the number of prompts done so far, repetitions included.
+        guiding: What guides the list of each prompt; None: nothing does.
     """
     written = [json.dumps([dict(message) for message in prompt], sort_keys=True) for prompt in prompts]
+    if guiding is not None:
+        written = [f"{text} {key}" for text, key in zip(written, guiding.keys(), strict=True)]
     if decoding.kind == "sampled":
         positions = list(range(len(prompts)))
     else:
@@ -149,7 +182,10 @@ def complete(
         if progress is not None:
             progress(done * len(prompts) // len(positions))
 
-    completions = generator([prompts[position] for position in positions], decoding, progress=scaled)
+    guided = {} if guiding is None else {"guiding": guiding.of(positions)}
+    completions = generator(
+        [prompts[position] for position in positions], decoding, progress=scaled, **guided
+    )
     if decoding.kind == "sampled":
         return completions
     by_text = {written[position]: siblings for position, siblings in zip(positions, completions, strict=True)}
@@ -199,9 +235,7 @@ def title_rows(lists: ProtocolLists, n: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _row(
-    position: int, sample: int, record: Record, completion: Completion, parsed: ParsedList
-) -> dict[str, Any]:
+def _row(position: int, sample: int, record: Record, answer: Answer) -> dict[str, Any]:
     return {
         "record": position,
         "sample": sample,
@@ -209,8 +243,8 @@ def _row(
         "constraints": list(record.constraints),
         "prompt": [{"role": turn["role"], "content": turn["content"]} for turn in record.prompt],
         "groundtruth": [{"title": title.name, "year": title.year} for title in record.groundtruth],
-        "completion": completion.text,
-        "events": [str(event.kind) for event in parsed.events],
+        "completion": answer.completion.text,
+        "events": [str(event.kind) for event in answer.parsed.events],
     }
 
 

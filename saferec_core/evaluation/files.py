@@ -27,7 +27,9 @@ INTERVAL = "95 %, BCa bootstrap over users, Wilson for shares; differences paire
 """How the intervals of a summary are computed."""
 
 
-def folder_for(reference: str, config: RunConfig, plugins: Plugins, out: Path | None) -> RunFolder:
+def folder_for(
+    reference: str, config: RunConfig, plugins: Plugins, out: Path | None, *, into_run: bool = True
+) -> RunFolder:
     """Return the folder that gets the results, made if need be.
 
     That is *out* if it is named; else the run that the policy lies in; else a folder below
@@ -36,7 +38,7 @@ def folder_for(reference: str, config: RunConfig, plugins: Plugins, out: Path | 
     Raises:
         RunError: It is a file, or cannot be written to.
     """
-    run = run_of(Path(reference))
+    run = run_of(Path(reference)) if into_run else None
     path = out or (run.path if run else config.output_dir / f"eval-{_slug(reference)}")
     folder = RunFolder(path)
     try:
@@ -85,7 +87,7 @@ def results_path(
     """
     wanted = (dict(choices), policy, data_sha256)
     digest = json_hash(wanted)[:8]
-    base = f"{stem}-{protocol.decoding}"
+    base = f"{stem}-{protocol.decoding_name}"
     for name in (base, f"{base}-{protocol.short}", f"{base}-{protocol.short}-{digest}"):
         path = folder.results(f"{name}{ending}")
         if not path.exists():

@@ -22,11 +22,13 @@ from saferec_core.config.sections import (
     Preset,
     Removal,
     Section,
+    StandaloneEvaluation,
     TitleMatching,
 )
 from saferec_core.data.catalog import Catalog
 from saferec_core.files import data_hash, json_hash
 from saferec_core.models.generation import Decoding
+from saferec_core.plugins.registry import entry_of
 
 __all__ = ["PRESETS", "Protocol", "described", "protocol_of"]
 
@@ -85,6 +87,10 @@ class Protocol(Section):
     """Share of the probability that sampled decoding draws from; None if greedy."""
     samples: int = 1
     """Completions per record."""
+    guided: bool = False
+    """Whether only lists of titles that the user may be shown could be written."""
+    unknown: Literal["allow", "forbid"] | None = None
+    """Whether guided lists may hold titles that the oracle cannot judge; None if lists are free."""
     max_completion_length: int
     """Tokens after which a completion is cut off."""
     parser: str
@@ -106,7 +112,8 @@ class Protocol(Section):
     @property
     def short(self) -> str:
         """Eight hexadecimal digits that are the same wherever all choices are."""
-        unset = set() if self.metrics else {"metrics"}  # ids of earlier versions did not have it
+        unset = set() if self.metrics else {"metrics"}  # ids of earlier versions did not have these
+        unset |= set() if self.guided else {"guided", "unknown"}
         return json_hash(self.model_dump(mode="json", exclude=unset))[:8]
 
     @property
@@ -115,7 +122,14 @@ class Protocol(Section):
         drawn = "greedy"
         if self.decoding == "sampled":
             drawn = f"t{self.temperature:g}-p{self.top_p:g}-n{self.samples}"
+        if self.guided:
+            drawn += "-guided"
         return f"{self.preset}-{drawn}-K{self.num_ranks}-{self.short}"
+
+    @property
+    def decoding_name(self) -> str:
+        """What files call the decoding: ``greedy``, ``sampled``, each also with ``-guided`` behind it."""
+        return f"{self.decoding}-guided" if self.guided else self.decoding
 
     @property
     def metric_options(self) -> dict[str, str]:
@@ -173,6 +187,7 @@ def protocol_of(
             "temperature": settings.eval_temperature if sampled else None,
             "top_p": settings.eval_top_p if sampled else None,
             "samples": settings.eval_samples if sampled else 1,
+            **_guidance(settings),
             "max_completion_length": config.max_completion_length,
             "parser": described(config.data.parser.name, parser),
             "catalog": json_hash(_catalog_content(catalog))[:12],
@@ -182,13 +197,26 @@ def protocol_of(
     )
 
 
+def _guidance(settings: EvaluationConfig) -> dict[str, Any]:
+    if not isinstance(settings, StandaloneEvaluation) or not settings.guided:
+        return {}
+    return {"guided": True, "unknown": settings.unknown}
+
+
 def _catalog_content(catalog: Catalog) -> list[Any]:
     titles: list[Any] = [list(title) for title in catalog.titles]
     return [titles, sorted(catalog.aliases.items())] if catalog.aliases else titles
 
 
 def described(name: str, component: object) -> str:
-    """Write a component with the values of its options; a file by the hash of what it holds."""
+    """Write a component with the values of its options; a file by the hash of what it holds.
+
+    One of another plugin than saferec's own is written with distribution and version: another release may
+    read lists, or judge titles, otherwise.
+    """
+    entry = entry_of(component)
+    if entry is not None and not entry.origin.is_built_in:
+        name = f"{name} of {entry.origin.supplier}"
     if not dataclasses.is_dataclass(component):
         return name
     options = [field.name for field in dataclasses.fields(component) if field.init]

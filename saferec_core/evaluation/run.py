@@ -14,18 +14,13 @@ from saferec_core.errors import ConfigError, RunError
 from saferec_core.evaluation.counterfactual.evaluate import Flipping
 from saferec_core.evaluation.counterfactual.summary import Responsiveness
 from saferec_core.evaluation.evaluator import Evaluation, records_hash
-from saferec_core.evaluation.files import (
-    INTERVAL,
-    circumstances,
-    folder_for,
-    policy_name,
-    results_path,
-    stem_of,
-)
+from saferec_core.evaluation.files import folder_for, policy_name, results_path, stem_of
+from saferec_core.evaluation.hosted import HostedGenerator, hosted_name
+from saferec_core.evaluation.keeping import keep
 from saferec_core.evaluation.protocol import Protocol, described
 from saferec_core.evaluation.setup import Parts, assemble, evaluator_of, run_protocol, used_records
-from saferec_core.evaluation.whole_lists import show_whole
 from saferec_core.models.generation import Generator, PolicyGenerator, on_accelerator
+from saferec_core.models.guided.guides import Guides
 from saferec_core.models.loading import load_policy
 from saferec_core.models.resume import Journal
 from saferec_core.plugins.manager import Plugins
@@ -37,8 +32,10 @@ from saferec_core.runs.observer import Observer, Plan, staged
 
 __all__ = ["run_eval", "run_flip"]
 
-_MUCH_UNREADABLE = 0.05
-"""Share of unreadable lines above which the figures describe the parser rather than the policy."""
+_UNGUIDED = (
+    "guided decoding runs with transformers only; {engine} cannot leave out the titles that a list already "
+    "holds. Set --eval-engine transformers"
+)
 
 
 def run_eval(
@@ -60,36 +57,19 @@ def run_eval(
     for protocol in task.protocols:
         path = task.path(protocol, protocol.facts())
         journal = Journal(task.folder.journal(path.stem))
-        with staged(observer, f"Evaluate policy, {protocol.decoding}", len(task.records)) as progress:
+        with staged(observer, f"Evaluate policy, {protocol.decoding_name}", len(task.records)) as progress:
+            generator = task.generator(journal)
             evaluation = evaluator(
-                task.generator(journal),
+                generator,
                 protocol,
                 policy=task.policy,
                 batch_size=config.evaluation.eval_batch_size,
                 seed=config.seed,
+                guiding=task.guides(generator),
                 progress=progress,
             )
-        evaluation.results.write(path)
-        summary = evaluation.summary()
-        _finish(
-            task,
-            path,
-            journal,
-            {
-                **circumstances(config, evaluation, engine=config.evaluation.eval_engine),
-                "protocol": evaluation.protocol,
-                "choices": dict(evaluation.results.protocol),
-                "interval": INTERVAL,
-                "metrics": summary,
-                "all_lists_together": evaluation.whole,
-            },
-        )
-        observer.evaluated(
-            evaluation.protocol,
-            {metric: (evaluation.results.metrics[metric], interval) for metric, interval in summary.items()},
-        )
-        show_whole(observer, {"value": evaluation.whole})
-        observer.note(_unreadable(evaluation, protocol))
+        keep(evaluation, config, task.folder, path, observer, engine=config.evaluation.eval_engine)
+        journal.remove()
         _note_files(observer, "sample", path, journal)
         evaluations.append(evaluation)
     return evaluations
@@ -105,6 +85,8 @@ def run_flip(
     """
     if config.oracle is None:
         raise ConfigError("--flip counts violations and needs an oracle; name its table with --oracle-path")
+    if config.evaluation.guided:
+        raise ConfigError("--flip asks what a policy does by itself; it does not go with --guided")
     task = _task(config, plugins, observer, out)
     if task is None:
         return []
@@ -128,7 +110,9 @@ def run_flip(
                 progress=progress,
             )
         responsiveness.results.write(path)
-        _finish(task, path, journal, {**responsiveness.as_data(), "coverage": flipping.coverage})
+        summary = {**responsiveness.as_data(), "coverage": flipping.coverage}
+        task.folder.write_json(task.folder.summary(path.stem), summary)
+        journal.remove()
         observer.table(responsiveness.title, responsiveness.table())
         for sentence in responsiveness.sentences:
             observer.note(sentence)
@@ -150,12 +134,29 @@ class _Task:
     @property
     def policy(self) -> str:
         """What the policy is called."""
+        if self.config.evaluation.eval_engine == "openai":
+            return hosted_name(self.config)
         return policy_name(str(self.config.model.model))
 
     @property
     def protocols(self) -> list[Protocol]:
         """One for each decoding."""
         return [run_protocol(self.config, self.parts, kind) for kind in self.config.evaluation.eval_decoding]
+
+    def guides(self, generator: Generator) -> Guides | None:
+        """Return what guides the policy's lists, None if they are free.
+
+        Raises:
+            ConfigError: The engine cannot be guided.
+        """
+        settings = self.config.evaluation
+        if not settings.guided:
+            return None
+        if not isinstance(generator, PolicyGenerator):
+            raise ConfigError(_UNGUIDED.format(engine=settings.eval_engine))
+        return Guides(
+            generator.policy, self.parts.parser, self.parts.judge, self.config.num_ranks, settings.unknown
+        )
 
     @property
     def data_sha256(self) -> str:
@@ -205,28 +206,16 @@ def _plan(config: EvalConfig, reference: object, parts: Parts, prompts: int) -> 
             "catalog": f"{config.data.catalog_path}: {len(catalog)} titles",
             "parser": described(config.data.parser.name, parts.parser),
             "oracle": "none" if config.oracle is None else config.oracle.name,
-            "decoding": ", ".join(config.evaluation.eval_decoding),
+            "decoding": ", ".join(config.evaluation.eval_decoding)
+            + (", guided" if config.evaluation.guided else ""),
         },
-    )
-
-
-def _unreadable(evaluation: Evaluation, protocol: Protocol) -> str:
-    """Report how much of the lists the parser could not read."""
-    unreadable, ranks = evaluation.unreadable
-    share = unreadable / ranks if ranks else 0.0
-    reading = (
-        f"Parser {protocol.parser}: {unreadable} of {ranks} lines of the lists are unreadable ({share:.1%})."
-    )
-    if share <= _MUCH_UNREADABLE:
-        return reading
-    return (
-        f"Warning: {reading} Every figure is affected. Look at the completions, and choose another parser "
-        "(--parser) or year (--set data.parser.year=complete)."
     )
 
 
 def _loader(config: EvalConfig, reference: str) -> Callable[[], Callable[[Journal], Generator]]:
     """Refuse a policy that does not exist, and return what loads it."""
+    if config.evaluation.eval_engine == "openai":
+        return lambda: lambda _: HostedGenerator(config)  # has a cache of its own
     resolved = resolve_folder(reference)
     _check_finished(Path(resolved))
     if config.evaluation.eval_engine == "vllm":
@@ -249,12 +238,6 @@ def _check_finished(folder: Path) -> None:
     checkpoints = list_checkpoints(run.checkpoints)
     instead = f"; evaluate a checkpoint, such as {checkpoints[-1]}" if checkpoints else " and no checkpoints"
     raise RunError(f"run {folder} has no policy (it was not completed){instead}")
-
-
-def _finish(task: _Task, path: Path, journal: Journal, summary: Mapping[str, Any]) -> None:
-    """Write the summary beside the rows, and forget what was kept for the case of an interruption."""
-    task.folder.write_json(task.folder.summary(path.stem), summary)
-    journal.remove()
 
 
 def _note_files(observer: Observer, what: str, path: Path, journal: Journal) -> None:

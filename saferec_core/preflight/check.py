@@ -14,6 +14,7 @@ from saferec_core.config.schema import (
     StageConfig,
     TrainConfig,
 )
+from saferec_core.endpoints.endpoint import Endpoint, check_key_variable
 from saferec_core.plugins.manager import Plugins
 from saferec_core.preflight.components import check_components, check_rewards
 from saferec_core.preflight.inputs import check_data, check_model, is_local
@@ -21,18 +22,23 @@ from saferec_core.preflight.problems import Problems
 from saferec_core.runs.checkpoints import list_checkpoints, sft_policy
 from saferec_core.runs.layout import RunLayout
 from saferec_core.training.batches import check_batches
+from saferec_core.training.combinations import impossible_combinations
 from saferec_core.training.extras import missing_extras
 
 __all__ = ["find_problems", "has_gpu", "processes"]
 
 
-def find_problems(config: RunConfig, plugins: Plugins, *, is_demo: bool = False) -> list[str]:
+def find_problems(
+    config: RunConfig, plugins: Plugins, *, is_demo: bool = False, policy: bool = True, train: bool = False
+) -> list[str]:
     """Return every problem of a configuration that can be found without torch, each with its flag.
 
     Args:
         config: The run.
         plugins: What is installed.
         is_demo: Whether model and data are the demo's, which are made later.
+        policy: Whether there is a policy at all; predictions and baselines have none.
+        train: Whether training records are needed although nothing is trained.
     """
     problems = Problems()
     needs = {}
@@ -42,12 +48,13 @@ def find_problems(config: RunConfig, plugins: Plugins, *, is_demo: bool = False)
         needs["completion"] = "Safe SFT"
     if not is_demo:
         if isinstance(config, EvalConfig | RecommendConfig):
-            _check_policy(problems, config.model.model)
+            if policy and not _is_hosted(config):
+                _check_policy(problems, config.model.model)
             if isinstance(config, EvalConfig):
                 _check_held_out(problems, config)
         else:
             check_model(problems, config.model.model, "--model")
-        check_data(problems, config.data, needs=needs, train=isinstance(config, StageConfig))
+        check_data(problems, config.data, needs=needs, train=train or isinstance(config, StageConfig))
         check_components(problems, config, plugins)
     if isinstance(config, StageConfig):
         _check_stage(problems, config)
@@ -58,6 +65,8 @@ def find_problems(config: RunConfig, plugins: Plugins, *, is_demo: bool = False)
 def _check_stage(problems: Problems, config: StageConfig) -> None:
     assert isinstance(config, SftConfig | TrainConfig)
     for problem in missing_extras(config):
+        problems.add(problem)
+    for problem in impossible_combinations(config, has_gpu=has_gpu()):
         problems.add(problem)
     if not isinstance(config, TrainConfig):
         return
@@ -104,11 +113,32 @@ def _check_engines(problems: Problems, config: RunConfig) -> None:
         problems.add(
             f"--attn-implementation {attention} needs the package flash-attn; install it or use sdpa"
         )
-    if isinstance(config, EvalConfig) and config.evaluation.eval_engine == "vllm":
+    if config.model.load_in_4bit and find_spec("bitsandbytes") is None:
+        problems.add("--load-in-4bit needs bitsandbytes: install saferec[quant], or leave the flag out")
+    if isinstance(config, EvalConfig):
+        _check_evaluation_engine(problems, config)
+
+
+def _check_evaluation_engine(problems: Problems, config: EvalConfig) -> None:
+    if config.evaluation.guided:
+        engine = config.evaluation.eval_engine
+        if engine != "transformers":
+            problems.add(f"--guided runs with --eval-engine transformers only, not with {engine}")
+    if _is_hosted(config):
+        if find_spec("openai") is None:
+            problems.add("--eval-engine openai needs the openai client: install saferec[data]")
+        with problems.collecting():
+            check_key_variable(config.endpoint.api_key_env)
+            Endpoint.find(config.endpoint.base_url, config.endpoint.api_key_env)
+    if config.evaluation.eval_engine == "vllm":
         if find_spec("vllm") is None:
             problems.add("--eval-engine vllm needs vLLM: install saferec[vllm], or leave the flag out")
         elif str(config.model.model).endswith(".gguf"):
             problems.add("--eval-engine vllm cannot read GGUF files; use transformers")
+
+
+def _is_hosted(config: RunConfig) -> bool:
+    return isinstance(config, EvalConfig) and config.evaluation.eval_engine == "openai"
 
 
 def has_gpu() -> bool:

@@ -16,10 +16,11 @@ from saferec_core.errors import UnknownNameError
 from saferec_core.evaluation.setup import Parts, assemble
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
+from saferec_core.plugins.contracts.parser import parse
 from saferec_core.plugins.manager import Plugins
 from saferec_core.replay.stored import StoredBatch
 from saferec_core.rl.credit import credit
-from saferec_core.rl.figures import shares_of_variance
+from saferec_core.rl.figures import CreditedBatch
 from saferec_core.rl.rewards import ActiveReward, score
 from saferec_core.training.setup import build_normalizer, build_rewards
 
@@ -93,7 +94,7 @@ class Recipe:
 
     def _credit(self, batch: StoredBatch, stored: Advantages | None) -> Credited:
         lists = JudgedLists(
-            [self.parts.parser(each.text, finished=each.finished) for each in batch.completions],
+            [parse(self.parts.parser, each.text, finished=each.finished) for each in batch.completions],
             [each.record for each in batch.completions],
             self.parts.judge,
             self.num_ranks,
@@ -101,10 +102,10 @@ class Recipe:
         values = score(self.rewards, lists)
         mask = lists.rank_mask
         advantages = credit(self.rewards, values, self.normalizer, mask, batch.group_size)
-        shares = shares_of_variance(
+        credited = CreditedBatch(
             self.rewards, values, self.normalizer, mask, batch.group_size, stored or advantages
         )
-        return Credited(advantages, mask, self._kinds(lists), shares)
+        return Credited(advantages, mask, self._kinds(lists), credited.shares_of_variance())
 
     def _kinds(self, lists: JudgedLists) -> npt.NDArray[np.str_]:
         kinds = np.where(lists.rank_mask.numpy(), "other", "").astype("<U9")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,7 +19,7 @@ from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer, va
 from saferec_core.rl.credit import credit
 from saferec_core.rl.rewards import ActiveReward, RewardValues
 
-__all__ = ["figures_of_lists", "figures_of_signal", "means_by_reward", "shares_of_variance"]
+__all__ = ["CreditedBatch", "figures_of_lists", "means_by_reward"]
 
 
 def means_by_reward(rewards: Sequence[ActiveReward], values: RewardValues) -> Float[Tensor, "F N"]:
@@ -48,64 +49,54 @@ def figures_of_lists(
     return {name: value for name, value in figures.items() if value == value}  # NaN: no value
 
 
-def figures_of_signal(
-    rewards: Sequence[ActiveReward],
-    values: RewardValues,
-    normalizer: Normalizer,
-    rank_mask: Bool[Tensor, "N K"],
-    group_size: int,
-    advantages: Advantages,
-) -> dict[str, float]:
-    """Return what is left to learn from, of a whole generation batch.
+@dataclass(frozen=True)
+class CreditedBatch:
+    """A whole generation batch of N completions, siblings adjacent, with its advantages."""
 
-    Args:
-        rewards: The reward functions of the run, in order.
-        values: What they returned for the N completions, siblings adjacent.
-        normalizer: Turns rewards into advantages.
-        rank_mask: Which ranks were written.
-        group_size: G, completions per prompt.
-        advantages: What was credited, costs and limits included.
-    """
-    credited = _written(advantages, rank_mask)
-    figures = {"advantage_zero": (credited == 0).double().mean().item()}
-    for reward, value in zip(rewards, values.by_function(rewards), strict=True):
-        groups = value.reshape(-1, group_size, *value.shape[1:])  # (B, G, K) or (B, G)
-        figures[f"reward_varies/{reward.name}"] = (
-            varies(groups, dim=1).flatten(1).any(1).double().mean().item()
-        )
-        bounds = reward.function.range(rank_mask.shape[1])
-        if bounds is not None:
-            best = torch.isclose(value, torch.tensor(bounds[1]))[~value.isnan()]
-            figures[f"reward_best/{reward.name}"] = best.double().mean().item()
-    if len(rewards) > 1:
-        shares = shares_of_variance(rewards, values, normalizer, rank_mask, group_size, advantages)
-        figures |= {f"advantage_share/{name}": share for name, share in shares.items()}
-    return {name: value for name, value in figures.items() if value == value}
+    rewards: Sequence[ActiveReward]
+    """The reward functions of the run, in order."""
+    values: RewardValues
+    """What they returned."""
+    normalizer: Normalizer
+    rank_mask: Bool[Tensor, "N K"]
+    """Which ranks were written."""
+    group_size: int
+    """G, completions per prompt."""
+    advantages: Advantages
+    """What was credited, costs and limits included."""
 
+    def figures(self) -> dict[str, float]:
+        """Return what is left to learn from; a figure without a value is left out."""
+        credited = _written(self.advantages, self.rank_mask)
+        figures = {"advantage_zero": (credited == 0).double().mean().item()}
+        for reward, value in zip(self.rewards, self.values.by_function(self.rewards), strict=True):
+            groups = value.reshape(-1, self.group_size, *value.shape[1:])  # (B, G, K) or (B, G)
+            differs = varies(groups, dim=1).flatten(1).any(1)  # (B,)
+            figures[f"reward_varies/{reward.name}"] = differs.double().mean().item()
+            bounds = reward.function.range(self.rank_mask.shape[1])
+            if bounds is not None:
+                best = torch.isclose(value, torch.tensor(bounds[1]))[~value.isnan()]
+                figures[f"reward_best/{reward.name}"] = best.double().mean().item()
+        if len(self.rewards) > 1:
+            figures |= {f"advantage_share/{name}": share for name, share in self.shares_of_variance().items()}
+        return {name: value for name, value in figures.items() if value == value}
 
-def shares_of_variance(
-    rewards: Sequence[ActiveReward],
-    values: RewardValues,
-    normalizer: Normalizer,
-    rank_mask: Bool[Tensor, "N K"],
-    group_size: int,
-    advantages: Advantages,
-) -> dict[str, float]:
-    """Return, by reward, how much of the advantages' variance it would supply alone.
+    def shares_of_variance(self) -> dict[str, float]:
+        """Return, by reward, how much of the advantages' variance it would supply alone.
 
-    That is the squared correlation of the advantages (of written ranks and of whole lists) with those that
-    the run would have credited had it only this reward. The shares of rewards that are uncorrelated add up to
-    1. 0 where either does not vary.
-    """
-    credited = _written(advantages, rank_mask)
-    shares = {}
-    for reward, value in zip(rewards, values.by_function(rewards), strict=True):
-        empty = RewardValues(values.rank[:0], values.list[:0], values.cost[:0])
-        only = RewardValues(**{**vars(empty), reward.channel: value[None]})
-        # A normalizer with a state of its own must not learn from a batch twice.
-        alone = credit([reward], only, deepcopy(normalizer), rank_mask, group_size)
-        shares[reward.name] = _squared_correlation(credited, _written(alone, rank_mask))
-    return shares
+        That is the squared correlation of the advantages (of written ranks and of whole lists) with those
+        that the run would have credited had it only this reward. The shares of rewards that are uncorrelated
+        add up to 1. 0 where either does not vary.
+        """
+        credited = _written(self.advantages, self.rank_mask)
+        empty = RewardValues(self.values.rank[:0], self.values.list[:0], self.values.cost[:0])
+        shares = {}
+        for reward, value in zip(self.rewards, self.values.by_function(self.rewards), strict=True):
+            only = replace(empty, **{reward.channel: value[None]})
+            # A normalizer with a state of its own must not learn from a batch twice.
+            alone = credit([reward], only, deepcopy(self.normalizer), self.rank_mask, self.group_size)
+            shares[reward.name] = _squared_correlation(credited, _written(alone, self.rank_mask))
+        return shares
 
 
 def _written(advantages: Advantages, rank_mask: Bool[Tensor, "N K"]) -> Float[Tensor, " C"]:

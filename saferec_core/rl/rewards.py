@@ -11,9 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from saferec_core.errors import RewardError
-from saferec_core.plugins.calls import calling
-from saferec_core.plugins.contracts.judged_lists import JudgedLists
+from saferec_core.plugins.calls import calling, named, undisturbed
+from saferec_core.plugins.contracts.judged_lists import JudgedLists, unchanged
 from saferec_core.plugins.contracts.reward import RewardFunction, Scope
+from saferec_core.plugins.values import as_values
+from saferec_core.runs.heartbeat import phase
 
 __all__ = ["ActiveReward", "Channel", "RewardValues", "score"]
 
@@ -65,6 +67,7 @@ def score(rewards: Sequence[ActiveReward], lists: JudgedLists) -> RewardValues:
     Raises:
         RewardError: A function raised, returned another shape than its scope promises, or an
             infinite value. A failure never becomes a 0.
+        PluginError: A function changed the lists, which others share.
     """
     shape = tuple(lists.rank_mask.shape)
     values: dict[Channel, list[Tensor]] = {"rank": [], "list": [], "cost": []}
@@ -81,23 +84,13 @@ def score(rewards: Sequence[ActiveReward], lists: JudgedLists) -> RewardValues:
 
 def _checked(reward: ActiveReward, lists: JudgedLists, wanted: tuple[int, ...]) -> Tensor:
     """Call one reward function; refuse what breaks its contract."""
-    with calling("reward", reward.name, error=RewardError):
+    what = named("reward", reward.function, reward.name)
+    with (
+        phase(f"reward {reward.name}"),
+        unchanged(lists, what),
+        undisturbed(what),
+        calling(what, error=RewardError),
+    ):
         value = reward.function(lists)
     axes = "(N, K)" if reward.scope == "rank" else "(N,)"
-    if not isinstance(value, Tensor):
-        raise RewardError(
-            f"reward {reward.name!r} must return a tensor {axes} = {wanted}, but returned "
-            f"{type(value).__name__}"
-        )
-    if tuple(value.shape) != wanted:
-        raise RewardError(
-            f"reward {reward.name!r} must return {axes} = {wanted}, but returned {tuple(value.shape)}"
-        )
-    if torch.isinf(value).any():
-        index = torch.isinf(value).nonzero()[0].tolist()
-        raise RewardError(
-            f"reward {reward.name!r} must return finite values or NaN for 'no value', but returned "
-            f"{value[tuple(index)].item()} for completion {index[0] + 1}"
-            + (f" at rank {index[1] + 1}" if len(index) > 1 else "")
-        )
-    return value.detach().to(device="cpu", dtype=torch.float32)
+    return as_values(value, what, wanted, axes, error=RewardError)

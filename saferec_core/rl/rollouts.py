@@ -12,7 +12,7 @@ from saferec_core.data.records import Record
 from saferec_core.models.decoding import TokenAligner
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.normalizer import Advantages
-from saferec_core.plugins.contracts.parser import ListParser
+from saferec_core.plugins.contracts.parser import ListParser, parse
 from saferec_core.rl.ranks import assign_ranks
 from saferec_core.rl.rewards import ActiveReward, RewardValues, score
 
@@ -74,7 +74,7 @@ class RolloutScorer:
         texts, rank_ids, token_starts, lists = [], [], [], []
         for ids in completion_ids:
             text, starts = self.aligner.decode(ids)
-            parsed = self.parser(text, finished=bool(ids) and ids[-1] in self.end_ids)
+            parsed = parse(self.parser, text, finished=bool(ids) and ids[-1] in self.end_ids)
             texts.append(text)
             lists.append(parsed)
             token_starts.append(starts)

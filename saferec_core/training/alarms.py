@@ -10,7 +10,7 @@ from typing import Any
 from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import PluginError
 from saferec_core.plugins.build import build
-from saferec_core.plugins.calls import calling
+from saferec_core.plugins.calls import calling, named, undisturbed
 from saferec_core.plugins.contracts.alarm import Alarm, LogRow
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.observer import Observer
@@ -116,10 +116,11 @@ class AlarmWatch:
 
 
 def _asked(name: str, alarm: Callable[[Sequence[LogRow]], Any], log: Sequence[LogRow]) -> str | None:
-    with calling("alarm", name):
+    what = named("alarm", alarm, name)
+    with undisturbed(what), calling(what):
         sentence = alarm(log)
     if sentence is not None and not (isinstance(sentence, str) and sentence.strip()):
-        raise PluginError(f"alarm {name!r} must return a sentence or None, but returned {sentence!r:.100}")
+        raise PluginError(f"{what} must return a sentence or None, but returned {sentence!r:.100}")
     return sentence
 
 

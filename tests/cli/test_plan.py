@@ -87,3 +87,11 @@ def test_a_plan_says_when_it_is_ready_and_starts_nothing(main, outline, tmp_path
     assert (outcome.status, outcome.err) == (0, "")
     assert "Ready to start." in outcome.out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_json_without_dry_run_is_refused_before_anything_is_trained(main, outline, tmp_path):
+    outcome = main("train", outline / "run.yaml", "--json")
+
+    assert outcome.status == 2
+    assert "--json prints the plan of a run: give --dry-run with it" in outcome.err
+    assert not (tmp_path / "runs").exists()

@@ -73,3 +73,21 @@ def test_a_file_of_wishes_gets_a_list_each(main, named, tmp_path):
     assert "1 lists; 1 rows that could not be read" in done.out
     assert len(lines[0]["titles"]) == 2
     assert "prompt" in lines[1]["error"]
+
+
+def test_popularity_recommends_without_a_model_what_the_user_may_be_shown(main, tiny, world, trait):
+    named = ("recommend", "popularity", "--set", f"data.train_path={tiny / 'train.jsonl'}")
+    paths = ("--catalog-path", world / "catalog.jsonl", "--oracle-path", world / "oracle.jsonl")
+    wish = ("--prompt", "Anything", "--constraint", trait, "-k", 3, "--json")
+    titles = json.loads(main(*named, *paths, *wish).out)["titles"]
+
+    assert [title["verdict"] in {"safe", "unknown"} for title in titles] == [True] * 3
+    free = json.loads(main(*named, *paths, *wish, "--free").out)["titles"]
+    assert len(free) == 3
+
+
+def test_a_baseline_without_training_records_is_refused(main, world):
+    done = main("recommend", "popularity", "--catalog-path", world / "catalog.jsonl", "--prompt", "Hi")
+
+    assert done.status == 2
+    assert "--train-path is missing" in done.err

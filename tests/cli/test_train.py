@@ -285,10 +285,10 @@ def test_an_oracle_without_its_table_is_told_which_option_is_required(refused):
 
 
 def test_an_optimizer_whose_package_is_missing_is_told_with_what_to_install(main, tiny):
-    outcome = main("train", tiny / "run.yaml", "--optim", "paged_adamw_8bit")
+    outcome = main("train", tiny / "run.yaml", "--optim", "grokadamw")
 
     assert outcome.status == 2
-    assert "'paged_adamw_8bit' needs bitsandbytes: install saferec[quant]" in outcome.err
+    assert "'grokadamw' needs grokadamw: install grokadamw" in outcome.err
     assert "--optim" in outcome.err
 
 

@@ -12,13 +12,13 @@ from typing import ClassVar
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait
+from saferec_core.endpoints.asking import Asker, Reply
+from saferec_core.endpoints.client import NoAnswer
 from saferec_core.errors import DataError, SaferecError, UnknownNameError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
 from saferec_plugins.evidence.title_columns import id_of, title_of
 from saferec_plugins.transforms.llm.asked_model import AskedModel
-from saferec_plugins.transforms.llm.asking import Asker, Reply
-from saferec_plugins.transforms.llm.client import NoAnswer
 from saferec_plugins.transforms.llm.risk_question import (
     assigned_risks,
     risk_form,

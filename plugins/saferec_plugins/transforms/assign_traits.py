@@ -14,13 +14,13 @@ from pydantic import Field
 from saferec_core.data.records import messages_of, seen_titles_of
 from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait, read_traits
+from saferec_core.endpoints.account import Account
+from saferec_core.endpoints.asking import Asker
+from saferec_core.endpoints.client import Answer, NoAnswer
 from saferec_core.errors import DataError, SaferecError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Transform
-from saferec_plugins.transforms.llm.account import Account
 from saferec_plugins.transforms.llm.asked_model import AskedModel
-from saferec_plugins.transforms.llm.asking import Asker
-from saferec_plugins.transforms.llm.client import Answer, NoAnswer
 from saferec_plugins.transforms.llm.trait_answer import UnusableAnswerError, assigned_traits
 from saferec_plugins.transforms.llm.trait_question import instruction, question, response_format
 

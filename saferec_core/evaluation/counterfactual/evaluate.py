@@ -23,27 +23,19 @@ from saferec_core.data.traits import Trait, read_traits
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.evaluation.counterfactual.prompts import Change, Flip, flips_of, why_not
 from saferec_core.evaluation.counterfactual.summary import Responsiveness
-from saferec_core.evaluation.evaluator import complete, title_rows, user_of
+from saferec_core.evaluation.evaluator import Answer, complete, title_rows, user_of
 from saferec_core.evaluation.protocol import Protocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.files import json_hash
-from saferec_core.models.generation import Completion, Generator
+from saferec_core.models.generation import Generator
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.oracle import Question
-from saferec_core.plugins.contracts.parser import ListParser, ParsedList
+from saferec_core.plugins.contracts.parser import ListParser, ParsedList, parse
 
 __all__ = ["Flipping"]
 
 Floats = npt.NDArray[np.float64]
 _Key = tuple[int, str]  # position of the record, and the prompt as text
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """One completion and what it lists."""
-
-    completion: Completion
-    parsed: ParsedList
 
 
 @dataclass(frozen=True)
@@ -53,8 +45,8 @@ class _Pair:
     flip: Flip
     sample: int
     """Number of the pair among those of its record."""
-    stated: _Answer
-    unstated: _Answer
+    stated: Answer
+    unstated: Answer
 
 
 class Flipping:
@@ -162,7 +154,7 @@ class Flipping:
         decoding = protocol.drawing(batch_size=batch_size, seed=seed)
         completions = complete(generator, list(self.prompts.values()), decoding, progress)
         answers = {
-            key: [_Answer(one, self._parser(one.text, finished=one.finished)) for one in siblings]
+            key: [Answer(one, parse(self._parser, one.text, finished=one.finished)) for one in siblings]
             for key, siblings in zip(self.prompts, completions, strict=True)
         }
         pairs = list(self._pairs(answers))
@@ -184,7 +176,7 @@ class Flipping:
         table = table.append_column("completion_unstated", other)
         return Responsiveness(replace(results, table=table), k)
 
-    def _pairs(self, answers: Mapping[_Key, Sequence[_Answer]]) -> Iterator[_Pair]:
+    def _pairs(self, answers: Mapping[_Key, Sequence[Answer]]) -> Iterator[_Pair]:
         numbers: dict[int, int] = {}
         for flip in self.flips:
             both = (answers[_key(flip.position, prompt)] for prompt in (flip.stated, flip.unstated))

@@ -68,13 +68,13 @@ class WeightedRewards:
     def rank_floors(self) -> Float[Tensor, " F"]:
         """The deviation below which a rank reward's cell is flat."""
         spans = self.rank_spans
-        return torch.zeros(len(self.rank)) if spans is None else FLATNESS * spans
+        return self.rank.new_zeros(len(self.rank)) if spans is None else FLATNESS * spans
 
     @property
     def list_floors(self) -> Float[Tensor, " L"]:
         """The deviation below which a list reward's cell is flat."""
         spans = self.list_spans
-        return torch.zeros(len(self.list)) if spans is None else FLATNESS * spans
+        return self.list.new_zeros(len(self.list)) if spans is None else FLATNESS * spans
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,14 @@ class RewardFunction(ABC):
         """
         return None
 
+    @property
+    def local(self) -> bool:
+        """Whether another title at a rank changes the value of that rank only, titles that repeat aside.
+
+        A reward of scope ``"rank"`` that credits what comes later, or looks at neighbors, says False.
+        """
+        return True
+
     @abstractmethod
     def __call__(self, lists: JudgedLists) -> Float[Tensor, ...]:
         """Return (N, K) for scope ``"rank"`` or (N,) for scope ``"list"``; NaN is "no value"."""

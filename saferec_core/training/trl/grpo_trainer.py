@@ -27,13 +27,14 @@ from saferec_core.errors import SaferecError
 from saferec_core.models.decoding import NO_RANK
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
 from saferec_core.rl.credit import credit
-from saferec_core.rl.figures import figures_of_lists, figures_of_signal, means_by_reward
+from saferec_core.rl.figures import CreditedBatch, figures_of_lists, means_by_reward
 from saferec_core.rl.limits import Limits
 from saferec_core.rl.loss import RankWeighting
 from saferec_core.rl.ranks import rank_mean, rank_ratio, rank_weights, spread
 from saferec_core.rl.rewards import RewardValues
 from saferec_core.rl.rollouts import Rollouts, RolloutScorer, ScoredBatch
 from saferec_core.training.trl.compact_head import compact_head
+from saferec_core.training.trl.phases import Phased
 from saferec_core.training.trl.resumable import Resumable, parts_with_state
 from saferec_core.training.trl.shared_scoring import (
     SharedScoring,
@@ -64,7 +65,7 @@ _NEEDED: Mapping[str, object] = MappingProxyType(
 """TRL settings that a rank-level ratio needs."""
 
 
-class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
+class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
     """``GRPOTrainer`` in which every rank has its own reward, advantage and importance ratio.
 
     Its loss is :func:`saferec_core.rl.loss.rank_grpo_loss`.
@@ -202,10 +203,10 @@ class RankGRPOTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ship
         advantages = self._limits.charge(advantages, prices, rank_mask)
         if self.model.training:
             self._limits.follow(prices)
-            signal = figures_of_signal(
+            batch = CreditedBatch(
                 self._scorer.rewards, rewards, self._normalizer, rank_mask, group_size, advantages
             )
-            for name, value in {**signal, **self._limits.figures()}.items():
+            for name, value in {**batch.figures(), **self._limits.figures()}.items():
                 self._metrics["train"][name].append(value)
         rows = len(rollouts.texts)
         own = slice(self.accelerator.process_index * rows, (self.accelerator.process_index + 1) * rows)

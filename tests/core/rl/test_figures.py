@@ -14,7 +14,7 @@ from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.rl.credit import credit
-from saferec_core.rl.figures import figures_of_lists, figures_of_signal
+from saferec_core.rl.figures import CreditedBatch, figures_of_lists
 from saferec_core.rl.rewards import ActiveReward, RewardValues
 from saferec_core.testing import StatedOracle, listing
 
@@ -38,7 +38,7 @@ class OfList(OfRank):
 
 def signal(rewards, values, normalizer, mask):
     advantages = credit(rewards, values, normalizer, mask, group_size=2)
-    return figures_of_signal(rewards, values, normalizer, mask, 2, advantages)
+    return CreditedBatch(rewards, values, normalizer, mask, 2, advantages).figures()
 
 
 def test_lists_are_counted_by_the_ranks_that_were_written():

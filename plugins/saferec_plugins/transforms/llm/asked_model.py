@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from saferec_core.endpoints.account import Account, Prices
+from saferec_core.endpoints.asking import Asker, Configuration
+from saferec_core.endpoints.cache import ResponseCache
+from saferec_core.endpoints.endpoint import check_key_variable, resolved
 from saferec_core.errors import ConfigError
 from saferec_core.plugins.component import component
-from saferec_plugins.transforms.llm.account import Account, Prices
-from saferec_plugins.transforms.llm.asking import Asker, Configuration
-from saferec_plugins.transforms.llm.cache import ResponseCache
-from saferec_plugins.transforms.llm.endpoint import check_key_variable, resolved
 from saferec_plugins.transforms.llm.trait_question import ResponseFormat
 
 __all__ = ["AskedModel"]

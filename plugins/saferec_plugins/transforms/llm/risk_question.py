@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait
+from saferec_core.endpoints.client import Answer, quoted
 from saferec_core.errors import near_misses
 from saferec_core.oracle_files.deciding import OPEN_FROM
-from saferec_plugins.transforms.llm.client import Answer, quoted
 from saferec_plugins.transforms.llm.trait_answer import UnusableAnswerError, answer_as
 from saferec_plugins.transforms.llm.trait_question import ResponseFormat
 

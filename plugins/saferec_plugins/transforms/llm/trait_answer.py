@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from saferec_core.endpoints.client import Answer, quoted
 from saferec_core.errors import near_misses
-from saferec_plugins.transforms.llm.client import Answer, quoted
 
 __all__ = ["AssignedTrait", "UnusableAnswerError", "answer_as", "assigned_traits"]
 

@@ -1,0 +1,61 @@
+"""What ``saferec eval`` and ``saferec baseline`` share: whose data, which settings, what is printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from saferec_cli.resolve import oracle_name
+from saferec_core.config.load import Layer, Resolved, eval_settings, read_settings, resolved
+from saferec_core.config.schema import EvalConfig
+from saferec_core.errors import RunError
+from saferec_core.runs.layout import run_of
+
+__all__ = ["eval_request", "print_summaries", "run_folder"]
+
+
+def eval_request(
+    run: str | None, config: Path | None, given: list[Layer], *, evaluated: str
+) -> Resolved[EvalConfig]:
+    """Resolve the settings of an evaluation: those of *config*, else of the run that *run* lies in.
+
+    Args:
+        run: A run folder, a policy, or nothing.
+        config: A configuration to use instead of the run's.
+        given: What flags say.
+        evaluated: The policy, file or baseline that is evaluated.
+    """
+    folder = run_of(Path(run)) if run is not None else None
+    file = config or (folder.config if folder else None)
+    files = [] if file is None else [Layer(str(file), eval_settings(read_settings(file)))]
+    named = Layer("POLICY", {"model": {"model": evaluated}})
+    return resolved(EvalConfig, files=files, overrides=[oracle_name(files, given), *given, named])
+
+
+def run_folder(run: str | None) -> str | None:
+    """Refuse a run that is not a run folder.
+
+    Raises:
+        RunError: It is not one, and lies in none.
+    """
+    if run is not None and run_of(Path(run)) is None:
+        raise RunError(f"{run} is not a run folder; leave it out, and name the data by --config or flags")
+    return run
+
+
+def print_summaries(summaries: Mapping[str, Any]) -> None:
+    """Print what was measured as JSON."""
+    typer.echo(json.dumps(_finite(summaries), indent=2))
+
+
+def _finite(value: Any) -> Any:
+    """Replace NaN, which JSON does not have, by null."""
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if value != value else value

@@ -1,0 +1,1 @@
+"""The public Python interface, behind the names that ``saferec_core`` offers."""

@@ -1,0 +1,219 @@
+"""Lists that some other system made: a file of predictions, matched to the held-out records."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from saferec_core.data.records import Record
+from saferec_core.data.rows import Row, row_name, try_rows, whole_year
+from saferec_core.data.titles import Title
+from saferec_core.errors import DataError
+from saferec_core.evaluation.evaluator import Answer
+from saferec_core.models.generation import Completion
+from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, ParsedList
+
+__all__ = ["answer_of_titles", "read_predictions", "title_of"]
+
+_WITH_YEAR = re.compile(r"^(.*\S)\s*\((\d{4})\)$")
+_SHOWN = 5
+"""Problems of one kind that a message spells out."""
+
+
+def read_predictions(
+    path: Path, records: Mapping[int, Record], used: Mapping[int, Record], parser: ListParser
+) -> list[list[Answer]]:
+    """Read a file of predictions: any file of rows, a list each.
+
+    A row names its record by ``id`` (the value of the records' column ``id``) or by ``position`` (from 0, in
+    the order of the split), and has either ``completion``, a text that the parser reads, or ``titles``: texts
+    such as ``"Saw (2004)"``, ``[title, year]`` pairs or ``{title, year}`` objects in rank order. With
+    ``scores``, a number for each title, titles are put in the order of falling scores. Several lists of one
+    record are numbered by ``sample``, from 0.
+
+    Args:
+        path: The file.
+        records: All records of the split, by position.
+        used: Those of them that are evaluated; lists of others are checked and left out.
+        parser: Reads completions.
+
+    Returns:
+        The lists of each record of *used*, in its order.
+
+    Raises:
+        DataError: The file cannot be read, or a row is wrong, repeated or missing. One message names all.
+    """
+    reading = _Reading(_positions_by_id(records), records.keys(), parser)
+    name = row_name(path) if path.exists() else "row"
+    for number, row in try_rows(path):
+        reading.take(row, f"{name} {number}")
+    if not reading.rows and not reading.problems:
+        raise DataError(f"{path} holds no predictions; expected a row for each held-out record")
+    reading.check_complete(used)
+    if reading.problems:
+        raise DataError(_several([f"{path}: {problem}" for problem in reading.shown()]))
+    return [[reading.answers[position, sample] for sample in range(reading.samples)] for position in used]
+
+
+def answer_of_titles(titles: Sequence[Title]) -> Answer:
+    """Return a list that was never text, as if it had been written a title a line and read back."""
+    lines = [title.name if title.year is None else f"{title.name} ({title.year})" for title in titles]
+    items, start = [], 0
+    for title, line in zip(titles, lines, strict=True):
+        end = start + len(line)
+        items.append(ParsedItem(title.name, title.year, start, end + 1, end))
+        start = end + 1
+    return Answer(Completion("\n".join(lines), finished=True), ParsedList(tuple(items)))
+
+
+@dataclass
+class _Reading:
+    """What was read so far, and what was wrong with it."""
+
+    by_id: Mapping[str, int | None]
+    positions: Any
+    parser: ListParser
+    answers: dict[tuple[int, int], Answer] = field(default_factory=dict)
+    problems: dict[str, list[str]] = field(default_factory=dict)
+    """Where each kind of problem occurred."""
+    rows: int = 0
+
+    @property
+    def samples(self) -> int:
+        """Lists per record."""
+        return 1 + max((sample for _, sample in self.answers), default=0)
+
+    def take(self, row: Row | DataError, where: str) -> None:
+        """Take one row; what is wrong with it is noted."""
+        self.rows += 1
+        try:
+            self._read(row)
+        except DataError as error:
+            kind, _, detail = str(error).partition(": ")
+            self._note(kind, f"{detail} ({where})" if detail else where)
+
+    def _read(self, row: Row | DataError) -> None:
+        if isinstance(row, DataError):
+            raise row
+        key = self._position(row), _whole(row.get("sample") or 0, "sample")
+        if key in self.answers:
+            named = f"id {row['id']!r}" if row.get("id") is not None else f"position {key[0]}"
+            raise DataError(f"a record has two lists; number them by 'sample': {named}")
+        self.answers[key] = self._answer(row)
+
+    def check_complete(self, used: Mapping[int, Record]) -> None:
+        """Note the records that lack a list."""
+        lacking = [position for position in used if (position, 0) not in self.answers]
+        for position in lacking:
+            self._note(
+                f"{len(lacking)} records have no list; an empty one is written as titles = []",
+                f"position {position}",
+            )
+        if not lacking:
+            fewer = [p for p in used for sample in range(self.samples) if (p, sample) not in self.answers]
+            for position in dict.fromkeys(fewer):
+                self._note(f"records have fewer than {self.samples} samples", f"position {position}")
+
+    def shown(self) -> list[str]:
+        """Return a line for each kind of problem, with the first places where it occurred."""
+        lines = []
+        for kind, places in self.problems.items():
+            more = f" and {len(places) - _SHOWN:,} more" if len(places) > _SHOWN else ""
+            lines.append(f"{kind}: {', '.join(places[:_SHOWN])}{more}")
+        return lines
+
+    def _note(self, kind: str, where: str) -> None:
+        self.problems.setdefault(kind, []).append(where)
+
+    def _position(self, row: Row) -> int:
+        if row.get("id") is not None:
+            name = str(row["id"])
+            if name not in self.by_id:
+                raise DataError(f"no held-out record has the id: {name!r}")
+            position = self.by_id[name]
+            if position is None:
+                raise DataError(f"several held-out records have the id; name them by 'position': {name!r}")
+            return position
+        if row.get("position") is None:
+            raise DataError("a row must name its record by 'id' or 'position'")
+        position = _whole(row["position"], "position")
+        if position not in self.positions:
+            last = max(self.positions, default=-1)
+            raise DataError(f"the held-out records have the positions 0..{last}: {position}")
+        return position
+
+    def _answer(self, row: Row) -> Answer:
+        completion, titles = row.get("completion"), row.get("titles")
+        if (completion is None) == (titles is None):
+            raise DataError("a row must have either 'completion' or 'titles'")
+        if titles is not None:
+            return answer_of_titles(_ordered(_titles(titles), row.get("scores")))
+        if not isinstance(completion, str):
+            raise DataError(f"'completion' must be text: {completion!r:.60}")
+        return Answer(Completion(completion, finished=True), self.parser(completion))
+
+
+def _several(problems: Sequence[str]) -> str:
+    if len(problems) == 1:
+        return problems[0]
+    return "\n".join(
+        [f"{len(problems)} problems in the predictions", *(f"  {problem}" for problem in problems)]
+    )
+
+
+def _positions_by_id(records: Mapping[int, Record]) -> dict[str, int | None]:
+    """Return the position of each id; None for one that several records have."""
+    by_id: dict[str, int | None] = {}
+    for position, record in records.items():
+        if (name := record.columns.get("id")) is not None:
+            by_id[str(name)] = None if str(name) in by_id else position
+    return by_id
+
+
+def _titles(value: Any) -> list[Title]:
+    if not isinstance(value, list | tuple):
+        raise DataError(f"'titles' must be a list: {value!r:.60}")
+    return [title_of(entry) for entry in value]
+
+
+def title_of(entry: Any) -> Title:
+    """Read a title: a text such as ``"Saw (2004)"``, a ``[title, year]`` pair, or an object with both.
+
+    Raises:
+        DataError: It is something else.
+    """
+    if isinstance(entry, str) and entry.strip():
+        match = _WITH_YEAR.match(entry.strip())
+        return Title(match[1], int(match[2])) if match else Title(entry.strip(), None)
+    pair = (entry.get("title"), entry.get("year")) if isinstance(entry, Mapping) else entry
+    if isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[0], str) and pair[0].strip():
+        return Title(
+            pair[0].strip(), None if pair[1] is None else whole_year(pair[1], f"the year of {pair[0]!r}")
+        )
+    raise DataError(
+        f"a title must be text, a [title, year] pair or an object with title and year: {entry!r:.60}"
+    )
+
+
+def _ordered(titles: list[Title], scores: Any) -> list[Title]:
+    if scores is None:
+        return titles
+    numbers = isinstance(scores, list | tuple) and all(
+        isinstance(score, int | float) and not isinstance(score, bool) and math.isfinite(score)
+        for score in scores
+    )
+    if not numbers or len(scores) != len(titles):
+        raise DataError(f"'scores' must be a list of finite numbers, one for each title: {scores!r:.60}")
+    ranked = sorted(zip((-score for score in scores), count(), titles, strict=False))
+    return [title for _, _, title in ranked]
+
+
+def _whole(value: Any, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise DataError(f"{what!r} must be a whole number of at least 0: {value!r:.60}")
+    return value

@@ -1,0 +1,50 @@
+"""Lists of a baseline for people: without a model, judged like a policy's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from saferec_core.data.records import Record
+from saferec_core.evaluation.baselines import Baseline
+from saferec_core.evaluation.predictions import answer_of_titles
+from saferec_core.models.guided.allowed import AllowedTitles
+from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.recommendation.recommender import Recommendation
+from saferec_core.recommendation.verdicts import judged_titles
+
+__all__ = ["BaselineRecommender"]
+
+
+@dataclass(frozen=True)
+class BaselineRecommender:
+    """A baseline in the place of a policy."""
+
+    baseline: Baseline
+    judge: Judge
+    allowed: AllowedTitles
+    num_titles: int
+    """Titles of a list, k."""
+    safe: bool
+    """Whether known violations are left out."""
+
+    def __call__(
+        self, records: Sequence[Record], *, progress: Callable[[int], None] | None = None
+    ) -> list[Recommendation]:
+        """Make one list per record.
+
+        Args:
+            records: Constraints and seen titles; the prompts are not read.
+            progress: Called with the number of records done so far.
+        """
+        answers = []
+        for position, record in enumerate(records):
+            titles = self.baseline.rank(record, position, self.num_titles, self.allowed, safe=self.safe)
+            answers.append(answer_of_titles(titles))
+            if progress is not None:
+                progress(position + 1)
+        lists = judged_titles([answer.parsed for answer in answers], records, self.judge, self.num_titles)
+        return [
+            Recommendation(record, titles, answer.completion.text, self.num_titles)
+            for record, titles, answer in zip(records, lists, answers, strict=True)
+        ]

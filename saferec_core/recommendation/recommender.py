@@ -1,0 +1,141 @@
+"""Lists for people: a policy is asked, its lists are read and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from saferec_core.data.records import Message, Record, seen_titles_of
+from saferec_core.data.traits import Trait
+from saferec_core.errors import ConfigError, UnknownNameError
+from saferec_core.models.generation import Completion, Decoding, Generator
+from saferec_core.models.guided.guiding import Guiding
+from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.parser import ListParser, parse
+from saferec_core.recommendation.verdicts import JudgedTitle, judged_titles
+
+__all__ = ["Recommendation", "Recommender", "check_constraints", "wish"]
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One list, judged."""
+
+    record: Record
+    """The prompt, with the constraints and the history of its user."""
+    titles: tuple[JudgedTitle, ...]
+    """The titles of the first k ranks."""
+    completion: str
+    """What the policy wrote."""
+    wanted: int
+    """How many titles were asked for, k."""
+
+    @property
+    def note(self) -> str | None:
+        """Why the list is shorter than was asked for; None if it is not."""
+        if len(self.titles) >= self.wanted:
+            return None
+        return f"The list has {len(self.titles)} of {self.wanted} titles."
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the list as JSON has it."""
+        return {
+            "prompt": [dict(message) for message in self.record.prompt],
+            "constraints": list(self.record.constraints),
+            "titles": [title.as_data() for title in self.titles],
+            "completion": self.completion,
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True)
+class Recommender:
+    """A policy with what it takes to read and judge its lists."""
+
+    generator: Generator
+    parser: ListParser
+    judge: Judge
+    decoding: Decoding
+    num_titles: int
+    """Titles of a list, k."""
+    guiding: Callable[[Sequence[Record]], Guiding] | None = None
+    """What restricts the lists of some records; None: the policy may write anything."""
+
+    def __call__(
+        self, records: Sequence[Record], *, progress: Callable[[int], None] | None = None
+    ) -> list[Recommendation]:
+        """Ask for one list per record.
+
+        Args:
+            records: Prompts with constraints and seen titles.
+            progress: Called with the number of records done so far.
+        """
+        completions = self.generator(
+            [record.prompt for record in records],
+            self.decoding,
+            guiding=None if self.guiding is None else self.guiding(records),
+            progress=progress,
+        )
+        return self.judged(records, [siblings[0] for siblings in completions])
+
+    def judged(self, records: Sequence[Record], completions: Sequence[Completion]) -> list[Recommendation]:
+        """Read and judge one completion per record."""
+        parsed = [parse(self.parser, done.text, finished=done.finished) for done in completions]
+        lists = judged_titles(parsed, records, self.judge, self.num_titles)
+        return [
+            Recommendation(record, titles, done.text, self.num_titles)
+            for record, titles, done in zip(records, lists, completions, strict=True)
+        ]
+
+
+def wish(
+    text: str,
+    *,
+    constraints: Sequence[str] = (),
+    seen: Sequence[str] = (),
+    traits: Mapping[str, Trait] | None = None,
+) -> Record:
+    """Make a record of what somebody typed.
+
+    A constraint is stated to the policy as training dialogues state it, by the first explicit sentence of
+    its trait, unless the text has one of its sentences already; a trait without sentences by its name.
+
+    Args:
+        text: The wish.
+        constraints: Traits that are active.
+        seen: Titles that must not come back, such as "Saw (2004)"; without a year every film of the name.
+        traits: Sentences by trait.
+    """
+    sentences = [text.strip()]
+    for constraint in constraints:
+        trait = (traits or {}).get(constraint)
+        stated = [] if trait is None else [*trait.explicit, *trait.implied]
+        if not any(sentence in text for sentence in stated):
+            sentences.append(_ended(stated[0]) if stated else f"Please respect this: {constraint}.")
+    prompt: list[Message] = [{"role": "user", "content": " ".join(sentences)}]
+    return Record(
+        prompt=prompt,
+        constraints=tuple(sorted(set(constraints))),
+        seen_titles=tuple(seen_titles_of({"seen_titles": list(seen)})),
+    )
+
+
+def check_constraints(constraints: Sequence[str], judge: Judge) -> None:
+    """Refuse constraints that nobody can judge.
+
+    Raises:
+        ConfigError: There is no oracle.
+        UnknownNameError: The oracle does not know a trait; the near misses are named.
+    """
+    if not constraints:
+        return
+    if judge.oracle is None:
+        raise ConfigError("--constraint needs an oracle; name its table with --oracle-path")
+    for constraint in constraints:
+        if constraint not in judge.oracle.traits:
+            raise UnknownNameError("trait", constraint, sorted(judge.oracle.traits))
+
+
+def _ended(sentence: str) -> str:
+    return f"{sentence}." if sentence[-1].isalnum() else sentence

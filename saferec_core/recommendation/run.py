@@ -1,0 +1,194 @@
+"""What ``saferec recommend`` needs: a recommender for a policy, and lists for a file of prompts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from saferec_core.config.schema import RecommendConfig
+from saferec_core.data.catalog import read_catalog
+from saferec_core.data.records import Record, read_records, record_of
+from saferec_core.data.rows import row_name, try_rows
+from saferec_core.errors import DataError, RunError, SaferecError
+from saferec_core.evaluation.baseline_names import names_baseline
+from saferec_core.evaluation.baselines import BASELINES
+from saferec_core.files import data_hash
+from saferec_core.models.generation import Decoding, PolicyGenerator, on_accelerator
+from saferec_core.models.guided.allowed import AllowedTitles, UnknownTitles
+from saferec_core.models.guided.guides import Guides
+from saferec_core.models.loading import load_policy
+from saferec_core.plugins.build import build_oracle, chosen
+from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.parser import ListParser
+from saferec_core.plugins.manager import Plugins
+from saferec_core.recommendation.baseline_recommender import BaselineRecommender
+from saferec_core.recommendation.recommender import Recommendation, Recommender, check_constraints
+from saferec_core.runs.checkpoints import resolve_folder
+
+__all__ = ["Asking", "load_recommender", "recommend_file"]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How lists are asked for."""
+
+    num_titles: int
+    """Titles of a list, k."""
+    guided: bool = True
+    """Write only titles of the catalog that are unseen and not known to violate a constraint."""
+    unknown: UnknownTitles = "allow"
+    """Whether a guided list may hold titles that the oracle cannot judge."""
+    decoding: Literal["greedy", "sampled"] = "greedy"
+    """The most likely token each time, or drawn at *temperature*."""
+    temperature: float = 1.0
+    batch_size: int = 32
+    """Lists that are generated together."""
+
+
+def load_recommender(
+    config: RecommendConfig, plugins: Plugins, asking: Asking
+) -> Recommender | BaselineRecommender:
+    """Load the policy or baseline that *config* names with its catalog, oracle and parser.
+
+    Raises:
+        SaferecError: Something is missing or does not fit.
+    """
+    data = config.data
+    assert data.catalog_path is not None  # checked before torch was imported
+    tolerance = data.year_tolerance
+    oracle = None
+    if config.oracle is not None:
+        oracle = build_oracle(config.oracle, year_tolerance=tolerance, plugins=plugins)
+    judge = Judge(read_catalog(data.catalog_path, year_tolerance=tolerance), oracle)
+    reference = str(config.model.model)
+    if names_baseline(reference):
+        assert data.train_path is not None or not BASELINES[reference].needs_training
+        train = [] if data.train_path is None else read_records(data.train_path, needs={})
+        return BaselineRecommender(
+            BASELINES[reference](judge.catalog, train, seed=config.seed),
+            judge,
+            AllowedTitles(judge, asking.unknown),
+            asking.num_titles,
+            safe=asking.guided,
+        )
+    parser: ListParser = chosen(
+        plugins,
+        plugins.parsers,
+        data.parser,
+        {"catalog_path": data.catalog_path, "year_tolerance": tolerance},
+    )
+    policy = on_accelerator(load_policy(resolve_folder(reference), config.model))
+    return Recommender(
+        generator=PolicyGenerator(policy),
+        parser=parser,
+        judge=judge,
+        decoding=Decoding(
+            asking.decoding,
+            config.max_completion_length,
+            temperature=asking.temperature,
+            batch_size=asking.batch_size,
+            seed=config.seed,
+        ),
+        num_titles=asking.num_titles,
+        guiding=Guides(policy, parser, judge, asking.num_titles, asking.unknown) if asking.guided else None,
+    )
+
+
+def recommend_file(
+    recommender: Recommender | BaselineRecommender,
+    source: Path,
+    out: Path,
+    asking: Asking,
+    *,
+    policy: str,
+    progress: Callable[[int], None] | None = None,
+) -> Mapping[str, int]:
+    """Write a list for every row of *source* to *out*; an interrupted call continues where it was.
+
+    A row of *source* has ``prompt`` (text or messages) and may have ``constraints`` and ``seen_titles``;
+    one that cannot be read gets an ``error`` in place of a list. Every line of *out* names its row.
+
+    Args:
+        recommender: Makes the lists.
+        source: Any file of rows.
+        out: JSONL; a manifest beside it records what it was made from.
+        asking: How lists are asked for.
+        policy: What the policy is called.
+        progress: Called with the number of rows done so far.
+
+    Returns:
+        How many rows got a list, got an error, and were already done.
+
+    Raises:
+        RunError: *out* was made of something else.
+    """
+    settings = {"policy": policy, "input_sha256": data_hash(source), **asdict(asking)}
+    done = _done(out, settings)
+    counts = {"lists": 0, "errors": 0, "kept": done}
+    with out.open("a", encoding="utf-8") as file:
+        for batch in _batches(islice(try_rows(source), done, None), asking.batch_size, recommender.judge):
+            readable = {number: row for number, row in batch if isinstance(row, Record)}
+            lists = dict(zip(readable, recommender(list(readable.values())), strict=True))
+            for number, row in batch:
+                content = _line(lists[number]) if number in lists else {"error": str(row)}
+                counts["lists" if number in lists else "errors"] += 1
+                file.write(json.dumps({row_name(source): number, **content}, ensure_ascii=False) + "\n")
+            file.flush()
+            if progress is not None:
+                progress(sum(counts.values()))
+    return counts
+
+
+def _batches(
+    rows: Iterator[tuple[int, dict[str, Any] | DataError]], size: int, judge: Judge
+) -> Iterator[list[tuple[int, Record | SaferecError]]]:
+    """Read rows as records, a few at a time; what is wrong with a row stands in its place."""
+    while batch := list(islice(rows, size)):
+        read: list[tuple[int, Record | SaferecError]] = []
+        for number, row in batch:
+            try:
+                if isinstance(row, DataError):
+                    raise row
+                record = record_of(row, needs={})
+                check_constraints(record.constraints, judge)
+                read.append((number, record))
+            except SaferecError as error:
+                read.append((number, error))
+        yield read
+
+
+def _line(recommendation: Recommendation) -> dict[str, Any]:
+    content = recommendation.as_data()
+    return {name: content[name] for name in ("titles", "completion", "note")}
+
+
+def _done(out: Path, settings: Mapping[str, Any]) -> int:
+    """Return how many rows are done; a line that was cut off is removed.
+
+    Raises:
+        RunError: The file was made of something else.
+    """
+    manifest = out.with_suffix(".manifest.json")
+    key = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+    if not out.exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        manifest.write_text(json.dumps({"key": key, **settings}, indent=2) + "\n", encoding="utf-8")
+        return 0
+    try:
+        made = json.loads(manifest.read_text(encoding="utf-8")).get("key")
+    except (OSError, ValueError, AttributeError):
+        made = None
+    if made != key:
+        raise RunError(
+            f"{out} already exists and was made of another input, policy or settings; name another --out"
+        )
+    content = out.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        out.write_bytes(whole)
+    return whole.count(b"\n")

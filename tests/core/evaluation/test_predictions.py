@@ -1,0 +1,101 @@
+import json
+
+import pytest
+
+from saferec_core.data.records import Record
+from saferec_core.data.titles import Title
+from saferec_core.errors import DataError
+from saferec_core.evaluation.predictions import read_predictions
+from saferec_plugins.parsers.title_year import TitleYearParser
+
+RECORDS = {n: Record(prompt=(), columns={"id": name}) for n, name in enumerate(["ann", "bob", "cem"])}
+
+
+@pytest.fixture
+def read(tmp_path):
+    def run(*rows, used=(0, 1, 2), records=RECORDS):
+        path = tmp_path / "lists.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        chosen = {position: records[position] for position in used}
+        answers = read_predictions(path, records, chosen, TitleYearParser())
+        return [[[item.title for item in one.parsed.items] for one in siblings] for siblings in answers]
+
+    return run
+
+
+SAW, HEAT = Title("Saw", 2004), Title("Heat", 1995)
+
+
+def test_a_row_names_its_record_by_id_or_position_and_its_list_in_any_form(read):
+    lists = read(
+        {"id": "cem", "titles": [{"title": "Saw", "year": 2004}, "Heat"]},
+        {"position": 0, "titles": ["Saw (2004)", ["Heat", 1995]]},
+        {"id": "bob", "completion": "Gladly:\n1. Heat (1995)"},
+    )
+
+    assert lists == [[[SAW, HEAT]], [[HEAT]], [[SAW, Title("Heat", None)]]]
+
+
+def test_scores_put_titles_in_falling_order_and_equal_ones_stay_as_they_are(read):
+    titles = ["A (2000)", "B (2000)", "C (2000)"]
+    assert [
+        title.name for title in read({"position": 0, "titles": titles, "scores": [1, 2.5, 1]}, used=[0])[0][0]
+    ] == [
+        "B",
+        "A",
+        "C",
+    ]
+
+
+def test_samples_of_a_record_are_kept_apart_and_lists_of_unused_records_left_out(read):
+    rows = [{"position": n, "sample": s, "titles": [f"T{n}{s} (2000)"]} for n in (1, 0) for s in (1, 0)]
+
+    assert [[one[0].name for one in siblings] for siblings in read(*rows, used=[0])] == [["T00", "T01"]]
+
+
+def test_an_empty_list_is_a_list(read):
+    assert read({"position": 0, "titles": []}, used=[0]) == [[[]]]
+
+
+def test_everything_that_is_wrong_stands_in_one_message_with_its_rows(read):
+    with pytest.raises(DataError) as error:
+        read(
+            {"id": "nobody", "titles": []},
+            {"position": 3, "titles": []},
+            {"titles": []},
+            {"id": "ann", "titles": []},
+            {"id": "ann", "titles": []},
+            {"id": "bob", "titles": [7]},
+            {"id": "bob", "titles": ["Saw (2004)"], "scores": [1, 2]},
+            {"id": "bob", "completion": "Saw (2004)", "titles": []},
+        )
+
+    message = str(error.value)
+    for part in (
+        "no held-out record has the id: 'nobody' (line 1)",
+        "positions 0..2: 3 (line 2)",
+        "by 'id' or 'position': line 3",
+        "a record has two lists; number them by 'sample': id 'ann' (line 5)",
+        "an object with title and year: 7 (line 6)",
+        "one for each title: [1, 2] (line 7)",
+        "either 'completion' or 'titles': line 8",
+        "2 records have no list; an empty one is written as titles = []: position 1, position 2",
+    ):
+        assert part in message
+    assert message.startswith("8 problems in the predictions")
+
+
+def test_many_problems_of_a_kind_are_counted(read):
+    with pytest.raises(DataError, match=r"'x4' \(line 5\) and 15 more"):
+        read(*({"id": f"x{n}", "titles": []} for n in range(20)))
+
+
+def test_an_id_that_two_records_share_names_neither(read):
+    twins = {0: Record(prompt=(), columns={"id": 1}), 1: Record(prompt=(), columns={"id": "1"})}
+    with pytest.raises(DataError, match="several held-out records have the id"):
+        read({"id": 1, "titles": []}, used=[0], records=twins)
+
+
+def test_a_file_without_rows_is_refused(read):
+    with pytest.raises(DataError, match="holds no predictions"):
+        read()

@@ -1,0 +1,131 @@
+"""Lists for people, from a real model on the demo's world."""
+
+import json
+
+import pytest
+
+from saferec_core.config.load import Layer, resolved
+from saferec_core.config.schema import RecommendConfig
+from saferec_core.data.records import Record
+from saferec_core.data.traits import read_traits
+from saferec_core.errors import ConfigError, RunError, UnknownNameError
+from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.recommendation.recommender import check_constraints, wish
+from saferec_core.recommendation.run import Asking, load_recommender, recommend_file
+
+ASKING = Asking(num_titles=4, batch_size=2)
+
+
+@pytest.fixture(scope="module")
+def config(world):
+    settings = {
+        "model": {"model": str(world / "model")},
+        "data": {"catalog_path": str(world / "catalog.jsonl")},
+        "oracle": {"name": "table", "path": str(world / "oracle.jsonl")},
+        "num_ranks": 5,
+        "evaluation": {"eval_at": [5]},
+        "max_completion_length": 16,
+    }
+    return resolved(RecommendConfig, files=[], overrides=[Layer("test", settings)]).config
+
+
+@pytest.fixture(scope="module")
+def recommender(config, plugins):
+    return load_recommender(config, plugins, ASKING)
+
+
+@pytest.fixture(scope="module")
+def rows(world):
+    return [json.loads(line) for line in (world / "test.jsonl").read_text(encoding="utf-8").splitlines()[:5]]
+
+
+def test_a_guided_list_has_as_many_titles_as_asked_for_all_of_them_allowed(recommender, rows):
+    constraints = tuple(rows[0]["constraints"])
+    record = Record(prompt=rows[0]["prompt"], constraints=constraints)
+
+    (recommendation,) = recommender([record])
+
+    assert [title.rank for title in recommendation.titles] == [1, 2, 3, 4]
+    assert {title.verdict for title in recommendation.titles} <= {"safe", "unknown"}
+    assert all(title.in_catalog and not title.repeated and not title.seen for title in recommendation.titles)
+    assert recommendation.note is None
+
+
+def test_titles_of_a_free_list_come_with_their_verdict_and_its_evidence(config, plugins, rows, world):
+    free = load_recommender(config, plugins, Asking(num_titles=4, guided=False))
+    violating = next(
+        row
+        for row in map(json.loads, (world / "oracle.jsonl").read_text(encoding="utf-8").splitlines())
+        if any(risk >= 0.66 for risk in row["risk"].values())
+    )
+    trait = next(name for name, risk in violating["risk"].items() if risk >= 0.66)
+    record = Record(prompt=rows[0]["prompt"], constraints=(trait,))
+    from saferec_core.models.generation import Completion
+
+    (recommendation,) = free.judged(
+        [record], [Completion(f"{violating['title']} ({violating['year']})\n", finished=True)]
+    )
+
+    (title,) = recommendation.titles
+    assert (title.verdict, title.violated) == ("violation", (trait,))
+    assert title.evidence[0].risk >= 0.66
+    assert recommendation.note == "The list has 1 of 4 titles."
+
+
+def test_a_file_is_worked_through_a_broken_row_costs_that_row(recommender, rows, tmp_path):
+    source, out = tmp_path / "prompts.jsonl", tmp_path / "lists.jsonl"
+    lines = [json.dumps({"prompt": row["prompt"], "constraints": row["constraints"]}) for row in rows[:3]]
+    lines.insert(1, '{"prompt": ')
+    lines.insert(3, json.dumps({"prompt": "A film, please", "constraints": ["no such trait"]}))
+    source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    counts = recommend_file(recommender, source, out, ASKING, policy="p")
+
+    written = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert counts == {"lists": 3, "errors": 2, "kept": 0}
+    assert [len(line.get("titles", [])) for line in written] == [4, 0, 4, 0, 4]
+    assert "no such trait" in written[3]["error"]
+    assert [line["line"] for line in written] == [1, 2, 3, 4, 5]
+
+
+def test_an_interrupted_file_continues_with_the_same_lists(recommender, rows, tmp_path):
+    source, out = tmp_path / "prompts.jsonl", tmp_path / "lists.jsonl"
+    source.write_text("".join(json.dumps({"prompt": row["prompt"]}) + "\n" for row in rows), encoding="utf-8")
+    recommend_file(recommender, source, out, ASKING, policy="p")
+    whole = out.read_bytes()
+    cut = whole[: whole.index(b"\n", whole.index(b"\n") + 1) + 20]  # two lines and a part of the third
+    out.write_bytes(cut)
+
+    counts = recommend_file(recommender, source, out, ASKING, policy="p")
+
+    assert counts == {"lists": 3, "errors": 0, "kept": 2}
+    assert out.read_bytes() == whole
+
+
+def test_lists_of_another_policy_are_not_mixed_in(recommender, rows, tmp_path):
+    source, out = tmp_path / "prompts.jsonl", tmp_path / "lists.jsonl"
+    source.write_text(json.dumps({"prompt": rows[0]["prompt"]}) + "\n", encoding="utf-8")
+    recommend_file(recommender, source, out, ASKING, policy="p")
+
+    with pytest.raises(RunError, match="already exists"):
+        recommend_file(recommender, source, out, ASKING, policy="q")
+
+
+def test_a_constraint_is_put_in_words_unless_the_wish_has_them():
+    traits = read_traits()
+    name, trait = next(iter(traits.items()))
+
+    stated = wish("Something funny", constraints=[name], traits=traits).prompt[0]["content"]
+    there = wish(f"Funny. {trait.implied[0]}", constraints=[name], traits=traits).prompt[0]["content"]
+
+    assert stated.startswith(f"Something funny {trait.explicit[0]}")
+    assert there == f"Funny. {trait.implied[0]}"
+
+
+def test_an_unknown_constraint_is_named_with_its_near_misses(recommender, rows):
+    known = rows[0]["constraints"][0]
+
+    with pytest.raises(UnknownNameError, match="Did you mean"):
+        check_constraints([known[:-1]], recommender.judge)
+    with pytest.raises(ConfigError, match="needs an oracle"):
+        check_constraints([known], Judge(recommender.judge.catalog, None))
