@@ -23,7 +23,7 @@ def named(kind: str, component: object, name: str | None = None) -> str:
     Args:
         kind: What it is, such as ``"reward"``.
         component: The component; one that no plugin offers has neither distribution nor version.
-        name: What the run calls it, for want of an entry; its class unless given.
+        name: What the run calls it, for lack of an entry; its class unless given.
     """
     entry = entry_of(component)
     return f"{kind} {name or type(component).__name__!r}" if entry is None else str(entry)

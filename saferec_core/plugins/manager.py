@@ -17,6 +17,7 @@ from saferec_core.plugins.compatibility import incompatibility
 from saferec_core.plugins.file_plugins import components_in, has_hooks, origin_of_file
 from saferec_core.plugins.hook_checks import check_hooks
 from saferec_core.plugins.isolation import LOGGER, Isolation
+from saferec_core.plugins.lifecycle import LIFECYCLE_HOOKS, LifecycleHook
 from saferec_core.plugins.registry import Entry, Origin, Registry, module_of_file
 from saferec_core.plugins.selection import Selection, canonical
 
@@ -64,6 +65,8 @@ class Plugins:
     parsers: Registry[ListParser] = field(default_factory=lambda: Registry("parser"))
     evidence: Registry[EvidenceSource] = field(default_factory=lambda: Registry("evidence"))
     alarms: Registry[Alarm] = field(default_factory=lambda: Registry("alarm"))
+    lifecycle_hooks: list[LifecycleHook] = field(default_factory=list)
+    """What observes runs, in the order of the plugins."""
     states: list[PluginState] = field(default_factory=list)
     """Every plugin that was found, in the order of their names."""
 
@@ -256,6 +259,11 @@ def _registered(
             raise
         if implementations and len(registry) == before:
             notes.append(f"offers nothing by its hook {hook}")
+    plugins.lifecycle_hooks.extend(
+        LifecycleHook(hook, origin, implementation.function, bool(implementation.argnames))
+        for hook in LIFECYCLE_HOOKS.values()
+        for implementation in manager.subset_hook_caller(hook, remove_plugins=others).get_hookimpls()
+    )
     return notes
 
 

@@ -82,7 +82,7 @@ def _check_stage(problems: Problems, config: StageConfig) -> None:
 
 
 def _check_policy(problems: Problems, policy: str | None) -> None:
-    """Check what is to be evaluated: a run folder without a policy is told its checkpoints."""
+    """Check what is to be evaluated: for a run folder without a policy, name its checkpoints."""
     if policy is None or not is_local(policy):
         check_model(problems, policy, "POLICY")
         return

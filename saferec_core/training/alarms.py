@@ -134,7 +134,7 @@ def _has_any(log: Sequence[LogRow], figures: Sequence[str]) -> bool:
 
 
 def _rows_of(metrics: Path, stage: str) -> list[LogRow]:
-    """Read the figures that a stage has logged; whatever is not a number is no figure."""
+    """Read the figures that a stage has logged; values that are not numbers are left out."""
     if not metrics.is_file():
         return []
     rows = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]

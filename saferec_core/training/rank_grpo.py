@@ -31,6 +31,12 @@ from saferec_core.models.loading import (
 )
 from saferec_core.models.resume import journal_of
 from saferec_core.plugins.contracts.alarm import Alarm
+from saferec_core.plugins.contracts.lifecycle import (
+    EvaluationFinished,
+    RolloutsScored,
+    RunFinished,
+    RunStarted,
+)
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.manager import Plugins
 from saferec_core.rl.limits import Limits, read_limits
@@ -41,7 +47,7 @@ from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, sft_
 from saferec_core.runs.distributed import from_main, gathered, is_main, join, process_count
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.manifest import now
-from saferec_core.runs.observer import Observer, Plan
+from saferec_core.runs.observer import Observer, Plan, with_hooks
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
 from saferec_core.training.alarms import AlarmWatch, build_alarms
@@ -101,7 +107,7 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     if config.model.model is None:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
     join(config.processes, seconds(config.process_timeout))
-    observer = observer if is_main() else Observer()  # one speaks for all
+    observer = with_hooks(observer, plugins) if is_main() else Observer()  # one speaks for all
     config, optimizer = settled(config)
     rewards = build_rewards(config, plugins)
     normalizer = build_normalizer(config, plugins)
@@ -145,6 +151,7 @@ def _train(run: _Run) -> None:
     config, folder, observer = run.config, run.folder, run.observer
     if is_main():
         folder.write_manifest(config, run.plugins, "train")
+        observer.happened(RunStarted("train", folder.path, config.model_dump(mode="json")))
     start = _start(run)
     if folder.policy.is_dir():  # resumed after training
         before = _evaluate(run, whole_policy(start, for_training(config.model)), "before", start)
@@ -184,6 +191,7 @@ def _finish(run: _Run, before: list[Evaluation], policy: Policy, *, sharded: boo
         report_comparison(config, folder, observer, before, after)
         _report(run)
         folder.extend_manifest({"finished": now()})
+        observer.happened(RunFinished(folder.path))
         observer.finished(folder.path)
 
 
@@ -194,6 +202,8 @@ def _evaluate(run: _Run, policy: Policy, when: str, name: str, *, sharded: bool 
     if is_main():
         for kind, evaluation in zip(run.config.evaluation.eval_decoding, made, strict=False):
             evaluation.results.write(run.folder.results(f"{when}-{kind}"))
+            if run.plugins.lifecycle_hooks:
+                run.observer.happened(EvaluationFinished(when, kind, evaluation.summary()))
     return made
 
 
@@ -313,7 +323,9 @@ def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: 
         if (batch.step - 1) % config.rollout_steps == 0:
             parts = gathered(list(rollout_rows(batch, run.rewards)))
             if is_main():
-                run.folder.append(run.folder.rollouts, chain.from_iterable(parts))
+                rows = list(chain.from_iterable(parts))
+                run.folder.append(run.folder.rollouts, rows)
+                run.observer.happened(RolloutsScored(batch.step, rows))
 
     trainer = rank_grpo_trainer(
         start,

@@ -17,13 +17,14 @@ from saferec_core.evaluation.protocol import described
 from saferec_core.evaluation.setup import Parts, assemble, require_path
 from saferec_core.models.lengths import token_lengths
 from saferec_core.models.loading import Policy, load_policy, merged_folder
+from saferec_core.plugins.contracts.lifecycle import RunFinished, RunStarted
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import copy_weights, list_checkpoints, remove_passed_over, resolve_folder
 from saferec_core.runs.distributed import from_main, is_main, join, process_index
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.heartbeat import watched
 from saferec_core.runs.manifest import now
-from saferec_core.runs.observer import Observer, Plan
+from saferec_core.runs.observer import Observer, Plan, with_hooks
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.sealing import damage
 from saferec_core.runs.stopping import Stop
@@ -39,7 +40,7 @@ def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
     if config.model.model is None:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
     join(config.processes, seconds(config.process_timeout))
-    observer = observer if is_main() else Observer()  # one speaks for all
+    observer = with_hooks(observer, plugins) if is_main() else Observer()  # one speaks for all
     config, optimizer = settled(config)
     parts = assemble(config, plugins, needs={"completion": "Safe SFT"})
     opened = from_main(lambda: open_run(config, "sft", observer.note))
@@ -52,6 +53,7 @@ def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
         train_sft(config, plugins, parts, folder, observer, optimizer=optimizer, opened=opened, stop=stop)
         if is_main():
             folder.extend_manifest({"finished": now()})
+            observer.happened(RunFinished(folder.path))
             observer.finished(folder.path)
     return folder.path
 
@@ -116,6 +118,7 @@ def train_sft(
         observer.note("There are no validation records with completions, so no validation loss is computed.")
     if is_main():
         folder.write_manifest(config, plugins, "sft")
+        observer.happened(RunStarted("sft", folder.path, config.model_dump(mode="json")))
         observer.plan(_plan(config, parts, folder, fitted, policy, optimizer))
     trainer = sft_trainer(
         policy,

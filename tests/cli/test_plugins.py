@@ -155,7 +155,7 @@ def test_show_of_an_unknown_name_offers_the_near_miss(main):
 
 
 BROKEN = {
-    "raises": ("raise RuntimeError('no [licence] found')", "RuntimeError: no [licence] found"),
+    "raises": ("raise RuntimeError('no [license] found')", "RuntimeError: no [license] found"),
     "lacks-a-module": ("import nowhere_to_be_found", "ModuleNotFoundError: No module named"),
     "is-no-python": ("def", "SyntaxError"),
     "ends-the-process": ("import sys\nsys.exit(3)", "SystemExit: 3"),
@@ -202,7 +202,7 @@ def test_the_table_shows_a_broken_plugin_with_its_reason_to_the_letter(saferec, 
 
     assert outcome.status == 0
     assert "acme 1.2.3" in outcome.out
-    assert "RuntimeError: no [licence] found" in outcome.out
+    assert "RuntimeError: no [license] found" in outcome.out
 
 
 def test_a_name_that_two_distributions_offer_stops_only_the_run_that_names_it(main, installed, outline):
@@ -245,13 +245,13 @@ def test_an_unknown_reward_is_told_with_the_near_miss_and_nothing_is_written(saf
 
 
 def test_a_reward_of_a_plugin_that_failed_stops_the_run_and_tells_why(saferec, distribution):
-    site = distribution("acme", "raise RuntimeError('no licence')\n" + REWARD.format(module="acme"))
+    site = distribution("acme", "raise RuntimeError('no license')\n" + REWARD.format(module="acme"))
     outcome = saferec("train", "--reward", "novelty", path=site)
 
     assert outcome.status == 2
     assert "unknown reward 'novelty'" in outcome.err
     assert "acme 1.2.3" in outcome.err
-    assert "no licence" in outcome.err
+    assert "no license" in outcome.err
     assert "Traceback" not in outcome.err
 
 
@@ -295,12 +295,12 @@ def test_verbose_shows_the_original_traceback_of_a_plugin_that_is_named(main, in
 
 
 def test_strict_plugins_ends_any_command_if_one_plugin_is_broken(main, installed):
-    installed("acme", "raise RuntimeError('no licence')")
+    installed("acme", "raise RuntimeError('no license')")
 
     outcome = main("plugins", "list", "--strict-plugins")
 
     assert (outcome.status, outcome.out) == (2, "")
-    assert "acme 1.2.3 (entry point 'main'): RuntimeError: no licence" in outcome.err
+    assert "acme 1.2.3 (entry point 'main'): RuntimeError: no license" in outcome.err
     assert main("--no-plugin=acme", "--strict-plugins", "plugins", "list").status == 0
 
 

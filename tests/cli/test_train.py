@@ -153,7 +153,7 @@ def test_records_without_a_column_that_a_reward_needs_are_refused_with_its_name(
         ("list", "return torch.zeros(n, 1)", r"must return (N,) = (8,), but returned (8, 1)"),
         ("list", "return torch.full((n,), torch.inf)", "finite values or NaN"),
         ("list", "return [0.0] * n", "must return a tensor (N,) = (8,), but returned list"),
-        ("list", "return None", "but returned NoneType"),
+        ("list", "return None", "but returned None"),
     ],
 )
 def test_a_reward_that_breaks_its_contract_stops_the_run_by_name(main, installed, tiny, scope, body, wanted):

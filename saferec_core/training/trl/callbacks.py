@@ -28,6 +28,7 @@ from saferec_core.config.schema import StageConfig
 from saferec_core.errors import RunError
 from saferec_core.files import remove
 from saferec_core.plugins.contracts.alarm import LogRow
+from saferec_core.plugins.contracts.lifecycle import CheckpointSaved
 from saferec_core.runs.checkpoints import copy_weights
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer, StepReport
@@ -194,6 +195,14 @@ class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not fol
         if self._alarms is None or "loss" not in figures:
             return {}
         return self._alarms.look(figures, last=last)
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Report a checkpoint, which is whole and in its place by now."""
+        if state.is_world_process_zero:
+            folder = self.folder.checkpoints / f"checkpoint-{state.global_step}"
+            self._observer.happened(CheckpointSaved(state.global_step, folder))
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

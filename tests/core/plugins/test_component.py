@@ -40,7 +40,7 @@ class Plain(Reward):
 
 class Failing:
     def __init__(self):
-        raise RuntimeError("no licence")
+        raise RuntimeError("no license")
 
 
 class Missing:
@@ -101,7 +101,7 @@ def test_a_class_without_options_takes_none():
 
 
 def test_a_constructor_that_fails_names_the_component_and_its_plugin():
-    with pytest.raises(PluginError, match=r"reward 'sample' of acme 1\.0 .*no licence"):
+    with pytest.raises(PluginError, match=r"reward 'sample' of acme 1\.0 .*no license"):
         build(entry_of(Failing), {})
 
 
@@ -125,6 +125,7 @@ def test_a_class_declares_what_its_contract_asks_with_the_defaults_of_what_it_le
         "scope": "list",
         "direction": "gain",
         "columns": ("mood",),
+        "deterministic": True,
         "needs_oracle": False,
         "factors": (),
         "unwritten": (),

@@ -29,7 +29,7 @@ def state_of(plugins, name="acme"):
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
         ("import sys; sys.exit(0)", "SystemExit: 0"),
         ("import os; os._exit(0)", "SystemExit: 0"),
-        ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
+        ("raise RuntimeError('no license')", "RuntimeError: no license"),
         ("import nowhere_to_be_found", "No module named 'nowhere_to_be_found'"),
     ],
     ids=["base-exception", "interrupt", "exit", "hard-exit", "raises", "missing-import"],
@@ -155,7 +155,7 @@ def test_a_plugin_whose_last_hook_fails_offers_nothing_and_is_named_to_whoever_a
     ],
     ids=[
         *("no-parameter", "other-name", "too-many", "variable", "async", "generator", "wrapper"),
-        *("unmarked", "misspelt", "of-another-release"),
+        *("unmarked", "misspelled", "of-another-release"),
     ],
 )
 def test_a_hook_that_differs_from_its_specification_is_refused(install, load, hook, reason):

@@ -47,5 +47,5 @@ class LeaveOneOut(Normalizer):
 def _above_the_others(values: Tensor) -> Tensor:
     """Subtract from each value (B, G, ...) the mean of the others of its group; 0 where there are none."""
     count = (~values.isnan()).sum(1, keepdim=True)
-    centred = (values - values.nanmean(1, keepdim=True)) * count / (count - 1).clamp(min=1)
-    return torch.where(varies(values, dim=1), centred, 0.0).nan_to_num(0.0)
+    centered = (values - values.nanmean(1, keepdim=True)) * count / (count - 1).clamp(min=1)
+    return torch.where(varies(values, dim=1), centered, 0.0).nan_to_num(0.0)

@@ -162,7 +162,7 @@ def test_an_oracle_that_does_not_answer_every_question_is_named(answer):
 
 
 def test_an_error_that_the_oracle_meant_for_the_user_is_passed_on():
-    lists = judged(Judge(CATALOG, Failing(SaferecError("renew your licence"))), [("Saw", 2004)])
+    lists = judged(Judge(CATALOG, Failing(SaferecError("renew your license"))), [("Saw", 2004)])
 
-    with pytest.raises(SaferecError, match=r"^renew your licence$"):
+    with pytest.raises(SaferecError, match=r"^renew your license$"):
         _ = lists.violations
