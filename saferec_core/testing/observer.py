@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, ClassVar
+from shutil import rmtree
+from tempfile import gettempdir
+from typing import Any
 from unittest import SkipTest
 
 from saferec_core.plugins.contracts.lifecycle import (
@@ -23,6 +25,9 @@ from saferec_core.testing.contract import Contract, check
 
 __all__ = ["ObserverContract", "check_observer"]
 
+FOLDER = Path(gettempdir()) / f"saferec-observed-run-{os.getpid()}"
+"""The folder of the run that is observed; it exists during a call."""
+
 
 class ObserverContract(Contract[Any]):
     """Inherit it and return the module or object that the entry point names from ``make``.
@@ -30,38 +35,33 @@ class ObserverContract(Contract[Any]):
     See :class:`saferec_core.testing.contract.Contract`.
     """
 
-    _temporary: ClassVar[TemporaryDirectory[str] | None] = None
-
     def inputs(self, size: int = 2) -> tuple[list[Event]]:
         """Return the events of a run of *size* steps, whose folder exists and is empty."""
-        folder = self._folder()
         scored = [
             RolloutsScored(step, [{"step": step, "completion": "Film A (1990)"}]) for step in range(size)
         ]
         measured = EvaluationFinished("after", "greedy", {"recall@10": (0.2, 0.1, 0.3)})
         return (
             [
-                RunStarted("train", folder, {"seed": 0}),
+                RunStarted("train", FOLDER, {"seed": 0}),
                 *scored,
-                CheckpointSaved(size, folder),
+                CheckpointSaved(size, FOLDER),
                 measured,
-                RunFinished(folder),
+                RunFinished(FOLDER),
             ],
         )
 
     def call(self, component: Any, *inputs: Sequence[Event]) -> None:
-        """Tell the observer of every event, in order."""
+        """Tell the observer of every event, in order; the run's folder exists meanwhile."""
         (events,) = inputs
-        for event in events:
-            hook = getattr(component, LIFECYCLE_HOOKS[type(event)], None)
-            if hook is not None:
-                hook(*([event] if "event" in inspect.signature(hook).parameters else []))
-
-    def _folder(self) -> Path:
-        cls = type(self)
-        if cls._temporary is None:
-            cls._temporary = TemporaryDirectory()
-        return Path(cls._temporary.name)
+        FOLDER.mkdir(exist_ok=True)
+        try:
+            for event in events:
+                hook = getattr(component, LIFECYCLE_HOOKS[type(event)], None)
+                if hook is not None:
+                    hook(*([event] if "event" in inspect.signature(hook).parameters else []))
+        finally:
+            rmtree(FOLDER)
 
     def _hooks(self) -> Iterator[tuple[str, Callable[..., Any]]]:
         plugin = self.make()
@@ -86,7 +86,7 @@ class ObserverContract(Contract[Any]):
         """An evaluation without values, a batch without rows, a run without settings."""
         self.answer(self.make(), *self.inputs())
         for event in (
-            RunStarted("sft", self._folder(), {}),
+            RunStarted("sft", FOLDER, {}),
             RolloutsScored(1, []),
             EvaluationFinished("before", "sampled", {"recall@10": None}),
             EvaluationFinished("before", "greedy", {}),
