@@ -70,7 +70,7 @@ class Observer:
         """Called with a comparison of two policies."""
 
     def happened(self, event: Event) -> None:
-        """Called with an event that lifecycle hooks of plugins are told of."""
+        """Called with an event for the lifecycle hooks of plugins."""
 
     def finished(self, folder: Path) -> None:
         """Called when the run is complete."""
