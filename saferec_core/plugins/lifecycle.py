@@ -29,7 +29,7 @@ LIFECYCLE_HOOKS: Mapping[type, str] = MappingProxyType(
         RunFinished: "saferec_run_finished",
     }
 )
-"""The hook that each kind of event goes to."""
+"""The hook that is given each kind of event."""
 
 
 class LifecycleHook(NamedTuple):
