@@ -287,7 +287,7 @@ def _dialogue(split: str, row: Row) -> Dialogue:
         [(role, _cut(content)) for role, content in turns[-_TURNS:]],
         _cut(completion),
         constraints_of(row),
-        [f"{title.name} ({title.year})" for title in titles_of(row)],
+        [str(title) for title in titles_of(row)],
     )
 
 
