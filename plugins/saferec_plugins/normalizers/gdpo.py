@@ -86,7 +86,7 @@ class GDPONormalizer(Normalizer):
         if not self.bounded:
             # Where no two written cells differ by more than eps, they set no scale for the others.
             return scale, torch.where(scale > EPS, scale, own)
-        # z has deviation 1, so that the sum has at most the weights' norm: far below it, little is left to say.
+        # z has deviation 1, so that the sum has about the norm of the weights; far below, little is left.
         weights = torch.cat([rewards.rank_weights, rewards.list_weights])
         scale = scale.clamp(min=SMALLEST_SCALE * float(weights.norm()))
         return scale, scale.maximum(own)
