@@ -25,6 +25,7 @@ from saferec_cli import (
     recommend,
     replay,
     report,
+    serve,
     sft,
     train,
 )
@@ -63,6 +64,7 @@ app.command(rich_help_panel=_TRAIN)(train.plan)
 app.command(rich_help_panel=_TRAIN)(sft.sft)
 app.command(rich_help_panel=_TRAIN)(train.train)
 app.command(rich_help_panel=_USE)(recommend.recommend)
+app.command(rich_help_panel=_USE)(serve.serve)
 app.command("eval", rich_help_panel=_LOOK)(evaluate.evaluate)
 app.command(rich_help_panel=_LOOK)(baseline.baseline)
 app.command(rich_help_panel=_LOOK)(compare.compare)
