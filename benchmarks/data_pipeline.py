@@ -76,7 +76,7 @@ def make_world(folder: Path) -> list[tuple[str, int]]:
 
 
 def write_dialogues(path: Path, titles: list[tuple[str, int]], number: int) -> None:
-    """Write dialogues of ten turns that name five or six films of one neighbourhood.
+    """Write dialogues of ten turns that name five or six films of one neighborhood.
 
     They give 2.5 samples each, as ReDial's do.
     """
@@ -89,8 +89,8 @@ def write_dialogues(path: Path, titles: list[tuple[str, int]], number: int) -> N
     )
     with path.open("w") as file:
         for dialogue in range(number):
-            centre = rng.randrange(TITLES)
-            films = [(centre + step) % TITLES for step in rng.sample(range(60), rng.choice((5, 6)))]
+            center = rng.randrange(TITLES)
+            films = [(center + step) % TITLES for step in rng.sample(range(60), rng.choice((5, 6)))]
             mentions = {str(film): "{} ({})".format(*titles[film]) for film in films}
             messages, answers = [], {}
             for turn in range(10):

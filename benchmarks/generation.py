@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings += [(0.0, "off", True), (0.0, "on", True)] if cuda else []
         for ending, share, compiled in settings:
             if time.perf_counter() - start > 60 * chosen.minutes:
-                print("left out for want of time", flush=True)
+                print("left out: no time left", flush=True)
                 break
             label = (
                 f"share_prefix {share}, ending {ending:g} a token{', compiled' if compiled else ''}, "

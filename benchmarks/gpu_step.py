@@ -328,7 +328,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         extras = 3
         for number, shape in enumerate(wanted):
             if report.passed > limit:
-                report.say(f"left out for want of time: {shape}")
+                report.say(f"left out, no time left: {shape}")
                 continue
             left = len(wanted) - number + extras
             report.attempt(str(shape), lambda s=shape, n=left: measured(s, n))

@@ -1,4 +1,4 @@
-"""Real data and recorded behaviour beside the checkout; tests that need them are skipped without."""
+"""Real data and recorded behavior beside the checkout; tests that need them are skipped without."""
 
 from pathlib import Path
 

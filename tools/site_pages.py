@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 import saferec_core
 from saferec_cli.flags import flags_of
-from saferec_cli.main import app
+from saferec_cli.main import app_for
 from saferec_core.config.schema import EvalConfig, SftConfig, TrainConfig
 
 __all__ = ["on_files", "on_page_markdown"]
@@ -38,7 +38,7 @@ def on_files(files: Files, config: Any) -> Files:
 def _commands() -> Iterator[str]:
     yield "# Commands\n"
     yield "Made from the command line itself; `--help-all` prints every flag of a command.\n"
-    root: Any = typer.main.get_command(app)
+    root: Any = typer.main.get_command(app_for([]))
     for name, command in root.commands.items():
         for path, inner in _leaves((name,), command):
             yield f"## saferec {' '.join(path)}\n"

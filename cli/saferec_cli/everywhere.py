@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["with_common_options_first"]
+__all__ = ["command_in", "with_common_options_first"]
 
 _WITH_VALUE = ("--plugin", "--no-plugin")
 _SWITCHES = ("--strict-plugins", "--verbose")
@@ -34,3 +34,14 @@ def with_common_options_first(arguments: Sequence[str]) -> list[str]:
         else:
             others.append(argument)
     return [*common, *others]
+
+
+def command_in(arguments: Sequence[str]) -> str | None:
+    """Return the name of the command in arguments whose common options stand in front; None without any."""
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in _WITH_VALUE:
+            next(rest, None)
+        elif not argument.startswith("-"):
+            return argument
+    return None

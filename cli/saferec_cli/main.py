@@ -5,37 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from saferec_cli import (
-    baseline,
-    compare,
-    data,
-    evaluate,
-    gate,
-    initial,
-    oracle,
-    plugins,
-    recommend,
-    replay,
-    report,
-    serve,
-    sft,
-    train,
-)
-from saferec_cli.everywhere import with_common_options_first
+from saferec_cli.everywhere import command_in, with_common_options_first
 from saferec_core import __version__
 from saferec_core.errors import SaferecError
 from saferec_core.plugins.selection import FILES, LEFT_OUT, STRICT
 from saferec_core.runs.stopping import RunStopped
 
-__all__ = ["app", "main"]
+__all__ = ["app_for", "main"]
 
 
 def _paragraphs(text: str | None) -> str:
@@ -43,39 +28,64 @@ def _paragraphs(text: str | None) -> str:
     return "\n\n".join(" ".join(part.split()) for part in cleandoc(text or "").split("\n\n"))
 
 
-app = typer.Typer(
-    name="saferec",
-    help="Safe SFT and Safe-Rank-GRPO for language models that recommend.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        # The reference implementation writes --lora_r, most tools --lora-r; both are understood.
-        "token_normalize_func": lambda token: token.replace("_", "-"),
-    },
-)
 _TRAIN, _USE, _LOOK, _PREPARE = "Train", "Use", "Evaluate and compare", "Prepare"
-app.command(rich_help_panel=_PREPARE)(initial.init)
-app.add_typer(data.app, name="data", rich_help_panel=_PREPARE)
-app.add_typer(oracle.app, name="oracle", rich_help_panel=_PREPARE)
-app.add_typer(plugins.app, name="plugins", rich_help_panel=_PREPARE)
-app.command(rich_help_panel=_TRAIN)(train.plan)
-app.command(rich_help_panel=_TRAIN)(sft.sft)
-app.command(rich_help_panel=_TRAIN)(train.train)
-app.command(rich_help_panel=_USE)(recommend.recommend)
-app.command(rich_help_panel=_USE)(serve.serve)
-app.command("eval", rich_help_panel=_LOOK)(evaluate.evaluate)
-app.command(rich_help_panel=_LOOK)(baseline.baseline)
-app.command(rich_help_panel=_LOOK)(compare.compare)
-app.command(rich_help_panel=_LOOK)(gate.gate)
-app.command(rich_help_panel=_LOOK)(report.report)
-app.command(rich_help_panel=_LOOK)(replay.replay)
+_COMMANDS = {
+    "init": ("initial:init", _PREPARE),
+    "doctor": ("doctor:doctor", _PREPARE),
+    "data": ("data:app", _PREPARE),
+    "oracle": ("oracle:app", _PREPARE),
+    "plugins": ("plugins:app", _PREPARE),
+    "plan": ("train:plan", _TRAIN),
+    "sft": ("sft:sft", _TRAIN),
+    "train": ("train:train", _TRAIN),
+    "launch": ("launch:launch", _TRAIN),
+    "recommend": ("recommend:recommend", _USE),
+    "serve": ("serve:serve", _USE),
+    "eval": ("evaluate:evaluate", _LOOK),
+    "baseline": ("baseline:baseline", _LOOK),
+    "compare": ("compare:compare", _LOOK),
+    "gate": ("gate:gate", _LOOK),
+    "report": ("report:report", _LOOK),
+    "replay": ("replay:replay", _LOOK),
+}
+"""Each command by its name: where its code is, imported only if it is called or listed, and its heading."""
+_SETTINGS = {"launch": {"allow_interspersed_args": False, "ignore_unknown_options": True}}
+"""How click reads the arguments of commands that are unlike the others."""
 
 
-for _group in (app, data.app, oracle.app, plugins.app):
-    for _info in _group.registered_commands:
-        _info.help = _paragraphs(_info.callback.__doc__ if _info.callback else None)
+def app_for(arguments: Sequence[str]) -> typer.Typer:
+    """Return the command line that *arguments* need: the command that they call, or every one."""
+    app = typer.Typer(
+        name="saferec",
+        help="Safe SFT and Safe-Rank-GRPO for language models that recommend.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={
+            "help_option_names": ["-h", "--help"],
+            # The reference implementation writes --lora_r, most tools --lora-r; both are understood.
+            "token_normalize_func": lambda token: token.replace("_", "-"),
+        },
+    )
+    app.callback()(_saferec)
+    called = command_in(arguments)
+    for name in [called] if called in _COMMANDS else _COMMANDS:
+        reference, panel = _COMMANDS[str(name)]
+        module, _, attribute = reference.partition(":")
+        command = getattr(import_module(f"saferec_cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            _fit_help(command)
+            app.add_typer(command, name=name, rich_help_panel=panel)
+        else:
+            settings = _SETTINGS.get(str(name))
+            app.command(name, rich_help_panel=panel, context_settings=settings)(command)
+    _fit_help(app)
+    return app
+
+
+def _fit_help(app: typer.Typer) -> None:
+    for info in app.registered_commands:
+        info.help = _paragraphs(info.callback.__doc__ if info.callback else None)
 
 
 def _print_version(wanted: bool) -> None:
@@ -84,7 +94,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _saferec(
     _version: Annotated[
         bool,
@@ -141,7 +150,8 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        app(with_common_options_first(sys.argv[1:]))
+        arguments = with_common_options_first(sys.argv[1:])
+        app_for(arguments)(arguments)
     except SaferecError as error:
         _say(f"error: {error}\n")
         sys.exit(2)

@@ -1,4 +1,4 @@
-"""``saferec plugins list`` and ``saferec plugins show``."""
+"""``saferec plugins``: list, show, and what stands in `saferec_cli.plugin_checks`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from saferec_cli import completion
+from saferec_cli import completion, plugin_checks
 from saferec_cli.options import JsonOption
+from saferec_cli.plugin_list import print_plugins
 from saferec_core.plugins.manager import Plugins, PluginState, load_plugins
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Show installed plugins.", rich_markup_mode="rich")
+app = typer.Typer(no_args_is_help=True, help="Show, check and write plugins.", rich_markup_mode="rich")
 
 
 @app.command("list")
@@ -23,9 +24,7 @@ def list_plugins(*, as_json: JsonOption = False) -> None:
     if as_json:
         typer.echo(json.dumps(_as_data(plugins), indent=2))
         return
-    from saferec_cli.render_plugins import plugin_table  # rich is not needed for JSON
-
-    plugin_table(plugins)
+    print_plugins(plugins)
 
 
 @app.command()
@@ -38,12 +37,11 @@ def show(
 ) -> None:
     """Show what a component does, its options, and what it declares, such as required columns."""
     plugins = load_plugins()
-    from saferec_core.plugins.component import declarations_of, options_of
-    from saferec_core.plugins.contracts import contract_of
+    from saferec_core.plugins.described import described
 
     shown: list[dict[str, Any]] = []
     for entry in plugins.named(name):
-        cls = entry.load()
+        description = described(entry)
         shown.append(
             {
                 "kind": entry.kind,
@@ -51,9 +49,9 @@ def show(
                 "summary": entry.summary,
                 "supplied_by": str(entry.origin),
                 "reference": entry.reference,
-                "declares": declarations_of(cls, contract_of(entry.kind)),
-                "description": (cls.__doc__ or "").strip(),
-                "options": [vars(option) for option in options_of(cls)],
+                "declares": description.declares,
+                "description": description.text,
+                "options": [vars(option) for option in description.options],
             }
         )
     if as_json:
@@ -63,6 +61,11 @@ def show(
 
     for component in shown:
         component_sheet(component)
+
+
+app.command()(plugin_checks.new)
+app.command()(plugin_checks.check)
+app.command("audit")(plugin_checks.audit_plugins)
 
 
 def _as_data(plugins: Plugins) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def _shares(console: Console, card: OracleCard, whose: str) -> None:
     if any(trait.one_sided for trait in card.traits):
         _say(
             console,
-            "* No source tells of a title that is safe for this trait: whatever is known is blocked, and the "
+            "* No source names a title that is safe for this trait: whatever is known is blocked, and the "
             "share of violations among known titles means nothing.",
         )
 
@@ -168,7 +168,7 @@ def _collisions(console: Console, whose: str, collisions: Collisions) -> None:
     _say(
         console,
         f"Collisions in the {whose}: {collisions.same_year:,} titles stand there twice (one normal form and "
-        f"year), {collisions.near_years:,} have a neighbour within the year tolerance{examples}",
+        f"year), {collisions.near_years:,} have a neighbor within the year tolerance{examples}",
     )
 
 

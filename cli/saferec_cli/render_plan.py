@@ -9,9 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from saferec_core.preflight.memory import MemoryEstimate
 from saferec_core.preflight.plan import RunPlan
 
 __all__ = ["run_plan"]
+
+_GIB = 1 << 30
 
 
 def run_plan(plan: RunPlan) -> None:
@@ -39,12 +42,32 @@ def run_plan(plan: RunPlan) -> None:
         batches.add_row(name, "not known yet" if value is None else f"{value:,}")
     console.print(batches)
     console.print()
+    if plan.memory is not None:
+        _print_memory(console, plan.memory, *plan.available)
     if not plan.problems:
         console.print("[green]Ready to start.[/]")
         return
     console.print(f"[red]Cannot start: {len(plan.problems)} problem{'s' * (len(plan.problems) > 1)}[/]")
     for problem in plan.problems:
         console.print(f"  {escape(problem)}", highlight=False, soft_wrap=True)
+
+
+def _print_memory(console: Console, estimate: MemoryEstimate, kind: str, available: int) -> None:
+    """Print what each process keeps in memory against what it has."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    total = f"in all, of the {kind}'s {available / _GIB:.1f} GiB"
+    for name, size in {**estimate.parts, total: estimate.total}.items():
+        table.add_row(name, f"{size / _GIB:,.2f} GiB")
+    console.print("Memory of each process, without activations and with nothing partitioned")
+    console.print(table)
+    if estimate.total > available:
+        console.print(
+            "[yellow]This does not fit.[/] What helps: --use-lora, --load-in-4bit, an 8-bit optimizer, "
+            "ZeRO-3 (docs/scale.md)"
+        )
+    console.print()
 
 
 def _written(value: Any) -> str:

@@ -3,8 +3,8 @@
     python gpu_study.py --kit KIT --results RESULTS [--sft-steps 300] [--rl-steps 150] [--seconds 600]
 
 Everything is done by the command ``saferec``. A stage that fails is named and does not stop the others; after
-``--seconds`` running stages are told to stop, and what there is is collected: of every run its configuration,
-manifest, curves, evaluations and report, no weights.
+``--seconds`` running stages are asked to stop, and their results are collected: of every run its
+configuration, manifest, curves, evaluations and report, no weights.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the results of a study allow one to say of a finding."""
+"""What can be concluded about a finding from the results of a study."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which of a run's checkpoints is kept: a rule over its metrics, and the reason for the choice.
 
 A rule compares means, as the reference implementation of the Safe-Rank-GRPO paper does. The sentence that
-goes with the choice adds what the intervals allow one to claim.
+goes with the choice adds what the intervals support.
 """
 
 from __future__ import annotations

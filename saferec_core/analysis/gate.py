@@ -149,7 +149,7 @@ def check_claims(
         seed: Of what is drawn.
 
     Raises:
-        ConfigError: There is no claim, no baseline for a relative one, or the confidence is not a valid one.
+        ConfigError: No claim is given, no baseline for a relative one, or the confidence is not a valid one.
         DataError: There are no rows, or the baseline used other data.
         UnknownNameError: A claim names a metric that the evaluation does not have.
     """

@@ -87,7 +87,7 @@ def score(
         lists: N lists.
         records: The N records that they answer.
         at: Depths of the metrics that have one.
-        metrics: Names of metrics; None: all that are installed.
+        metrics: Names of metrics; None: saferec's own.
         options: As `judged_lists` takes them; ``num_ranks`` is the largest depth unless given.
 
     Returns:
@@ -125,7 +125,7 @@ def evaluate(
         train: Training records, for the popularity of titles.
         at: Depths of the metrics that have one.
         num_ranks: K, the ranks that are looked at; the largest depth unless given.
-        metrics: Names of metrics; None: all that are installed.
+        metrics: Names of metrics; None: saferec's own.
         parser: Name of the parser that reads completions.
         year_tolerance: Maximum difference in release year, in years, when matching titles.
         name: What results call the maker of the lists.

@@ -194,14 +194,38 @@ def _laid_over(
         if "rewards" in file.settings:
             settings.pop("rewards", None)
             origins = {path: origin for path, origin in origins.items() if not path.startswith("rewards.")}
+        _forget_options_of_others(kind, settings, origins, file.settings)
         settings = merged([settings, file.settings])
         _note(origins, file)
     if "rewards" in kind.model_fields and "rewards" not in settings:
         settings["rewards"] = kind.model_construct().model_dump(include={"rewards"})["rewards"]
+    _forget_options_of_others(kind, settings, origins, merged(layer.settings for layer in overrides))
     for layer in overrides:
         settings = merged([settings, layer.settings])
         _note(origins, layer)
     return _with_names(kind.model_construct(), settings), origins
+
+
+def _forget_options_of_others(
+    kind: type[BaseModel],
+    settings: Settings,
+    origins: dict[str, str],
+    above: Mapping[str, Any],
+    prefix: str = "",
+) -> None:
+    """Drop the options of a component where the settings *above* name another one in its place."""
+    for name in kind.model_fields:
+        below, chosen, path = settings.get(name), above.get(name), f"{prefix}{name}"
+        if not isinstance(below, dict) or not isinstance(chosen, Mapping):
+            continue
+        section = _section_below(kind, name)
+        if section is ComponentChoice:
+            if "name" in chosen and chosen["name"] != below.get("name", chosen["name"]):
+                settings[name] = {}
+                for known in [known for known in origins if known.startswith(f"{path}.")]:
+                    del origins[known]
+        elif isinstance(section, type) and issubclass(section, BaseModel):
+            _forget_options_of_others(section, below, origins, chosen, f"{path}.")
 
 
 def _note(origins: dict[str, str], layer: Layer) -> None:

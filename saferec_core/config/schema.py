@@ -25,6 +25,7 @@ from saferec_core.config.sections import (
     GrpoOptimization,
     LimitsConfig,
     LoggingConfig,
+    MaxTime,
     ModelConfig,
     RewardChoice,
     RolloutConfig,
@@ -109,6 +110,8 @@ class StageConfig(RunConfig):
     processes: int | None = Field(default=None, ge=1)
     """Number of processes that the run is meant for; any other number is refused. By default, as many as
     the launcher starts."""
+    process_timeout: MaxTime = "2h"
+    """How long processes wait for one another before the run fails, such as 30m or 2h."""
     resume: bool = Field(default=False, exclude=True)
     """Continue the run with these settings from its newest checkpoint, or start it if there is none: the run
     called run_name, or the newest in output_dir with these settings."""
@@ -208,6 +211,9 @@ class TrainConfig(StageConfig):
     rank_weighting: Literal["ranks", "tokens"] = "ranks"
     """What weighs equally in the loss: every rank of a completion (the Rank-GRPO paper), or every token of
     the generation batch (the Safe-Rank-GRPO paper's reference implementation)."""
+    eval_steps: int | None = Field(default=None, ge=1)
+    """Optimizer steps between two evaluations on the validation records (else the test records) during
+    training, greedy, logged as eval_*; by default only before and after training."""
     rollout_steps: int = Field(default=10, ge=1)
     """Optimizer steps between two generation batches that are kept in rollouts.jsonl."""
     select: str | None = None

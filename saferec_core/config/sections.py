@@ -18,6 +18,7 @@ __all__ = [
     "IdealDcg",
     "LimitsConfig",
     "LoggingConfig",
+    "MaxTime",
     "ModelConfig",
     "OptimizationConfig",
     "Preset",
@@ -100,13 +101,30 @@ DEFAULT_ORACLE = "table"
 """Which oracle reads a file of risks that is named without an oracle."""
 
 
+DEFAULT_METRICS = "default"
+"""What stands for saferec's own metrics in ``eval_metrics``."""
+
+
+class RewardCalls(Section):
+    """How a reward function is called."""
+
+    timeout: float | None = Field(default=600, gt=0)
+    """Seconds that a call may take for one generation batch; none: no limit."""
+    on_error: Literal["fail", "drop"] = "fail"
+    """What a failure does: end the run, or leave the completions that it is about without a value."""
+    cache: bool = False
+    """Keep the values of lists that were rewarded before, for a reward that declares to be deterministic."""
+
+
 class RewardChoice(Section):
-    """A reward function's weight; every other key is an option of the reward function."""
+    """A reward function's weight and calls; every other key is an option of the reward function."""
 
     model_config = ConfigDict(extra="allow")
 
     weight: float = Field(default=1.0, ge=0)
     """Weight of the reward when the normalizer combines rewards; 0 disables it."""
+    calls: RewardCalls | None = None
+    """How the function is called: timeout (seconds), on_error (fail, drop), cache."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -121,6 +139,8 @@ class ModelConfig(Section):
     """Pretrained model: hub id, folder, or GGUF file."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Data type of the weights; auto is float32 for weights that are trained, else the checkpoint's."""
+    load_in_4bit: bool = False
+    """Load weights in 4 bits (nf4), an eighth of the memory; only LoRA trains on them (saferec[quant])."""
     attn_implementation: str = "sdpa"
     """Attention kernel, such as sdpa, eager or flash_attention_2 (GPU)."""
     trust_remote_code: bool = False
@@ -233,6 +253,9 @@ class LoggingConfig(Section):
     max_time: MaxTime | None = None
     """Longest training time of a stage, such as 45m, 1h30m or 5400 (seconds); it then saves and ends with
     exit status 75, to be continued with --resume."""
+    stall_time: MaxTime | None = "30m"
+    """Time without progress after which the stacks of all threads are written to stacks.txt in the run
+    folder; none: never."""
     report_to: Trackers = []
     """Experiment trackers: tensorboard, trackio, wandb; none sends nothing anywhere."""
 
@@ -270,7 +293,8 @@ class EvaluationConfig(Section):
     eval_empty_list: EmptyList | None = None
     """Share of violations of an empty list: undefined, or 0."""
     eval_metrics: list[str] = []
-    """Metrics to compute, by name; defaults to every installed metric."""
+    """Metrics to compute, by name; defaults to saferec's own, which "default" stands for in a list with
+    metrics of plugins."""
     eval_metric_options: dict[str, dict[str, Any]] = {}
     """Options of metrics, by name, such as ``{ndcg: {ideal: list}}``; else the protocol sets them."""
     eval_traits: list[str] = []
@@ -349,6 +373,8 @@ class RolloutConfig(Section):
     """Host of the vLLM server."""
     vllm_server_port: int = Field(default=8000, ge=1, le=65535)
     """Port of the vLLM server."""
+    vllm_server_timeout: float = Field(default=240, gt=0)
+    """Seconds to wait for the vLLM server to be up."""
 
     @model_validator(mode="after")
     def _ratios_are_those_of_the_sampler(self) -> Self:

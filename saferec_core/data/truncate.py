@@ -21,8 +21,10 @@ class Fitted:
     """Records whose last turn (and completion) alone is too long."""
 
 
-def fit_records(records: Sequence[Record], limit: int, length: Callable[[Record], int]) -> Fitted:
-    """Shorten prompts until *length* of the record is at most *limit* tokens.
+def fit_records(
+    records: Sequence[Record], limit: int, lengths: Callable[[Sequence[Record]], Sequence[int]]
+) -> Fitted:
+    """Shorten prompts until the record has at most *limit* tokens.
 
     The oldest turns go first. A system message and the last turn, which states the constraint, are
     kept whole; a record for which that is still too much is left out. Nothing is cut within a turn.
@@ -30,11 +32,12 @@ def fit_records(records: Sequence[Record], limit: int, length: Callable[[Record]
     Args:
         records: The records of a split.
         limit: Tokens that a record may have.
-        length: Counts the tokens of a record.
+        lengths: Counts the tokens of each of several records; called once for all of them, then once for each
+            way to shorten one.
     """
     kept, shortened, left_out = [], 0, 0
-    for record in records:
-        fitting = _shortened(record, limit, length)
+    for record, length in zip(records, lengths(records), strict=True):
+        fitting = record if length <= limit else _shortened(record, limit, lengths)
         if fitting is None:
             left_out += 1
             continue
@@ -43,14 +46,15 @@ def fit_records(records: Sequence[Record], limit: int, length: Callable[[Record]
     return Fitted(kept, shortened, left_out)
 
 
-def _shortened(record: Record, limit: int, length: Callable[[Record], int]) -> Record | None:
+def _shortened(
+    record: Record, limit: int, lengths: Callable[[Sequence[Record]], Sequence[int]]
+) -> Record | None:
     candidate = record
-    while length(candidate) > limit:
-        turns = _without_oldest(candidate.prompt)
-        if turns is None:
-            return None
+    while (turns := _without_oldest(candidate.prompt)) is not None:
         candidate = replace(candidate, prompt=turns)
-    return candidate
+        if lengths([candidate])[0] <= limit:
+            return candidate
+    return None
 
 
 def _without_oldest(prompt: Sequence[Message]) -> Sequence[Message] | None:

@@ -13,7 +13,7 @@ __all__ = ["Film", "load_films"]
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """One row of ``films.csv``, whose source and licence ``ATTRIBUTION.md`` states."""
+    """One row of ``films.csv``, whose source and license ``ATTRIBUTION.md`` states."""
 
     title: Title
     mpaa: str

@@ -18,7 +18,7 @@ from saferec_core.evaluation.protocol import Protocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.models.generation import Completion, Decoding, Generator
 from saferec_core.plugins.contracts.judged_lists import Judge
-from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedList
+from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedList, parse
 
 if TYPE_CHECKING:  # imports transformers
     from saferec_core.models.guided.guiding import Guiding
@@ -116,7 +116,7 @@ class Evaluator:
             guided = guiding(list(self.records.values()))
         completions = complete(generator, prompts, decoding, progress, guided)
         answers = [
-            [Answer(one, self.parser(one.text, finished=one.finished)) for one in siblings]
+            [Answer(one, parse(self.parser, one.text, finished=one.finished)) for one in siblings]
             for siblings in completions
         ]
         return self.score(answers, protocol, policy=policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -13,12 +14,13 @@ from torch import Tensor
 from saferec_core.analysis.results import COLUMNS, MetricFacts
 from saferec_core.errors import ConfigError, PluginError
 from saferec_core.plugins.build import build
-from saferec_core.plugins.calls import calling
-from saferec_core.plugins.contracts.judged_lists import JudgedLists
+from saferec_core.plugins.calls import calling, named, undisturbed
+from saferec_core.plugins.contracts.judged_lists import JudgedLists, unchanged
 from saferec_core.plugins.contracts.metric import Better, Kind, Metric, Role, Unit
 from saferec_core.plugins.manager import Plugins, load_plugins
+from saferec_core.plugins.values import as_values
 
-__all__ = ["ActiveMetric", "build_metrics", "facts_of", "measure", "measure_whole"]
+__all__ = ["ActiveMetric", "build_metrics", "default_metrics", "facts_of", "measure", "measure_whole"]
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def build_metrics(
 
     Args:
         plugins: What is installed.
-        choices: The options of each metric by its name; every installed metric unless given.
+        choices: The options of each metric by its name; those of :func:`default_metrics` unless given.
         inherited: Options that the protocol sets for every metric that has them.
 
     Raises:
@@ -99,12 +101,21 @@ def build_metrics(
         PluginError: A metric cannot be built, or its class lacks a declaration.
     """
     if choices is None:
-        choices = {entry.name: {} for entry in plugins.metrics}
+        choices = {name: {} for name in default_metrics(plugins)}
     metrics = []
     for name, options in choices.items():
         entry = plugins.find(plugins.metrics, name)
         metrics.append(ActiveMetric(entry.name, build(entry, options, inherited), entry.summary))
     return metrics
+
+
+def default_metrics(plugins: Plugins) -> list[str]:
+    """Return the metrics of an evaluation that names none: saferec's own.
+
+    A metric of another plugin is computed where it is named: figures must not depend on what happens to be
+    installed.
+    """
+    return [entry.name for entry in plugins.metrics if entry.origin.is_built_in]
 
 
 def measure(
@@ -115,7 +126,7 @@ def measure(
     Args:
         lists: The judged lists.
         at: The k, each in 1..K.
-        metrics: Those of kind ``"mean"`` and ``"share"`` are computed; every installed one unless given.
+        metrics: Those of kind ``"mean"`` and ``"share"`` are computed; saferec's own unless given.
 
     Returns:
         (N,) float64 by column, such as ``recall@10`` or ``list_length``.
@@ -128,7 +139,7 @@ def measure(
     _check_depths(lists, at)
     return {
         column: _checked(metric, lists, k, (len(lists.lists),))
-        for metric in _or_installed(metrics)
+        for metric in _or_default(metrics)
         if metric.function.kind != "whole"
         for column, k in metric.columns(lists, at).items()
     }
@@ -144,7 +155,7 @@ def measure_whole(
     _check_depths(lists, at)
     return {
         column: _checked(metric, lists, k, ()).item()
-        for metric in _or_installed(metrics)
+        for metric in _or_default(metrics)
         if metric.function.kind == "whole"
         for column, k in metric.columns(lists, at).items()
     }
@@ -156,7 +167,7 @@ def facts_of(columns: Iterable[str], metrics: Sequence[ActiveMetric]) -> dict[st
     return {column: facts[column.partition("@")[0]] for column in columns}
 
 
-def _or_installed(metrics: Sequence[ActiveMetric] | None) -> Sequence[ActiveMetric]:
+def _or_default(metrics: Sequence[ActiveMetric] | None) -> Sequence[ActiveMetric]:
     return build_metrics(load_plugins()) if metrics is None else metrics
 
 
@@ -172,20 +183,11 @@ def _check_depths(lists: JudgedLists, at: Sequence[int]) -> None:
 def _checked(metric: ActiveMetric, lists: JudgedLists, k: int, wanted: tuple[int, ...]) -> Tensor:
     """Call one metric; refuse what breaks its contract."""
     where = f" at {k}" if metric.function.at_depth else ""
-    name = f"metric {metric.name!r}{where}"
-    with calling("metric", metric.name, where=where):
+    name = f"{named('metric', metric.function, metric.name)}{where}"
+    with unchanged(lists, name), undisturbed(name), calling(name):
         value = metric.function(lists, k)
-    axes = f"(N,) = {wanted}" if wanted else "a single value, of shape ()"
-    if not isinstance(value, Tensor):
-        raise PluginError(f"{name} must return a tensor {axes}, but returned {type(value).__name__}")
-    if tuple(value.shape) != wanted:
-        raise PluginError(f"{name} must return {axes}, but returned {tuple(value.shape)}")
-    value = value.detach().to(device="cpu", dtype=torch.float64)
-    if value.isinf().any():
-        raise PluginError(
-            f"{name} must return finite values or NaN for 'no value', but returned an infinite one"
-            + (f" for list {int(value.isinf().nonzero()[0]) + 1}" if wanted else "")
-        )
+    axes = "(N,)" if wanted else "a single value, of shape ()"
+    value = as_values(value, name, wanted, axes, dtype=torch.float64, largest=sys.float_info.max)
     if metric.function.kind == "share" and not ((value == 0) | (value == 1) | value.isnan()).all():
         raise PluginError(f"{name} is a share, so it must return 0, 1 or NaN, but returned other values")
     return value

@@ -28,6 +28,7 @@ from saferec_core.config.sections import (
 from saferec_core.data.catalog import Catalog
 from saferec_core.files import data_hash, json_hash
 from saferec_core.models.generation import Decoding
+from saferec_core.plugins.registry import entry_of
 
 __all__ = ["PRESETS", "Protocol", "described", "protocol_of"]
 
@@ -208,7 +209,14 @@ def _catalog_content(catalog: Catalog) -> list[Any]:
 
 
 def described(name: str, component: object) -> str:
-    """Write a component with the values of its options; a file by the hash of what it holds."""
+    """Write a component with the values of its options; a file by the hash of what it holds.
+
+    One of another plugin than saferec's own is written with distribution and version: another release may
+    read lists, or judge titles, otherwise.
+    """
+    entry = entry_of(component)
+    if entry is not None and not entry.origin.is_built_in:
+        name = f"{name} of {entry.origin.supplier}"
     if not dataclasses.is_dataclass(component):
         return name
     options = [field.name for field in dataclasses.fields(component) if field.init]

@@ -20,6 +20,7 @@ from saferec_core.evaluation.protocol import Protocol
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.oracle import Question
 from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList
+from saferec_core.plugins.sealing import sealed_property
 
 __all__ = ["ProtocolLists"]
 
@@ -37,7 +38,7 @@ class ProtocolLists(JudgedLists):
 
     protocol: Protocol
 
-    @cached_property
+    @sealed_property
     def hits(self) -> Bool[Tensor, "N K"]:
         """Whether the title that has the rank once the ranks are closed is relevant."""
         if self._as_listed:
@@ -48,7 +49,7 @@ class ProtocolLists(JudgedLists):
             hits[n, : len(ranked)] = torch.tensor(ranked, dtype=torch.bool)
         return hits
 
-    @cached_property
+    @sealed_property
     def ranked_lengths(self) -> Float[Tensor, " N"]:
         """How many titles of each list have a rank once the ranks are closed."""
         return torch.tensor([float(len(kept)) for kept in self._kept])

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
+from jaxtyping import Float
+from torch import Tensor
+
 from saferec_core.config.schema import RunConfig
-from saferec_core.config.sections import EvaluationConfig
+from saferec_core.config.sections import DEFAULT_METRICS, EvaluationConfig
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.records import Record, read_records
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.evaluation.evaluator import Evaluator
-from saferec_core.evaluation.measure import build_metrics
+from saferec_core.evaluation.measure import build_metrics, default_metrics
 from saferec_core.evaluation.popularity import popularity_percentiles
 from saferec_core.evaluation.protocol import Protocol, protocol_of
 from saferec_core.plugins.build import build_oracle, chosen
@@ -42,6 +45,11 @@ class Parts:
     def held_out(self) -> Sequence[Record]:
         """The records of the before/after table."""
         return self.test or self.validation
+
+    @cached_property
+    def popularity(self) -> Float[Tensor, " C"] | None:
+        """How popular the titles of the catalog are among the training records; computed once."""
+        return popularity_percentiles(self.judge.catalog, self.train)
 
 
 def assemble(
@@ -135,7 +143,11 @@ def evaluator_of(
         ConfigError: Options are set for a metric that is not computed, or are refused.
     """
     settings = config.evaluation
-    names = settings.eval_metrics or [entry.name for entry in plugins.metrics]
+    names = [
+        metric
+        for name in settings.eval_metrics or [DEFAULT_METRICS]
+        for metric in (default_metrics(plugins) if name == DEFAULT_METRICS else [name])
+    ]
     unused = sorted(settings.eval_metric_options.keys() - set(names))
     if unused:
         raise ConfigError(
@@ -145,7 +157,7 @@ def evaluator_of(
     choices = {name: settings.eval_metric_options.get(name, {}) for name in names}
     metrics = build_metrics(plugins, choices, run_protocol(config, parts, "greedy").metric_options)
     catalog = parts.judge.catalog
-    judge = Judge(catalog, parts.judge.oracle, popularity_percentiles(catalog, parts.train))
+    judge = Judge(catalog, parts.judge.oracle, parts.popularity)
     return Evaluator(records, parts.parser, judge, metrics, config.evaluation.eval_at)
 
 
@@ -182,7 +194,7 @@ def _check_traits(oracle: Oracle | None, records: Iterable[Record]) -> None:
     """Refuse, before anything is trained, constraints that the oracle cannot judge."""
     if oracle is None:
         return
-    traits = set(oracle.traits)
+    traits = oracle.traits  # which may be a rule that answers `in`, such as one for every number
     for trait in sorted({trait for record in records for trait in record.constraints}):
         if trait not in traits:
             raise UnknownNameError(

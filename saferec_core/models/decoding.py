@@ -187,7 +187,7 @@ class TokenBytes(dict[int, bytes]):
         if piece is None or (added is not None and added.special):
             written = b""
         else:
-            written = spelt_bytes(piece)
+            written = bytes_of_piece(piece)
             # An added token is never part of a character. Decoded as bytes, "Amélie" is "Am\ufffdlie".
             if added is not None and REPLACEMENT in written.decode(errors="replace"):
                 written = piece.encode()
@@ -195,7 +195,7 @@ class TokenBytes(dict[int, bytes]):
         return written
 
 
-def spelt_bytes(piece: str) -> bytes:
+def bytes_of_piece(piece: str) -> bytes:
     """Translate *piece* from the alphabet of bytes, or if it has others, from its characters."""
     if BYTE_OF_CHARACTER.keys() >= set(piece):
         return bytes(BYTE_OF_CHARACTER[character] for character in piece)

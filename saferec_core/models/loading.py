@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from saferec_core.config.sections import ModelConfig
 from saferec_core.errors import ConfigError, RunError
 from saferec_core.files import replacing
+from saferec_core.models.four_bit import four_bit_settings, keep_trainable
 from saferec_core.runs.layout import moved_base
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def merged_folder(reference: str, config: ModelConfig, target: Path) -> str:
     if not reference.endswith(".gguf") and not is_adapter(Path(reference)):
         return str(Path(reference).resolve()) if Path(reference).exists() else reference
     if not target.is_dir():  # else the run is continued
-        policy = load_policy(reference, config)
+        policy = load_policy(reference, config.model_copy(update={"load_in_4bit": False}))
         model: Any = policy.model
         if hasattr(model, "merge_and_unload"):
             model = model.merge_and_unload()
@@ -139,9 +140,12 @@ def _load_model(reference: str, config: ModelConfig) -> PreTrainedModel:
             dtype=config.dtype,
             attn_implementation=config.attn_implementation,
             trust_remote_code=config.trust_remote_code,
+            **({"quantization_config": four_bit_settings()} if config.load_in_4bit else {}),
         )
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise RunError(f"no model can be loaded from {reference!r}: {_first_line(error)}") from error
+    if config.load_in_4bit:
+        keep_trainable(model)
     return model
 
 

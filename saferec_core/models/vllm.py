@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from saferec_core.models.guided.guiding import Guiding
 
-__all__ = ["VllmGenerator", "VllmPolicy", "check_vllm", "load_vllm"]
+__all__ = ["VllmGenerator", "VllmPolicy", "check_vllm", "engine_dtype", "load_vllm"]
 
 _CHUNK = 256  # prompts that vLLM, which forms batches of its own, is given at a time
 _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # those that vLLM has room for
@@ -77,7 +77,7 @@ def load_vllm(reference: str, config: ModelConfig) -> VllmPolicy:
         llm = vllm.LLM(
             model=base,
             tokenizer=reference if own_tokenizer else base,
-            dtype=_dtype(base, config),
+            dtype=engine_dtype(base, config),
             trust_remote_code=config.trust_remote_code,
             generation_config="vllm",  # not what the checkpoint says of decoding
             enable_lora=adapter is not None,
@@ -178,7 +178,7 @@ def _base_of(folder: Path, adapter: dict[str, Any]) -> str:
     return base if moved is None else str(moved)
 
 
-def _dtype(base: str, config: ModelConfig) -> str:
+def engine_dtype(base: str, config: ModelConfig) -> str:
     """Return the type of the weights; vLLM's own ``auto`` would round float32 to bfloat16."""
     from transformers import AutoConfig
 

@@ -60,7 +60,7 @@ class Collisions:
     same_year: int
     """Groups of titles with one normal form and one year; only the first of each is found."""
     near_years: int
-    """Neighbouring titles with one normal form whose years differ by no more than the tolerance."""
+    """Neighboring titles with one normal form whose years differ by no more than the tolerance."""
     examples: list[str]
 
 

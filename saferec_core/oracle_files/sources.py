@@ -119,7 +119,7 @@ def findings_of(
     """Yield the findings of the source; after a row that it rejects, it is called again with the rest."""
     while True:
         try:
-            with calling("evidence", entry.name, where=f" of {entry.origin}"):
+            with calling(str(entry)):
                 for findings in source(rows, traits):
                     if findings.title.year in YEARS:
                         _check_contract(findings, entry, traits)

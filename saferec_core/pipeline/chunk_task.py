@@ -15,7 +15,7 @@ from saferec_core.files import write_text
 from saferec_core.pipeline.chunks import Part
 from saferec_core.pipeline.origins import first_file_of, origin_line, origins_of
 from saferec_core.pipeline.step_report import Account
-from saferec_core.plugins.calls import calling
+from saferec_core.plugins.calls import calling, named
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Transform
 
 __all__ = ["KINDS", "do_part", "part_account", "part_file", "read_account"]
@@ -150,10 +150,10 @@ _KEPT = 12
 
 def _transform(transform: Transform, reader: _Reader, account: Account, files: dict[str, IO[bytes]]) -> None:
     outcomes: Iterator[Outcome] | None = None
-    named = calling("step", account.step)
+    calls = calling(named("step", transform, account.step))
     while True:
         try:
-            with named:
+            with calls:
                 if outcomes is None:  # a generator ends when it raises; a new one takes the rest
                     outcomes = iter(transform(reader))
                 outcome = next(outcomes, _END)

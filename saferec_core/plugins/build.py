@@ -15,10 +15,19 @@ from saferec_core.plugins.component import options_of
 from saferec_core.plugins.contracts import contract_of
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.contracts.parser import ListParser
+from saferec_core.plugins.isolation import LOGGER, is_interrupt_by_user
 from saferec_core.plugins.manager import Plugins, load_plugins
 from saferec_core.plugins.registry import Entry, Registry
 
 T = TypeVar("T")
+
+_RESERVES = {
+    "name": "the name of the component",
+    "weight": "the weight of the reward",
+    "calls": "how it is called",
+}
+_RESERVED = {"reward": {"weight", "calls"}, "metric": set(), "evidence": set()}
+"""Keys beside the options of a component, by its kind: no option can have such a name."""
 
 __all__ = ["build_oracle", "build_parser", "chosen", "chosen_catalog"]
 
@@ -98,6 +107,12 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
     """
     cls = entry.load()
     known = {option.name for option in options_of(cls)}
+    if taken_names := known & _RESERVED.get(entry.kind, {"name"}):
+        name = min(taken_names)
+        raise PluginError(
+            f"{entry} has an option called {name!r}, which a configuration keeps for itself "
+            f"({_RESERVES[name]}), so that a value would never arrive; its author has to rename it"
+        )
     for name in options:
         if name not in known:
             wanted = f"Options: {', '.join(sorted(known))}." if known else "It has no options."
@@ -108,11 +123,14 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
     try:
         made = cls(**{**taken, **options})
     except ValidationError as error:
-        problems = "; ".join(_problem(entry.name, problem) for problem in error.errors())
+        problems = "; ".join(_problem(entry, problem) for problem in error.errors())
         raise ConfigError(f"{entry.kind} {entry.name!r}: {problems}") from error
     except SaferecError:
         raise
-    except Exception as error:  # whatever a plugin's constructor raises, the plugin is to be named
+    except BaseException as error:  # whatever a plugin's constructor raises, the plugin is to be named
+        if is_interrupt_by_user(error):
+            raise
+        LOGGER.debug("%s cannot be built", entry, exc_info=error)
         raise PluginError(
             f"{entry.kind} {entry.name!r} of {entry.origin} cannot be built: {type(error).__name__}: {error}"
         ) from error
@@ -125,9 +143,27 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
     return made
 
 
-def _problem(name: str, problem: Mapping[str, Any]) -> str:
+_WAYS: Mapping[str, str] = {
+    "reward": "--set rewards.{name}.{option}=VALUE",
+    "oracle": "--oracle-{flag}, or --set oracle.{option}=VALUE",
+    "normalizer": "--set normalizer.{option}=VALUE",
+    "parser": "--set data.parser.{option}=VALUE",
+    "metric": "--set evaluation.eval_metric_options.{name}.{option}=VALUE",
+    "transform": "--{flag}, {option}: VALUE in a step, or --transform '{name} {option}=VALUE'",
+}
+"""How an option is given, by the kind of its component."""
+
+
+def _way(entry: Entry[Any], option: str) -> str:
+    way = _WAYS.get(entry.kind, "{option}: VALUE in the configuration")
+    if entry.kind == "oracle" and option != "path":  # the only one with a flag of its own
+        way = way.partition(", or ")[2]
+    return way.format(name=entry.name, option=option, flag=option.replace("_", "-"))
+
+
+def _problem(entry: Entry[Any], problem: Mapping[str, Any]) -> str:
     path = [str(part) for part in problem["loc"]]
     if problem["type"] == "missing" and len(path) == 1:
-        return f"option {path[0]!r} is missing; give --{path[0].replace('_', '-')}"
+        return f"option {path[0]!r} is missing; give {_way(entry, path[0])}"
     message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{'.'.join([name, *path])}: {message}{came_instead(problem)}"
+    return f"{'.'.join([entry.name, *path])}: {message}{came_instead(problem)}"

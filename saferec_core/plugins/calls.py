@@ -1,31 +1,49 @@
-"""Call a plugin, and name it if it fails."""
+"""Call a plugin: name it if it fails, and put back what it changed of the process."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from saferec_core.errors import PluginError, SaferecError
+from saferec_core.plugins.isolation import LOGGER, is_interrupt_by_user
+from saferec_core.plugins.registry import entry_of
+from saferec_core.plugins.surroundings import GENERATORS, advance_random_state, surroundings_kept
 
-__all__ = ["calling"]
+__all__ = ["calling", "named", "undisturbed"]
+
+_reported: set[tuple[str, str]] = set()
+"""What was reported already, so that a plugin that is called every step is not reported every step."""
+
+
+def named(kind: str, component: object, name: str | None = None) -> str:
+    """Return what errors call a component: kind, name, distribution and version.
+
+    Args:
+        kind: What it is, such as ``"reward"``.
+        component: The component; one that no plugin offers has neither distribution nor version.
+        name: What the run calls it, for lack of an entry; its class unless given.
+    """
+    entry = entry_of(component)
+    return f"{kind} {name or type(component).__name__!r}" if entry is None else str(entry)
 
 
 def calling(
-    kind: str, name: str, *, where: str = "", doing: str = "", error: type[PluginError] = PluginError
+    what: str, *, doing: str = "", error: type[PluginError] = PluginError
 ) -> AbstractContextManager[None]:
     """Turn whatever a plugin raises into an error that names it; a failure never becomes a value.
 
-    An error that derives from :class:`~saferec_core.errors.SaferecError` is one for the user already and is
-    passed on. What is returned may be entered many times.
+    ``SystemExit`` and a ``KeyboardInterrupt`` of the plugin's own are failures like any other. An error that
+    derives from :class:`~saferec_core.errors.SaferecError` is one for the user already and is passed on, as
+    is the user's Ctrl-C. What is returned may be entered many times.
 
     Args:
-        kind: What the plugin is, such as ``"reward"``.
-        name: What the run calls it.
-        where: What narrows it down, such as ``" at 10"``.
+        what: The plugin, as :func:`named` returns it.
         doing: What it was asked to do, such as ``" to explain"``, if that is not obvious.
         error: The class of the error.
     """
-    return _Calling(f"{kind} {name!r}{where} failed{doing}", error)
+    return _Calling(f"{what} failed{doing}", error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +54,25 @@ class _Calling(AbstractContextManager[None]):
     error: type[PluginError]
 
     def __exit__(self, kind: object, failure: BaseException | None, traceback: object) -> None:
-        if isinstance(failure, Exception | SystemExit) and not isinstance(failure, SaferecError):
-            raise self.error(f"{self.message}: {type(failure).__name__}: {failure}") from failure
+        if failure is None or isinstance(failure, SaferecError) or is_interrupt_by_user(failure):
+            return
+        LOGGER.debug("%s", self.message, exc_info=failure)
+        raise self.error(f"{self.message}: {type(failure).__name__}: {failure}") from failure
+
+
+@contextmanager
+def undisturbed(what: str) -> Iterator[None]:
+    """Put back what a plugin changes of the process while it computes, and warn of it once.
+
+    A plugin that seeds the global random generators, or draws from them, would decide what the policy samples
+    next. They are put back, one draw further, so that a plugin that draws does not draw the same every time.
+    """
+    notes: list[str] = []
+    with surroundings_kept(notes):
+        yield
+    for note in notes:
+        if GENERATORS in note:
+            advance_random_state()
+        if (what, note) not in _reported:
+            _reported.add((what, note))
+            LOGGER.warning("%s %s", what, note)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from inspect import get_annotations
+from types import MappingProxyType
 from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 import pydantic.dataclasses
@@ -13,7 +14,7 @@ from pydantic import ConfigDict, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-__all__ = ["Option", "component", "declarations_of", "options_of"]
+__all__ = ["Option", "bounds_of", "component", "declarations_of", "options_of"]
 
 T = TypeVar("T")
 
@@ -64,19 +65,29 @@ def _option(field: dataclasses.Field[Any], hint: Any, info: FieldInfo | None) ->
         field.name,
         type_name.replace("pathlib._local.", "").replace("pathlib.", ""),
         "required" if value is PydanticUndefined else repr(value),
-        ", ".join(_bound(part) for part in info.metadata if _bound(part)),
+        bounds_of(_bounds(info.metadata)),
         " ".join((info.description or "").split()),
     )
 
 
-def _bound(constraint: object) -> str:
-    """Write a bound such as ``annotated_types.Ge(ge=1)`` as ``>= 1``."""
-    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "min_length": "length >="}
-    for attribute, sign in signs.items():
-        value = getattr(constraint, attribute, None)
-        if value is not None:
-            return f"{sign} {value}"
-    return ""
+def bounds_of(bounds: Mapping[str, Any]) -> str:
+    """Write bounds such as ``{"ge": 1}`` as ``>= 1``."""
+    return ", ".join(f"{_SIGNS[name]} {value}" for name, value in bounds.items())
+
+
+_SIGNS: Mapping[str, str] = MappingProxyType(
+    {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "min_length": "length >="}
+)
+
+
+def _bounds(metadata: Iterable[object]) -> dict[str, Any]:
+    """Collect bounds such as ``annotated_types.Ge(ge=1)`` by name."""
+    return {
+        name: getattr(part, name)
+        for part in metadata
+        for name in _SIGNS
+        if getattr(part, name, None) is not None
+    }
 
 
 def declarations_of(cls: type[Any], contract: type[Any]) -> dict[str, Any]:

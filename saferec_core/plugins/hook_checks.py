@@ -27,7 +27,7 @@ def check_hooks(manager: pluggy.PluginManager, plugin: object) -> list[str]:
         What deserves a note, such as an optional hook that this release does not specify.
 
     Raises:
-        UnknownNameError: A hook is misspelt, or specified by another release only.
+        UnknownNameError: A hook is misspelled, or specified by another release only.
         PluginError: A hook is not marked, or has another signature than the specification, or there is none.
     """
     specified = {name: spec for name, spec in vars(hookspecs).items() if _is_specification(spec)}

@@ -4,7 +4,7 @@ A plugin is a module or object named by an entry point of the group ``saferec``.
 hooks it needs, each with ``@saferec_core.hookimpl``. Registration hooks run once, after all entry
 points are loaded and before a configuration is read; they note down names and import nothing heavy.
 What a name stands for is an ordinary class with a typed protocol: its options are its (pydantic)
-dataclass fields, checked when a run builds it.
+dataclass fields, checked when a run builds it. Lifecycle hooks observe a run and return nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,13 @@ import pluggy
 if TYPE_CHECKING:
     from saferec_core.plugins.contracts.alarm import Alarm
     from saferec_core.plugins.contracts.evidence import EvidenceSource
+    from saferec_core.plugins.contracts.lifecycle import (
+        CheckpointSaved,
+        EvaluationFinished,
+        RolloutsScored,
+        RunFinished,
+        RunStarted,
+    )
     from saferec_core.plugins.contracts.metric import Metric
     from saferec_core.plugins.contracts.normalizer import Normalizer
     from saferec_core.plugins.contracts.oracle import Oracle
@@ -152,6 +159,61 @@ def saferec_register_alarms(registry: Registry[Alarm]) -> None:
     A sentence (what was seen, what it means, which setting to change) raises it; it is reported once, until
     it has cleared. An alarm that fails is reported and left out, and training goes on; see
     :class:`~saferec_core.plugins.contracts.alarm.Alarm`.
+
+    .. versionadded:: 0.3
+    """
+
+
+@hookspec
+def saferec_run_started(event: RunStarted) -> None:
+    """Observe that a run begins to train, or is resumed.
+
+    Called on the main process only. What is returned is ignored; a hook that fails is reported once and not
+    called again in the run, which goes on, unless ``--strict-plugins`` is given.
+
+    .. versionadded:: 0.3
+    """
+
+
+@hookspec
+def saferec_rollouts_scored(event: RolloutsScored) -> None:
+    """Observe that a generation batch was rewarded.
+
+    Called on the main process only. What is returned is ignored; a hook that fails is reported once and not
+    called again in the run, which goes on, unless ``--strict-plugins`` is given.
+
+    .. versionadded:: 0.3
+    """
+
+
+@hookspec
+def saferec_checkpoint_saved(event: CheckpointSaved) -> None:
+    """Observe that a checkpoint was written.
+
+    Called on the main process only. What is returned is ignored; a hook that fails is reported once and not
+    called again in the run, which goes on, unless ``--strict-plugins`` is given.
+
+    .. versionadded:: 0.3
+    """
+
+
+@hookspec
+def saferec_evaluation_finished(event: EvaluationFinished) -> None:
+    """Observe that a policy was evaluated.
+
+    Called on the main process only. What is returned is ignored; a hook that fails is reported once and not
+    called again in the run, which goes on, unless ``--strict-plugins`` is given.
+
+    .. versionadded:: 0.3
+    """
+
+
+@hookspec
+def saferec_run_finished(event: RunFinished) -> None:
+    """Observe that a run is complete.
+
+    Called on the main process only. What is returned is ignored; a hook that fails is reported once and not
+    called again in the run, which goes on, unless ``--strict-plugins`` is given.
 
     .. versionadded:: 0.3
     """

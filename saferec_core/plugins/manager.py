@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -16,6 +17,7 @@ from saferec_core.plugins.compatibility import incompatibility
 from saferec_core.plugins.file_plugins import components_in, has_hooks, origin_of_file
 from saferec_core.plugins.hook_checks import check_hooks
 from saferec_core.plugins.isolation import LOGGER, Isolation
+from saferec_core.plugins.lifecycle import LIFECYCLE_HOOKS, LifecycleHook
 from saferec_core.plugins.registry import Entry, Origin, Registry, module_of_file
 from saferec_core.plugins.selection import Selection, canonical
 
@@ -63,6 +65,8 @@ class Plugins:
     parsers: Registry[ListParser] = field(default_factory=lambda: Registry("parser"))
     evidence: Registry[EvidenceSource] = field(default_factory=lambda: Registry("evidence"))
     alarms: Registry[Alarm] = field(default_factory=lambda: Registry("alarm"))
+    lifecycle_hooks: list[LifecycleHook] = field(default_factory=list)
+    """What observes runs, in the order of the plugins."""
     states: list[PluginState] = field(default_factory=list)
     """Every plugin that was found, in the order of their names."""
 
@@ -150,7 +154,8 @@ def load_plugins(selection: Selection | None = None) -> Plugins:
     """Load the entry points of the group ``saferec`` and run their registration hooks.
 
     A plugin that fails, or is made for another release, is noted in ``Plugins.states`` and does not keep the
-    others from working.
+    others from working. What was found is kept for the next call, as long as ``sys.path`` and the choice of
+    plugins are the same; files are read anew.
 
     Args:
         selection: Which plugins to load; what the environment says unless given.
@@ -160,6 +165,21 @@ def load_plugins(selection: Selection | None = None) -> Plugins:
         PluginError: A file to load as a plugin cannot be; or plugins must be sound and one is not.
     """
     selection = selection or Selection.of()
+    if selection.files:
+        return _discovered(selection)
+    key = (selection, tuple(sys.path))
+    if key not in _found:
+        _found.clear()
+        _found[key] = _discovered(selection)
+    return _found[key]
+
+
+_found: dict[tuple[Selection, tuple[str, ...]], Plugins] = {}
+"""The plugins of the last choice: looking for them costs about 25 ms, and chains ask once for every step."""
+
+
+def _discovered(selection: Selection) -> Plugins:
+    """Find and load the plugins of a choice."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     plugins = Plugins()
@@ -239,6 +259,11 @@ def _registered(
             raise
         if implementations and len(registry) == before:
             notes.append(f"offers nothing by its hook {hook}")
+    plugins.lifecycle_hooks.extend(
+        LifecycleHook(hook, origin, implementation.function, bool(implementation.argnames))
+        for hook in LIFECYCLE_HOOKS.values()
+        for implementation in manager.subset_hook_caller(hook, remove_plugins=others).get_hookimpls()
+    )
     return notes
 
 

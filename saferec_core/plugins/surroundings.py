@@ -13,13 +13,16 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-__all__ = ["random_state", "restore_random_state", "surroundings_kept"]
+__all__ = ["GENERATORS", "advance_random_state", "random_state", "restore_random_state", "surroundings_kept"]
 
 RandomState = Mapping[str, Any]
 """The state of each global random generator, by the module that has it."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _MOST_NAMED = 5
+
+GENERATORS = "the global random generators"
+"""What notes call them."""
 
 
 @contextmanager
@@ -57,6 +60,15 @@ def restore_random_state(before: RandomState) -> None:
     if "torch" in before:
         torch = sys.modules["torch"]
         torch.set_rng_state(torch.frombuffer(bytearray(before["torch"]), dtype=torch.uint8))
+
+
+def advance_random_state() -> None:
+    """Draw a number from each global random generator, so that what was put back is not drawn again."""
+    random.random()
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].random()
+    if "torch" in sys.modules:
+        sys.modules["torch"].rand(())
 
 
 class _Part(NamedTuple):
@@ -134,8 +146,6 @@ _PARTS: Mapping[str, _Part] = MappingProxyType(
         "the logging of the process": _Part(_logging, _put_back_logging),
         "the handlers of signals": _Part(_handlers, _put_back_handlers),
         "sys.excepthook": _Part(lambda: sys.excepthook, _put_back_excepthook),
-        "the global random generators": _Part(
-            lambda: MappingProxyType(dict(random_state())), restore_random_state
-        ),
+        GENERATORS: _Part(lambda: MappingProxyType(dict(random_state())), restore_random_state),
     }
 )

@@ -22,6 +22,7 @@ from saferec_core.preflight.problems import Problems
 from saferec_core.runs.checkpoints import list_checkpoints, sft_policy
 from saferec_core.runs.layout import RunLayout
 from saferec_core.training.batches import check_batches
+from saferec_core.training.combinations import impossible_combinations
 from saferec_core.training.extras import missing_extras
 
 __all__ = ["find_problems", "has_gpu", "processes"]
@@ -65,6 +66,8 @@ def _check_stage(problems: Problems, config: StageConfig) -> None:
     assert isinstance(config, SftConfig | TrainConfig)
     for problem in missing_extras(config):
         problems.add(problem)
+    for problem in impossible_combinations(config, has_gpu=has_gpu()):
+        problems.add(problem)
     if not isinstance(config, TrainConfig):
         return
     with problems.collecting():
@@ -79,7 +82,7 @@ def _check_stage(problems: Problems, config: StageConfig) -> None:
 
 
 def _check_policy(problems: Problems, policy: str | None) -> None:
-    """Check what is to be evaluated: a run folder without a policy is told its checkpoints."""
+    """Check what is to be evaluated: for a run folder without a policy, name its checkpoints."""
     if policy is None or not is_local(policy):
         check_model(problems, policy, "POLICY")
         return
@@ -110,17 +113,24 @@ def _check_engines(problems: Problems, config: RunConfig) -> None:
         problems.add(
             f"--attn-implementation {attention} needs the package flash-attn; install it or use sdpa"
         )
-    if isinstance(config, EvalConfig) and config.evaluation.guided:
+    if config.model.load_in_4bit and find_spec("bitsandbytes") is None:
+        problems.add("--load-in-4bit needs bitsandbytes: install saferec[quant], or leave the flag out")
+    if isinstance(config, EvalConfig):
+        _check_evaluation_engine(problems, config)
+
+
+def _check_evaluation_engine(problems: Problems, config: EvalConfig) -> None:
+    if config.evaluation.guided:
         engine = config.evaluation.eval_engine
         if engine != "transformers":
             problems.add(f"--guided runs with --eval-engine transformers only, not with {engine}")
-    if isinstance(config, EvalConfig) and _is_hosted(config):
+    if _is_hosted(config):
         if find_spec("openai") is None:
             problems.add("--eval-engine openai needs the openai client: install saferec[data]")
         with problems.collecting():
             check_key_variable(config.endpoint.api_key_env)
             Endpoint.find(config.endpoint.base_url, config.endpoint.api_key_env)
-    if isinstance(config, EvalConfig) and config.evaluation.eval_engine == "vllm":
+    if config.evaluation.eval_engine == "vllm":
         if find_spec("vllm") is None:
             problems.add("--eval-engine vllm needs vLLM: install saferec[vllm], or leave the flag out")
         elif str(config.model.model).endswith(".gguf"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.config.schema import RunConfig, TrainConfig
-from saferec_core.config.sections import ComponentChoice
+from saferec_core.config.sections import DEFAULT_METRICS, ComponentChoice
 from saferec_core.errors import NameTakenError, SaferecError, near_misses
 from saferec_core.pipeline.config import ChainConfig
 from saferec_core.plugins.build import build
@@ -39,7 +39,7 @@ def check_components(problems: Problems, config: RunConfig, plugins: Plugins) ->
     path = config.oracle.options.get("path") if config.oracle is not None else None
     if isinstance(path, str | Path) and not Path(path).exists():
         problems.add(f"--oracle-path: {path} does not exist")
-    for name in config.evaluation.eval_metrics:
+    for name in {*config.evaluation.eval_metrics} - {DEFAULT_METRICS}:
         with problems.collecting():
             plugins.find(plugins.metrics, name)
 

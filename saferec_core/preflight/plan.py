@@ -15,6 +15,7 @@ from saferec_core.data.file_kinds import Kind, kind_of
 from saferec_core.data.rows import numbered_lines, try_values
 from saferec_core.errors import SaferecError
 from saferec_core.preflight.check import has_gpu, processes
+from saferec_core.preflight.memory import MemoryEstimate, estimate_memory, memory_of_machine
 from saferec_core.training.batches import generation_batch_size
 from saferec_core.training.optimizers import choose_optimizer
 
@@ -44,6 +45,10 @@ class RunPlan:
     """Sizes and counts by name; None where they cannot be known yet."""
     problems: list[str]
     """What keeps the run from starting."""
+    memory: MemoryEstimate | None = None
+    """What each process keeps in memory; None if the model's files cannot tell."""
+    available: tuple[str, int] = ("machine", 0)
+    """What a process has, and how many bytes."""
 
     @property
     def chosen(self) -> list[Setting]:
@@ -56,6 +61,9 @@ class RunPlan:
             "stage": self.stage,
             "settings": {s.path: {"value": s.value, "origin": s.origin} for s in self.settings},
             "batches": dict(self.batches),
+            "memory": None
+            if self.memory is None
+            else {**self.memory.parts, "in all": self.memory.total, self.available[0]: self.available[1]},
             "problems": self.problems,
         }
 
@@ -66,10 +74,12 @@ def plan_run(resolved: Resolved[ConfigT], problems: list[str]) -> RunPlan:
     values = flat(config.model_dump(mode="json"))
     settings = [_setting(path, value, resolved) for path, value in values.items()]
     rows = _count(config.data.train_path)
+    assert isinstance(config, SftConfig | TrainConfig)
+    optimizer = choose_optimizer(config.optimization.optim, has_gpu=has_gpu()).name
+    memory = estimate_memory(config, optimizer, processes()), memory_of_machine(has_gpu=has_gpu())
     if isinstance(config, TrainConfig):
-        return RunPlan("Safe-Rank-GRPO", settings, _grpo_batches(config, rows), problems)
-    assert isinstance(config, SftConfig)
-    return RunPlan("Safe SFT", settings, _sft_batches(config, rows), problems)
+        return RunPlan("Safe-Rank-GRPO", settings, _grpo_batches(config, rows), problems, *memory)
+    return RunPlan("Safe SFT", settings, _sft_batches(config, rows), problems, *memory)
 
 
 def _setting(path: str, value: Any, resolved: Resolved[ConfigT]) -> Setting:

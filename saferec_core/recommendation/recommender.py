@@ -12,7 +12,7 @@ from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.models.generation import Completion, Decoding, Generator
 from saferec_core.models.guided.guiding import Guiding
 from saferec_core.plugins.contracts.judged_lists import Judge
-from saferec_core.plugins.contracts.parser import ListParser
+from saferec_core.plugins.contracts.parser import ListParser, parse
 from saferec_core.recommendation.verdicts import JudgedTitle, judged_titles
 
 __all__ = ["Recommendation", "Recommender", "check_constraints", "wish"]
@@ -81,7 +81,7 @@ class Recommender:
 
     def judged(self, records: Sequence[Record], completions: Sequence[Completion]) -> list[Recommendation]:
         """Read and judge one completion per record."""
-        parsed = [self.parser(done.text, finished=done.finished) for done in completions]
+        parsed = [parse(self.parser, done.text, finished=done.finished) for done in completions]
         lists = judged_titles(parsed, records, self.judge, self.num_titles)
         return [
             Recommendation(record, titles, done.text, self.num_titles)

@@ -16,6 +16,7 @@ from saferec_core.errors import UnknownNameError
 from saferec_core.evaluation.setup import Parts, assemble
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
+from saferec_core.plugins.contracts.parser import parse
 from saferec_core.plugins.manager import Plugins
 from saferec_core.replay.stored import StoredBatch
 from saferec_core.rl.credit import credit
@@ -93,7 +94,7 @@ class Recipe:
 
     def _credit(self, batch: StoredBatch, stored: Advantages | None) -> Credited:
         lists = JudgedLists(
-            [self.parts.parser(each.text, finished=each.finished) for each in batch.completions],
+            [parse(self.parts.parser, each.text, finished=each.finished) for each in batch.completions],
             [each.record for each in batch.completions],
             self.parts.judge,
             self.num_ranks,

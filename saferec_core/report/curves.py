@@ -206,7 +206,7 @@ def _panel(
 
 
 def _marked(*, alone: bool, late: bool) -> list[Any]:
-    """Draw where a checkpoint was chosen: in words for one run, in its colour for several."""
+    """Draw where a checkpoint was chosen: in words for one run, in its color for several."""
     import altair as alt
 
     base = chart_of("chosen").encode(x="step:Q")
@@ -225,7 +225,7 @@ def _smooth(lines: Sequence[_Line]) -> bool:
 
 
 def _points(line: _Line) -> list[dict[str, Any]]:
-    """Average neighbours until a line has few enough points, and smooth what is left."""
+    """Average neighbors until a line has few enough points, and smooth what is left."""
     size = math.ceil(len(line.steps) / _POINTS)
     parts = [slice(start, start + size) for start in range(0, len(line.steps), size)]
     steps = [_mean(line.steps[part]) for part in parts]

@@ -1,4 +1,4 @@
-"""What all pictures share: colours that follow the page's theme, and how a picture is handed to it."""
+"""What all pictures share: colors that follow the page's theme, and how a picture is handed to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SERIES_COLORS = [f"var(--series-{number})" for number in range(1, 7)]
 """Of runs or policies, in order; the style sheet gives them for light and dark."""
 
 SERIES_DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [10, 4], [4, 1]]
-"""Of their lines, so that colour is not all that tells them apart."""
+"""Of their lines, so that color is not all that tells them apart."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Picture:
 
     title: str
     description: str
-    """What it shows, in words, for whoever cannot see it."""
+    """What it shows, in words, for screen readers."""
     spec: Mapping[str, Any]
 
 

@@ -129,7 +129,7 @@ class Run:
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
-    """Read run folders; those of the same name are told apart by their parents.
+    """Read run folders; runs with the same name get their parent's name as well.
 
     Raises:
         SaferecError: As `read_run`, or a folder is named twice.
@@ -152,14 +152,14 @@ def read_run(folder: Path, name: str | None = None) -> Run:
     """Read a run folder.
 
     Raises:
-        RunError: It is no run folder.
+        RunError: It is not a run folder.
         SaferecError: A file of it is damaged; the message names the file.
     """
     if not folder.is_dir():
-        raise RunError(f"{folder} is no folder; wanted that of a run")
+        raise RunError(f"{folder} is not a folder; expected a run folder")
     run = RunLayout(folder)
     if not run.exists:
-        raise RunError(f"{folder} is no run folder: it holds no config.yaml")
+        raise RunError(f"{folder} is not a run folder: it has no config.yaml")
     config = read_settings(run.config)
     stages = _stages(run, config)
     first = _stages(run.sft, read_settings(run.sft.config)) if run.sft.exists else []
@@ -255,7 +255,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is no JSON that can be read: {error}") from error
+        raise DataError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(content, dict):
-        raise DataError(f"{path} must hold an object, but holds {type(content).__name__}")
+        raise DataError(f"{path} must contain an object, but contains {type(content).__name__}")
     return content

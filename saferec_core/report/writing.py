@@ -1,4 +1,4 @@
-"""Write a report: everything that runs found, in one file to look at."""
+"""Write a report: everything that is known about runs, in one file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def write_report(folders: Sequence[Path], out: Path, *, overwrite: bool = False)
     Args:
         folders: Run folders; later ones are compared with the first.
         out: The file to write. It is there whole or not at all.
-        overwrite: Replace *out* even if it is no report.
+        overwrite: Replace *out* even if it is not a report.
 
     Returns:
         *out*.
 
     Raises:
         ConfigError: A package that pages are made with is missing.
-        RunError: A folder is no run's, or *out* is something else than a report.
+        RunError: A folder is not a run folder, or *out* exists and is not a report.
         DataError: A file of a run is damaged; the message names it.
     """
     check_report_extras()
@@ -45,4 +45,4 @@ def _check_replaceable(out: Path, *, overwrite: bool) -> None:
     with out.open("rb") as file:
         if GENERATOR.encode() in file.read(2000):
             return
-    raise RunError(f"{out} is there and is no report of saferec; choose another --out, or give --overwrite")
+    raise RunError(f"{out} exists and is not a saferec report; choose another --out, or give --overwrite")

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from saferec_core.errors import PluginError
+from saferec_core.plugins.calls import calling, named, undisturbed
 from saferec_core.plugins.contracts.normalizer import (
     Advantages,
     Costs,
@@ -15,6 +17,8 @@ from saferec_core.plugins.contracts.normalizer import (
     WeightedRewards,
     charge,
 )
+from saferec_core.plugins.sealing import fingerprint
+from saferec_core.plugins.values import as_values
 from saferec_core.rl.rewards import ActiveReward, Channel, RewardValues
 
 __all__ = ["credit"]
@@ -35,8 +39,12 @@ def credit(
         normalizer: Turns rewards that are not costs into advantages.
         rank_mask: Which ranks were written.
         group_size: G, completions per prompt.
+
+    Raises:
+        PluginError: The normalizer broke its contract.
     """
-    advantages = normalizer(
+    advantages = _normalized(
+        normalizer,
         WeightedRewards(
             rank=values.rank,
             list=values.list,
@@ -46,11 +54,35 @@ def credit(
             group_size=group_size,
             rank_spans=_spans(rewards, "rank", rank_mask.shape[1]),
             list_spans=_spans(rewards, "list", rank_mask.shape[1]),
-        )
+        ),
     )
     if not len(values.cost):
         return advantages
     return charge(advantages, Costs(values.cost, _weights(rewards, "cost")), rank_mask)
+
+
+def _normalized(normalizer: Normalizer, rewards: WeightedRewards) -> Advantages:
+    """Call the normalizer and check what it returns.
+
+    Raises:
+        PluginError: It failed, changed the rewards, or returned something else than finite advantages of
+            the right shapes; one NaN would make every weight of the policy NaN.
+    """
+    what = named("normalizer", normalizer)
+    before = fingerprint(rewards)
+    with undisturbed(what), calling(what):
+        advantages = normalizer(rewards)
+    if fingerprint(rewards) != before:
+        raise PluginError(f"{what} changed the rewards that it was given; it must compute with copies")
+    if not isinstance(advantages, Advantages):
+        raise PluginError(f"{what} must return Advantages, but returned {type(advantages).__name__}")
+    completions, ranks = rewards.rank_mask.shape
+    return Advantages(
+        rank=as_values(
+            advantages.rank, f"{what}, rank", (completions, ranks), "(N, K)", integers=False, nan=False
+        ),
+        list=as_values(advantages.list, f"{what}, list", (completions,), "(N,)", integers=False, nan=False),
+    )
 
 
 def _weights(rewards: Sequence[ActiveReward], channel: Channel) -> Float[Tensor, " F"]:

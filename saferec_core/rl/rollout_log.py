@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from saferec_core.models.decoding import NO_RANK, NO_START
-from saferec_core.plugins.calls import calling
+from saferec_core.plugins.calls import calling, named
 from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Oracle, Question, Verdict
 
 if TYPE_CHECKING:  # a report reads TOKENS_KEPT and needs no torch
@@ -100,7 +100,7 @@ def _explained(oracle: Oracle, questions: Sequence[Question], verdict: Verdict) 
         return []
     if not isinstance(oracle, Explaining):
         return [Evidence(trait, verdict.risks.get(trait, math.nan), "", "") for trait in verdict.violated]
-    with calling("oracle", type(oracle).__name__, doing=" to explain"):
+    with calling(named("oracle", oracle), doing=" to explain"):
         evidences = [evidence for question in questions for evidence in oracle.explain(question)]
     return [evidence for evidence in evidences if evidence.trait in verdict.violated]
 

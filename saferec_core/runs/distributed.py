@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from typing import Any, TypeVar
 
@@ -14,15 +15,54 @@ from accelerate.utils import broadcast_object_list, gather_object
 from saferec_core.errors import RunError, SaferecError
 
 __all__ = [
-    "check_process_count",
     "from_main",
     "gathered",
     "is_main",
+    "join",
+    "launch_facts",
     "process_count",
     "process_index",
 ]
 
 T = TypeVar("T")
+
+
+_timeout: timedelta | None = None  # of the process group; None: that of torch
+
+
+def join(wanted: int | None, timeout_seconds: float) -> None:
+    """Join the other processes of a run, before anything else in this module is called.
+
+    Args:
+        wanted: How many processes the run is meant for; None: any number.
+        timeout_seconds: How long a process waits for the others before it fails.
+
+    Raises:
+        RunError: A launcher started fewer or more; some start one and say nothing.
+    """
+    global _timeout  # noqa: PLW0603 - there is one group of processes
+    _timeout = timedelta(seconds=timeout_seconds)
+    present = process_count()
+    if wanted is not None and present != wanted:
+        raise RunError(
+            f"--processes {wanted} was asked for, but {present} work together. Start them with 'saferec "
+            f"launch -n {wanted} ...' or torchrun; without GPUs, 'accelerate launch --num_processes' starts "
+            "one process and says nothing."
+        )
+
+
+def launch_facts() -> dict[str, Any]:
+    """Return how the processes were started, for the manifest."""
+    state = _state()
+    launcher = "torchrun" if "TORCHELASTIC_RUN_ID" in os.environ else "none"
+    if any(name.startswith("ACCELERATE_") for name in os.environ):
+        launcher = "accelerate"
+    return {
+        "launcher": launcher,
+        "processes": int(state.num_processes),
+        "machines": int(os.environ.get("GROUP_WORLD_SIZE", "1")),
+        "backend": state.backend,
+    }
 
 
 @cache
@@ -33,7 +73,8 @@ def _state() -> Any:
         RunError: Fewer work together than were launched; each would else train by itself.
     """
     # Without cpu=True on a machine without an accelerator, accelerate takes every process for the only one.
-    state = PartialState(cpu=not torch.accelerator.is_available())
+    options = {} if _timeout is None else {"timeout": _timeout}
+    state = PartialState(cpu=not torch.accelerator.is_available(), **options)
     launched = int(os.environ.get("WORLD_SIZE", "1"))
     if state.num_processes != launched:
         raise RunError(f"{launched} processes were launched, but {state.num_processes} work together")
@@ -53,21 +94,6 @@ def process_count() -> int:
 def process_index() -> int:
     """Return this process's index among those that train together, from 0."""
     return int(_state().process_index)
-
-
-def check_process_count(wanted: int | None) -> None:
-    """Refuse to work with another number of processes than was asked for.
-
-    Raises:
-        RunError: A launcher started fewer or more; some start one and say nothing.
-    """
-    present = process_count()
-    if wanted is not None and present != wanted:
-        raise RunError(
-            f"--processes {wanted} was asked for, but {present} work together. Launch them with 'torchrun "
-            f"--nproc_per_node {wanted} -m saferec_cli ...'; without GPUs, 'accelerate launch "
-            "--num_processes' starts one process and says nothing."
-        )
 
 
 def gathered(value: T) -> list[T]:

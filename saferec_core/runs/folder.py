@@ -17,7 +17,7 @@ from saferec_core.config.schema import RunConfig, StageConfig
 from saferec_core.errors import RunError, SaferecError
 from saferec_core.files import write_text
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.distributed import is_main
+from saferec_core.runs.distributed import is_main, launch_facts
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.manifest import Stage, manifest_of
 
@@ -89,8 +89,16 @@ class RunFolder(RunLayout):
         write_text(path, text + "\n")
 
     def write_manifest(self, config: RunConfig, plugins: Plugins, stage: Stage) -> None:
-        """Write what the run is made with, so far as that is known before it starts."""
-        self.write_json(self.manifest, manifest_of(config, plugins, stage))
+        """Write what the run is made with, so far as that is known before it starts.
+
+        That of a run that is resumed keeps when it was created, and lists when and how it was resumed.
+        """
+        facts = {**manifest_of(config, plugins, stage), "launch": launch_facts()}
+        if self.manifest.is_file():
+            known = json.loads(self.manifest.read_text(encoding="utf-8"))
+            resumed = {"time": facts["created"], "command": facts["command"], "launch": facts["launch"]}
+            facts |= {"created": known["created"], "resumes": [*known.get("resumes", ()), resumed]}
+        self.write_json(self.manifest, facts)
 
     def extend_manifest(self, facts: Mapping[str, Any]) -> None:
         """Add to the manifest what is known only once the run is under way."""

@@ -5,6 +5,8 @@
     metrics.jsonl     a line per logged step
     rollouts.jsonl    a line per kept completion, with its rewards and advantages
     report.html       the page
+    heartbeat.json    what the run is doing at the moment, while it runs
+    stacks.txt        stacks of all threads, where it made no progress for stall_time
     sft/              a run folder of its own: Safe SFT, where the run began with it
     base/             weights that adapters were merged into, where the run began with such
     checkpoints/      checkpoint-STEP, as the trainer writes them
@@ -109,6 +111,14 @@ class RunLayout:
     def journal(self, name: str) -> Path:
         """Completions of an evaluation that is not complete yet."""
         return self.evaluation / f"{name}.partial.jsonl"
+
+    def heartbeat(self, process: int) -> Path:
+        """What a process of the run is doing at the moment; only there while it runs."""
+        return self.path / ("heartbeat.json" if process == 0 else f"heartbeat-{process}.json")
+
+    def stacks(self, process: int) -> Path:
+        """Stacks of the threads of a process that made no progress."""
+        return self.path / ("stacks.txt" if process == 0 else f"stacks-{process}.txt")
 
     @property
     def exists(self) -> bool:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,24 +15,15 @@ import yaml
 
 from saferec_core.config.schema import RunConfig
 from saferec_core.files import data_hash
+from saferec_core.plugins.audit import audit
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.layout import RunLayout
+from saferec_core.runs.versions import ENGINES, installed
 
 __all__ = ["Stage", "manifest_of", "now", "stage_of"]
 
 Stage = Literal["sft", "train", "eval"]
 """What a run folder holds: Safe SFT, Safe-Rank-GRPO, or evaluations alone."""
-
-_ENGINES = (
-    "saferec",
-    "torch",
-    "transformers",
-    "trl",
-    "peft",
-    "accelerate",
-    "datasets",
-    "tokenizers",
-)
 
 
 def manifest_of(config: RunConfig, plugins: Plugins, stage: Stage) -> dict[str, Any]:
@@ -49,11 +39,12 @@ def manifest_of(config: RunConfig, plugins: Plugins, stage: Stage) -> dict[str, 
         "created": now(),
         "seed": config.seed,
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in _ENGINES},
+        "versions": {name: installed(name) for name in ENGINES},
         "plugins": {
             f"{entry.kind}:{entry.name}": f"{entry.origin.distribution} {entry.origin.version}"
             for entry in plugins
         },
+        "distributions": audit(plugins),
         "data": {
             name: {"path": str(path), "sha256": data_hash(path)}
             for name, path in data.items()
@@ -86,13 +77,6 @@ def stage_of(run: RunLayout) -> str | None:
     if not isinstance(config, dict):
         return None
     return "sft" if "max_length" in config else "train"
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
 
 
 def _git_state() -> Mapping[str, Any] | None:

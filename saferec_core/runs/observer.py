@@ -8,11 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from saferec_core.plugins.contracts.lifecycle import Event
+from saferec_core.plugins.lifecycle import Lifecycle
+from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.selection import Selection
+
 if TYPE_CHECKING:  # scipy is slow to import
     from saferec_core.analysis.compare import ComparisonTable
     from saferec_core.analysis.results import MetricFacts
 
-__all__ = ["Observer", "Plan", "StepReport", "staged"]
+__all__ = ["Observer", "Plan", "StepReport", "staged", "with_hooks"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,9 @@ class Observer:
     def compared(self, title: str, table: ComparisonTable) -> None:
         """Called with a comparison of two policies."""
 
+    def happened(self, event: Event) -> None:
+        """Called with an event that lifecycle hooks of plugins are told of."""
+
     def finished(self, folder: Path) -> None:
         """Called when the run is complete."""
 
@@ -76,3 +84,21 @@ def staged(observer: Observer, name: str, total: int) -> Iterator[Callable[[int]
         yield lambda done: observer.stepped(StepReport(done))
     finally:
         observer.stage_ended()
+
+
+class _HookedObserver(Observer):
+    """Passes everything on to another observer, and events to the plugins that observe them."""
+
+    def __init__(self, inner: Observer, lifecycle: Lifecycle) -> None:
+        for name, member in vars(Observer).items():
+            if callable(member) and not name.startswith("_"):
+                setattr(self, name, getattr(inner, name))
+        self.happened = lifecycle.happened  # type: ignore[method-assign]  # as the others, above
+
+
+def with_hooks(observer: Observer, plugins: Plugins) -> Observer:
+    """Have the lifecycle hooks of *plugins* told of what happens in a run."""
+    if not plugins.lifecycle_hooks:
+        return observer
+    lifecycle = Lifecycle(plugins.lifecycle_hooks, observer.note, strict=Selection.of().strict)
+    return _HookedObserver(observer, lifecycle)

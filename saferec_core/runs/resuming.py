@@ -25,13 +25,16 @@ _MAY_DIFFER = {
     "logging.max_time",
     "logging.report_to",
     "logging.save_total_limit",
+    "logging.stall_time",
     "output_dir",
     "preset",
+    "process_timeout",
     "processes",
     "run_name",
     "sft.logging.max_time",
     "sft.logging.report_to",
     "sft.logging.save_total_limit",
+    "sft.logging.stall_time",
 }
 """Settings that change no number of a run, so that it may be resumed with other values. All of alarms are."""
 

@@ -41,7 +41,7 @@ class Stop:
             command: Continues the run.
             max_seconds: How long the run may take from now; None: no limit.
         """
-        self._command = command
+        self.command = command
         self._deadline = None if max_seconds is None else time.monotonic() + max_seconds
         self._waits = False
         self._longest_step = 0.0
@@ -107,4 +107,4 @@ class Stop:
 
     def _stopped(self, status: int) -> RunStopped:
         reason = self._reasons.get(status) or f"stopped by {signal.Signals(status - 128).name}"
-        return RunStopped(reason, status, self._command)
+        return RunStopped(reason, status, self.command)

@@ -10,7 +10,7 @@ from typing import Any
 from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import PluginError
 from saferec_core.plugins.build import build
-from saferec_core.plugins.calls import calling
+from saferec_core.plugins.calls import calling, named, undisturbed
 from saferec_core.plugins.contracts.alarm import Alarm, LogRow
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.observer import Observer
@@ -116,10 +116,11 @@ class AlarmWatch:
 
 
 def _asked(name: str, alarm: Callable[[Sequence[LogRow]], Any], log: Sequence[LogRow]) -> str | None:
-    with calling("alarm", name):
+    what = named("alarm", alarm, name)
+    with undisturbed(what), calling(what):
         sentence = alarm(log)
     if sentence is not None and not (isinstance(sentence, str) and sentence.strip()):
-        raise PluginError(f"alarm {name!r} must return a sentence or None, but returned {sentence!r:.100}")
+        raise PluginError(f"{what} must return a sentence or None, but returned {sentence!r:.100}")
     return sentence
 
 
@@ -133,7 +134,7 @@ def _has_any(log: Sequence[LogRow], figures: Sequence[str]) -> bool:
 
 
 def _rows_of(metrics: Path, stage: str) -> list[LogRow]:
-    """Read the figures that a stage has logged; whatever is not a number is no figure."""
+    """Read the figures that a stage has logged; values that are not numbers are left out."""
     if not metrics.is_file():
         return []
     rows = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]

@@ -16,7 +16,7 @@ from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer, staged
 
-__all__ = ["evaluate", "report_comparison"]
+__all__ = ["evaluate", "greedy_means", "report_comparison"]
 
 
 def evaluate(
@@ -58,6 +58,24 @@ def evaluate(
             )
         evaluations.append(evaluation)
     return evaluations
+
+
+def greedy_means(config: RunConfig, parts: Parts, plugins: Plugins, generator: Generator) -> dict[str, float]:
+    """Return the mean of every metric over greedy lists for the validation records, else the test records.
+
+    All processes that train together have to call.
+    """
+    settings = config.evaluation
+    records = used_records(parts.validation or parts.held_out, settings)
+    evaluation = evaluator_of(config, parts, records, plugins)(
+        generator,
+        run_protocol(config, parts, "greedy"),
+        policy="",
+        batch_size=settings.eval_batch_size,
+        seed=config.seed,
+    )
+    means = {name: evaluation.results.mean(name) for name in evaluation.results.metrics}
+    return {name: mean for name, mean in means.items() if mean == mean} | dict(evaluation.whole)
 
 
 def report_comparison(

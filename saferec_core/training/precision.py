@@ -200,9 +200,8 @@ def precision_facts(model: Any, optimization: OptimizationConfig, engine: str) -
     """Return the data types of a run: of its weights, of computation, and of the generation engine."""
     counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     for parameter in model.parameters():
-        counts[parameter.requires_grad][_name(parameter.dtype)] += getattr(
-            parameter, "ds_numel", parameter.numel()
-        )
+        name = "nf4" if hasattr(parameter, "quant_state") else _name(parameter.dtype)
+        counts[parameter.requires_grad][name] += getattr(parameter, "ds_numel", parameter.numel())
     facts = {"trained": _listed(counts[True])}
     if counts[False]:
         facts["frozen"] = _listed(counts[False])
@@ -223,6 +222,7 @@ def planned_precision(
         checkpoint: Type of the weights that the run starts from; None if unknown.
     """
     stored = "the checkpoint's type" if checkpoint is None else _name(checkpoint)
+    stored = "4 bits (nf4)" if model.load_in_4bit else stored
     loaded = stored if for_training(model).dtype == "auto" else for_training(model).dtype
     weights = f"adapters in float32 on weights in {loaded}" if model.use_lora else f"weights in {loaded}"
     return f"{weights}; computed in {'bfloat16 (autocast)' if optimization.bf16 else loaded}"

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saferec_core.analysis.checkpoint_rule import Rule
+from saferec_core.config.durations import seconds
 from saferec_core.config.schema import TrainConfig
 from saferec_core.config.sections import ComponentChoice
+from saferec_core.data.records import Record
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError, SaferecError
 from saferec_core.evaluation.evaluator import Evaluation
@@ -19,6 +21,7 @@ from saferec_core.evaluation.protocol import described
 from saferec_core.evaluation.setup import Parts, assemble
 from saferec_core.models.decoding import TokenAligner, check_line_breaks
 from saferec_core.models.generation import PolicyGenerator, render, whole_policy
+from saferec_core.models.lengths import token_lengths
 from saferec_core.models.loading import (
     Policy,
     checkpoint_dtype,
@@ -28,6 +31,12 @@ from saferec_core.models.loading import (
 )
 from saferec_core.models.resume import journal_of
 from saferec_core.plugins.contracts.alarm import Alarm
+from saferec_core.plugins.contracts.lifecycle import (
+    EvaluationFinished,
+    RolloutsScored,
+    RunFinished,
+    RunStarted,
+)
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.manager import Plugins
 from saferec_core.rl.limits import Limits, read_limits
@@ -35,21 +44,27 @@ from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
 from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, sft_policy
-from saferec_core.runs.distributed import check_process_count, from_main, gathered, is_main, process_count
+from saferec_core.runs.distributed import from_main, gathered, is_main, join, process_count
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.manifest import now
-from saferec_core.runs.observer import Observer, Plan
+from saferec_core.runs.observer import Observer, Plan, with_hooks
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
 from saferec_core.training.alarms import AlarmWatch, build_alarms
 from saferec_core.training.batches import generation_batch_size, planned_sharing
-from saferec_core.training.before_after import evaluate, report_comparison
+from saferec_core.training.before_after import evaluate, greedy_means, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.dead_knobs import dead_knobs
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
 from saferec_core.training.setup import build_normalizer, build_rewards
-from saferec_core.training.sft import discarded_on_failure, stop_of, train_sft, whole_checkpoints
+from saferec_core.training.sft import (
+    discarded_on_failure,
+    heartbeat_of,
+    stop_of,
+    train_sft,
+    whole_checkpoints,
+)
 from saferec_core.training.start_check import faults_of_start
 
 if TYPE_CHECKING:
@@ -91,8 +106,8 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     """
     if config.model.model is None:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
-    check_process_count(config.processes)
-    observer = observer if is_main() else Observer()  # one speaks for all
+    join(config.processes, seconds(config.process_timeout))
+    observer = with_hooks(observer, plugins) if is_main() else Observer()  # one speaks for all
     config, optimizer = settled(config)
     rewards = build_rewards(config, plugins)
     normalizer = build_normalizer(config, plugins)
@@ -123,7 +138,7 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
         opened=opened,
         stop=stop,
     )
-    with stop.listening(), discarded_on_failure(folder, opened):
+    with stop.listening(), discarded_on_failure(folder, opened), heartbeat_of(config, folder, observer):
         _train(run)
     return folder.path
 
@@ -136,6 +151,7 @@ def _train(run: _Run) -> None:
     config, folder, observer = run.config, run.folder, run.observer
     if is_main():
         folder.write_manifest(config, run.plugins, "train")
+        observer.happened(RunStarted("train", folder.path, config.model_dump(mode="json")))
     start = _start(run)
     if folder.policy.is_dir():  # resumed after training
         before = _evaluate(run, whole_policy(start, for_training(config.model)), "before", start)
@@ -175,6 +191,7 @@ def _finish(run: _Run, before: list[Evaluation], policy: Policy, *, sharded: boo
         report_comparison(config, folder, observer, before, after)
         _report(run)
         folder.extend_manifest({"finished": now()})
+        observer.happened(RunFinished(folder.path))
         observer.finished(folder.path)
 
 
@@ -185,6 +202,8 @@ def _evaluate(run: _Run, policy: Policy, when: str, name: str, *, sharded: bool 
     if is_main():
         for kind, evaluation in zip(run.config.evaluation.eval_decoding, made, strict=False):
             evaluation.results.write(run.folder.results(f"{when}-{kind}"))
+            if run.plugins.lifecycle_hooks:
+                run.observer.happened(EvaluationFinished(when, kind, evaluation.summary()))
     return made
 
 
@@ -252,16 +271,30 @@ def _start(run: _Run) -> str:
 
 
 def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
-    """Shorten prompts that exceed the limit, if there is one."""
+    """Shorten prompts that exceed the limit, if there is one.
+
+    Raises:
+        DataError: None is left.
+        ConfigError: One is too long for vLLM, which would refuse it in the middle of the run.
+    """
     records, limit = run.parts.train, run.config.data.max_prompt_length
-    if limit is None:
-        return Fitted(list(records), 0, 0)
-    encode: Any = tokenizer
-    fitted = fit_records(
-        records, limit, lambda record: len(encode(render(tokenizer, record.prompt))["input_ids"])
-    )
+
+    def lengths(some: Sequence[Record]) -> list[int]:
+        return token_lengths(some, lambda record: render(tokenizer, record.prompt), tokenizer)
+
+    fitted = Fitted(list(records), 0, 0) if limit is None else fit_records(records, limit, lengths)
     if not fitted.records:
         raise DataError(f"no prompt fits into max_prompt_length = {limit} tokens; raise it")
+    rollout, longest_completion = run.config.rollout, run.config.max_completion_length
+    if rollout.use_vllm and rollout.vllm_max_model_length is not None:
+        room = rollout.vllm_max_model_length - longest_completion
+        longest = max(lengths(fitted.records))
+        if longest > room:
+            raise ConfigError(
+                f"the longest prompt has {longest} tokens, but --vllm-max-model-length "
+                f"{rollout.vllm_max_model_length} leaves {room} beside a completion of {longest_completion}; "
+                f"set --max-prompt-length {max(room, 16)}, which never cuts the last turn, or raise the limit"
+            )
     return fitted
 
 
@@ -269,8 +302,10 @@ def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: 
     """Set up the trainer, with this run's folder and observer listening."""
     from saferec_core.training.trl.callbacks import Watcher, watch
     from saferec_core.training.trl.grpo_setup import rank_grpo_trainer  # imports TRL
+    from saferec_core.training.trl.held_out import HeldOutCheck
     from saferec_core.training.trl.shared_scoring import report_sharing
     from saferec_core.training.trl.update_check import check_precision
+    from saferec_core.training.trl.whole import can_be_sharded, policy_of
 
     config = run.config
     check_line_breaks(tokenizer)
@@ -288,7 +323,9 @@ def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: 
         if (batch.step - 1) % config.rollout_steps == 0:
             parts = gathered(list(rollout_rows(batch, run.rewards)))
             if is_main():
-                run.folder.append(run.folder.rollouts, chain.from_iterable(parts))
+                rows = list(chain.from_iterable(parts))
+                run.folder.append(run.folder.rollouts, rows)
+                run.observer.happened(RolloutsScored(batch.step, rows))
 
     trainer = rank_grpo_trainer(
         start,
@@ -301,7 +338,15 @@ def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: 
         limits=run.limits,
     )
     alarms = AlarmWatch(run.alarms, run.observer, stop=run.stop if config.alarms.stop_on_alarm else None)
-    watch(trainer, Watcher("Safe-Rank-GRPO", run.folder, run.observer, alarms))
+    watch(trainer, Watcher("Safe-Rank-GRPO", run.folder, run.observer, alarms), config)
+    if config.eval_steps is not None:
+
+        def held_out() -> dict[str, float]:
+            with policy_of(trainer, tokenizer) as policy:
+                generator = PolicyGenerator(policy, sharded=can_be_sharded(trainer))
+                return greedy_means(config, run.parts, run.plugins, generator)
+
+        trainer.add_callback(HeldOutCheck(trainer, config.eval_steps, held_out))
     engine = "vLLM" if config.rollout.use_vllm else "transformers, the trained model itself"
     check_precision(trainer, config, run.folder, run.observer, engine=engine)
     if is_main():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ from saferec_core.data.records import Record
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.evaluation.setup import Parts, assemble, require_path
+from saferec_core.models.lengths import token_lengths
 from saferec_core.models.loading import Policy, load_policy, merged_folder
+from saferec_core.plugins.contracts.lifecycle import RunFinished, RunStarted
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import copy_weights, list_checkpoints, remove_passed_over, resolve_folder
-from saferec_core.runs.distributed import check_process_count, from_main, is_main
+from saferec_core.runs.distributed import from_main, is_main, join, process_index
 from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.heartbeat import watched
 from saferec_core.runs.manifest import now
-from saferec_core.runs.observer import Observer, Plan
+from saferec_core.runs.observer import Observer, Plan, with_hooks
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.sealing import damage
 from saferec_core.runs.stopping import Stop
@@ -27,15 +31,15 @@ from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
 
-__all__ = ["discarded_on_failure", "run_sft", "stop_of", "train_sft", "whole_checkpoints"]
+__all__ = ["discarded_on_failure", "heartbeat_of", "run_sft", "stop_of", "train_sft", "whole_checkpoints"]
 
 
 def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
     """Fine-tune by imitation in a new run folder, and return the folder."""
     if config.model.model is None:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
-    check_process_count(config.processes)
-    observer = observer if is_main() else Observer()  # one speaks for all
+    join(config.processes, seconds(config.process_timeout))
+    observer = with_hooks(observer, plugins) if is_main() else Observer()  # one speaks for all
     config, optimizer = settled(config)
     parts = assemble(config, plugins, needs={"completion": "Safe SFT"})
     opened = from_main(lambda: open_run(config, "sft", observer.note))
@@ -44,10 +48,11 @@ def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
         observer.note(f"The run is complete already: {folder.policy} holds its policy.")
         return folder.path
     stop = stop_of(config, folder, "sft")
-    with stop.listening(), discarded_on_failure(folder, opened):
+    with stop.listening(), discarded_on_failure(folder, opened), heartbeat_of(config, folder, observer):
         train_sft(config, plugins, parts, folder, observer, optimizer=optimizer, opened=opened, stop=stop)
         if is_main():
             folder.extend_manifest({"finished": now()})
+            observer.happened(RunFinished(folder.path))
             observer.finished(folder.path)
     return folder.path
 
@@ -56,6 +61,15 @@ def stop_of(config: SftConfig | TrainConfig, folder: RunFolder, command: str) ->
     """Return the object that notices requests to stop a run and names the command that continues it."""
     limit = config.logging.max_time
     return Stop(f"saferec {command} --resume-from {folder.path}", None if limit is None else seconds(limit))
+
+
+def heartbeat_of(
+    config: SftConfig | TrainConfig, folder: RunFolder, observer: Observer
+) -> AbstractContextManager[None]:
+    """Report what the run is doing, on every process."""
+    limit = config.logging.stall_time
+    stall = None if limit is None else seconds(limit)
+    return watched(folder, process=process_index(), stall_seconds=stall, report=observer.note)
 
 
 def discarded_on_failure(folder: RunFolder, opened: OpenRun) -> AbstractContextManager[None]:
@@ -99,8 +113,11 @@ def train_sft(
     policy = load_policy(start, for_training(config.model))
     fitted = _fitted(parts.train, policy, config.max_length)
     validation = _fitted([r for r in parts.validation if r.completion], policy, config.max_length)
+    if not validation.records and config.eval_strategy != "no":
+        observer.note("There are no validation records with completions, so no validation loss is computed.")
     if is_main():
         folder.write_manifest(config, plugins, "sft")
+        observer.happened(RunStarted("sft", folder.path, config.model_dump(mode="json")))
         observer.plan(_plan(config, folder, fitted, policy, optimizer))
     trainer = sft_trainer(
         policy,
@@ -109,7 +126,7 @@ def train_sft(
         validation=validation.records,
         output_dir=folder.checkpoints,
     )
-    watch(trainer, Watcher("Safe SFT", folder, observer))
+    watch(trainer, Watcher("Safe SFT", folder, observer), config)
     check_precision(trainer, config, folder, observer, engine="none")
     limit = config.logging.save_total_limit
     train_stage(
@@ -153,18 +170,19 @@ def whole_checkpoints(folder: RunFolder, observer: Observer) -> list[Path]:
 
 def _fitted(records: Sequence[Record], policy: Policy, limit: int) -> Fitted:
     """Shorten or leave out records that exceed *limit* tokens."""
-    fitted = fit_records(records, limit, lambda record: _length(record, policy))
+    fitted = fit_records(
+        records, limit, lambda some: token_lengths(some, partial(_text, policy.tokenizer), policy.tokenizer)
+    )
     if records and not fitted.records:
         raise DataError(f"no record fits into max_length = {limit} tokens; raise it with --max-length")
     return fitted
 
 
-def _length(record: Record, policy: Policy) -> int:
-    """Count the tokens of prompt and completion."""
-    messages = [*record.prompt, *(record.completion or ())]
-    tokenizer: Any = policy.tokenizer
-    text = tokenizer.apply_chat_template([dict(m) for m in messages], tokenize=False)
-    return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+def _text(tokenizer: Any, record: Record) -> str:
+    """Return prompt and completion as the policy reads them."""
+    messages = [dict(message) for message in (*record.prompt, *(record.completion or ()))]
+    text: str = tokenizer.apply_chat_template(messages, tokenize=False)
+    return text
 
 
 def _plan(config: SftConfig, folder: RunFolder, fitted: Fitted, policy: Policy, optimizer: str) -> Plan:

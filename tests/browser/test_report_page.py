@@ -329,7 +329,7 @@ def test_a_ranks_tooltip_says_what_it_earned_and_why_it_violates(opened, rollout
     assert lines[11] == f"parent-guide: {evidence['detail']}"
 
 
-def test_ranks_are_told_apart_by_signs_and_words_and_not_by_colour_alone(opened, rollouts):
+def test_ranks_are_told_apart_by_signs_and_words_and_not_by_color_alone(opened, rollouts):
     driver = opened()
     items = driver.find_elements(By.CSS_SELECTOR, ".ranks li")
     signs = {

@@ -138,6 +138,8 @@ def test_tensorboard_gets_the_figures_of_metrics_jsonl_into_the_run_folder(both_
             for name in names_in(rows) - {"stage", "step", "alarms"}
         }
         assert sorted(events.Tags()["scalars"]) == sorted(tags.values())
+        [settings] = [event.tensor_proto.string_val for event in events.Tensors("saferec/text_summary")]
+        assert b"learning_rate" in settings[0]
         for name, tag in tags.items():
             logged = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
             shown = [(event.step, event.value) for event in events.Scalars(tag)]
@@ -231,3 +233,19 @@ def test_trackers_call_a_stage_by_its_run(tmp_path):
         arguments = common_arguments(config, config.optimization, tmp_path / folder / "checkpoints")
         assert arguments["run_name"] == name
         assert arguments["report_to"] == "none"
+
+
+def test_held_out_metrics_are_logged_before_during_and_after_training(main, tiny, tmp_path):
+    rates = ["--max-steps", 3, "--learning-rate", 0.05, "--logging-steps", 2]
+    outcome = main("train", tiny / "run.yaml", "--eval-steps", 2, *rates)
+
+    assert (outcome.status, outcome.err) == (0, "")
+    run = tmp_path / "runs" / "run"
+    rows = [row for row in lines(run / "metrics.jsonl") if "eval_recall@5" in row]
+    assert [row["step"] for row in rows] == [0, 2, 3]
+    summary = json.loads((run / "evaluation" / "greedy.json").read_text(encoding="utf-8"))["metrics"]
+    for name in ("recall@5", "list_length"):  # of the same records, since there are no validation records
+        before, after = (summary[name][when][0] for when in ("before", "after"))
+        assert rows[0][f"eval_{name}"] == pytest.approx(before)
+        assert rows[-1][f"eval_{name}"] == pytest.approx(after)
+    assert not any("loss" in row for row in rows)

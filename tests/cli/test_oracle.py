@@ -279,8 +279,9 @@ def test_a_card_that_cannot_be_made_tells_why(main, built, arguments, message):
 
 def test_help_needs_neither_arrow_nor_torch(saferec):
     probe = (
-        "import sys; from saferec_cli.main import app\n"
-        "try: app(['oracle', 'build', '--help'])\n"
+        "import sys; from saferec_cli.main import app_for\n"
+        "arguments = ['oracle', 'build', '--help']\n"
+        "try: app_for(arguments)(arguments)\n"
         "except SystemExit: pass\n"
         "print(sorted({'torch', 'pyarrow', 'numpy'} & set(sys.modules)), file=sys.stderr)\n"
     )

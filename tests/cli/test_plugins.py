@@ -23,7 +23,28 @@ class Novelty(RewardFunction):
     def __call__(self, lists): ...
 """
 
+HOOK = "import saferec_core\n@saferec_core.hookimpl\n"
+
 BUILT_IN = {"relevance", "safety", "count", "table", "grpo", "gdpo", "title-year"}
+
+
+def loaded_by(arguments, cwd, path=""):
+    """Run the command line and return the names of all modules that are loaded when it ends."""
+    code = (
+        "import runpy, sys\n"
+        "try: runpy.run_module('saferec_cli', run_name='__main__', alter_sys=True)\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    return set(done.stderr.split())
 
 
 def imported_by(arguments, cwd):
@@ -56,6 +77,23 @@ def test_torch_is_not_imported_before_something_is_computed(tmp_path, arguments,
     assert returned == status
     assert "saferec_core" in names
     assert not names & {"torch", "transformers", "trl", "datasets", "accelerate", "numpy"}
+
+
+def test_a_command_imports_its_own_module_and_no_other_command(tmp_path):
+    names = loaded_by(["plugins", "list"], tmp_path)
+
+    assert "saferec_cli.plugins" in names
+    assert not names & {"saferec_cli.train", "saferec_cli.data", "saferec_core.config.schema", "rich.table"}
+
+
+def test_twenty_plugins_load_what_one_loads_and_themselves(tmp_path, distribution):
+    code = HOOK + "def saferec_register_rewards(registry): registry.add({0!r}, '{0}.r:R', summary='')"
+    names = [f"acme_{number}" for number in range(20)]
+    sites = [str(distribution(name.replace("_", "-"), code.format(name))) for name in names]
+    one = loaded_by(["plugins", "list"], tmp_path, sites[0])
+    twenty = loaded_by(["plugins", "list"], tmp_path, os.pathsep.join(sites))
+
+    assert twenty - one == set(names[1:])
 
 
 def test_everything_built_in_is_listed_with_its_distribution(saferec):
@@ -116,10 +154,8 @@ def test_show_of_an_unknown_name_offers_the_near_miss(main):
     assert outcome.err.startswith("error: unknown plugin 'saftey'. Did you mean 'safety'?")
 
 
-HOOK = "import saferec_core\n@saferec_core.hookimpl\n"
-
 BROKEN = {
-    "raises": ("raise RuntimeError('no [licence] found')", "RuntimeError: no [licence] found"),
+    "raises": ("raise RuntimeError('no [license] found')", "RuntimeError: no [license] found"),
     "lacks-a-module": ("import nowhere_to_be_found", "ModuleNotFoundError: No module named"),
     "is-no-python": ("def", "SyntaxError"),
     "ends-the-process": ("import sys\nsys.exit(3)", "SystemExit: 3"),
@@ -166,7 +202,7 @@ def test_the_table_shows_a_broken_plugin_with_its_reason_to_the_letter(saferec, 
 
     assert outcome.status == 0
     assert "acme 1.2.3" in outcome.out
-    assert "RuntimeError: no [licence] found" in outcome.out
+    assert "RuntimeError: no [license] found" in outcome.out
 
 
 def test_a_name_that_two_distributions_offer_stops_only_the_run_that_names_it(main, installed, outline):
@@ -209,13 +245,13 @@ def test_an_unknown_reward_is_told_with_the_near_miss_and_nothing_is_written(saf
 
 
 def test_a_reward_of_a_plugin_that_failed_stops_the_run_and_tells_why(saferec, distribution):
-    site = distribution("acme", "raise RuntimeError('no licence')\n" + REWARD.format(module="acme"))
+    site = distribution("acme", "raise RuntimeError('no license')\n" + REWARD.format(module="acme"))
     outcome = saferec("train", "--reward", "novelty", path=site)
 
     assert outcome.status == 2
     assert "unknown reward 'novelty'" in outcome.err
     assert "acme 1.2.3" in outcome.err
-    assert "no licence" in outcome.err
+    assert "no license" in outcome.err
     assert "Traceback" not in outcome.err
 
 
@@ -259,12 +295,12 @@ def test_verbose_shows_the_original_traceback_of_a_plugin_that_is_named(main, in
 
 
 def test_strict_plugins_ends_any_command_if_one_plugin_is_broken(main, installed):
-    installed("acme", "raise RuntimeError('no licence')")
+    installed("acme", "raise RuntimeError('no license')")
 
     outcome = main("plugins", "list", "--strict-plugins")
 
     assert (outcome.status, outcome.out) == (2, "")
-    assert "acme 1.2.3 (entry point 'main'): RuntimeError: no licence" in outcome.err
+    assert "acme 1.2.3 (entry point 'main'): RuntimeError: no license" in outcome.err
     assert main("--no-plugin=acme", "--strict-plugins", "plugins", "list").status == 0
 
 

@@ -16,13 +16,13 @@ def problems(outcome):
 
 
 def test_a_newcomer_is_given_every_missing_thing_at_once_with_its_flag(main):
-    message = problems(main("train", "--model", "/nope", "--optim", "paged_adamw_8bit"))
+    message = problems(main("train", "--model", "/nope", "--optim", "grokadamw"))
 
     assert message.startswith("error: 5 problems in the configuration\n")
     assert "--model: /nope does not exist" in message
     for flag in ("--train-path", "--catalog-path", "--oracle-path"):
         assert f"\n  {flag} is missing: " in message
-    assert "bitsandbytes" in message
+    assert "install grokadamw" in message
     assert "saferec init train" in message
 
 

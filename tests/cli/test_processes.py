@@ -1,5 +1,6 @@
 """Two processes that train together."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from saferec_core.runs import distributed as processes
 
 SHORT = ["--max-steps", "2", "--logging-steps", "1", "--set", "sft.optimization.max_steps=3"]
 SHORT += ["--set", "sft.logging.save_steps=3", "--set", "sft.evaluation.eval_prompts=4"]
+BRIEF = ["--max-steps", 1, "--eval-prompts", 2, "--save-strategy", "no"]
 SHORT += ["--eval-prompts", "8", "--set", "evaluation.eval_decoding=[greedy]"]
 
 
@@ -56,3 +58,38 @@ def test_processes_that_do_not_work_together_are_told_so(monkeypatch):
 
     with pytest.raises(RunError, match="2 processes were launched, but 1 work together"):
         processes.process_count()
+
+
+@pytest.mark.slow
+def test_launch_starts_processes_that_train_together_and_passes_their_exit_status_on(saferec, tiny, tmp_path):
+    outcome = saferec("launch", "-n", 2, "train", tiny / "run.yaml", *BRIEF)
+
+    assert outcome.status == 0, outcome.err
+    manifest = json.loads((tmp_path / "runs" / "run" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["launch"] == {"launcher": "torchrun", "processes": 2, "machines": 1, "backend": "gloo"}
+    assert manifest["engine"] == {"distributed": "multi_cpu"}
+
+    refused = saferec("launch", "-n", 2, "train", tiny / "run.yaml", "--train-path", "gone.jsonl")
+    assert refused.status == 2
+    assert refused.err.count("gone.jsonl does not exist") == 1
+    assert "Traceback" not in refused.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("-n", 2, "report", "runs/run"),
+            "'saferec report' does not run in several processes; train, sft, eval do",
+        ),
+        (("-n", 3, "--machines", 2, "train"), "--processes 3 cannot be divided among 2 machines"),
+        (("-n", 4, "--machines", 2, "--machine", 2, "train"), "--machine 2 does not exist"),
+        (("-n", 4, "--machines", 2, "train"), "--port is missing"),
+    ],
+    ids=["command", "division", "machine", "port"],
+)
+def test_processes_that_cannot_be_started_are_refused(main, arguments, message):
+    outcome = main("launch", *arguments)
+
+    assert outcome.status == 2
+    assert message in outcome.err

@@ -73,8 +73,8 @@ def test_what_cannot_be_reported_on_is_one_message_and_status_2(main, tmp_path, 
     taken = main("report", trained, "--out", "report.html")
 
     assert (nothing.status, taken.status) == (2, 2)
-    assert nothing.err == f"error: {tmp_path / 'nowhere'} is no folder; wanted that of a run\n"
-    assert "is no report of saferec" in taken.err
+    assert nothing.err == f"error: {tmp_path / 'nowhere'} is not a folder; expected a run folder\n"
+    assert "is not a saferec report" in taken.err
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == "my own page"
 
 

@@ -153,7 +153,7 @@ def test_records_without_a_column_that_a_reward_needs_are_refused_with_its_name(
         ("list", "return torch.zeros(n, 1)", r"must return (N,) = (8,), but returned (8, 1)"),
         ("list", "return torch.full((n,), torch.inf)", "finite values or NaN"),
         ("list", "return [0.0] * n", "must return a tensor (N,) = (8,), but returned list"),
-        ("list", "return None", "but returned NoneType"),
+        ("list", "return None", "but returned None"),
     ],
 )
 def test_a_reward_that_breaks_its_contract_stops_the_run_by_name(main, installed, tiny, scope, body, wanted):
@@ -285,10 +285,10 @@ def test_an_oracle_without_its_table_is_told_which_option_is_required(refused):
 
 
 def test_an_optimizer_whose_package_is_missing_is_told_with_what_to_install(main, tiny):
-    outcome = main("train", tiny / "run.yaml", "--optim", "paged_adamw_8bit")
+    outcome = main("train", tiny / "run.yaml", "--optim", "grokadamw")
 
     assert outcome.status == 2
-    assert "'paged_adamw_8bit' needs bitsandbytes: install saferec[quant]" in outcome.err
+    assert "'grokadamw' needs grokadamw: install grokadamw" in outcome.err
     assert "--optim" in outcome.err
 
 

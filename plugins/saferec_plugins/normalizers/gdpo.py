@@ -71,8 +71,8 @@ class GDPONormalizer(Normalizer):
         cells = torch.where(counts, total, torch.nan).flatten()  # (N * K,)
         list_cells = list_part[..., None].expand_as(total).flatten()  # counted as often as the ranks'
         scale, list_scale = self._scales(cells, list_cells, rewards)
-        centred = torch.where(varies(cells, dim=0), cells - cells.nanmean(0, keepdim=True), 0.0)
-        advantages = (centred / (scale + EPS)).nan_to_num(0.0)
+        centered = torch.where(varies(cells, dim=0), cells - cells.nanmean(0, keepdim=True), 0.0)
+        advantages = (centered / (scale + EPS)).nan_to_num(0.0)
         return Advantages(
             rank=torch.where(counts, advantages.view_as(total), 0.0).flatten(0, 1),
             list=(list_part.nan_to_num(0.0) / (list_scale + EPS)).flatten(),

@@ -60,23 +60,23 @@ class GRPONormalizer(Normalizer):
         """Compare each rank (B, G, K) with that of the siblings."""
         if self.scale_rewards:
             return standardize(total, dim=1, floor=floor).nan_to_num(0.0)
-        centred = (total - total.nanmean(1, keepdim=True)).nan_to_num(0.0)
-        return torch.where(varies(total, dim=1, floor=floor), centred, 0.0)
+        centered = (total - total.nanmean(1, keepdim=True)).nan_to_num(0.0)
+        return torch.where(varies(total, dim=1, floor=floor), centered, 0.0)
 
     def _list_part(self, by_list: Tensor, total: Tensor, floor: Tensor) -> Tensor:
-        """Centre the list rewards (B, G) per prompt, on the scale that the prompt's ranks have.
+        """Center the list rewards (B, G) per prompt, on the scale that the prompt's ranks have.
 
         The scale is the mean deviation of the ranks that vary, or the list rewards' own if that is
         larger. If nothing but list rewards varies, a token of no rank thus gets what a token of a rank
         gets.
         """
-        centred = (by_list - by_list.nanmean(1, keepdim=True)).nan_to_num(0.0)
+        centered = (by_list - by_list.nanmean(1, keepdim=True)).nan_to_num(0.0)
         if self.scale_rewards:
             moving = varies(total, dim=1)[:, 0]  # (B, K)
             by_rank = torch.where(moving, deviation(total, dim=1)[:, 0], torch.nan)
             scale = by_rank.nanmean(1, keepdim=True).nan_to_num(0.0).maximum(deviation(by_list, dim=1))
-            centred = centred / (scale + EPS)
-        return torch.where(varies(by_list, dim=1, floor=floor), centred, 0.0)
+            centered = centered / (scale + EPS)
+        return torch.where(varies(by_list, dim=1, floor=floor), centered, 0.0)
 
 
 def has_value(rewards: WeightedRewards) -> Tensor:

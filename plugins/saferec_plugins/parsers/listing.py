@@ -57,7 +57,7 @@ class _Item:
     entries: Sequence[Entry] = ()
     bare: Sequence[str | Title] = ()
     year_only: int | None = None
-    labelled: bool = False
+    labeled: bool = False
     prose: bool = False
     known: bool = False
     """Whether it certainly names a title: one with a year, or one of the catalog."""
@@ -170,8 +170,8 @@ def _read_line(item: _Item, *, numbered: bool, avoiding: bool) -> bool:
     shadow, text = line.shadow, line.text
     body = shadow[begin:]
     heading = marker.bullet == "heading"
-    item.labelled = label_end(body) > 0
-    item.kind = NUMBERED if numbered else BULLETED if marker.bullet == "bullet" or item.labelled else UNMARKED
+    item.labeled = label_end(body) > 0
+    item.kind = NUMBERED if numbered else BULLETED if marker.bullet == "bullet" or item.labeled else UNMARKED
     if announces(shadow):
         item.prose = True
         return excludes(body)
@@ -189,7 +189,7 @@ def _read_line(item: _Item, *, numbered: bool, avoiding: bool) -> bool:
         if heading or (item.kind == UNMARKED and excludes(body)):
             item.prose = True
             return excludes(body)
-        attribute = item.kind != NUMBERED and not item.labelled and ATTRIBUTE.match(body) is not None
+        attribute = item.kind != NUMBERED and not item.labeled and ATTRIBUTE.match(body) is not None
         sentence = not any(isinstance(name, str) and looks_like_title(name) for name in item.bare[:1])
         item.prose = avoiding or attribute or (sentence and item.kind != NUMBERED)
         if item.kind == NUMBERED and any(
@@ -249,7 +249,7 @@ def _belongs(item: _Item, main: tuple[int, int]) -> bool:
         return item.kind != UNMARKED or bool(item.entries) or item.known
     if main[0] == UNMARKED:
         return bool(item.entries)
-    attribute = ATTRIBUTE.match(item.line.shadow) is not None and not item.labelled
+    attribute = ATTRIBUTE.match(item.line.shadow) is not None and not item.labeled
     return item.kind != UNMARKED and item.level[1] <= main[1] and bool(item.entries) and not attribute
 
 

@@ -28,6 +28,11 @@ class RelevanceReward(RewardFunction):
     variant: Variant = "exp_inf"
     """exp_inf credits each hit to its own rank; log_decay credits a rank with the DCG from there on."""
 
+    @property
+    def local(self) -> bool:
+        """Whether hits of later ranks add nothing to a rank's value."""
+        return self.variant == "exp_inf"
+
     def range(self, num_ranks: int) -> tuple[float, float]:
         """Return the values of no hit and of nothing but hits."""
         return 0.0, 1.0 if self.variant == "exp_inf" else float(log_discount(num_ranks).sum())

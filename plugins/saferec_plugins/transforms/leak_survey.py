@@ -97,7 +97,7 @@ class LeakSurvey:
         """Return the first split of every conversation that is in several.
 
         Args:
-            dealer: Deals out by time what has not been dealt out yet.
+            dealer: Assigns splits by time to rows that have none yet.
 
         Raises:
             DataError: A split begins before an earlier one has ended although none may.

@@ -22,7 +22,7 @@ __all__ = [
     "numbers_of",
     "rapidfuzz",
     "same_but_for_spelling",
-    "spelt",
+    "spelled",
     "without_article",
     "words_of",
 ]
@@ -75,7 +75,7 @@ def without_article(words: list[str]) -> list[str]:
     return words[1:] if len(words) > 1 and words[0] in ENGLISH_ARTICLES else words
 
 
-def spelt(name: str) -> list[str]:
+def spelled(name: str) -> list[str]:
     """Return the words of a title, no leading article, short forms written out, numbers as digits.
 
     A title of nothing but a number is left as it is: "Nine" and "9" are two films of 2009.
@@ -93,7 +93,7 @@ def _digits(word: str) -> str:
 
 
 def numbers_of(words: Iterable[str]) -> list[str]:
-    """Return the numbers in the words of :func:`spelt`, in order: they distinguish the parts of a series."""
+    """Return the numbers in the words of :func:`spelled`, in order; they tell the parts of a series apart."""
     return [digits.lstrip("0") for word in words for digits in _DIGITS.findall(word)]
 
 
@@ -113,7 +113,7 @@ def rapidfuzz() -> tuple[Any, Any]:
 
 
 def same_but_for_spelling(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Return whether two titles, as :func:`spelt` returns them, can be one title with a misspelled word.
+    """Return whether two titles, as :func:`spelled` returns them, can be one title with a misspelled word.
 
     Numbers must be the same, so that no part of a series is taken for another. Words that differ
     must begin with the same letter and be much alike, and not be singular and plural: "Aliens" is no
@@ -164,7 +164,7 @@ class SpellingSearch:
         for name, year in titles:
             if year is None:
                 continue
-            self._by_year.setdefault(year, []).append((" ".join(spelt(name)), normal_form(name)))
+            self._by_year.setdefault(year, []).append((" ".join(spelled(name)), normal_form(name)))
 
     def nearest_form(self, title: Title) -> tuple[str, float] | None:
         """Return the normal form of the title that must have been meant, with its score of 100.
@@ -174,7 +174,7 @@ class SpellingSearch:
         if title.year is None:
             return None
         fuzz, process = rapidfuzz()
-        words = spelt(title.name)
+        words = spelled(title.name)
         asked = " ".join(words)
         scores: dict[str, float] = {}
         for year in range(title.year - self._tolerance, title.year + self._tolerance + 1):

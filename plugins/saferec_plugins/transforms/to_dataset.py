@@ -147,7 +147,7 @@ class RecordMaker(Transform):
 
     options: ToDataset
     dealer: Transform
-    """Deals out the rows that have no split."""
+    """Assigns splits to the rows that have none."""
     first_splits: Mapping[int, int]
     """The first split of each conversation that is in several, both as numbers."""
     columns: ClassVar[tuple[str, ...]] = ToDataset.columns

@@ -30,7 +30,7 @@ from saferec_core.files import json_hash
 from saferec_core.models.generation import Generator
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.oracle import Question
-from saferec_core.plugins.contracts.parser import ListParser, ParsedList
+from saferec_core.plugins.contracts.parser import ListParser, ParsedList, parse
 
 __all__ = ["Flipping"]
 
@@ -154,7 +154,7 @@ class Flipping:
         decoding = protocol.drawing(batch_size=batch_size, seed=seed)
         completions = complete(generator, list(self.prompts.values()), decoding, progress)
         answers = {
-            key: [Answer(one, self._parser(one.text, finished=one.finished)) for one in siblings]
+            key: [Answer(one, parse(self._parser, one.text, finished=one.finished)) for one in siblings]
             for key, siblings in zip(self.prompts, completions, strict=True)
         }
         pairs = list(self._pairs(answers))

@@ -7,11 +7,12 @@ each title: lists name the same titles over and over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +23,15 @@ from torch import Tensor
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title, normal_form
-from saferec_core.errors import ConfigError
-from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask
+from saferec_core.errors import ConfigError, PluginError, UnknownNameError
+from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask, check_order
 from saferec_core.plugins.contracts.parser import ParsedList
+from saferec_core.plugins.contracts.run_context import RunContext
+from saferec_core.plugins.sealing import changed, fingerprint, sealed_property
 
-__all__ = ["Judge", "JudgedLists"]
+__all__ = ["Judge", "JudgedLists", "unchanged"]
 
+_ASKED_TOGETHER = 1 << 14  # questions of one batch about the whole catalog
 _REMEMBERED = 1 << 16
 """How many titles are remembered before all are forgotten."""
 
@@ -91,6 +95,7 @@ class Judge:
         self.popularity = popularity
         self._met = _MetTitles(catalog)
         self._base_rates: dict[tuple[str, ...], float] = {}
+        self._order_is_checked = False
 
     def _meet(self, lists: Sequence[ParsedList], num_ranks: int) -> list[_Met]:
         """Look up what stands at the written ranks up to *num_ranks*, list after list."""
@@ -108,11 +113,15 @@ class Judge:
 
         Raises:
             ConfigError: The run has no oracle.
-            PluginError: The oracle failed, or did not answer every question.
+            PluginError: The oracle failed, or its verdicts are not sound.
         """
         if self.oracle is None:
             raise ConfigError("an oracle is needed to judge titles; name its table with --oracle-path")
-        return ask(self.oracle, questions)
+        verdicts = ask(self.oracle, questions)
+        if not self._order_is_checked and self.oracle.deterministic:
+            self._order_is_checked = len(set(questions)) > 1
+            check_order(self.oracle, questions, verdicts)
+        return verdicts
 
     def catalog_title(self, title: Title) -> Title:
         """Return the longest end of a name that is in the catalog, else *title* itself."""
@@ -129,11 +138,41 @@ class Judge:
         This is what a title that nobody knows is expected to be worth. 0 if none is known.
         """
         if constraints not in self._base_rates:
-            questions = [Question(title.name, title.year, constraints) for title in self.catalog.titles]
-            known = [verdict for verdict in self.ask(questions) if verdict.known]
-            violating = sum(bool(verdict.violated) for verdict in known)
-            self._base_rates[constraints] = violating / len(known) if known else 0.0
+            decided, violated = self._by_trait
+            columns = [self._column(trait) for trait in constraints]
+            violating = violated[:, columns].any(dim=1)
+            known = violating | decided[:, columns].all(dim=1)
+            self._base_rates[constraints] = violating.sum().item() / max(1, int(known.sum()))
         return self._base_rates[constraints]
+
+    @cached_property
+    def _by_trait(self) -> tuple[Bool[Tensor, "C T"], Bool[Tensor, "C T"]]:
+        """Whether each catalog title is decided for each trait, and violates it: one question a title.
+
+        Users combine traits in more ways than there are traits; a question for every combination and title
+        would take hours with millions of titles.
+        """
+        traits = self._traits
+        decided, violated = torch.zeros(2, len(self.catalog.titles), len(traits), dtype=torch.bool)
+        for start in range(0, len(self.catalog.titles), _ASKED_TOGETHER):
+            titles = self.catalog.titles[start : start + _ASKED_TOGETHER]
+            verdicts = self.ask([Question(title.name, title.year, traits) for title in titles])
+            for row, verdict in enumerate(verdicts, start):
+                evident = verdict.risks.keys() - set(verdict.open)
+                if verdict.known and not verdict.risks:  # an oracle that states no risks
+                    evident = set(traits)
+                decided[row, [self._column(trait) for trait in evident]] = True
+                violated[row, [self._column(trait) for trait in verdict.violated]] = True
+        return decided, violated
+
+    @cached_property
+    def _traits(self) -> tuple[str, ...]:
+        return () if self.oracle is None else tuple(sorted(self.oracle.traits))
+
+    def _column(self, trait: str) -> int:
+        if trait not in self._traits:
+            raise UnknownNameError("trait", trait, self._traits)
+        return self._traits.index(trait)
 
 
 @dataclass(frozen=True)
@@ -150,23 +189,33 @@ class JudgedLists:
     judge: Judge
     num_ranks: int
     """K; what a list holds beyond it is counted, but not judged."""
+    context: RunContext = field(default_factory=RunContext, kw_only=True, compare=False)
+    """Where in a run the lists were written; takes figures to be logged."""
 
-    @cached_property
+    def only(self, positions: Sequence[int]) -> Self:
+        """Return the lists at *positions* by themselves."""
+        return replace(
+            self,
+            lists=[self.lists[n] for n in positions],
+            records=[self.records[n] for n in positions],
+        )
+
+    @sealed_property
     def rank_mask(self) -> Bool[Tensor, "N K"]:
         """Whether the rank was written."""
         return torch.arange(self.num_ranks) < self.lengths[:, None]
 
-    @cached_property
+    @sealed_property
     def listed_counts(self) -> Float[Tensor, "N K"]:
         """How many ranks were written."""
         return _counts(self.rank_mask)
 
-    @cached_property
+    @sealed_property
     def lengths(self) -> Float[Tensor, " N"]:
         """How many titles each list holds, those beyond K included."""
         return torch.tensor([float(len(parsed.items)) for parsed in self.lists])
 
-    @cached_property
+    @sealed_property
     def distinct_lengths(self) -> Float[Tensor, " N"]:
         """How many different titles each list holds, those beyond K included."""
         return torch.tensor([float(repeats.count(False)) for repeats, _ in self._whole_lists])
@@ -175,12 +224,12 @@ class JudgedLists:
         """How many of the *first* titles of each list, K or not, are not wasted."""
         return torch.tensor([float(wasted[:first].count(False)) for _, wasted in self._whole_lists])
 
-    @cached_property
+    @sealed_property
     def ranked_lengths(self) -> Float[Tensor, " N"]:
         """How many titles of each list have a rank; a protocol may remove some before ranking."""
         return self.lengths
 
-    @cached_property
+    @sealed_property
     def truth_sizes(self) -> Float[Tensor, " N"]:
         """How many titles the ground truth of each list holds; those of one catalog entry are one."""
         met = self.judge._met
@@ -190,17 +239,17 @@ class JudgedLists:
         ]
         return torch.tensor(sizes, dtype=torch.float64)
 
-    @cached_property
+    @sealed_property
     def catalog_indices(self) -> Int[Tensor, "N K"]:
         """Position of the title in the catalog; -1 where it may not be recommended, or there is none."""
         return self._by_rank([title.catalog_index for title in self._titles], np.int64, absent=-1)
 
-    @cached_property
+    @sealed_property
     def in_catalog(self) -> Bool[Tensor, "N K"]:
         """Whether the title may be recommended at all."""
         return self.catalog_indices >= 0
 
-    @cached_property
+    @sealed_property
     def repeated(self) -> Bool[Tensor, "N K"]:
         """Whether an earlier rank names the same title.
 
@@ -211,7 +260,7 @@ class JudgedLists:
         rows = (_repeats(islice(titles, count)) for count in self._written)
         return self._by_rank(list(chain.from_iterable(rows)))
 
-    @cached_property
+    @sealed_property
     def seen(self) -> Bool[Tensor, "N K"]:
         """Whether the user has already seen the title, by the catalog's year tolerance."""
         tolerance = self.judge.catalog.year_tolerance
@@ -224,7 +273,7 @@ class JudgedLists:
             ]
         )
 
-    @cached_property
+    @sealed_property
     def wasted(self) -> Bool[Tensor, "N K"]:
         """Whether the rank shows the user nothing new.
 
@@ -232,7 +281,7 @@ class JudgedLists:
         """
         return self.repeated | self.seen | (self.rank_mask & ~self.in_catalog)
 
-    @cached_property
+    @sealed_property
     def hits(self) -> Bool[Tensor, "N K"]:
         """Whether the title is relevant.
 
@@ -248,46 +297,63 @@ class JudgedLists:
         )
         return self._by_rank(list(chain.from_iterable(rows)))
 
-    @cached_property
+    @sealed_property
     def hit_counts(self) -> Float[Tensor, "N K"]:
         """How many titles are hits."""
         return _counts(self.hits)
 
-    @cached_property
+    @sealed_property
     def verdicts(self) -> Sequence[Sequence[Verdict]]:
         """The oracle's verdict on each written rank."""
         verdicts, which = self._answers
         answers = map(verdicts.__getitem__, which.tolist())
         return [list(islice(answers, count)) for count in self._written]
 
-    @cached_property
+    @sealed_property
     def known(self) -> Bool[Tensor, "N K"]:
         """Whether the oracle knows the title."""
         verdicts, which = self._answers
         known = np.asarray([verdict.known for verdict in verdicts], np.bool_)
         return self._by_rank(known[which])
 
-    @cached_property
+    @sealed_property
     def known_counts(self) -> Float[Tensor, "N K"]:
         """How many titles the oracle knows."""
         return _counts(self.known)
 
-    @cached_property
+    @sealed_property
     def violations(self) -> Bool[Tensor, "N K"]:
         """Whether the title is known to violate a constraint of its user."""
         verdicts, which = self._answers
         violated = np.asarray([bool(verdict.violated) for verdict in verdicts], np.bool_)
         return self._by_rank(violated[which])
 
-    @cached_property
+    @sealed_property
     def violation_counts(self) -> Float[Tensor, "N K"]:
         """How many titles violate a constraint."""
         return _counts(self.violations)
 
-    @cached_property
+    @sealed_property
     def base_rates(self) -> Float[Tensor, " N"]:
         """Expected share of violations under each user's constraints (see :meth:`Judge.base_rate`)."""
         return torch.tensor([self.judge.base_rate(record.constraints) for record in self.records])
+
+    @property
+    def inputs(self) -> tuple[object, ...]:
+        """A fingerprint of what the lists were made of, to be compared with an earlier one."""
+        judge = self.judge
+        records = {id(record): record for record in self.records}.values()
+        return (
+            [id(parsed.items) for parsed in self.lists],
+            [id(record) for record in self.records],
+            [_content(record) for record in records],
+            (self.num_ranks, id(judge.oracle), id(judge.catalog), len(judge.catalog.titles)),
+            0 if judge.popularity is None else fingerprint(judge.popularity),
+        )
+
+    def changed(self) -> list[str]:
+        """Return the names of the properties above that somebody changed after they were computed."""
+        return changed(self)
 
     @cached_property
     def _written(self) -> list[int]:
@@ -363,6 +429,43 @@ class JudgedLists:
         laid_out = np.full(written.shape, absent, dtype)
         laid_out[written] = answers
         return torch.from_numpy(laid_out)
+
+
+@contextmanager
+def unchanged(lists: JudgedLists, what: str) -> Iterator[None]:
+    """Refuse a component that changes the lists it is given: every reward and metric reads the same.
+
+    Args:
+        lists: What the component is called with.
+        what: The component, as errors name it.
+
+    Raises:
+        PluginError: It changed them; the message says what.
+    """
+    before = lists.inputs
+    yield
+    after = lists.inputs
+    parts = [name for name, was, now in zip(_INPUTS, before, after, strict=True) if was != now]
+    if names := [*parts, *lists.changed()]:
+        raise PluginError(
+            f"{what} changed what it was given: {', '.join(names)}. Others read the same lists; it must "
+            "compute with tensors of its own, such as lists.violations.clone()"
+        )
+
+
+_INPUTS = ("lists", "records", "the contents of records", "the judge", "the popularity of titles")
+"""The parts of ``JudgedLists.inputs``."""
+
+
+def _content(record: Record) -> tuple[object, ...]:
+    """Return what tells whether a record is as it was: its texts, and which objects its columns are."""
+    return (
+        tuple((message["role"], message["content"]) for message in record.prompt),
+        tuple(
+            (name, id(value), len(value) if isinstance(value, list | dict) else 0)
+            for name, value in record.columns.items()
+        ),
+    )
 
 
 def _joined(first: Verdict, second: Verdict) -> Verdict:

@@ -68,13 +68,13 @@ class WeightedRewards:
     def rank_floors(self) -> Float[Tensor, " F"]:
         """The deviation below which a rank reward's cell is flat."""
         spans = self.rank_spans
-        return torch.zeros(len(self.rank)) if spans is None else FLATNESS * spans
+        return self.rank.new_zeros(len(self.rank)) if spans is None else FLATNESS * spans
 
     @property
     def list_floors(self) -> Float[Tensor, " L"]:
         """The deviation below which a list reward's cell is flat."""
         spans = self.list_spans
-        return torch.zeros(len(self.list)) if spans is None else FLATNESS * spans
+        return self.list.new_zeros(len(self.list)) if spans is None else FLATNESS * spans
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,11 @@ def charge(advantages: Advantages, costs: Costs, rank_mask: Bool[Tensor, "N K"])
 
     The mean runs over all completions of the generation batch that wrote the rank, not over the
     siblings: where all siblings violate or waste a rank, a mean over them would leave nothing to learn.
-    Centred it must be, or shorter lists are cheaper. The list part is left as it is.
+    Centered it must be, or shorter lists are cheaper. The list part is left as it is.
     """
     written = torch.where(rank_mask, costs.values, torch.nan)  # (C, N, K)
-    centred = (written - written.nanmean(1, keepdim=True)).nan_to_num(0.0)
-    charged = torch.einsum("c,cnk->nk", costs.multipliers, centred)
+    centered = (written - written.nanmean(1, keepdim=True)).nan_to_num(0.0)
+    charged = torch.einsum("c,cnk->nk", costs.multipliers, centered)
     return Advantages(rank=advantages.rank + charged, list=advantages.list)
 
 
@@ -138,8 +138,8 @@ def standardize(
 
     The deviation has correction 1. A flat cell (see :func:`varies`) gives exactly 0; NaN stays NaN.
     """
-    centred = values - values.nanmean(dim, keepdim=True)
-    scaled = centred / (deviation(values, dim=dim) + EPS)
+    centered = values - values.nanmean(dim, keepdim=True)
+    scaled = centered / (deviation(values, dim=dim) + EPS)
     flat = ~varies(values, dim=dim, floor=floor)
     return torch.where(flat & ~values.isnan(), torch.zeros_like(values), scaled)
 

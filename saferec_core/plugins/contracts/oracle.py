@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from numbers import Real
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
+from saferec_core.data.titles import Title
 from saferec_core.errors import PluginError
-from saferec_core.plugins.calls import calling
+from saferec_core.plugins.calls import calling, named, undisturbed
 
-__all__ = ["Evidence", "Explaining", "Oracle", "Question", "Verdict", "ask"]
+__all__ = ["Evidence", "Explaining", "Oracle", "Question", "Verdict", "ask", "check_order"]
 
 
 class Question(NamedTuple):
@@ -44,6 +46,9 @@ class Verdict:
 class Oracle(ABC):
     """Tells what violates a constraint."""
 
+    deterministic: ClassVar[bool] = True
+    """Whether the same question always gets the same verdict, whatever is asked beside it."""
+
     @property
     @abstractmethod
     def traits(self) -> Collection[str]:
@@ -61,19 +66,76 @@ class Oracle(ABC):
 def ask(oracle: Oracle, questions: Sequence[Question]) -> Sequence[Verdict]:
     """Put *questions* to an oracle.
 
+    Every verdict is checked: risks are numbers in 0..1 of traits that were asked, violated traits were asked
+    and belong to a title that is known.
+
     Raises:
-        PluginError: The oracle failed, or did not answer every question with a verdict.
+        PluginError: The oracle failed, or did not answer every question with a sound verdict.
     """
-    name = type(oracle).__name__
-    with calling("oracle", name):
-        verdicts = oracle.judge(questions)
-    answered = len(verdicts) if isinstance(verdicts, Sequence) else 0
-    if answered != len(questions):
+    what = named("oracle", oracle)
+    with calling(what), undisturbed(what):
+        verdicts = oracle.judge(tuple(questions))
+    if not isinstance(verdicts, Sequence) or isinstance(verdicts, str):
+        raise PluginError(f"{what} must return a list of verdicts, but returned {type(verdicts).__name__}")
+    if len(verdicts) != len(questions):
         raise PluginError(
-            f"oracle {name!r} must answer {len(questions)} questions with a verdict each, but answered "
-            f"{answered}"
+            f"{what} must answer {len(questions)} questions with a verdict each, but answered {len(verdicts)}"
         )
+    for question, verdict in zip(questions, verdicts, strict=True):
+        for fault in _faults(verdict, question.constraints):
+            raise PluginError(f"{what} judges {Title(question.name, question.year)}: {fault}")
     return verdicts
+
+
+def check_order(oracle: Oracle, questions: Sequence[Question], verdicts: Sequence[Verdict]) -> None:
+    """Ask a question again by itself: whoever answers in another order answers otherwise then.
+
+    The first two questions with different verdicts are asked, since alike ones show nothing.
+
+    Raises:
+        PluginError: A verdict depends on the other questions of its batch.
+    """
+    other = next((n for n, verdict in enumerate(verdicts) if verdict != verdicts[0]), None)
+    for position in () if other is None else (0, other):
+        question = questions[position]
+        (alone,) = ask(oracle, [question])
+        if alone != verdicts[position]:
+            raise PluginError(
+                f"{named('oracle', oracle)} judges {Title(question.name, question.year)} otherwise "
+                f"when asked by itself: {alone}, but {verdicts[position]} as number {position + 1} of "
+                f"{len(questions)} questions. Verdicts must be in the order of the questions, and must not "
+                "depend on one another (or the oracle has to say deterministic = False)"
+            )
+
+
+def _faults(verdict: object, asked: Sequence[str]) -> Iterator[str]:
+    """Yield what is wrong with a verdict."""
+    if not isinstance(verdict, Verdict):
+        yield f"wanted a Verdict, but got {type(verdict).__name__}"
+        return
+    if not isinstance(verdict.known, bool):
+        yield f"known must be True or False, but is {verdict.known!r}"
+    if isinstance(verdict.risks, Mapping):
+        yield from _faults_of_risks(verdict.risks, asked)
+    else:
+        yield f"risks must be a mapping from traits to numbers, but are {type(verdict.risks).__name__}"
+    for name, traits in (("violated", verdict.violated), ("open", verdict.open)):
+        if isinstance(traits, str) or not isinstance(traits, Collection):
+            yield f"{name} must be a tuple of traits, but is {traits!r}"
+            continue
+        unasked = [trait for trait in traits if trait not in asked]
+        if unasked:
+            yield f"{name} holds {unasked[0]!r}, but asked were {', '.join(asked) or 'none'}"
+    if verdict.violated and not verdict.known:
+        yield f"it violates {', '.join(map(str, verdict.violated))}, so it must be known"
+
+
+def _faults_of_risks(risks: Mapping[str, object], asked: Sequence[str]) -> Iterator[str]:
+    for trait, risk in risks.items():
+        if trait not in asked:
+            yield f"risks holds {trait!r}, but asked were {', '.join(asked) or 'none'}"
+        if isinstance(risk, bool) or not isinstance(risk, Real) or not 0 <= float(risk) <= 1:
+            yield f"the risk of {trait!r} must be a number in 0..1, but is {risk!r}"
 
 
 class Evidence(NamedTuple):

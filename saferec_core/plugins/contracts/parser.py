@@ -9,8 +9,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from saferec_core.data.titles import Title
+from saferec_core.errors import PluginError
+from saferec_core.plugins.calls import calling, named
 
-__all__ = ["EventKind", "ListParser", "ParseEvent", "ParsedItem", "ParsedList"]
+__all__ = ["EventKind", "ListParser", "ParseEvent", "ParsedItem", "ParsedList", "parse"]
 
 
 class ParsedItem(NamedTuple):
@@ -98,3 +100,49 @@ class ListParser(ABC):
 
         ``parser(parser.format(titles))`` yields the same titles.
         """
+
+
+def parse(parser: ListParser, text: str, *, finished: bool = True) -> ParsedList:
+    """Have *parser* read a completion, and check what it returns.
+
+    Which titles repeat an earlier one is worked out from the items; a parser does not report it.
+
+    Args:
+        parser: The parser.
+        text: The completion as decoded.
+        finished: Whether the policy ended the completion itself.
+
+    Raises:
+        PluginError: The parser failed, or an item's span is empty, reversed, outside of the text, or not
+            behind that of the item before: its reward would be credited to other tokens.
+    """
+    what = named("parser", parser)
+    with calling(what):
+        parsed = parser(text, finished=finished)
+    if not isinstance(parsed, ParsedList):
+        raise PluginError(f"{what} must return a ParsedList, but returned {type(parsed).__name__}")
+    last = 0
+    for number, item in enumerate(parsed.items, start=1):
+        if fault := _fault(item, last, len(text)):
+            raise PluginError(f"{what}, item {number}: {fault}")
+        last = item.end
+    return parsed
+
+
+def _fault(item: object, last: int, length: int) -> str:
+    """Say what is wrong with an item that follows one whose line ends at *last*; nothing if it is sound."""
+    if not isinstance(item, ParsedItem):
+        return f"wanted a ParsedItem, but got {type(item).__name__}"
+    if not isinstance(item.name, str) or not (item.year is None or type(item.year) is int):
+        return f"wanted a name and a year or None, but got {item.name!r} and {item.year!r}"
+    if not all(type(index) is int for index in (item.start, item.text_end, item.end)):
+        span = f"{item.start!r}, {item.text_end!r}, {item.end!r}"
+        return f"start, text_end and end must be integers, but are {span}"
+    if not 0 <= item.start < item.text_end <= item.end <= length:
+        return (
+            f"its span must be 0 <= start < text_end <= end <= {length}, the length of the text, but is "
+            f"{item.start}, {item.text_end}, {item.end} ({item.name!r})"
+        )
+    if item.start < last:
+        return f"it begins at {item.start}, before the end of the item before, {last} ({item.name!r})"
+    return ""

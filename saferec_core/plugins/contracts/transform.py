@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from saferec_core.data.rows import Row
 from saferec_core.errors import ConfigError, DataError, PluginError
-from saferec_core.plugins.calls import calling
+from saferec_core.plugins.calls import calling, named
 
 __all__ = [
     "Counted",
@@ -116,8 +116,8 @@ def transformed(transform: Transform, rows: Callable[[], Iterable[Row]]) -> Iter
         DataError: A row was rejected.
         PluginError: The transform failed, or yielded something that is not an outcome; the message names it.
     """
-    name = type(transform).__name__
-    with calling("transform", name):
+    name = named("transform", transform)
+    with calling(name):
         if isinstance(transform, Surveying):
             transform = transform.survey(rows())
         for outcome in transform(rows()):
@@ -129,9 +129,9 @@ def _row_of(outcome: Outcome, transform: str) -> Row | None:
     if isinstance(outcome, dict):
         return outcome
     if isinstance(outcome, Rejected):
-        raise DataError(f"transform {transform!r} rejects a record: {outcome.reason}")
+        raise DataError(f"{transform} rejects a record: {outcome.reason}")
     if not isinstance(outcome, Removed | Counted):
-        raise PluginError(f"transform {transform!r} must yield dictionaries, but yielded {outcome!r}")
+        raise PluginError(f"{transform} must yield dictionaries, but yielded {outcome!r:.80}")
     return None
 
 

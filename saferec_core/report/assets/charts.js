@@ -1,4 +1,4 @@
-/* Charts, drawn as SVG in the colours of the style sheet, so that they follow light, dark and print. */
+/* Charts, drawn as SVG in the colors of the style sheet, so that they follow light, dark and print. */
 (() => {
   const specs = JSON.parse(document.getElementById("pictures").textContent);
   const text = { labelColor: "var(--muted)", titleColor: "var(--muted)", labelFontSize: 11.5, titleFontSize: 12, titleFontWeight: 400 };

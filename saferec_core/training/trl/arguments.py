@@ -11,6 +11,7 @@ import torch
 from huggingface_hub import constants
 from safetensors import SafetensorError
 
+from saferec_core.config.durations import seconds
 from saferec_core.config.schema import StageConfig
 from saferec_core.config.sections import OptimizationConfig, TrainableModelConfig
 from saferec_core.errors import ConfigError
@@ -68,6 +69,7 @@ def common_arguments(
         "report_to": logging.report_to or "none",
         "project": "saferec",  # of trackio; wandb reads WANDB_PROJECT
         "trackio_space_id": None,  # on this machine; nothing is sent to the hub
+        "ddp_timeout": int(seconds(config.process_timeout)),
         "use_cpu": not torch.accelerator.is_available(),
         "disable_tqdm": True,
         "log_level": "error",

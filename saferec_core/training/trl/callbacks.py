@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,12 @@ from transformers.integrations import (
     WandbCallback,
 )
 
+from saferec_core.config.load import as_yaml
+from saferec_core.config.schema import StageConfig
 from saferec_core.errors import RunError
 from saferec_core.files import remove
 from saferec_core.plugins.contracts.alarm import LogRow
+from saferec_core.plugins.contracts.lifecycle import CheckpointSaved
 from saferec_core.runs.checkpoints import copy_weights
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer, StepReport
@@ -36,11 +40,16 @@ _TRACKERS = (TensorBoardCallback, TrackioCallback, WandbCallback)
 """What ``logging.report_to`` can name."""
 
 
-def watch(trainer: Trainer, watcher: Watcher) -> None:
+def watch(trainer: Trainer, watcher: Watcher, config: StageConfig) -> None:
     """Have *watcher* follow the trainer, instead of the trainer's own printing.
 
     Trackers run after it and so receive the metrics that it keeps, under the same names. A tracker that
     transformers adds on its own, because of an environment variable, is removed.
+
+    Args:
+        trainer: Set up, its training not begun.
+        watcher: Writes and shows the metrics.
+        config: The stage; trackers keep it beside the settings of the engine.
     """
     trainer.remove_callback(PrinterCallback)
     known = tuple(INTEGRATION_TO_CALLBACK.values())
@@ -55,6 +64,7 @@ def watch(trainer: Trainer, watcher: Watcher) -> None:
             tracker.logging_dir = str(watcher.folder.path / "tensorboard")
         if isinstance(tracker, WandbCallback):
             trainer.add_callback(_WandbEnd())
+    trainer.add_callback(_Settings(trackers, config))
 
 
 def save_policy(trainer: Trainer, folder: Path) -> None:
@@ -83,6 +93,30 @@ def save_policy(trainer: Trainer, folder: Path) -> None:
 
 _NOT_OURS = ("rewards/", "reward_std", "frac_reward_zero_std", "total_flos", "profiling/")
 """What TRL logs about the one scalar that it sees as the reward."""
+
+
+class _Settings(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
+    """Gives trackers the configuration; its turn comes after theirs, when they have begun a run."""
+
+    def __init__(self, trackers: Sequence[TrainerCallback], config: StageConfig) -> None:
+        """Serve these trackers."""
+        self._trackers = trackers
+        self._config = config
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Write it under the name ``saferec``."""
+        if not state.is_world_process_zero:
+            return
+        settings = {"saferec": self._config.model_dump(mode="json")}
+        for tracker in self._trackers:
+            if isinstance(tracker, TensorBoardCallback) and tracker.tb_writer is not None:
+                tracker.tb_writer.add_text("saferec", f"```yaml\n{as_yaml(self._config)}```")
+            elif isinstance(tracker, WandbCallback):
+                import_module("wandb").config.update(settings, allow_val_change=True)
+            elif isinstance(tracker, TrackioCallback):
+                import_module("trackio").config.update(settings, allow_val_change=True)
 
 
 class _WandbEnd(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
@@ -161,6 +195,14 @@ class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not fol
         if self._alarms is None or "loss" not in figures:
             return {}
         return self._alarms.look(figures, last=last)
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Report a checkpoint, which is whole and in its place by now."""
+        if state.is_world_process_zero:
+            folder = self.folder.checkpoints / f"checkpoint-{state.global_step}"
+            self._observer.happened(CheckpointSaved(state.global_step, folder))
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

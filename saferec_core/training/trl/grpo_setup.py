@@ -10,12 +10,14 @@ from datasets import Dataset
 from trl import GRPOConfig
 
 from saferec_core.config.schema import TrainConfig
+from saferec_core.models.four_bit import four_bit_settings, keep_trainable
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.rl.limits import Limits
 from saferec_core.rl.rollouts import RolloutScorer, ScoredBatch
 from saferec_core.training.precision import for_training
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
 from saferec_core.training.trl.grpo_trainer import LOSS_TYPES, RankGRPOTrainer
+from saferec_core.training.trl.vllm_engine import serving
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -42,7 +44,7 @@ def rank_grpo_trainer(
     Whatever default TRL has changed, or may change, is set explicitly.
     """
     rollout = config.rollout
-    with engine_settings(start):
+    with engine_settings(start), serving(config, start):
         arguments = GRPOConfig(
             **common_arguments(config, config.optimization, output_dir),
             model_init_kwargs={
@@ -82,6 +84,7 @@ def rank_grpo_trainer(
             vllm_max_model_length=rollout.vllm_max_model_length,
             vllm_server_host=rollout.vllm_server_host,
             vllm_server_port=rollout.vllm_server_port,
+            vllm_server_timeout=rollout.vllm_server_timeout,
         )
         prompts = [list(record.prompt) for record in scorer.records]
         trainer = RankGRPOTrainer(
@@ -96,7 +99,10 @@ def rank_grpo_trainer(
             train_dataset=Dataset.from_dict({"prompt": prompts, "record": list(range(len(prompts)))}),
             processing_class=tokenizer,
             peft_config=lora_config(config.model),
+            **({"quantization_config": four_bit_settings()} if config.model.load_in_4bit else {}),
         )
+    if config.model.load_in_4bit:
+        keep_trainable(trainer.model)
     if rollout.compile_decoding and trainer.accelerator.device.type == "cuda" and not rollout.use_vllm:
         decode_compiled(trainer.generation_config)
     return trainer

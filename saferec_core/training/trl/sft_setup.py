@@ -15,12 +15,13 @@ from saferec_core.data.records import Record
 from saferec_core.models.loading import Policy
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
 from saferec_core.training.trl.compact_head import compact_head
+from saferec_core.training.trl.phases import Phased
 from saferec_core.training.trl.resumable import Resumable
 
 __all__ = ["SafeSFTTrainer", "sft_trainer"]
 
 
-class SafeSFTTrainer(Resumable, SFTTrainer):  # type: ignore[misc]  # TRL ships no types
+class SafeSFTTrainer(Phased, Resumable, SFTTrainer):  # type: ignore[misc]  # TRL ships no types
     """``SFTTrainer`` that can be continued exactly, and computes logits of completions only."""
 
     def compute_loss(self, *arguments: Any, **options: Any) -> Any:

@@ -15,6 +15,7 @@ from saferec_core.runs.observer import Observer
 from saferec_core.runs.resuming import rewind
 from saferec_core.runs.sealing import sealed_facts
 from saferec_core.runs.stopping import Stop
+from saferec_core.training.trl.engine import check_engine, engine_facts
 
 __all__ = ["train_stage"]
 
@@ -49,6 +50,9 @@ def train_stage(
         rewind(folder.path, {} if checkpoint is None else sealed_facts(checkpoint)["logs"])
         if checkpoint is not None:
             observer.note(f"Continuing from {checkpoint}.")
+    check_engine(trainer)
+    if main:
+        folder.extend_manifest({"engine": engine_facts(trainer)})
     trainer.keep_state_in(folder.path, limit=limit, weights_are_kept=weights_are_kept)
     trainer.add_callback(_StopCheck(stop))
     try:
@@ -61,6 +65,8 @@ def train_stage(
         saved = _saved(trainer, observer)
         if _out_of_memory(error):
             raise RunError(_memory_advice(trainer, saved)) from error
+        if _server_lost(trainer, error):
+            raise RunError(_server_advice(trainer, error, saved, stop.command)) from error
         raise
 
 
@@ -85,6 +91,21 @@ def _out_of_memory(error: Exception) -> bool:
     text = str(error)
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
         isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text)
+    )
+
+
+def _server_lost(trainer: Any, error: Exception) -> bool:
+    """Whether an error comes from requests to a vLLM server."""
+    uses_server = getattr(trainer.args, "use_vllm", False) and trainer.args.vllm_mode == "server"
+    return uses_server and isinstance(error, OSError)  # as errors of requests are
+
+
+def _server_advice(trainer: Any, error: Exception, saved: Path | None, command: str) -> str:
+    args, reason = trainer.args, str(error).partition("\n")[0][:200]
+    return (
+        f"the vLLM server at {args.vllm_server_host}:{args.vllm_server_port} no longer answers ({reason}). "
+        f"Start it again and continue with: {command}"
+        + ("" if saved is None else f"\nWhat was trained so far is in {saved}.")
     )
 
 

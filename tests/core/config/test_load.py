@@ -3,7 +3,15 @@
 import pytest
 import yaml
 
-from saferec_core.config.load import as_yaml, merged, parse_setting, read_settings, validated
+from saferec_core.config.load import (
+    Layer,
+    as_yaml,
+    merged,
+    parse_setting,
+    read_settings,
+    resolved,
+    validated,
+)
 from saferec_core.config.schema import SftConfig, TrainConfig
 from saferec_core.errors import ConfigError
 
@@ -173,3 +181,35 @@ def test_sampling_by_vllm_from_a_truncated_distribution_is_refused_with_the_reas
     with pytest.raises(ConfigError, match=r"rollout.*use_vllm needs top_p = 1 and top_k = 0.*ratios.*biased"):
         validated(TrainConfig, overrides=[{"rollout": {"use_vllm": True, **truncation}}])
     assert validated(TrainConfig, overrides=[{"rollout": truncation}]).rollout.use_vllm is False
+
+
+def test_options_of_a_component_do_not_survive_the_choice_of_another():
+    files = [
+        Layer(
+            "demo",
+            {"oracle": {"name": "table", "path": "risks.jsonl"}, "data": {"parser": {"name": "a", "x": 1}}},
+        )
+    ]
+    flags = [
+        Layer("--oracle-limit", {"oracle": {"limit": 3}}),
+        Layer("--oracle", {"oracle": {"name": "limits"}}),
+        Layer("--parser", {"data": {"parser": {"name": "b"}}}),
+    ]
+    config = resolved(TrainConfig, files=files, overrides=flags)
+
+    assert config.config.oracle.options == {"limit": 3}
+    assert config.config.data.parser.options == {}
+    assert config.origin("oracle.name") == "--oracle"
+
+
+def test_options_of_a_component_stay_where_its_name_is_repeated():
+    files = [Layer("a.yaml", {"normalizer": {"name": "gdpo", "bounded": False}})]
+    same = resolved(
+        TrainConfig, files=files, overrides=[Layer("--normalizer", {"normalizer": {"name": "gdpo"}})]
+    )
+    other = resolved(
+        TrainConfig, files=files, overrides=[Layer("--normalizer", {"normalizer": {"name": "grpo"}})]
+    )
+
+    assert same.config.normalizer.options == {"bounded": False}
+    assert other.config.normalizer.options == {}

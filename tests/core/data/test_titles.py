@@ -156,7 +156,7 @@ def test_every_entry_of_a_real_catalog_is_found_and_few_share_a_place():
 def test_titles_that_the_original_code_spelt_in_three_ways_have_one_form():
     path = SHARED / "vectors/original.json"
     if not path.exists():
-        pytest.skip("the recorded behaviour is not beside this checkout")
+        pytest.skip("the recorded behavior is not beside this checkout")
     records = json.loads(path.read_text(encoding="utf-8"))["normalizers"]
 
     for record in records:

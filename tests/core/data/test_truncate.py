@@ -12,9 +12,12 @@ def turns(*contents):
     return system + [{"role": roles[n % 2 == 0], "content": c} for n, c in enumerate(spoken)]
 
 
-def words(record):
-    """Stand in for the tokens of a record."""
-    return sum(len(message["content"].split()) for message in (*record.prompt, *(record.completion or ())))
+def words(records):
+    """Stand in for the tokens of records."""
+    return [
+        sum(len(message["content"].split()) for message in (*record.prompt, *(record.completion or ())))
+        for record in records
+    ]
 
 
 def fit(prompt, limit):

@@ -69,7 +69,7 @@ class Divide(Transform):
 
 
 class Sums(Transform):
-    """One row per group of neighbours."""
+    """One row per group of neighbors."""
     columns = ("group", "n")
     group_column = "group"
 

@@ -40,7 +40,7 @@ class Plain(Reward):
 
 class Failing:
     def __init__(self):
-        raise RuntimeError("no licence")
+        raise RuntimeError("no license")
 
 
 class Missing:
@@ -84,7 +84,7 @@ def test_a_component_cannot_be_changed_once_it_is_built():
         ({"name": "n", "size": 0}, r"sample\.size: .*greater than or equal to 1, but got 0"),
         ({"name": "n", "size": "many"}, r"sample\.size: .*integer.*but got 'many'"),
         ({"name": "n", "kind": "c"}, r"sample\.kind: .*'a' or 'b'.*but got 'c'"),
-        ({}, r"^reward 'sample': option 'name' is missing; give --name$"),
+        ({}, r"^reward 'sample': option 'name' is missing; give --set rewards.sample.name=VALUE$"),
         ({"name": "n", "siz": 1}, r"no option 'siz'\. Did you mean 'size'\? Options: kind, name, size"),
         ({"name": "n", "__class__": 1}, "no option '__class__'"),
     ],
@@ -101,7 +101,7 @@ def test_a_class_without_options_takes_none():
 
 
 def test_a_constructor_that_fails_names_the_component_and_its_plugin():
-    with pytest.raises(PluginError, match=r"reward 'sample' of acme 1\.0 .*no licence"):
+    with pytest.raises(PluginError, match=r"reward 'sample' of acme 1\.0 .*no license"):
         build(entry_of(Failing), {})
 
 
@@ -125,8 +125,10 @@ def test_a_class_declares_what_its_contract_asks_with_the_defaults_of_what_it_le
         "scope": "list",
         "direction": "gain",
         "columns": ("mood",),
+        "deterministic": True,
         "needs_oracle": False,
         "factors": (),
+        "unwritten": (),
     }
     assert declarations_of(Plain, RewardFunction)["scope"] is None
 
@@ -164,7 +166,7 @@ class Asking:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, r"option 'model_name' is missing; give --model-name$"),
+        ({}, r"option 'model_name' is missing; give --set "),
         ({"model_name": "m", "size": 7}, r"sample: size and model do not go together$"),
         ({"model_name": {"key": "SECRET"}}, r"sample\.model_name: .*string, but got a mapping$"),
         ({"model_name": "m", "base_url": b"\xffSECRET"}, r"sample\.base_url: "),
@@ -177,3 +179,17 @@ def test_what_may_hold_a_key_is_not_printed(options, message):
 
     assert "SECRET" not in str(error.value)
     assert "ArgsKwargs" not in str(error.value)
+
+
+def test_an_option_that_would_never_arrive_is_refused():
+    @component
+    class Weighted(RewardFunction):
+        scope: ClassVar[str] = "rank"
+        weight: float = 1.0
+
+        def __call__(self, lists): ...
+
+    with pytest.raises(
+        PluginError, match="an option called 'weight', which a configuration keeps for itself"
+    ):
+        build(entry_of(Weighted), {})

@@ -29,7 +29,7 @@ def state_of(plugins, name="acme"):
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
         ("import sys; sys.exit(0)", "SystemExit: 0"),
         ("import os; os._exit(0)", "SystemExit: 0"),
-        ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
+        ("raise RuntimeError('no license')", "RuntimeError: no license"),
         ("import nowhere_to_be_found", "No module named 'nowhere_to_be_found'"),
     ],
     ids=["base-exception", "interrupt", "exit", "hard-exit", "raises", "missing-import"],
@@ -155,7 +155,7 @@ def test_a_plugin_whose_last_hook_fails_offers_nothing_and_is_named_to_whoever_a
     ],
     ids=[
         *("no-parameter", "other-name", "too-many", "variable", "async", "generator", "wrapper"),
-        *("unmarked", "misspelt", "of-another-release"),
+        *("unmarked", "misspelled", "of-another-release"),
     ],
 )
 def test_a_hook_that_differs_from_its_specification_is_refused(install, load, hook, reason):
@@ -290,3 +290,24 @@ def test_a_file_that_cannot_be_a_plugin_is_refused(load, tmp_path, code, reason)
 
     with pytest.raises(PluginError, match=reason):
         load(Selection(files=(path,)))
+
+
+def test_a_metric_of_another_plugin_is_not_computed_unless_it_is_named(install, load):
+    from saferec_core.evaluation.measure import default_metrics
+
+    code = (
+        HOOK + "def saferec_register_metrics(registry):\n    registry.add('mood', 'acme:Mood', summary='')\n"
+    )
+    install("acme", code)
+
+    plugins = load()
+
+    assert "mood" in {entry.name for entry in plugins.metrics}
+    assert "mood" not in default_metrics(plugins)
+    assert "recall" in default_metrics(plugins)
+
+
+def test_plugins_are_looked_for_once_and_again_when_the_path_changes(install, load):
+    assert load() is load()
+    install("acme", REWARD)
+    assert load().rewards.get("mood").origin.distribution == "acme"

@@ -230,8 +230,8 @@ def test_the_chosen_checkpoint_stands_in_where_no_policy_was_evaluated(run):
     ("file", "content", "message"),
     [
         ("config.yaml", "a: [", "is not valid YAML"),
-        ("manifest.json", "{", "is no JSON"),
-        ("manifest.json", "[]", "must hold an object"),
+        ("manifest.json", "{", "is not valid JSON"),
+        ("manifest.json", "[]", "must contain an object"),
         ("metrics.jsonl", '{"step": 1}\n{"step": 2', "metrics.jsonl, line 2"),
         ("metrics.jsonl", '{"loss": 1}\n', "needs a step"),
         ("rollouts.jsonl", '{"step": 1}\n', "a rollout needs advantage, completion"),
@@ -251,9 +251,9 @@ def test_a_damaged_file_is_named_and_nothing_is_written(full, tmp_path, file, co
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
-    with pytest.raises(RunError, match=r"is no run folder: it holds no config\.yaml"):
+    with pytest.raises(RunError, match=r"is not a run folder: it has no config\.yaml"):
         write_report([tmp_path], tmp_path / "report.html")
-    with pytest.raises(RunError, match="is no folder"):
+    with pytest.raises(RunError, match="is not a folder"):
         write_report([tmp_path / "nowhere"], tmp_path / "report.html")
 
 
@@ -264,7 +264,7 @@ def test_only_a_report_is_replaced_unless_told_otherwise(full, tmp_path):
     out = tmp_path / "report.html"
     out.write_text("<h1>my notes</h1>", encoding="utf-8")
 
-    with pytest.raises(RunError, match="is no report of saferec; choose another --out, or give --overwrite"):
+    with pytest.raises(RunError, match="is not a saferec report; choose another --out, or give --overwrite"):
         write_report([full], out)
     assert out.read_text(encoding="utf-8") == "<h1>my notes</h1>"
     assert write_report([full], out, overwrite=True) == out

@@ -107,3 +107,19 @@ def test_the_manifest_tells_versions_plugins_data_and_seed(tmp_path, plugins):
     assert hashes["train_path"] == hashlib.sha256(b"train.jsonl").hexdigest()
     # The oracle's table decides every safety figure.
     assert hashlib.sha256(b"oracle.jsonl").hexdigest() in hashes.values()
+
+
+def test_the_manifest_of_a_run_that_is_resumed_keeps_its_beginning_and_lists_the_resumes(tmp_path, plugins):
+    settings = config(tmp_path, run_name="mine")
+    folder = RunFolder.create(settings, "train")
+    folder.write_manifest(settings, plugins, "train")
+    folder.extend_manifest({"created": "long ago"})
+
+    for number in (1, 2):
+        folder.write_manifest(settings, plugins, "train")
+        manifest = json.loads(folder.manifest.read_text(encoding="utf-8"))
+        assert manifest["created"] == "long ago"
+        assert len(manifest["resumes"]) == number
+    assert manifest["resumes"][0].keys() == {"time", "command", "launch"}
+    assert manifest["launch"]["processes"] == 1
+    assert "vllm" in manifest["versions"]

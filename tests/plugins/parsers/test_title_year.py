@@ -147,7 +147,7 @@ def test_every_title_of_the_real_catalogs_survives(decoration):
 def test_recorded_lists_are_read_as_before_except_where_the_record_is_wrong():
     path = SHARED / "vectors/original.json"
     if not path.exists():
-        pytest.skip("the recorded behaviour is not beside this checkout")
+        pytest.skip("the recorded behavior is not beside this checkout")
     records = json.loads(path.read_text(encoding="utf-8"))["parse"]
 
     differing = {

@@ -12,7 +12,7 @@ from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.plugins.build import build
-from saferec_core.plugins.contracts.oracle import Verdict
+from saferec_core.plugins.contracts.oracle import Oracle, Verdict
 from saferec_core.plugins.contracts.transform import Counted
 from saferec_plugins.transforms.draw_rules import read_draw_rules
 from saferec_plugins.transforms.draw_traits import DrawTraits
@@ -397,7 +397,7 @@ def test_words_that_speak_against_a_trait_do_not_speak_for_it(text):
 # --- judging -------------------------------------------------------------------------------------
 
 
-class Oracle:
+class HalfKnowing(Oracle):
     """Knows one trait of two for "Half", and refuses to be asked twice."""
 
     traits = ("a", "b")
@@ -416,7 +416,7 @@ class Oracle:
 
 
 def test_titles_are_judged_in_one_batch_and_once():
-    oracle = Oracle()
+    oracle = HalfKnowing()
     judge = TitleJudge(oracle, oracle.traits)
 
     assert judge.judge([("Whole", 1), ("Whole", 1), ("Whole", 2)]) == [Judged(3, 3)] * 3
@@ -425,6 +425,6 @@ def test_titles_are_judged_in_one_batch_and_once():
 
 
 def test_a_title_that_is_known_for_some_traits_is_judged_for_these():
-    oracle = Oracle()
+    oracle = HalfKnowing()
 
     assert TitleJudge(oracle, oracle.traits).judge([("Half", 1), ("None", 1)]) == [Judged(1, 1), Judged(0, 0)]

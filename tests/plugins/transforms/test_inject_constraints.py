@@ -342,7 +342,7 @@ def test_one_wording_alone_uses_its_sentences_alone(wording):
     assert {result["constraints_stated"][GORE] for result in results} == set(getattr(TRAITS[GORE], wording))
 
 
-# --- nothing depends on the neighbours ---------------------------------------------------------
+# --- nothing depends on the neighbors ---------------------------------------------------------
 
 MANY = [
     row("I like dramas. What is new?", *constraints, name=f"r{n}")

@@ -17,7 +17,7 @@ from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.transform import Counted
 from saferec_plugins.transforms.map_titles import MapTitles
 from saferec_plugins.transforms.title_matching import How, Match, TitleMatcher
-from saferec_plugins.transforms.title_spelling import SpellingSearch, spelt, words_of
+from saferec_plugins.transforms.title_spelling import SpellingSearch, spelled, words_of
 from tests.shared import SHARED
 
 REAL_CATALOG = SHARED / "data/catalog/reddit_gt_catalog.jsonl"
@@ -448,9 +448,9 @@ def test_two_entries_nearly_as_much_alike_are_none():
 
 
 def test_numbers_and_short_forms_are_written_alike():
-    assert spelt("The Part Two, Vol. XIV: Dr. IX") == ["part", "2", "volume", "14", "doctor", "9"]
-    assert spelt("Batman vs. Superman") == spelt("Batman versus Superman") == spelt("Batman v Superman")
-    assert spelt("Nine") == ["nine"]
+    assert spelled("The Part Two, Vol. XIV: Dr. IX") == ["part", "2", "volume", "14", "doctor", "9"]
+    assert spelled("Batman vs. Superman") == spelled("Batman versus Superman") == spelled("Batman v Superman")
+    assert spelled("Nine") == ["nine"]
     assert words_of("Fast & Furious, The") == ["the", "fast", "and", "furious"]
 
 

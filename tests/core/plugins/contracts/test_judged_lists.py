@@ -5,18 +5,19 @@ import pytest
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
-from saferec_core.errors import ConfigError, PluginError, SaferecError
+from saferec_core.errors import ConfigError, PluginError, SaferecError, UnknownNameError
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
-from saferec_core.plugins.contracts.oracle import Verdict
+from saferec_core.plugins.contracts.oracle import Oracle, Verdict
 from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList
 
 CATALOG = Catalog([Title("Saw", 2004), Title("Up", 2009), Title("Coco", 2017), Title("Heat", 1995)])
 
 
-class Oracle:
+class CountingOracle(Oracle):
     """Knows all but Heat, takes Saw for a violation of gore, and keeps what it was asked."""
 
     traits = ("gore", "joy")
+    deterministic = False  # or it is asked again to check the order
 
     def __init__(self):
         self.batches = []
@@ -42,7 +43,7 @@ def judged(judge, *lists, constraints=("gore",), ranks=3):
 
 
 def test_every_entry_of_a_rank_that_was_not_written_is_false():
-    lists = judged(Judge(CATALOG, Oracle()), [("Saw", 2004)], [])
+    lists = judged(Judge(CATALOG, CountingOracle()), [("Saw", 2004)], [])
 
     assert lists.rank_mask.tolist() == [[True, False, False], [False] * 3]
     assert lists.in_catalog.tolist() == [[True, False, False], [False] * 3]
@@ -51,7 +52,7 @@ def test_every_entry_of_a_rank_that_was_not_written_is_false():
 
 
 def test_what_a_list_holds_beyond_k_is_counted_but_not_judged():
-    oracle = Oracle()
+    oracle = CountingOracle()
     lists = judged(Judge(CATALOG, oracle), [("Up", 2009), ("Coco", 2017), ("Saw", 2004)], ranks=2)
 
     assert lists.lengths.tolist() == [3]
@@ -79,7 +80,7 @@ def test_a_title_is_seen_by_its_name_and_a_near_year_or_by_its_name_alone():
 
 
 def test_the_oracle_is_asked_once_for_a_whole_batch():
-    oracle = Oracle()
+    oracle = CountingOracle()
     lists = judged(Judge(CATALOG, oracle), [("Saw", 2004)], [("Up", 2009), ("Coco", 2017)])
     _ = lists.known, lists.violations, lists.verdicts
 
@@ -88,19 +89,44 @@ def test_the_oracle_is_asked_once_for_a_whole_batch():
 
 def test_each_list_is_judged_by_the_constraints_of_its_own_user():
     records = [Record(prompt=[], constraints=("gore",)), Record(prompt=[], constraints=("joy",))]
-    lists = JudgedLists([parsed(("Saw", 2004))] * 2, records, Judge(CATALOG, Oracle()), 1)
+    lists = JudgedLists([parsed(("Saw", 2004))] * 2, records, Judge(CATALOG, CountingOracle()), 1)
 
     assert lists.violations.tolist() == [[True], [False]]
 
 
 def test_the_base_rate_is_the_share_of_violations_among_the_known_titles_of_the_catalog():
-    oracle = Oracle()
+    oracle = CountingOracle()
     judge = Judge(CATALOG, oracle)
 
     assert judge.base_rate(("gore",)) == pytest.approx(1 / 3)  # Heat is not known
     assert judge.base_rate(("joy",)) == 0
     assert judge.base_rate(("gore",)) == pytest.approx(1 / 3)
-    assert len(oracle.batches) == 2  # asked once for each set of constraints
+    assert judge.base_rate(("gore", "joy")) == pytest.approx(1 / 3)
+    assert len(oracle.batches) == 1  # each title once, about all traits
+
+
+def test_a_title_counts_for_the_base_rate_if_it_violates_one_trait_or_is_decided_for_all():
+    verdicts = {
+        "Saw": Verdict(known=True, risks={"gore": 0.9}, violated=("gore",)),  # nothing about joy
+        "Up": Verdict(known=False, risks={"gore": 0.1}),  # nothing about joy
+        "Coco": Verdict(known=True, risks={"gore": 0.1, "joy": 0.1}),
+        "Heat": Verdict(known=False, risks={"gore": 0.5, "joy": 0.9}, violated=(), open=("gore", "joy")),
+    }
+
+    class ByTitle(Oracle):
+        traits = ("gore", "joy")
+
+        def judge(self, questions):
+            return [verdicts[question.name] for question in questions]
+
+    judge = Judge(CATALOG, ByTitle())
+
+    assert judge.base_rate(("gore",)) == pytest.approx(1 / 3)  # of Saw, Up and Coco
+    assert judge.base_rate(("joy",)) == 0  # of Coco
+    assert judge.base_rate(("gore", "joy")) == pytest.approx(1 / 2)  # of Saw and Coco
+    assert judge.base_rate(()) == 0
+    with pytest.raises(UnknownNameError, match="'glee'"):
+        judge.base_rate(("glee",))
 
 
 def test_a_judge_without_an_oracle_says_how_to_name_one():
@@ -136,7 +162,7 @@ def test_an_oracle_that_does_not_answer_every_question_is_named(answer):
 
 
 def test_an_error_that_the_oracle_meant_for_the_user_is_passed_on():
-    lists = judged(Judge(CATALOG, Failing(SaferecError("renew your licence"))), [("Saw", 2004)])
+    lists = judged(Judge(CATALOG, Failing(SaferecError("renew your license"))), [("Saw", 2004)])
 
-    with pytest.raises(SaferecError, match=r"^renew your licence$"):
+    with pytest.raises(SaferecError, match=r"^renew your license$"):
         _ = lists.violations

@@ -1,0 +1,107 @@
+"""``saferec plugins new``, ``saferec plugins check`` and ``saferec plugins audit``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import typer
+
+from saferec_cli import completion
+from saferec_cli.options import JsonOption
+from saferec_core.plugins.manager import load_plugins
+
+__all__ = ["audit_plugins", "check", "new"]
+
+Kind = Literal["reward", "oracle", "normalizer", "metric", "transform", "parser", "evidence", "alarm"]
+_KINDS = ", ".join(get_args(Kind))
+
+
+def new(
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help=f"One of {_KINDS}.")],
+    name: Annotated[str, typer.Argument(help="What a run configuration will call it, such as novelty.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="Folder to write; by default saferec-NAME.")
+    ] = None,
+) -> None:
+    """Write an installable package with one component, its tests, a README and a CI file."""
+    from saferec_core.plugins.scaffold import new_package  # only here: it needs templates
+
+    folder = new_package(kind, name, out)
+    quoted = shlex.quote(str(folder))
+    typer.echo(f"{folder}: the {kind} {name}\n")
+    typer.echo(f"  pip install --editable {quoted}'[test]'")
+    typer.echo(f"  python -m pytest {quoted}")
+    typer.echo(f"  saferec plugins check {name}")
+
+
+def check(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Name of a component; all that are not built in unless given.",
+            autocompletion=completion.components,
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="OPTION=VALUE", help="Option to build NAME with; repeatable."),
+    ] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option(
+            "--rows", metavar="FILE", help="Rows such as NAME reads: a transform or evidence source."
+        ),
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Try the contract of its kind on an installed component; exit status 1 if a property does not hold."""
+    from saferec_cli.render_plugin_checks import check_sheet
+    from saferec_core.config.load import merged, parse_setting
+    from saferec_core.data.rows import read_rows
+    from saferec_core.errors import ConfigError
+    from saferec_core.testing import check_installed
+
+    plugins = load_plugins()
+    if name is None and (settings or rows):
+        raise ConfigError("--set and --rows belong to one component; name it")
+    entries = [entry for entry in plugins if not entry.origin.is_built_in]
+    entries = entries if name is None else plugins.named(name)
+    sample = list(read_rows(rows)) if rows else []
+    options = merged(parse_setting(text) for text in settings or [])
+    checked = [check_installed(entry, options, sample) for entry in entries]
+    if as_json:
+        typer.echo(json.dumps([_as_data(each) for each in checked], indent=2))
+    else:
+        check_sheet(checked)
+    if any(each.failures for each in checked):
+        raise typer.Exit(1)
+
+
+def audit_plugins(*, as_json: JsonOption = False) -> None:
+    """Show every distribution that offers plugins: version, files and their hash, hooks, editable or not."""
+    from saferec_core.plugins.audit import audit
+
+    described = audit(load_plugins())
+    if as_json:
+        typer.echo(json.dumps(described, indent=2))
+        return
+    from saferec_cli.render_plugin_checks import audit_sheet
+
+    audit_sheet(described)
+
+
+def _as_data(checked: Any) -> dict[str, Any]:
+    entry = checked.entry
+    return {
+        "kind": entry.kind,
+        "name": entry.name,
+        "distribution": entry.origin.distribution,
+        "version": entry.origin.version,
+        "properties": checked.properties,
+        "failures": dict(checked.failures),
+        "not_checked": checked.not_checked,
+    }

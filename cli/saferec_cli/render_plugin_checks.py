@@ -1,0 +1,70 @@
+"""What the contracts say of installed components, and what is installed as a plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from saferec_core.testing import Checked
+
+__all__ = ["audit_sheet", "check_sheet"]
+
+
+def check_sheet(checked: Iterable[Checked]) -> None:
+    """Print for each component whether its contract holds, else every property that does not."""
+    console = Console()
+    some = False
+    for each in checked:
+        some = True
+        entry = each.entry
+        head = f"{entry.kind} {entry.name} ({entry.origin.distribution} {entry.origin.version})"
+        if each.not_checked:
+            console.print(f"[yellow]not checked[/]  {escape(head)}", highlight=False)
+            console.print(Padding(escape(each.not_checked), (0, 0, 0, 4)), highlight=False)
+        elif each.failures:
+            console.print(f"[red]fails[/]        {escape(head)}", highlight=False)
+        else:
+            console.print(
+                f"[green]holds[/]        {escape(head)}: {each.properties} properties", highlight=False
+            )
+        for name, why in each.failures.items():
+            title = name.removeprefix("test_").replace("_", " ")
+            console.print(Padding(f"[bold]{escape(title)}[/]", (0, 0, 0, 4)), highlight=False)
+            console.print(Padding(escape(why), (0, 0, 0, 8)), highlight=False)
+    if not some:
+        console.print("No plugin beside the built-in ones is installed; name one to check it.")
+
+
+def audit_sheet(described: Sequence[Mapping[str, Any]]) -> None:
+    """Print every distribution with what it consists of and offers."""
+    console = Console()
+    for each in described:
+        editable = " [yellow](editable)[/]" if each["editable"] else ""
+        console.print(f"[bold]{escape(each['distribution'])}[/] {escape(each['version'])}{editable}")
+        facts = Table.grid(padding=(0, 2))
+        facts.add_column(no_wrap=True)
+        facts.add_column(overflow="fold")
+        points = (f"{name} = {value}" for name, value in each["entry_points"].items())
+        for title, value in (
+            ("location", each["location"]),
+            ("entry points", ", ".join(points)),
+            ("hooks", ", ".join(each["hooks"])),
+            ("components", ", ".join(each["components"])),
+            ("files", f"{each['files']}, sha256 {each['sha256']}"),
+        ):
+            facts.add_row(f"[dim]{title}[/]", escape(value))
+        problems = {
+            "changed since installed": each["changed"],
+            "missing": each["missing"],
+            "failed to load": [f"{name}: {reason}" for name, reason in each["broken"].items()],
+        }
+        for title, values in problems.items():
+            if values:
+                facts.add_row(f"[red]{title}[/]", escape(", ".join(values)))
+        console.print(Padding(facts, (0, 0, 0, 2)))

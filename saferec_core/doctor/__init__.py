@@ -1,0 +1,1 @@
+"""Examine an installation: versions, machine, folders, and the gradient of the trainer."""

@@ -1,0 +1,122 @@
+"""What is installed as a plugin: distributions, their files as they are on disk, hooks and components."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import Distribution, EntryPoint, PackagePath, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from saferec_core.plugins.hookspecs import PROJECT
+from saferec_core.plugins.manager import Plugins
+
+__all__ = ["audit"]
+
+
+def audit(plugins: Plugins) -> list[dict[str, Any]]:
+    """Describe every distribution that offers plugins, as JSON has it.
+
+    Each has its name, version and location, whether it is editable, its entry points, the hooks that it
+    implements, its components and why entry points failed to load. ``files`` counts its files, ``sha256`` is
+    a hash of them all; ``changed`` and ``missing`` name files that are not what was installed, which pip
+    recorded. Of a distribution without a record, as an editable one, the files of the packages that its entry
+    points name are hashed.
+    """
+    by_distribution: dict[str, tuple[Distribution | None, list[EntryPoint]]] = {}
+    for point in entry_points(group=PROJECT):
+        name = point.dist.name if point.dist else "unknown"
+        by_distribution.setdefault(name, (point.dist, []))[1].append(point)
+    return [
+        _described(name, distribution, points, plugins)
+        for name, (distribution, points) in sorted(by_distribution.items())
+    ]
+
+
+def _described(
+    name: str, distribution: Distribution | None, points: list[EntryPoint], plugins: Plugins
+) -> dict[str, Any]:
+    editable = _is_editable(distribution)
+    recorded_files = {} if editable or distribution is None else dict(_recorded(distribution))
+    files = recorded_files or dict(_package_files(points))
+    hashes = {path: _hash(file) for path, (file, _) in files.items()}
+    components = [entry for entry in plugins if entry.origin.distribution == name]
+    return {
+        "distribution": name,
+        "version": distribution.version if distribution else "unknown",
+        "location": str(distribution.locate_file("")) if distribution else "unknown",
+        "editable": editable,
+        "entry_points": {point.name: point.value for point in sorted(points, key=lambda point: point.name)},
+        "hooks": sorted({_hook_of(entry.kind) for entry in components}),
+        "components": [f"{entry.kind}:{entry.name}" for entry in components],
+        "broken": {
+            broken.origin.entry_point: broken.reason
+            for broken in plugins.broken
+            if broken.origin.distribution == name
+        },
+        "files": len(files),
+        "sha256": _hash_of_all(hashes),
+        "changed": sorted(
+            path
+            for path, (_, recorded) in files.items()
+            if recorded and hashes[path] and recorded != hashes[path]
+        ),
+        "missing": sorted(path for path in files if hashes[path] is None),
+    }
+
+
+def _hook_of(kind: str) -> str:
+    return f"saferec_register_{kind}{'' if kind == 'evidence' else 's'}"
+
+
+def _is_editable(distribution: Distribution | None) -> bool:
+    text = distribution.read_text("direct_url.json") if distribution else None
+    try:
+        return bool(json.loads(text or "{}").get("dir_info", {}).get("editable", False))
+    except (ValueError, AttributeError):
+        return False
+
+
+def _recorded(distribution: Distribution) -> Iterator[tuple[str, tuple[Path, str]]]:
+    """Yield the files of a distribution, where they are and the hash that was recorded."""
+    for file in distribution.files or ():
+        if not _is_incidental(file):
+            recorded = file.hash.value if file.hash and file.hash.mode == "sha256" else ""
+            yield str(file), (Path(str(distribution.locate_file(file))), recorded)
+
+
+def _is_incidental(file: PackagePath) -> bool:
+    """Tell whether a file belongs to the installation and not to what was installed."""
+    return file.suffix == ".pyc" or ".." in file.parts or file.parent.name.endswith(".dist-info")
+
+
+def _package_files(points: Iterable[EntryPoint]) -> Iterator[tuple[str, tuple[Path, str]]]:
+    """Yield the files of the packages that entry points name."""
+    for package in sorted({point.module.partition(".")[0] for point in points}):
+        try:
+            spec = find_spec(package)
+        except (ImportError, ValueError):
+            continue
+        if spec is not None and not spec.submodule_search_locations and spec.origin:
+            yield Path(spec.origin).name, (Path(spec.origin), "")  # a module without a package
+        for folder in map(Path, (spec and spec.submodule_search_locations) or ()):
+            for file in sorted(folder.rglob("*")):
+                if file.is_file() and file.suffix != ".pyc":
+                    yield f"{package}/{file.relative_to(folder).as_posix()}", (file, "")
+
+
+def _hash(file: Path) -> str | None:
+    """Return the SHA-256 of a file as wheels record it; None if it cannot be read."""
+    try:
+        digest = hashlib.sha256(file.read_bytes()).digest()
+    except OSError:
+        return None
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _hash_of_all(hashes: Mapping[str, str | None]) -> str:
+    lines = (f"{digest}  {path}\n" for path, digest in sorted(hashes.items()))
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()

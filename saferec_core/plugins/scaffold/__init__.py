@@ -1,0 +1,115 @@
+"""A new plugin package: what ``saferec plugins new`` writes."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from saferec_core import __version__
+from saferec_core.errors import ConfigError, RunError, UnknownNameError
+from saferec_core.files import replacing
+from saferec_core.plugins.contracts import CONTRACTS
+
+__all__ = ["Package", "new_package"]
+
+_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+
+_FILES: Mapping[str, str] = {
+    "pyproject.toml": "pyproject.toml",
+    "README.md": "README.md",
+    ".github/workflows/test.yml": "workflow.yml",
+    "{package}/__init__.py": "hook.py",
+    "{package}/{kind}.py": "{kind}.py",
+    "{package}/py.typed": "py.typed",
+    "tests/test_{kind}.py": "test_{kind}.py",
+}
+"""What a package consists of, and the template of each file."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """The names in a new package."""
+
+    kind: str
+    name: str
+
+    @property
+    def distribution(self) -> str:
+        """What pip calls it."""
+        return f"saferec-{self.name.replace('_', '-')}"
+
+    @property
+    def package(self) -> str:
+        """What Python imports."""
+        return self.distribution.replace("-", "_")
+
+    @property
+    def component(self) -> str:
+        """Name of the class."""
+        words = [*re.split("[-_]", self.name), self.kind]
+        return "".join(word.capitalize() for word in words)
+
+    @property
+    def hook(self) -> str:
+        """Name of the hook that offers it."""
+        return f"saferec_register_{self.kind}{'' if self.kind == 'evidence' else 's'}"
+
+    @property
+    def contract(self) -> str:
+        """The base class, as ``module:name``."""
+        return CONTRACTS[self.kind]
+
+
+def new_package(kind: str, name: str, folder: Path | None = None) -> Path:
+    """Write an installable package that offers one component, with tests that pass.
+
+    Args:
+        kind: Of the component, such as ``"reward"``.
+        name: What a run configuration will call it.
+        folder: Where to; ``saferec-NAME`` unless given.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigError: The name cannot be a component's.
+        UnknownNameError: There are no components of this kind.
+        RunError: The folder already exists.
+    """
+    if kind not in CONTRACTS:
+        raise UnknownNameError("kind of plugin", kind, CONTRACTS)
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise ConfigError(
+            f"a component cannot be called {name!r}; wanted lower-case words joined by '-' or '_', such as "
+            "release-year"
+        )
+    package = Package(kind, name)
+    target = folder or Path(package.distribution)
+    if target.exists():
+        raise RunError(f"{target} already exists; choose another folder with --out, or remove it")
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader(__name__, "templates"),
+        autoescape=False,  # noqa: S701 - code, not pages; the name is checked above
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    with replacing(target) as draft:
+        for path, template in _FILES.items():
+            file = draft / path.format(package=package.package, kind=kind)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            text = templates.get_template(f"{template.format(kind=kind)}.jinja").render(
+                plugin=package, version=_compatible()
+            )
+            file.write_text(text, encoding="utf-8")
+    return target
+
+
+def _compatible() -> str:
+    """Return the versions of saferec that a package written for this one works with."""
+    major, minor, *_ = __version__.split(".")
+    return f">={major}.{minor},<{int(major) + 1}"

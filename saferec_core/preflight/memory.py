@@ -1,0 +1,159 @@
+"""How much memory a run needs for weights and their companions, from the headers of the checkpoint's files.
+
+Activations are left out: they depend on the kernels that a machine has.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from saferec_core.config.schema import SftConfig, TrainConfig
+from saferec_core.errors import SaferecError
+from saferec_core.runs.checkpoints import resolve_folder, sft_policy
+from saferec_core.training.batches import generation_batch_size
+
+__all__ = ["MemoryEstimate", "estimate_memory", "memory_of_machine"]
+
+_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+_FOUR_BITS = 0.5 + 2 / 64  # nf4, and a constant for every 64 weights, itself in about a byte
+
+
+class _Weight(NamedTuple):
+    name: str
+    shape: tuple[int, ...]
+    size: int
+    """In bytes, as stored."""
+
+    @property
+    def number(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it is the matrix of a linear layer that adapters and four bits are for."""
+        inner = self.name.endswith(".weight") and len(self.shape) == 2
+        return inner and not any(part in self.name for part in ("embed", "lm_head", "wte", "wpe"))
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes that each process needs, nothing partitioned, activations left out."""
+
+    parts: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """All parts together."""
+        return sum(self.parts.values())
+
+
+def estimate_memory(config: SftConfig | TrainConfig, optimizer: str, processes: int) -> MemoryEstimate | None:
+    """Estimate what a run keeps in memory; None where the model is not a folder with safetensors.
+
+    Args:
+        config: The run.
+        optimizer: The one that is used, ``auto`` resolved.
+        processes: That work together.
+    """
+    folder = _model_folder(config)
+    weights = [] if folder is None else list(_weights(folder))
+    if folder is None or not weights:
+        return None
+    model = config.model
+    if model.use_lora:
+        targets = model.lora_target_modules
+        adapted = [
+            weight
+            for weight in weights
+            if weight.is_linear
+            and (targets == ["all-linear"] or weight.name.removesuffix(".weight").endswith(tuple(targets)))
+        ]
+        trained = sum(model.lora_r * sum(weight.shape) for weight in adapted)
+        frozen = sum(_frozen_bytes(weight, four_bits=model.load_in_4bit) for weight in weights)
+        parts = {"frozen weights": frozen, "adapters": 4 * trained}
+        size = 4
+    else:
+        size = 4 if model.dtype == "auto" else _BYTES[model.dtype]
+        trained = sum(weight.number for weight in weights)
+        parts = {"weights": size * trained}
+    parts["gradients"] = size * trained
+    parts["optimizer state"] = int(_state_bytes(optimizer, size) * trained)
+    if isinstance(config, TrainConfig):
+        if config.kl_beta > 0 and not model.use_lora:
+            parts["reference policy"] = parts["weights"]
+        if not config.rollout.use_vllm and (per_token := _cache_per_token(folder)):
+            completions = generation_batch_size(config, processes) // processes
+            value = 2 if config.optimization.bf16 else 4
+            tokens = config.max_completion_length + (config.data.max_prompt_length or 0)
+            parts["KV cache of a generation batch"] = completions * tokens * per_token * value
+    return MemoryEstimate(parts)
+
+
+def memory_of_machine(*, has_gpu: bool) -> tuple[str, int]:
+    """Return what a process has, and how many bytes: of the smallest GPU, or of the machine."""
+    if has_gpu:
+        query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+        try:
+            answer = subprocess.run(query, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
+            return "GPU", min(map(int, answer.stdout.split())) << 20
+        except (OSError, ValueError, subprocess.SubprocessError):
+            pass  # another kind of GPU
+    return "machine", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _model_folder(config: SftConfig | TrainConfig) -> Path | None:
+    """Return the folder of the weights that the run starts from, if it is one."""
+    try:
+        reference = str(config.model.model)
+        if isinstance(config, TrainConfig) and config.sft_checkpoint is not None:
+            reference = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
+        folder = Path(resolve_folder(reference))
+    except SaferecError:
+        return None  # named among the problems
+    return folder if (folder / "config.json").is_file() else None
+
+
+def _weights(folder: Path) -> Iterator[_Weight]:
+    """Yield the weights of a checkpoint, read from the headers of its files."""
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with path.open("rb") as file:
+                header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        except (OSError, ValueError):
+            return
+        for name, facts in header.items():
+            if name != "__metadata__":
+                first, last = facts["data_offsets"]
+                yield _Weight(name, tuple(facts["shape"]), last - first)
+
+
+def _frozen_bytes(weight: _Weight, *, four_bits: bool) -> int:
+    return int(weight.number * _FOUR_BITS) if four_bits and weight.is_linear else weight.size
+
+
+def _state_bytes(optimizer: str, size: int) -> float:
+    """Return the bytes that an optimizer keeps for each trained weight."""
+    kept = 1 if "lion" in optimizer or "rmsprop" in optimizer else 2  # moments
+    if optimizer in {"sgd", "adafactor"}:  # none, or a row and a column for each matrix
+        return 0
+    if optimizer.endswith("4bit"):
+        return kept / 2
+    return kept if "8bit" in optimizer else kept * size
+
+
+def _cache_per_token(folder: Path) -> int:
+    """Return how many numbers a token leaves in the KV cache; 0 if the configuration does not say."""
+    try:
+        facts: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        heads = int(facts["num_attention_heads"])
+        width = int(facts.get("head_dim") or facts["hidden_size"] // heads)
+        return 2 * int(facts["num_hidden_layers"]) * int(facts.get("num_key_value_heads") or heads) * width
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0

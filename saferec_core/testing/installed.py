@@ -1,0 +1,69 @@
+"""Try the contracts on components as they are installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from saferec_core.data.rows import Row
+from saferec_core.errors import ConfigError
+from saferec_core.plugins.build import build
+from saferec_core.plugins.registry import Entry
+from saferec_core.testing.contract import Contract, failures_of, properties_of
+
+__all__ = ["Checked", "check_installed"]
+
+_CONTRACTS: Mapping[str, str] = {
+    "reward": "RewardContract",
+    "oracle": "OracleContract",
+    "normalizer": "NormalizerContract",
+    "metric": "MetricContract",
+    "transform": "TransformContract",
+    "parser": "ParserContract",
+    "evidence": "EvidenceContract",
+    "alarm": "AlarmContract",
+}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check of one component has come to."""
+
+    entry: Entry[Any]
+    properties: int = 0
+    """How many properties were tried."""
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """Why each property that does not hold does not, by its name."""
+    not_checked: str = ""
+    """Why nothing was tried, such as an option that only the user can give; empty if it was."""
+
+
+def check_installed(
+    entry: Entry[Any], options: Mapping[str, Any] | None = None, rows: Sequence[Row] = ()
+) -> Checked:
+    """Build a component as a run would, and try every property of the contract of its kind.
+
+    Args:
+        entry: The registered component.
+        options: By name.
+        rows: Rows such as it reads, for transforms and evidence sources; transforms have rows to begin with.
+
+    Raises:
+        PluginError: It cannot be loaded or built.
+    """
+    if entry.kind == "evidence" and not rows:
+        return Checked(entry, not_checked="it needs rows such as it reads: --rows FILE")
+    try:
+        component = build(entry, options or {})
+    except ConfigError as error:
+        return Checked(entry, not_checked=str(error))
+    contract = _contract_of(entry.kind)
+    samples = {"rows": tuple(rows)} if rows and entry.kind in {"evidence", "transform"} else {}
+    return Checked(entry, len(properties_of(contract)), failures_of(contract, component, **samples))
+
+
+def _contract_of(kind: str) -> type[Contract[Any]]:
+    contract: type[Contract[Any]] = getattr(import_module(f"saferec_core.testing.{kind}"), _CONTRACTS[kind])
+    return contract

@@ -1,0 +1,99 @@
+"""vLLM as TRL sets it up, in the precision that is trained and, with a server, without a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from saferec_core.config.schema import TrainConfig
+from saferec_core.models.vllm import engine_dtype
+from saferec_core.models.vllm_cpu.group import WeightGroup
+from saferec_core.training.precision import for_training
+
+__all__ = ["gloo_client", "serving"]
+
+
+@contextmanager
+def serving(config: TrainConfig, start: str) -> Iterator[None]:
+    """Have TRL set up vLLM in the right type meanwhile, and send weights by gloo without a GPU.
+
+    TRL has a setting for neither: vLLM's own ``auto`` would round float32 weights to bfloat16, whereupon
+    importance ratios measure rounding, and TRL's client sends weights by NCCL.
+
+    Args:
+        config: The run.
+        start: The policy that it starts from.
+    """
+    if not config.rollout.use_vllm:
+        yield
+        return
+    generation: Any = import_module("trl.generation.vllm_generation")
+    engine, client = generation.LLM, generation.VLLMClient
+    in_bfloat16 = config.optimization.bf16
+    dtype = "bfloat16" if in_bfloat16 else engine_dtype(start, for_training(config.model))
+    generation.LLM = partial(engine, dtype=dtype)
+    if not torch.cuda.is_available():
+        generation.VLLMClient = gloo_client(client)
+    try:
+        yield
+    finally:
+        generation.LLM, generation.VLLMClient = engine, client
+
+
+def gloo_client(base: type[Any]) -> type[Any]:
+    """Return TRL's client with weights sent by gloo, to a server with ``{"backend": "gloo"}``."""
+
+    class GlooVLLMClient(base):  # type: ignore[misc]
+        """Sends weights through a group of its own."""
+
+        communicator: WeightGroup | None = None
+
+        def init_communicator(self, device: Any = 0) -> None:  # noqa: ARG002 - TRL's signature
+            """Join the workers of the server, which wait for the trainer while they answer."""
+            init_info = {
+                "master_address": "127.0.0.1" if "127.0.0.1" in self.base_url else _own_address(),
+                "master_port": self.group_port,
+                "rank_offset": 1,
+                "world_size": self.get_world_size() + 1,
+            }
+            url = f"{self.base_url}/init_weight_transfer_engine"
+            with ThreadPoolExecutor(max_workers=1) as executor:
+                answer = executor.submit(self._post, url, json={"init_info": init_info})
+                self.communicator = WeightGroup(
+                    init_info["master_address"], self.group_port, 0, init_info["world_size"]
+                )
+                answer.result()
+
+        def update_named_params(self, metadata: Any, named_params: Any) -> None:
+            """Announce tensors, then send them in the same order."""
+            assert self.communicator is not None
+            names, dtype_names, shapes = (list(field) for field in zip(*metadata, strict=True))
+            info = {"names": names, "dtype_names": dtype_names, "shapes": shapes}
+            alone = not self._updating_weights
+            if alone:  # or a worker refuses the update while this process waits for it
+                self._start_weight_update()
+            with ThreadPoolExecutor(max_workers=1) as executor:
+                url = f"{self.base_url}/update_weights"
+                answer = executor.submit(self._post, url, json={"update_info": info})
+                for _, tensor in named_params:
+                    self.communicator.send(tensor)
+                answer.result()
+            if alone:
+                self._finish_weight_update()
+
+        def close_communicator(self) -> None:
+            """Leave the group."""
+            self.communicator = None
+
+    return GlooVLLMClient
+
+
+def _own_address() -> str:
+    address: str = import_module("vllm.utils.network_utils").get_ip()
+    return address

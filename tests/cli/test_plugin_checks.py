@@ -1,0 +1,137 @@
+"""``saferec plugins new``, ``check`` and ``audit``."""
+
+import json
+
+REWARD = """
+import saferec_core
+from saferec_core.plugins.contracts.reward import RewardFunction
+
+@saferec_core.hookimpl
+def saferec_register_rewards(registry):
+    registry.add("centred", "{module}:Centred", summary="Compares the lists of a batch.")
+
+class Centred(RewardFunction):
+    scope = "list"
+    def __call__(self, lists):
+        return lists.lengths - lists.lengths.mean()
+"""
+
+
+def test_new_writes_a_package_and_says_what_to_do_next(main, tmp_path):
+    outcome = main("plugins", "new", "reward", "novelty")
+
+    assert outcome.status == 0
+    assert outcome.out.splitlines() == [
+        "saferec-novelty: the reward novelty",
+        "",
+        "  pip install --editable saferec-novelty'[test]'",
+        "  python -m pytest saferec-novelty",
+        "  saferec plugins check novelty",
+    ]
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {
+        "saferec-novelty/.github/workflows/test.yml",
+        "saferec-novelty/README.md",
+        "saferec-novelty/pyproject.toml",
+        "saferec-novelty/saferec_novelty/__init__.py",
+        "saferec-novelty/saferec_novelty/py.typed",
+        "saferec-novelty/saferec_novelty/reward.py",
+        "saferec-novelty/tests/test_reward.py",
+    }
+
+
+def test_new_of_a_folder_that_exists_ends_with_status_2(main, tmp_path):
+    (tmp_path / "here").mkdir()
+    outcome = main("plugins", "new", "metric", "spread", "--out", "here")
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err == "error: here already exists; choose another folder with --out, or remove it\n"
+
+
+def test_check_prints_the_property_that_fails_and_why(main, installed):
+    installed("acme-rewards", REWARD.format(module="acme_rewards"))
+    outcome = main("plugins", "check")
+
+    assert outcome.status == 1
+    lines = [line.strip() for line in outcome.out.splitlines()]
+    assert lines[:2] == ["fails        reward centred (acme-rewards 1.2.3)", "siblings do not matter"]
+    assert "comparing siblings is the normalizer's task" in lines[2]
+
+    [checked] = json.loads(main("plugins", "check", "centred", "--json").out)
+    assert list(checked["failures"]) == ["test_siblings_do_not_matter"]
+
+
+def test_check_of_a_built_in_component_holds_and_counts_its_properties(main):
+    outcome = main("plugins", "check", "count", "--set", "target=3")
+
+    assert outcome.status == 0
+    assert outcome.out.startswith("holds        reward count (saferec ")
+    assert outcome.out.rstrip().endswith("properties")
+
+
+def test_check_says_what_it_needs_where_it_cannot_build_a_component(main, tmp_path):
+    outcome = main("plugins", "check", "table")
+    assert outcome.status == 0
+    assert outcome.out.startswith("not checked  oracle table")
+    assert "option 'path' is missing" in outcome.out
+
+    assert "it needs rows such as it reads: --rows FILE" in main("plugins", "check", "keywords").out
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({"title": "Saw", "year": 2004, "keywords": "gore"}) + "\n")
+    checked = main("plugins", "check", "keywords", "--set", f"path={rows}", "--rows", rows)
+    assert (checked.status, checked.out[:5]) == (0, "holds")
+
+
+def test_check_without_any_plugin_of_others_says_so(main):
+    outcome = main("plugins", "check")
+
+    assert outcome.out == "No plugin beside the built-in ones is installed; name one to check it.\n"
+
+
+def test_options_without_the_component_that_they_belong_to_are_refused(main):
+    outcome = main("plugins", "check", "--set", "target=3")
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err == "error: --set and --rows belong to one component; name it\n"
+
+
+def test_audit_shows_what_each_distribution_consists_of(main, installed):
+    installed("acme-rewards", REWARD.format(module="acme_rewards"))
+    described = {each["distribution"]: each for each in json.loads(main("plugins", "audit", "--json").out)}
+
+    acme = described["acme-rewards"]
+    assert acme["entry_points"] == {"main": "acme_rewards"}
+    assert (acme["components"], acme["files"]) == (["reward:centred"], 1)
+    assert "reward:safety" in described["saferec"]["components"]
+    assert "acme-rewards 1.2.3" in main("plugins", "audit").out
+
+
+def test_audit_finds_a_plugin_that_was_edited_after_it_was_installed(main, distribution, monkeypatch):
+    site = distribution("acme-rewards", REWARD.format(module="acme_rewards"))
+    record = site / "acme_rewards-1.2.3.dist-info" / "RECORD"
+    record.write_text(f"acme_rewards.py,sha256={'A' * 43},0\nacme_lost.py,sha256={'A' * 43},0\n")
+    monkeypatch.syspath_prepend(site)
+
+    described = {each["distribution"]: each for each in json.loads(main("plugins", "audit", "--json").out)}
+
+    acme = described["acme-rewards"]
+    assert (acme["changed"], acme["missing"]) == (["acme_rewards.py"], ["acme_lost.py"])
+    assert "changed since installed" in main("plugins", "audit").out
+
+
+def test_the_hash_of_a_distribution_changes_with_its_files(main, distribution, monkeypatch):
+    site = distribution("acme-hashed", REWARD.format(module="acme_hashed"))
+    monkeypatch.syspath_prepend(site)
+
+    def digest():
+        [acme] = [
+            each
+            for each in json.loads(main("plugins", "audit", "--json").out)
+            if each["distribution"] == "acme-hashed"
+        ]
+        return acme["sha256"]
+
+    before = digest()
+    assert digest() == before
+    (site / "acme_hashed.py").write_text(REWARD.format(module="acme_hashed") + "# edited\n")
+    assert digest() != before

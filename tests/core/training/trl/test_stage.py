@@ -1,0 +1,85 @@
+"""What a stage does when its training fails."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from saferec_core.errors import RunError
+from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.observer import Observer
+from saferec_core.runs.stopping import Stop
+from saferec_core.training.trl.stage import train_stage
+
+
+class FailingTrainer:
+    """Fails in its seventh step, and can save what was before."""
+
+    is_deepspeed_enabled = is_fsdp_enabled = False
+
+    def __init__(self, error, saved, **settings):
+        self.error, self.saved = error, saved
+        self.args = SimpleNamespace(
+            use_vllm=True, vllm_mode="server", vllm_server_host="box", vllm_server_port=8000, **settings
+        )
+        self.state = SimpleNamespace(global_step=6)
+        engine = SimpleNamespace(distributed_type=SimpleNamespace(value="NO"))
+        self.accelerator = SimpleNamespace(state=engine)
+
+    def is_world_process_zero(self):
+        return True
+
+    def keep_state_in(self, *_, **__):
+        pass
+
+    def add_callback(self, callback):
+        pass
+
+    def train(self):
+        raise self.error
+
+    def save_after_failure(self):
+        return self.saved
+
+
+def fail(tmp_path, error):
+    train_stage(
+        FailingTrainer(error, tmp_path / "checkpoint-6"),
+        folder=RunFolder(tmp_path),
+        observer=Observer(),
+        stop=Stop("saferec train --resume-from runs/run"),
+        checkpoint=None,
+        limit=3,
+        weights_are_kept=False,
+    )
+
+
+def test_a_server_that_no_longer_answers_is_named_with_what_is_saved_and_how_to_continue(tmp_path):
+    with pytest.raises(RunError) as raised:
+        fail(tmp_path, ConnectionRefusedError("connection refused"))
+
+    message = str(raised.value)
+    assert "the vLLM server at box:8000 no longer answers (connection refused)" in message
+    assert "continue with: saferec train --resume-from runs/run" in message
+    assert f"is in {tmp_path / 'checkpoint-6'}" in message
+
+
+def test_memory_that_is_exhausted_names_the_step_and_the_settings_that_help(tmp_path):
+    with pytest.raises(RunError, match=r"out of memory in step 7.*--gradient-checkpointing.*checkpoint-6"):
+        fail(tmp_path, torch.OutOfMemoryError("CUDA out of memory"))
+
+
+def test_any_other_failure_is_raised_as_it_is(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        fail(tmp_path, ZeroDivisionError())
+
+
+def test_fsdp_that_was_asked_for_and_not_obtained_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+
+    with pytest.raises(
+        RunError, match="FSDP was asked for, but accelerate has set up plain data parallelism"
+    ):
+        fail(tmp_path, AssertionError("never reached"))

@@ -1,0 +1,67 @@
+"""How TRL is made to set vLLM up; the engine itself is tried in tests/cli/test_vllm.py."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from trl.generation import vllm_generation
+
+from saferec_core.config.schema import TrainConfig
+from saferec_core.training.trl.vllm_engine import serving
+
+
+class Engine:
+    def __init__(self, **settings):
+        self.settings = settings
+
+
+class Client:
+    pass
+
+
+@pytest.fixture
+def engines(monkeypatch):
+    """Stand for vLLM, which need not be installed."""
+    monkeypatch.setattr(vllm_generation, "LLM", Engine, raising=False)
+    monkeypatch.setattr(vllm_generation, "VLLMClient", Client, raising=False)
+
+
+@pytest.fixture
+def start(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen2", "dtype": "bfloat16"}))
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "dtype"),
+    [
+        ({}, "float32"),  # all weights are trained, as float32 masters
+        ({"optimization": {"bf16": True}}, "bfloat16"),
+        ({"model": {"use_lora": True}}, "bfloat16"),  # that of the checkpoint
+        ({"model": {"use_lora": True, "dtype": "float32"}}, "float32"),
+    ],
+    ids=["full", "autocast", "lora", "lora-float32"],
+)
+def test_vllm_computes_in_the_type_that_is_trained(engines, start, settings, dtype):
+    config = TrainConfig.model_validate({"rollout": {"use_vllm": True}, **settings})
+
+    with serving(config, start):
+        engine = vllm_generation.LLM(model=start)
+
+    assert engine.settings == {"model": start, "dtype": dtype}
+    assert (vllm_generation.LLM, vllm_generation.VLLMClient) == (Engine, Client)
+
+
+def test_without_a_gpu_weights_are_sent_by_gloo(engines, start, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    config = TrainConfig.model_validate({"rollout": {"use_vllm": True, "vllm_mode": "server"}})
+
+    with serving(config, start):
+        assert issubclass(vllm_generation.VLLMClient, Client)
+        assert vllm_generation.VLLMClient is not Client
+
+
+def test_without_vllm_nothing_is_changed(engines, start):
+    with serving(TrainConfig(), start):
+        assert vllm_generation.LLM is Engine
