@@ -1,4 +1,4 @@
-# make demo       set up, then train a safe recommender on the embedded demo (about three minutes)
+# make demo       set up, then train a safe recommender on the embedded demo (a few minutes)
 # make test       set up, then run every test
 # make test-fast  the same without the slow ones: no training, no command line, no browser
 # make site       set up, then build the documentation site into site/
@@ -23,7 +23,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@touch $@
 
 demo: install
-	$(BIN)/saferec train --reward relevance --reward safety --reward count
+	$(BIN)/saferec train --reward relevance --reward safety --reward count $(if $(wildcard runs/demo),,--run-name demo)
 
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
