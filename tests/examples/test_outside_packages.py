@@ -29,7 +29,12 @@ def wheels(tmp_path_factory):
     for source in (ROOT, *EXAMPLES):
         copy = tmp_path_factory.mktemp("sources") / source.name
         skip = shutil.ignore_patterns(
-            ".*", "tests", "docs", "benchmarks", "__pycache__", "*.egg-info", "runs"
+            ".*",
+            "tests",
+            "docs",
+            "benchmarks",
+            "__pycache__",
+            "*.egg-info",
         )
         shutil.copytree(source, copy, ignore=skip)
         sources.append(copy)
