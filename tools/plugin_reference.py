@@ -56,6 +56,10 @@ def page() -> str:
             *_properties(TESTING / f"{module}.py", contract),
         ]
     parts += [
+        "## Observers",
+        *_module_part(PLUGINS / "contracts" / "lifecycle.py", depth=3),
+        "### Properties of the contract: `saferec_core.testing.ObserverContract`",
+        *_properties(TESTING / "observer.py", "ObserverContract"),
         "## Properties of every contract",
         _text(ast.get_docstring(_class(TESTING / "contract.py", "Contract"))),
         *_properties(TESTING / "contract.py", "Contract"),

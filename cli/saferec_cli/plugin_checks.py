@@ -15,7 +15,9 @@ from saferec_core.plugins.manager import load_plugins
 
 __all__ = ["audit_plugins", "check", "new"]
 
-Kind = Literal["reward", "oracle", "normalizer", "metric", "transform", "parser", "evidence", "alarm"]
+Kind = Literal[
+    "reward", "oracle", "normalizer", "metric", "transform", "parser", "evidence", "alarm", "observer"
+]
 _KINDS = ", ".join(get_args(Kind))
 
 
@@ -34,7 +36,8 @@ def new(
     typer.echo(f"{folder}: the {kind} {name}\n")
     typer.echo(f"  pip install --editable {quoted}'[test]'")
     typer.echo(f"  python -m pytest {quoted}")
-    typer.echo(f"  saferec plugins check {name}")
+    if kind != "observer":  # which is no component
+        typer.echo(f"  saferec plugins check {name}")
 
 
 def check(

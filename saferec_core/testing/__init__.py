@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from saferec_core.testing.installed import Checked, check_installed
     from saferec_core.testing.metric import MetricContract, check_metric
     from saferec_core.testing.normalizer import NormalizerContract, check_normalizer
+    from saferec_core.testing.observer import ObserverContract, check_observer
     from saferec_core.testing.oracle import OracleContract, check_oracle
     from saferec_core.testing.parser import ParserContract, check_parser
     from saferec_core.testing.reward import RewardContract, check_reward
@@ -50,6 +51,7 @@ __all__ = [
     "EvidenceContract",
     "MetricContract",
     "NormalizerContract",
+    "ObserverContract",
     "OracleContract",
     "ParserContract",
     "RewardContract",
@@ -61,6 +63,7 @@ __all__ = [
     "check_metric",
     "check_no_escape",
     "check_normalizer",
+    "check_observer",
     "check_oracle",
     "check_parser",
     "check_reward",
@@ -77,6 +80,7 @@ _MODULES = {
     "installed": ("Checked", "check_installed"),
     "metric": ("MetricContract", "check_metric"),
     "normalizer": ("NormalizerContract", "check_normalizer"),
+    "observer": ("ObserverContract", "check_observer"),
     "oracle": ("OracleContract", "check_oracle"),
     "parser": ("ParserContract", "check_parser"),
     "reward": ("RewardContract", "check_reward"),

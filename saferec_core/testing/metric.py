@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from unittest import SkipTest
 
 import torch
@@ -11,10 +12,11 @@ from torch import Tensor
 
 from saferec_core.data.titles import Title
 from saferec_core.errors import SaferecError
-from saferec_core.evaluation.measure import ActiveMetric, measure, measure_whole
+from saferec_core.evaluation.measure import ActiveMetric
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.metric import Metric
 from saferec_core.plugins.contracts.parser import ParsedList
+from saferec_core.plugins.values import as_values
 from saferec_core.testing.contract import Contract, check
 from saferec_core.testing.titles import OUTSIDE, TITLES
 from saferec_core.testing.world import NUM_RANKS, ORDINARY, hostile_lists, judged_lists
@@ -41,15 +43,21 @@ class MetricContract(Contract[Metric]):
         lists = [ORDINARY[n % len(ORDINARY)] for n in range(size)]
         return judged_lists(lists, num_ranks=NUM_RANKS), AT
 
-    def call(self, component: Metric, *inputs: object) -> Tensor:
+    def call(self, component: Metric, *inputs: Any) -> Tensor:
         """Measure as an evaluation does: (columns, N), or (columns,) of kind "whole"."""
         lists, at = inputs
-        assert isinstance(lists, JudgedLists)
-        assert isinstance(at, Sequence)
-        active = ActiveMetric("metric", component)
-        whole = component.kind == "whole"
-        columns = measure_whole(lists, at, [active]) if whole else measure(lists, at, [active])
-        return torch.stack([torch.as_tensor(column, dtype=torch.float64) for column in columns.values()])
+        shape = () if component.kind == "whole" else (len(lists.lists),)
+        axes = "(N,)" if shape else "a single value, of shape ()"
+        columns = [
+            as_values(component(lists, k), "it", shape, axes, dtype=torch.float64)
+            for k in ActiveMetric("metric", component).columns(lists, at).values()
+        ]
+        values = torch.stack(columns)
+        if component.kind == "share":
+            assert ((values == 0) | (values == 1) | values.isnan()).all(), (
+                "it is of kind 'share', so it must return 0, 1 or NaN, but returned other values"
+            )
+        return values
 
     def _measured(self, lists: Lists, at: Sequence[int] = AT, ranks: int = NUM_RANKS) -> Tensor:
         return self.answer(self.make(), judged_lists(lists, num_ranks=ranks), at)  # type: ignore[no-any-return]

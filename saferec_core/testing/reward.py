@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, ClassVar, get_args
 from unittest import SkipTest
 
@@ -17,7 +19,7 @@ from saferec_core.plugins.component import options_of
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.parser import ParsedList
 from saferec_core.plugins.contracts.reward import Direction, RewardFunction, Scope
-from saferec_core.rl.rewards import ActiveReward, score
+from saferec_core.plugins.values import as_values
 from saferec_core.testing.contract import Contract, check
 from saferec_core.testing.titles import OUTSIDE, TITLES
 from saferec_core.testing.world import (
@@ -51,10 +53,14 @@ class RewardContract(Contract[RewardFunction]):
         return (self._judged([ORDINARY[n % len(ORDINARY)] for n in range(size)]),)
 
     def call(self, component: RewardFunction, *inputs: JudgedLists) -> Tensor:
-        """Call the reward as a run does, which refuses other shapes and infinite values."""
-        rewards = [ActiveReward(type(component).__name__, component, 1.0)]
-        (value,) = score(rewards, *inputs).by_function(rewards)
-        return value
+        """Call the reward, and read what it returns as a run does."""
+        (lists,) = inputs
+        value: Any = component(lists)
+        if inspect.isawaitable(value):
+            value = asyncio.run(_awaited(value))
+        shape = tuple(lists.rank_mask.shape)
+        by_rank = component.scope == "rank"
+        return as_values(value, "it", shape if by_rank else shape[:1], "(N, K)" if by_rank else "(N,)")
 
     def _judged(self, lists: Lists, *, bare: bool = False, missed: set[str] | None = None) -> JudgedLists:
         columns = AskedColumns(self.columns, set() if missed is None else missed)
@@ -201,6 +207,10 @@ class RewardContract(Contract[RewardFunction]):
         except SaferecError as error:
             raise AssertionError(says_so) from error
         assert _alike(values, bare), says_so
+
+
+async def _awaited(value: Awaitable[Any]) -> Any:
+    return await value
 
 
 def _alike(some: Tensor, others: Tensor) -> bool:

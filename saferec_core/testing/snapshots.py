@@ -16,7 +16,8 @@ def snapshot(value: Any) -> Any:
     """Return the content of *value*; NaN equals NaN, and a tensor's version counts.
 
     Of an object that is neither data nor a tensor only its class counts. Public cached properties of a
-    dataclass are computed, since whoever comes next reads them too.
+    dataclass are computed, since whoever comes next reads them too; its fields that are not compared are left
+    out, such as what a component may log.
     """
     torch = sys.modules.get("torch")  # whoever has not imported it holds no tensors
     if torch is not None and isinstance(value, torch.Tensor):
@@ -37,7 +38,8 @@ def _parts(value: Any) -> Iterator[Any]:
             for name, member in vars(type(value)).items()
             if isinstance(member, cached_property) and not name.startswith("_")
         )
-        for name in (*(field.name for field in dataclasses.fields(value)), *computed):
+        compared = (field.name for field in dataclasses.fields(value) if field.compare)
+        for name in (*compared, *computed):
             yield name, snapshot(_read(value, name))
     elif isinstance(value, Mapping):
         for key, item in value.items():

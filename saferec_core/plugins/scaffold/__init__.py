@@ -15,7 +15,7 @@ from saferec_core.errors import ConfigError, RunError, UnknownNameError
 from saferec_core.files import replacing
 from saferec_core.plugins.contracts import CONTRACTS
 
-__all__ = ["Package", "new_package"]
+__all__ = ["KINDS", "Package", "new_package"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
@@ -29,6 +29,19 @@ _FILES: Mapping[str, str] = {
     "tests/test_{kind}.py": "test_{kind}.py",
 }
 """What a package consists of, and the template of each file."""
+
+_OBSERVER_FILES: Mapping[str, str] = {
+    "pyproject.toml": "pyproject.toml",
+    "README.md": "README_observer.md",
+    ".github/workflows/test.yml": "workflow.yml",
+    "{package}/__init__.py": "observer.py",
+    "{package}/py.typed": "py.typed",
+    "tests/test_observer.py": "test_observer.py",
+}
+"""Those of an observer, which implements hooks and offers no component."""
+
+KINDS = (*CONTRACTS, "observer")
+"""What a new package can be."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,7 @@ def new_package(kind: str, name: str, folder: Path | None = None) -> Path:
     """Write an installable package that offers one component, with tests that pass.
 
     Args:
-        kind: Of the component, such as ``"reward"``.
+        kind: Of the component, such as ``"reward"``; or ``"observer"``.
         name: What a run configuration will call it.
         folder: Where to; ``saferec-NAME`` unless given.
 
@@ -81,8 +94,8 @@ def new_package(kind: str, name: str, folder: Path | None = None) -> Path:
         UnknownNameError: There are no components of this kind.
         RunError: The folder already exists.
     """
-    if kind not in CONTRACTS:
-        raise UnknownNameError("kind of plugin", kind, CONTRACTS)
+    if kind not in KINDS:
+        raise UnknownNameError("kind of plugin", kind, KINDS)
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise ConfigError(
             f"a component cannot be called {name!r}; wanted lower-case words joined by '-' or '_', such as "
@@ -99,7 +112,7 @@ def new_package(kind: str, name: str, folder: Path | None = None) -> Path:
         keep_trailing_newline=True,
     )
     with replacing(target) as draft:
-        for path, template in _FILES.items():
+        for path, template in (_OBSERVER_FILES if kind == "observer" else _FILES).items():
             file = draft / path.format(package=package.package, kind=kind)
             file.parent.mkdir(parents=True, exist_ok=True)
             text = templates.get_template(f"{template.format(kind=kind)}.jinja").render(

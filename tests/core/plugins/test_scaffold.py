@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from saferec_core.errors import ConfigError, RunError, UnknownNameError
-from saferec_core.plugins.contracts import CONTRACTS
-from saferec_core.plugins.scaffold import Package, new_package
+from saferec_core.plugins.scaffold import KINDS, Package, new_package
 from tests.layers import fresh_layer
 
 
@@ -15,7 +14,7 @@ from tests.layers import fresh_layer
 def packages(tmp_path_factory):
     """A new package of each kind."""
     folder = tmp_path_factory.mktemp("packages")
-    return [new_package(kind, f"my-{kind}", folder / kind) for kind in CONTRACTS]
+    return [new_package(kind, f"my-{kind}", folder / kind) for kind in KINDS]
 
 
 @pytest.fixture(scope="module")

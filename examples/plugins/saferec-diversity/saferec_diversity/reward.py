@@ -45,6 +45,15 @@ class DiversityReward(RewardFunction):
         self._count(places[lists.in_catalog].tolist())
         return torch.where(lists.rank_mask, reward, torch.nan)
 
+    def state_dict(self) -> dict[str, float]:
+        """Return the counts, which a checkpoint keeps."""
+        return {str(place): count for place, count in self._counts.items()}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Go on from the counts of a checkpoint."""
+        self._counts.clear()
+        self._counts.update((int(place), count) for place, count in state.items())
+
     def _count(self, places: list[int]) -> None:
         decay = 0.5 ** (1 / self.halflife)
         for place in list(self._counts):

@@ -34,6 +34,14 @@ def test_half_of_a_count_is_forgotten_after_the_halflife():
     assert value(reward, TITLES[0]) == pytest.approx([1.5**-0.5])
 
 
+def test_a_resumed_run_goes_on_from_the_counts_of_its_checkpoint():
+    first, resumed = DiversityReward(), DiversityReward()
+    value(first, TITLES[0], TITLES[1])
+    resumed.load_state_dict(first.state_dict())
+
+    assert value(resumed, TITLES[0]) == value(first, TITLES[0]) != [1.0]
+
+
 def test_a_repeated_title_is_worth_nothing():
     assert value(DiversityReward(), TITLES[0], TITLES[0]) == [1.0, 0.0]
 
