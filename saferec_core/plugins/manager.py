@@ -165,16 +165,17 @@ def load_plugins(selection: Selection | None = None) -> Plugins:
         PluginError: A file to load as a plugin cannot be; or plugins must be sound and one is not.
     """
     selection = selection or Selection.of()
-    if selection.files:
-        return _discovered(selection)
     key = (selection, tuple(sys.path))
-    if key not in _found:
-        _found.clear()
-        _found[key] = _discovered(selection)
-    return _found[key]
+    if selection.files or key not in _loaded_by:
+        _loaded_by.clear()
+        _loaded_by[key] = _discovered(selection)
+    plugins = _loaded_by[key]
+    for state in plugins.broken:
+        LOGGER.debug("%s failed to load", state.origin, exc_info=state.error)
+    return plugins
 
 
-_found: dict[tuple[Selection, tuple[str, ...]], Plugins] = {}
+_loaded_by: dict[tuple[Selection, tuple[str, ...]], Plugins] = {}
 """The plugins of the last choice: looking for them costs about 25 ms, and chains ask once for every step."""
 
 
@@ -273,7 +274,6 @@ def _state(origin: Origin, loading: Isolation, plugins: Plugins) -> PluginState:
     if error is None:
         return PluginState(origin, notes=tuple(loading.notes))
     withdrawn = [entry for registry in plugins.registries for entry in registry.withdraw(origin)]
-    LOGGER.debug("%s failed to load", origin, exc_info=error)
     where = "".join(f" ({note})" for note in getattr(error, "__notes__", ()) if note.startswith(_IN_HOOK))
     return PluginState(
         origin,
