@@ -17,6 +17,7 @@ __all__ = [
     "QuietOption",
     "RewardOption",
     "SettingOption",
+    "SmokeOption",
     "TransformOption",
 ]
 
@@ -47,6 +48,15 @@ TransformOption = Annotated[
         autocompletion=completion.names_of("transforms"),
         rich_help_panel="Model and data",
         hidden=True,
+    ),
+]
+SmokeOption = Annotated[
+    bool,
+    typer.Option(
+        "--smoke",
+        help="Try the whole run on next to nothing: two steps a stage, a few prompts to evaluate.",
+        metavar=" ",
+        rich_help_panel="Run",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", metavar=" ")]

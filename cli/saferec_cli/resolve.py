@@ -19,7 +19,7 @@ from saferec_core.config.load import (
     resolved,
     validated,
 )
-from saferec_core.config.presets import Stage, preset_settings
+from saferec_core.config.presets import Stage, preset_settings, smoke_settings
 from saferec_core.config.schema import RunConfig, SftConfig, StageConfig, TrainConfig
 from saferec_core.config.sections import DEFAULT_ORACLE
 from saferec_core.errors import ConfigError
@@ -51,6 +51,7 @@ def resolve(
     *,
     rewards: Sequence[str] = (),
     transforms: Sequence[str] = (),
+    smoke: bool = False,
     demo: bool = True,
 ) -> Request[ConfigT]:
     """Lay defaults, YAML file, flags and ``--set`` over one another, in rising order.
@@ -82,6 +83,9 @@ def resolve(
         with_sft = any(_has(layer.settings, "sft") for layer in (*files, *given))
         chosen = preset_settings(str(preset), stage, with_sft=with_sft)
         files.insert(int(is_demo), Layer(f"preset {preset}", chosen))
+    if smoke:
+        with_sft = any(_has(layer.settings, "sft") for layer in (*files, *given))
+        files.append(Layer("--smoke", smoke_settings(with_sft=with_sft)))
     given.insert(0, oracle_name(files, given))
     if kind is TrainConfig:
         given += _reward_layers(files, given, rewards)

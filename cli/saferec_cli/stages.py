@@ -33,6 +33,7 @@ def run_stage(
     *,
     rewards: Sequence[str] = (),
     transforms: Sequence[str] = (),
+    smoke: bool = False,
     quiet: bool = False,
     as_json: bool = False,
 ) -> None:
@@ -40,7 +41,7 @@ def run_stage(
     from saferec_core.preflight.check import find_problems  # Arrow; not for --help
 
     plugins = load_plugins()
-    request = resolve(kind, config, flags, settings, rewards=rewards, transforms=transforms)
+    request = resolve(kind, config, flags, settings, rewards=rewards, transforms=transforms, smoke=smoke)
     problems = [
         *request.resolved.problems,
         *find_problems(request.resolved.config, plugins, is_demo=request.is_demo),

@@ -13,6 +13,7 @@ from saferec_cli.options import (
     QuietOption,
     RewardOption,
     SettingOption,
+    SmokeOption,
     TransformOption,
 )
 from saferec_cli.stages import run_stage
@@ -30,6 +31,7 @@ def train(
     reward: RewardOption = None,
     transform: TransformOption = None,
     setting: SettingOption = None,
+    smoke: SmokeOption = False,
     dry_run: DryRunOption = False,
     quiet: QuietOption = False,
     as_json: PlanJsonOption = False,
@@ -49,6 +51,7 @@ def train(
         setting or (),
         rewards=reward or (),
         transforms=transform or (),
+        smoke=smoke,
         quiet=quiet,
         as_json=as_json,
     )
@@ -60,6 +63,7 @@ def plan(
     reward: RewardOption = None,
     transform: TransformOption = None,
     setting: SettingOption = None,
+    smoke: SmokeOption = False,
     as_json: JsonOption = False,
     *,
     flags: list[Layer],
@@ -77,6 +81,7 @@ def plan(
         setting or (),
         rewards=reward or (),
         transforms=transform or (),
+        smoke=smoke,
         as_json=as_json,
     )
 

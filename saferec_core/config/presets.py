@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from saferec_core.errors import UnknownNameError
 
-__all__ = ["LORA_DEFAULTS", "PRESETS", "Stage", "default_origin", "preset_settings"]
+__all__ = ["LORA_DEFAULTS", "PRESETS", "Stage", "default_origin", "preset_settings", "smoke_settings"]
 
 Stage = Literal["sft", "train"]
 
@@ -94,3 +94,17 @@ def default_origin(stage: Stage, path: str, *, use_lora: bool) -> str:
     if not by_regime:
         return "default"
     return "default for LoRA" if use_lora else "default for full weights"
+
+
+def smoke_settings(*, with_sft: bool) -> dict[str, Any]:
+    """Return the settings of a run that only shows whether everything works: two steps a stage.
+
+    Args:
+        with_sft: Whether the run has a Safe SFT stage.
+    """
+    short = {
+        "optimization": {"max_steps": 2},
+        "logging": {"logging_steps": 1},
+        "evaluation": {"eval_prompts": 4},
+    }
+    return {**short, "rollout_steps": 1, **({"sft": short} if with_sft else {})}

@@ -105,13 +105,26 @@ DEFAULT_METRICS = "default"
 """What stands for saferec's own metrics in ``eval_metrics``."""
 
 
+class RewardCalls(Section):
+    """How a reward function is called."""
+
+    timeout: float | None = Field(default=600, gt=0)
+    """Seconds that a call may take for one generation batch; none: no limit."""
+    on_error: Literal["fail", "drop"] = "fail"
+    """What a failure does: end the run, or leave the completions that it is about without a value."""
+    cache: bool = False
+    """Keep the values of lists that were rewarded before, for a reward that declares to be deterministic."""
+
+
 class RewardChoice(Section):
-    """A reward function's weight; every other key is an option of the reward function."""
+    """A reward function's weight and calls; every other key is an option of the reward function."""
 
     model_config = ConfigDict(extra="allow")
 
     weight: float = Field(default=1.0, ge=0)
     """Weight of the reward when the normalizer combines rewards; 0 disables it."""
+    calls: RewardCalls | None = None
+    """How the function is called: timeout (seconds), on_error (fail, drop), cache."""
 
     @property
     def options(self) -> dict[str, Any]:

@@ -122,9 +122,11 @@ def read_records(
         try:
             records.append(record_of(row, needs=needs))
         except DataError as error:
-            raise DataError(f"{path}, row {number}: {error}") from error
+            after = " after its transforms" if stages else ""
+            raise DataError(f"{path}, row {number}{after}: {error}") from error
     if not records:
-        raise DataError(f"{path} holds no records; wanted at least one")
+        nothing = "no records are left by its transforms" if stages else "holds no records"
+        raise DataError(f"{path}{':' if stages else ''} {nothing}; wanted at least one")
     return records
 
 

@@ -120,9 +120,10 @@ class NameKey(NamedTuple):
 def name_keys(name: str) -> tuple[NameKey, ...]:
     """Return the keys by which the names of a title are compared, the name as written first.
 
-    Names in brackets count: "Seven (a.k.a. Se7en)" is "Seven" and "Se7en" too.
+    Names in brackets count: "Seven (a.k.a. Se7en)" is "Seven" and "Se7en" too. An edition does not: "Alien:
+    The Director's Cut" is "Alien" too.
     """
-    if "(" not in name and "（" not in name:  # as most titles
+    if "(" not in name and "（" not in name and not name.lower().endswith(_EDITION_ENDS):  # as most titles
         return (NameKey(normal_form(name), article_of(name)),)
     return tuple(dict.fromkeys(NameKey(normal_form(each), article_of(each)) for each in names_of(name)))
 
@@ -159,9 +160,23 @@ _EDITION = re.compile(
 """Brackets that name an edition and are not a name of the title."""
 
 
+_EDITION_ENDS = ("cut", "edition", "version")
+
+_EDITION_BEHIND = re.compile(
+    r"(?P<name>.*\S)(?:\s*:|\s+[-–—])\s+(?:the\s+(?:final|ultimate)|(?:the\s+)?(?:(?:ultimate|original|new)\s+)?"
+    r"(?:director['’]?s|theatrical|extended|special|unrated|uncut|restored|remastered|collector['’]?s|deluxe|dvd"
+    r"|(?:\w+\s+)?anniversary))\s+(?:cut|edition|version)\s*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A title with its edition after a colon or dash. "Urban Legends: Final Cut" is a title of its own."""
+
+
 def names_of(name: str) -> list[str]:
     """Return the names that a title carries: as written, without its brackets, and those in them."""
     names, inner = [name], []
+    if edition := _EDITION_BEHIND.fullmatch(name):
+        name = edition["name"]
+        names.append(name)
     while match := _BRACKET.fullmatch(name):
         name, bracket = match.groups()
         if _PART.fullmatch(bracket.strip()):

@@ -17,7 +17,7 @@ from saferec_core.evaluation.evaluator import Evaluation, records_hash
 from saferec_core.evaluation.files import folder_for, policy_name, results_path, stem_of
 from saferec_core.evaluation.hosted import HostedGenerator, hosted_name
 from saferec_core.evaluation.keeping import keep
-from saferec_core.evaluation.protocol import Protocol
+from saferec_core.evaluation.protocol import Protocol, described
 from saferec_core.evaluation.setup import Parts, assemble, evaluator_of, run_protocol, used_records
 from saferec_core.models.generation import Generator, PolicyGenerator, on_accelerator
 from saferec_core.models.guided.guides import Guides
@@ -28,7 +28,7 @@ from saferec_core.runs.checkpoints import list_checkpoints, resolve_folder
 from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.layout import RunLayout
-from saferec_core.runs.observer import Observer, staged
+from saferec_core.runs.observer import Observer, Plan, staged
 
 __all__ = ["run_eval", "run_flip"]
 
@@ -49,7 +49,7 @@ def run_eval(
     Raises:
         SaferecError: Whatever the user can put right; before anything is generated where possible.
     """
-    task = _task(config, plugins, out)
+    task = _task(config, plugins, observer, out)
     if task is None:
         return []
     evaluator = evaluator_of(config, task.parts, task.records, plugins)
@@ -87,7 +87,7 @@ def run_flip(
         raise ConfigError("--flip counts violations and needs an oracle; name its table with --oracle-path")
     if config.evaluation.guided:
         raise ConfigError("--flip asks what a policy does by itself; it does not go with --guided")
-    task = _task(config, plugins, out)
+    task = _task(config, plugins, observer, out)
     if task is None:
         return []
     depth = max(config.evaluation.eval_at)
@@ -176,8 +176,8 @@ class _Task:
         )
 
 
-def _task(config: EvalConfig, plugins: Plugins, out: Path | None) -> _Task | None:
-    """Read the data, load the policy, make the folder; None on all processes but the main one."""
+def _task(config: EvalConfig, plugins: Plugins, observer: Observer, out: Path | None) -> _Task | None:
+    """Read the data, show the plan, load the policy, make the folder; None except on the main process."""
     reference = config.model.model
     if reference is None:
         raise ConfigError("the policy is missing; name a run folder, a checkpoint or a model")
@@ -191,8 +191,25 @@ def _task(config: EvalConfig, plugins: Plugins, out: Path | None) -> _Task | Non
     records = used_records(parts.held_out, config.evaluation)
     if not is_main():
         return None
+    observer.plan(_plan(config, reference, parts, len(records)))
     generator = load()
     return _Task(config, parts, records, folder_for(reference, config, plugins, out), generator)
+
+
+def _plan(config: EvalConfig, reference: object, parts: Parts, prompts: int) -> Plan:
+    catalog = parts.judge.catalog
+    return Plan(
+        "Evaluation",
+        {
+            "policy": str(reference),
+            "prompts": f"{prompts}",
+            "catalog": f"{config.data.catalog_path}: {len(catalog)} titles",
+            "parser": described(config.data.parser.name, parts.parser),
+            "oracle": "none" if config.oracle is None else config.oracle.name,
+            "decoding": ", ".join(config.evaluation.eval_decoding)
+            + (", guided" if config.evaluation.guided else ""),
+        },
+    )
 
 
 def _loader(config: EvalConfig, reference: str) -> Callable[[], Callable[[Journal], Generator]]:

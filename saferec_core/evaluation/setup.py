@@ -24,7 +24,7 @@ from saferec_core.plugins.build import build_oracle, chosen
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.contracts.parser import ListParser
-from saferec_core.plugins.contracts.transform import Transform, transformed
+from saferec_core.plugins.contracts.transform import RowCounts, Transform, transformed
 from saferec_core.plugins.manager import Plugins
 from saferec_core.rl.rewards import ActiveReward
 
@@ -40,6 +40,8 @@ class Parts:
     train: Sequence[Record]
     validation: Sequence[Record]
     test: Sequence[Record]
+    transformed: str = ""
+    """What became of the training rows in each transform; empty without transforms."""
 
     @property
     def held_out(self) -> Sequence[Record]:
@@ -94,12 +96,17 @@ def assemble(
     transforms: list[Transform] = [
         chosen(plugins, plugins.transforms, choice, inherited) for choice in data.transforms
     ]
+    counts = [RowCounts() for _ in transforms]
+    counted = [
+        partial(transformed, transform, counts=count)
+        for transform, count in zip(transforms, counts, strict=True)
+    ]
     stages = [partial(transformed, transform) for transform in transforms]
     columns = _needs(rewards, transforms)
     train_records: list[Record] = []
     if train:
         path = require_path(data.train_path, "training data", "--train-path")
-        train_records = read_records(path, needs={**columns, **(needs or {})}, stages=stages)
+        train_records = read_records(path, needs={**columns, **(needs or {})}, stages=counted)
     held_out = [
         read_records(path, needs=columns, stages=stages) if path is not None else []
         for path in (data.validation_path, data.test_path)
@@ -110,6 +117,9 @@ def assemble(
         train=train_records,
         validation=held_out[0],
         test=held_out[1],
+        transformed=", ".join(
+            f"{choice.name} {count}" for choice, count in zip(data.transforms, counts, strict=True)
+        ),
     )
     _check_traits(judge.oracle, (*parts.train, *parts.validation, *parts.test))
     return parts

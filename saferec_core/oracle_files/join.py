@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, count
 from typing import NamedTuple
 
-from saferec_core.data.titles import Title, article_of, normal_form
+from saferec_core.data.titles import Title, article_of, name_keys, normal_form
 from saferec_core.oracle_files.format import OracleTitle
 from saferec_core.plugins.contracts.evidence import Finding, Findings
 from saferec_core.plugins.contracts.oracle import Evidence
@@ -120,6 +120,15 @@ class AliasCounts(NamedTuple):
     """Aliases that are another title, since one source has both."""
 
 
+class _Name(NamedTuple):
+    """A name of an entry."""
+
+    key: _Key
+    article: str
+    is_further: bool
+    """Whether it is not the name as written, such as one in brackets."""
+
+
 @dataclass(slots=True)
 class _Film:
     """One film with its names."""
@@ -132,10 +141,11 @@ class _Film:
 class TitleJoin:
     """Joins sources; what is joined does not depend on their order.
 
-    Every name and year is an entry of its own, with all evidence under it. Entries are one film if
-    their normal forms and years agree, or if the very same name (articles included) has years within the
-    tolerance. The nearest years are joined first, no two years of a film are further apart than the
-    tolerance, and two titles that one source distinguishes are never joined, neither by year nor by alias.
+    Every name and year is an entry of its own, with all evidence under it. Entries are one film if any of
+    their names (see `name_keys`) agree in normal form and their years are equal, or if any name is the very
+    same (articles included) and the years are within the tolerance. The nearest years are joined first, no
+    two years of a film are further apart than the tolerance, and two titles that one source distinguishes are
+    never joined, neither by year nor by alias.
     """
 
     def __init__(self, *, tolerance: int) -> None:
@@ -157,18 +167,18 @@ class TitleJoin:
 
     def join(self) -> AliasCounts:
         """Join what has been added, first by the years and then by the aliases; to be called once."""
-        by_form: dict[str, list[_Key]] = {}
+        named: dict[str, list[_Name]] = {}
         for key in self._films:
-            by_form.setdefault(key.form, []).append(key)
-        for keys in by_form.values():
-            near = [(b.year - a.year, a, b) for a, b in combinations(sorted(keys), 2) if self._agree(a, b)]
-            for _, earlier, later in sorted(near):
-                years = [key.year for one in (earlier, later) for key in self._films[one].keys]
-                if max(years) - min(years) <= self.tolerance:
-                    self._merge(self._films[earlier], self._films[later])
+            for number, (form, article) in enumerate(name_keys(self._title(key).name)):
+                named.setdefault(form, []).append(_Name(key, article, is_further=number > 0))
+        pairs = {pair for names in named.values() for pair in self._pairs(names)}
+        for _, _, earlier, later in sorted(pairs):
+            years = [key.year for one in (earlier, later) for key in self._films[one].keys]
+            if max(years) - min(years) <= self.tolerance:
+                self._merge(self._films[earlier], self._films[later])
         unknown = collisions = 0
         for title, alias in self._alias_names:
-            film, other = self._nearest(_key(title)), self._films.get(_key(alias))
+            film, other = self._nearest(_key(title), named), self._films.get(_key(alias))
             if film is None and other is None:
                 unknown += 1
             elif film is None and other is not None:
@@ -222,10 +232,18 @@ class TitleJoin:
                 by_film.setdefault(group, []).extend(source.evidence(key, film))
         return by_film
 
-    def _agree(self, key: _Key, later: _Key) -> bool:
-        """Return whether two entries with one normal form may be one film."""
-        distance = later.year - key.year
-        return distance == 0 or (distance <= self.tolerance and key.article == later.article)
+    def _title(self, key: _Key) -> Title:
+        return next(source.title(key) for source in self._sources if source.films(key))
+
+    def _pairs(self, names: Sequence[_Name]) -> Iterator[tuple[int, bool, _Key, _Key]]:
+        """Yield the entries with one normal form that may be one film, with the distance of their years.
+
+        Of pairs with equal distances those that agree in the name as written go first.
+        """
+        for one, other in combinations(sorted(names), 2):
+            distance = other.key.year - one.key.year
+            if distance == 0 or (distance <= self.tolerance and one.article == other.article):
+                yield distance, one.is_further or other.is_further, one.key, other.key
 
     def _merge(self, film: _Film, other: _Film) -> bool:
         """Make two films one, unless one source has both; return whether they are one now."""
@@ -240,11 +258,11 @@ class TitleJoin:
             self._films[key] = film
         return True
 
-    def _nearest(self, key: _Key) -> _Film | None:
+    def _nearest(self, key: _Key, named: Mapping[str, Sequence[_Name]]) -> _Film | None:
         """Find the film of the nearest year within the tolerance; earlier years win ties."""
         near = [
-            (abs(other.year - key.year), other)
-            for other in self._films
-            if other.form == key.form and abs(other.year - key.year) <= self.tolerance
+            (abs(name.key.year - key.year), name.is_further, name.key)
+            for name in named.get(key.form, ())
+            if abs(name.key.year - key.year) <= self.tolerance
         ]
-        return self._films[min(near)[1]] if near else None
+        return self._films[min(near)[-1]] if near else None

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saferec_core.errors import RewardError
-from saferec_core.plugins.calls import calling, named, undisturbed
-from saferec_core.plugins.contracts.judged_lists import JudgedLists, unchanged
+from saferec_core.config.sections import RewardCalls
+from saferec_core.plugins.calls import named
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.reward import RewardFunction, Scope
-from saferec_core.plugins.values import as_values
+from saferec_core.rl.reward_calls import RewardCaller
 from saferec_core.runs.heartbeat import phase
 
 __all__ = ["ActiveReward", "Channel", "RewardValues", "score"]
 
 Channel = Literal["rank", "list", "cost"]
 """What a normalizer is given by rank and by list, and what is charged after it."""
+
+
+_CALLS = RewardCalls()
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,13 @@ class ActiveReward:
     name: str
     function: RewardFunction
     weight: float
+    calls: RewardCalls = _CALLS
+    """Time-out, what happens on an error, and whether values are kept."""
+
+    @cached_property
+    def caller(self) -> RewardCaller:
+        """What calls the function."""
+        return RewardCaller(named("reward", self.function, self.name), self.function, self.calls)
 
     @property
     def scope(self) -> Scope:
@@ -71,26 +82,19 @@ def score(rewards: Sequence[ActiveReward], lists: JudgedLists) -> RewardValues:
     """
     shape = tuple(lists.rank_mask.shape)
     values: dict[Channel, list[Tensor]] = {"rank": [], "list": [], "cost": []}
+    figures = lists.context.figures
     for reward in rewards:
-        wanted = shape if reward.scope == "rank" else shape[:1]
-        values[reward.channel].append(_checked(reward, lists, wanted))
+        before = dict(figures)
+        with phase(f"reward {reward.name}"):
+            value, dropped = reward.caller(lists)
+        own = {name: figures.pop(name) for name in list(figures) if name not in before}
+        figures.update({f"{reward.name}/{name}": figure for name, figure in own.items()})
+        if reward.calls.on_error == "drop":
+            figures[f"{reward.name}/dropped"] = dropped / max(1, len(value))
+        values[reward.channel].append(value)
     empty = torch.zeros((0, *shape))
     return RewardValues(
         rank=torch.stack(values["rank"]) if values["rank"] else empty,
         list=torch.stack(values["list"]) if values["list"] else empty[:, :, 0],
         cost=torch.stack(values["cost"]) if values["cost"] else empty,
     )
-
-
-def _checked(reward: ActiveReward, lists: JudgedLists, wanted: tuple[int, ...]) -> Tensor:
-    """Call one reward function; refuse what breaks its contract."""
-    what = named("reward", reward.function, reward.name)
-    with (
-        phase(f"reward {reward.name}"),
-        unchanged(lists, what),
-        undisturbed(what),
-        calling(what, error=RewardError),
-    ):
-        value = reward.function(lists)
-    axes = "(N, K)" if reward.scope == "rank" else "(N,)"
-    return as_values(value, what, wanted, axes, error=RewardError)

@@ -13,6 +13,7 @@ from saferec_core.models.decoding import TokenAligner
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.normalizer import Advantages
 from saferec_core.plugins.contracts.parser import ListParser, parse
+from saferec_core.plugins.contracts.run_context import RunContext
 from saferec_core.rl.ranks import assign_ranks
 from saferec_core.rl.rewards import ActiveReward, RewardValues, score
 
@@ -65,8 +66,18 @@ class RolloutScorer:
         self.aligner = aligner
         self.end_ids = end_ids
 
-    def __call__(self, completion_ids: Sequence[Sequence[int]], record_ids: Sequence[int]) -> Rollouts:
+    def __call__(
+        self,
+        completion_ids: Sequence[Sequence[int]],
+        record_ids: Sequence[int],
+        context: RunContext | None = None,
+    ) -> Rollouts:
         """Score completions, given as token ids, of the records at *record_ids*.
+
+        Args:
+            completion_ids: The token ids of each.
+            record_ids: The position of the record that each answers.
+            context: Where in a run they were written.
 
         Raises:
             RewardError: A reward function broke its contract.
@@ -84,6 +95,7 @@ class RolloutScorer:
             records=[self.records[position] for position in record_ids],
             judge=self.judge,
             num_ranks=self.num_ranks,
+            context=context or RunContext(),
         )
         return Rollouts(texts, rank_ids, token_starts, judged, score(self.rewards, judged))
 

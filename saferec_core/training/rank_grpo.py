@@ -372,6 +372,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             "data": f"{config.data.train_path}: {len(fitted.records)} prompts "
             f"({fitted.shortened} lost old turns, {fitted.left_out} left out); "
             f"{len(parts.held_out)} held out",
+            **({"transforms": parts.transformed} if parts.transformed else {}),
             "catalog": f"{config.data.catalog_path}: {len(parts.judge.catalog)} titles",
             "parser": described(config.data.parser.name, parts.parser),
             "oracle": "none" if oracle is None else _described(oracle),

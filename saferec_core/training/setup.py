@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import get_args
 
 from saferec_core.config.schema import TrainConfig
+from saferec_core.config.sections import RewardCalls
 from saferec_core.errors import ConfigError, NameTakenError, PluginError
 from saferec_core.plugins.build import build, chosen
 from saferec_core.plugins.contracts.normalizer import Normalizer
@@ -50,7 +51,13 @@ def build_rewards(config: TrainConfig, plugins: Plugins) -> list[ActiveReward]:
                 f"reward {name!r} needs an oracle, but the run has none; name its table with "
                 "--oracle-path, another oracle with --oracle, or leave the reward out"
             )
-        active.append(ActiveReward(entry.name, function, choice.weight))
+        calls = choice.calls or RewardCalls()
+        if calls.cache and not function.deterministic:
+            raise ConfigError(
+                f"rewards.{name}.calls.cache: reward {name!r} declares that it is not deterministic, so its "
+                "values cannot be kept"
+            )
+        active.append(ActiveReward(entry.name, function, choice.weight, calls))
     return active
 
 

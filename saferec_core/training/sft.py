@@ -13,6 +13,7 @@ from saferec_core.config.schema import SftConfig, TrainConfig
 from saferec_core.data.records import Record
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError
+from saferec_core.evaluation.protocol import described
 from saferec_core.evaluation.setup import Parts, assemble, require_path
 from saferec_core.models.lengths import token_lengths
 from saferec_core.models.loading import Policy, load_policy, merged_folder
@@ -118,7 +119,7 @@ def train_sft(
     if is_main():
         folder.write_manifest(config, plugins, "sft")
         observer.happened(RunStarted("sft", folder.path, config.model_dump(mode="json")))
-        observer.plan(_plan(config, folder, fitted, policy, optimizer))
+        observer.plan(_plan(config, parts, folder, fitted, policy, optimizer))
     trainer = sft_trainer(
         policy,
         config,
@@ -185,7 +186,9 @@ def _text(tokenizer: Any, record: Record) -> str:
     return text
 
 
-def _plan(config: SftConfig, folder: RunFolder, fitted: Fitted, policy: Policy, optimizer: str) -> Plan:
+def _plan(
+    config: SftConfig, parts: Parts, folder: RunFolder, fitted: Fitted, policy: Policy, optimizer: str
+) -> Plan:
     optimization = config.optimization
     batch = optimization.per_device_train_batch_size * optimization.gradient_accumulation_steps
     length = (
@@ -201,6 +204,7 @@ def _plan(config: SftConfig, folder: RunFolder, fitted: Fitted, policy: Policy, 
             "data": f"{require_path(config.data.train_path, 'training data', '--train-path')}: "
             f"{len(fitted.records)} samples ({fitted.shortened} lost old turns, {fitted.left_out} left "
             f"out as longer than {config.max_length} tokens)",
+            "parser": described(config.data.parser.name, parts.parser),
             "adapters": f"LoRA r={config.model.lora_r}" if config.model.use_lora else "none",
             "steps": f"{length} of {batch} samples a process",
             "optimizer": f"{optimizer}, learning rate {optimization.learning_rate:g}",

@@ -92,6 +92,7 @@ def test_an_evaluation_says_how_its_lists_were_read_and_how_much_was_unreadable(
 
     assert "year=complete" in printed
     assert "lines of the lists are unreadable" in printed
+    assert "title-year (year=complete" in printed.partition("Recall@")[0]  # before anything is generated
 
 
 def test_the_summary_tells_what_the_protocol_leaves_out(main, run):

@@ -95,3 +95,14 @@ def test_json_without_dry_run_is_refused_before_anything_is_trained(main, outlin
     assert outcome.status == 2
     assert "--json prints the plan of a run: give --dry-run with it" in outcome.err
     assert not (tmp_path / "runs").exists()
+
+
+def test_smoke_takes_two_steps_a_stage_unless_a_flag_says_otherwise(main, outline):
+    plan = main("plan", outline / "run.yaml", "--smoke", "--set", "sft={}", "--json")
+    other = main("plan", outline / "run.yaml", "--smoke", "--max-steps", "3", "--json")
+
+    settings = json.loads(plan.out)["settings"]
+    assert settings["optimization.max_steps"]["value"] == 2
+    assert settings["sft.optimization.max_steps"]["value"] == 2
+    assert settings["evaluation.eval_prompts"]["value"] == 4
+    assert json.loads(other.out)["settings"]["optimization.max_steps"]["value"] == 3

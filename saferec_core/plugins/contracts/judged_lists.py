@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import ConfigError, PluginError, UnknownNameError
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask, check_order
 from saferec_core.plugins.contracts.parser import ParsedList
+from saferec_core.plugins.contracts.run_context import RunContext
 from saferec_core.plugins.sealing import changed, fingerprint, sealed_property
 
 __all__ = ["Judge", "JudgedLists", "unchanged"]
@@ -188,6 +189,16 @@ class JudgedLists:
     judge: Judge
     num_ranks: int
     """K; what a list holds beyond it is counted, but not judged."""
+    context: RunContext = field(default_factory=RunContext, kw_only=True, compare=False)
+    """Where in a run the lists were written; takes figures to be logged."""
+
+    def only(self, positions: Sequence[int]) -> Self:
+        """Return the lists at *positions* by themselves."""
+        return replace(
+            self,
+            lists=[self.lists[n] for n in positions],
+            records=[self.records[n] for n in positions],
+        )
 
     @sealed_property
     def rank_mask(self) -> Bool[Tensor, "N K"]:

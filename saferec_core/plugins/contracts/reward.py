@@ -29,6 +29,9 @@ class RewardFunction(ABC):
     that it should stop paying."""
     columns: ClassVar[tuple[str, ...]] = ()
     """Dataset columns that every record must have for this reward."""
+    deterministic: ClassVar[bool] = True
+    """Whether the same list to the same record always has the same value; else it is never cached. A reward
+    that depends on ``lists.context``, on a state or on a generator of its own says False."""
     needs_oracle: ClassVar[bool] = False
     """Whether it asks for verdicts; refused before training where the run has no oracle."""
     factors: ClassVar[tuple[str, ...]] = ()
@@ -57,4 +60,10 @@ class RewardFunction(ABC):
 
     @abstractmethod
     def __call__(self, lists: JudgedLists) -> Float[Tensor, ...]:
-        """Return (N, K) for scope ``"rank"`` or (N,) for scope ``"list"``; NaN is "no value"."""
+        """Return (N, K) for scope ``"rank"`` or (N,) for scope ``"list"``; NaN is "no value".
+
+        May be ``async``. Tensors and NumPy arrays of any real type are accepted, on any device. ``lists``
+        must stay as they are; ``lists.context`` has the step and logs figures. A reward with a state has
+        ``state_dict()`` and ``load_state_dict(state)``, which checkpoints call; it keeps the state in an
+        option-less field such as ``seen: dict[str, int] = field(default_factory=dict, init=False)``.
+        """

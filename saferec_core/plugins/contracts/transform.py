@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ __all__ = [
     "Outcome",
     "Rejected",
     "Removed",
+    "RowCounts",
     "Surveying",
     "Transform",
     "rng_of",
@@ -105,24 +107,67 @@ class Surveying(Transform):
         """Read all *rows* once, in order, and return the transform to use; it is pickled."""
 
 
-def transformed(transform: Transform, rows: Callable[[], Iterable[Row]]) -> Iterator[Row]:
+@dataclass
+class RowCounts:
+    """What became of the rows that a transform read within a run."""
+
+    read: int = 0
+    kept: int = 0
+    removed: Counter[str] = field(default_factory=Counter)
+    """By reason."""
+
+    @property
+    def vanished(self) -> int:
+        """How many rows at least came to nothing without a reason."""
+        return max(0, self.read - self.kept - self.removed.total())
+
+    def reading(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Count rows as they are read."""
+        for row in rows:
+            self.read += 1
+            yield row
+
+    def __str__(self) -> str:
+        """Return a part of a sentence, such as ``kept 60 of 3000 rows (2940 removed: short)``."""
+        lost = [f"{count} removed: {reason}" for reason, count in self.removed.most_common(3)]
+        lost += [f"{self.vanished} vanished without a reason"] if self.vanished else []
+        return f"kept {self.kept} of {self.read} rows" + (f" ({'; '.join(lost)})" if lost else "")
+
+
+_ROWS_PER_ROW, _ROWS_AT_LEAST = 1_000, 10_000
+"""A transform that yields more rows than this for each that it has read has no end."""
+
+
+def transformed(
+    transform: Transform, rows: Callable[[], Iterable[Row]], counts: RowCounts | None = None
+) -> Iterator[Row]:
     """Apply a transform to all *rows*, for a run that reads them anyway; only rows are passed on.
 
     Args:
         transform: The transform.
         rows: Begins to read the rows; called a second time for a transform that surveys them.
+        counts: Counts what becomes of the rows.
 
     Raises:
         DataError: A row was rejected.
         PluginError: The transform failed, or yielded something that is not an outcome; the message names it.
     """
     name = named("transform", transform)
+    counts = RowCounts() if counts is None else counts
     with calling(name):
         if isinstance(transform, Surveying):
             transform = transform.survey(rows())
-        for outcome in transform(rows()):
-            if row := _row_of(outcome, name):
+        for outcome in transform(counts.reading(rows())):
+            if isinstance(outcome, Removed):
+                counts.removed[outcome.reason] += 1
+            row = _row_of(outcome, name)
+            if row is not None:
+                counts.kept += 1
                 yield row
+            if counts.kept > _ROWS_AT_LEAST + _ROWS_PER_ROW * counts.read:
+                raise PluginError(
+                    f"{name} has yielded {counts.kept:,} rows for {counts.read:,}; has it no end?"
+                )
 
 
 def _row_of(outcome: Outcome, transform: str) -> Row | None:

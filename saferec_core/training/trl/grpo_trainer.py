@@ -26,6 +26,7 @@ from saferec_core.config.sections import LimitsConfig
 from saferec_core.errors import SaferecError
 from saferec_core.models.decoding import NO_RANK
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
+from saferec_core.plugins.contracts.run_context import RunContext
 from saferec_core.rl.credit import credit
 from saferec_core.rl.figures import CreditedBatch, figures_of_lists, means_by_reward
 from saferec_core.rl.limits import Limits
@@ -144,10 +145,16 @@ class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # 
         **_: Any,
     ) -> list[float]:
         """Score one batch; TRL gets a scalar per completion, which it only logs."""
-        rollouts = self._scorer(completion_ids, record)
+        context = RunContext(
+            step=self.state.global_step + 1,
+            steps=self.state.max_steps,
+            phase="train" if self.model.training else "evaluate",
+        )
+        rollouts = self._scorer(completion_ids, record, context)
         self._scored = (record, rollouts)
         active = self._scorer.rewards
-        for name, value in figures_of_lists(active, rollouts.rewards, rollouts.lists).items():
+        figures = figures_of_lists(active, rollouts.rewards, rollouts.lists)
+        for name, value in {**figures, **context.figures}.items():
             log_metric(name, value)
         weights = [reward.weight for reward in active]
         means = means_by_reward(active, rollouts.rewards)  # (F, N)

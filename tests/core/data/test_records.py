@@ -234,7 +234,7 @@ def test_transforms_are_applied_in_order_before_anything_is_checked(read):
 
 
 def test_transforms_that_leave_nothing_are_told_as_no_records(read):
-    with pytest.raises(DataError, match="holds no records"):
+    with pytest.raises(DataError, match="no records are left by its transforms"):
         read({"prompt": "b?"}, transforms=[WithoutQuestions()])
 
 

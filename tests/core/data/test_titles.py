@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saferec_core.data.title_map import TitleMap
-from saferec_core.data.titles import Title, TitleIndex, normal_form
+from saferec_core.data.titles import Title, TitleIndex, name_keys, normal_form
 from tests.shared import SHARED
 
 
@@ -222,6 +222,25 @@ def test_parts_editions_and_countries_in_brackets_are_no_names(name):
     index = TitleIndex([Title(entry, 1995) for entry in entries])
 
     assert index.find(name, 1995, tolerance=0) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("Alien: The Director's Cut", {"Alien"}),
+        ("Blood Simple - Director's Cut", {"Blood Simple"}),
+        ("Blade Runner: The Final Cut", {"Blade Runner"}),
+        ("2012: Doomsday - Special Edition", {"2012: Doomsday"}),
+        ("Akira – 25th Anniversary Edition", {"Akira"}),
+        ("Urban Legends: Final Cut", set()),
+        ("Barbershop: The Next Cut", set()),
+        ("In the Cut", set()),
+        ("Uncut", set()),
+    ],
+)
+def test_an_edition_after_a_colon_or_dash_is_not_part_of_the_name(name, names):
+    assert set(name_keys(name)) == {key for each in {name, *names} for key in name_keys(each)}
+    assert len(name_keys(name)) == 1 + len(names)
 
 
 def test_a_title_of_its_own_goes_before_another_ones_bracket():

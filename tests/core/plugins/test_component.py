@@ -125,6 +125,7 @@ def test_a_class_declares_what_its_contract_asks_with_the_defaults_of_what_it_le
         "scope": "list",
         "direction": "gain",
         "columns": ("mood",),
+        "deterministic": True,
         "needs_oracle": False,
         "factors": (),
         "unwritten": (),

@@ -456,6 +456,15 @@ def test_a_table_without_the_column_is_told_apart_from_one_without_keywords(sour
         ("happy ending", "Happy-ending preference", 0.0),
         ("sad ending", "Happy-ending preference", 1.0),
         ("grape", "Sexual violence sensitive", None),
+        ("Children", "Sexual violence sensitive", 0.1),
+        ("children", "Sexual violence sensitive", None),
+        ("Children's", "Anti-gore / squeamish", 0.1),
+        ("romantic comedy", "Avoid torture & extreme violence", 0.1),
+        ("beheading", "Anti-gore / squeamish", 1.0),
+        ("shootout", "Anti-gore / squeamish", 0.5),
+        ("mafia war", "Avoid torture & extreme violence", 0.5),
+        ("hitman", "Avoid torture & extreme violence", 0.5),
+        ("white men", "Avoid torture & extreme violence", None),
     ],
 )
 def test_the_built_in_rules_know_what_keywords_mean(source, keyword, trait_name, risk):

@@ -11,6 +11,7 @@ from saferec_core.plugins.contracts.transform import (
     Counted,
     Rejected,
     Removed,
+    RowCounts,
     Surveying,
     Transform,
     rng_of,
@@ -85,3 +86,33 @@ def test_what_is_drawn_depends_on_the_row_the_seed_and_the_purpose_alone():
     assert draw(row) == draw({"id": "a", "prompt": "c"})
     assert len({draw(row), draw({"id": "b"}), draw(row, seed=1), draw(row, purpose="q")}) == 4
     assert draw({"prompt": "x", "n": 1}) == draw({"prompt": "x", "n": 2}) != draw({"prompt": "y"})
+
+
+class Keeping(Transform):
+    """Yields what a test says for each row."""
+
+    def __init__(self, outcomes):
+        self.outcomes = outcomes
+
+    def __call__(self, rows):
+        for row in rows:
+            yield from self.outcomes(row)
+
+
+def test_within_a_run_rows_are_counted_with_the_reasons_for_which_they_are_lost():
+    def outcomes(row):
+        kind = row["n"] % 3
+        return [row] if kind == 0 else [Removed(row, "too short")] if kind == 1 else []
+
+    counts = RowCounts()
+    rows = list(transformed(Keeping(outcomes), lambda: iter({"n": n} for n in range(9)), counts))
+
+    assert [row["n"] for row in rows] == [0, 3, 6]
+    assert str(counts) == "kept 3 of 9 rows (3 removed: too short; 3 vanished without a reason)"
+
+
+def test_a_transform_that_yields_without_end_is_stopped():
+    endless = Keeping(lambda row: iter(lambda: row, None))
+
+    with pytest.raises(PluginError, match=r"^transform 'Keeping' has yielded .* rows for 1; has it no end"):
+        list(transformed(endless, lambda: iter([{}])))

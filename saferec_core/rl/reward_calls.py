@@ -1,0 +1,136 @@
+"""Call one reward function as the run wants it: within its time, async or not, cached, failures dropped.
+
+A failure never becomes a number. It ends the run, or by ``on_error: drop`` leaves the completion that it is
+about without a value (NaN); which one that is shows when each is asked about by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from saferec_core.config.sections import RewardCalls
+from saferec_core.errors import RewardError
+from saferec_core.plugins.calls import calling, undisturbed
+from saferec_core.plugins.contracts.judged_lists import JudgedLists, unchanged
+from saferec_core.plugins.contracts.reward import RewardFunction
+from saferec_core.plugins.isolation import LOGGER, PluginTimeoutError, time_limit
+from saferec_core.plugins.values import as_values
+
+__all__ = ["RewardCaller"]
+
+_REMEMBERED = 1 << 16
+"""Completions whose values are kept before all are forgotten."""
+
+
+class RewardCaller:
+    """Calls one reward function of a run."""
+
+    def __init__(self, what: str, function: RewardFunction, calls: RewardCalls) -> None:
+        """Keep the function and how it is called.
+
+        Args:
+            what: The reward, as errors name it.
+            function: The reward.
+            calls: Time-out, what happens on an error, and whether values are kept.
+        """
+        self._what = what
+        self._function = function
+        self._calls = calls
+        self._kept: dict[tuple[Any, int], Tensor] = {}
+        self._warned: set[str] = set()
+
+    def __call__(self, lists: JudgedLists) -> tuple[Tensor, int]:
+        """Return the values, (N, K) or (N,) by scope, and how many completions were dropped.
+
+        Raises:
+            RewardError: The function failed, and failures are not dropped.
+            PluginError: The function changed the lists.
+        """
+        if not self._calls.cache:
+            return self._values(lists)
+        keys = [(parsed, id(record)) for parsed, record in zip(lists.lists, lists.records, strict=True)]
+        if len(self._kept) > _REMEMBERED:
+            self._kept.clear()
+        new = [n for n, key in enumerate(keys) if key not in self._kept]
+        dropped = 0
+        if new:
+            values, dropped = self._values(lists.only(new))
+            self._kept.update((keys[n], value) for n, value in zip(new, values, strict=True))
+        return torch.stack([self._kept[key] for key in keys]), dropped
+
+    def _values(self, lists: JudgedLists) -> tuple[Tensor, int]:
+        try:
+            return self._called(lists), 0
+        except RewardError as error:
+            if self._calls.on_error == "fail":
+                raise
+            values, dropped = self._without_failing(lists, error)
+            self._warn("dropped", f"left {dropped} of {len(values)} completions without a value ({error})")
+        return values, dropped
+
+    def _without_failing(self, lists: JudgedLists, error: RewardError) -> tuple[Tensor, int]:
+        """Ask about each completion by itself; after a time-out there is no time for that."""
+        shape = _shape(self._function, lists)
+        values, dropped = torch.full(shape, torch.nan), 0
+        is_late = isinstance(error.__cause__, PluginTimeoutError)
+        for n in range(shape[0]):
+            try:
+                if is_late:
+                    raise error
+                values[n] = self._called(lists.only([n]))[0]
+            except RewardError:
+                dropped += 1
+        return values, dropped
+
+    def _called(self, lists: JudgedLists) -> Tensor:
+        """Call the function once and check what it returns."""
+        with (
+            unchanged(lists, self._what),
+            undisturbed(self._what),
+            calling(self._what, error=RewardError),
+            time_limit(self._calls.timeout),
+        ):
+            value: Any = self._function(lists)
+            if inspect.isawaitable(value):
+                value = _awaited(value)
+        shape = _shape(self._function, lists)
+        axes = "(N, K)" if len(shape) > 1 else "(N,)"
+        checked = as_values(value, self._what, shape, axes, error=RewardError)
+        if lists.rank_mask.any() and checked.isnan().all():
+            self._warn(
+                "empty", "has no value for any rank of a batch (NaN everywhere), so it teaches nothing"
+            )
+        return checked
+
+    def _warn(self, about: str, text: str) -> None:
+        """Warn once."""
+        if about not in self._warned:
+            self._warned.add(about)
+            LOGGER.warning("%s %s", self._what, text)
+
+
+def _shape(function: RewardFunction, lists: JudgedLists) -> tuple[int, ...]:
+    shape = tuple(lists.rank_mask.shape)
+    return shape if function.scope == "rank" else shape[:1]
+
+
+def _awaited(awaitable: Awaitable[Any]) -> Any:
+    """Wait for what an async reward returns, in an event loop of its own."""
+
+    async def wait() -> Any:
+        return await awaitable
+
+    run: Callable[[], Any] = lambda: asyncio.run(wait())  # noqa: E731
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return run()
+    with ThreadPoolExecutor(1) as pool:  # within a notebook, whose thread has a loop that runs
+        return pool.submit(run).result()

@@ -1,0 +1,140 @@
+"""How rewards are called: in time, async or not, kept, and without those that fail."""
+
+import asyncio
+import math
+import time
+
+import pytest
+import torch
+
+from saferec_core.config.schema import TrainConfig
+from saferec_core.config.sections import RewardCalls
+from saferec_core.errors import PluginError, RewardError
+from saferec_core.plugins.contracts.reward import RewardFunction
+from saferec_core.rl.rewards import ActiveReward, score
+from saferec_core.testing import TITLES, judged_lists
+
+
+class Counting(RewardFunction):
+    """1 for every list, and what a test does beside; counts its calls."""
+
+    scope = "list"
+
+    def __init__(self, act=lambda lists: None):
+        self.act = act
+        self.calls = []
+
+    def __call__(self, lists):
+        self.calls.append(len(lists.lists))
+        self.act(lists)
+        return torch.ones(len(lists.lists))
+
+
+def lists_of(*lengths):
+    return judged_lists([TITLES[:length] for length in lengths], num_ranks=4)
+
+
+def refuse_two(lists):
+    if any(len(parsed.items) == 2 for parsed in lists.lists):
+        raise ValueError("two titles")
+
+
+def test_a_failure_ends_the_run_unless_the_run_says_otherwise():
+    with pytest.raises(RewardError, match="reward 'mood' failed: ValueError: two titles"):
+        score([ActiveReward("mood", Counting(refuse_two), 1.0)], lists_of(1, 2, 3))
+
+
+def test_drop_leaves_exactly_the_completions_that_fail_without_a_value():
+    reward = ActiveReward("mood", Counting(refuse_two), 1.0, RewardCalls(on_error="drop"))
+    lists = lists_of(1, 2, 3)
+
+    (values,) = score([reward], lists).list
+
+    assert values[[0, 2]].tolist() == [1, 1]
+    assert math.isnan(values[1])
+    assert lists.context.figures["mood/dropped"] == pytest.approx(1 / 3)
+
+
+def test_a_reward_that_sleeps_for_ever_is_stopped_and_named():
+    sleeping = Counting(lambda _: time.sleep(1000))
+
+    with pytest.raises(RewardError, match=r"'mood' failed: PluginTimeoutError: it took longer than 0\.1 s"):
+        score([ActiveReward("mood", sleeping, 1.0, RewardCalls(timeout=0.1))], lists_of(1))
+
+
+def test_a_time_out_that_is_dropped_leaves_the_batch_without_values_at_once():
+    sleeping = Counting(lambda _: time.sleep(1000))
+    calls = RewardCalls(timeout=0.1, on_error="drop")
+
+    (values,) = score([ActiveReward("mood", sleeping, 1.0, calls)], lists_of(1, 2)).list
+
+    assert values.isnan().all()
+    assert len(sleeping.calls) == 1
+
+
+class Asking(RewardFunction):
+    """Waits for all completions at once."""
+
+    scope = "list"
+
+    async def __call__(self, lists):
+        async def length(parsed):
+            await asyncio.sleep(0)
+            return float(len(parsed.items))
+
+        return torch.tensor(await asyncio.gather(*map(length, lists.lists)))
+
+
+def test_an_async_reward_is_awaited_also_where_a_loop_is_running_already():
+    reward = ActiveReward("mood", Asking(), 1.0)
+
+    async def in_a_notebook():
+        return score([reward], lists_of(3, 1))
+
+    assert score([reward], lists_of(3, 1)).list[0].tolist() == [3, 1]
+    assert asyncio.run(in_a_notebook()).list[0].tolist() == [3, 1]
+
+
+def test_values_that_are_kept_are_not_computed_again():
+    counting = Counting()
+    reward = ActiveReward("mood", counting, 1.0, RewardCalls(cache=True))
+    first = lists_of(1, 2)
+    record = first.records[0]
+    again = judged_lists([TITLES[:2], TITLES[:3]], num_ranks=4, record=record)
+
+    assert score([reward], first).list[0].tolist() == [1, 1]
+    assert score([reward], again).list[0].tolist() == [1, 1]
+    assert counting.calls == [2, 1]
+
+
+def test_figures_of_a_reward_are_logged_under_its_name():
+    lists = lists_of(1, 2)
+    reward = Counting(lambda lists: lists.context.log("mean_length", lists.lengths.mean()))
+
+    score([ActiveReward("mood", reward, 1.0)], lists)
+
+    assert lists.context.figures == {"mood/mean_length": 1.5}
+
+
+def test_a_figure_that_is_not_finite_is_refused():
+    reward = Counting(lambda lists: lists.context.log("loss", math.inf))
+
+    with pytest.raises(PluginError, match="figure 'loss' must be a finite number"):
+        score([ActiveReward("mood", reward, 1.0)], lists_of(1))
+
+
+def test_a_reward_without_any_value_is_reported(caplog):
+    class Silent(Counting):
+        def __call__(self, lists):
+            return torch.full((len(lists.lists),), torch.nan)
+
+    score([ActiveReward("mood", Silent(), 1.0)], lists_of(1))
+
+    assert "reward 'mood' has no value for any rank of a batch (NaN everywhere)" in caplog.text
+
+
+def test_how_a_reward_is_called_is_set_beside_its_weight_and_options():
+    config = TrainConfig(rewards={"mood": {"calls": {"timeout": 5, "on_error": "drop"}, "level": 2}})
+
+    choice = config.rewards["mood"]
+    assert (choice.calls.timeout, choice.calls.on_error, choice.options) == (5, "drop", {"level": 2})
