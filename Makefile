@@ -1,6 +1,7 @@
-# make demo       set up, then train a safe recommender on the embedded demo (about three minutes)
+# make demo       set up, then train a safe recommender on the embedded demo (a few minutes)
 # make test       set up, then run every test
 # make test-fast  the same without the slow ones: no training, no command line, no browser
+# make site       set up, then build the documentation site into site/
 # make install    set up alone: .venv with saferec, its tools and tested versions
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: install demo test test-fast lint types imports format bench clean
+.PHONY: install demo test test-fast lint types imports format bench site clean
 
 install: $(VENV)/ready
 
@@ -18,11 +19,11 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[data,gguf]' --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[data,gguf,serve]' --group dev
 	@touch $@
 
 demo: install
-	$(BIN)/saferec train --reward relevance --reward safety --reward count
+	$(BIN)/saferec train --reward relevance --reward safety --reward count $(if $(wildcard runs/demo),,--run-name demo)
 
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
@@ -33,6 +34,9 @@ test-fast: install
 lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+site: install
+	$(BIN)/mkdocs build --strict --site-dir site
 
 format: install
 	$(BIN)/ruff format .

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import yaml
 
-from saferec_core.demo.folder import build
+from saferec_core.demo.folder import write_demo
 
 CONFIGS = Path(__file__).parents[1] / "examples" / "configs"
 WAYS = {
@@ -39,7 +39,7 @@ def main() -> None:
     steps = parser.parse_args().steps
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        build(folder / "world", seed=0)
+        write_demo(folder / "world", seed=0)
         print("| | " + " | ".join(f"step {step}" for step in range(1, steps + 1)) + " | engine |")
         print("|---" * (steps + 2) + "|")
         for way, (processes, config) in WAYS.items():

@@ -108,12 +108,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     The latter is called ``pieces``.
     """
-    from saferec_core.demo import build
+    from saferec_core.demo import write_demo
     from saferec_core.demo.model import train_tokenizer, write_network
     from saferec_core.demo.wordings import all_texts
 
     folder = tmp_path_factory.mktemp("world")
-    build(folder, seed=11)
+    write_demo(folder, seed=11)
     rows = map(json.loads, (folder / "catalog.jsonl").read_text(encoding="utf-8").splitlines())
     lines = [f"{row['title']} ({row['year']})\n" for row in rows]
     tokenizer = train_tokenizer([*all_texts(5), *lines], [], vocab_size=900)

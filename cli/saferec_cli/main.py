@@ -40,6 +40,7 @@ _COMMANDS = {
     "train": ("train:train", _TRAIN),
     "launch": ("launch:launch", _TRAIN),
     "recommend": ("recommend:recommend", _USE),
+    "serve": ("serve:serve", _USE),
     "eval": ("evaluate:evaluate", _LOOK),
     "baseline": ("baseline:baseline", _LOOK),
     "compare": ("compare:compare", _LOOK),

@@ -62,7 +62,7 @@ def build(
     ] = None,
     join_tolerance: Annotated[
         int | None,
-        typer.Option(help="Maximum difference in release year between sources, in years; by default 1."),
+        typer.Option(help="Maximum difference in release year between sources, in years; by default 2."),
     ] = None,
     max_rejects: Annotated[
         float | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ from saferec_core.evaluation.baseline_names import names_baseline
 from saferec_core.plugins.manager import load_plugins
 from saferec_core.runs.layout import run_of
 
-__all__ = ["recommend"]
+__all__ = ["recommend", "recommend_request"]
 
 _WISH, _LIST, _DATA = "Wish", "List", "Model and data"
 
@@ -126,14 +127,7 @@ def recommend(
     problems = _argument_problems(
         source=source, out=out, prompt=prompt, constraint=constraint, unknown=unknown
     )
-    paths: dict[str, Any] = {}
-    if catalog_path is not None:
-        paths["data"] = {"catalog_path": str(catalog_path)}
-    if oracle_path is not None:
-        paths["oracle"] = {"path": str(oracle_path)}
-    request = _resolve(
-        policy, run_folder(run) or policy, [Layer("flags", paths), *setting_layers(setting or ())]
-    )
+    request = recommend_request(policy, run_folder(run) or policy, catalog_path, oracle_path, setting or ())
     plugins = load_plugins()
     problems += [
         *request.problems,
@@ -209,7 +203,20 @@ def _wish(prompt: str | None) -> str:
     return prompt
 
 
-def _resolve(policy: str, source: str, given: list[Layer]) -> Resolved[RecommendConfig]:
+def recommend_request(
+    policy: str,
+    source: str,
+    catalog_path: Path | None,
+    oracle_path: Path | None,
+    settings: Iterable[str],
+) -> Resolved[RecommendConfig]:
+    """Resolve what a policy needs to recommend: settings of the run that *source* lies in, then flags."""
+    paths: dict[str, Any] = {}
+    if catalog_path is not None:
+        paths["data"] = {"catalog_path": str(catalog_path)}
+    if oracle_path is not None:
+        paths["oracle"] = {"path": str(oracle_path)}
+    given = [Layer("flags", paths), *setting_layers(settings)]
     run = run_of(Path(source))
     files = []
     if run is not None:

@@ -105,8 +105,7 @@ def _cells(metric: MetricComparison, min_cell: int) -> list[str]:
     first, second = written(metric.facts, metric.first, metric.second, like=like)
     change, bounds = written_interval(metric.facts, *interval, change=True)
     change = change.removesuffix(" pts")  # beside two percentages that goes without saying
-    verdict = metric.verdict or metric.direction or "-"
-    return [first, second, change, bounds, p_value(metric.p_adjusted), verdict]
+    return [first, second, change, bounds, p_value(metric.p_adjusted), metric.claim or "-"]
 
 
 def _standing(table: ComparisonTable) -> list[str]:

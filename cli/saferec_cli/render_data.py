@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from saferec_core.pipeline.step import StepResult
-from saferec_core.pipeline.step_report import Account
+from saferec_core.pipeline.step_report import StepAccount
 
 __all__ = ["chain_details", "chain_summary"]
 
@@ -43,7 +43,7 @@ def chain_summary(results: Sequence[StepResult], output: Path) -> None:
     _line(console, where)
 
 
-def _lost(account: Account) -> int:
+def _lost(account: StepAccount) -> int:
     return account.removed.total() + account.rejected
 
 
@@ -54,7 +54,7 @@ def chain_details(results: Sequence[StepResult]) -> None:
         _details(console, result.account)
 
 
-def _details(console: Console, account: Account) -> None:
+def _details(console: Console, account: StepAccount) -> None:
     lines = [f"removed {times:,}: {reason}" for reason, times in account.removed.most_common()]
     lines += [f"rejected: {reason}" for reason in account.rejections[:_EXAMPLES]]
     for what, times in account.counted.items():

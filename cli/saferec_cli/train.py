@@ -41,7 +41,7 @@ def train(
     """Train a recommender with Safe-Rank-GRPO.
 
     Without a model or data, trains on the embedded demo: real films, made-up users, a tiny network,
-    about three minutes on two cores.
+    a few minutes on two cores.
     """
     run_stage(
         TrainConfig,

@@ -84,12 +84,16 @@ def bca_bounds(by_user: Grouped, drawn: Floats, m: int, confidence: float) -> tu
     sums, counts = by_user.sums[:, m], by_user.counts[:, m]
     mean = sums.sum() / counts.sum()
     drawn = drawn[~np.isnan(drawn)]
+    # Resamples of equal values differ by rounding alone: without a tolerance the bounds would be made of it.
     near = 1e-12 * max(float(np.abs(drawn).max(initial=0)), float(np.finfo(float).tiny))
     if not len(drawn) or np.ptp(drawn) <= near:
         return float(mean), float(mean)
+    # Half of the ties count as below, so that a coarse metric (0 or 1 a list) is not taken for biased.
     ties = np.abs(drawn - mean) <= near
     below = ((drawn < mean) & ~ties).mean() + ties.mean() / 2
+    # Not 0 or 1, whose quantiles are infinite: half a resample is the least that can be told.
     bias = norm.ppf(np.clip(below, 0.5 / len(drawn), 1 - 0.5 / len(drawn)))
+    # Acceleration: skewness of the jackknife (Efron 1987), NaN where the only user with a value is left out.
     left = _ratio(sums.sum() - sums, counts.sum() - counts)
     inner = np.nanmean(left) - left[~np.isnan(left)]
     cubes, squares = (inner**3).sum(), (inner**2).sum()

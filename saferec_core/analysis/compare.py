@@ -94,6 +94,11 @@ class MetricComparison:
         return f"{nothing}; one larger than {detectable} would probably have been detected"
 
     @property
+    def claim(self) -> str:
+        """``"better"``, ``"worse"``, or ``"higher"``, ``"lower"`` where neither is better; else nothing."""
+        return self.verdict or {"rises": "higher", "falls": "lower"}.get(self.direction, "")
+
+    @property
     def direction(self) -> str:
         """``"rises"`` or ``"falls"`` where a difference may be claimed, else nothing."""
         if not self.claimed or self.difference is None:

@@ -62,10 +62,8 @@ def listed(labels: Sequence[str]) -> str:
 
 
 def _kind(metric: MetricComparison) -> str:
-    if metric.verdict:
-        return metric.verdict
-    if metric.claimed:
-        return "higher" if metric.direction == "rises" else "lower"
+    if metric.claim:
+        return metric.claim
     difference = metric.difference
     if difference is None or not difference.rows:
         return "missing"

@@ -11,7 +11,7 @@ from saferec_core.data.catalog import Catalog, read_catalog
 from saferec_core.data.records import Record, read_records, record_of
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
-from saferec_core.evaluation.evaluator import Answer
+from saferec_core.evaluation.evaluator import WrittenList
 from saferec_core.evaluation.predictions import answer_of_titles, title_of
 from saferec_core.models.generation import Completion
 from saferec_core.plugins.build import build_oracle, chosen
@@ -109,7 +109,7 @@ def parser_named(name: str, **options: Any) -> ListParser:
     return parser
 
 
-def answers_of(lists: Sequence[ListLike], parser: ListParser) -> list[Answer]:
+def answers_of(lists: Sequence[ListLike], parser: ListParser) -> list[WrittenList]:
     """Read lists of any form.
 
     Raises:
@@ -118,10 +118,12 @@ def answers_of(lists: Sequence[ListLike], parser: ListParser) -> list[Answer]:
     answers = []
     for number, given in enumerate(lists, start=1):
         if isinstance(given, str):
-            answers.append(Answer(Completion(given, finished=True), parser(given)))
+            answers.append(WrittenList(Completion(given, finished=True), parser(given)))
         elif isinstance(given, ParsedList):
             answers.append(
-                Answer(Completion(parser.format([item.title for item in given.items]), finished=True), given)
+                WrittenList(
+                    Completion(parser.format([item.title for item in given.items]), finished=True), given
+                )
             )
         else:
             try:

@@ -28,7 +28,7 @@ from saferec_core.errors import DataError
 from saferec_core.evaluation.evaluator import Evaluator
 from saferec_core.evaluation.measure import build_metrics, measure
 from saferec_core.evaluation.popularity import popularity_percentiles
-from saferec_core.evaluation.protocol import Protocol, protocol_of
+from saferec_core.evaluation.protocol import EvaluationProtocol, protocol_of
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.manager import load_plugins
@@ -173,7 +173,9 @@ def _judge(catalog: CatalogLike, oracle: OracleLike | None, year_tolerance: int)
     return Judge(load_catalog(catalog, year_tolerance=year_tolerance), known)
 
 
-def _protocol(judge: Judge, reader: object, parser: str, num_ranks: int, at: Sequence[int]) -> Protocol:
+def _protocol(
+    judge: Judge, reader: object, parser: str, num_ranks: int, at: Sequence[int]
+) -> EvaluationProtocol:
     oracle = None if judge.oracle is None else {"name": type(judge.oracle).__name__}
     settings = {
         "data": {"parser": {"name": parser}},

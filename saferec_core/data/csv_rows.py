@@ -151,6 +151,8 @@ def _head(fields: Sequence[str], where: str) -> list[str]:
 
 
 def _table_row(head: Sequence[str], fields: list[str], separator: str) -> dict[str, Any] | DataError:
+    if any("\x00" in field for field in fields):
+        return DataError("it holds NUL bytes, so the file is damaged or binary")
     while len(fields) > len(head) and not fields[-1].strip():
         fields.pop()
     if len(fields) != len(head):
@@ -159,8 +161,6 @@ def _table_row(head: Sequence[str], fields: list[str], separator: str) -> dict[s
     for field in fields:
         if not field.isascii() and _undecoded(field):
             return DataError(_not_utf8(field))
-        if "\x00" in field:
-            return DataError("it holds NUL bytes, so the file is damaged or binary")
     return dict(zip(head, fields, strict=True))
 
 

@@ -105,6 +105,7 @@ class TitleMap:
         articles = np.array([_ARTICLES.index(key.article) for key, _, _ in rows], dtype=np.uint8)
         is_alias = np.array([alias for _, _, alias in rows], dtype=np.uint8)
         hashes = _hashes(forms)
+        # By hash for the binary search, then by year; by position last, so that of equals the first is found.
         order = np.lexsort((np.arange(len(rows)), years, hashes))
         columns = (hashes, years, leads_to, articles, is_alias)
         ordered = [*(column[order] for column in columns), [forms[position] for position in order]]
@@ -136,9 +137,8 @@ class TitleMap:
         asked_years = np.array([_NO_YEAR if year is None else year for year in years], dtype=np.int64)
         entries = np.full(len(keys), -1, dtype=np.int64)
         open_titles = np.arange(len(keys))
-        for (
-            number
-        ) in count():  # the first names of all titles, then the second names of those without a match
+        # The first names of all titles in one batch, then the second names of those without a match, ...
+        for number in count():
             if not len(open_titles):
                 return entries
             batch = [keys[title][number] for title in open_titles.tolist()]
@@ -165,12 +165,14 @@ class TitleMap:
         """
         forms = [key.form for key in keys]
         digests = _hashes(forms)
+        # Candidates of all names in one flat array: a name's are the run of rows with its hash.
         first = np.searchsorted(self._hashes, digests)
         counts = np.searchsorted(self._hashes, digests, side="right") - first
         name = np.repeat(np.arange(len(keys)), counts)  # (candidates,), ascending, as are all that follow
         row = np.arange(len(name)) + np.repeat(first - np.cumsum(counts) + counts, counts)
 
         asked, known = years[name], self._years[row].astype(np.int64)
+        # A name without a year may be any year's, but only after all that have one.
         undated = (asked == _NO_YEAR) | (known == _NO_YEAR)
         distance = np.where(undated & (asked != known), UNDATED, np.abs(asked - known))
         articles = np.array([_ARTICLES.index(key.article) for key in keys], dtype=np.uint8)
@@ -180,6 +182,7 @@ class TitleMap:
         nearness = 4 * distance + 2 * other_article + self._aliases[row]  # ordered as `nearness` orders
 
         name, row, nearness = name[fits], row[fits], nearness[fits]
+        # Of each name's candidates only those as near as its nearest may be meant.
         least = np.full(len(keys), np.iinfo(np.int64).max)
         np.minimum.at(least, name, nearness)
         nearest = nearness == least[name]
@@ -187,6 +190,7 @@ class TitleMap:
         matched, start = np.unique(name, return_index=True)
         if not len(matched):
             return matched, matched
+        # Two years equally near: neither is meant. Candidates are sorted by name: a slice each suffices.
         years_of_nearest = self._years[row]
         one_year = np.minimum.reduceat(years_of_nearest, start) == np.maximum.reduceat(
             years_of_nearest, start
@@ -214,9 +218,8 @@ class TitleMap:
 
 
 def _encoded(text: str) -> bytes:
-    return text.encode(
-        errors="surrogatepass"
-    )  # a shell may pass on bytes that are not UTF-8; they match nothing
+    # A shell may pass on bytes that are not UTF-8; they match nothing.
+    return text.encode(errors="surrogatepass")
 
 
 def _hashes(forms: Sequence[str]) -> npt.NDArray[np.uint64]:

@@ -3,6 +3,6 @@
 ``saferec train`` with nothing named builds it and trains on it. Nothing is downloaded.
 """
 
-from saferec_core.demo.folder import SPLITS, build
+from saferec_core.demo.folder import SPLITS, write_demo
 
-__all__ = ["SPLITS", "build"]
+__all__ = ["SPLITS", "write_demo"]

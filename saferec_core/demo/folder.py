@@ -14,13 +14,13 @@ from saferec_core.demo.risk import TRAITS, risk_of
 from saferec_core.demo.wordings import all_texts
 from saferec_core.demo.world import NUM_TITLES, User, users
 
-__all__ = ["SPLITS", "build", "write_records"]
+__all__ = ["SPLITS", "write_demo", "write_records"]
 
 SPLITS: Mapping[str, int] = {"train": 3000, "validation": 200, "test": 400}
 """Users per split; a user has one dialogue and stands in one split."""
 
 
-def build(folder: Path, *, seed: int) -> None:
+def write_demo(folder: Path, *, seed: int) -> None:
     """Write the demo's world to *folder*; the same seed writes the same bytes.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from saferec_core.demo.folder import build
+from saferec_core.demo.folder import write_demo
 
 __all__ = ["demo_folder", "demo_settings", "make_demo"]
 
@@ -49,7 +49,7 @@ def _made(folder: Path, seed: int) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(mkdtemp(prefix=".demo-", dir=folder.parent))
         try:
-            build(unfinished, seed=seed)
+            write_demo(unfinished, seed=seed)
             unfinished.chmod(0o755)
             unfinished.replace(folder)
         finally:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from saferec_core.endpoints.cache import Totals
 from saferec_core.errors import RunError
 
-__all__ = ["Account", "Prices", "money"]
+__all__ = ["Prices", "SpendingAccount", "money"]
 
 _MILLION = 1_000_000
 
@@ -25,7 +25,7 @@ class Prices:
 
 
 @dataclass
-class Account:
+class SpendingAccount:
     """What one configuration (model, prompt, parameters) has asked and paid."""
 
     prices: Prices | None

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from saferec_core.endpoints.account import Account
+from saferec_core.endpoints.account import SpendingAccount
 from saferec_core.endpoints.cache import ResponseCache
-from saferec_core.endpoints.client import Answer, NoAnswer, connected
+from saferec_core.endpoints.client import ModelAnswer, NoAnswer, connected
 from saferec_core.endpoints.endpoint import Endpoint
 from saferec_core.errors import SaferecError
 
@@ -22,7 +22,7 @@ __all__ = ["Asker", "Configuration", "Conversations", "Messages", "Reply"]
 
 T = TypeVar("T")
 Messages = Sequence[Mapping[str, str]]
-Reply = Answer | NoAnswer | SaferecError
+Reply = ModelAnswer | NoAnswer | SaferecError
 """An answer, why this question has none, or the error that stops the run before its turn."""
 
 
@@ -70,7 +70,7 @@ class Asker:
     timeout: float
     max_retries: int
 
-    def replies(self, questions: Sequence[str], account: Account) -> list[Reply]:
+    def replies(self, questions: Sequence[str], account: SpendingAccount) -> list[Reply]:
         """Answer the *questions*, in order; equal ones are asked once.
 
         Once something must stop the run, nothing more is sent, but answers in flight are awaited and kept,
@@ -100,7 +100,7 @@ class Asker:
         missing: Mapping[str, str],
         replies: dict[str, Reply],
         cache: ResponseCache,
-        account: Account,
+        account: SpendingAccount,
     ) -> None:
         own = self.configuration
         waiting = iter(missing.items())
@@ -111,7 +111,7 @@ class Asker:
             for key, question in waiting:  # shared by all workers
                 stop = stop or account.exhausted()
                 reply = stop or await client.ask(own.messages(question))
-                if isinstance(reply, Answer):
+                if isinstance(reply, ModelAnswer):
                     try:
                         cache.put(key, own.key, reply)
                     except SaferecError as error:

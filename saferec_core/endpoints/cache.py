@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from saferec_core.endpoints.client import Answer
+from saferec_core.endpoints.client import ModelAnswer
 from saferec_core.errors import RunError
 
 __all__ = ["ResponseCache", "Totals"]
@@ -62,13 +62,13 @@ class ResponseCache:
         with self._named():
             self._file.close()
 
-    def get(self, question: str) -> Answer | None:
+    def get(self, question: str) -> ModelAnswer | None:
         """Return the answer to a question, if it has been given."""
         with self._named():
             row = self._file.execute(_GET, (question,)).fetchone()
-        return None if row is None else Answer(*row)
+        return None if row is None else ModelAnswer(*row)
 
-    def put(self, question: str, configuration: str, answer: Answer) -> None:
+    def put(self, question: str, configuration: str, answer: ModelAnswer) -> None:
         """Keep an answer; it is on the disk when this returns, unless the machine loses its power."""
         values = (answer.content, answer.refusal, answer.finish_reason, answer.tokens_in, answer.tokens_out)
         with self._named():

@@ -16,7 +16,7 @@ from saferec_core.errors import ConfigError, RunError, SaferecError
 if TYPE_CHECKING:
     import openai
 
-__all__ = ["Answer", "Client", "NoAnswer", "connected", "quoted"]
+__all__ = ["Client", "ModelAnswer", "NoAnswer", "connected", "quoted"]
 
 _QUOTED = 80
 _BYTES_PER_TOKEN = 3
@@ -28,7 +28,7 @@ _LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
 
 
 @dataclass(frozen=True)
-class Answer:
+class ModelAnswer:
     """What a model said and what it used; it has been paid for, whatever it says."""
 
     content: str | None
@@ -84,7 +84,7 @@ class Client:
     _model: str
     _parameters: Mapping[str, Any]
 
-    async def ask(self, messages: Sequence[Mapping[str, str]]) -> Answer | NoAnswer | SaferecError:
+    async def ask(self, messages: Sequence[Mapping[str, str]]) -> ModelAnswer | NoAnswer | SaferecError:
         """Ask one question.
 
         What fails is returned, not raised: the client's exceptions hold the request with its key, and
@@ -113,7 +113,7 @@ class Client:
             return self._unreachable()
         return self._read(raw.content, messages)
 
-    def _read(self, body: bytes, messages: Sequence[Mapping[str, str]]) -> Answer | NoAnswer:
+    def _read(self, body: bytes, messages: Sequence[Mapping[str, str]]) -> ModelAnswer | NoAnswer:
         """Read a completion leniently: a server that leaves out the usage is still of use."""
         try:
             completion = _Completion.model_validate_json(body)
@@ -124,7 +124,7 @@ class Client:
         content, refusal = choice.message.content, choice.message.refusal
         asked = sum(len(message["content"].encode()) for message in messages)
         answered = len((content or "").encode())
-        return Answer(
+        return ModelAnswer(
             content=None if content is None else self._endpoint.without_key(content),
             refusal=None if refusal is None else self._endpoint.without_key(refusal),
             finish_reason=choice.finish_reason,

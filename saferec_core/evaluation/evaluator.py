@@ -14,9 +14,9 @@ from saferec_core.analysis.estimates import Estimate, Interval, estimate_means
 from saferec_core.analysis.results import Results, results_of
 from saferec_core.data.records import Message, Record
 from saferec_core.evaluation.measure import ActiveMetric, facts_of, measure, measure_whole
-from saferec_core.evaluation.protocol import Protocol
+from saferec_core.evaluation.protocol import EvaluationProtocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
-from saferec_core.models.generation import Completion, Decoding, Generator
+from saferec_core.models.generation import Completion, CompletionGenerator, Decoding
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedList, parse
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:  # imports transformers
     from saferec_core.models.guided.guiding import Guiding
 
 __all__ = [
-    "Answer",
     "Evaluation",
     "Evaluator",
+    "WrittenList",
     "complete",
     "records_hash",
     "title_rows",
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 
-class Answer(NamedTuple):
+class WrittenList(NamedTuple):
     """A list as it was written and as it was read."""
 
     completion: Completion
@@ -88,8 +88,8 @@ class Evaluator:
 
     def __call__(
         self,
-        generator: Generator,
-        protocol: Protocol,
+        generator: CompletionGenerator,
+        protocol: EvaluationProtocol,
         *,
         policy: str,
         batch_size: int,
@@ -116,12 +116,14 @@ class Evaluator:
             guided = guiding(list(self.records.values()))
         completions = complete(generator, prompts, decoding, progress, guided)
         answers = [
-            [Answer(one, parse(self.parser, one.text, finished=one.finished)) for one in siblings]
+            [WrittenList(one, parse(self.parser, one.text, finished=one.finished)) for one in siblings]
             for siblings in completions
         ]
         return self.score(answers, protocol, policy=policy)
 
-    def score(self, answers: Sequence[Sequence[Answer]], protocol: Protocol, *, policy: str) -> Evaluation:
+    def score(
+        self, answers: Sequence[Sequence[WrittenList]], protocol: EvaluationProtocol, *, policy: str
+    ) -> Evaluation:
         """Judge and measure lists, whoever made them.
 
         Args:
@@ -149,7 +151,7 @@ class Evaluator:
 
 
 def complete(
-    generator: Generator,
+    generator: CompletionGenerator,
     prompts: Sequence[Sequence[Message]],
     decoding: Decoding,
     progress: Callable[[int], None] | None = None,
@@ -235,7 +237,7 @@ def title_rows(lists: ProtocolLists, n: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _row(position: int, sample: int, record: Record, answer: Answer) -> dict[str, Any]:
+def _row(position: int, sample: int, record: Record, answer: WrittenList) -> dict[str, Any]:
     return {
         "record": position,
         "sample": sample,

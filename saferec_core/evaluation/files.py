@@ -14,7 +14,7 @@ from saferec_core.config.load import as_yaml
 from saferec_core.config.schema import RunConfig
 from saferec_core.errors import RunError
 from saferec_core.evaluation.evaluator import Evaluation
-from saferec_core.evaluation.protocol import Protocol
+from saferec_core.evaluation.protocol import EvaluationProtocol
 from saferec_core.files import json_hash, write_text
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import resolve_folder
@@ -61,7 +61,7 @@ def stem_of(reference: str, folder: RunFolder) -> str:
 def results_path(
     folder: RunFolder,
     stem: str,
-    protocol: Protocol,
+    protocol: EvaluationProtocol,
     *,
     choices: Mapping[str, Any],
     policy: str,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from saferec_core.config.schema import EvalConfig
 from saferec_core.data.records import Message
-from saferec_core.endpoints.account import Account, Prices
+from saferec_core.endpoints.account import Prices, SpendingAccount
 from saferec_core.endpoints.asking import Asker, Conversations
-from saferec_core.endpoints.client import Answer, NoAnswer
+from saferec_core.endpoints.client import ModelAnswer, NoAnswer
 from saferec_core.endpoints.endpoint import resolved
 from saferec_core.errors import ConfigError, RunError, SaferecError
 from saferec_core.models.generation import Completion, Decoding
@@ -85,15 +85,15 @@ class HostedGenerator:
             max_retries=endpoint.max_retries,
         )
 
-    def _account(self) -> Account:
+    def _account(self) -> SpendingAccount:
         endpoint = self.config.endpoint
         prices = None
         if endpoint.input_price is not None and endpoint.output_price is not None:
             prices = Prices(endpoint.input_price, endpoint.output_price)
-        return Account(prices, endpoint.max_cost, asked_by=str(self.config.model.model))
+        return SpendingAccount(prices, endpoint.max_cost, asked_by=str(self.config.model.model))
 
 
-def _answered(replies: Sequence[Answer | NoAnswer | SaferecError]) -> list[Answer]:
+def _answered(replies: Sequence[ModelAnswer | NoAnswer | SaferecError]) -> list[ModelAnswer]:
     """Refuse prompts without an answer, the reasons counted.
 
     Raises:
@@ -108,8 +108,8 @@ def _answered(replies: Sequence[Answer | NoAnswer | SaferecError]) -> list[Answe
             f"{len(missing)} of {len(replies)} prompts got no completion: {missing[0]}. The completions so "
             "far are kept; run the same command again to continue"
         )
-    return [reply for reply in replies if isinstance(reply, Answer)]
+    return [reply for reply in replies if isinstance(reply, ModelAnswer)]
 
 
-def _completion(answer: Answer) -> Completion:
+def _completion(answer: ModelAnswer) -> Completion:
     return Completion(answer.content or answer.refusal or "", answer.finish_reason != "length")

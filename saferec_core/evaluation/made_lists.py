@@ -9,7 +9,7 @@ from saferec_core.config.schema import EvalConfig
 from saferec_core.data.records import Record
 from saferec_core.errors import ConfigError
 from saferec_core.evaluation.baselines import Baseline, baseline
-from saferec_core.evaluation.evaluator import Answer, Evaluation, records_hash
+from saferec_core.evaluation.evaluator import Evaluation, WrittenList, records_hash
 from saferec_core.evaluation.files import folder_for, results_path
 from saferec_core.evaluation.keeping import keep
 from saferec_core.evaluation.predictions import answer_of_titles, read_predictions
@@ -92,7 +92,7 @@ def _score(
     observer: Observer,
     parts: Parts,
     records: dict[int, Record],
-    answers: Sequence[Sequence[Answer]],
+    answers: Sequence[Sequence[WrittenList]],
     policy: str,
     engine: str,
     out: Path | None,

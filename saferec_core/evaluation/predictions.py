@@ -14,7 +14,7 @@ from saferec_core.data.records import Record
 from saferec_core.data.rows import Row, row_name, try_rows, whole_year
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
-from saferec_core.evaluation.evaluator import Answer
+from saferec_core.evaluation.evaluator import WrittenList
 from saferec_core.models.generation import Completion
 from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, ParsedList
 
@@ -27,7 +27,7 @@ _SHOWN = 5
 
 def read_predictions(
     path: Path, records: Mapping[int, Record], used: Mapping[int, Record], parser: ListParser
-) -> list[list[Answer]]:
+) -> list[list[WrittenList]]:
     """Read a file of predictions: any file of rows, a list each.
 
     A row names its record by ``id`` (the value of the records' column ``id``) or by ``position`` (from 0, in
@@ -60,7 +60,7 @@ def read_predictions(
     return [[reading.answers[position, sample] for sample in range(reading.samples)] for position in used]
 
 
-def answer_of_titles(titles: Sequence[Title]) -> Answer:
+def answer_of_titles(titles: Sequence[Title]) -> WrittenList:
     """Return a list that was never text, as if it had been written a title a line and read back."""
     lines = [title.name if title.year is None else f"{title.name} ({title.year})" for title in titles]
     items, start = [], 0
@@ -68,7 +68,7 @@ def answer_of_titles(titles: Sequence[Title]) -> Answer:
         end = start + len(line)
         items.append(ParsedItem(title.name, title.year, start, end + 1, end))
         start = end + 1
-    return Answer(Completion("\n".join(lines), finished=True), ParsedList(tuple(items)))
+    return WrittenList(Completion("\n".join(lines), finished=True), ParsedList(tuple(items)))
 
 
 @dataclass
@@ -78,7 +78,7 @@ class _Reading:
     by_id: Mapping[str, int | None]
     positions: Any
     parser: ListParser
-    answers: dict[tuple[int, int], Answer] = field(default_factory=dict)
+    answers: dict[tuple[int, int], WrittenList] = field(default_factory=dict)
     problems: dict[str, list[str]] = field(default_factory=dict)
     """Where each kind of problem occurred."""
     rows: int = 0
@@ -147,7 +147,7 @@ class _Reading:
             raise DataError(f"the held-out records have the positions 0..{last}: {position}")
         return position
 
-    def _answer(self, row: Row) -> Answer:
+    def _answer(self, row: Row) -> WrittenList:
         completion, titles = row.get("completion"), row.get("titles")
         if (completion is None) == (titles is None):
             raise DataError("a row must have either 'completion' or 'titles'")
@@ -155,7 +155,7 @@ class _Reading:
             return answer_of_titles(_ordered(_titles(titles), row.get("scores")))
         if not isinstance(completion, str):
             raise DataError(f"'completion' must be text: {completion!r:.60}")
-        return Answer(Completion(completion, finished=True), self.parser(completion))
+        return WrittenList(Completion(completion, finished=True), self.parser(completion))
 
 
 def _several(problems: Sequence[str]) -> str:

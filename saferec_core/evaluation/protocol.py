@@ -30,7 +30,7 @@ from saferec_core.files import data_hash, json_hash
 from saferec_core.models.generation import Decoding
 from saferec_core.plugins.registry import entry_of
 
-__all__ = ["PRESETS", "Protocol", "described", "protocol_of"]
+__all__ = ["PRESETS", "EvaluationProtocol", "described", "protocol_of"]
 
 PRESETS: Mapping[Preset, Mapping[str, str]] = MappingProxyType(
     {
@@ -58,7 +58,7 @@ tokens, K = 20 and a year tolerance of 2; a preset leaves these to the run, whos
 """
 
 
-class Protocol(Section):
+class EvaluationProtocol(Section):
     """What has to be alike for two figures to be compared."""
 
     seen: Removal = "miss"
@@ -154,7 +154,7 @@ class Protocol(Section):
 
 
 _SCORING = ("seen", "duplicates", "out_of_catalog", "title_matching", "ideal_dcg", "empty_list")
-_DEFAULTS = {name: Protocol.model_fields[name].default for name in _SCORING}
+_DEFAULTS = {name: EvaluationProtocol.model_fields[name].default for name in _SCORING}
 
 
 def protocol_of(
@@ -164,7 +164,7 @@ def protocol_of(
     catalog: Catalog,
     parser: object,
     oracle: object | None,
-) -> Protocol:
+) -> EvaluationProtocol:
     """Return the protocol that a run's settings describe: the preset, then the choices made singly.
 
     Args:
@@ -176,7 +176,7 @@ def protocol_of(
     """
     settings = config.evaluation
     sampled = decoding == "sampled"
-    return Protocol.model_validate(
+    return EvaluationProtocol.model_validate(
         {
             **PRESETS[settings.protocol],
             **_chosen(settings),

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
-from saferec_core.evaluation.protocol import Protocol
+from saferec_core.evaluation.protocol import EvaluationProtocol
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.oracle import Question
 from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList
@@ -36,7 +36,7 @@ class ProtocolLists(JudgedLists):
     and year, and further titles on a line are not judged.
     """
 
-    protocol: Protocol
+    protocol: EvaluationProtocol
 
     @sealed_property
     def hits(self) -> Bool[Tensor, "N K"]:

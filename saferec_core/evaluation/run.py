@@ -17,9 +17,9 @@ from saferec_core.evaluation.evaluator import Evaluation, records_hash
 from saferec_core.evaluation.files import folder_for, policy_name, results_path, stem_of
 from saferec_core.evaluation.hosted import HostedGenerator, hosted_name
 from saferec_core.evaluation.keeping import keep
-from saferec_core.evaluation.protocol import Protocol, described
+from saferec_core.evaluation.protocol import EvaluationProtocol, described
 from saferec_core.evaluation.setup import Parts, assemble, evaluator_of, run_protocol, used_records
-from saferec_core.models.generation import Generator, PolicyGenerator, on_accelerator
+from saferec_core.models.generation import CompletionGenerator, PolicyGenerator, on_accelerator
 from saferec_core.models.guided.guides import Guides
 from saferec_core.models.loading import load_policy
 from saferec_core.models.resume import Journal
@@ -129,7 +129,7 @@ class _Task:
     parts: Parts
     records: Mapping[int, Record]
     folder: RunFolder
-    generator: Callable[[Journal], Generator]
+    generator: Callable[[Journal], CompletionGenerator]
 
     @property
     def policy(self) -> str:
@@ -139,11 +139,11 @@ class _Task:
         return policy_name(str(self.config.model.model))
 
     @property
-    def protocols(self) -> list[Protocol]:
+    def protocols(self) -> list[EvaluationProtocol]:
         """One for each decoding."""
         return [run_protocol(self.config, self.parts, kind) for kind in self.config.evaluation.eval_decoding]
 
-    def guides(self, generator: Generator) -> Guides | None:
+    def guides(self, generator: CompletionGenerator) -> Guides | None:
         """Return what guides the policy's lists, None if they are free.
 
         Raises:
@@ -163,7 +163,7 @@ class _Task:
         """Hash of the records."""
         return records_hash(self.records.values())
 
-    def path(self, protocol: Protocol, choices: Mapping[str, Any], ending: str = "") -> Path:
+    def path(self, protocol: EvaluationProtocol, choices: Mapping[str, Any], ending: str = "") -> Path:
         """Return the file that gets the results."""
         return results_path(
             self.folder,
@@ -212,7 +212,7 @@ def _plan(config: EvalConfig, reference: object, parts: Parts, prompts: int) -> 
     )
 
 
-def _loader(config: EvalConfig, reference: str) -> Callable[[], Callable[[Journal], Generator]]:
+def _loader(config: EvalConfig, reference: str) -> Callable[[], Callable[[Journal], CompletionGenerator]]:
     """Refuse a policy that does not exist, and return what loads it."""
     if config.evaluation.eval_engine == "openai":
         return lambda: lambda _: HostedGenerator(config)  # has a cache of its own

@@ -19,7 +19,7 @@ from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.evaluation.evaluator import Evaluator
 from saferec_core.evaluation.measure import build_metrics, default_metrics
 from saferec_core.evaluation.popularity import popularity_percentiles
-from saferec_core.evaluation.protocol import Protocol, protocol_of
+from saferec_core.evaluation.protocol import EvaluationProtocol, protocol_of
 from saferec_core.plugins.build import build_oracle, chosen
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.oracle import Oracle
@@ -171,7 +171,7 @@ def evaluator_of(
     return Evaluator(records, parts.parser, judge, metrics, config.evaluation.eval_at)
 
 
-def run_protocol(config: RunConfig, parts: Parts, kind: Literal["greedy", "sampled"]) -> Protocol:
+def run_protocol(config: RunConfig, parts: Parts, kind: Literal["greedy", "sampled"]) -> EvaluationProtocol:
     """Return the protocol of one of a run's decodings."""
     judge = parts.judge
     return protocol_of(config, kind, catalog=judge.catalog, parser=parts.parser, oracle=judge.oracle)

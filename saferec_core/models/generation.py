@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Completion",
+    "CompletionGenerator",
     "Decoding",
-    "Generator",
     "PolicyGenerator",
     "Progress",
     "decoded",
@@ -73,7 +73,7 @@ Progress = Callable[[int], None]
 """Called with the number of prompts done so far."""
 
 
-class Generator(Protocol):
+class CompletionGenerator(Protocol):
     """Turns prompts into completions: a model, an engine, or a script."""
 
     def __call__(

@@ -170,12 +170,14 @@ def _figures(judged: JudgedTitles, trait: str) -> TraitFigures:
     decisions = judged.decisions(trait)
     is_known = np.array([decision.known for decision in decisions], dtype=bool)
     highest = judged.highest(trait)  # NaN without evidence
+    # A rule that calls nothing safe can only block: its trait is one-sided, and the card warns of it.
     safe = min(rule.open_from, rule.threshold)
     return TraitFigures(
         trait=trait,
         known=int(is_known.sum()),
         open=int((~is_known & ~np.isnan(highest)).sum()),
         popular_known=judged.weighted_share(is_known),
+        # In float32, as risks are stored: 0.66 in float64 would exclude a stored 0.66.
         blocked={str(limit): int((highest >= np.float32(limit)).sum()) for limit in THRESHOLDS},
         ambiguous=sum(decision.ambiguous for decision in decisions),
         one_sided=not bool((oracle.lowest_risks(trait) < np.float32(safe)).any()),
@@ -215,9 +217,11 @@ def _disagreements(oracle: OracleFile, threshold: float) -> list[Disagreement]:
         for trait in oracle.traits:
             matrix = matrices[trait]  # (sources, films), NaN where a source has no evidence
             both = ~np.isnan(matrix[first]) & ~np.isnan(matrix[second])
+            # Disagreement is about the verdict, not the risk: on which side of the threshold each stands.
             apart = (matrix[first][both] >= limit) != (matrix[second][both] >= limit)
             if len(apart):
                 by_trait.append(Disagreement(pair, trait, len(apart), int(apart.sum())))
+        # The sum over traits goes first, and only where there is a trait at all.
         if by_trait:
             both_of_all = sum(each.both for each in by_trait)
             result.append(Disagreement(pair, None, both_of_all, sum(each.apart for each in by_trait)))
@@ -234,6 +238,7 @@ def _evidence_by_source(
     flat = chunk.flatten()
     counts = np.diff(chunk.offsets.to_numpy(zero_copy_only=False))
     films = oracle.films()
+    # Rows of one film (its names, its years) are one film here, or its sources would be counted twice.
     film_of_row = np.zeros(len(oracle), dtype=np.int64)
     for number, rows in enumerate(films):
         film_of_row[rows] = number
@@ -248,6 +253,7 @@ def _evidence_by_source(
         matrices[name] = np.full((len(sources), len(films)), np.nan, dtype=np.float32)
         if name in traits:
             here = trait == traits.index(name)
+            # The highest risk counts; fmax takes a number over the NaN of no evidence.
             np.fmax.at(matrices[name], (source_number[here], film[here]), risk[here])
     return sources, matrices
 

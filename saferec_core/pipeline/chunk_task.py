@@ -14,7 +14,7 @@ from saferec_core.errors import DataError, PluginError
 from saferec_core.files import write_text
 from saferec_core.pipeline.chunks import Part
 from saferec_core.pipeline.origins import first_file_of, origin_line, origins_of
-from saferec_core.pipeline.step_report import Account
+from saferec_core.pipeline.step_report import StepAccount
 from saferec_core.plugins.calls import calling, named
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Transform
 
@@ -29,30 +29,30 @@ def part_file(folder: Path, index: int, kind: str) -> Path:
     return folder / f"{index:06d}.{kind}.jsonl"
 
 
-def part_account(folder: Path, index: int) -> Account | None:
+def part_account(folder: Path, index: int) -> StepAccount | None:
     """Return the account of a part that is done, None if it is not or its files were damaged."""
     files = {kind: part_file(folder, index, kind) for kind in KINDS}
     return read_account(folder / f"{index:06d}.json", files)
 
 
-def read_account(path: Path, files: Mapping[str, Path]) -> Account | None:
+def read_account(path: Path, files: Mapping[str, Path]) -> StepAccount | None:
     """Read an account; None if it is missing, or its *files* do not have the sizes that it states."""
     try:
-        account = Account.from_json(json.loads(path.read_text(encoding="utf-8")))
+        account = StepAccount.from_json(json.loads(path.read_text(encoding="utf-8")))
         whole = all(file.stat().st_size == account.sizes.get(kind) for kind, file in files.items())
     except (FileNotFoundError, ValueError, TypeError, LookupError):
         return None  # a power failure may leave a file empty
     return account if whole else None
 
 
-def do_part(step: str, transform: Transform, part: Part, folder: Path) -> Account:
+def do_part(step: str, transform: Transform, part: Part, folder: Path) -> StepAccount:
     """Transform a part and write its outputs into *folder*, its account last.
 
     Raises:
         PluginError: The transform failed; the message names the step.
         SaferecError: The transform stopped for a reason of its own.
     """
-    account = Account(step)
+    account = StepAccount(step)
     with ExitStack() as stack:
         files: dict[str, IO[bytes]] = {
             kind: stack.enter_context(part_file(folder, part.index, kind).open("wb", buffering=1 << 18))
@@ -68,7 +68,7 @@ class _Reader:
     """Passes the valid rows of a part to the transform, and records the others."""
 
     def __init__(
-        self, part: Part, columns: Iterable[str], account: Account, files: dict[str, IO[bytes]]
+        self, part: Part, columns: Iterable[str], account: StepAccount, files: dict[str, IO[bytes]]
     ) -> None:
         self._part = part
         self._columns = tuple(columns)
@@ -148,7 +148,9 @@ class _Reader:
 _KEPT = 12
 
 
-def _transform(transform: Transform, reader: _Reader, account: Account, files: dict[str, IO[bytes]]) -> None:
+def _transform(
+    transform: Transform, reader: _Reader, account: StepAccount, files: dict[str, IO[bytes]]
+) -> None:
     outcomes: Iterator[Outcome] | None = None
     calls = calling(named("step", transform, account.step))
     while True:
@@ -180,7 +182,7 @@ _END: Any = object()
 """Marks the end of the outcomes."""
 
 
-def _keep(outcome: Outcome, reader: _Reader, account: Account, files: dict[str, IO[bytes]]) -> None:
+def _keep(outcome: Outcome, reader: _Reader, account: StepAccount, files: dict[str, IO[bytes]]) -> None:
     if isinstance(outcome, dict):
         reader.keep(outcome)
         account.written += 1

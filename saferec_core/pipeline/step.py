@@ -23,7 +23,7 @@ from saferec_core.pipeline.chunk_task import KINDS, do_part, part_account, part_
 from saferec_core.pipeline.chunks import Part, parts_of
 from saferec_core.pipeline.origins import first_file_of, write_first_file
 from saferec_core.pipeline.process_pool import Workers, worker_killed
-from saferec_core.pipeline.step_report import Account
+from saferec_core.pipeline.step_report import StepAccount
 from saferec_core.plugins.calls import calling, named
 from saferec_core.plugins.contracts.transform import Surveying, Transform
 
@@ -49,7 +49,7 @@ class StepResult:
     """The result of a finished step."""
 
     folder: Path
-    account: Account
+    account: StepAccount
     cached: bool
     """Whether it had been completed earlier."""
 
@@ -98,13 +98,13 @@ def run_step(
 
 def _work(
     step: Step, workers: Workers, max_rejects: float, on_progress: Callable[[int], None] | None
-) -> Account:
+) -> StepAccount:
     parts = step.folder / "parts"
     parts.mkdir(parents=True, exist_ok=True)
     transform = step.transform
     if isinstance(transform, Surveying):
         transform = _surveyed(step, transform)
-    total, count = Account(step.name), 0
+    total, count = StepAccount(step.name), 0
     for account in _accounts(step, transform, parts, workers):
         total.add(account)
         count += 1
@@ -123,7 +123,7 @@ def _work(
     return total
 
 
-def _accounts(step: Step, transform: Transform, folder: Path, workers: Workers) -> Iterator[Account]:
+def _accounts(step: Step, transform: Transform, folder: Path, workers: Workers) -> Iterator[StepAccount]:
     """Yield the accounts of the parts in order, doing those that are not finished."""
     parts = parts_of(step.source, group_column=transform.group_column)
     ahead = list(islice(parts, 2))
@@ -132,7 +132,7 @@ def _accounts(step: Step, transform: Transform, folder: Path, workers: Workers) 
             yield part_account(folder, part.index) or do_part(step.name, transform, part, folder)
         return
     with _submitting(step, transform, folder, workers) as submit:
-        running: dict[int, Future[Account] | Account] = {}
+        running: dict[int, Future[StepAccount] | StepAccount] = {}
         following = 0
         for part in (*ahead, *parts):
             running[part.index] = part_account(folder, part.index) or submit(part)
@@ -144,11 +144,11 @@ def _accounts(step: Step, transform: Transform, folder: Path, workers: Workers) 
             following += 1
 
 
-def _next(step: Step, running: dict[int, Future[Account] | Account], index: int) -> Account:
+def _next(step: Step, running: dict[int, Future[StepAccount] | StepAccount], index: int) -> StepAccount:
     """Return the account of the next part; raise the error of any other part that fails meanwhile."""
     account = running.pop(index)
     try:
-        if isinstance(account, Account):
+        if isinstance(account, StepAccount):
             return account
         others = [future for future in running.values() if isinstance(future, Future)]
         while not account.done():
@@ -164,7 +164,7 @@ def _next(step: Step, running: dict[int, Future[Account] | Account], index: int)
 @contextmanager
 def _submitting(
     step: Step, transform: Transform, folder: Path, workers: Workers
-) -> Iterator[Callable[[Part], Future[Account]]]:
+) -> Iterator[Callable[[Part], Future[StepAccount]]]:
     """Store the transform where each worker reads it once, and provide a function that submits a part.
 
     When the block is left, in whatever way, no worker is working on a part.
@@ -175,9 +175,9 @@ def _submitting(
         raise PluginError(
             f"step {step.name!r}: its transform cannot be sent to other processes ({error}); use --num-proc 1"
         ) from error
-    waiting: set[Future[Account]] = set()
+    waiting: set[Future[StepAccount]] = set()
 
-    def submit(part: Part) -> Future[Account]:
+    def submit(part: Part) -> Future[StepAccount]:
         future = workers.submit(_do, file.name, part, folder)
         waiting.add(future)
         future.add_done_callback(waiting.discard)
@@ -198,7 +198,7 @@ _read: dict[str, tuple[str, Transform]] = {}
 """In a worker, the current step, by the file from which it was read."""
 
 
-def _do(file: str, part: Part, folder: Path) -> Account:
+def _do(file: str, part: Part, folder: Path) -> StepAccount:
     if file not in _read:
         _read.clear()
         _read[file] = pickle.loads(Path(file).read_bytes())  # noqa: S301 - written by the parent
@@ -221,7 +221,7 @@ def _surveyed(step: Step, transform: Surveying) -> Transform:
     return surveyed
 
 
-def _check_rejects(step: Step, account: Account, most: float, *, parts: int | None = None) -> None:
+def _check_rejects(step: Step, account: StepAccount, most: float, *, parts: int | None = None) -> None:
     if account.rejected <= most * account.read:
         return
     rejects = step.folder / "rejects.jsonl"
@@ -234,7 +234,7 @@ def _check_rejects(step: Step, account: Account, most: float, *, parts: int | No
     )
 
 
-def _finished(step: Step) -> Account | None:
+def _finished(step: Step) -> StepAccount | None:
     files = {kind: step.folder / f"{kind}.jsonl" for kind in KINDS}
     return read_account(step.folder / "account.json", files)
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["EXAMPLES", "Account"]
+__all__ = ["EXAMPLES", "StepAccount"]
 
 EXAMPLES = 12
 """Number of examples that are kept for each count."""
 
 
 @dataclass
-class Account:
+class StepAccount:
     """Counts of one step, or of one part of it."""
 
     step: str
@@ -46,7 +46,7 @@ class Account:
         if example is not None:
             self._keep(what, [example])
 
-    def add(self, part: Account) -> None:
+    def add(self, part: StepAccount) -> None:
         """Add the account of the next part."""
         self.read += part.read
         self.written += part.written
@@ -65,7 +65,7 @@ class Account:
         }
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Account:
+    def from_json(cls, content: Mapping[str, Any]) -> StepAccount:
         """Read what :meth:`as_json` returned."""
         return cls(**{**content, "removed": Counter(content["removed"])})
 

@@ -105,6 +105,7 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
         PluginError: The component cannot be imported, its constructor fails, or it does not inherit the
             base class of its kind.
     """
+    contract = contract_of(entry.kind)  # imports torch where it is needed, at nobody's cost
     cls = entry.load()
     known = {option.name for option in options_of(cls)}
     if taken_names := known & _RESERVED.get(entry.kind, {"name"}):
@@ -134,7 +135,6 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
         raise PluginError(
             f"{entry.kind} {entry.name!r} of {entry.origin} cannot be built: {type(error).__name__}: {error}"
         ) from error
-    contract = contract_of(entry.kind)
     if not isinstance(made, contract):
         raise PluginError(
             f"{entry.kind} {entry.name!r} of {entry.origin} must inherit "

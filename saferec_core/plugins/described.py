@@ -44,9 +44,10 @@ def described(entry: Entry[Any]) -> Description:
     try:
         return _from_source(entry)
     except _NotReadableError:
+        contract = contract_of(entry.kind)
         cls = entry.load()
         text = inspect.cleandoc(cls.__doc__ or "")
-        return Description(text, declarations_of(cls, contract_of(entry.kind)), tuple(options_of(cls)))
+        return Description(text, declarations_of(cls, contract), tuple(options_of(cls)))
 
 
 class _NotReadableError(Exception):

@@ -39,7 +39,7 @@ __all__ = [
 LOGGER = logging.getLogger("saferec.plugins")
 """Where the original traceback of a plugin's failure goes; the command line shows it with ``--verbose``."""
 
-_TIME_LIMIT = 30.0
+_TIME_LIMIT = 60.0
 """Seconds that importing a plugin may take unless ``SAFEREC_PLUGIN_TIMEOUT`` says otherwise."""
 
 _MOST_SHOWN = 200

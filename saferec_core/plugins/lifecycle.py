@@ -29,7 +29,7 @@ LIFECYCLE_HOOKS: Mapping[type, str] = MappingProxyType(
         RunFinished: "saferec_run_finished",
     }
 )
-"""The hook that is told of each kind of event."""
+"""The hook that is given each kind of event."""
 
 
 class LifecycleHook(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 from saferec_core.data.records import Message, Record, seen_titles_of
 from saferec_core.data.traits import Trait
 from saferec_core.errors import ConfigError, UnknownNameError
-from saferec_core.models.generation import Completion, Decoding, Generator
+from saferec_core.models.generation import Completion, CompletionGenerator, Decoding
 from saferec_core.models.guided.guiding import Guiding
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.parser import ListParser, parse
@@ -53,7 +53,7 @@ class Recommendation:
 class Recommender:
     """A policy with what it takes to read and judge its lists."""
 
-    generator: Generator
+    generator: CompletionGenerator
     parser: ListParser
     judge: Judge
     decoding: Decoding

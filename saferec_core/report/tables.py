@@ -257,7 +257,7 @@ def _change(comparison: MetricComparison | None) -> ShownDifference | None:
         _alike(comparison),
         p_value(comparison.p_adjusted),
         comparison.sentence,
-        comparison.verdict or {"rises": "higher", "falls": "lower"}.get(comparison.direction, ""),
+        comparison.claim,
         _whisker(difference.mean, difference.low, difference.high),
     )
 

@@ -70,7 +70,7 @@ class Observer:
         """Called with a comparison of two policies."""
 
     def happened(self, event: Event) -> None:
-        """Called with an event that lifecycle hooks of plugins are told of."""
+        """Called with an event that lifecycle hooks of plugins are given."""
 
     def finished(self, folder: Path) -> None:
         """Called when the run is complete."""
@@ -97,7 +97,7 @@ class _HookedObserver(Observer):
 
 
 def with_hooks(observer: Observer, plugins: Plugins) -> Observer:
-    """Have the lifecycle hooks of *plugins* told of what happens in a run."""
+    """Give the lifecycle hooks of *plugins* the events of a run."""
     if not plugins.lifecycle_hooks:
         return observer
     lifecycle = Lifecycle(plugins.lifecycle_hooks, observer.note, strict=Selection.of().strict)

@@ -11,7 +11,7 @@ from saferec_core.evaluation.evaluator import Evaluation
 from saferec_core.evaluation.files import INTERVAL, circumstances, policy_name
 from saferec_core.evaluation.setup import Parts, evaluator_of, run_protocol, used_records
 from saferec_core.evaluation.whole_lists import show_whole
-from saferec_core.models.generation import Generator
+from saferec_core.models.generation import CompletionGenerator
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer, staged
@@ -23,7 +23,7 @@ def evaluate(
     config: RunConfig,
     parts: Parts,
     plugins: Plugins,
-    generator: Generator,
+    generator: CompletionGenerator,
     observer: Observer,
     *,
     when: str,
@@ -60,7 +60,9 @@ def evaluate(
     return evaluations
 
 
-def greedy_means(config: RunConfig, parts: Parts, plugins: Plugins, generator: Generator) -> dict[str, float]:
+def greedy_means(
+    config: RunConfig, parts: Parts, plugins: Plugins, generator: CompletionGenerator
+) -> dict[str, float]:
     """Return the mean of every metric over greedy lists for the validation records, else the test records.
 
     All processes that train together have to call.

@@ -36,7 +36,7 @@ def test_an_alarm_is_printed_logged_and_reported_and_one_that_fails_costs_nothin
     printed = " ".join(outcome.out.split())
     assert "Alarm no-advantage, step 3: 100% of the advantages are 0" in printed
     assert printed.count("Alarm no-advantage") == 1
-    assert "alarm 'broken' failed: RuntimeError: no idea" in printed
+    assert "alarm 'broken' of acme-alarms 1.2.3 failed: RuntimeError: no idea" in printed
     run = tmp_path / "runs" / "run"
     [raised] = [row for row in rows(run) if "no-advantage" in row.get("alarms", {})]
     assert raised["step"] == 3

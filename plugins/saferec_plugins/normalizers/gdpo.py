@@ -61,9 +61,11 @@ class GDPONormalizer(Normalizer):
         rank_floor, list_floor = rewards.rank_floors[:, None, None, None], rewards.list_floors[:, None, None]
         by_rank = standardize(rank, dim=2, floor=rank_floor).nan_to_num(0.0)
         by_list = standardize(whole, dim=2, floor=list_floor).nan_to_num(0.0)
+        # A list reward enters every rank once it is normalized: its spread is over lists, not over ranks.
         list_part = torch.einsum("l,lbg->bg", rewards.list_weights, by_list)
         total = torch.einsum("f,fbgk->bgk", rewards.rank_weights, by_rank) + list_part[..., None]
         counts = (rewards.rank_mask & has_value(rewards)).view(shape)  # (B, G, K)
+        # What carries no information may neither set the scale nor be shifted by the mean of what does.
         if self.bounded:
             list_moves = varies(whole, dim=2, floor=list_floor).any(0)  # (B, 1)
             counts = counts & (varies(rank, dim=2, floor=rank_floor).any(0) | list_moves[..., None])
@@ -84,6 +86,7 @@ class GDPONormalizer(Normalizer):
         if not self.bounded:
             # Where no two written cells differ by more than eps, they set no scale for the others.
             return scale, torch.where(scale > EPS, scale, own)
+        # z has deviation 1, so that the sum has about the norm of the weights; far below, little is left.
         weights = torch.cat([rewards.rank_weights, rewards.list_weights])
         scale = scale.clamp(min=SMALLEST_SCALE * float(weights.norm()))
         return scale, scale.maximum(own)

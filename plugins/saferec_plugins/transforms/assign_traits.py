@@ -14,9 +14,9 @@ from pydantic import Field
 from saferec_core.data.records import messages_of, seen_titles_of
 from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait, read_traits
-from saferec_core.endpoints.account import Account
+from saferec_core.endpoints.account import SpendingAccount
 from saferec_core.endpoints.asking import Asker
-from saferec_core.endpoints.client import Answer, NoAnswer
+from saferec_core.endpoints.client import ModelAnswer, NoAnswer
 from saferec_core.errors import DataError, SaferecError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Transform
@@ -67,7 +67,7 @@ class AssignTraits(AskedModel, Transform):
         while together := list(islice(rows, _TOGETHER)):
             yield from self._transformed(together)
 
-    def account(self) -> Account:
+    def account(self) -> SpendingAccount:
         """Return what was asked and found in the cache, and the cost of all answers in it."""
         return self.account_of(self._asker)
 
@@ -75,7 +75,7 @@ class AssignTraits(AskedModel, Transform):
         questions = [self._question(row) for row in rows]
         asked = list(dict.fromkeys(text for text in questions if isinstance(text, str)))
         replies = dict(zip(asked, self._asker.replies(asked, self.own_account), strict=True))
-        yield from self._used([reply for reply in replies.values() if isinstance(reply, Answer)])
+        yield from self._used([reply for reply in replies.values() if isinstance(reply, ModelAnswer)])
         for row, text in zip(rows, questions, strict=True):
             if isinstance(text, Rejected):
                 yield text
@@ -92,7 +92,7 @@ class AssignTraits(AskedModel, Transform):
         except DataError as error:
             return Rejected(row, str(error))
 
-    def _outcomes(self, row: Row, reply: Answer | NoAnswer) -> Iterator[Outcome]:
+    def _outcomes(self, row: Row, reply: ModelAnswer | NoAnswer) -> Iterator[Outcome]:
         if isinstance(reply, NoAnswer):
             yield Rejected(row, reply.reason)
             return
@@ -116,7 +116,7 @@ class AssignTraits(AskedModel, Transform):
         if len(row.get("seen_titles") or ()) > self.max_history:
             yield Counted(f"histories shortened to the last {self.max_history} titles")
 
-    def _used(self, answers: Sequence[Answer]) -> Iterator[Counted]:
+    def _used(self, answers: Sequence[ModelAnswer]) -> Iterator[Counted]:
         """Count the cost of the answers, whether asked now or by an interrupted run."""
         tokens_in = sum(answer.tokens_in for answer in answers)
         tokens_out = sum(answer.tokens_out for answer in answers)

@@ -23,11 +23,11 @@ from saferec_core.data.traits import Trait, read_traits
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.evaluation.counterfactual.prompts import Change, Flip, flips_of, why_not
 from saferec_core.evaluation.counterfactual.summary import Responsiveness
-from saferec_core.evaluation.evaluator import Answer, complete, title_rows, user_of
-from saferec_core.evaluation.protocol import Protocol
+from saferec_core.evaluation.evaluator import WrittenList, complete, title_rows, user_of
+from saferec_core.evaluation.protocol import EvaluationProtocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.files import json_hash
-from saferec_core.models.generation import Generator
+from saferec_core.models.generation import CompletionGenerator
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.plugins.contracts.oracle import Question
 from saferec_core.plugins.contracts.parser import ListParser, ParsedList, parse
@@ -45,8 +45,8 @@ class _Pair:
     flip: Flip
     sample: int
     """Number of the pair among those of its record."""
-    stated: Answer
-    unstated: Answer
+    stated: WrittenList
+    unstated: WrittenList
 
 
 class Flipping:
@@ -118,7 +118,7 @@ class Flipping:
             for prompt in (flip.unstated, flip.stated)
         }
 
-    def choices(self, protocol: Protocol) -> dict[str, Any]:
+    def choices(self, protocol: EvaluationProtocol) -> dict[str, Any]:
         """Return the protocol of the pairs, as results keep it."""
         sentences = {name: trait.explicit for name, trait in self._sentences.items()}
         digest = json_hash(sentences)[:12]
@@ -131,8 +131,8 @@ class Flipping:
 
     def __call__(
         self,
-        generator: Generator,
-        protocol: Protocol,
+        generator: CompletionGenerator,
+        protocol: EvaluationProtocol,
         *,
         policy: str,
         data_sha256: str,
@@ -154,7 +154,7 @@ class Flipping:
         decoding = protocol.drawing(batch_size=batch_size, seed=seed)
         completions = complete(generator, list(self.prompts.values()), decoding, progress)
         answers = {
-            key: [Answer(one, parse(self._parser, one.text, finished=one.finished)) for one in siblings]
+            key: [WrittenList(one, parse(self._parser, one.text, finished=one.finished)) for one in siblings]
             for key, siblings in zip(self.prompts, completions, strict=True)
         }
         pairs = list(self._pairs(answers))
@@ -176,7 +176,7 @@ class Flipping:
         table = table.append_column("completion_unstated", other)
         return Responsiveness(replace(results, table=table), k)
 
-    def _pairs(self, answers: Mapping[_Key, Sequence[Answer]]) -> Iterator[_Pair]:
+    def _pairs(self, answers: Mapping[_Key, Sequence[WrittenList]]) -> Iterator[_Pair]:
         numbers: dict[int, int] = {}
         for flip in self.flips:
             both = (answers[_key(flip.position, prompt)] for prompt in (flip.stated, flip.unstated))
@@ -185,7 +185,7 @@ class Flipping:
                 numbers[flip.position] = sample + 1
                 yield _Pair(flip, sample, stated, unstated)
 
-    def _values(self, pairs: Sequence[_Pair], protocol: Protocol) -> dict[str, Floats]:
+    def _values(self, pairs: Sequence[_Pair], protocol: EvaluationProtocol) -> dict[str, Floats]:
         """Measure both sides of P pairs."""
         stated, unstated = (
             self._shares([getattr(pair, side).parsed for pair in pairs]) for side in ("stated", "unstated")
@@ -217,7 +217,7 @@ class Flipping:
                 shares[n] = np.array(counts) / len(verdicts)
         return shares
 
-    def _safe_recalls(self, pairs: Sequence[_Pair], protocol: Protocol) -> tuple[Floats, Floats]:
+    def _safe_recalls(self, pairs: Sequence[_Pair], protocol: EvaluationProtocol) -> tuple[Floats, Floats]:
         """Return Recall@k of the ground truth that does not violate the trait, stated and unstated (P,).
 
         NaN where there is none, and where constraints are swapped: a loss could be due to either.
@@ -243,7 +243,7 @@ class Flipping:
         ]
         return replace(record, groundtruth=tuple(safe), constraints=(flip.trait,))
 
-    def _rows(self, pairs: Sequence[_Pair], protocol: Protocol) -> Iterator[dict[str, Any]]:
+    def _rows(self, pairs: Sequence[_Pair], protocol: EvaluationProtocol) -> Iterator[dict[str, Any]]:
         """Yield a row per pair, about the side that states the trait, which alone is the constraint."""
         records = [
             replace(self._records[pair.flip.position], constraints=(pair.flip.trait,)) for pair in pairs

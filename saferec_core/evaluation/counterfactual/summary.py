@@ -15,11 +15,11 @@ from saferec_core.analysis.estimates import Difference, compare_pairs
 from saferec_core.analysis.number_format import interval
 from saferec_core.analysis.results import Results
 
-__all__ = ["Cell", "Responsiveness"]
+__all__ = ["Responsiveness", "SummaryCell"]
 
 
 @dataclass(frozen=True)
-class Cell:
+class SummaryCell:
     """The pairs of one trait, of one kind of change, or all of them."""
 
     name: str
@@ -61,17 +61,17 @@ class Responsiveness:
         return f"Constraints removed, added and swapped: {self.results.protocol['id']}"
 
     @cached_property
-    def overall(self) -> Cell:
+    def overall(self) -> SummaryCell:
         """All pairs."""
         return self._cell("all", np.ones(len(self.results), np.bool_))
 
     @cached_property
-    def changes(self) -> list[Cell]:
+    def changes(self) -> list[SummaryCell]:
         """By kind of change."""
         return self._cells("change")
 
     @cached_property
-    def traits(self) -> list[Cell]:
+    def traits(self) -> list[SummaryCell]:
         """By trait, in alphabetical order."""
         return self._cells("trait")
 
@@ -110,11 +110,11 @@ class Responsiveness:
             "traits": {cell.name: _data(cell) for cell in self.traits},
         }
 
-    def _cells(self, column: str) -> list[Cell]:
+    def _cells(self, column: str) -> list[SummaryCell]:
         names = np.asarray(self.results.table.column(column).to_pylist())
         return [self._cell(str(name), names == name) for name in np.unique(names)]
 
-    def _cell(self, name: str, rows: npt.NDArray[np.bool_]) -> Cell:
+    def _cell(self, name: str, rows: npt.NDArray[np.bool_]) -> SummaryCell:
         values = {
             metric: self.results.values(self._column(metric))[rows]
             for metric in (
@@ -134,12 +134,12 @@ class Responsiveness:
         both = ~np.isnan(values["effect"])
         rates = [float(side[both].mean()) if both.any() else float("nan") for side in (stated, unstated)]
         users = self.results.users[rows]
-        return Cell(name, len(np.unique(users)), len(users), rates[0], rates[1], *differences)
+        return SummaryCell(name, len(np.unique(users)), len(users), rates[0], rates[1], *differences)
 
     def _column(self, metric: str) -> str:
         return metric if metric in self.results.metrics else f"{metric}@{self.k}"
 
-    def _effect(self, cell: Cell) -> str:
+    def _effect(self, cell: SummaryCell) -> str:
         effect, rates = cell.effect, f"from {cell.unstated:.1%} of the top {self.k} to {cell.stated:.1%}"
         if effect.users < MIN_CELL:
             return f"Violations cannot be assessed: fewer than {MIN_CELL} users got lists on both sides."
@@ -151,7 +151,7 @@ class Responsiveness:
             return f"Violations of a constraint rise by {size} where it is stated, {rates}."
         return f"No fall of a constraint's violations can be claimed where it is stated ({rates})."
 
-    def _loss(self, cell: Cell) -> str:
+    def _loss(self, cell: SummaryCell) -> str:
         loss = cell.over_blocking
         if loss.users < MIN_CELL:
             return f"Relevant titles cannot be assessed: fewer than {MIN_CELL} users have any that are safe."
@@ -160,7 +160,7 @@ class Responsiveness:
             return f"Still-safe relevant titles are lost: Recall@{self.k} falls by {size}."
         return f"No loss of still-safe relevant titles can be claimed (Recall@{self.k} falls by {size})."
 
-    def _spread(self, cell: Cell) -> str:
+    def _spread(self, cell: SummaryCell) -> str:
         leakage = cell.leakage
         if leakage.users < MIN_CELL:
             return f"Other traits cannot be assessed: fewer than {MIN_CELL} users got lists on both sides."
@@ -170,7 +170,7 @@ class Responsiveness:
         return f"No change of traits that were not touched can be claimed ({size} on average)."
 
 
-def _row(cell: Cell) -> dict[str, str]:
+def _row(cell: SummaryCell) -> dict[str, str]:
     hidden = cell.effect.users < MIN_CELL
     return {
         "constraint": cell.name,
@@ -194,7 +194,7 @@ def _figure(difference: Difference) -> str:
 _FEW = f"fewer than {MIN_CELL} users"
 
 
-def _data(cell: Cell) -> Mapping[str, Any]:
+def _data(cell: SummaryCell) -> Mapping[str, Any]:
     """Return a cell without what rests on too few users."""
     if cell.users < MIN_CELL:
         return {"suppressed": _FEW}

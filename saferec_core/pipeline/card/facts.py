@@ -18,7 +18,7 @@ from saferec_core.data.rows import OBJECT, Row, read_rows
 from saferec_core.data.titles import normal_form
 from saferec_core.data.traits import Trait, read_traits
 from saferec_core.pipeline.card.parts import Dialogue
-from saferec_core.pipeline.step_report import Account
+from saferec_core.pipeline.step_report import StepAccount
 from saferec_core.pipeline.writers import Published, published_files
 from saferec_core.plugins.build import build_parser
 from saferec_core.plugins.contracts.parser import ListParser
@@ -81,7 +81,7 @@ class CardFacts:
 
     name: str
     published: Published
-    accounts: Sequence[Account]
+    accounts: Sequence[StepAccount]
     splits: dict[str, SplitFacts]
     traits: dict[str, TraitFacts]
     """By name, the most frequent first."""
@@ -112,7 +112,7 @@ class CardFacts:
 def describe(
     rows: Path,
     published: Published | None = None,
-    accounts: Sequence[Account] = (),
+    accounts: Sequence[StepAccount] = (),
     *,
     name: str = "A SafeRec dataset",
     parser: ListParser | None = None,
@@ -178,7 +178,7 @@ class _Counting:
             written = messages_of(row, "completion")[-1]["content"]
             self._lengths[len(self._parser(written).items)] += 1
 
-    def facts(self, name: str, published: Published, accounts: Sequence[Account]) -> CardFacts:
+    def facts(self, name: str, published: Published, accounts: Sequence[StepAccount]) -> CardFacts:
         """Return what was counted."""
         splits = {split: self.splits[split] for split in SPLITS if split in self.splits}
         for split, facts in splits.items():
@@ -287,7 +287,7 @@ def _dialogue(split: str, row: Row) -> Dialogue:
         [(role, _cut(content)) for role, content in turns[-_TURNS:]],
         _cut(completion),
         constraints_of(row),
-        [f"{title.name} ({title.year})" for title in titles_of(row)],
+        [str(title) for title in titles_of(row)],
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from saferec_core.pipeline.card.facts import CardFacts, describe
-from saferec_core.pipeline.card.parts import Answer, Cell, Dialogue, Section, Table
+from saferec_core.pipeline.card.parts import CardAnswer, CardCell, CardSection, Dialogue, Table
 from saferec_core.pipeline.card.sections import SUMMARY, headline, sections
 
 __all__ = ["CardFacts", "describe", "markdown"]
@@ -60,7 +60,7 @@ def _size(samples: int) -> str:
     return f"n>{below[-1][0]}"
 
 
-def _section(section: Section) -> Iterator[str]:
+def _section(section: CardSection) -> Iterator[str]:
     yield f"## {section.title}\n"
     if section.text:
         yield f"{_escaped(section.text)}\n"
@@ -97,14 +97,14 @@ def _table(table: Table, *, captioned: bool) -> Iterator[str]:
     yield "\n".join(lines) + "\n"
 
 
-def _line(cells: tuple[Cell, ...]) -> str:
+def _line(cells: tuple[CardCell, ...]) -> str:
     return "| " + " | ".join(map(_shown, cells)) + " |"
 
 
-def _shown(cell: Cell) -> str:
+def _shown(cell: CardCell) -> str:
     if isinstance(cell, int):
         return f"{cell:,}"
-    return f"**{cell.text}**" if isinstance(cell, Answer) else _escaped(cell)
+    return f"**{cell.text}**" if isinstance(cell, CardAnswer) else _escaped(cell)
 
 
 def _escaped(text: str) -> str:

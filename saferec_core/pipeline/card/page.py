@@ -10,7 +10,7 @@ from markupsafe import Markup
 from saferec_core.pages.environment import asset, environment, safe
 from saferec_core.pipeline.card.charts import SERIES, draw, is_drawing_possible
 from saferec_core.pipeline.card.facts import CardFacts
-from saferec_core.pipeline.card.parts import Answer, Cell, Table
+from saferec_core.pipeline.card.parts import CardAnswer, CardCell, Table
 from saferec_core.pipeline.card.sections import SUMMARY, headline, sections
 
 __all__ = ["page"]
@@ -68,15 +68,15 @@ def _keys(facts: CardFacts, chart: str) -> list[tuple[str, str]]:
     return []
 
 
-def _cell(content: Cell) -> str:
-    if isinstance(content, Answer):
+def _cell(content: CardCell) -> str:
+    if isinstance(content, CardAnswer):
         return Markup('<span class="{}">{}</span>').format("good" if content.good else "bad", content.text)
     return f"{content:,}" if isinstance(content, int) else content
 
 
 def _kind(table: Table, column: int) -> Markup:
     """Return the class of a column: numbers are aligned right, columns with long texts are wider."""
-    cells = [cell.text if isinstance(cell := row[column], Answer) else str(cell) for row in table.rows]
+    cells = [cell.text if isinstance(cell := row[column], CardAnswer) else str(cell) for row in table.rows]
     if column and any(cells) and all(_NUMBER.fullmatch(text) for text in cells):
         return safe(' class="number"')
     return safe(' class="text"' if column and any(len(text) > _LONG for text in cells) else "")

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-__all__ = ["Answer", "Cell", "Dialogue", "Section", "Table", "percent", "sizes"]
+__all__ = ["CardAnswer", "CardCell", "CardSection", "Dialogue", "Table", "percent", "sizes"]
 
 _MOST_SIZES = 12
 """Rows of a table of sizes; larger sizes count in the last."""
 
 
-class Answer(NamedTuple):
+class CardAnswer(NamedTuple):
     """The outcome of a check."""
 
     text: str
     good: bool
 
 
-Cell = str | int | Answer
+CardCell = str | int | CardAnswer
 """Unescaped text, a number, or an answer."""
 
 
@@ -30,7 +30,7 @@ class Table:
 
     caption: str
     head: tuple[str, ...]
-    rows: list[tuple[Cell, ...]]
+    rows: list[tuple[CardCell, ...]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Dialogue:
 
 
 @dataclass(frozen=True)
-class Section:
+class CardSection:
     """A heading with what belongs under it."""
 
     title: str

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from saferec_core.data.traits import short_names
 from saferec_core.pipeline.card.facts import DAY, CardFacts
-from saferec_core.pipeline.card.parts import Answer, Cell, Section, Table, percent, sizes
+from saferec_core.pipeline.card.parts import CardAnswer, CardCell, CardSection, Table, percent, sizes
 from saferec_core.pipeline.card.steps import coverage_section, steps_section
 
 __all__ = ["SUMMARY", "headline", "sections"]
@@ -34,7 +34,7 @@ def headline(facts: CardFacts) -> list[tuple[str, str]]:
     return [(figure, what) for figure, what in shown if figure]
 
 
-def sections(facts: CardFacts) -> list[Section]:
+def sections(facts: CardFacts) -> list[CardSection]:
     """Return the sections of a card in their order; empty ones are left out."""
     every = (
         _dialogues(facts),
@@ -47,7 +47,7 @@ def sections(facts: CardFacts) -> list[Section]:
         _leakage(facts),
         _columns(facts),
         _training(facts),
-        Section(
+        CardSection(
             "License",
             "Not stated: the license is that of the data that the samples were made from. State it here "
             "before you share the dataset.",
@@ -56,16 +56,16 @@ def sections(facts: CardFacts) -> list[Section]:
     return [section for section in every if section is not None]
 
 
-def _dialogues(facts: CardFacts) -> Section | None:
+def _dialogues(facts: CardFacts) -> CardSection | None:
     if not facts.dialogues:
         return None
-    return Section("Sample dialogues", dialogues=facts.dialogues)
+    return CardSection("Sample dialogues", dialogues=facts.dialogues)
 
 
-def _splits(facts: CardFacts) -> Section:
+def _splits(facts: CardFacts) -> CardSection:
     """Give each split a column, which fits a phone."""
     splits = facts.splits.values()
-    figures: list[tuple[str, list[Cell]]] = [
+    figures: list[tuple[str, list[CardCell]]] = [
         ("samples", [split.samples for split in splits]),
         ("users", [split.users or "not stated" for split in splits]),
         ("turns per prompt", [f"{split.turns / split.samples:.1f}" for split in splits]),
@@ -76,21 +76,21 @@ def _splits(facts: CardFacts) -> Section:
     if timed:
         figures.append(("first day", [_day(min(split.days, default=None)) for split in splits]))
         figures.append(("last day", [_day(max(split.days, default=None)) for split in splits]))
-    rows: list[tuple[Cell, ...]] = [(what, *of_splits) for what, of_splits in figures]
+    rows: list[tuple[CardCell, ...]] = [(what, *of_splits) for what, of_splits in figures]
     table = Table("What each split holds", ("figure", *facts.splits), rows)
-    return Section("Splits", tables=[table], charts=("time",) if timed else ())
+    return CardSection("Splits", tables=[table], charts=("time",) if timed else ())
 
 
 def _day(day: int | None) -> str:
     return "" if day is None else f"{datetime.fromtimestamp(day * DAY, UTC):%Y-%m-%d}"
 
 
-def _constraints(facts: CardFacts) -> Section | None:
+def _constraints(facts: CardFacts) -> CardSection | None:
     if not facts.traits:
         return None
     names, short = list(facts.splits), short_names(facts.traits)
     ways = sorted({way for trait in facts.traits.values() for way in trait.stated})
-    rows: list[tuple[Cell, ...]] = [
+    rows: list[tuple[CardCell, ...]] = [
         (
             short[name],
             *(trait.samples[split] for split in names),
@@ -101,23 +101,23 @@ def _constraints(facts: CardFacts) -> Section | None:
     ]
     head = ("trait", *names, *(f"stated: {way}" for way in ways), "titles removed")
     tables = [Table("Samples with each trait as a constraint", head, rows)]
-    numbers: list[tuple[Cell, ...]] = [
+    numbers: list[tuple[CardCell, ...]] = [
         (number, times, percent(times, facts.samples)) for number, times in sorted(facts.constraints.items())
     ]
     tables.append(Table("Constraints per sample", ("constraints", "samples", "share"), numbers))
     if facts.positions:
         total = facts.positions.total()
-        positions: list[tuple[Cell, ...]] = [
+        positions: list[tuple[CardCell, ...]] = [
             (position, times, percent(times, total)) for position, times in facts.positions.most_common()
         ]
         tables.append(
             Table("Where the last turn states the constraints", ("position", "samples", "share"), positions)
         )
-    return Section("Constraints", tables=tables, charts=("traits",))
+    return CardSection("Constraints", tables=tables, charts=("traits",))
 
 
-def _ground_truth(facts: CardFacts) -> Section:
-    rows: list[tuple[Cell, ...]] = [
+def _ground_truth(facts: CardFacts) -> CardSection:
+    rows: list[tuple[CardCell, ...]] = [
         (size, *times) for size, times in sizes([facts.truth_before, facts.truth_after])
     ]
     table = Table("Samples by size of the ground truth", ("titles", "before", "after"), rows)
@@ -125,30 +125,34 @@ def _ground_truth(facts: CardFacts) -> Section:
         "Before: including the titles that the sample's constraints removed. Samples that lost their whole "
         "ground truth are not counted here; see what each step did."
     )
-    return Section("Ground truth", text, [table], charts=("truth",))
+    return CardSection("Ground truth", text, [table], charts=("truth",))
 
 
-def _lists(facts: CardFacts) -> Section | None:
-    rows: list[tuple[Cell, ...]] = [(size, *times) for size, times in sizes([facts.list_lengths])]
+def _lists(facts: CardFacts) -> CardSection | None:
+    rows: list[tuple[CardCell, ...]] = [(size, *times) for size, times in sizes([facts.list_lengths])]
     if not rows:
         return None
     table = Table("Completions by number of titles", ("titles", "completions"), rows)
-    return Section("Lists to imitate", tables=[table], charts=("lists",))
+    return CardSection("Lists to imitate", tables=[table], charts=("lists",))
 
 
-def _leakage(facts: CardFacts) -> Section | None:
-    rows: list[tuple[Cell, ...]] = [
-        (check.question, Answer(f"{check.count:,}" if check.count else "no", not check.count), check.meaning)
+def _leakage(facts: CardFacts) -> CardSection | None:
+    rows: list[tuple[CardCell, ...]] = [
+        (
+            check.question,
+            CardAnswer(f"{check.count:,}" if check.count else "no", not check.count),
+            check.meaning,
+        )
         for check in facts.checks
     ]
     if not rows:
         return None
     text = "Checked in the finished rows."
-    return Section("Leakage", text, [Table("Checks", ("check", "found", "what is counted"), rows)])
+    return CardSection("Leakage", text, [Table("Checks", ("check", "found", "what is counted"), rows)])
 
 
-def _columns(facts: CardFacts) -> Section:
-    rows: list[tuple[Cell, ...]] = [
+def _columns(facts: CardFacts) -> CardSection:
+    rows: list[tuple[CardCell, ...]] = [
         ("prompt", "the conversation: messages with role and content, the last one the user's"),
         ("completion", "for Safe SFT: a message with the list to imitate"),
         (
@@ -160,7 +164,7 @@ def _columns(facts: CardFacts) -> Section:
     ]
     as_text = ", ".join(facts.published.json_columns)
     others = "Other columns are kept and passed on."
-    return Section(
+    return CardSection(
         "Columns",
         f"{others} Stored as JSON text because their values have mixed types: {as_text}."
         if as_text
@@ -169,7 +173,7 @@ def _columns(facts: CardFacts) -> Section:
     )
 
 
-def _training(facts: CardFacts) -> Section:
+def _training(facts: CardFacts) -> CardSection:
     files = facts.published.files
     flags = "".join(
         f" \\\n    --{split}-path {file}" for split, file in files.items() if split in {"train", "validation"}
@@ -184,4 +188,4 @@ def _training(facts: CardFacts) -> Section:
         "    --reward relevance --reward safety --reward count\n"
     )
     text = "Run these in the folder of the dataset; replace MODEL, CATALOG and ORACLE with your own."
-    return Section("Train on it", text, code=(sft if completions else "") + train)
+    return CardSection("Train on it", text, code=(sft if completions else "") + train)

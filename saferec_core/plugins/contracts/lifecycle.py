@@ -1,4 +1,4 @@
-"""Events in the life of a run, as lifecycle hooks are told of them; plain data that nothing else reads."""
+"""Events in the life of a run, as lifecycle hooks are given them; plain data that nothing else reads."""
 
 from __future__ import annotations
 

@@ -153,9 +153,10 @@
     make("h4", {}, title, aside ? make("span", { class: "aside" }, aside) : null), ...children,
   ];
 
+  const written = ([title, year]) => year === null ? title : `${title} (${year})`;
+
   const rankTip = (entry, rank) => {
     const { group, row } = entry;
-    const [title, year] = row.titles[rank];
     const facts = [];
     for (const [name, value] of Object.entries(row.reward ?? {})) {
       const weight = weights[group.run]?.[name];
@@ -169,7 +170,7 @@
     const reasons = evidence.map(([name, risk, source, detail]) =>
       make("p", { class: "why" }, `${name}${risk === null ? "" : `: risk ${risk.toFixed(2)}`}`,
         source || detail ? make("span", {}, [source, detail].filter(Boolean).join(": ")) : null));
-    return [make("b", {}, `${rank + 1}. ${title} (${year})`), kind, facts.length ? make("dl", {}, facts) : "", ...reasons];
+    return [make("b", {}, `${rank + 1}. ${written(row.titles[rank])}`), kind, facts.length ? make("dl", {}, facts) : "", ...reasons];
   };
 
   const gain = (value, most) => {
@@ -188,10 +189,10 @@
         const judged = counts(row, rank);
         const kind = judged ? named(kinds[rank]) : "beyond the ranks that count";
         const item = make(
-          "li", { tabindex: 0, class: judged ? null : "beyond", "aria-label": `${rank + 1}. ${title} (${year}): ${kind}`, "data-rank": rank },
+          "li", { tabindex: 0, class: judged ? null : "beyond", "aria-label": `${rank + 1}. ${written([title, year])}: ${kind}`, "data-rank": rank },
           make("span", { class: "number" }, String(rank + 1)),
           make("span", { class: "signs2" }, judged ? (kinds[rank].length ? kinds[rank] : ["plain"]).map(sign) : null),
-          make("span", {}, title, " ", make("span", { class: "year" }, `(${year})`)),
+          make("span", {}, title, " ", make("span", { class: "year" }, year === null ? "" : `(${year})`)),
           row.advantage && judged ? gain(row.advantage[rank], most) : null,
         );
         tooltip.attach(item, () => rankTip(entry, rank), (on) => lit(rank, on));
@@ -316,7 +317,7 @@
     );
     if (group.truth) {
       shown.append(...section("Ground truth", null, group.truth.length
-        ? make("ul", { class: "chips" }, group.truth.map(([title, year]) => make("li", {}, `${title} (${year})`)))
+        ? make("ul", { class: "chips" }, group.truth.map((title) => make("li", {}, written(title))))
         : make("p", { class: "none" }, "none")));
     }
     shown.append(held ? sides(entry) : rollout(entry));

@@ -199,6 +199,7 @@ ROWS = {
     ),
     "smart quotes": (b"title,year\n\x93Saw\x94,2004\nSaw,2004\n", "byte 0x93 at position 1, which is '“'"),
     "nul bytes": (b"title,year\nUp\x00,2009\nSaw,2004\n", "NUL bytes"),
+    "nul bytes for a row": (b"title,year\n\x00\x00\x00\nSaw,2004\n", "NUL bytes"),
     "comma in a title": (
         b"title,year\nCook, Thief,1989\nSaw,2004\n",
         "a field that holds ',' must be quoted",

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from saferec_core.demo import SPLITS, build
+from saferec_core.demo import SPLITS, write_demo
 from saferec_core.demo.films import Film, load_films
 from saferec_core.demo.folder import write_records
 from saferec_core.demo.risk import RISK_THRESHOLD, SEVERITY, TRAITS, is_violation, risk_of
@@ -27,7 +27,7 @@ Pair = tuple[str, int]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("demo")
-    build(path, seed=3)
+    write_demo(path, seed=3)
     return path
 
 
@@ -93,7 +93,7 @@ def test_same_seed_writes_the_same_bytes_in_another_process(folder: Path, tmp_pa
     code = (
         "import sys; from pathlib import Path; import saferec_core.demo as demo;"
         "assert not {'torch', 'transformers', 'tokenizers'} & set(sys.modules);"
-        "demo.build(Path(sys.argv[1]), seed=3)"
+        "demo.write_demo(Path(sys.argv[1]), seed=3)"
     )
     environment = os.environ | {"PYTHONHASHSEED": "17", "HF_HUB_OFFLINE": "1"}
     subprocess.run([sys.executable, "-c", code, tmp_path], check=True, env=environment)

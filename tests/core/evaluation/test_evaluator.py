@@ -14,7 +14,7 @@ from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 from saferec_core.evaluation.evaluator import Evaluator, complete, records_hash
 from saferec_core.evaluation.measure import build_metrics
-from saferec_core.evaluation.protocol import Protocol
+from saferec_core.evaluation.protocol import EvaluationProtocol
 from saferec_core.evaluation.setup import used_records
 from saferec_core.models.generation import Completion, Decoding, PolicyGenerator
 from saferec_core.models.loading import load_policy
@@ -51,7 +51,7 @@ def record(text, *truth, **options):
 
 def protocol(**choices):
     fixed = {"year_tolerance": 0, "num_ranks": 3, "max_completion_length": 20, "parser": "p", "catalog": "c"}
-    return Protocol(**{**fixed, "decoding": "greedy", **choices})
+    return EvaluationProtocol(**{**fixed, "decoding": "greedy", **choices})
 
 
 @pytest.fixture

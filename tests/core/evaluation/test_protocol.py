@@ -12,7 +12,7 @@ from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.evaluation.measure import build_metrics, measure
-from saferec_core.evaluation.protocol import PRESETS, Protocol, described, protocol_of
+from saferec_core.evaluation.protocol import PRESETS, EvaluationProtocol, described, protocol_of
 from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
 from saferec_core.testing import listing
@@ -30,7 +30,7 @@ FIXED = {
 
 
 def protocol(preset="saferec", **choices):
-    return Protocol(**{**FIXED, **PRESETS[preset], **choices})
+    return EvaluationProtocol(**{**FIXED, **PRESETS[preset], **choices})
 
 
 def measured_under(lists, at):

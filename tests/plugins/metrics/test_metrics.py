@@ -13,7 +13,7 @@ from saferec_core.data.records import Record, read_records
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, PluginError
 from saferec_core.evaluation.measure import build_metrics, facts_of, measure, measure_whole
-from saferec_core.evaluation.protocol import PRESETS, Protocol
+from saferec_core.evaluation.protocol import PRESETS, EvaluationProtocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
@@ -405,7 +405,7 @@ def test_a_metric_of_another_distribution_obeys_the_protocol(acme):
     names = {"parser": "title-year", "catalog": "0"}
 
     def gains(preset, options=None):
-        protocol = Protocol(**choices, **names, **PRESETS[preset])
+        protocol = EvaluationProtocol(**choices, **names, **PRESETS[preset])
         lists = judged("A", "", truth="A B")
         under = ProtocolLists(lists.lists, lists.records, lists.judge, 5, protocol)
         metrics = build_metrics(plugins, {"gain": options or {}}, protocol.metric_options)

@@ -328,3 +328,15 @@ def test_hostile_texts_of_fifty_thousand_characters_are_read(hostile):
     parsed = parse(text)
 
     assert all(item.end <= len(text) for item in parsed.items)
+
+
+@pytest.mark.parametrize(
+    "marks", [("1.", "2."), ("1. ", "2. "), ("1)", "2)")], ids=["tight", "spaced", "bracket"]
+)
+def test_a_title_may_begin_with_dots_right_after_its_number(marks):
+    first, second = marks
+
+    assert titles_in(f"{first}...And Justice for All (1979)\n{second}Saw (2004)") == [
+        Title("...And Justice for All", 1979),
+        SAW,
+    ]

@@ -185,7 +185,7 @@ def test_evidence_comes_from_an_oracle_that_explains_itself(acme_tells, filtered
 
 
 def test_an_oracle_that_fails_stops_the_run_and_is_named(acme_tells, filtered):
-    with pytest.raises(PluginError, match="oracle 'Tells' failed: ZeroDivisionError: no answer"):
+    with pytest.raises(PluginError, match=r"oracle 'tells' of acme-tells 1.0 failed: ZeroDivisionError"):
         filtered(row_of(("Up", 2009)), oracle={"name": "tells", "fails": True})
 
 

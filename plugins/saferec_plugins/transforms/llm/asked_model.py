@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from saferec_core.endpoints.account import Account, Prices
+from saferec_core.endpoints.account import Prices, SpendingAccount
 from saferec_core.endpoints.asking import Asker, Configuration
 from saferec_core.endpoints.cache import ResponseCache
 from saferec_core.endpoints.endpoint import check_key_variable, resolved
@@ -95,7 +95,7 @@ class AskedModel:
             max_retries=self.max_retries,
         )
 
-    def account_of(self, asker: Asker) -> Account:
+    def account_of(self, asker: Asker) -> SpendingAccount:
         """Return the account, updated with the cost of all answers in the cache."""
         if self.cache_path.exists():
             with closing(ResponseCache(self.cache_path)) as cache:
@@ -103,9 +103,9 @@ class AskedModel:
         return self.own_account
 
     @cached_property
-    def own_account(self) -> Account:
+    def own_account(self) -> SpendingAccount:
         """What this component has asked and paid."""
         prices = None
         if self.input_price is not None and self.output_price is not None:
             prices = Prices(self.input_price, self.output_price)
-        return Account(prices, self.max_cost, asked_by=self.asked_by)
+        return SpendingAccount(prices, self.max_cost, asked_by=self.asked_by)

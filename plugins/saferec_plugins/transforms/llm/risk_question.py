@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait
-from saferec_core.endpoints.client import Answer, quoted
+from saferec_core.endpoints.client import ModelAnswer, quoted
 from saferec_core.errors import near_misses
 from saferec_core.oracle_files.deciding import OPEN_FROM
 from saferec_plugins.transforms.llm.trait_answer import UnusableAnswerError, answer_as
@@ -90,7 +90,7 @@ def _closed(properties: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def assigned_risks(answer: Answer, traits: Mapping[str, Trait]) -> list[AssignedRisk]:
+def assigned_risks(answer: ModelAnswer, traits: Mapping[str, Trait]) -> list[AssignedRisk]:
     """Read an answer, in the order of the traits; those that it leaves out or does not know are missing.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from saferec_core.endpoints.client import Answer, quoted
+from saferec_core.endpoints.client import ModelAnswer, quoted
 from saferec_core.errors import near_misses
 
 __all__ = ["AssignedTrait", "UnusableAnswerError", "answer_as", "assigned_traits"]
@@ -34,7 +34,7 @@ class UnusableAnswerError(ValueError):
     """The answer cannot be used; the message names the reason and quotes its beginning."""
 
 
-def assigned_traits(answer: Answer, known: Collection[str], at_most: int) -> list[AssignedTrait]:
+def assigned_traits(answer: ModelAnswer, known: Collection[str], at_most: int) -> list[AssignedTrait]:
     """Read an answer.
 
     Args:
@@ -62,7 +62,7 @@ def assigned_traits(answer: Answer, known: Collection[str], at_most: int) -> lis
     return [by_name[name] for name in sorted(by_name)]
 
 
-def answer_as(form: type[FormT], answer: Answer) -> FormT:
+def answer_as(form: type[FormT], answer: ModelAnswer) -> FormT:
     """Read the JSON of an answer, which may stand in a fence or behind thoughts.
 
     Raises:

@@ -45,6 +45,7 @@ class Mentions:
         """Return what follows from all mentions, in whatever order they came."""
         users = np.frombuffer(self._users, dtype=np.uint64) if self._users else np.zeros(0, np.uint64)
         titles = np.frombuffer(self._titles, dtype=np.int32) if self._titles else np.zeros(0, np.int32)
+        # Sorted, a mention that is repeated stands beside its first one, wherever the rows came from.
         order = np.lexsort((titles, users))
         users, titles = users[order], titles[order]
         first = np.ones(len(users), dtype=bool)
@@ -120,6 +121,7 @@ class CoMentions:
             company = self._company_of(anchor)
             for title, count in company.items():
                 times[title] = get(title, 0) + count
+            # The user's own basket is in the count only if it was among those looked at for the anchor.
             if anchor in apart_from.titles and apart_from.user_index <= self._looked_at(anchor)[-1]:
                 for title in apart_from.titles & company.keys():
                     times[title] -= 1
@@ -132,6 +134,7 @@ class CoMentions:
             titles, counts = np.unique(np.concatenate([*baskets, _NONE]), return_counts=True)
             others = titles != title
             titles, counts = titles[others], counts[others]
+            # Ties by position, so that the cut does not depend on the order of the baskets.
             best = np.lexsort((titles, -counts))[:NEIGHBORS]
             company = dict(zip(titles[best].tolist(), counts[best].tolist(), strict=True))
             self._company[title] = company

@@ -13,7 +13,7 @@ from saferec_core.data.traits import Trait
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.evaluation.counterfactual.evaluate import Flipping
 from saferec_core.evaluation.counterfactual.prompts import flips_of, why_not
-from saferec_core.evaluation.protocol import Protocol
+from saferec_core.evaluation.protocol import EvaluationProtocol
 from saferec_core.models.generation import Completion
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.testing import StatedOracle
@@ -117,7 +117,7 @@ def flipping():
 
 @pytest.fixture(scope="module")
 def ask(flipping):
-    protocol = Protocol(
+    protocol = EvaluationProtocol(
         year_tolerance=0,
         num_ranks=K,
         decoding="greedy",
@@ -206,7 +206,7 @@ def test_every_trait_and_every_kind_of_change_has_its_own_row(ask):
 
 def test_fewer_than_ten_users_are_not_shown():
     few = Flipping(world(24), TitleYearParser(), JUDGE, K, TRAITS)
-    protocol = Protocol(
+    protocol = EvaluationProtocol(
         year_tolerance=0, num_ranks=K, decoding="greedy", max_completion_length=50, parser="p", catalog="c"
     )
     responses = few(Scripted(heeding), protocol, policy="p", data_sha256="d", batch_size=8, seed=0)
@@ -265,7 +265,7 @@ def test_every_pair_is_kept_in_the_form_of_results(ask, flipping, tmp_path):
 
 
 def test_sampled_completions_are_paired_one_by_one(flipping):
-    protocol = Protocol(
+    protocol = EvaluationProtocol(
         year_tolerance=0,
         num_ranks=K,
         decoding="sampled",
@@ -296,7 +296,7 @@ def test_still_safe_ground_truth_leaves_out_what_violates_the_trait_that_is_adde
     truth = (FILMS["gore"][0], FILMS["family"][0])
     record = Record(prompt=message("I am user 1."), groundtruth=truth)
     flipping = Flipping({0: record}, TitleYearParser(), JUDGE, K, {"gore": TRAITS["gore"]})
-    protocol = Protocol(
+    protocol = EvaluationProtocol(
         year_tolerance=0, num_ranks=K, decoding="greedy", max_completion_length=50, parser="p", catalog="c"
     )
 

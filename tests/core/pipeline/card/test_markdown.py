@@ -13,7 +13,7 @@ from saferec_core.pipeline.card import page as card_page
 from saferec_core.pipeline.card.markdown import describe, markdown
 from saferec_core.pipeline.card.page import page
 from saferec_core.pipeline.card.parts import sizes
-from saferec_core.pipeline.step_report import Account
+from saferec_core.pipeline.step_report import StepAccount
 from saferec_core.pipeline.writers import publish
 
 DAY = 86_400
@@ -63,7 +63,7 @@ ROWS = [
 
 
 def accounts():
-    first, second = Account("from-table"), Account("map-titles")
+    first, second = StepAccount("from-table"), StepAccount("map-titles")
     first.read, first.written, first.rejected = 9, 6, 1
     first.removed["no ground truth"] = 2
     first.rejections = ["/home/ann/secret/raw.csv, line 3: wanted a title"]

@@ -1,0 +1,99 @@
+"""Where requests meet the policy: a few may wait, one is answered at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from saferec_core.data.records import Message, Record, seen_titles_of
+from saferec_core.data.traits import Trait, read_traits
+from saferec_core.errors import RunError
+from saferec_core.recommendation.baseline_recommender import BaselineRecommender
+from saferec_core.recommendation.recommender import Recommendation, Recommender, check_constraints, wish
+
+__all__ = ["MOST_WAITING", "BusyError", "Desk"]
+
+MOST_WAITING = 8
+"""Requests that may wait; further ones are turned away."""
+
+
+class BusyError(RunError):
+    """Too many requests wait already."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A guided policy, and the same policy left free."""
+
+    guided: Recommender | BaselineRecommender
+    policy: str
+    """What to call the policy."""
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+    _places: threading.BoundedSemaphore = field(
+        default_factory=lambda: threading.BoundedSemaphore(MOST_WAITING)
+    )
+
+    @cached_property
+    def free(self) -> Recommender | BaselineRecommender:
+        """The policy without guidance."""
+        if isinstance(self.guided, Recommender):
+            return replace(self.guided, guiding=None)
+        return replace(self.guided, safe=False)
+
+    @cached_property
+    def sentences(self) -> dict[str, Trait]:
+        """How constraints are stated to the policy."""
+        return dict(read_traits())
+
+    @property
+    def traits(self) -> list[str]:
+        """The constraints that the oracle judges, sorted."""
+        oracle = self.guided.judge.oracle
+        return [] if oracle is None else sorted(oracle.traits)
+
+    def record(self, text: str, constraints: Sequence[str], seen: Sequence[str]) -> Record:
+        """Make a record of a wish.
+
+        Raises:
+            SaferecError: A constraint is unknown.
+        """
+        check_constraints(constraints, self.guided.judge)
+        return wish(text, constraints=constraints, seen=seen, traits=self.sentences)
+
+    def conversation(
+        self, messages: Sequence[Message], constraints: Sequence[str], seen: Sequence[str]
+    ) -> Record:
+        """Make a record of a whole conversation, which states its constraints itself.
+
+        Raises:
+            SaferecError: A constraint is unknown.
+        """
+        check_constraints(constraints, self.guided.judge)
+        titles = tuple(seen_titles_of({"seen_titles": list(seen)}))
+        return Record(prompt=messages, constraints=tuple(sorted(set(constraints))), seen_titles=titles)
+
+    def ask(self, record: Record, *, guided: bool, temperature: float | None = None) -> Recommendation:
+        """Make one list, when it is this request's turn.
+
+        Raises:
+            BusyError: Too many requests wait already.
+        """
+        recommender = self.guided if guided else self.free
+        if temperature and isinstance(recommender, Recommender):
+            sampled = replace(recommender.decoding, kind="sampled", temperature=temperature)
+            recommender = replace(recommender, decoding=sampled)
+        with self._turn_of_mine():
+            return recommender([record])[0]
+
+    @contextmanager
+    def _turn_of_mine(self) -> Iterator[None]:
+        if not self._places.acquire(blocking=False):
+            raise BusyError(f"{MOST_WAITING} requests wait already; try again in a moment")
+        try:
+            with self._turn:
+                yield
+        finally:
+            self._places.release()
