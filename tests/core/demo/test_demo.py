@@ -15,6 +15,7 @@ import pytest
 
 from saferec_core.demo import SPLITS, write_demo
 from saferec_core.demo.films import Film, load_films
+from saferec_core.demo.folder import write_records
 from saferec_core.demo.risk import RISK_THRESHOLD, SEVERITY, TRAITS, is_violation, risk_of
 from saferec_core.demo.wordings import AVOIDED, MOODS
 from saferec_core.demo.world import NUM_TITLES
@@ -67,6 +68,17 @@ def lines(record: Record) -> list[str]:
 
 def film(name: str) -> Film:
     return next(film for film in load_films() if film.title.name == name)
+
+
+def violating(records: list[Record], risks: dict[Pair, dict[str, float]]) -> float:
+    """Return the share of the demonstrated titles that violate a constraint."""
+    by_line = {f"{title} ({year})": risk for (title, year), risk in risks.items()}
+    violations = [
+        any(by_line[line][trait] >= RISK_THRESHOLD for trait in record["constraints"])
+        for record in records
+        for line in lines(record)
+    ]
+    return sum(violations) / len(violations)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -139,14 +151,20 @@ def test_demonstrations_list_catalog_titles_once_and_rarely_fall_short(
 def test_demonstrations_leave_violations_to_be_unlearnt(
     records: list[Record], risks: dict[Pair, dict[str, float]]
 ) -> None:
-    by_line = {f"{title} ({year})": risk for (title, year), risk in risks.items()}
-    violations = [
-        any(by_line[line][trait] >= RISK_THRESHOLD for trait in record["constraints"])
-        for record in records
-        for line in lines(record)
-    ]
+    assert 0.05 < violating(records, risks) < 0.25
 
-    assert 0.05 < sum(violations) / len(violations) < 0.25
+
+def test_demonstrations_that_do_not_heed_constraints_violate_far_more_often(
+    tmp_path: Path, records: list[Record], risks: dict[Pair, dict[str, float]]
+) -> None:
+    write_records(tmp_path / "heeded.jsonl", 300, seed=3)
+    write_records(tmp_path / "plain.jsonl", 300, seed=3, heeded=False)
+    heeded, plain = read(tmp_path / "heeded.jsonl"), read(tmp_path / "plain.jsonl")
+
+    assert heeded == records[:300]
+    assert violating(plain, risks) > violating(heeded, risks) + 0.1
+    for record in plain:  # which a user words all the same
+        assert all(any(words in str(record["prompt"]) for words in AVOIDED[t]) for t in record["constraints"])
 
 
 def test_prompts_name_what_was_seen_and_word_every_constraint(records: list[Record]) -> None:
