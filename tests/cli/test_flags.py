@@ -146,7 +146,6 @@ def test_what_the_document_leaves_out_has_its_default(resolved):
     assert {
         "normalizer.name": "grpo",
         "reward_func": "exp_inf",
-        "rewards": {"relevance": {"weight": 1}, "safety": {"weight": 1}, "count": {"weight": 1}},
         "model.use_lora": False,
         "model.lora_r": 16,
         "model.lora_alpha": 32,
@@ -157,6 +156,7 @@ def test_what_the_document_leaves_out_has_its_default(resolved):
         "kl_beta": 1e-3,
         "seed": 3407,
     }.items() <= Settings(config)
+    assert weights(config) == {"relevance": 1, "safety": 1, "count": 1}
 
 
 def test_what_the_document_leaves_out_of_sft_has_its_default(resolved):
@@ -297,7 +297,7 @@ def demo(monkeypatch):
     """Stand in for the demo's files, which take seconds to make; return the settings that it ships."""
     from saferec_core.demo import profile
 
-    monkeypatch.setattr(profile, "build", lambda folder, *, seed: folder.mkdir(exist_ok=True))
+    monkeypatch.setattr(profile, "write_demo", lambda folder, *, seed: None)
     shipped = files("saferec_core.demo").joinpath("settings.yaml").read_text(encoding="utf-8")
     return yaml.safe_load(shipped)
 
@@ -307,7 +307,7 @@ def test_with_nothing_named_the_demo_is_run_with_its_own_settings(resolved, demo
 
     assert config.model.model.endswith("demo-seed0/model")
     assert weights(config) == {name: choice["weight"] for name, choice in demo["rewards"].items()}
-    assert (config.num_ranks, config.rewards["count"].options) == (5, {"target": 5})
+    assert (config.num_ranks, config.rewards["count"].options["target"]) == (5, 5)
     assert config.optimization.max_steps == demo["optimization"]["max_steps"]
     assert config.sft.optimization.max_steps == demo["sft"]["optimization"]["max_steps"]
 

@@ -421,10 +421,8 @@ def test_a_run_of_the_demo_leaves_everything_that_it_was_told_did_and_found(safe
         assert len(row["hit"]) == len(row["violated"]) == written
         assert [value is None for value in row["reward"]["safety"]] == [k >= written for k in range(5)]
         assert row["reward"]["relevance"] == [float(hit) for hit in row["hit"]] + [0.0] * (5 - written)
-        if len(row["titles"]) <= 5:  # all of them are marked
-            marks = zip(row["in_catalog"], row["repeated"], row["seen"], strict=True)
-            useful = sum(inside and not repeated and not seen for inside, repeated, seen in marks)
-            assert row["reward"]["count"] == pytest.approx((useful - 5) / 5 if useful < 5 else 1.0)
+        miss = abs(len(row["titles"]) - 5)  # the demo counts all titles: what is wasted costs at its rank
+        assert row["reward"]["count"] == pytest.approx(-miss / 5 if miss else 1.0)
 
     assert (run / "policy" / "model.safetensors").is_file()
     assert (run / "sft" / "policy" / "model.safetensors").is_file()

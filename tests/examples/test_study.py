@@ -48,7 +48,7 @@ def module(monkeypatch):
 
 def grid_file(folder, **changes):
     path = folder / "grid.yaml"
-    path.write_text(yaml.safe_dump({**SMALL, **changes}), encoding="utf-8")
+    path.write_text(yaml.safe_dump({**SMALL, **changes}, sort_keys=False), encoding="utf-8")
     return path
 
 

@@ -14,7 +14,7 @@ import yaml
 from saferec_core.analysis.results import MetricFacts, results_of
 from saferec_core.errors import ConfigError, DataError, PluginError, RunError
 from saferec_core.plugins.contracts.normalizer import Advantages
-from saferec_core.plugins.contracts.oracle import Evidence, Verdict
+from saferec_core.plugins.contracts.oracle import Evidence, Oracle, Verdict
 from saferec_core.report import packing, write_report
 from saferec_core.report.boards import board
 from saferec_core.report.curves import curve_sections
@@ -648,11 +648,10 @@ def test_tokens_of_the_first_completions_alone_are_kept(world, plugins):
     assert [row["tokens"] is not None for row in rows] == [True] * TOKENS_KEPT + [False] * 2
 
 
-class Judging:
+class Judging(Oracle):
     """An oracle that finds every title to violate, with or without a reason."""
 
     traits = ()
-    found = Evidence("", 0.0, "", "")
 
     def judge(self, questions):
         return [Verdict(known=True, risks={}, violated=question.constraints[:1]) for question in questions]

@@ -17,7 +17,7 @@ from saferec_core.evaluation.protocol import PRESETS, EvaluationProtocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
-from saferec_core.plugins.contracts.oracle import Verdict
+from saferec_core.plugins.contracts.oracle import Oracle, Verdict
 from saferec_core.testing import check_metric, listing
 from saferec_plugins.parsers.title_year import TitleYearParser
 
@@ -25,7 +25,7 @@ FILMS = [Title(name, 2000 + n) for n, name in enumerate("ABCDEFGH")]
 METRICS = build_metrics(load_plugins())
 
 
-class Strict:
+class Strict(Oracle):
     """An oracle that knows the films A to G, and takes A and B for violations."""
 
     traits = ("any",)
@@ -337,8 +337,8 @@ class FirstYear(Metric):
     better = "none"
     def __call__(self, lists, k):
         import torch
-        years = [parsed.items[0].year if parsed.items else float("nan") for parsed in lists.lists]
-        return torch.tensor(years)
+        years = [parsed.items[0].year if parsed.items else None for parsed in lists.lists]
+        return torch.tensor([float("nan") if year is None else year for year in years])
 """
 
 
@@ -364,10 +364,12 @@ def test_a_metric_of_another_distribution_is_measured_beside_the_built_in_ones(a
     [entry] = [entry for entry in plugins if entry.name == "first_year"]
     assert (entry.kind, str(entry.origin.distribution)) == ("metric", "acme-metrics")
 
-    found = measure(judged("C A", "", truth="C"), [3], build_metrics(plugins))
+    lists = judged("C A", "", truth="C")
+    measured = measure(lists, [3], build_metrics(plugins, {"first_year": {}, "recall": {}}))
 
-    assert found["first_year"].nan_to_num(-1).tolist() == [2002, -1]
-    assert found["recall@3"].tolist() == [1, 0]
+    assert measured["first_year"].nan_to_num(-1).tolist() == [2002, -1]
+    assert measured["recall@3"].tolist() == [1, 0]
+    assert "first_year" not in measure(lists, [3], build_metrics(plugins))  # nobody named it
     check_metric(build(entry, {}))
 
 
@@ -422,7 +424,7 @@ def test_a_metric_of_another_distribution_that_says_nothing_of_itself_is_refused
     plugins = acme(PLUGIN.replace('better = "none"', ""))
 
     with pytest.raises(PluginError, match="metric 'first_year' must have the class attribute better"):
-        build_metrics(plugins)
+        build_metrics(plugins, {"first_year": {}})
 
 
 # --- the research code's figures ---------------------------------------------------------------

@@ -15,6 +15,7 @@ from saferec_core.models.guided.guiding import Guiding
 from saferec_core.models.guided.marker import marker_of
 from saferec_core.models.loading import load_policy
 from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.oracle import Oracle, Verdict
 from saferec_plugins.oracles.table import TableOracle
 from saferec_plugins.parsers.title_year import TitleYearParser
 
@@ -86,12 +87,10 @@ def test_text_in_front_is_free_until_the_marker_which_is_forced_in_the_end(polic
 
 
 def test_unknown_titles_are_left_out_where_they_are_forbidden(judge):
-    class KnowsNothing:
+    class KnowsNothing(Oracle):
         traits = frozenset({"trait"})
 
         def judge(self, questions):
-            from saferec_core.plugins.contracts.oracle import Verdict
-
             return [Verdict(known=False) for _ in questions]
 
     ignorant = Judge(judge.catalog, KnowsNothing())

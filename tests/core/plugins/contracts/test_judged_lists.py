@@ -134,7 +134,7 @@ def test_a_judge_without_an_oracle_says_how_to_name_one():
         Judge(CATALOG).ask([])
 
 
-class Failing:
+class Failing(Oracle):
     traits = ("gore",)
 
     def __init__(self, answer):

@@ -14,7 +14,7 @@ from saferec_core.data.records import Record
 from saferec_core.data.titles import Title, TitleIndex, normal_form
 from saferec_core.errors import ConfigError, DataError, PluginError
 from saferec_core.plugins.build import build, build_oracle
-from saferec_core.plugins.contracts.oracle import Question, Verdict
+from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
 from saferec_core.plugins.contracts.transform import Counted, Removed, Surveying
 from saferec_plugins.parsers.title_year import TitleYearParser
 from saferec_plugins.transforms.targets import co_mentions
@@ -422,7 +422,7 @@ def test_a_row_that_cannot_be_read_is_no_evidence_and_is_rejected_in_its_turn(op
 
 
 def test_an_oracle_that_contradicts_itself_stops_the_run(options, monkeypatch):
-    class TwoFaced:
+    class TwoFaced(Oracle):
         """Finds nothing under one constraint, and everything under two."""
 
         traits = (GORE, DRUGS)
