@@ -1,6 +1,6 @@
 # make demo       set up, then train a safe recommender on the embedded demo (a few minutes)
 # make test       set up, then run every test
-# make test-fast  the same without the slow ones: no training, no command line, no browser
+# make test-fast  the same without the slow ones: a minute; no training, no command line, no browser
 # make site       set up, then build the documentation site into site/
 # make install    set up alone: .venv with saferec, its tools and tested versions
 

@@ -46,26 +46,32 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 SLOW = (
-    "tests/cli/test_processes.py",
-    "tests/cli/test_train.py",
-    "tests/cli/test_evaluate.py",
-    "tests/cli/test_logging.py",
-    "tests/core/training",
     "tests/cli/test_resume",
-    "tests/cli/test_plugins.py",
-    "tests/browser",
-    "tests/cli/test_data_by_model.py",
-    "tests/cli/test_select.py",
-    "tests/cli/test_report.py",
-    "tests/cli/test_oracle.py",
-    "tests/cli/test_compare.py",
+    "tests/cli/test_processes",
+    "tests/cli/test_train.py",
+    "tests/core/training",
+    "tests/docs",
     "tests/examples",
-    "tests/core/demo",
+    "tests/cli/test_logging.py",
+    "tests/cli/test_evaluate.py",
+    "tests/core/testing",
+    "tests/cli/test_plugins.py",
+    "tests/core/plugins/test_scaffold.py",
+    "tests/browser",
     "tests/core/oracle_files/test_build.py",
-    "tests/core/report",
     "tests/cli",
+    "tests/core/api",
+    "tests/core/demo",
+    "tests/core/models/guided",
+    "tests/core/pipeline",
+    "tests/core/report",
+    "tests/plugins/metrics",
+    "tests/plugins/parsers/test_json_parser.py",
+    "tests/plugins/parsers/test_title_year.py",
+    "tests/plugins/transforms",
+    "tests/tools",
 )
-"""Modules and folders whose tests train, start commands or draw pages, the slowest first.
+"""How the paths of tests begin that train, start commands, draw pages or try much, the slowest first.
 
 `make test-fast` leaves them out; `make test` begins with them, so that no worker is left with one at the end.
 """
@@ -76,10 +82,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {}
     for item in items:
         path = item.path.relative_to(item.config.rootpath).as_posix()
-        place = next((place for place, slow in enumerate(SLOW) if path.startswith(slow)), len(SLOW))
-        if place < len(SLOW):
+        rank = next((rank for rank, slow in enumerate(SLOW) if path.startswith(slow)), len(SLOW))
+        if rank < len(SLOW):
             item.add_marker(pytest.mark.slow)
-        order[item] = place
+        order[item] = rank
     items.sort(key=order.__getitem__)  # stable: a module's tests keep their order
 
 

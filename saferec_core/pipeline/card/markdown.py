@@ -5,9 +5,6 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from typing import Any
-
-import yaml
 
 from saferec_core.pipeline.card.facts import CardFacts, describe
 from saferec_core.pipeline.card.parts import CardAnswer, CardCell, CardSection, Dialogue, Table
@@ -32,13 +29,15 @@ def markdown(facts: CardFacts) -> str:
 
 
 def _head(facts: CardFacts) -> str:
+    from huggingface_hub import DatasetCardData
+
     pattern = {"datasets": "{}/*.arrow"}.get(facts.published.form, "{}")
-    content: dict[str, Any] = {
-        "pretty_name": facts.name,
-        "size_categories": [_size(facts.samples)],
-        "task_categories": ["text-generation"],
-        "tags": ["recommendation", "safety", "saferec"],
-        "configs": [
+    head = DatasetCardData(
+        pretty_name=facts.name,
+        size_categories=[_size(facts.samples)],
+        task_categories=["text-generation"],
+        tags=["recommendation", "safety", "saferec"],
+        configs=[
             {
                 "config_name": "default",
                 "data_files": [
@@ -47,9 +46,8 @@ def _head(facts: CardFacts) -> str:
                 ],
             }
         ],
-    }
-    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=10_000)
-    return text + "# license: (state the license of your data here and remove the #)\n"
+    )
+    return f"{head.to_yaml()}\n# license: (state the license of your data here and remove the #)\n"
 
 
 def _size(samples: int) -> str:
