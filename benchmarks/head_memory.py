@@ -108,14 +108,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{'vocabulary':>10} {'':>3}" + "".join(f"{LABELS[way]:>28}" for way in WAYS) + "   memory  time"
         )
         for vocabulary in VOCABULARIES:
-            found = {way: measured(way, vocabulary, chosen.tokens, chosen.hidden, trained) for way in WAYS}
-            agreed = max(abs(found[way][2] - found["whole"][2]) for way in WAYS)
+            costs = {way: measured(way, vocabulary, chosen.tokens, chosen.hidden, trained) for way in WAYS}
+            agreed = max(abs(costs[way][2] - costs["whole"][2]) for way in WAYS)
             assert agreed < 1e-4, f"the ways differ by {agreed}"
-            memory, speed = (found["whole"][i] / found["saferec"][i] for i in (0, 1))
+            memory, speed = (costs["whole"][i] / costs["saferec"][i] for i in (0, 1))
             met = "" if vocabulary not in GOAL_AT else "  goal met" if memory >= GOAL else "  goal missed"
             print(
                 f"{vocabulary:>10}    "
-                + "".join(f"{peak / 2**20:>18.0f} MiB{1000 * s:>5.0f}ms" for peak, s, _ in found.values())
+                + "".join(f"{peak / 2**20:>18.0f} MiB{1000 * s:>5.0f}ms" for peak, s, _ in costs.values())
                 + f"   {memory:>5.1f}x {speed:>4.1f}x{met}",
                 flush=True,
             )
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 {
                     "vocabulary": vocabulary,
                     "trained": trained,
-                    **{way: {"peak": peak, "seconds": s} for way, (peak, s, _) in found.items()},
+                    **{way: {"peak": peak, "seconds": s} for way, (peak, s, _) in costs.items()},
                 }
             )
     if chosen.json:

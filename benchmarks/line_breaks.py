@@ -68,9 +68,9 @@ def main() -> None:
             for row, parsed in enumerate(lists):
                 starts = np.array([item.text_end - back for item in parsed.items[:-1]])
                 ranks = assign_ranks(starts, parsed.items, escapes.NUM_RANKS)
-                for place, rank in enumerate(ranks[: escapes.NUM_RANKS]):
-                    kind = "relevant" if judged.hits[row, place] else "safe"
-                    kind = "violating" if judged.violations[row, place] else kind
+                for position, rank in enumerate(ranks[: escapes.NUM_RANKS]):
+                    kind = "relevant" if judged.hits[row, position] else "safe"
+                    kind = "violating" if judged.violations[row, position] else kind
                     own = advantages.list[row] if rank < 0 else advantages.rank[row, rank]
                     earned[kind].append(float(own))
             print(f"| {name}, {token} | {' | '.join(f'{fmean(earned[kind]):+.2f}' for kind in KINDS)} |")

@@ -206,11 +206,11 @@ def answers() -> dict[str, Any]:
             kind: [[(item.name, item.year) for item in parser(text).items] for text, _ in cases]
             for kind, cases in LISTS.items()
         }
-    found = [
+    matches = [
         TitleIndex([Title(entry, year)]).find(asked, asked_year, tolerance=2) is not None
         for _, entry, year, asked, asked_year, _ in TITLES
     ]
-    return {"lists": lists, "titles": found}
+    return {"lists": lists, "titles": matches}
 
 
 def right(read: Mapping[str, Any]) -> dict[str, list[bool]]:
@@ -222,8 +222,8 @@ def right(read: Mapping[str, Any]) -> dict[str, list[bool]]:
         ]
         for kind, cases in LISTS.items()
     }
-    for found, (kind, *_, wanted) in zip(read["titles"], TITLES, strict=True):
-        outcome.setdefault(f"titles: {kind}", []).append(found == wanted)
+    for match, (kind, *_, wanted) in zip(read["titles"], TITLES, strict=True):
+        outcome.setdefault(f"titles: {kind}", []).append(match == wanted)
     return outcome
 
 

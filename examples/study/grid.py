@@ -36,7 +36,7 @@ class World(_Part):
 class Arm(_Part):
     """One way to come by a recommender: SFT, reinforcement learning, or a way to write lists."""
 
-    says: str
+    label: str
     """What it is, in a few words."""
     sft: Literal["plain", "safe"] | None = None
     """Supervised fine-tuning on these records."""

@@ -81,7 +81,7 @@ def _arms(grid: Grid, cells: Cells, seeds: list[int], kind: str) -> Iterator[str
 
 
 def _described(name: str, arm: Arm) -> str:
-    return f"`{name}`: {arm.says}"
+    return f"`{name}`: {arm.label}"
 
 
 def _verdicts(grid: Grid, cells: Cells, seeds: list[int]) -> Iterator[str]:
@@ -89,7 +89,7 @@ def _verdicts(grid: Grid, cells: Cells, seeds: list[int]) -> Iterator[str]:
     tested: dict[tuple[int, str, int], Tested] = {}
     for number, finding in enumerate(grid.findings):
         for kind in ("greedy", "sampled"):
-            for place, statement in enumerate(finding.statements):
+            for position, statement in enumerate(finding.statements):
                 pairs = [
                     (
                         _vector(cells[seed, statement.arm][kind], statement.metric),
@@ -98,22 +98,22 @@ def _verdicts(grid: Grid, cells: Cells, seeds: list[int]) -> Iterator[str]:
                     for seed in seeds
                     if (seed, statement.arm) in cells and (seed, statement.than) in cells
                 ]
-                tested[number, kind, place] = difference(statement, pairs)
+                tested[number, kind, position] = difference(statement, pairs)
     adjusted = dict(zip(tested, holm([test.p for test in tested.values()]), strict=True))
     yield "| finding | greedy lists | sampled lists |"
     yield "|---|---|---|"
     for number, finding in enumerate(grid.findings):
         columns = []
         for kind in ("greedy", "sampled"):
-            places = range(len(finding.statements))
-            own = {place: tested[number, kind, place] for place in places}
-            p = {place: adjusted[number, kind, place] for place in places}
-            said = "<br>".join(_said(own[place], p[place]) for place in places)
-            columns.append(f"**{verdict_of(finding, own, p)}**<br>{said}")
+            positions = range(len(finding.statements))
+            own = {position: tested[number, kind, position] for position in positions}
+            p = {position: adjusted[number, kind, position] for position in positions}
+            tests = "<br>".join(_tested(own[position], p[position]) for position in positions)
+            columns.append(f"**{verdict_of(finding, own, p)}**<br>{tests}")
         yield f"| {finding.title} | {' | '.join(columns)} |"
 
 
-def _said(test: Tested, p: float) -> str:
+def _tested(test: Tested, p: float) -> str:
     statement = test.statement
     margin = f" by {statement.margin:g}" if statement.margin else ""
     name = COLUMNS.get(statement.metric, statement.metric)

@@ -68,8 +68,8 @@ def difference(statement: Statement, pairs: Sequence[tuple[Vector, Vector]], see
 def holm(values: Sequence[float]) -> list[float]:
     """Adjust p values for how many there are (Holm's step-down procedure)."""
     adjusted, largest = [0.0] * len(values), 0.0
-    for place, which in enumerate(sorted(range(len(values)), key=values.__getitem__)):
-        largest = max(largest, min(1.0, (len(values) - place) * values[which]))
+    for position, which in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+        largest = max(largest, min(1.0, (len(values) - position) * values[which]))
         adjusted[which] = largest
     return adjusted
 

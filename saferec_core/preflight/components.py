@@ -71,15 +71,15 @@ def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> 
             continue
         if choice.weight == 0:
             continue
-        says = declared(entry)
-        _check_options(problems, f"reward {name!r}", says, choice.options)
-        columns |= dict.fromkeys(says.constants.get("columns") or (), f"reward {name!r}")
-        if says.constants.get("needs_oracle") and config.oracle is None:
+        stated = declared(entry)
+        _check_options(problems, f"reward {name!r}", stated, choice.options)
+        columns |= dict.fromkeys(stated.constants.get("columns") or (), f"reward {name!r}")
+        if stated.constants.get("needs_oracle") and config.oracle is None:
             problems.add(
                 f"--oracle-path is missing: reward {name!r} needs an oracle (or choose one with --oracle, or "
                 f"leave the reward out with --set rewards.{name}.weight=0)"
             )
-        target = choice.options.get("target", (says.options or {}).get("target"))
+        target = choice.options.get("target", (stated.options or {}).get("target"))
         if isinstance(target, int) and target > config.num_ranks:
             problems.add(
                 f"rewards.{name}.target = {target} titles cannot be ranked: num_ranks (K) is "
@@ -96,8 +96,10 @@ def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> 
     return columns
 
 
-def _check_options(problems: Problems, what: str, says: Declared, options: Mapping[str, Any]) -> None:
+def _check_options(problems: Problems, what: str, stated: Declared, options: Mapping[str, Any]) -> None:
     for name in options:
-        if says.options is not None and name not in says.options:
-            wanted = f"Options: {', '.join(sorted(says.options))}." if says.options else "It has no options."
-            problems.add(f"{what} has no option {name!r}.{near_misses(name, says.options)} {wanted}")
+        if stated.options is not None and name not in stated.options:
+            wanted = (
+                f"Options: {', '.join(sorted(stated.options))}." if stated.options else "It has no options."
+            )
+            problems.add(f"{what} has no option {name!r}.{near_misses(name, stated.options)} {wanted}")

@@ -87,8 +87,8 @@ class _Routes:
         def lines() -> Iterator[str]:
             for kind in ("guided", "free"):
                 try:
-                    found = self._desk.ask(record, guided=kind == "guided", temperature=wish.temperature)
-                    yield json.dumps({"kind": kind, **found.as_data()}, ensure_ascii=False) + "\n"
+                    answer = self._desk.ask(record, guided=kind == "guided", temperature=wish.temperature)
+                    yield json.dumps({"kind": kind, **answer.as_data()}, ensure_ascii=False) + "\n"
                 except SaferecError as error:
                     yield json.dumps({"kind": kind, "error": str(error)}) + "\n"
 

@@ -47,9 +47,9 @@ class AlarmContract(Contract[Alarm]):
     def test_it_returns_a_sentence_or_nothing(self) -> None:
         """What it says is printed: words, or None."""
         for log in (*self.inputs(), list(self.log)):
-            said = self.answer(self.make(), log) if log else None
-            assert said is None or (isinstance(said, str) and said.strip()), (
-                f"it must return a sentence or None, but returned {said!r}"
+            sentence = self.answer(self.make(), log) if log else None
+            assert sentence is None or (isinstance(sentence, str) and sentence.strip()), (
+                f"it must return a sentence or None, but returned {sentence!r}"
             )
 
     def test_it_is_raised_by_the_log_that_it_is_made_for(self) -> None:

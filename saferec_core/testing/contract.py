@@ -90,7 +90,7 @@ class Contract(Generic[C]):
             return self._watched(component, *inputs)
         except (Exception, SystemExit) as error:
             if self._why_unanswered() is None:
-                raise AssertionError(f"it fails: {_told(error)}") from error
+                raise AssertionError(f"it fails: {_described(error)}") from error
             raise SkipTest("it does not answer at all; see test_it_answers") from error
 
     def _watched(self, component: C, *inputs: Any) -> Any:
@@ -107,7 +107,7 @@ class Contract(Generic[C]):
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin raises is to be told
             if _is_late(error):
                 return f"it has not answered after {self.time_limit:g} seconds"
-            return f"it fails: {_told(error)}"
+            return f"it fails: {_described(error)}"
         return None
 
     def test_it_answers(self) -> None:
@@ -145,7 +145,7 @@ class Contract(Generic[C]):
         try:
             copy = pickle.loads(pickle.dumps(self.make()))  # noqa: S301 - written a moment ago
         except Exception as error:
-            raise AssertionError(f"it cannot be pickled: {_told(error)}") from error
+            raise AssertionError(f"it cannot be pickled: {_described(error)}") from error
         if self._repeats_itself():
             copied = snapshot(self.answer(copy, *self.inputs()))
             assert answered == copied, f"a pickled copy answers differently: {difference(answered, copied)}"
@@ -211,7 +211,7 @@ def _is_late(error: BaseException | None) -> bool:
     return False
 
 
-def _told(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
@@ -241,7 +241,7 @@ def failures_of(contract: type[Contract[C]], component: C, **samples: Any) -> di
         except SkipTest:
             continue
         except Exception as error:  # noqa: BLE001 - the other properties are to be tried as well
-            failures[name] = str(error) if isinstance(error, AssertionError) else _told(error)
+            failures[name] = str(error) if isinstance(error, AssertionError) else _described(error)
     return failures
 
 

@@ -95,12 +95,12 @@ class EvidenceContract(Contract[EvidenceSource]):
             spoiled += [(f"{name!r} = {value!r}", {**self.rows[0], name: value}) for value in odd]
         for what, row in spoiled:
             try:
-                found = self.call(self.make(), [row], self._traits())
+                findings = self.call(self.make(), [row], self._traits())
             except DataError:
                 continue
             except Exception as error:
                 raise AssertionError(f"{what}: {type(error).__name__}: {error}") from error
-            for each in found:
+            for each in findings:
                 assert all(math.isfinite(finding.risk) for finding in each.findings), (
                     f"{what}: an infinite risk"
                 )

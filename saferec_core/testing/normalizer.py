@@ -83,7 +83,7 @@ class NormalizerContract(Contract[Normalizer]):
         """Completions of one prompt in another order get the same advantages, in that order."""
 
         def property_of(seed: int, order: list[int]) -> None:
-            places = torch.tensor([*order, *(GROUP + place for place in order)])
+            places = torch.tensor([*order, *(GROUP + index for index in order)])
             self._same_in_order(_rewards(seed=seed), places, "siblings")
 
         self.hold(property_of, _SEEDS, st.permutations(range(GROUP)))

@@ -41,10 +41,10 @@ def output_of(call: Callable[[], object]) -> list[str]:
     with redirect_stdout(printed), redirect_stderr(printed), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         call()
-    said = [f"warned: {warned[0].category.__name__}: {warned[0].message}"] if warned else []
+    traces = [f"warned: {warned[0].category.__name__}: {warned[0].message}"] if warned else []
     if text := printed.getvalue():
-        said.append(f"printed {text[:60]!r}")
-    return said
+        traces.append(f"printed {text[:60]!r}")
+    return traces
 
 
 def _settings() -> Mapping[str, Any]:

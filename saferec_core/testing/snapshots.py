@@ -55,14 +55,14 @@ def difference(before: Any, after: Any, path: str = "") -> str:
     if isinstance(before, tuple) and isinstance(after, tuple) and before[:1] == after[:1]:
         if len(before) != len(after):
             return f"{path or before[0]} has {len(after) - 1} entries instead of {len(before) - 1}"
-        for place, (one, other) in enumerate(zip(before[1:], after[1:], strict=True)):
+        for index, (one, other) in enumerate(zip(before[1:], after[1:], strict=True)):
             if one != other:
                 named = isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str)
                 if named and one[0] == other[0]:
                     return difference(one[1], other[1], f"{path}.{one[0]}" if path else one[0])
                 if before[0] == "tensor":
                     return f"{path or 'a tensor'} holds other values or was written to"
-                return difference(one, other, f"{path}[{place}]")
+                return difference(one, other, f"{path}[{index}]")
     return f"{path or 'it'} was {_short(before)}, and is {_short(after)}"
 
 

@@ -6,7 +6,7 @@ from saferec_core.data.titles import Title
 
 __all__ = ["AWKWARD_TITLES", "OUTSIDE", "TITLES"]
 
-TITLES = tuple(Title(f"Film {letter}", 1990 + place) for place, letter in enumerate("ABCDEFGH"))
+TITLES = tuple(Title(f"Film {letter}", 1990 + number) for number, letter in enumerate("ABCDEFGH"))
 """The titles of the small world that the checks take place in."""
 
 OUTSIDE = Title("Nobody's Film", 1901)

@@ -97,9 +97,9 @@ def _unwritten_matters(gains: Sequence[ActiveReward], normalizer: Normalizer, ch
     drawn = _made_up(gains, changed, 1.0, weight=False)
     mask = drawn.rank_mask.clone()
     mask[0, -1] = False
-    place = [reward.channel for reward in gains[:changed]].count("rank")
+    rank_channel = [reward.channel for reward in gains[:changed]].count("rank")
     without, with_zero = (torch.where(mask, drawn.rank, torch.nan) for _ in "wz")
-    with_zero[place, 0, -1] = 0.0
+    with_zero[rank_channel, 0, -1] = 0.0
     plain, changed_by_it = (
         normalizer(replace(drawn, rank=rank, rank_mask=mask)).rank for rank in (without, with_zero)
     )

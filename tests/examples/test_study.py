@@ -23,10 +23,10 @@ SMALL = {
         "sft": {"optimization": {"max_steps": 2}},
     },
     "arms": {
-        "sft": {"sft": "safe", "says": "SFT"},
-        "broken": {"of": "sft", "says": "fails", "train": {"normalizer": {"name": "gdqo"}}},
-        "built on it": {"of": "broken", "says": "left out", "lists": "filtered"},
-        "filtered": {"of": "sft", "says": "goes on", "lists": "filtered"},
+        "sft": {"sft": "safe", "label": "SFT"},
+        "broken": {"of": "sft", "label": "fails", "train": {"normalizer": {"name": "gdqo"}}},
+        "built on it": {"of": "broken", "label": "left out", "lists": "filtered"},
+        "filtered": {"of": "sft", "label": "goes on", "lists": "filtered"},
     },
     "findings": [
         {
@@ -74,8 +74,8 @@ def test_every_problem_of_a_grid_is_named_at_once(module, tmp_path):
     path = grid_file(
         tmp_path,
         arms={
-            "first": {"of": "second", "says": "too early", "lists": "guided"},
-            "second": {"sft": "safe", "says": "SFT"},
+            "first": {"of": "second", "label": "too early", "lists": "guided"},
+            "second": {"sft": "safe", "label": "SFT"},
         },
     )
 
@@ -88,7 +88,7 @@ def test_every_problem_of_a_grid_is_named_at_once(module, tmp_path):
 
 def test_an_arm_is_exactly_one_thing(module, tmp_path):
     grid = module("grid")
-    path = grid_file(tmp_path, arms={"both": {"sft": "safe", "lists": "guided", "says": "?"}})
+    path = grid_file(tmp_path, arms={"both": {"sft": "safe", "lists": "guided", "label": "?"}})
 
     with pytest.raises(grid.GridError, match="exactly one of sft, train and lists"):
         grid.read_grid(path)

@@ -39,31 +39,31 @@ class DiversityReward(RewardFunction):
 
     def __call__(self, lists: JudgedLists) -> Tensor:
         """Return (N, K), then count the batch; NaN where a rank was not written."""
-        places = lists.catalog_indices
-        counts = torch.tensor([[self._counts.get(place, 0.0) for place in row] for row in places.tolist()])
-        reward = (1 + counts.view(places.shape)).rsqrt().masked_fill(lists.wasted, 0.0)
-        self._count(places[lists.in_catalog].tolist())
+        indices = lists.catalog_indices
+        counts = torch.tensor([[self._counts.get(index, 0.0) for index in row] for row in indices.tolist()])
+        reward = (1 + counts.view(indices.shape)).rsqrt().masked_fill(lists.wasted, 0.0)
+        self._count(indices[lists.in_catalog].tolist())
         return torch.where(lists.rank_mask, reward, torch.nan)
 
     def state_dict(self) -> dict[str, float]:
         """Return the counts, which a checkpoint keeps."""
-        return {str(place): count for place, count in self._counts.items()}
+        return {str(index): count for index, count in self._counts.items()}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Go on from the counts of a checkpoint."""
         self._counts.clear()
-        self._counts.update((int(place), count) for place, count in state.items())
+        self._counts.update((int(index), count) for index, count in state.items())
 
-    def _count(self, places: list[int]) -> None:
+    def _count(self, indices: list[int]) -> None:
         decay = 0.5 ** (1 / self.halflife)
-        for place in list(self._counts):
-            self._counts[place] *= decay
-            if self._counts[place] < _FORGOTTEN:
-                del self._counts[place]
-        for place in places:
-            self._counts[place] += 1.0
+        for index in list(self._counts):
+            self._counts[index] *= decay
+            if self._counts[index] < _FORGOTTEN:
+                del self._counts[index]
+        for index in indices:
+            self._counts[index] += 1.0
 
     @cached_property
     def _counts(self) -> defaultdict[int, float]:
-        """How often each place of the catalog was named, later batches counting more."""
+        """How often each title of the catalog was named, later batches counting more."""
         return defaultdict(float)

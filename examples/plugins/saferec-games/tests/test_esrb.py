@@ -29,13 +29,13 @@ class TestContract(EvidenceContract):
 
 
 def test_the_gravest_descriptor_of_a_trait_counts_and_a_rated_game_without_one_is_safe():
-    found = [
+    risks = [
         {finding.trait: finding.risk for finding in each.findings}
         for each in EsrbDescriptors(path=Path("ratings.csv"))(ROWS, read_traits())
     ]
 
-    assert (found[0][GORE], found[0][DRUGS]) == (1.0, 0.0)
-    assert (found[1][GORE], found[1][DRUGS]) == (0.0, 0.8)
+    assert (risks[0][GORE], risks[0][DRUGS]) == (1.0, 0.0)
+    assert (risks[1][GORE], risks[1][DRUGS]) == (0.0, 0.8)
 
 
 def test_of_a_game_that_was_not_rated_nothing_is_said():
