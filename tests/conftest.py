@@ -62,6 +62,7 @@ SLOW = (
     "tests/cli",
     "tests/core/api",
     "tests/core/demo",
+    "tests/core/evaluation",
     "tests/core/models/guided",
     "tests/core/pipeline",
     "tests/core/report",
