@@ -10,10 +10,13 @@ import typer
 from saferec_cli import completion
 
 __all__ = [
+    "CatalogPathOption",
     "ConfigArgument",
     "DryRunOption",
     "JsonOption",
+    "OraclePathOption",
     "PlanJsonOption",
+    "PolicyRunOption",
     "QuietOption",
     "RewardOption",
     "SettingOption",
@@ -57,6 +60,27 @@ SmokeOption = Annotated[
         help="Try the whole run on next to nothing: two steps a stage, a few prompts to evaluate.",
         metavar=" ",
         rich_help_panel="Run",
+    ),
+]
+PolicyRunOption = Annotated[
+    str | None,
+    typer.Option(
+        "--run",
+        metavar="RUN",
+        help="Run whose catalog, oracle and parser are used, and training records for a baseline; by default "
+        "the policy's.",
+        autocompletion=completion.runs,
+        rich_help_panel="Model and data",
+    ),
+]
+CatalogPathOption = Annotated[
+    Path | None,
+    typer.Option(help="Catalog; by default that of the policy's run.", rich_help_panel="Model and data"),
+]
+OraclePathOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Oracle file or table; by default that of the policy's run.", rich_help_panel="Model and data"
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", metavar=" ")]

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from saferec_cli import completion
-from saferec_cli.eval_request import run_folder
-from saferec_cli.options import JsonOption, QuietOption, SettingOption
-from saferec_cli.resolve import oracle_name, setting_layers
-from saferec_core.config.load import Layer, Resolved, eval_settings, read_settings, resolved
-from saferec_core.config.schema import RecommendConfig
-from saferec_core.errors import ConfigError, RunError, one_error
-from saferec_core.evaluation.baseline_names import names_baseline
+from saferec_cli.options import (
+    CatalogPathOption,
+    JsonOption,
+    OraclePathOption,
+    PolicyRunOption,
+    QuietOption,
+    SettingOption,
+)
+from saferec_cli.recommend_request import recommend_request
+from saferec_core.errors import ConfigError, one_error
 from saferec_core.plugins.manager import load_plugins
-from saferec_core.runs.layout import run_of
 
-__all__ = ["recommend", "recommend_request"]
+__all__ = ["recommend"]
 
-_WISH, _LIST, _DATA = "Wish", "List", "Model and data"
+_WISH, _LIST = "Wish", "List"
 
 
 def recommend(
@@ -90,24 +91,9 @@ def recommend(
         float | None,
         typer.Option(min=0.01, help="Sample at this temperature instead of greedily.", rich_help_panel=_LIST),
     ] = None,
-    run: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUN",
-            help="Run whose catalog, oracle and parser are used, and training records for a baseline.",
-            autocompletion=completion.runs,
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    catalog_path: Annotated[
-        Path | None, typer.Option(help="Catalog; by default that of the policy's run.", rich_help_panel=_DATA)
-    ] = None,
-    oracle_path: Annotated[
-        Path | None,
-        typer.Option(
-            help="Oracle file or table; by default that of the policy's run.", rich_help_panel=_DATA
-        ),
-    ] = None,
+    run: PolicyRunOption = None,
+    catalog_path: CatalogPathOption = None,
+    oracle_path: OraclePathOption = None,
     setting: SettingOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -118,26 +104,11 @@ def recommend(
     catalog or already seen, and hold no known violation. What an interrupted call with --input had written
     is kept; the same command continues.
     """
-    from saferec_core.preflight.check import find_problems  # Arrow; not for --help
-    from saferec_core.preflight.inputs import is_local
-
-    is_baseline = names_baseline(policy)
-    if is_local(policy) and not Path(policy).exists():
-        raise RunError(f"{policy} does not exist; name a run folder, a checkpoint or a model")
-    problems = _argument_problems(
-        source=source, out=out, prompt=prompt, constraint=constraint, unknown=unknown
-    )
-    request = recommend_request(policy, run_folder(run) or policy, catalog_path, oracle_path, setting or ())
     plugins = load_plugins()
-    problems += [
-        *request.problems,
-        *find_problems(
-            request.config,
-            plugins,
-            policy=not is_baseline,
-            train=is_baseline and policy != "random",
-        ),
-    ]
+    request, problems = recommend_request(
+        policy, run, catalog_path, oracle_path, setting or (), plugins=plugins, unknown=unknown
+    )
+    problems += _argument_problems(source=source, out=out, prompt=prompt, constraint=constraint)
     if problems:
         raise one_error(problems)
     wanted = "" if source is not None else _wish(prompt)
@@ -175,12 +146,10 @@ def recommend(
 
 
 def _argument_problems(
-    *, source: Path | None, out: Path | None, prompt: str | None, constraint: list[str] | None, unknown: str
+    *, source: Path | None, out: Path | None, prompt: str | None, constraint: list[str] | None
 ) -> list[str]:
     """Name arguments that do not go together."""
     problems = []
-    if unknown not in {"allow", "forbid"}:
-        problems.append(f"--unknown must be allow or forbid, but is {unknown!r}")
     if (source is None) != (out is None):
         problems.append("--input and --out go together: the rows to read and the file that gets the lists")
     if source is not None and (prompt is not None or constraint):
@@ -201,31 +170,6 @@ def _wish(prompt: str | None) -> str:
     if not prompt.strip():
         raise ConfigError("the wish is empty; give --prompt, or --input with a file of prompts")
     return prompt
-
-
-def recommend_request(
-    policy: str,
-    source: str,
-    catalog_path: Path | None,
-    oracle_path: Path | None,
-    settings: Iterable[str],
-) -> Resolved[RecommendConfig]:
-    """Resolve what a policy needs to recommend: settings of the run that *source* lies in, then flags."""
-    paths: dict[str, Any] = {}
-    if catalog_path is not None:
-        paths["data"] = {"catalog_path": str(catalog_path)}
-    if oracle_path is not None:
-        paths["oracle"] = {"path": str(oracle_path)}
-    given = [Layer("flags", paths), *setting_layers(settings)]
-    run = run_of(Path(source))
-    files = []
-    if run is not None:
-        settings = eval_settings(read_settings(run.config))
-        files.append(
-            Layer(str(run.config), {name: settings[name] for name in settings if name != "evaluation"})
-        )
-    named = Layer("POLICY", {"model": {"model": policy}})
-    return resolved(RecommendConfig, files=files, overrides=[oracle_name(files, given), *given, named])
 
 
 def _progress(quiet: bool) -> Any:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from saferec_cli import completion
-from saferec_cli.eval_request import run_folder
-from saferec_cli.options import QuietOption, SettingOption
-from saferec_cli.recommend import recommend_request
-from saferec_core.errors import RunError, one_error
-from saferec_core.evaluation.baseline_names import names_baseline
+from saferec_cli.options import (
+    CatalogPathOption,
+    OraclePathOption,
+    PolicyRunOption,
+    QuietOption,
+    SettingOption,
+)
+from saferec_cli.recommend_request import recommend_request
+from saferec_core.errors import one_error
 from saferec_core.plugins.manager import load_plugins
 
 __all__ = ["serve"]
 
-_DATA, _PAGE = "Model and data", "Server"
+_PAGE = "Server"
 
 
 def serve(
@@ -45,24 +48,9 @@ def serve(
             rich_help_panel=_PAGE,
         ),
     ] = "allow",
-    run: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUN",
-            help="Run whose catalog, oracle and parser are used; by default the policy's.",
-            autocompletion=completion.runs,
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    catalog_path: Annotated[
-        Path | None, typer.Option(help="Catalog; by default that of the policy's run.", rich_help_panel=_DATA)
-    ] = None,
-    oracle_path: Annotated[
-        Path | None,
-        typer.Option(
-            help="Oracle file or table; by default that of the policy's run.", rich_help_panel=_DATA
-        ),
-    ] = None,
+    run: PolicyRunOption = None,
+    catalog_path: CatalogPathOption = None,
+    oracle_path: OraclePathOption = None,
     setting: SettingOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -71,21 +59,10 @@ def serve(
     The page shows guided and free lists side by side, with verdicts. /openapi.json describes the endpoints;
     /v1/chat/completions answers with guided lists. There is no authentication.
     """
-    from saferec_core.preflight.check import find_problems  # Arrow; not for --help
-    from saferec_core.preflight.inputs import is_local
-
-    is_baseline = names_baseline(policy)
-    if not is_baseline and is_local(policy) and not Path(policy).exists():
-        raise RunError(f"{policy} does not exist; name a run folder, a checkpoint or a model")
-    request = recommend_request(policy, run_folder(run) or policy, catalog_path, oracle_path, setting or ())
     plugins = load_plugins()
-    needs_train = is_baseline and policy != "random"
-    problems = [
-        *request.problems,
-        *find_problems(request.config, plugins, policy=not is_baseline, train=needs_train),
-    ]
-    if unknown not in {"allow", "forbid"}:
-        problems.append(f"--unknown must be allow or forbid, but is {unknown!r}")
+    request, problems = recommend_request(
+        policy, run, catalog_path, oracle_path, setting or (), plugins=plugins, unknown=unknown
+    )
     if problems:
         raise one_error(problems)
 

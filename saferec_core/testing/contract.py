@@ -17,9 +17,10 @@ from unittest import SkipTest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
+from saferec_core.plugins.isolation import PluginTimeoutError, time_limit
 from saferec_core.testing.process import noting_changes, output_of
 from saferec_core.testing.snapshots import difference, snapshot
-from saferec_core.testing.work import LateError, lines_executed, within_limit
+from saferec_core.testing.work import lines_executed
 
 __all__ = ["Contract", "ContractError", "check", "failures_of", "properties_of"]
 
@@ -97,7 +98,7 @@ class Contract(Generic[C]):
         """Call *component*, and note what this changes in the process, be it once for all calls."""
         if "_changes" not in vars(type(self)):
             type(self)._changes = set()
-        with within_limit(self.time_limit), noting_changes(self._changes):
+        with time_limit(self.time_limit), noting_changes(self._changes):
             return self.call(component, *inputs)
 
     def _why_unanswered(self) -> str | None:
@@ -205,7 +206,7 @@ class Contract(Generic[C]):
 def _is_late(error: BaseException | None) -> bool:
     """Tell whether an error, or what it was raised from, is that the time limit has passed."""
     while error is not None:
-        if isinstance(error, LateError):
+        if isinstance(error, PluginTimeoutError):
             return True
         error = error.__cause__
     return False

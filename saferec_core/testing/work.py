@@ -1,20 +1,13 @@
-"""How much work a call is, in lines of Python, and whether it ever ends."""
+"""How much work a call is, in lines of Python."""
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-__all__ = ["LateError", "lines_executed", "within_limit"]
-
-
-class LateError(TimeoutError):
-    """A call has not returned within its limit."""
+__all__ = ["lines_executed"]
 
 
 def lines_executed(call: Callable[[], object]) -> int:
@@ -36,28 +29,3 @@ def lines_executed(call: Callable[[], object]) -> int:
     finally:
         sys.settrace(before)
     return count
-
-
-@contextmanager
-def within_limit(seconds: float) -> Iterator[None]:
-    """Interrupt what takes longer than *seconds*, so that what hangs is reported instead of waited for.
-
-    Only the main thread can be interrupted, where there are POSIX signals; elsewhere nothing is limited.
-
-    Raises:
-        LateError: The limit has passed.
-    """
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise LateError(f"no answer after {seconds:g} seconds")
-
-    previous = signal.signal(signal.SIGALRM, interrupt)
-    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, left, interval)
-        signal.signal(signal.SIGALRM, previous)

@@ -90,4 +90,4 @@ def test_a_baseline_without_training_records_is_refused(main, world):
     done = main("recommend", "popularity", "--catalog-path", world / "catalog.jsonl", "--prompt", "Hi")
 
     assert done.status == 2
-    assert "--train-path is missing" in done.err
+    assert "popularity needs training records; name a run that has them with --run RUN" in done.err
