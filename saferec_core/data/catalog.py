@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from saferec_core.data.rows import row_name, try_values, whole_year
+from saferec_core.data.rows import row_name, try_values, whole_year, year_if_any
 from saferec_core.data.titles import Title, TitleIndex
 from saferec_core.errors import DataError
 
@@ -43,6 +43,9 @@ class Catalog:
         look_up = partial(self._index.find, tolerance=year_tolerance)
         self._look_up = lru_cache(maxsize=1 << 16)(look_up)  # a policy names the same titles over and over
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _catalog, (self.titles, self.year_tolerance, self.aliases)
+
     def __len__(self) -> int:
         return len(self.titles)
 
@@ -53,6 +56,11 @@ class Catalog:
     def years_of(self, name: str) -> Sequence[int | None]:
         """Return the years of the titles with this name; see `TitleIndex.years_of`."""
         return self._index.years_of(name)
+
+
+def _catalog(titles: Sequence[Title], year_tolerance: int, aliases: Mapping[int, Sequence[str]]) -> Catalog:
+    """Index titles again, in another process."""
+    return Catalog(titles, year_tolerance=year_tolerance, aliases=aliases)
 
 
 def read_catalog(path: Path, *, year_tolerance: int = 2) -> Catalog:
@@ -105,6 +113,5 @@ def _title(row: Any, where: str) -> Title:
         raise DataError(f"{where}: wanted an object with title and year, but got {reprlib.repr(row)}")
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"{where}: wanted a title, but got {reprlib.repr(name)}")
-    if isinstance(row, dict) and "year" in row and year in (None, ""):
-        return Title(name.strip(), None)
-    return Title(name.strip(), whole_year(year, f"{where}: the year of {name!r}"))
+    read = year_if_any if isinstance(row, dict) and "year" in row else whole_year
+    return Title(name.strip(), read(year, f"{where}: the year of {name!r}"))

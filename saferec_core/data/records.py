@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from saferec_core.data.rows import LIST, OBJECT, Row, read_rows, whole_year
+from saferec_core.data.rows import LIST, OBJECT, Row, read_rows, year_if_any
 from saferec_core.data.title_tiers import NamedEntry, nearness
 from saferec_core.data.titles import Title, name_keys, normal_form
 from saferec_core.errors import DataError
@@ -181,8 +182,10 @@ def messages_of(row: Row, column: str = "prompt") -> list[dict[str, str]]:
 def titles_of(row: Row, column: str = "groundtruth_with_release_year") -> list[Title]:
     """Read a column of ``[title, year]`` pairs or ``{title, year}`` objects; None is an empty list.
 
+    The year of an item that has none is None.
+
     Raises:
-        DataError: An entry is not a title with a year.
+        DataError: An entry is not a title.
     """
     return [_title(entry, column) for entry in _listed(row, column)]
 
@@ -233,7 +236,10 @@ def _is_active(trait: str, value: Any, column: str) -> bool:
     """Return whether a trait is active; text such as "yes" or "0" counts by its meaning."""
     word = value if value is None or isinstance(value, bool) else str(value).strip().lower()
     if word not in _ACTIVE:
-        raise DataError(f"{column}: {trait!r} must be true or false, but is {value!r}")
+        raise DataError(
+            f"{column}: {trait!r} must be true or false, but is {value!r}. A constraint with a value is "
+            f"written in a list: [{json.dumps(f'{trait}={value}', ensure_ascii=False)}]"
+        )
     return _ACTIVE[word]
 
 
@@ -248,7 +254,7 @@ def _title(entry: Any, column: str) -> Title:
     name, year = pair
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"{column}: wanted a title, but got {name!r}")
-    return Title(name, whole_year(year, f"{column}: the year of {name!r}"))
+    return Title(name, year_if_any(year, f"{column}: the year of {name!r}"))
 
 
 def _seen(entry: Any, column: str) -> Title | str:

@@ -32,6 +32,7 @@ __all__ = [
     "try_rows",
     "try_values",
     "whole_year",
+    "year_if_any",
 ]
 
 OBJECT, LIST = (dict, Mapping), (list, tuple, Sequence)
@@ -144,6 +145,15 @@ def whole_year(value: Any, what: str) -> int:
     if abs(year) > _LAST_YEAR:
         raise DataError(f"{what} must have at most four digits, but is {_shown(value)}")
     return year
+
+
+def year_if_any(value: Any, what: str) -> int | None:
+    """Read the year of an item that may have none, as games and songs often do: null or an empty cell.
+
+    Raises:
+        DataError: As :func:`whole_year`.
+    """
+    return None if value is None or value == "" else whole_year(value, what)
 
 
 def _shown(value: Any) -> str:

@@ -19,6 +19,7 @@ from saferec_core.config.sections import (
     EmptyList,
     EvaluationConfig,
     IdealDcg,
+    OracleChoice,
     Preset,
     Removal,
     Section,
@@ -28,7 +29,9 @@ from saferec_core.config.sections import (
 from saferec_core.data.catalog import Catalog
 from saferec_core.files import data_hash, json_hash
 from saferec_core.models.generation import Decoding
+from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.registry import entry_of
+from saferec_core.plugins.side_by_side import oracles_in
 
 __all__ = ["PRESETS", "EvaluationProtocol", "described", "protocol_of"]
 
@@ -99,6 +102,8 @@ class EvaluationProtocol(Section):
     """Hash of the titles that may be recommended."""
     metrics: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of metrics that the run sets, by name."""
+    metrics_of_others: dict[str, str] = Field(default_factory=dict)
+    """Distribution and version of metrics that are not saferec's own, by name."""
     oracle: str | None = None
     """The oracle, with its options, files by their hashes; None: there is no oracle."""
 
@@ -113,6 +118,7 @@ class EvaluationProtocol(Section):
     def short(self) -> str:
         """Eight hexadecimal digits that are the same wherever all choices are."""
         unset = set() if self.metrics else {"metrics"}  # ids of earlier versions did not have these
+        unset |= set() if self.metrics_of_others else {"metrics_of_others"}
         unset |= set() if self.guided else {"guided", "unknown"}
         return json_hash(self.model_dump(mode="json", exclude=unset))[:8]
 
@@ -163,7 +169,8 @@ def protocol_of(
     *,
     catalog: Catalog,
     parser: object,
-    oracle: object | None,
+    oracle: Oracle | None,
+    metrics_of_others: Mapping[str, str] | None = None,
 ) -> EvaluationProtocol:
     """Return the protocol that a run's settings describe: the preset, then the choices made singly.
 
@@ -173,6 +180,7 @@ def protocol_of(
         catalog: The catalog that lists are checked against.
         parser: The parser as it was built.
         oracle: The oracle as it was built, if any.
+        metrics_of_others: Distribution and version of metrics that are not saferec's own, by name.
     """
     settings = config.evaluation
     sampled = decoding == "sampled"
@@ -192,9 +200,15 @@ def protocol_of(
             "parser": described(config.data.parser.name, parser),
             "catalog": json_hash(_catalog_content(catalog))[:12],
             "metrics": settings.eval_metric_options,
-            "oracle": None if config.oracle is None else described(config.oracle.name, oracle),
+            "metrics_of_others": dict(metrics_of_others or {}),
+            "oracle": None if config.oracle is None else _described_oracles(config.oracle, oracle),
         }
     )
+
+
+def _described_oracles(choice: OracleChoice, oracle: Oracle | None) -> str:
+    built = () if oracle is None else oracles_in(oracle)
+    return " + ".join(described(each.name, one) for each, one in zip(choice.each, built, strict=True))
 
 
 def _guidance(settings: EvaluationConfig) -> dict[str, Any]:

@@ -71,7 +71,8 @@ def _titles_of(judged: JudgedLists, n: int) -> tuple[JudgedTitle, ...]:
             violated = tuple(verdict.violated) if verdict.known else ()
             standing = "violation" if violated else "safe" if verdict.known else "unknown"
             if isinstance(oracle, Explaining) and record.constraints:
-                question = Question(item.name, item.year, record.constraints)
+                columns = judged.judge.columns(record)
+                question = Question(item.name, item.year, record.constraints, columns)
                 evidence = tuple(oracle.explain(question))
         titles.append(
             JudgedTitle(

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import chain, islice
-from typing import NamedTuple, Self
+from operator import and_
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +25,9 @@ from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import ConfigError, PluginError, UnknownNameError
-from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask, check_order
+from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask, check_order, columns_for
 from saferec_core.plugins.contracts.parser import ParsedList
+from saferec_core.plugins.contracts.record_columns import NO_COLUMNS, RecordColumns
 from saferec_core.plugins.contracts.run_context import RunContext
 from saferec_core.plugins.sealing import changed, fingerprint, sealed_property
 
@@ -35,6 +37,9 @@ _ASKED_TOGETHER = 1 << 14  # questions of one batch about the whole catalog
 _REMEMBERED = 1 << 16
 """How many titles are remembered before all are forgotten."""
 
+
+_REMEMBERED_STANDINGS = 1 << 28
+"""Standings of titles of the catalog, two bytes each, that are remembered before all are forgotten."""
 
 _LONGEST_TITLE = 24
 """Words; bounds the search for a title at the end of a sentence."""
@@ -94,8 +99,12 @@ class Judge:
         self.oracle = oracle
         self.popularity = popularity
         self._met = _MetTitles(catalog)
-        self._base_rates: dict[tuple[str, ...], float] = {}
+        self._base_rates: dict[tuple[tuple[str, ...], RecordColumns], float] = {}
+        self._standings: dict[tuple[str, RecordColumns], _Standing] = {}
         self._order_is_checked = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Judge, (self.catalog, self.oracle, self.popularity)
 
     def _meet(self, lists: Sequence[ParsedList], num_ranks: int) -> list[_Met]:
         """Look up what stands at the written ranks up to *num_ranks*, list after list."""
@@ -132,47 +141,78 @@ class Judge:
                 return Title(name, title.year)
         return title
 
-    def base_rate(self, constraints: tuple[str, ...]) -> float:
+    def question(self, title: Title, record: Record) -> Question:
+        """Ask about one of several titles on a line of the record's list, as the catalog has it."""
+        return Question(*self.catalog_title(title), record.constraints, self.columns(record))
+
+    def columns(self, record: Record) -> RecordColumns:
+        """Return what the oracle's questions hold of a record.
+
+        Raises:
+            DataError: A column that the oracle needs is missing.
+        """
+        return columns_for(self.oracle, record.columns)
+
+    def base_rate(self, constraints: tuple[str, ...], record: RecordColumns = NO_COLUMNS) -> float:
         """Return the share of violations among the catalog's titles that the oracle knows.
 
         This is what a title that nobody knows is expected to be worth. 0 if none is known.
-        """
-        if constraints not in self._base_rates:
-            decided, violated = self._by_trait
-            columns = [self._column(trait) for trait in constraints]
-            violating = violated[:, columns].any(dim=1)
-            known = violating | decided[:, columns].all(dim=1)
-            self._base_rates[constraints] = violating.sum().item() / max(1, int(known.sum()))
-        return self._base_rates[constraints]
 
-    @cached_property
-    def _by_trait(self) -> tuple[Bool[Tensor, "C T"], Bool[Tensor, "C T"]]:
-        """Whether each catalog title is decided for each trait, and violates it: one question a title.
-
-        Users combine traits in more ways than there are traits; a question for every combination and title
-        would take hours with millions of titles.
+        Args:
+            constraints: Traits that are active.
+            record: What questions hold of the record, from :meth:`columns`.
         """
-        traits = self._traits
+        asked = constraints, record
+        if asked not in self._base_rates:
+            standings = [self._standing(trait, record) for trait in constraints]
+            everything = torch.ones(len(self.catalog.titles), dtype=torch.bool)
+            violating = ~reduce(and_, (~standing.violated for standing in standings), everything)
+            known = violating | reduce(and_, (standing.decided for standing in standings), everything)
+            self._base_rates[asked] = violating.sum().item() / max(1, int(known.sum()))
+        return self._base_rates[asked]
+
+    def _standing(self, trait: str, record: RecordColumns) -> _Standing:
+        """Return how the catalog's titles stand under one trait.
+
+        All traits that the oracle lists are asked about in one question a title. Users combine them in more
+        ways than there are traits; a question for every combination and title would take hours with millions
+        of titles. A trait that it judges and does not list, such as one with a value, is asked about alone.
+        """
+        if (trait, record) not in self._standings:
+            traits = () if self.oracle is None else self.oracle.traits
+            if trait not in traits:
+                raise UnknownNameError("trait", trait, sorted(traits))
+            listed = tuple(sorted(traits))
+            asked = listed if trait in listed else (trait,)
+            if len(self._standings) * len(self.catalog.titles) > _REMEMBERED_STANDINGS:
+                self._standings.clear()
+            decided, violated = self._catalog_under(asked, record)
+            for column, name in enumerate(asked):
+                self._standings[name, record] = _Standing(decided[:, column], violated[:, column])
+        return self._standings[trait, record]
+
+    def _catalog_under(
+        self, traits: tuple[str, ...], record: RecordColumns
+    ) -> tuple[Bool[Tensor, "C T"], Bool[Tensor, "C T"]]:
+        """Return whether each catalog title is decided for each trait, and violates it."""
         decided, violated = torch.zeros(2, len(self.catalog.titles), len(traits), dtype=torch.bool)
         for start in range(0, len(self.catalog.titles), _ASKED_TOGETHER):
             titles = self.catalog.titles[start : start + _ASKED_TOGETHER]
-            verdicts = self.ask([Question(title.name, title.year, traits) for title in titles])
+            verdicts = self.ask([Question(title.name, title.year, traits, record) for title in titles])
             for row, verdict in enumerate(verdicts, start):
                 evident = verdict.risks.keys() - set(verdict.open)
                 if verdict.known and not verdict.risks:  # an oracle that states no risks
                     evident = set(traits)
-                decided[row, [self._column(trait) for trait in evident]] = True
-                violated[row, [self._column(trait) for trait in verdict.violated]] = True
+                decided[row, [traits.index(trait) for trait in evident]] = True
+                violated[row, [traits.index(trait) for trait in verdict.violated]] = True
         return decided, violated
 
-    @cached_property
-    def _traits(self) -> tuple[str, ...]:
-        return () if self.oracle is None else tuple(sorted(self.oracle.traits))
 
-    def _column(self, trait: str) -> int:
-        if trait not in self._traits:
-            raise UnknownNameError("trait", trait, self._traits)
-        return self._traits.index(trait)
+class _Standing(NamedTuple):
+    """How the C titles of the catalog stand under one trait."""
+
+    decided: Bool[Tensor, " C"]
+    violated: Bool[Tensor, " C"]
 
 
 @dataclass(frozen=True)
@@ -336,7 +376,9 @@ class JudgedLists:
     @sealed_property
     def base_rates(self) -> Float[Tensor, " N"]:
         """Expected share of violations under each user's constraints (see :meth:`Judge.base_rate`)."""
-        return torch.tensor([self.judge.base_rate(record.constraints) for record in self.records])
+        judge = self.judge
+        rates = [judge.base_rate(record.constraints, judge.columns(record)) for record in self.records]
+        return torch.tensor(rates)
 
     @property
     def inputs(self) -> tuple[object, ...]:
@@ -384,19 +426,23 @@ class JudgedLists:
     def _answers(self) -> tuple[Sequence[Verdict], npt.NDArray[np.intp]]:
         """The oracle's verdicts, and which of them is about each written rank.
 
-        About titles that are written alike it is asked once for all who have the same constraints.
+        About titles that are written alike it is asked once for all who have the same constraints, and the
+        same columns where its verdicts depend on any.
         """
-        kinds: dict[tuple[str, ...], int] = {}
-        kind_of = [kinds.setdefault(record.constraints, len(kinds)) for record in self.records]
+        kinds: dict[tuple[tuple[str, ...], RecordColumns], int] = {}
+        columns = self.judge.columns
+        kind_of = [
+            kinds.setdefault((record.constraints, columns(record)), len(kinds)) for record in self.records
+        ]
         kind_by_rank = np.repeat(np.asarray(kind_of, np.int64), np.asarray(self._written, np.int64))
         numbers = np.asarray([title.number for title in self._titles], np.int64)
         _, firsts, which = np.unique(
             numbers * len(kinds) + kind_by_rank, return_index=True, return_inverse=True
         )
-        constraints, questions = list(kinds), []
+        asked, questions = list(kinds), []
         for first, kind in zip(firsts.tolist(), kind_by_rank[firsts].tolist(), strict=True):
             title = self._titles[first]
-            questions.append(Question(title.name, title.year, constraints[kind]))
+            questions.append(Question(title.name, title.year, *asked[kind]))
         further = self._further_questions()
         if not further:
             return self.judge.ask(questions), which
@@ -412,12 +458,11 @@ class JudgedLists:
         The words in front of a year may hold more than the title, as in "or else Saw (2004)", so the
         longest end of them that is in the catalog is asked about, else all of them.
         """
-        asked, position = [], 0
+        asked: list[tuple[int, Question]] = []
+        position = 0
         for parsed, record in zip(self.lists, self.records, strict=True):
             for item in parsed.items[: self.num_ranks]:
-                for title in item.further:
-                    name, year = self.judge.catalog_title(title)
-                    asked.append((position, Question(name, year, record.constraints)))
+                asked += [(position, self.judge.question(title, record)) for title in item.further]
                 position += 1
         return asked
 

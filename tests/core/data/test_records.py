@@ -159,7 +159,6 @@ def test_a_column_of_none_is_missing_but_an_empty_list_is_not(read):
         ({"groundtruth_with_release_year": [5]}, "[title, year]"),
         ({"groundtruth_with_release_year": ["Saw (2004)"]}, "[title, year]"),
         ({"groundtruth_with_release_year": [["Saw", 2004, 1]]}, "[title, year]"),
-        ({"groundtruth_with_release_year": [["Saw", None]]}, "the year of 'Saw'"),
         ({"groundtruth_with_release_year": [["Saw", "2004a"]]}, "the year of 'Saw'"),
         ({"groundtruth_with_release_year": [["Saw", 2004.5]]}, "the year of 'Saw'"),
         ({"groundtruth_with_release_year": [[None, 2004]]}, "None"),
@@ -174,6 +173,15 @@ def test_a_row_that_is_not_what_was_wanted_is_named(read, change, message):
     with pytest.raises(DataError, match=r"rows\.jsonl, row 2") as error:
         read(ROW, {**ROW, **change})
     assert message in str(error.value)
+
+
+def test_an_item_may_have_no_year(read):
+    (record,) = read(
+        {**ROW, "groundtruth_with_release_year": [["Portal", None], {"title": "Ico", "year": ""}]}
+    )
+
+    assert record.groundtruth == (Title("Portal", None), Title("Ico", None))
+    assert record.truth_near("portal", 2007, 2) == [0]
 
 
 @pytest.mark.parametrize(

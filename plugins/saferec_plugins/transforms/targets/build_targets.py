@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice
+from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice, OracleChoice
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import constraints_of, messages_of, seen_titles_of, titles_of
 from saferec_core.data.rows import Row
@@ -54,7 +54,7 @@ class BuildTargets(Surveying):
 
     catalog_path: Path
     """Titles that may be recommended: any file with title and year, or a data-only pickle."""
-    oracle: ComponentChoice | None = None
+    oracle: OracleChoice | None = None
     """Oracle that judges violations; needed unless check is none."""
     check: Literal["oracle", "none"] = "oracle"
     """none ignores constraints, for plain SFT."""
@@ -88,7 +88,7 @@ class BuildTargets(Surveying):
     @cached_property
     def list_parser(self) -> ListParser:
         """The parser, built."""
-        return build_parser(self.parser)
+        return build_parser(self.parser, catalog_path=self.catalog_path)
 
     def survey(self, rows: Iterable[Row]) -> TargetBuilder:
         """Learn from the training rows which titles are named together."""
@@ -151,7 +151,7 @@ class TargetBuilder(Transform):
         prompt, history = messages_of(row), seen_titles_of(row)
         counts: Counter[tuple[str, str | None]] = Counter()
         named = NamedTitles(history, settings.year_tolerance)
-        standing = self.safe_titles.under(constraints)
+        standing = self.safe_titles.under(constraints, row)
         truth = self._truth(titles_of(row), standing, named, counts)
         rng = rng_of(row, settings.seed, "build-targets")
         listed = self.filler.filled(
@@ -228,7 +228,7 @@ class TargetBuilder(Transform):
         problems = [] if read == titles else [f"is read as {', '.join(map(str, read))}"]
         problems += against_the_user(titles, history, self._settings.year_tolerance)
         if self.oracle_check is not None and constraints:
-            problems += self.oracle_check.problems(listed, constraints)
+            problems += self.oracle_check.problems(listed, constraints, row)
         if problems:
             raise PluginError(
                 f"build-targets: the completion of sample {row.get('id')!r} {'; '.join(problems)}. This is "
