@@ -4,11 +4,12 @@
     saferec train FOLDER/run.yaml
     python benchmarks/resume_soak.py FOLDER/run.yaml --kills 1
 
-FOLDER gets the demo's users and films, a network with random weights of the dimensions of Qwen2.5-0.5B, and a run
-with ``--preset safe-rank-grpo``: adapters of rank 256, gdpo, 24 completions a step in passes of one, recomputed
-activations, bfloat16, paged 8-bit AdamW. It generates with transformers, not with vLLM, saves every second
-step, and logs every step. What is learned means nothing; what is shown is that it runs, what it takes, and that
-it continues where it was killed. ``--tiny``: a network that a processor can train, with PyTorch's AdamW.
+FOLDER gets the demo's users and films, a network with random weights of the dimensions of Qwen2.5-0.5B, and
+a run with ``--preset safe-rank-grpo``: adapters of rank 256, gdpo, 24 completions a step in passes of one,
+recomputed activations, bfloat16, paged 8-bit AdamW. It generates with transformers, not with vLLM, saves
+every second step, and logs every step. What is learned means nothing; what is shown is that it runs, what it
+takes, and that it continues where it was killed. ``--tiny``: a network that a processor can train, with
+PyTorch's AdamW.
 """
 
 from __future__ import annotations
