@@ -396,9 +396,9 @@ class LimitsConfig(Section):
     limit_margin: float = Field(default=0.2, ge=0, lt=1)
     """Aim below a bound by this share of it, so that chance from batch to batch does not exceed it."""
     limit_rate: float = Field(default=0.05, gt=0)
-    """How fast a multiplier rises: by this, per generation batch, where the share exceeds its bound by 100 %."""
+    """How fast a multiplier rises: by this, per generation batch, at a share 100 % above its bound."""
     limit_proportional: float = Field(default=0.0, ge=0)
-    """Multiplier for an excess of 100 % of the bound, beside what has added up (PID); 0: dual ascent alone."""
+    """Multiplier for a share 100 % above its bound, beside what has added up (PID); 0: dual ascent."""
     limit_derivative: float = Field(default=0.0, ge=0)
     """Multiplier for a rise by 100 % of the bound from one generation batch to the next (PID)."""
     limit_max: float = Field(default=10.0, gt=0)
