@@ -32,7 +32,7 @@ __all__ = [
     "try_rows",
     "try_values",
     "whole_year",
-    "year_if_any",
+    "year_or_none",
 ]
 
 OBJECT, LIST = (dict, Mapping), (list, tuple, Sequence)
@@ -147,13 +147,13 @@ def whole_year(value: Any, what: str) -> int:
     return year
 
 
-def year_if_any(value: Any, what: str) -> int | None:
-    """Read the year of an item that may have none, as games and songs often do: null or an empty cell.
+def year_or_none(value: Any, what: str) -> int | None:
+    """Read a year that may be unknown: None, an empty string, or NaN, which pandas writes for None.
 
     Raises:
-        DataError: As :func:`whole_year`.
+        DataError: It is neither unknown nor a year; see `whole_year`.
     """
-    return None if value is None or value == "" else whole_year(value, what)
+    return None if value is None or value != value or value == "" else whole_year(value, what)
 
 
 def _shown(value: Any) -> str:

@@ -66,7 +66,8 @@ def load_recommender(
     oracle = None
     if config.oracle is not None:
         oracle = build_oracle(config.oracle, year_tolerance=tolerance, plugins=plugins)
-    judge = Judge(read_catalog(data.catalog_path, year_tolerance=tolerance), oracle)
+    catalog = read_catalog(data.catalog_path, year_tolerance=tolerance, match_subtitles=data.match_subtitles)
+    judge = Judge(catalog, oracle)
     traits = read_traits(read_domain(data.domain_path).traits_path)
     reference = str(config.model.model)
     if names_baseline(reference):
