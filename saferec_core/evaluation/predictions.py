@@ -36,7 +36,7 @@ def read_predictions(
     """Read a file of predictions: any file of rows, a list each.
 
     A row names its record by ``id`` (the value of the records' column ``id``) or by ``position`` (from 0, in
-    the order of the split). Its list is one of ``completion``, a text that the parser reads; ``titles`` in rank
+    the order of the split). Its list is ``completion``, a text that the parser reads; or ``titles`` in rank
     order: texts such as ``"Saw (2004)"``, ``[title, year]`` pairs or ``{title, year}`` objects; or ``items``,
     ids of the catalog's titles. With ``scores``, a number for each title, titles are put in the order of
     falling scores. Several lists of one record are numbered by ``sample``, from 0.

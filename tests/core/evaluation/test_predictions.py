@@ -94,7 +94,7 @@ def test_everything_that_is_wrong_stands_in_one_message_with_its_rows(read):
         "a record has two lists; number them by 'sample': id 'ann' (line 5)",
         "an object with title and year: 7 (line 6)",
         "one for each title: [1, 2] (line 7)",
-        "either 'completion' or 'titles': line 8",
+        "one of 'completion', 'titles' and 'items': line 8",
         "2 records have no list; an empty one is written as titles = []: position 1, position 2",
     ):
         assert part in message
