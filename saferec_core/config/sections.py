@@ -177,6 +177,10 @@ class DataConfig(Section):
     """Titles that may be recommended: JSONL, CSV or Parquet with title and year, or a data-only pickle."""
     year_tolerance: int = Field(default=2, ge=0)
     """Maximum difference in release year, in years, when matching titles."""
+    match_subtitles: bool = False
+    """Match a title that the catalog lacks with the only one of the same year that has it with a subtitle,
+    or without its own, such as Jumanji (2017) with Jumanji: Welcome to the Jungle (2017). Part of the
+    protocol id."""
     parser: ComponentChoice = DEFAULT_PARSER
     """Parser that reads titles from a completion."""
     transforms: list[ComponentChoice] = []
