@@ -88,7 +88,7 @@ def _arms(grid: Grid, cells: Cells, seeds: list[int], kind: str) -> Iterator[str
 
 def _limits(grid: Grid, cells: Cells, seeds: list[int]) -> Iterator[str]:
     """Yield what was allowed and what sampled lists, which training counts, came to."""
-    yield "Of sampled lists, as training counts them, but of held-out users; arms without a limit for comparison."
+    yield "Of sampled lists of held-out users; training counts the same of its own. Some arms have no limit."
     yield ""
     yield "| arm | allowed | violating titles | seeds that keep it | Recall@5 | Recall@5, greedy |"
     yield "|---|---:|---:|---:|---:|---:|"
