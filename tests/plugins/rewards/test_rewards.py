@@ -522,9 +522,9 @@ def test_recall_is_the_recorded_one_where_nothing_was_removed_before_ranking(rec
     compared = 0
     for sample in recorded["rewards_and_metrics"]:
         lists = recorded_lists(sample, exact_judge)
-        found = exact_judge.catalog.find
+        find = exact_judge.catalog.find
         removed = any(
-            found(*item.title) is None or item.name in sample["seen_titles"] for item in lists.lists[0].items
+            find(*item.title) is None or item.name in sample["seen_titles"] for item in lists.lists[0].items
         )
         if removed:  # the research code closed the ranks that it had emptied; here they stay misses
             continue

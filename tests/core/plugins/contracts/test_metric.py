@@ -56,9 +56,9 @@ def written(answer=lambda value: value, **attributes):
 
 
 def test_a_metric_with_a_depth_has_a_column_for_every_k():
-    found = measure(LISTS, [1, 3], [written()])
+    measured = measure(LISTS, [1, 3], [written()])
 
-    assert {name: values.tolist() for name, values in found.items()} == {
+    assert {name: values.tolist() for name, values in measured.items()} == {
         "written@1": [1, 0, 1],
         "written@3": [3, 0, 1],
     }
@@ -198,8 +198,8 @@ class Remembering(Oracle):
         self.asked += questions
         violated = [("strict",) if q.name in "AB" and "strict" in q.constraints else () for q in questions]
         return [
-            Verdict(known=question.name != "H", violated=found)
-            for question, found in zip(questions, violated, strict=True)
+            Verdict(known=question.name != "H", violated=traits)
+            for question, traits in zip(questions, violated, strict=True)
         ]
 
 
@@ -229,8 +229,8 @@ def test_lists_are_judged_together_as_each_is_by_itself(answers):
             assert torch.equal(getattr(together, name)[n], getattr(alone, name)[0]), name
         assert together.verdicts[n] == alone.verdicts[0]
         titles = [title for _, title in zip(range(5), items, strict=False)]
-        found = [judge.catalog.find(*title) for title in titles]
-        assert [-1 if place is None else place for place in found] == together.catalog_indices[n].tolist()[
+        indices = [judge.catalog.find(*title) for title in titles]
+        assert [-1 if index is None else index for index in indices] == together.catalog_indices[n].tolist()[
             : len(titles)
         ]
 
@@ -270,11 +270,11 @@ def test_popularity_places_a_title_among_the_others_by_how_many_records_hold_it(
     truths = ["A B", "A C", "A A"]  # A in three records, B and C in one each, five others in none
     records = [Record(prompt=[], groundtruth=tuple(FILMS["ABC".index(n)] for n in t.split())) for t in truths]
 
-    found = popularity_percentiles(Catalog(FILMS), records)
+    percentiles = popularity_percentiles(Catalog(FILMS), records)
 
-    assert found is not None
-    assert found.tolist() == [15 / 16, 12 / 16, 12 / 16, *[5 / 16] * 5]
-    assert found.mean() == 0.5
+    assert percentiles is not None
+    assert percentiles.tolist() == [15 / 16, 12 / 16, 12 / 16, *[5 / 16] * 5]
+    assert percentiles.mean() == 0.5
 
 
 def test_ground_truth_outside_the_catalog_tells_no_popularity():
