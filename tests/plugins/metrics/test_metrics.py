@@ -16,7 +16,8 @@ from saferec_core.evaluation.measure import build_metrics, facts_of, measure, me
 from saferec_core.evaluation.protocol import PRESETS, EvaluationProtocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.plugins.build import build
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.oracle import Oracle, Verdict
 from saferec_core.testing import check_metric, listing
 from saferec_plugins.parsers.title_year import TitleYearParser

@@ -12,7 +12,8 @@ from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError
 from saferec_core.evaluation.measure import measure
 from saferec_core.plugins.build import build
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.rl.rewards import ActiveReward, score
 from saferec_plugins.oracles.table import TableOracle
 from saferec_plugins.parsers.title_year import TitleYearParser

@@ -14,7 +14,8 @@ from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, PluginError, UnknownNameError
 from saferec_core.evaluation.measure import ActiveMetric, build_metrics, facts_of, measure, measure_whole
 from saferec_core.evaluation.popularity import popularity_percentiles
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.metric import Metric
 from saferec_core.plugins.contracts.oracle import Oracle, Verdict
 from saferec_core.testing import TITLES, judged_lists, listing
@@ -251,7 +252,7 @@ def test_the_oracle_is_asked_once_about_a_title_under_the_same_constraints():
 
 
 def test_more_titles_than_are_remembered_are_judged_all_the_same(monkeypatch):
-    monkeypatch.setattr("saferec_core.plugins.contracts.judged_lists._REMEMBERED", 2)
+    monkeypatch.setattr("saferec_core.plugins.contracts.met_titles._REMEMBERED", 2)
     judge = Judge(Catalog(FILMS[:4]), Remembering())
 
     for films in (FILMS[:4], FILMS[2:6], FILMS[:4]):
