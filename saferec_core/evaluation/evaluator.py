@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from saferec_core.analysis.estimates import Estimate, Interval, estimate_means
+from saferec_core.analysis.metrics import WholeFigure
 from saferec_core.analysis.results import Results, results_of
 from saferec_core.data.records import Message, Record
 from saferec_core.evaluation.measure import ActiveMetric, facts_of, measure, measure_whole
@@ -47,7 +48,7 @@ class Evaluation:
 
     results: Results
     """Every sample; what is kept and compared."""
-    whole: Mapping[str, float] = field(default_factory=dict)
+    whole: Mapping[str, WholeFigure] = field(default_factory=dict)
     """Metrics of all lists together."""
 
     @property
@@ -147,7 +148,9 @@ class Evaluator:
             data_sha256=records_hash(self.records.values()),
             metrics=facts_of(measured, self.metrics),
         )
-        return Evaluation(results, measure_whole(lists, self.at, self.metrics))
+        whole = measure_whole(lists, self.at, self.metrics)
+        facts = facts_of(whole, self.metrics)
+        return Evaluation(results, {name: WholeFigure(value, facts[name]) for name, value in whole.items()})
 
 
 def complete(

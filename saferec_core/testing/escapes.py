@@ -297,7 +297,7 @@ class _Scored:
         """Put one completion of each prompt in front of its siblings."""
 
         def grouped(own: Tensor, others: Tensor, axis: int) -> Tensor:
-            others = others.unflatten(axis, (PROMPTS, GROUP - 1))
+            others = others.reshape(*own.shape[: axis + 1], GROUP - 1, *own.shape[axis + 1 :])
             return torch.cat([own.unsqueeze(axis + 1), others], axis + 1).flatten(axis, axis + 1)
 
         own, others = self.values, siblings.values
