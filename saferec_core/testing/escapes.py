@@ -7,7 +7,7 @@ list: unseen, safe titles of the catalog, two of them relevant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -214,28 +214,24 @@ def escapes(
     if parser is None:
         plugins = load_plugins()
         parser = chosen(plugins, plugins.parsers, DataConfig().parser)
-    judge = Judge(Catalog(WORLD.catalog), _Oracle())
-
-    def scored(texts: Iterable[str]) -> _Scored:
-        lists = [parser(text) for text in texts]
-        judged = JudgedLists(lists, [RECORD] * len(lists), judge, NUM_RANKS)
-        return _Scored(score(rewards, judged), judged.rank_mask)
-
-    def earned(completions: _Scored, siblings: _Scored) -> float:
-        return _expected(completions.beside(siblings), rewards, normalizer)
-
-    probes = {name: scored(_of_each_prompt(probe.write)) for name, probe in PROBES.items()}
-    honest_lists = scored(_of_each_prompt(lambda rng: _lines(_honest(rng))))
-    measured = []
-    for policy_name, policy in POLICIES.items():
-        siblings = scored(_siblings(policy))
+    texts = {name: _of_each_prompt(probe.write) for name, probe in PROBES.items()}
+    texts["honest"] = _of_each_prompt(lambda rng: _lines(_honest(rng)))
+    for name, policy in POLICIES.items():
         thrifty = replace(policy, wasted=0.0)
-        ordinary_lists = scored(_of_each_prompt(lambda rng, policy=thrifty: _lines(_drawn(policy, rng))))  # type: ignore[misc]
-        honest, ordinary = earned(honest_lists, siblings), earned(ordinary_lists, siblings)
+        texts[f"siblings: {name}"] = _siblings(policy)
+        texts[f"ordinary: {name}"] = _of_each_prompt(lambda rng, policy=thrifty: _lines(_drawn(policy, rng)))  # type: ignore[misc]
+    scored = _scored(texts, rewards, parser)
+    measured = []
+    for policy_name in POLICIES:
+        siblings = scored[f"siblings: {policy_name}"]
+        earned = {
+            name: _expected(scored[name].beside(siblings), rewards, normalizer)
+            for name in ("honest", f"ordinary: {policy_name}", *PROBES)
+        }
+        honest, ordinary = earned["honest"], earned[f"ordinary: {policy_name}"]
         for name, probe in PROBES.items():
-            advantage = earned(probes[name], siblings)
-            pays = advantage > (honest if probe.relevant else min(honest, ordinary)) + TOLERANCE
-            measured.append(Escape(policy_name, name, advantage, honest, ordinary, pays))
+            pays = earned[name] > (honest if probe.relevant else min(honest, ordinary)) + TOLERANCE
+            measured.append(Escape(policy_name, name, earned[name], honest, ordinary, pays))
     return measured
 
 
@@ -307,6 +303,21 @@ class _Scored:
             cost=grouped(own.cost, others.cost, 1),
         )
         return _Scored(values, grouped(self.rank_mask, siblings.rank_mask, 0))
+
+
+def _scored(
+    texts: Mapping[str, Sequence[str]], rewards: Sequence[ActiveReward], parser: ListParser
+) -> dict[str, _Scored]:
+    """Judge and reward all completions in one batch; each part of it is returned by its name."""
+    lists = [parser(text) for part in texts.values() for text in part]
+    judge = Judge(Catalog(WORLD.catalog), _Oracle())
+    judged = JudgedLists(lists, [RECORD] * len(lists), judge, NUM_RANKS)
+    values, scored, start = score(rewards, judged), {}, 0
+    for name, part in texts.items():
+        rows = slice(start, start := start + len(part))
+        own = RewardValues(rank=values.rank[:, rows], list=values.list[:, rows], cost=values.cost[:, rows])
+        scored[name] = _Scored(own, judged.rank_mask[rows])
+    return scored
 
 
 def _expected(groups: _Scored, rewards: Sequence[ActiveReward], normalizer: Normalizer) -> float:
