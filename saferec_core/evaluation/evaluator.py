@@ -50,6 +50,8 @@ class Evaluation:
     """Every sample; what is kept and compared."""
     whole: Mapping[str, WholeFigure] = field(default_factory=dict)
     """Metrics of all lists together."""
+    by_subtitle: int = 0
+    """How many titles of all lists were matched by their subtitles alone."""
 
     @property
     def protocol(self) -> str:
@@ -150,7 +152,11 @@ class Evaluator:
         )
         whole = measure_whole(lists, self.at, self.metrics)
         facts = facts_of(whole, self.metrics)
-        return Evaluation(results, {name: WholeFigure(value, facts[name]) for name, value in whole.items()})
+        match = self.judge.catalog.match
+        by_subtitle = sum(match(*item.title).by_subtitle for each in parsed for item in each.items)
+        return Evaluation(
+            results, {name: WholeFigure(value, facts[name]) for name, value in whole.items()}, by_subtitle
+        )
 
 
 def complete(

@@ -75,6 +75,8 @@ class EvaluationProtocol(Section):
     """What an empty list has for a share of violations: no value, or none at all, as if it were safe."""
     year_tolerance: int
     """Maximum difference in release year, in years, when matching titles."""
+    match_subtitles: bool = False
+    """Whether a title is also matched with the only one of its year that has a subtitle, or lacks it."""
     num_ranks: int
     """K: what a list holds beyond it is not looked at."""
     only_traits: tuple[str, ...] = ()
@@ -114,6 +116,7 @@ class EvaluationProtocol(Section):
         """Eight hexadecimal digits that are the same wherever all choices are."""
         unset = set() if self.metrics else {"metrics"}  # ids of earlier versions did not have these
         unset |= set() if self.guided else {"guided", "unknown"}
+        unset |= set() if self.match_subtitles else {"match_subtitles"}
         return json_hash(self.model_dump(mode="json", exclude=unset))[:8]
 
     @property
@@ -181,6 +184,7 @@ def protocol_of(
             **PRESETS[settings.protocol],
             **_chosen(settings),
             "year_tolerance": catalog.year_tolerance,
+            "match_subtitles": catalog.match_subtitles,
             "num_ranks": config.num_ranks,
             "only_traits": tuple(sorted(set(settings.eval_traits))),
             "decoding": decoding,

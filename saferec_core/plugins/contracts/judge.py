@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -10,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from saferec_core.data.catalog import Catalog
+from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.plugins.contracts.met_titles import MetTitles
@@ -65,10 +67,30 @@ class Judge:
         """Return the longest end of a name that is in the catalog, else *title* itself."""
         words = title.name.split()
         for first in range(max(0, len(words) - _LONGEST_TITLE), len(words)):
-            name = " ".join(words[first:])
-            if self.catalog.find(name, title.year) is not None:
-                return Title(name, title.year)
+            match = self.catalog.match(" ".join(words[first:]), title.year)
+            if match.position is not None:
+                return match.title
         return title
+
+    def meant(self, record: Record) -> Record:
+        """Return *record* with its titles as the catalog completes them; itself where nothing changes.
+
+        Ground truth without a year is the only entry of the catalog with its name. Where several entries have
+        the name it is ambiguous and cannot be hit, so that it is left out.
+        """
+        match, by_subtitle = self.catalog.match, self.catalog.match_subtitles
+        if not by_subtitle and all(year is not None for _, year in record.groundtruth):
+            return record
+        matches = [match(*title) for title in record.groundtruth]
+        truth = tuple(
+            title for position, title, _ in matches if position is not None or title.year is not None
+        )
+        seen = record.seen_titles
+        if by_subtitle:
+            seen = tuple(title if isinstance(title, str) else match(*title).title for title in seen)
+        if (truth, seen) == (record.groundtruth, record.seen_titles):
+            return record
+        return replace(record, groundtruth=truth, seen_titles=seen)
 
     def base_rate(self, constraints: tuple[str, ...]) -> float:
         """Return the share of violations among the catalog's titles that the oracle knows.

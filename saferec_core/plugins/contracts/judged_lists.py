@@ -122,7 +122,7 @@ class JudgedLists:
         return self._by_rank(
             [
                 record.has_seen(title.name, title.year, tolerance)
-                for count, record in zip(self._written, self.records, strict=True)
+                for count, record in zip(self._written, self._meant_records, strict=True)
                 for title in islice(titles, count)
             ]
         )
@@ -147,7 +147,7 @@ class JudgedLists:
         titles = iter(self._titles)
         rows = (
             hits(islice(titles, count), record, tolerance)
-            for count, record in zip(self._written, self.records, strict=True)
+            for count, record in zip(self._written, self._meant_records, strict=True)
         )
         return self._by_rank(list(chain.from_iterable(rows)))
 
@@ -198,6 +198,11 @@ class JudgedLists:
         return [min(len(parsed.items), self.num_ranks) for parsed in self.lists]
 
     @cached_property
+    def _meant_records(self) -> list[Record]:
+        """The records with their titles as the catalog completes them."""
+        return [self.judge.meant(record) for record in self.records]
+
+    @cached_property
     def _titles(self) -> list[MetTitle]:
         """The titles at the written ranks, list after list."""
         return self.judge.met_titles.of(
@@ -209,7 +214,7 @@ class JudgedLists:
         """For each list, which of all its titles repeat an earlier one, and which are wasted."""
         tolerance = self.judge.catalog.year_tolerance
         rows = []
-        for parsed, record in zip(self.lists, self.records, strict=True):
+        for parsed, record in zip(self.lists, self._meant_records, strict=True):
             titles = self.judge.met_titles.of(parsed.items)
             repeated = repeats(titles)
             wasted = [

@@ -20,7 +20,7 @@ _UNREADABLE = ("", None)
 
 
 class MetTitle(NamedTuple):
-    """What there is to know of a title as somebody wrote it, whatever list it stands in."""
+    """What there is to know of a title as the catalog completes it, whatever list it stands in."""
 
     name: str
     year: int | None
@@ -46,10 +46,7 @@ class MetTitles(dict[tuple[str, int | None], MetTitle]):
 
     def __missing__(self, title: tuple[str, int | None]) -> MetTitle:
         """Look a title up in the catalog the first time that it is met."""
-        name, year = title
-        index = self._catalog.find(name, year)
-        if year is None and index is not None:
-            year = self._catalog.titles[index].year
+        index, (name, year), _ = self._catalog.match(*title)
         met = MetTitle(name, year, normal_form(name), -1 if index is None else index, len(self))
         self[title] = met
         return met
