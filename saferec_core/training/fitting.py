@@ -29,10 +29,10 @@ def fitted_prompts(
     """
     limit = config.data.max_prompt_length
 
-    def lengths(some: Sequence[Record]) -> list[int]:
+    def lengths(some: Sequence[Record]) -> Sequence[int]:
         return token_lengths(some, lambda record: render(tokenizer, record.prompt), tokenizer)
 
-    fitted = Fitted(list(records), 0, 0) if limit is None else fit_records(records, limit, lengths)
+    fitted = Fitted(records, 0, 0) if limit is None else fit_records(records, limit, lengths)
     if not fitted.records:
         raise DataError(f"no prompt fits into max_prompt_length = {limit} tokens; raise it")
     rollout, longest_completion = config.rollout, config.max_completion_length
