@@ -11,7 +11,7 @@ from typing import Any
 from saferec_core.data.constraint_sentences import stated_in
 from saferec_core.data.records import Message, Record
 from saferec_core.errors import DataError, SaferecError
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.parser import ListParser, ParsedList, parse
 
 __all__ = ["RecordReader", "RecordView"]

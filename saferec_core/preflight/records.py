@@ -17,7 +17,7 @@ from saferec_core.errors import DataError
 from saferec_core.models.loading import end_token_ids, load_tokenizer
 from saferec_core.models.record_view import RecordReader, RecordView
 from saferec_core.plugins.build import build_oracle, build_parser
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.recommendation.verdicts import JudgedTitle, judged_titles
 from saferec_core.runs.checkpoints import resolve_folder
 

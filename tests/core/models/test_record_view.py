@@ -9,7 +9,7 @@ from saferec_core.data.records import record_of
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 from saferec_core.models.record_view import RecordReader
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_plugins.parsers.title_year import TitleYearParser
 
 CHATML = (
