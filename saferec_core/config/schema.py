@@ -17,11 +17,13 @@ from pydantic import Field, model_validator
 
 from saferec_core.config.adaptive import with_cutoffs, with_lora_defaults
 from saferec_core.config.domain import with_domain
+from saferec_core.config.misfits import misfit
 from saferec_core.config.sections import (
     AlarmsConfig,
     ComponentChoice,
     DataConfig,
     EndpointConfig,
+    EngineConfig,
     EvaluationConfig,
     GrpoOptimization,
     LimitsConfig,
@@ -88,9 +90,10 @@ class RunConfig(Section):
 
 def _check_cutoffs(path: str, evaluation: EvaluationConfig, ranks: int) -> None:
     if outside := [k for k in evaluation.eval_at if not 1 <= k <= ranks]:
-        raise ValueError(
+        raise misfit(
+            f"{path}.eval_at",
             f"{path}.eval_at must lie in 1..num_ranks = {ranks}, but holds {outside}; change --eval-at "
-            "or --num-ranks"
+            "or --num-ranks",
         )
 
 
@@ -99,6 +102,8 @@ class EvalConfig(RunConfig):
 
     evaluation: StandaloneEvaluation = StandaloneEvaluation()
     """Evaluation on held-out prompts."""
+    engine: EngineConfig = EngineConfig()
+    """The engine of eval_engine = vllm."""
     endpoint: EndpointConfig = EndpointConfig()
     """The endpoint that eval_engine = openai asks."""
 
@@ -237,7 +242,8 @@ class TrainConfig(StageConfig):
     @model_validator(mode="after")
     def _something_is_rewarded(self) -> Self:
         if not any(choice.weight > 0 for choice in self.rewards.values()):
-            raise ValueError("rewards: at least one must have a weight above 0")
+            path = next((f"rewards.{name}.weight" for name in self.rewards), "rewards")
+            raise misfit(path, "rewards: at least one must have a weight above 0")
         return self
 
     @model_validator(mode="after")

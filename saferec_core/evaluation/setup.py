@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,7 @@ from saferec_core.evaluation.popularity import popularity_percentiles
 from saferec_core.evaluation.protocol import EvaluationProtocol, protocol_of
 from saferec_core.plugins.build import build_oracle, chosen
 from saferec_core.plugins.calls import named
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.contracts.transform import RowCounts, Transform, transformed
@@ -108,7 +109,7 @@ def assemble(
     ]
     stages = [partial(transformed, transform) for transform in transforms]
     columns = _needs(rewards, transforms, oracle)
-    train_records: list[Record] = []
+    train_records: Sequence[Record] = []
     if train:
         path = require_path(data.train_path, "training data", "--train-path")
         train_records = read_records(path, needs={**columns, **(needs or {})}, stages=counted)
@@ -127,7 +128,7 @@ def assemble(
         ),
         metrics_of_others=_metrics_of_others(config.evaluation, plugins),
     )
-    _check_traits(judge.oracle, (*parts.train, *parts.validation, *parts.test))
+    _check_traits(judge.oracle, chain(parts.train, parts.validation, parts.test))
     return parts
 
 

@@ -227,4 +227,4 @@ class Registry(Generic[T]):
             if kept != before:
                 self._entries = before
         if kept != before:
-            raise PluginError(f"{origin} changed what other plugins offer as a {self.kind}")
+            raise PluginError(f"{origin} changed the {self.kind} components of other plugins")

@@ -30,7 +30,7 @@ def check_components(problems: Problems, config: RunConfig, plugins: Plugins) ->
         "seed": config.seed,
     }
     chosen: list[tuple[Registry[Any], ComponentChoice, Mapping[str, Any]]]
-    chosen = [(plugins.parsers, data.parser, {})]
+    chosen = [(plugins.parsers, data.parser, {"catalog_path": data.catalog_path})]
     chosen += [(plugins.transforms, choice, shared) for choice in data.transforms]
     oracles = () if config.oracle is None else config.oracle.each
     chosen += [(plugins.oracles, choice, {"year_tolerance": data.year_tolerance}) for choice in oracles]

@@ -25,7 +25,8 @@ from torch import Tensor
 
 from saferec_core.data.records import Record
 from saferec_core.errors import RewardError, SaferecError
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.parser import ParsedList
 from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.plugins.contracts.run_context import RunContext

@@ -3,8 +3,8 @@
 import csv
 import json
 import shutil
-from itertools import combinations, islice
 from pathlib import Path
+from random import Random
 
 import pytest
 import yaml
@@ -32,8 +32,8 @@ def games(tmp_path, monkeypatch):
     shutil.copytree(EXAMPLE / "example", folder)
     played = [
         {"user": f"player {number}", "game": game, "year": GAMES[game], "hours": 9}
-        for number, some in enumerate(islice(combinations(GAMES, 4), PLAYERS))
-        for game in some
+        for number in range(PLAYERS)
+        for game in Random(number).sample([*GAMES], 4)
     ]
     rows = [{"title": game, "year": year} for game, year in GAMES.items()]
     for name, content in (("playtimes", played), ("games", rows)):
@@ -73,7 +73,7 @@ def test_prompts_targets_and_sentences_speak_of_games_and_hold_items_without_a_y
     assert instruction["content"].endswith("each as: Title (Year), or the title alone")
     assert "Which video games should I play next?" in wish["content"]
     written = [line for row in rows for line in row["completion"][0]["content"].splitlines()]
-    assert {"Tetris", "Portal 2 (2011)"} <= {*written}
+    assert {"Tetris", "Terraria (2011)"} <= {*written}
     truth = [title for row in rows for title in row["groundtruth_with_release_year"]]
     assert ["Tetris", None] in truth
     traits = yaml.safe_load((games / "traits.yaml").read_text(encoding="utf-8"))

@@ -153,6 +153,6 @@ def test_check_tries_observers_under_the_name_of_their_distribution(main, instal
 
     assert outcome.status == 1
     lines = [line.strip() for line in outcome.out.splitlines()]
-    assert lines[0] == "fails        observer acme-watch (acme-watch 1.2.3)"
+    assert "fails        observer acme-watch (acme-watch 1.2.3)" in lines
     assert "the process stays as it was" in lines
     assert "it takes events that say little" in lines

@@ -36,11 +36,6 @@ def states(plugins):
 @pytest.mark.parametrize(
     ("code", "what", "read"),
     [
-        (
-            "import signal; signal.setitimer(signal.ITIMER_REAL, 900)",
-            "the timer",
-            lambda: signal.getitimer(0),
-        ),
         ("import sys; sys.setrecursionlimit(90_000)", "the recursion limit", sys.getrecursionlimit),
         ("import gc; gc.disable()", "the garbage collector", gc.isenabled),
         ("import builtins; builtins.sorted = list", "the builtins", lambda: sorted),
@@ -57,7 +52,7 @@ def states(plugins):
         ),
         ("import sys; sys.setprofile(lambda *_: None)", "a hook of the interpreter", sys.getprofile),
     ],
-    ids=["timer", "recursion", "gc", "replaced", "added", "sockets", "children", "profile"],
+    ids=["recursion", "gc", "replaced", "added", "sockets", "children", "profile"],
 )
 def test_what_it_changes_at_import_is_put_back_and_noted(install, load, code, what, read):
     before = read()
@@ -89,19 +84,20 @@ def test_what_it_changes_while_it_computes_is_put_back_and_warned_of(change, wha
 
 
 def test_one_that_removes_what_others_offer_is_broken_and_the_others_are_there(install, load):
-    install("acme", HOOK.format(hook="saferec_register_rewards", body="registry._entries.clear()"))
+    # Plugins are loaded by the names of their entry points: alarms, main (this one), metrics, ...
+    install("acme", HOOK.format(hook="saferec_register_alarms", body="registry._entries.clear()"))
 
     plugins = load()
 
-    assert "changed what other plugins offer as a reward" in states(plugins)["acme"].reason
-    assert "safety" in {entry.name for entry in plugins.rewards}
+    assert "changed the alarm components of other plugins" in states(plugins)["acme"].reason
+    assert "coverage" in {entry.name for entry in plugins.alarms}
 
 
 def test_one_that_replaces_what_others_offer_is_broken_too(install, load):
-    body = "registry._entries[:] = [e for e in registry._entries if e.name != 'safety']"
-    install("acme", HOOK.format(hook="saferec_register_rewards", body=body))
+    body = "registry._entries[:] = [e for e in registry._entries if e.name != 'coverage']"
+    install("acme", HOOK.format(hook="saferec_register_alarms", body=body))
 
-    assert "safety" in {entry.name for entry in load().rewards}
+    assert "coverage" in {entry.name for entry in load().alarms}
 
 
 UNREADABLE = """

@@ -9,7 +9,8 @@ from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.models.guided.allowed import AllowedTitles
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.oracle import Evidence, Oracle, Question, Verdict
 from saferec_core.plugins.contracts.parameters import Parameter, ParameterTraits
 from saferec_core.plugins.side_by_side import oracles_in, side_by_side
