@@ -14,7 +14,6 @@ from saferec_core.config.sections import (
     DEFAULT_PARSER,
     ComponentChoice,
     ModelConfig,
-    OracleChoice,
 )
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.records import Record, record_of
@@ -145,7 +144,7 @@ def open_records(
         oracle = (
             None
             if oracle_path is None
-            else build_oracle(OracleChoice.model_validate(choice), year_tolerance=2)
+            else build_oracle(ComponentChoice.model_validate(choice), year_tolerance=2)
         )
         judge = Judge(read_catalog(catalog_path), oracle)
     reader = RecordReader(tokenizer, end_token_ids(reference, tokenizer, config), parser, judge, max_length)

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from saferec_core.config.sections import OracleChoice
+from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.records import messages_of, seen_titles_of, titles_of
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
@@ -51,7 +51,7 @@ class DrawTraits(Surveying):
 
     columns: ClassVar[tuple[str, ...]] = ("groundtruth_with_release_year",)
 
-    oracle: OracleChoice
+    oracle: ComponentChoice
     """Oracle that judges violations, with its own threshold."""
     year_tolerance: int = Field(default=2, ge=0)
     """Maximum difference in release year, in years, when matching titles."""

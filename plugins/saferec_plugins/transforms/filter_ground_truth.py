@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from saferec_core.config.sections import OracleChoice
+from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.records import constraints_of, titles_of
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
@@ -34,7 +34,7 @@ class FilterGroundTruth(Transform):
 
     columns: ClassVar[tuple[str, ...]] = ("constraints",)
 
-    oracle: OracleChoice
+    oracle: ComponentChoice
     """Oracle that judges violations."""
     year_tolerance: int = Field(default=2, ge=0)
     """Maximum difference in release year, in years, when matching titles; the oracle's own option wins."""

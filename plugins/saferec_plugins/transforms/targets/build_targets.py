@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice, OracleChoice
+from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import constraints_of, messages_of, seen_titles_of, titles_of
 from saferec_core.data.rows import Row
@@ -54,7 +54,7 @@ class BuildTargets(Surveying):
 
     catalog_path: Path
     """Titles that may be recommended: any file with title and year, or a data-only pickle."""
-    oracle: OracleChoice | None = None
+    oracle: ComponentChoice | None = None
     """Oracle that judges violations; needed unless check is none."""
     check: Literal["oracle", "none"] = "oracle"
     """none ignores constraints, for plain SFT."""
