@@ -120,13 +120,13 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Show an oracle's verdict on a title and the evidence for it."""
-    from saferec_core.config.sections import DEFAULT_ORACLE, OracleChoice
+    from saferec_core.config.sections import DEFAULT_ORACLE, ComponentChoice
     from saferec_core.data.titles import Title
     from saferec_core.oracle_files.check import check_title
     from saferec_core.plugins.build import build_oracle
 
     options = {"path": str(oracle_path), "risk_threshold": risk_threshold, "open_from": open_from}
-    oracle = OracleChoice.model_validate({"name": DEFAULT_ORACLE, **options})
+    oracle = ComponentChoice.model_validate({"name": DEFAULT_ORACLE, **options})
     checked = check_title(
         build_oracle(oracle, year_tolerance=year_tolerance),
         Title(name, year),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from saferec_core.config.sections import DEFAULT_ORACLE, DEFAULT_PARSER, ComponentChoice, OracleChoice
+from saferec_core.config.sections import DEFAULT_ORACLE, DEFAULT_PARSER, ComponentChoice
 from saferec_core.data.catalog import Catalog, read_catalog
 from saferec_core.data.records import Record, read_records, record_of
 from saferec_core.data.titles import Title
@@ -64,7 +64,7 @@ def load_oracle(
     """
     if isinstance(source, Oracle):
         return source
-    choice = OracleChoice.model_validate({"name": name, "path": str(source), **options})
+    choice = ComponentChoice.model_validate({"name": name, "path": str(source), **options})
     return build_oracle(choice, year_tolerance=year_tolerance)
 
 

@@ -64,7 +64,7 @@ def chosen_catalog(path: Path, *, year_tolerance: int = 2) -> Catalog:
         raise ConfigError(f"catalog {path} cannot be read: {error.strerror or error}") from error
 
 
-def build_oracle(choice: OracleChoice, *, year_tolerance: int, plugins: Plugins | None = None) -> Oracle:
+def build_oracle(choice: ComponentChoice, *, year_tolerance: int, plugins: Plugins | None = None) -> Oracle:
     """Build an oracle, with those beside it, and have it read what it reads.
 
     Args:
@@ -77,8 +77,9 @@ def build_oracle(choice: OracleChoice, *, year_tolerance: int, plugins: Plugins 
             oracles judge the same trait.
     """
     installed = plugins or load_plugins()
+    whole = choice if isinstance(choice, OracleChoice) else OracleChoice(name=choice.name, **choice.options)
     return side_by_side(
-        [_oracle(each, year_tolerance=year_tolerance, plugins=installed) for each in choice.each]
+        [_oracle(each, year_tolerance=year_tolerance, plugins=installed) for each in whole.each]
     )
 
 
