@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.analysis.estimates import Interval
+from saferec_core.analysis.metrics import WholeFigure
 from saferec_core.analysis.results import MetricFacts, Results, read_results
 from saferec_core.config.load import read_settings
 from saferec_core.data.rows import numbered_rows
@@ -85,7 +86,7 @@ class Run:
     own_stages: Sequence[Stage] = ()
     """Those that were logged in the run's own folder."""
     evaluations: Mapping[Moment, Results] = field(default_factory=dict)
-    whole: Mapping[Moment, Mapping[str, float]] = field(default_factory=dict)
+    whole: Mapping[Moment, Mapping[str, WholeFigure]] = field(default_factory=dict)
     """What was measured of all lists together, such as how much of the catalog they name."""
     flips: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What ``saferec eval --flip`` said, sentence by sentence, by policy and decoding."""
@@ -110,7 +111,7 @@ class Run:
             name: metric for results in self.evaluations.values() for name, metric in results.metrics.items()
         }
 
-    def final_whole(self, decoding: str) -> Mapping[str, float]:
+    def final_whole(self, decoding: str) -> Mapping[str, WholeFigure]:
         """Return what was measured of all lists together of the policy that the run ended with."""
         moments = [Moment(when, decoding) for when in _ENDS]
         return next((self.whole[moment] for moment in reversed(moments) if moment in self.whole), {})
@@ -234,7 +235,7 @@ def _evaluations(folder: Path) -> dict[Moment, Results]:
     return evaluations
 
 
-def _whole(run: RunLayout, moment: Moment) -> dict[str, float]:
+def _whole(run: RunLayout, moment: Moment) -> dict[str, WholeFigure]:
     """Return what was measured of all lists together; the summaries hold it beside the rows."""
     both = moment.when in {"before", "after"}
     path = run.summary(moment.decoding if both else f"{moment.when}-{moment.decoding}")
@@ -243,7 +244,7 @@ def _whole(run: RunLayout, moment: Moment) -> dict[str, float]:
         measured = measured.get(moment.when)
     if not isinstance(measured, Mapping):
         return {}
-    return {str(name): float(value) for name, value in measured.items() if isinstance(value, int | float)}
+    return {str(name): WholeFigure.read(stored) for name, stored in measured.items()}
 
 
 def _sentences(path: Path) -> list[str]:

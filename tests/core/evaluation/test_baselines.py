@@ -6,7 +6,7 @@ from saferec_core.data.titles import Title
 from saferec_core.errors import UnknownNameError
 from saferec_core.evaluation.baselines import CoOccurrence, Popularity, RandomTitles, baseline
 from saferec_core.models.guided.allowed import AllowedTitles
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.testing import StatedOracle
 
 A, B, C, D = (Title(name, 2000) for name in "ABCD")
@@ -37,6 +37,20 @@ def test_popularity_orders_by_relevant_records_and_equal_titles_as_the_catalog_d
 def test_no_baseline_recommends_a_title_that_the_user_has_seen():
     for kind in (Popularity, CoOccurrence, RandomTitles):
         assert sorted(ranked(kind(CATALOG, TRAIN), record(seen=(B, "D")))) == ["A", "C"]
+
+
+def test_titles_without_a_year_are_counted_ranked_and_seen_like_any_other():
+    undated = Title("E", None)
+    catalog = Catalog([A, undated, C])
+    train = [record(undated), record(undated, Title("C", None)), record(C)]
+    allowed = AllowedTitles(Judge(catalog))
+
+    def ranks(user):
+        return [title.name for title in Popularity(catalog, train).rank(user, 0, 3, allowed, safe=False)]
+
+    assert ranks(record()) == ["E", "C", "A"]
+    assert ranks(record(seen=("E",))) == ranks(record(seen=(undated,))) == ["C", "A"]
+    assert ranks(record(seen=(Title("E", 1999),))) == ["C", "A"]
 
 
 def test_a_safe_list_leaves_out_known_violations_of_this_user_and_on_demand_what_is_unknown():
