@@ -65,14 +65,17 @@ def test_the_state_of_an_eight_bit_optimizer_has_eight_bits(main, tiny, tmp_path
     outcome = main("train", tiny / "run.yaml", *saved)
 
     assert outcome.status == 0, outcome.err
-    [state] = (tmp_path / "runs" / "run" / "checkpoints").glob("*/optimizer.pt")
-    moments = {
-        path: tensor
+    run = tmp_path / "runs" / "run"
+    [state] = (run / "checkpoints").glob("*/optimizer.pt")
+    embedding = load_file(run / "policy" / "model.safetensors")["model.embed_tokens.weight"]
+    dtypes = [
+        (tensor.dtype, tensor.shape == embedding.shape)
         for path, tensor in tensors(torch.load(state, weights_only=True)["state"])
         if path.rpartition(".")[2] in {"state1", "state2"} and tensor.numel() >= 4096
-    }
-    assert len(moments) > 4
-    assert {tensor.dtype for tensor in moments.values()} == {torch.uint8}
+    ]
+    assert len(dtypes) > 4
+    # transformers keeps the state of embeddings in 32 bits: some of their rows hardly ever have a gradient.
+    assert set(dtypes) == {(torch.uint8, False), (torch.float32, True)}
 
 
 @pytest.mark.slow
