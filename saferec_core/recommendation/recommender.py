@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from saferec_core.data.records import Message, Record, seen_titles_of
 from saferec_core.data.traits import Trait
 from saferec_core.errors import ConfigError, UnknownNameError
-from saferec_core.models.generation import Completion, CompletionGenerator, Decoding
+from saferec_core.models.generation import Completion, CompletionGenerator, Decoding, PolicyGenerator
 from saferec_core.models.guided.guiding import Guiding
+from saferec_core.models.streaming import StreamedCompletion, stream
 from saferec_core.plugins.contracts.judged_lists import Judge
 from saferec_core.plugins.contracts.parser import ListParser, parse
 from saferec_core.recommendation.verdicts import JudgedTitle, judged_titles
@@ -78,6 +79,17 @@ class Recommender:
             progress=progress,
         )
         return self.judged(records, [siblings[0] for siblings in completions])
+
+    def stream(self, record: Record) -> Iterator[str | StreamedCompletion]:
+        """Yield one completion in pieces as it is written, then the whole.
+
+        Raises:
+            ConfigError: It is not a model of this process that writes.
+        """
+        if not isinstance(self.generator, PolicyGenerator):
+            raise ConfigError("only a policy that runs with transformers can be read while it writes")
+        guiding = None if self.guiding is None else self.guiding([record])
+        return stream(self.generator.policy, record.prompt, self.decoding, guiding)
 
     def judged(self, records: Sequence[Record], completions: Sequence[Completion]) -> list[Recommendation]:
         """Read and judge one completion per record."""
