@@ -110,14 +110,18 @@ def main() -> int:
         "--target-count",
         chosen.titles,
     ]
-    evaluations = {name: ["eval", runs / name, *test, *decoding] for name in ("plain-sft", "safe-sft")}
-    failed += together(evaluations, results, left, "eval-")
+    evaluations = {
+        f"eval-{name}": ["eval", runs / name, *test, *decoding] for name in ("plain-sft", "safe-sft")
+    }
     stages = {
         "safe-rank-grpo": ["train", *rl, *common, *rewards, "--run-name", "safe-rank-grpo"],
         "relevance-only": ["train", *rl, *common, "--reward", "relevance", "--run-name", "relevance-only"],
     }
-    for batch in [stages] if chosen.side_by_side else [{name: stage} for name, stage in stages.items()]:
-        failed += together(batch, results, left)
+    if chosen.side_by_side:
+        failed += together(stages | evaluations, results, left)
+    else:
+        for name, command in (evaluations | stages).items():
+            failed += together({name: command}, results, left)
     collect(results)
     print(f"{failed} stage(s) failed; {time.monotonic() - started:.0f} s", flush=True)
     return failed
@@ -141,7 +145,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--eval-prompts", type=int, default=500)
     parser.add_argument("--precision", default="--bf16")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--side-by-side", action="store_true", help="both RL runs at once; twice the memory")
+    parser.add_argument(
+        "--side-by-side", action="store_true", help="both RL runs and the evaluations at once"
+    )
     return parser.parse_args()
 
 
@@ -155,13 +161,11 @@ def convert(gguf: Path, folder: Path) -> None:
     policy.tokenizer.save_pretrained(folder)
 
 
-def together(
-    commands: dict[str, Sequence[object]], results: Path, left: Callable[[], float], prefix: str = ""
-) -> int:
+def together(commands: dict[str, Sequence[object]], results: Path, left: Callable[[], float]) -> int:
     """Run commands side by side until all end or no time is left; return how many failed."""
     processes = {}
     for name, command in commands.items():
-        log = (results / f"{prefix}{name}.log").open("w", encoding="utf-8")
+        log = (results / f"{name}.log").open("w", encoding="utf-8")
         arguments = [sys.executable, "-m", "saferec_cli", *map(str, command)]
         # Elsewhere: a saferec in the folder that this is called from would win over the installed one.
         processes[name] = subprocess.Popen(arguments, stdout=log, stderr=subprocess.STDOUT, cwd=results)
@@ -177,9 +181,7 @@ def together(
                 process.kill()
                 status = process.wait()
             print(f"{name}: no time was left", flush=True)
-        tail = (
-            (results / f"{prefix}{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()[-40:]
-        )
+        tail = (results / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()[-40:]
         print(f"===== {name}: exit status {status}, {left():.0f} s left", *tail, sep="\n", flush=True)
         failed += status != 0
     return failed

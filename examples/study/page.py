@@ -21,6 +21,7 @@ COLUMNS: Mapping[str, str] = {
     "list_length": "length",
 }
 PERCENT = ("sensitivity_ratio@5",)
+VIOLATIONS = "sensitivity_ratio@5"
 WHOLE = "catalog_coverage@5"
 
 Cells = Mapping[tuple[int, str], Any]
@@ -59,25 +60,64 @@ def _lines(grid: Grid, cells: Cells) -> Iterator[str]:
         yield f"Without a result: {', '.join(missing)}."
     yield from ("", "## Verdicts", "")
     yield from _verdicts(grid, cells, seeds)
+    if any(_limit(arm) is not None for arm in grid.arms.values()):
+        yield from ("", "## Limits on violations", "")
+        yield from _limits(grid, cells, seeds)
     for kind in ("greedy", "sampled"):
         yield from ("", f"## {kind.capitalize()} lists", "")
+        yield "Means over seeds; in parentheses the lowest and the highest seed."
+        yield ""
         yield from _arms(grid, cells, seeds, kind)
 
 
 def _arms(grid: Grid, cells: Cells, seeds: list[int], kind: str) -> Iterator[str]:
-    """Yield the table of all arms: means over seeds."""
+    """Yield the table of all arms."""
     yield f"| arm | {' | '.join(COLUMNS.values())} | catalog coverage | seeds |"
     yield f"|---|{'---:|' * (len(COLUMNS) + 2)}"
     for name, arm in grid.arms.items():
         there = [cells[seed, name][kind] for seed in seeds if (seed, name) in cells]
         if not there:
             continue
-        figures = [
-            _figure(metric, float(np.mean([np.nanmean(_vector(cell, metric)) for cell in there])))
-            for metric in COLUMNS
-        ]
+        figures = [_over_seeds(metric, there) for metric in COLUMNS]
         coverage = float(np.mean([cell["whole"].get(WHOLE, np.nan) for cell in there]))
         yield f"| {_described(name, arm)} | {' | '.join(figures)} | {coverage:.2f} | {len(there)} |"
+
+
+def _limits(grid: Grid, cells: Cells, seeds: list[int]) -> Iterator[str]:
+    """Yield what was allowed and what sampled lists, which training counts, came to."""
+    yield "Of sampled lists, as training counts them; arms without a limit for comparison."
+    yield ""
+    yield "| arm | allowed | violating titles | seeds that keep it | Recall@5 | Recall@5, greedy |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for name, arm in grid.arms.items():
+        there = [cells[seed, name] for seed in seeds if (seed, name) in cells]
+        if arm.train is None or not there:
+            continue
+        bound, sampled = _limit(arm), [cell["sampled"] for cell in there]
+        shares = [float(np.nanmean(_vector(cell, VIOLATIONS))) for cell in sampled]
+        kept = "" if bound is None else f"{sum(share <= bound for share in shares)} of {len(shares)}"
+        allowed = "" if bound is None else f"{100 * bound:g} %"
+        recalls = [_over_seeds("recall@5", [cell[kind] for cell in there]) for kind in ("sampled", "greedy")]
+        figures = " | ".join([allowed, _over_seeds(VIOLATIONS, sampled), kept, *recalls])
+        yield f"| {_described(name, arm)} | {figures} |"
+
+
+def _limit(arm: Arm) -> float | None:
+    """Return the share of violating titles that an arm is allowed."""
+    limits = (arm.train or {}).get("limits", {}).get("limit", [])
+    bounds = [float(text.split("<=")[1]) for text in limits if text.startswith("violation_rate<=")]
+    return bounds[0] if bounds else None
+
+
+def _over_seeds(metric: str, there: list[Any]) -> str:
+    """Return the mean over seeds, and the range."""
+    means = [float(np.nanmean(_vector(cell, metric))) for cell in there]
+    mean = _figure(metric, float(np.mean(means)))
+    return (
+        mean
+        if len(means) == 1
+        else f"{mean} ({_figure(metric, min(means))} to {_figure(metric, max(means))})"
+    )
 
 
 def _described(name: str, arm: Arm) -> str:

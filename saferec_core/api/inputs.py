@@ -26,12 +26,16 @@ ListLike = str | ParsedList | Sequence[Title | str | Sequence[Any] | Mapping[str
 such as ``"Saw (2004)"``, a ``(title, year)`` pair or an object with both."""
 
 
-def load_catalog(source: Catalog | str | Path | Sequence[Any], *, year_tolerance: int = 2) -> Catalog:
+def load_catalog(
+    source: Catalog | str | Path | Sequence[Any], *, year_tolerance: int = 2, match_subtitles: bool = False
+) -> Catalog:
     """Return the titles that may be recommended.
 
     Args:
         source: A file of rows with ``title`` and ``year``, titles in any form that lists have, or a catalog.
         year_tolerance: Maximum difference in release year, in years, when matching titles.
+        match_subtitles: Whether to match a title that the catalog lacks with the only one of the same year
+            that has it with a subtitle, or without its own.
 
     Raises:
         DataError: The file cannot be read, or an entry is not a title.
@@ -39,8 +43,9 @@ def load_catalog(source: Catalog | str | Path | Sequence[Any], *, year_tolerance
     if isinstance(source, Catalog):
         return source
     if isinstance(source, str | Path):
-        return read_catalog(Path(source), year_tolerance=year_tolerance)
-    return Catalog([title_of(entry) for entry in source], year_tolerance=year_tolerance)
+        return read_catalog(Path(source), year_tolerance=year_tolerance, match_subtitles=match_subtitles)
+    titles = [title_of(entry) for entry in source]
+    return Catalog(titles, year_tolerance=year_tolerance, match_subtitles=match_subtitles)
 
 
 def load_oracle(

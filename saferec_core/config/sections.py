@@ -177,6 +177,10 @@ class DataConfig(Section):
     """Titles that may be recommended: JSONL, CSV or Parquet with title and year, or a data-only pickle."""
     year_tolerance: int = Field(default=2, ge=0)
     """Maximum difference in release year, in years, when matching titles."""
+    match_subtitles: bool = False
+    """Match a title that the catalog lacks with the only one of the same year that has it with a subtitle,
+    or without its own, such as Jumanji (2017) with Jumanji: Welcome to the Jungle (2017). Part of the
+    protocol id."""
     parser: ComponentChoice = DEFAULT_PARSER
     """Parser that reads titles from a completion."""
     list_marker: str | None = Field(default=None, min_length=1)
@@ -401,12 +405,14 @@ class LimitsConfig(Section):
     limit: list[str] = []
     """Limits such as violation_rate<=0.02, violation_rate[TRAIT]<=0.01 or wasted<=0.01; others:
     repeated, seen, out_of_catalog, unknown. A price is charged at a multiplier that training adapts."""
-    limit_rate: float = Field(default=1.0, gt=0)
-    """How fast a multiplier rises: by this times the excess, per generation batch."""
+    limit_margin: float = Field(default=0.2, ge=0, lt=1)
+    """Aim below a bound by this share of it, so that chance from batch to batch does not exceed it."""
+    limit_rate: float = Field(default=0.05, gt=0)
+    """How fast a multiplier rises: by this, per generation batch, at a share 100 % above its bound."""
     limit_proportional: float = Field(default=0.0, ge=0)
-    """Multiplier for the present excess, beside what has added up (PID); 0: plain dual ascent."""
+    """Multiplier for a share 100 % above its bound, beside what has added up (PID); 0: dual ascent."""
     limit_derivative: float = Field(default=0.0, ge=0)
-    """Multiplier for a rise of the share from one generation batch to the next (PID)."""
+    """Multiplier for a rise by 100 % of the bound from one generation batch to the next (PID)."""
     limit_max: float = Field(default=10.0, gt=0)
     """Bound on every multiplier; an advantage is about 1 in size."""
 

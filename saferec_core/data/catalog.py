@@ -5,17 +5,30 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from saferec_core.data.rows import row_name, try_values, whole_year
+from saferec_core.data.rows import row_name, try_values, whole_year, year_or_none
+from saferec_core.data.title_subtitles import SubtitleSearch
 from saferec_core.data.titles import Title, TitleIndex
 from saferec_core.errors import DataError
 
-__all__ = ["Catalog", "read_catalog"]
+__all__ = ["Catalog", "CatalogMatch", "read_catalog"]
 
 _WITH_YEAR = re.compile(r"^(.*\S)\s*\((\d{4})\)$")
+
+
+class CatalogMatch(NamedTuple):
+    """What a title means in a catalog."""
+
+    position: int | None
+    """Position of the entry; None if the title may not be recommended, or is ambiguous."""
+    title: Title
+    """The title as written, completed by the entry: with its year if it had none, and with the entry's own
+    name and year if a subtitle was added or left out."""
+    by_subtitle: bool = False
+    """Whether the names agree but for a subtitle."""
 
 
 class Catalog:
@@ -27,6 +40,7 @@ class Catalog:
         *,
         year_tolerance: int = 2,
         aliases: Mapping[int, Sequence[str]] | None = None,
+        match_subtitles: bool = False,
     ) -> None:
         """Index *titles*.
 
@@ -34,32 +48,49 @@ class Catalog:
             titles: The titles; of two with the same normal form and year the first counts.
             aliases: Further names of titles, by position.
             year_tolerance: Maximum difference in release year, in years, when matching titles.
+            match_subtitles: Whether a name that no title has means the only title of the year that has it
+                with a subtitle, or without its own; see `saferec_core.data.title_subtitles.SubtitleSearch`.
         """
         self.titles = tuple(titles)
         self.year_tolerance = year_tolerance
         self.aliases = dict(aliases or {})
         """Further names of titles, by position."""
+        self.match_subtitles = match_subtitles
+        """Whether titles are matched by their subtitles too."""
         self._index = TitleIndex(self.titles, self.aliases)
-        look_up = partial(self._index.find, tolerance=year_tolerance)
-        self._look_up = lru_cache(maxsize=1 << 16)(look_up)  # a policy names the same titles over and over
+        self._by_subtitle = SubtitleSearch(self.titles if match_subtitles else ())
+        self.match = lru_cache(maxsize=1 << 16)(self._match)  # a policy names the same titles over and over
+        """Returns the `CatalogMatch` of a name and a year."""
 
     def __len__(self) -> int:
         return len(self.titles)
 
     def find(self, name: str, year: int | None) -> int | None:
         """Return the position of the title; None if it may not be recommended, or is ambiguous."""
-        return self._look_up(name, year)
+        return self.match(name, year).position
 
     def years_of(self, name: str) -> Sequence[int | None]:
         """Return the years of the titles with this name; see `TitleIndex.years_of`."""
         return self._index.years_of(name)
 
+    def _match(self, name: str, year: int | None) -> CatalogMatch:
+        position = self._index.find(name, year, tolerance=self.year_tolerance)
+        if position is not None:
+            completed = self.titles[position].year if year is None else year
+            return CatalogMatch(position, Title(name, completed))
+        if self.match_subtitles and not self._index.tiers(name, year, tolerance=self.year_tolerance):
+            entry = self._by_subtitle.find(Title(name, year))
+            if entry is not None:
+                return CatalogMatch(self._index.find(*entry, tolerance=0), entry, by_subtitle=True)
+        return CatalogMatch(None, Title(name, year))
 
-def read_catalog(path: Path, *, year_tolerance: int = 2) -> Catalog:
+
+def read_catalog(path: Path, *, year_tolerance: int = 2, match_subtitles: bool = False) -> Catalog:
     """Read a catalog: any file of rows with ``title`` and ``year``, or a data-only pickle.
 
     A row may also be a ``[title, year]`` pair or a string such as ``"Saw (2004)"``. An empty ``year`` is
     unknown. The column ``aliases`` holds further names of a title, as a list or separated by ``|``.
+    *year_tolerance* and *match_subtitles* say how titles are matched; see `Catalog`.
 
     Raises:
         DataError: The file is missing or empty, a row lacks a title, a year is not a number, or a
@@ -77,7 +108,7 @@ def read_catalog(path: Path, *, year_tolerance: int = 2) -> Catalog:
         titles.append(_title(value, where))
     if not titles:
         raise DataError(f"catalog {path} is empty; wanted at least one row with title and year")
-    return Catalog(titles, year_tolerance=year_tolerance, aliases=aliases)
+    return Catalog(titles, year_tolerance=year_tolerance, aliases=aliases, match_subtitles=match_subtitles)
 
 
 def _aliases(row: Any, where: str) -> Sequence[str]:
@@ -105,6 +136,5 @@ def _title(row: Any, where: str) -> Title:
         raise DataError(f"{where}: wanted an object with title and year, but got {reprlib.repr(row)}")
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"{where}: wanted a title, but got {reprlib.repr(name)}")
-    if isinstance(row, dict) and "year" in row and year in (None, ""):
-        return Title(name.strip(), None)
-    return Title(name.strip(), whole_year(year, f"{where}: the year of {name!r}"))
+    reads_year = whole_year if isinstance(row, dict) and "year" not in row else year_or_none
+    return Title(name.strip(), reads_year(year, f"{where}: the year of {name!r}"))

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from saferec_core.data.rows import LIST, OBJECT, Row, read_rows, whole_year
+from saferec_core.data.rows import LIST, OBJECT, Row, read_rows, year_or_none
 from saferec_core.data.title_tiers import NamedEntry, nearness
 from saferec_core.data.titles import Title, name_keys, normal_form
 from saferec_core.errors import DataError
@@ -181,8 +181,11 @@ def messages_of(row: Row, column: str = "prompt") -> list[dict[str, str]]:
 def titles_of(row: Row, column: str = "groundtruth_with_release_year") -> list[Title]:
     """Read a column of ``[title, year]`` pairs or ``{title, year}`` objects; None is an empty list.
 
+    A year of None is unknown. Text such as "Saw (2004)" is read too, but not text without a year: it could
+    be an id.
+
     Raises:
-        DataError: An entry is not a title with a year.
+        DataError: An entry is not a title with its year.
     """
     return [_title(entry, column) for entry in _listed(row, column)]
 
@@ -242,23 +245,22 @@ def _title(entry: Any, column: str) -> Title:
         name, year = entry
         if type(name) is str and name.strip() and type(year) is int and 0 <= year <= 9999:
             return Title(name, year)
+    if isinstance(entry, str) and (match := _TITLE_WITH_YEAR.match(entry)):
+        return Title(match[1], int(match[2]))
     pair = _pair(entry)
     if not isinstance(pair, LIST) or isinstance(pair, str) or len(pair) != 2:
         raise DataError(f"{column} must hold [title, year] pairs, but holds {entry!r}")
     name, year = pair
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"{column}: wanted a title, but got {name!r}")
-    return Title(name, whole_year(year, f"{column}: the year of {name!r}"))
+    return Title(name, year_or_none(year, f"{column}: the year of {name!r}"))
 
 
 def _seen(entry: Any, column: str) -> Title | str:
-    if isinstance(entry, str):
-        match = _TITLE_WITH_YEAR.match(entry)
-        return Title(match[1], int(match[2])) if match else entry
-    pair = _pair(entry)
-    if isinstance(pair, LIST) and len(pair) == 2 and pair[1] is None:
-        return str(pair[0])
-    return _title(pair, column)
+    if isinstance(entry, str) and not _TITLE_WITH_YEAR.match(entry):
+        return entry
+    title = _title(entry, column)
+    return title.name if title.year is None else title
 
 
 def _pair(entry: Any) -> Any:

@@ -32,6 +32,7 @@ __all__ = [
     "try_rows",
     "try_values",
     "whole_year",
+    "year_or_none",
 ]
 
 OBJECT, LIST = (dict, Mapping), (list, tuple, Sequence)
@@ -144,6 +145,15 @@ def whole_year(value: Any, what: str) -> int:
     if abs(year) > _LAST_YEAR:
         raise DataError(f"{what} must have at most four digits, but is {_shown(value)}")
     return year
+
+
+def year_or_none(value: Any, what: str) -> int | None:
+    """Read a year that may be unknown: None, an empty string, or NaN, which pandas writes for None.
+
+    Raises:
+        DataError: It is neither unknown nor a year; see `whole_year`.
+    """
+    return None if value is None or value != value or value == "" else whole_year(value, what)
 
 
 def _shown(value: Any) -> str:

@@ -52,6 +52,9 @@ def _made(folder: Path, seed: int) -> Path:
             write_demo(unfinished, seed=seed)
             unfinished.chmod(0o755)
             unfinished.replace(folder)
+        except OSError:
+            if not folder.exists():  # else a run that started at the same moment has made the same
+                raise
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return folder

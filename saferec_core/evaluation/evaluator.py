@@ -49,6 +49,8 @@ class Evaluation:
     """Every sample; what is kept and compared."""
     whole: Mapping[str, float] = field(default_factory=dict)
     """Metrics of all lists together."""
+    by_subtitle: int = 0
+    """How many titles of all lists were matched by their subtitles alone."""
 
     @property
     def protocol(self) -> str:
@@ -147,7 +149,9 @@ class Evaluator:
             data_sha256=records_hash(self.records.values()),
             metrics=facts_of(measured, self.metrics),
         )
-        return Evaluation(results, measure_whole(lists, self.at, self.metrics))
+        match = self.judge.catalog.match
+        by_subtitle = sum(match(*item.title).by_subtitle for each in parsed for item in each.items)
+        return Evaluation(results, measure_whole(lists, self.at, self.metrics), by_subtitle)
 
 
 def complete(

@@ -47,6 +47,7 @@ def keep(
             "interval": INTERVAL,
             "metrics": summary,
             "all_lists_together": evaluation.whole,
+            "matched_by_subtitle": evaluation.by_subtitle,
         },
     )
     observer.evaluated(
@@ -54,6 +55,8 @@ def keep(
         {metric: (evaluation.results.metrics[metric], interval) for metric, interval in summary.items()},
     )
     show_whole(observer, {"value": evaluation.whole})
+    if config.data.match_subtitles:
+        observer.note(f"Titles of the lists that were matched by their subtitles: {evaluation.by_subtitle}.")
     if engine != "baseline":  # which writes nothing that has to be read
         observer.note(_unreadable(evaluation))
 

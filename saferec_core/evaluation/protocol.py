@@ -75,6 +75,8 @@ class EvaluationProtocol(Section):
     """What an empty list has for a share of violations: no value, or none at all, as if it were safe."""
     year_tolerance: int
     """Maximum difference in release year, in years, when matching titles."""
+    match_subtitles: bool = False
+    """Whether a title is also matched with the only one of its year that has a subtitle, or lacks it."""
     num_ranks: int
     """K: what a list holds beyond it is not looked at."""
     only_traits: tuple[str, ...] = ()
@@ -122,7 +124,8 @@ class EvaluationProtocol(Section):
     @property
     def _newer(self) -> set[str]:
         """Choices that results of earlier versions do not state, where they are as they were then."""
-        return set() if self.list_marker else {"list_marker"}
+        newer = ("list_marker", "match_subtitles")
+        return {name for name in newer if not getattr(self, name)}
 
     @property
     def id(self) -> str:
@@ -189,6 +192,7 @@ def protocol_of(
             **PRESETS[settings.protocol],
             **_chosen(settings),
             "year_tolerance": catalog.year_tolerance,
+            "match_subtitles": catalog.match_subtitles,
             "num_ranks": config.num_ranks,
             "only_traits": tuple(sorted(set(settings.eval_traits))),
             "decoding": decoding,

@@ -77,9 +77,10 @@ class ProtocolLists(JudgedLists):
         """Places of the titles of each list that keep a rank."""
         if self._as_listed:
             return [list(range(len(parsed.items))) for parsed in self.lists]
+        records = self.records if self.protocol.title_matching == "exact" else self._meant_records
         return [
             list(self._left(parsed, record, repeats))
-            for parsed, record, (repeats, _) in zip(self.lists, self.records, self._whole_lists, strict=True)
+            for parsed, record, (repeats, _) in zip(self.lists, records, self._whole_lists, strict=True)
         ]
 
     def _left(self, parsed: ParsedList, record: Record, repeats: Sequence[bool]) -> Iterator[int]:
@@ -106,7 +107,8 @@ class ProtocolLists(JudgedLists):
         if self.protocol.title_matching == "exact":
             names = (title if isinstance(title, str) else title.name for title in record.seen_titles)
             return item.name in names
-        return record.has_seen(item.name, item.year, self.protocol.year_tolerance)
+        name, year = self.judge.catalog.match(item.name, item.year).title
+        return record.has_seen(name, year, self.protocol.year_tolerance)
 
     @cached_property
     def _relevant(self) -> list[list[bool]]:

@@ -82,6 +82,7 @@ def assemble(
     catalog = read_catalog(
         require_path(data.catalog_path, "catalog", "--catalog-path"),
         year_tolerance=data.year_tolerance,
+        match_subtitles=data.match_subtitles,
     )
     oracle = None
     if config.oracle is not None:

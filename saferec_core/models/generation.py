@@ -14,6 +14,7 @@ import torch
 from saferec_core.config.sections import ModelConfig
 from saferec_core.data.records import Message
 from saferec_core.models.decoding import TokenAligner
+from saferec_core.models.finite import only_finite_logits
 from saferec_core.models.loading import Policy, load_policy
 from saferec_core.models.resume import Journal, key_of
 from saferec_core.runs.distributed import gathered, process_count, process_index
@@ -300,14 +301,15 @@ def _generate_batch(
     if guiding is not None:
         config.max_new_tokens = guiding.longest
         processors.append(guiding.logits_processor(size, model.device))
-    output = generator.generate(
-        input_ids=inputs,
-        attention_mask=mask,
-        generation_config=config,
-        logits_processor=processors,
-        synced_gpus=False if alone else None,
-        streamer=None if on_token is None else _Tokens(on_token),
-    )
+    with only_finite_logits(model):
+        output = generator.generate(
+            input_ids=inputs,
+            attention_mask=mask,
+            generation_config=config,
+            logits_processor=processors,
+            synced_gpus=False if alone else None,
+            streamer=None if on_token is None else _Tokens(on_token),
+        )
     written = [_up_to_end(ids, policy.end_ids) for ids in output[:, width:].tolist()]
     return [written[row : row + size] for row in range(0, len(written), size)]
 

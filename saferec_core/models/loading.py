@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from saferec_core.config.sections import ModelConfig
 from saferec_core.errors import ConfigError, RunError
 from saferec_core.files import replacing
+from saferec_core.models.cudnn_attention import avoid_cudnn_attention
 from saferec_core.models.four_bit import four_bit_settings, keep_trainable
 from saferec_core.runs.layout import moved_base
 
@@ -51,6 +52,7 @@ def load_policy(reference: str, config: ModelConfig) -> Policy:
     Raises:
         RunError: *reference* does not exist, holds no model, or is damaged.
     """
+    avoid_cudnn_attention()
     folder = Path(reference)
     if reference.endswith(".gguf"):
         return _load_gguf(folder, config)

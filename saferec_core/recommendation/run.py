@@ -64,7 +64,8 @@ def load_recommender(
     oracle = None
     if config.oracle is not None:
         oracle = build_oracle(config.oracle, year_tolerance=tolerance, plugins=plugins)
-    judge = Judge(read_catalog(data.catalog_path, year_tolerance=tolerance), oracle)
+    catalog = read_catalog(data.catalog_path, year_tolerance=tolerance, match_subtitles=data.match_subtitles)
+    judge = Judge(catalog, oracle)
     reference = str(config.model.model)
     if names_baseline(reference):
         assert data.train_path is not None or not BASELINES[reference].needs_training

@@ -4,9 +4,12 @@ A limit such as ``violation_rate<=0.02`` is a constraint of the optimization, no
 charged with a multiplier that rises while the share is above the bound and falls while it is below
 (dual ascent on the Lagrangian; Altman, "Constrained Markov Decision Processes", 1999). Proportional and
 derivative terms damp its swings (Stooke, Achiam and Abbeel, "Responsive Safety in Reinforcement Learning
-by PID Lagrangian Methods", arXiv 2007.03964); without them it is plain dual ascent. Prices are charged
-after normalization (see :func:`saferec_core.plugins.contracts.normalizer.charge`): before it, a
-normalizer that divides by the deviation would divide the multiplier out.
+by PID Lagrangian Methods", arXiv 2007.03964); without them it is plain dual ascent. The excess is relative
+to the bound, so that a limit of 1 % is pursued like one of 20 %, and it is taken over a target somewhat
+below the bound: a controller holds its target on average, and at the bound itself every second batch would
+exceed it. Prices are charged after normalization (see
+:func:`saferec_core.plugins.contracts.normalizer.charge`): before it, a normalizer that divides by the
+deviation would divide the multiplier out.
 """
 
 from __future__ import annotations
@@ -47,6 +50,9 @@ _LIMIT = re.compile(
 
 SMOOTHING = 0.9
 """Weight of the past in the share that the multiplier follows: about the last ten generation batches."""
+
+LEAST_UNIT = 0.005
+"""The excess over a bound below this is measured in this, so that a bound of 0 has a finite one."""
 
 
 @dataclass(frozen=True)
@@ -131,14 +137,12 @@ class _Controller:
         self.batches += 1
         if self.batches >= 1 / (1 - SMOOTHING):  # before that, it is the first batches by chance
             self.lowest = min(self.lowest, self.smoothed)
-        error = self.smoothed - bound
+        unit = max(bound, LEAST_UNIT)
+        excess = (self.smoothed - (1 - settings.limit_margin) * bound) / unit
+        rise = max(0.0, self.smoothed - before) / unit  # a fall is not damped
         highest = settings.limit_max
-        self.integral = min(max(self.integral + settings.limit_rate * error, 0.0), highest)
-        pid = (
-            settings.limit_proportional * error
-            + self.integral
-            + settings.limit_derivative * max(0.0, self.smoothed - before)  # only against a rise
-        )
+        self.integral = min(max(self.integral + settings.limit_rate * excess, 0.0), highest)
+        pid = settings.limit_proportional * excess + self.integral + settings.limit_derivative * rise
         self.multiplier = min(max(pid, 0.0), highest)
 
 
@@ -189,10 +193,10 @@ class Limits:
         for limit, controller in zip(self.limits, self.controllers, strict=True):
             now = controller.smoothed
             if not now > limit.bound:
-                sentences.append(f"The limit {limit} was kept: {now:.3f} at the end of training.")
+                sentences.append(f"The limit {limit} was kept: {now:.3g} at the end of training.")
                 continue
-            best = f"the lowest was {controller.lowest:.3f}. " if controller.lowest < math.inf else ""
-            sentence = f"The limit {limit} was not kept: {now:.3f} at the end of training; {best}"
+            best = f"the lowest was {controller.lowest:.3g}. " if controller.lowest < math.inf else ""
+            sentence = f"The limit {limit} was not kept: {now:.3g} at the end of training; {best}"
             if controller.multiplier >= self.settings.limit_max:
                 sentence += f"Its multiplier reached limit_max = {self.settings.limit_max:g}. "
             sentences.append(f"{sentence}Train longer, raise limit_rate, or allow more.")

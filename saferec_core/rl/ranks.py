@@ -40,7 +40,7 @@ def rank_mean(
     (arXiv 2510.20150), the geometric mean of the token ratios.
     """
     counts = token_mask & (rank_ids != NO_RANK)
-    totals = _per_rank(values * counts, rank_ids, num_ranks)
+    totals = _per_rank(torch.where(counts, values, 0.0), rank_ids, num_ranks)
     sizes = _per_rank(counts.to(values.dtype), rank_ids, num_ranks)
     means = totals / sizes.clamp(min=1)
     return torch.where(rank_ids == NO_RANK, values, means.gather(1, rank_ids.clamp(min=0)))
@@ -57,7 +57,8 @@ def rank_ratio(
     One token that the sampler and the trainer disagree about then weighs on its own rank, by a fraction,
     and not on the whole list.
     """
-    return rank_mean(ratios.log(), rank_ids, token_mask, num_ranks).exp()
+    smallest = torch.finfo(ratios.dtype).tiny  # a ratio that underflowed to 0 has no logarithm
+    return rank_mean(ratios.clamp(min=smallest).log(), rank_ids, token_mask, num_ranks).exp()
 
 
 def rank_weights(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 CALM = """
 from saferec_core import hookimpl
 from saferec_core.plugins.contracts.alarm import Alarm
@@ -61,6 +63,17 @@ def test_stop_on_alarm_saves_ends_with_status_1_and_the_run_can_be_continued(mai
 
     assert resumed.status == 0, resumed
     assert (run / "policy").is_dir()
+
+
+@pytest.mark.slow
+def test_an_alarm_stops_every_process_and_is_said_once(saferec, tiny, tmp_path):
+    stopped = saferec("launch", "-n", 2, "train", tiny / "run.yaml", *SAME_LISTS, "--stop-on-alarm")
+
+    assert stopped.status == 1, stopped
+    assert stopped.err.count("stopped by alarm: ") == 1
+    run = tmp_path / "runs" / "run"
+    assert rows(run)[-1]["step"] == 4
+    assert (run / "checkpoints" / "checkpoint-4").is_dir()
 
 
 def test_an_alarm_left_out_says_nothing(main, tiny, tmp_path):

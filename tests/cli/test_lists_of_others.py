@@ -64,6 +64,28 @@ def test_predictions_get_the_figures_of_the_lists_they_are(baseline, predictions
         assert others.values(metric).tolist() == pytest.approx(stored.values(metric).tolist(), nan_ok=True)
 
 
+def test_titles_are_matched_by_their_subtitles_only_if_that_is_chosen(predictions, main, tiny, tmp_path):
+    rows = [json.loads(line) for line in (tiny / "test.jsonl").read_text(encoding="utf-8").splitlines()]
+    truths = [row["groundtruth_with_release_year"] for row in rows]
+    lists = [[[f"{name}: The Motion Picture", year] for name, year in truth[:1]] for truth in truths]
+    file = predictions(*({"position": n, "titles": titles} for n, titles in enumerate(lists)))
+
+    def evaluated(*flags):
+        out = tmp_path / f"with{len(flags)}"
+        done = main("eval", "--predictions", file, "--config", tiny / "run.yaml", "--out", out, *flags)
+        assert done.status == 0, done.err
+        return done.out, read_results(out / "evaluation" / "policy-greedy.parquet")
+
+    _, plain = evaluated()
+    shown, matched = evaluated("--match-subtitles")
+
+    assert plain.mean("recall@5") == 0
+    assert matched.mean("recall@5") > 0
+    assert "Titles of the lists that were matched by their subtitles: 4." in " ".join(shown.split())
+    assert matched.protocol["match_subtitles"] is True
+    assert matched.protocol["id"] != plain.protocol["id"]
+
+
 def test_wrong_predictions_are_refused_and_nothing_is_written(predictions, main, tiny, tmp_path):
     file = predictions({"position": 99, "titles": []}, {"position": 0, "titles": []})
     done = main("eval", "--predictions", file, "--config", tiny / "run.yaml", "--out", tmp_path / "others")

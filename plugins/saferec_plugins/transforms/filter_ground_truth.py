@@ -119,5 +119,5 @@ def removed_of(row: Row) -> list[dict[str, Any]]:
 
 
 def _is_entry(entry: Any) -> bool:
-    wanted = {"title": str, "year": int, "trait": str}
+    wanted = {"title": str, "year": int | None, "trait": str}
     return isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in wanted.items())

@@ -12,13 +12,13 @@ from pydantic import Field
 
 from saferec_core.data.records import Record, seen_titles_of, titles_of
 from saferec_core.data.rows import Row
+from saferec_core.data.title_subtitles import SubtitleSearch
 from saferec_core.data.titles import Title
 from saferec_core.plugins.build import chosen_catalog
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Transform
 from saferec_plugins.transforms.title_matching import How, Match, TitleMatcher
 from saferec_plugins.transforms.title_spelling import SpellingSearch, rapidfuzz
-from saferec_plugins.transforms.title_subtitles import SubtitleSearch
 
 __all__ = ["MapTitles"]
 
@@ -31,7 +31,8 @@ class MapTitles(Transform):
 
     A title is looked up by its names and its year: the same year, else the nearest within the tolerance for
     the very same name. Then the only entry of the year that has the title with a subtitle, or without its
-    own, is taken. A title without a year is never mapped by its name alone. Where several entries of one year
+    own, is taken. Ground truth without a year is mapped if one entry alone has its name; a title of the
+    history without a year stays as it is and matches every year. Where several entries of one year
     fit equally well, the first is taken and the title is counted as ambiguous; where entries of two years
     do, it is not mapped.
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from saferec_core.data.title_subtitles import SubtitleSearch
 from saferec_core.data.title_tiers import NamedEntry, nearness
 from saferec_core.data.titles import Title, name_keys
 from saferec_plugins.transforms.title_spelling import SpellingSearch, without_article, words_of
-from saferec_plugins.transforms.title_subtitles import SubtitleSearch
 
 __all__ = ["How", "Match", "TitleMatcher"]
 
@@ -25,6 +25,8 @@ class How(StrEnum):
     """Of the same normal form and year."""
     OTHER_YEAR = "mapped by another year"
     """Of the very same name, articles included, its year within the tolerance."""
+    NAME_ALONE = "without a year, mapped by its name alone"
+    """Of a name that one entry alone has."""
     SUBTITLE = "mapped by its subtitle"
     """The only entry of the year with this title and a subtitle, or without it."""
     SPELLING = "mapped by spelling"
@@ -99,6 +101,8 @@ class TitleMatcher:
             fitting = _most_alike(nearest, title.name)
             if len(fitting) > 1:
                 return Match(fitting[0], How.AMBIGUOUS)
+            if title.year is None:
+                return Match(fitting[0], How.NAME_ALONE)
             return Match(fitting[0], How.EXACTLY if fitting[0].year == title.year else How.OTHER_YEAR)
         return None
 

@@ -178,7 +178,7 @@ def _checked(record: Row) -> Row:
     if not truth:
         raise DataError("groundtruth_with_release_year: wanted at least one title, but it is empty")
     for name, year in truth:
-        if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        if year is not None and not _FIRST_YEAR <= year <= _LAST_YEAR:
             raise DataError(f"groundtruth_with_release_year: the year of {name!r} is {year}")
     last = record.get("completion", [None])[-1]
     if last and (last["role"] != "assistant" or not last["content"].strip()):

@@ -41,7 +41,7 @@ _LONGEST_TITLE = 24
 
 
 class _Met(NamedTuple):
-    """What there is to know of a title as somebody wrote it, whatever list it stands in."""
+    """What there is to know of a title as the catalog completes it, whatever list it stands in."""
 
     name: str
     year: int | None
@@ -65,10 +65,7 @@ class _MetTitles(dict[tuple[str, int | None], _Met]):
         self._catalog = catalog
 
     def __missing__(self, title: tuple[str, int | None]) -> _Met:
-        name, year = title
-        index = self._catalog.find(name, year)
-        if year is None and index is not None:
-            year = self._catalog.titles[index].year
+        index, (name, year), _ = self._catalog.match(*title)
         met = _Met(name, year, normal_form(name), -1 if index is None else index, len(self))
         self[title] = met
         return met
@@ -127,10 +124,30 @@ class Judge:
         """Return the longest end of a name that is in the catalog, else *title* itself."""
         words = title.name.split()
         for first in range(max(0, len(words) - _LONGEST_TITLE), len(words)):
-            name = " ".join(words[first:])
-            if self.catalog.find(name, title.year) is not None:
-                return Title(name, title.year)
+            match = self.catalog.match(" ".join(words[first:]), title.year)
+            if match.position is not None:
+                return match.title
         return title
+
+    def meant(self, record: Record) -> Record:
+        """Return *record* with its titles as the catalog completes them; itself where nothing changes.
+
+        Ground truth without a year is the only entry of the catalog with its name. Where several entries have
+        the name it is ambiguous and cannot be hit, so that it is left out.
+        """
+        match, by_subtitle = self.catalog.match, self.catalog.match_subtitles
+        if not by_subtitle and all(year is not None for _, year in record.groundtruth):
+            return record
+        matches = [match(*title) for title in record.groundtruth]
+        truth = tuple(
+            title for position, title, _ in matches if position is not None or title.year is not None
+        )
+        seen = record.seen_titles
+        if by_subtitle:
+            seen = tuple(title if isinstance(title, str) else match(*title).title for title in seen)
+        if (truth, seen) == (record.groundtruth, record.seen_titles):
+            return record
+        return replace(record, groundtruth=truth, seen_titles=seen)
 
     def base_rate(self, constraints: tuple[str, ...]) -> float:
         """Return the share of violations among the catalog's titles that the oracle knows.
@@ -268,7 +285,7 @@ class JudgedLists:
         return self._by_rank(
             [
                 record.has_seen(title.name, title.year, tolerance)
-                for count, record in zip(self._written, self.records, strict=True)
+                for count, record in zip(self._written, self._meant_records, strict=True)
                 for title in islice(titles, count)
             ]
         )
@@ -293,7 +310,7 @@ class JudgedLists:
         titles = iter(self._titles)
         rows = (
             _hits(islice(titles, count), record, tolerance)
-            for count, record in zip(self._written, self.records, strict=True)
+            for count, record in zip(self._written, self._meant_records, strict=True)
         )
         return self._by_rank(list(chain.from_iterable(rows)))
 
@@ -361,6 +378,11 @@ class JudgedLists:
         return [min(len(parsed.items), self.num_ranks) for parsed in self.lists]
 
     @cached_property
+    def _meant_records(self) -> list[Record]:
+        """The records with their titles as the catalog completes them."""
+        return [self.judge.meant(record) for record in self.records]
+
+    @cached_property
     def _titles(self) -> list[_Met]:
         """The titles at the written ranks, list after list."""
         return self.judge._meet(self.lists, self.num_ranks)
@@ -370,7 +392,7 @@ class JudgedLists:
         """For each list, which of all its titles repeat an earlier one, and which are wasted."""
         tolerance = self.judge.catalog.year_tolerance
         rows = []
-        for parsed, record in zip(self.lists, self.records, strict=True):
+        for parsed, record in zip(self.lists, self._meant_records, strict=True):
             titles = self.judge._meet([parsed], len(parsed.items))
             repeats = _repeats(titles)
             wasted = [

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +26,7 @@ from trl import GRPOConfig, GRPOTrainer
 from saferec_core.config.sections import LimitsConfig
 from saferec_core.errors import SaferecError
 from saferec_core.models.decoding import NO_RANK
+from saferec_core.models.finite import only_finite_logits
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
 from saferec_core.plugins.contracts.run_context import RunContext
 from saferec_core.rl.credit import credit
@@ -35,6 +37,7 @@ from saferec_core.rl.ranks import rank_mean, rank_ratio, rank_weights, spread
 from saferec_core.rl.rewards import RewardValues
 from saferec_core.rl.rollouts import Rollouts, RolloutScorer, ScoredBatch
 from saferec_core.training.trl.compact_head import compact_head
+from saferec_core.training.trl.finiteness import check_loss
 from saferec_core.training.trl.phases import Phased
 from saferec_core.training.trl.resumable import Resumable, parts_with_state
 from saferec_core.training.trl.shared_scoring import (
@@ -160,6 +163,12 @@ class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # 
         means = means_by_reward(active, rollouts.rewards)  # (F, N)
         return (torch.tensor(weights) @ means.nan_to_num(0.0)).tolist()
 
+    def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
+        """Let TRL generate; with transformers, only from logits that are finite."""
+        policy = self.accelerator.unwrap_model(self.model)
+        with nullcontext() if self.use_vllm else only_finite_logits(policy):
+            return super()._generate_single_turn(*args, **kwargs)
+
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """Let TRL generate and score, then replace its advantages with advantages by token."""
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
@@ -230,6 +239,7 @@ class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # 
         self._loss_inputs = dict(inputs)
         try:
             loss: Tensor = super()._compute_loss(model, self._loss_inputs)
+            check_loss(loss, self._loss_inputs, self.state.global_step + 1)
         finally:
             self._loss_inputs = None
         return loss
@@ -258,6 +268,7 @@ class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # 
             logps: Float[Tensor, "N T"] = result[0]
             old = inputs.get("old_per_token_logps")
             log_ratio = logps - (logps.detach() if old is None else old)
+            inputs["log_probs"], inputs["sampled_log_probs"] = logps, old
             inputs["old_per_token_logps"] = logps - rank_mean(
                 log_ratio,
                 inputs["rank_ids"],

@@ -11,9 +11,10 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from saferec_core.errors import RunError, SaferecError
 from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.observer import Observer
 from saferec_core.runs.resuming import rewind
-from saferec_core.runs.sealing import sealed_facts
+from saferec_core.runs.sealing import newest_whole, sealed_facts
 from saferec_core.runs.stopping import Stop
 from saferec_core.training.trl.engine import check_engine, engine_facts
 
@@ -62,6 +63,9 @@ def train_stage(
             else:
                 trainer.resume(checkpoint)
     except Exception as error:
+        if _device_fault(error):
+            last = newest_whole(RunLayout(folder.path).checkpoints, observer.note)
+            raise RunError(_device_advice(trainer, error, last, stop.command)) from error
         saved = _saved(trainer, observer)
         if _out_of_memory(error):
             raise RunError(_memory_advice(trainer, saved)) from error
@@ -91,6 +95,24 @@ def _out_of_memory(error: Exception) -> bool:
     text = str(error)
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
         isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text)
+    )
+
+
+def _device_fault(error: Exception) -> bool:
+    """Whether a GPU met an assertion or another error after which nothing can be read from it."""
+    text = str(error)
+    return isinstance(error, RuntimeError) and ("device-side assert" in text or "CUDA error" in text)
+
+
+def _device_advice(trainer: Any, error: Exception, last: Path | None, command: str) -> str:
+    step, reason = trainer.state.global_step + 1, str(error).partition("\n")[0]
+    begin = "it has no checkpoint and begins anew" if last is None else f"its last checkpoint is {last}"
+    return (
+        f"the GPU failed in step {step} ({reason}). Nothing can be read from it any more, so that the state "
+        f"of the run could not be saved; {begin}. Continue with: {command}\n"
+        "If 'probability tensor contains inf, nan' stands above, the policy's logits were not finite: use a "
+        "smaller --learning-rate or --no-bf16. After any other assertion, set CUDA_LAUNCH_BLOCKING=1 to see "
+        "where it comes from."
     )
 
 

@@ -24,6 +24,7 @@ from saferec_core.training.precision import (
     too_few_moved,
     trained,
 )
+from saferec_core.training.trl.finiteness import check_gradient
 
 __all__ = ["UpdateCheck", "check_precision"]
 
@@ -97,7 +98,7 @@ class UpdateCheck(TrainerCallback):  # type: ignore[misc]  # transformers is not
         Raises:
             RunError: The gradient is not finite; the weights are still those of the last step.
         """
-        self._refuse_what_is_not_finite(state.global_step + 1)
+        check_gradient(self._trainer.model, state.global_step + 1)
         if self._measuring:
             self._probe.see_gradients()
 
@@ -142,15 +143,6 @@ class UpdateCheck(TrainerCallback):  # type: ignore[misc]  # transformers is not
         """Add the share to what is logged."""
         if logs and "loss" in logs and self._last is not None:
             logs["weights_moved"], self._last = self._last, None
-
-    def _refuse_what_is_not_finite(self, step: int) -> None:
-        """Stop before one bad gradient makes every weight NaN, so that sampling fails."""
-        gradients = [weight.grad for weight in self._trainer.model.parameters() if weight.grad is not None]
-        if gradients and not torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
-            raise RunError(
-                f"the gradient of step {step} is not finite, so the step was not taken. What helps: a "
-                "smaller --learning-rate; --no-bf16; a reward or normalizer that returns finite values"
-            )
 
     def _no_gradient(self) -> None:
         self._without_gradient += 1

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from saferec_core.data.records import Record, constraints_of, read_records
+from saferec_core.data.records import Record, constraints_of, read_records, record_of
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, PluginError
 from saferec_core.plugins.contracts.transform import Transform, transformed
@@ -119,6 +119,17 @@ def test_a_year_may_have_come_through_a_table(read, year):
     assert record.groundtruth == (Title("Up", 2009),)
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [["Up", None], {"title": "Up"}, {"title": "Up", "year": None}, ["Up", float("nan")], ["Up", ""]],
+    ids=["pair", "no key", "object", "NaN", "empty"],
+)
+def test_a_year_of_ground_truth_may_be_unknown(entry):
+    record = record_of({**ROW, "groundtruth_with_release_year": [entry, "Saw (2004)"]}, needs={})
+
+    assert record.groundtruth == (Title("Up", None), Title("Saw", 2004))
+
+
 def test_a_seen_title_without_a_year_matches_every_year_and_one_with_a_year_its_own():
     record = Record(prompt=[], seen_titles=(Title("Saw", 2004), "Toy Story"))
 
@@ -157,9 +168,8 @@ def test_a_column_of_none_is_missing_but_an_empty_list_is_not(read):
         ({"groundtruth_with_release_year": 5}, "groundtruth_with_release_year"),
         ({"groundtruth_with_release_year": "Saw"}, "groundtruth_with_release_year"),
         ({"groundtruth_with_release_year": [5]}, "[title, year]"),
-        ({"groundtruth_with_release_year": ["Saw (2004)"]}, "[title, year]"),
+        ({"groundtruth_with_release_year": ["tt0387564"]}, "[title, year]"),
         ({"groundtruth_with_release_year": [["Saw", 2004, 1]]}, "[title, year]"),
-        ({"groundtruth_with_release_year": [["Saw", None]]}, "the year of 'Saw'"),
         ({"groundtruth_with_release_year": [["Saw", "2004a"]]}, "the year of 'Saw'"),
         ({"groundtruth_with_release_year": [["Saw", 2004.5]]}, "the year of 'Saw'"),
         ({"groundtruth_with_release_year": [[None, 2004]]}, "None"),

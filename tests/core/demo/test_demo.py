@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from saferec_core.demo import SPLITS, write_demo
+from saferec_core.demo import SPLITS, profile, write_demo
 from saferec_core.demo.films import Film, load_films
 from saferec_core.demo.folder import write_records
 from saferec_core.demo.risk import RISK_THRESHOLD, SEVERITY, TRAITS, is_violation, risk_of
@@ -250,3 +250,21 @@ def test_special_tokens_are_those_of_the_qwen_chat_format(folder: Path, tokenize
     assert config["model_type"] == "qwen2"
     assert config["eos_token_id"] == tokenizer.eos_token_id
     assert len(tokenizer) <= config["vocab_size"] <= 1024
+
+
+def test_runs_that_begin_at_the_same_moment_share_the_demo_that_is_made_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Path] = []
+
+    def written(folder: Path, *, seed: int) -> None:
+        calls.append(folder)
+        if len(calls) == 1:
+            profile.make_demo(tmp_path, seed=seed)  # the other run, which is faster
+        (folder / "by.txt").write_text("first" if folder == calls[-1] else "second")
+
+    monkeypatch.setattr(profile, "write_demo", written)
+    profile.make_demo(tmp_path, seed=7)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["demo-seed7"]
+    assert (tmp_path / "demo-seed7/by.txt").read_text() == "first"

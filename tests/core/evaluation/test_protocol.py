@@ -57,6 +57,7 @@ def test_an_id_names_preset_decoding_and_depth_and_never_changes():
         {"ideal_dcg": "list"},
         {"empty_list": "safe"},
         {"year_tolerance": 1},
+        {"match_subtitles": True},
         {"num_ranks": 10},
         {"only_traits": ("gore",)},
         {"decoding": "sampled", "temperature": 1.0, "top_p": 1.0},

@@ -47,51 +47,58 @@ def test_a_limit_prices_the_ranks_that_count_among_those_written():
     ]
 
 
-def test_a_multiplier_rises_by_the_excess_and_falls_below_the_bound_and_never_under_zero():
-    some = limits("violation_rate<=0.25", limit_rate=2.0)
-    half = torch.tensor([[[-1.0, 0.0]]])  # a share of 1/2
+def follow(some, share, times=1):
+    for _ in range(times):
+        some.follow(torch.tensor([[[-share]]]))
+    return some.figures()[f"multiplier/{some.limits[0].name}"]
 
-    some.follow(half)
-    assert some.figures()["multiplier/violation_rate"] == pytest.approx(2 * 0.25)
-    some.follow(half)
-    assert some.figures()["multiplier/violation_rate"] == pytest.approx(4 * 0.25)
-    some.follow(torch.zeros(1, 1, 2))  # smoothed: 0.9 * 0.5, an excess of 0.2
-    assert some.figures()["limited/violation_rate"] == pytest.approx(0.45)
-    assert some.figures()["multiplier/violation_rate"] == pytest.approx(1.0 + 2 * 0.2)
-    for _ in range(100):
-        some.follow(torch.zeros(1, 1, 2))
-    assert some.figures()["multiplier/violation_rate"] == 0
+
+def test_a_multiplier_rises_by_the_relative_excess_and_falls_below_the_bound_and_never_under_zero():
+    some = limits("wasted<=0.25", limit_rate=2.0, limit_margin=0.0)
+
+    assert follow(some, 0.5) == pytest.approx(2 * 1.0)  # 0.5 is 100 % above the bound
+    assert follow(some, 0.5) == pytest.approx(4 * 1.0)
+    assert follow(some, 0.0) == pytest.approx(4 + 2 * 0.8)  # smoothed: 0.9 * 0.5, 80 % above it
+    assert some.figures()["limited/wasted"] == pytest.approx(0.45)
+    assert follow(some, 0.0, times=100) == 0
+
+
+def test_small_and_large_bounds_are_pursued_alike():
+    small, large = (limits(f"wasted<={bound}", limit_proportional=0.5) for bound in (0.01, 0.2))
+
+    for times in (1, 5):
+        assert follow(small, 0.03, times) == pytest.approx(follow(large, 0.6, times))  # three times the bound
+
+
+def test_a_multiplier_aims_below_its_bound_by_the_margin():
+    some = limits("wasted<=0.1", limit_rate=1.0, limit_margin=0.2)
+
+    assert follow(some, 0.1) == pytest.approx(0.2)  # at the bound it still rises
+    some.load_state_dict({})
+    assert follow(some, 0.08) == pytest.approx(0.0)  # at the target it stands
 
 
 def test_a_multiplier_is_bounded_and_does_not_wind_up_beyond_the_bound():
     some = limits("wasted<=0", limit_rate=5.0, limit_max=3.0)
 
-    for _ in range(50):
-        some.follow(torch.tensor([[[-1.0]]]))
-    assert some.figures()["multiplier/wasted"] == 3
-    for _ in range(60):
-        some.follow(torch.tensor([[[0.0]]]))
-    some_later = some.figures()["multiplier/wasted"]
-    assert some_later == 3  # the bound of 0 is never undercut, so nothing falls
+    assert follow(some, 1.0, times=50) == 3
+    assert follow(some, 0.0, times=60) == 3  # the bound of 0 is never undercut, so nothing falls
 
-    falling = limits("wasted<=0.5", limit_rate=5.0, limit_max=3.0)
-    for _ in range(50):
-        falling.follow(torch.tensor([[[-1.0]]]))
-    for _ in range(12):
-        falling.follow(torch.tensor([[[0.0]]]))
-    assert falling.figures()["multiplier/wasted"] < 3
+    falling = limits("wasted<=0.5", limit_rate=2.5, limit_max=3.0)
+    follow(falling, 1.0, times=50)
+    assert follow(falling, 0.0, times=12) < 3
 
 
 def test_proportional_and_derivative_terms_act_at_once():
     plain, damped = (
-        limits("wasted<=0.5", limit_rate=0.1, limit_proportional=p, limit_derivative=d)
-        for p, d in ((0.0, 0.0), (2.0, 10.0))
+        limits("wasted<=0.5", limit_margin=0.0, limit_proportional=p, limit_derivative=d)
+        for p, d in ((0.0, 0.0), (1.0, 5.0))
     )
     for some in (plain, damped):
-        some.follow(torch.tensor([[[0.0]]]))
-        some.follow(torch.tensor([[[-1.0]]]))  # smoothed 0.1: below the bound, but rising by 0.1
+        follow(some, 0.0)
+        follow(some, 1.0)  # smoothed 0.1: 80 % below the bound, but rising by 20 % of it
 
-    # The excess of -0.4 twice and the rise of 0.1 ten times: -0.8 + 1
+    # The excess of -0.8 once and the rise of 0.2 five times: -0.8 + 1
     assert plain.figures()["multiplier/wasted"] == 0
     assert damped.figures()["multiplier/wasted"] == pytest.approx(0.2)
 
@@ -136,7 +143,7 @@ def test_the_end_says_what_was_kept_and_of_what_was_not_the_best_that_was_reache
     kept, missed = some.verdicts()
     assert kept.startswith("The limit wasted <= 0.6 was kept: 0.492")
     assert "The limit seen <= 0.1 was not kept: 0.492 at the end" in missed
-    assert "the lowest was 0.300" in missed
+    assert "the lowest was 0.3" in missed
     assert "raise limit_rate" in missed
 
 

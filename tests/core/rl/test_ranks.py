@@ -9,7 +9,7 @@ import torch
 from jaxtyping import TypeCheckError
 
 from saferec_core.models.decoding import NO_RANK
-from saferec_core.rl.ranks import rank_mean, rank_weights, spread
+from saferec_core.rl.ranks import rank_mean, rank_ratio, rank_weights, spread
 
 NO = NO_RANK
 RANK_IDS = torch.tensor([[NO, 0, 0, 1, NO], [2, 2, 2, NO, NO]])  # the last of the second is padding
@@ -96,6 +96,16 @@ def test_a_completion_without_tokens_has_no_weights_instead_of_nan():
 
     assert weights.tolist() == [[0, 0, 0]]
     assert not math.isnan(rank_mean(torch.zeros(1, 3), RANK_IDS[:1, :3], TOKEN_MASK[:1, :3] & False, 3).sum())
+
+
+def test_a_ratio_that_underflowed_to_0_leaves_other_ranks_as_they_are():
+    ratios = torch.tensor([[0.0, 4.0, 1.0, 0.0]])
+    ids = torch.tensor([[NO, 0, 0, 1]])
+
+    by_rank = rank_ratio(ratios, ids, torch.ones(1, 4).bool(), 2)
+
+    assert by_rank[0, 1:3].tolist() == pytest.approx([2.0, 2.0])  # the geometric mean of 4 and 1
+    assert torch.isfinite(by_rank).all()
 
 
 @pytest.mark.parametrize(

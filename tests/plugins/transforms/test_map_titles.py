@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saferec_core.data.titles import Title, normal_form
-from saferec_core.errors import ConfigError, DataError
+from saferec_core.errors import ConfigError
 from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.transform import Counted
 from saferec_plugins.transforms.map_titles import MapTitles
@@ -156,11 +156,16 @@ def test_a_row_without_titles_is_passed_on_as_it_is(mapped):
     assert mapped({"prompt": "Hi", "note": [1]}) == ({"prompt": "Hi", "note": [1]}, {})
 
 
-def test_ground_truth_without_a_year_is_rejected_and_nothing_of_it_is_counted(tmp_path):
-    outcomes = MapTitles(catalog_path=write_catalog(tmp_path))([truth_of(("Saw", 2004), ("Jaws", None))])
+def test_ground_truth_without_a_year_is_mapped_if_one_entry_alone_has_its_name(mapped):
+    titles = (Title("Saw", 2004), Title("The Room", 2003), Title("The Room", 2019))
+    row, counted = mapped(truth_of(("saw", None), ("The Room", None), ("Jaws", None)), titles)
 
-    with pytest.raises(DataError, match="year of 'Jaws'"):
-        next(iter(outcomes))
+    assert row[TRUTH] == [["Saw", 2004]]
+    assert row["groundtruth_unmapped"] == [
+        {"title": "The Room", "year": None},
+        {"title": "Jaws", "year": None},
+    ]
+    assert counted["ground truth: without a year, mapped by its name alone"] == 1
 
 
 # --- several entries ---------------------------------------------------------------------------

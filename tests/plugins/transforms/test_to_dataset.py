@@ -128,7 +128,6 @@ def test_a_sample_without_constraints_and_history_is_a_record_too():
         ),
         ({"groundtruth_with_release_year": [["Saw", 2004]]}, "that is not in seen_titles, but all are"),
         ({"groundtruth_with_release_year": []}, "wanted at least one title, but it is empty"),
-        ({"groundtruth_with_release_year": [["Up", None]]}, "must be a whole number"),
         ({"groundtruth_with_release_year": [["Up", 9]]}, "the year of 'Up' is 9"),
         (
             {"seen_titles": [["Up", 2**50]]},
@@ -152,6 +151,14 @@ def test_what_could_not_be_trained_on_is_rejected(columns, complaint):
 
     with pytest.raises(DataError, match=complaint):
         list(maker(iter(rows)))
+
+
+def test_ground_truth_keeps_a_year_that_is_not_known():
+    rows = [{**sample(1), "groundtruth_with_release_year": [["Up", None], ["Coco", 2017]]}]
+
+    [record] = [row for row in ToDataset().survey(iter(rows))(rows) if isinstance(row, dict)]
+
+    assert record["groundtruth_with_release_year"] == [["Up", None], ["Coco", 2017]]
 
 
 def test_all_samples_of_a_user_are_in_one_split():

@@ -166,3 +166,82 @@ def test_an_error_that_the_oracle_meant_for_the_user_is_passed_on():
 
     with pytest.raises(SaferecError, match=r"^renew your license$"):
         _ = lists.violations
+
+
+# --- titles as the catalog completes them ------------------------------------------------------
+
+ROOMS = [Title("Heat", 1995), Title("The Room", 2003), Title("The Room", 2019), Title("Pi", None)]
+JUMANJI = Title("Jumanji: Welcome to the Jungle", 2017)
+
+
+def judged_for(catalog, *titles, truth=(), seen=()):
+    record = Record(prompt=[], groundtruth=tuple(truth), seen_titles=tuple(seen))
+    return JudgedLists([parsed(*titles)], [record], Judge(catalog, CountingOracle()), len(titles))
+
+
+def test_ground_truth_without_a_year_is_hit_by_the_only_entry_with_its_name():
+    truth = [Title("Heat", None), Title("Pi", None)]
+    lists = judged_for(Catalog(ROOMS), ("Heat", 1996), ("Pi", 1998), ("Heat", None), truth=truth)
+
+    assert lists.hits.tolist() == [[True, True, False]]
+    assert lists.truth_sizes.tolist() == [2]
+
+
+def test_ground_truth_without_a_year_that_may_be_two_entries_is_never_hit_but_counts():
+    truth = [Title("The Room", None), Title("Heat", 1995)]
+    lists = judged_for(Catalog(ROOMS), ("The Room", 2003), ("The Room", 2019), ("Heat", 1995), truth=truth)
+
+    assert lists.hits.tolist() == [[False, False, True]]
+    assert lists.truth_sizes.tolist() == [2]
+
+
+def test_ground_truth_with_and_without_its_year_is_one_title():
+    truth = [Title("Heat", None), Title("Heat", 1995)]
+
+    assert judged_for(Catalog(ROOMS), ("Heat", 1995), truth=truth).truth_sizes.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("written", "entry"),
+    [
+        (("Jumanji", 2017), JUMANJI),
+        (("Kingsman: The Secret Service", 2014), Title("Kingsman", 2014)),
+        (
+            ("Star Wars: The Rise of Skywalker", 2019),
+            Title("Star Wars: Episode IX - The Rise of Skywalker", 2019),
+        ),
+    ],
+    ids=["main title", "further subtitle", "one subtitle of two"],
+)
+def test_a_title_that_differs_by_its_subtitle_is_the_entry_only_if_that_is_chosen(written, entry):
+    titles = [Title("Up", 2009), entry]
+    for listed, relevant in ((written, entry), (tuple(entry), Title(*written))):
+        chosen = Catalog(titles, match_subtitles=True)
+        twice = judged_for(chosen, listed, tuple(entry), truth=[relevant])
+        assert twice.hits.tolist() == [[True, False]]
+        assert twice.repeated.tolist() == [[False, True]]
+        assert judged_for(chosen, listed, seen=[relevant]).seen.tolist() == [[True]]
+        assert judged_for(Catalog(titles), listed, truth=[relevant]).hits.tolist() == [[False]]
+
+
+def test_the_oracle_is_asked_about_the_entry_that_a_subtitle_leads_to():
+    lists = judged_for(Catalog([JUMANJI], match_subtitles=True), ("Jumanji", 2017))
+    _ = lists.known
+
+    [[question]] = lists.judge.oracle.batches
+    assert question.name == "Jumanji: Welcome to the Jungle"
+
+
+@pytest.mark.parametrize(
+    "titles",
+    [
+        [JUMANJI, Title("Jumanji: The Making of", 2017)],
+        [JUMANJI, Title("Jumanji", 2016), Title("Jumanji", 2018)],
+        [Title("Jumanji: Welcome to the Jungle", 2018)],
+    ],
+    ids=["two begin so", "two years equally near", "another year"],
+)
+def test_a_subtitle_decides_nothing_that_is_ambiguous_or_of_another_year(titles):
+    lists = judged_for(Catalog(titles, match_subtitles=True), ("Jumanji", 2017))
+
+    assert lists.in_catalog.tolist() == [[False]]

@@ -20,7 +20,7 @@ from saferec_core import SaferecError, load_plugins
 from saferec_core.config.load import merged
 from saferec_core.config.schema import TrainConfig
 from saferec_core.config.sections import LimitsConfig
-from saferec_core.errors import RewardError
+from saferec_core.errors import RewardError, RunError
 from saferec_core.evaluation.setup import assemble
 from saferec_core.models.decoding import NO_RANK, TokenAligner
 from saferec_core.models.loading import load_tokenizer
@@ -261,6 +261,36 @@ def test_loss_and_gradient_are_those_of_the_pure_function(score_with, weighting,
     assert advantages.list.abs().max() > 0.1
     assert loss.item() == pytest.approx(wanted_loss.item(), abs=1e-5)
     assert_close(got, wanted, 2e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "cause"),
+    [
+        ("ref_per_token_logps", torch.nan, "not finite are the reference's log-probabilities"),
+        ("advantages", torch.inf, "not finite are the advantages"),
+        ("old_per_token_logps", torch.nan, "not finite are the log-probabilities of the policy that sampled"),
+        ("ref_per_token_logps", 100.0, r"a token is exp\(1\d\d\) times as likely under the reference"),
+    ],
+    ids=["reference", "advantages", "sampler", "overflow of the KL"],
+)
+def test_a_loss_that_is_not_finite_names_what_it_comes_from(score_with, name, value, cause):
+    made, batch = score_with(kl_beta=0.3)
+    batch = off_policy(made.trainer, batch)
+    batch[name] = torch.full_like(batch[name], value)
+
+    with pytest.raises(
+        RunError, match=rf"the loss of step 1 is not finite, so the step was not taken: {cause}"
+    ):
+        made.trainer._compute_loss(made.trainer.model, batch)
+
+
+def test_a_policy_whose_weights_are_nan_is_named_before_it_samples(world, tmp_path):
+    made = set_up(world, tmp_path)
+    with torch.no_grad():
+        next(made.trainer.model.parameters())[0] = torch.nan
+
+    with pytest.raises(RunError, match=r"1 of its \d+ weight tensors are not finite"):
+        made.trainer._generate_and_score_completions(made.inputs(N))
 
 
 def test_a_batch_on_policy_has_ratio_one_and_the_gradient_of_the_advantage(setup):

@@ -44,11 +44,35 @@ class FailingTrainer:
         return self.saved
 
 
-def fail(tmp_path, error):
+class BrokenGpu(FailingTrainer):
+    """Its device fails, so that reading from it fails too."""
+
+    def save_after_failure(self):
+        raise self.error
+
+
+class Unsaveable(FailingTrainer):
+    """Fails once more while it saves."""
+
+    def save_after_failure(self):
+        raise RuntimeError("cannot read the generator\nand more lines")
+
+
+class Notes(Observer):
+    """Keeps the notes."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def fail(tmp_path, error, trainer=None, observer=None):
     train_stage(
-        FailingTrainer(error, tmp_path / "checkpoint-6"),
+        trainer or FailingTrainer(error, tmp_path / "checkpoint-6"),
         folder=RunFolder(tmp_path),
-        observer=Observer(),
+        observer=observer or Observer(),
         stop=Stop("saferec train --resume-from runs/run"),
         checkpoint=None,
         limit=3,
@@ -83,3 +107,26 @@ def test_fsdp_that_was_asked_for_and_not_obtained_is_refused(tmp_path, monkeypat
         RunError, match="FSDP was asked for, but accelerate has set up plain data parallelism"
     ):
         fail(tmp_path, AssertionError("never reached"))
+
+
+def test_a_gpu_that_failed_is_named_with_where_the_run_continues_and_nothing_is_read_from_it(tmp_path):
+    fault = RuntimeError("CUDA error: device-side assert triggered\nCompile with TORCH_USE_CUDA_DSA")
+    observer = Notes()
+    with pytest.raises(RunError) as raised:
+        fail(tmp_path, fault, BrokenGpu(fault, None), observer)
+
+    message = " ".join(str(raised.value).split())
+    assert "the GPU failed in step 7 (CUDA error: device-side assert triggered)" in message
+    assert "it has no checkpoint and begins anew" in message
+    assert "Continue with: saferec train --resume-from runs/run" in message
+    assert "probability tensor contains inf, nan" in message
+    assert "--learning-rate" in message
+    assert observer.notes == []
+
+
+def test_a_failure_to_save_does_not_hide_the_failure_before_it(tmp_path):
+    observer = Notes()
+    with pytest.raises(ZeroDivisionError):
+        fail(tmp_path, ZeroDivisionError(), Unsaveable(ZeroDivisionError(), None), observer)
+
+    assert observer.notes == ["The state could not be saved (RuntimeError: cannot read the generator)."]

@@ -25,7 +25,7 @@ class SubtitleSearch:
     def __init__(self, titles: Iterable[Title]) -> None:
         """Index *titles* by year and first part."""
         self._entries: dict[tuple[int | None, str], list[tuple[Sequence[str], Title]]] = {}
-        for title in titles:
+        for title in dict.fromkeys(titles):
             parts = _parts(title.name)
             if parts:
                 self._entries.setdefault((title.year, parts[0]), []).append((parts, title))
