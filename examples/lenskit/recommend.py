@@ -24,7 +24,7 @@ from saferec_core import load_records
 from saferec_core.data.records import Record
 
 SCORERS = {
-    "popularity": lambda: PopScorer(),
+    "popularity": PopScorer,
     "item-knn": lambda: ItemKNNScorer(max_nbrs=20, feedback="implicit"),
     "implicit-mf": lambda: ImplicitMFScorer(embedding_size=32),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from saferec_core.data.records import Record
 from saferec_core.evaluation.baselines import Baseline
@@ -52,8 +52,9 @@ class BaselineRecommender:
         ]
 
     def judged(self, records: Sequence[Record], completions: Sequence[Completion]) -> list[Recommendation]:
-        """Judge the lists of *records*; what stands in *completions* are these lists."""
-        return self(records)
+        """Judge the lists of *records*, as they were written."""
+        lists = self(records)
+        return [replace(made, completion=done.text) for made, done in zip(lists, completions, strict=True)]
 
     def stream(self, record: Record) -> Iterator[str | StreamedCompletion]:
         """Yield the list line by line, then the whole; no tokens are read or written."""
