@@ -22,14 +22,22 @@ WIDTH = 1200
 """Pixels."""
 LARGEST = 200_000
 """Bytes that a picture may have."""
-_BOARDS = "return [...document.querySelectorAll('.board')].map((board) => board.getBoundingClientRect().bottom)"
+_BOARDS = (
+    "return [...document.querySelectorAll('.board')].map((board) => board.getBoundingClientRect().bottom)"
+)
 _DRAWN = "return [...document.querySelectorAll('.chart')].every((chart) => chart.dataset.drawn)"
 
 
 def photograph(page: Path, *, boards: int = 4) -> bytes:
     """Return the top of a report down to the end of its first *boards*, as PNG."""
     options = webdriver.ChromeOptions()
-    for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={WIDTH},900"):
+    for flag in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        f"--window-size={WIDTH},900",
+    ):
         options.add_argument(flag)
     if (binary := shutil.which("chromium")) is not None:
         options.binary_location = binary

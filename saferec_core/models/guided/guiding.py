@@ -12,8 +12,9 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 from saferec_core.models.guided.allowed import Allowance
-from saferec_core.models.guided.guide import Guide, GuidedRows
+from saferec_core.models.guided.guide import Guide
 from saferec_core.models.guided.marker import Marker
+from saferec_core.models.guided.rows import GuidedRows
 
 __all__ = ["Guiding"]
 
