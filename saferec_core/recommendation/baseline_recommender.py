@@ -47,7 +47,7 @@ class BaselineRecommender:
                 progress(position + 1)
         lists = judged_titles([answer.parsed for answer in answers], records, self.judge, self.num_titles)
         return [
-            Recommendation(record, titles, answer.completion.text, self.num_titles)
+            Recommendation(record, titles, answer.completion.text, self.num_titles, guided=self.safe)
             for record, titles, answer in zip(records, lists, answers, strict=True)
         ]
 

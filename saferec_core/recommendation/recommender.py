@@ -31,13 +31,19 @@ class Recommendation:
     """What the policy wrote."""
     wanted: int
     """How many titles were asked for, k."""
+    guided: bool = False
+    """Whether only titles that the user may be shown could be written."""
 
     @property
     def note(self) -> str | None:
         """Why the list is shorter than was asked for; None if it is not."""
-        if len(self.titles) >= self.wanted:
+        count = len(self.titles)
+        if count >= self.wanted:
             return None
-        return f"The list has {len(self.titles)} of {self.wanted} titles."
+        if not self.guided:
+            return f"The list has {count} of {self.wanted} titles."
+        left = "No title is" if count == 0 else f"Only {count} of {self.wanted} titles are"
+        return f"{left} left: all others of the catalog were seen or may violate a constraint."
 
     def as_data(self) -> dict[str, Any]:
         """Return the list as JSON has it."""
@@ -96,7 +102,7 @@ class Recommender:
         parsed = [parse(self.parser, done.text, finished=done.finished) for done in completions]
         lists = judged_titles(parsed, records, self.judge, self.num_titles)
         return [
-            Recommendation(record, titles, done.text, self.num_titles)
+            Recommendation(record, titles, done.text, self.num_titles, guided=self.guiding is not None)
             for record, titles, done in zip(records, lists, completions, strict=True)
         ]
 
