@@ -12,6 +12,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from saferec_core.serve.desk import MOST_WAITING
+
 pytest.importorskip("fastapi", reason="needs saferec[serve]")
 pytest.importorskip("uvicorn", reason="needs saferec[serve]")
 
@@ -146,6 +148,17 @@ def test_the_openai_client_gets_guided_lists(server, trait):
     assert models[0].endswith("model")
 
 
+def test_a_client_that_stops_reading_leaves_the_policy_to_the_next_one(server):
+    content = {"messages": [{"role": "user", "content": "Something funny"}], "stream": True}
+    for _ in range(MOST_WAITING + 2):  # each would keep a place if it were not given back
+        request = Request(f"{server}/v1/chat/completions", json.dumps(content).encode())  # noqa: S310 - the server of this test
+        request.add_header("content-type", "application/json")
+        with urlopen(request) as response:  # noqa: S310 - the server of this test
+            assert response.readline().startswith(b"data: ")
+
+    assert post(f"{server}/api/recommend", {"text": "Something funny"})[0] == 200
+
+
 def test_a_port_in_use_and_an_unfinished_policy_are_named(main, world):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -189,7 +202,7 @@ def test_in_a_browser_by_keyboard_both_lists_appear_and_fit_a_phone(server, brow
     browser.find_element(By.NAME, "constraint")
     shown[0].find_element(By.TAG_NAME, "input").send_keys(Keys.SPACE)
     browser.find_element(By.ID, "wish").send_keys("Something funny", Keys.CONTROL + Keys.ENTER)
-    WebDriverWait(browser, 60).until(lambda driver: driver.find_element(By.ID, "state").text == "Done.")
+    WebDriverWait(browser, 300).until(lambda driver: driver.find_element(By.ID, "state").text == "Done.")
 
     rows = browser.find_elements(By.CSS_SELECTOR, "#guided li")
     assert len(rows) == 3
