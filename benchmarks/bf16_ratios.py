@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen_ = parser.parse_args(arguments)
     torch.set_num_threads(1)
     policy = load_policy(chosen_.model, ModelConfig(dtype="bfloat16"))
+    policy.model.to("cuda" if torch.cuda.is_available() else "cpu")
     plugins, rng = load_plugins(), random.Random(0)
     parse = chosen(plugins, plugins.parsers, DataConfig().parser)
     encode, aligner = policy.tokenizer, TokenAligner(policy.tokenizer)
@@ -92,8 +93,9 @@ def scored(
     longest = max(map(len, lists))
     ids = torch.tensor([[*prompt, *one, *[0] * (longest - len(one))] for one in lists])
     mask = torch.tensor([[1] * (len(prompt) + len(one)) + [0] * (longest - len(one)) for one in lists])
-    logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
-    logits = logits[:, len(prompt) - 1 : -1].float()
+    device = next(model.parameters()).device
+    logits = model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False).logits
+    logits = logits[:, len(prompt) - 1 : -1].float().cpu()
     log_probs = logits.log_softmax(-1).gather(-1, ids[:, len(prompt) :, None])[..., 0]
     return torch.nn.functional.pad(log_probs, (0, width - longest))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.errors import ConfigError
+from saferec_core.runs.ports import check_port
 
 __all__ = ["COMMANDS", "Cluster", "run_processes"]
 
@@ -78,6 +79,8 @@ def run_processes(arguments: Sequence[str], cluster: Cluster, *, accelerate_conf
         command += ["--processes", str(cluster.processes)]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // per_machine)))
+    if cluster.port and cluster.machine == 0:
+        check_port(cluster.port, "--port")
     port = str(cluster.port or _free_port(cluster))
     logging.getLogger("torch.distributed.elastic").setLevel(
         logging.CRITICAL

@@ -109,3 +109,12 @@ DryRunOption = Annotated[
         rich_help_panel="Run",
     ),
 ]
+ProbeOption = Annotated[
+    bool,
+    typer.Option(
+        "--probe",
+        help="Estimate the time by a few real steps of each stage; loads the model, writes nothing.",
+        metavar=" ",
+        rich_help_panel="Run",
+    ),
+]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -11,6 +13,7 @@ from rich.table import Table
 
 from saferec_core.preflight.memory import MemoryEstimate
 from saferec_core.preflight.plan import RunPlan
+from saferec_core.training.probe import StageTime
 
 __all__ = ["run_plan"]
 
@@ -44,6 +47,8 @@ def run_plan(plan: RunPlan) -> None:
     console.print()
     if plan.memory is not None:
         _print_memory(console, plan.memory, *plan.available)
+    if plan.times:
+        _print_times(console, plan.times)
     if not plan.problems:
         console.print("[green]Ready to start.[/]")
         return
@@ -67,6 +72,19 @@ def _print_memory(console: Console, estimate: MemoryEstimate, kind: str, availab
             "[yellow]This does not fit.[/] What helps: --use-lora, --load-in-4bit, an 8-bit optimizer, "
             "ZeRO-3 (docs/scale.md)"
         )
+    console.print()
+
+
+def _print_times(console: Console, times: Sequence[StageTime]) -> None:
+    """Print what a probe measured."""
+    table = Table.grid(padding=(0, 2))
+    for time in times:
+        duration = timedelta(seconds=round(time.seconds))
+        table.add_row(
+            time.stage, f"{time.seconds_per_step:.2f} s a step", f"{time.steps:,} steps", f"{duration}"
+        )
+    console.print("Time of training, measured; without evaluations and checkpoints")
+    console.print(table)
     console.print()
 
 

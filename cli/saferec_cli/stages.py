@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
@@ -15,6 +15,9 @@ from saferec_core.config.schema import StageConfig
 from saferec_core.errors import ConfigError, one_error
 from saferec_core.plugins.manager import Plugins, load_plugins
 from saferec_core.runs.observer import Observer
+
+if TYPE_CHECKING:
+    from saferec_core.training.probe import StageTime
 
 __all__ = ["run_stage"]
 
@@ -34,10 +37,14 @@ def run_stage(
     rewards: Sequence[str] = (),
     transforms: Sequence[str] = (),
     smoke: bool = False,
+    probe: Callable[[ConfigT, Plugins], Sequence[StageTime]] | None = None,
     quiet: bool = False,
     as_json: bool = False,
 ) -> None:
-    """Check a run as a whole, then carry it out with *engine*, or show its plan where there is none."""
+    """Check a run as a whole, then carry it out with *engine*, or show its plan where there is none.
+
+    A plan has the times that *probe* measures, if it is given and nothing keeps the run from starting.
+    """
     from saferec_core.preflight.check import find_problems  # Arrow; not for --help
 
     plugins = load_plugins()
@@ -49,7 +56,7 @@ def run_stage(
     if as_json and engine is not None:
         raise ConfigError("--json prints the plan of a run: give --dry-run with it")
     if engine is None:
-        _show_plan(request, problems, as_json=as_json)
+        _show_plan(request, problems, _measured(request, problems, probe, plugins), as_json=as_json)
         return
     if problems:
         raise one_error(problems, _hint(kind, problems))
@@ -63,10 +70,34 @@ def run_stage(
         engine(request.resolved.config, plugins, QuietObserver() if quiet else RichObserver())
 
 
-def _show_plan(request: Request[ConfigT], problems: list[str], *, as_json: bool) -> None:
+def _measured(
+    request: Request[ConfigT],
+    problems: list[str],
+    probe: Callable[[ConfigT, Plugins], Sequence[StageTime]] | None,
+    plugins: Plugins,
+) -> Sequence[StageTime]:
+    """Return the times of the stages that *probe* measures; a problem of its own joins the others."""
+    from saferec_core.preflight.check import processes
+
+    if probe is None or problems:
+        return ()
+    if processes() > 1:
+        problems.append("--probe measures one process; start the plan without a launcher, or leave it out")
+        return ()
+    from saferec_cli.running import running  # imports transformers
+
+    with running("nothing is left of the probe"):
+        if request.is_demo:
+            _make_demo(request.resolved.config)
+        return probe(request.resolved.config, plugins)
+
+
+def _show_plan(
+    request: Request[ConfigT], problems: list[str], times: Sequence[StageTime], *, as_json: bool
+) -> None:
     from saferec_core.preflight.plan import plan_run  # Arrow; not for --help
 
-    plan = plan_run(request.resolved, problems)
+    plan = plan_run(request.resolved, problems, times)
     if as_json:
         typer.echo(json.dumps(plan.as_json(), indent=2, default=str))
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from saferec_cli.flags import with_flags
 from saferec_cli.options import (
@@ -10,6 +12,7 @@ from saferec_cli.options import (
     DryRunOption,
     JsonOption,
     PlanJsonOption,
+    ProbeOption,
     QuietOption,
     RewardOption,
     SettingOption,
@@ -21,6 +24,9 @@ from saferec_core.config.load import Layer
 from saferec_core.config.schema import TrainConfig
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.observer import Observer
+
+if TYPE_CHECKING:
+    from saferec_core.training.probe import StageTime
 
 __all__ = ["plan", "train"]
 
@@ -64,14 +70,15 @@ def plan(
     transform: TransformOption = None,
     setting: SettingOption = None,
     smoke: SmokeOption = False,
+    probe: ProbeOption = False,
     as_json: JsonOption = False,
     *,
     flags: list[Layer],
 ) -> None:
     """Show what 'saferec train' would do: settings and their origin, batches, tokens, problems.
 
-    Takes the arguments of 'saferec train' and does not load the model. 'saferec sft --dry-run' plans
-    Safe SFT.
+    Takes the arguments of 'saferec train' and, without --probe, does not load the model. 'saferec sft
+    --dry-run' plans Safe SFT.
     """
     run_stage(
         TrainConfig,
@@ -82,6 +89,7 @@ def plan(
         rewards=reward or (),
         transforms=transform or (),
         smoke=smoke,
+        probe=_probe if probe else None,
         as_json=as_json,
     )
 
@@ -90,3 +98,9 @@ def _train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path:
     from saferec_core.training.rank_grpo import run_train  # imports torch
 
     return run_train(config, plugins, observer)
+
+
+def _probe(config: TrainConfig, plugins: Plugins) -> Sequence[StageTime]:
+    from saferec_core.training.probe import probe  # imports torch
+
+    return probe(config, plugins)

@@ -82,6 +82,8 @@ class Finding(_Part):
 class Grid(_Part):
     """A study."""
 
+    about: str = ""
+    """What the page says first, in Markdown."""
     world: World = World(demo=True)
     seeds: list[int] = Field(min_length=1)
     settings: dict[str, Any] = {}
@@ -109,7 +111,7 @@ class Grid(_Part):
 
     def runs(self) -> dict[str, Any]:
         """Return what results depend on: all but how they are read, and which seeds there are."""
-        return self.model_dump(mode="json", exclude={"findings", "seeds"})
+        return self.model_dump(mode="json", exclude={"about", "findings", "seeds"})
 
 
 def read_grid(path: Path, world: Path | None = None) -> Grid:

@@ -49,6 +49,9 @@ def _lines(grid: Grid, cells: Cells) -> Iterator[str]:
     users = max((len(cell["greedy"]["users"]) for cell in cells.values()), default=0)
     yield "# The findings, tested"
     yield ""
+    if grid.about:
+        yield grid.about.strip()
+        yield ""
     named = ", ".join(map(str, seeds)) or "none"
     yield (
         f"{len(grid.arms)} arms, seeds {named}, {users} held-out users a seed; grid {digest(grid)}. "
@@ -85,7 +88,7 @@ def _arms(grid: Grid, cells: Cells, seeds: list[int], kind: str) -> Iterator[str
 
 def _limits(grid: Grid, cells: Cells, seeds: list[int]) -> Iterator[str]:
     """Yield what was allowed and what sampled lists, which training counts, came to."""
-    yield "Of sampled lists, as training counts them; arms without a limit for comparison."
+    yield "Of sampled lists of held-out users; training counts the same of its own. Some arms have no limit."
     yield ""
     yield "| arm | allowed | violating titles | seeds that keep it | Recall@5 | Recall@5, greedy |"
     yield "|---|---:|---:|---:|---:|---:|"

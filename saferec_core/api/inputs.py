@@ -68,7 +68,7 @@ def load_oracle(
     return build_oracle(choice, year_tolerance=year_tolerance)
 
 
-def load_records(source: str | Path | Sequence[Record | Mapping[str, Any]]) -> list[Record]:
+def load_records(source: str | Path | Sequence[Record | Mapping[str, Any]]) -> Sequence[Record]:
     """Return records: prompts with ground truth, history and constraints.
 
     Args:

@@ -21,6 +21,7 @@ from saferec_core.config.sections import (
     ComponentChoice,
     DataConfig,
     EndpointConfig,
+    EngineConfig,
     EvaluationConfig,
     GrpoOptimization,
     LimitsConfig,
@@ -90,6 +91,8 @@ class EvalConfig(RunConfig):
 
     evaluation: StandaloneEvaluation = StandaloneEvaluation()
     """Evaluation on held-out prompts."""
+    engine: EngineConfig = EngineConfig()
+    """The engine of eval_engine = vllm."""
     endpoint: EndpointConfig = EndpointConfig()
     """The endpoint that eval_engine = openai asks."""
 

@@ -326,6 +326,17 @@ class StandaloneEvaluation(EvaluationConfig):
     """Whether guided lists, and those of safe baselines, may hold titles that the oracle cannot judge."""
 
 
+class EngineConfig(Section):
+    """vLLM, where it generates for an evaluation."""
+
+    vllm_gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
+    """Fraction of GPU memory for vLLM; nothing else is on the GPU."""
+    vllm_tensor_parallel_size: int = Field(default=1, ge=1)
+    """GPUs that share the weights."""
+    vllm_max_model_length: int | None = Field(default=None, ge=1)
+    """Maximum prompt plus completion length, in tokens, for vLLM; by default the model's."""
+
+
 class EndpointConfig(Section):
     """The endpoint of a hosted model; the key comes from the environment only."""
 
@@ -387,6 +398,8 @@ class RolloutConfig(Section):
     """Port of the vLLM server."""
     vllm_server_timeout: float = Field(default=240, gt=0)
     """Seconds to wait for the vLLM server to be up."""
+    vllm_group_port: int = Field(default=51216, ge=1, le=65535)
+    """Port of this machine through which the vLLM server is sent weights."""
 
     @model_validator(mode="after")
     def _ratios_are_those_of_the_sampler(self) -> Self:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from saferec_core.data.mapped_rows import mapped_beyond
 from saferec_core.data.rows import LIST, OBJECT, Row, read_rows, year_or_none
 from saferec_core.data.title_tiers import NamedEntry, nearness
 from saferec_core.data.titles import Title, name_keys, normal_form
@@ -99,8 +100,11 @@ def read_records(
     *,
     needs: Mapping[str, str],
     stages: Sequence[Stage] = (),
-) -> list[Record]:
+) -> Sequence[Record]:
     """Read a split: JSONL, Parquet, or a folder written by ``datasets``.
+
+    Every row is checked. Of more rows than `saferec_core.data.mapped_rows.IN_MEMORY`, a record is read from a
+    mapped file whenever it is asked for.
 
     Args:
         path: The file or folder.
@@ -117,13 +121,16 @@ def read_records(
             return read_rows(path)
         return stages[depth - 1](lambda: rows(depth - 1))
 
-    records = []
-    for number, row in enumerate(rows(), start=1):
-        try:
-            records.append(record_of(row, needs=needs))
-        except DataError as error:
-            after = " after its transforms" if stages else ""
-            raise DataError(f"{path}, row {number}{after}: {error}") from error
+    def checked() -> Iterator[tuple[Row, Record]]:
+        for number, row in enumerate(rows(), start=1):
+            try:
+                record = record_of(row, needs=needs)
+            except DataError as error:
+                after = " after its transforms" if stages else ""
+                raise DataError(f"{path}, row {number}{after}: {error}") from error
+            yield row, record
+
+    records = mapped_beyond(checked(), partial(record_of, needs={}))
     if not records:
         nothing = "no records are left by its transforms" if stages else "holds no records"
         raise DataError(f"{path}{':' if stages else ''} {nothing}; wanted at least one")

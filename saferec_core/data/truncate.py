@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 from saferec_core.data.records import Message, Record
 
@@ -14,7 +16,7 @@ __all__ = ["Fitted", "fit_records"]
 class Fitted:
     """Records that fit, and how many had to be changed or left out."""
 
-    records: list[Record]
+    records: Sequence[Record]
     shortened: int
     """Records that lost their oldest turns."""
     left_out: int
@@ -35,15 +37,41 @@ def fit_records(
         lengths: Counts the tokens of each of several records; called once for all of them, then once for each
             way to shorten one.
     """
-    kept, shortened, left_out = [], 0, 0
-    for record, length in zip(records, lengths(records), strict=True):
-        fitting = record if length <= limit else _shortened(record, limit, lengths)
-        if fitting is None:
-            left_out += 1
-            continue
-        shortened += fitting is not record
-        kept.append(fitting)
-    return Fitted(kept, shortened, left_out)
+    kept, shortened, left_out = array("q"), {}, 0
+    for position, length in enumerate(lengths(records)):
+        if length > limit:
+            fitting = _shortened(records[position], limit, lengths)
+            if fitting is None:
+                left_out += 1
+                continue
+            shortened[position] = fitting
+        kept.append(position)
+    return Fitted(_Fitting(records, kept, shortened), len(shortened), left_out)
+
+
+@dataclass(frozen=True)
+class _Fitting(Sequence[Record]):
+    """Records by position, some of them shortened; the others stay where they are."""
+
+    records: Sequence[Record]
+    kept: array[int]
+    shortened: Mapping[int, Record]
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    @overload
+    def __getitem__(self, position: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> list[Record]: ...
+
+    def __getitem__(self, position: int | slice) -> Record | list[Record]:
+        """Return a record, or those of a slice."""
+        if isinstance(position, slice):
+            return [self[n] for n in range(*position.indices(len(self)))]
+        at = self.kept[position]
+        return self.shortened.get(at) or self.records[at]
 
 
 def _shortened(

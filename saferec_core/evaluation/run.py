@@ -246,7 +246,7 @@ def _loader(config: EvalConfig, reference: str) -> Callable[[], Callable[[Journa
         from saferec_core.models.vllm import VllmGenerator, check_vllm, load_vllm
 
         check_vllm(resolved)
-        return lambda: partial(VllmGenerator, load_vllm(resolved, config.model))
+        return lambda: partial(VllmGenerator, load_vllm(resolved, config.model, config.engine))
     return lambda: partial(PolicyGenerator, on_accelerator(load_policy(resolved, config.model)))
 
 

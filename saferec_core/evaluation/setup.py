@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -104,7 +105,7 @@ def assemble(
     ]
     stages = [partial(transformed, transform) for transform in transforms]
     columns = _needs(rewards, transforms)
-    train_records: list[Record] = []
+    train_records: Sequence[Record] = []
     if train:
         path = require_path(data.train_path, "training data", "--train-path")
         train_records = read_records(path, needs={**columns, **(needs or {})}, stages=counted)
@@ -122,7 +123,7 @@ def assemble(
             f"{choice.name} {count}" for choice, count in zip(data.transforms, counts, strict=True)
         ),
     )
-    _check_traits(judge.oracle, (*parts.train, *parts.validation, *parts.test))
+    _check_traits(judge.oracle, chain(parts.train, parts.validation, parts.test))
     return parts
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from saferec_core.data.records import Record
@@ -13,7 +15,9 @@ __all__ = ["token_lengths"]
 _BATCH = 1024
 
 
-def token_lengths(records: Sequence[Record], render: Callable[[Record], str], tokenizer: Any) -> list[int]:
+def token_lengths(
+    records: Sequence[Record], render: Callable[[Record], str], tokenizer: Any
+) -> Sequence[int]:
     """Return the number of tokens of each record; where there are several, all processes have to call.
 
     Args:
@@ -24,17 +28,20 @@ def token_lengths(records: Sequence[Record], render: Callable[[Record], str], to
     if len(records) == 1:
         return _counted(records, render, tokenizer)
     processes = process_count()
-    lengths = [0] * len(records)
-    for process, part in enumerate(
-        gathered(_counted(records[process_index() :: processes], render, tokenizer))
-    ):
+    own = (
+        iter(records)
+        if processes == 1
+        else map(records.__getitem__, range(process_index(), len(records), processes))
+    )
+    lengths = array("i", bytes(4 * len(records)))
+    for process, part in enumerate(gathered(_counted(own, render, tokenizer))):
         lengths[process::processes] = part
     return lengths
 
 
-def _counted(records: Sequence[Record], render: Callable[[Record], str], tokenizer: Any) -> list[int]:
-    lengths: list[int] = []
-    for start in range(0, len(records), _BATCH):
-        texts = [render(record) for record in records[start : start + _BATCH]]
-        lengths += map(len, tokenizer(texts, add_special_tokens=False)["input_ids"])
+def _counted(records: Iterable[Record], render: Callable[[Record], str], tokenizer: Any) -> array[int]:
+    lengths = array("i")
+    records = iter(records)
+    while texts := [render(record) for record in islice(records, _BATCH)]:
+        lengths.extend(map(len, tokenizer(texts, add_special_tokens=False)["input_ids"]))
     return lengths

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saferec_core.config.sections import ModelConfig
+from saferec_core.config.sections import EngineConfig, ModelConfig
 from saferec_core.data.records import Message
 from saferec_core.errors import ConfigError, RunError
 from saferec_core.files import data_hash
@@ -58,8 +58,13 @@ def check_vllm(reference: str) -> None:
         raise ConfigError(f"--eval-engine vllm cannot read GGUF files such as {reference}; use transformers")
 
 
-def load_vllm(reference: str, config: ModelConfig) -> VllmPolicy:
+def load_vllm(reference: str, config: ModelConfig, engine: EngineConfig) -> VllmPolicy:
     """Start an engine with the policy at *reference*.
+
+    Args:
+        reference: A folder or hub id; of an adapter, its folder.
+        config: How the model is loaded.
+        engine: How the engine is set up.
 
     Raises:
         RunError: There is no model that it can load.
@@ -80,6 +85,9 @@ def load_vllm(reference: str, config: ModelConfig) -> VllmPolicy:
             dtype=engine_dtype(base, config),
             trust_remote_code=config.trust_remote_code,
             generation_config="vllm",  # not what the checkpoint says of decoding
+            gpu_memory_utilization=engine.vllm_gpu_memory_utilization,
+            tensor_parallel_size=engine.vllm_tensor_parallel_size,
+            max_model_len=engine.vllm_max_model_length,
             enable_lora=adapter is not None,
             **({} if adapter is None else {"max_lora_rank": next(n for n in _LORA_RANKS if n >= lora_rank)}),
         )

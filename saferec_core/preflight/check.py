@@ -14,6 +14,7 @@ from saferec_core.config.schema import (
     StageConfig,
     TrainConfig,
 )
+from saferec_core.config.sections import EngineConfig
 from saferec_core.endpoints.endpoint import Endpoint, check_key_variable
 from saferec_core.plugins.manager import Plugins
 from saferec_core.preflight.components import check_components, check_rewards
@@ -130,6 +131,11 @@ def _check_evaluation_engine(problems: Problems, config: EvalConfig) -> None:
         with problems.collecting():
             check_key_variable(config.endpoint.api_key_env)
             Endpoint.find(config.endpoint.base_url, config.endpoint.api_key_env)
+    if config.evaluation.eval_engine != "vllm" and config.engine != EngineConfig():
+        problems.add(
+            f"--vllm-... settings do nothing with --eval-engine {config.evaluation.eval_engine}; add "
+            "--eval-engine vllm, or leave them out"
+        )
     if config.evaluation.eval_engine == "vllm":
         if find_spec("vllm") is None:
             problems.add("--eval-engine vllm needs vLLM: install saferec[vllm], or leave the flag out")

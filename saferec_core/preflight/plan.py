@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from saferec_core.preflight.check import has_gpu, processes
 from saferec_core.preflight.memory import MemoryEstimate, estimate_memory, memory_of_machine
 from saferec_core.training.batches import generation_batch_size
 from saferec_core.training.optimizers import choose_optimizer
+from saferec_core.training.probe import StageTime
 
 __all__ = ["RunPlan", "Setting", "plan_run"]
 
@@ -49,6 +50,8 @@ class RunPlan:
     """What each process keeps in memory; None if the model's files cannot tell."""
     available: tuple[str, int] = ("machine", 0)
     """What a process has, and how many bytes."""
+    times: Sequence[StageTime] = ()
+    """How long the stages take, if that was measured."""
 
     @property
     def chosen(self) -> list[Setting]:
@@ -64,12 +67,26 @@ class RunPlan:
             "memory": None
             if self.memory is None
             else {**self.memory.parts, "in all": self.memory.total, self.available[0]: self.available[1]},
+            "times": {
+                time.stage: {
+                    "seconds per step": time.seconds_per_step,
+                    "steps": time.steps,
+                    "seconds": time.seconds,
+                }
+                for time in self.times
+            },
             "problems": self.problems,
         }
 
 
-def plan_run(resolved: Resolved[ConfigT], problems: list[str]) -> RunPlan:
-    """Lay out what a training configuration would do."""
+def plan_run(resolved: Resolved[ConfigT], problems: list[str], times: Sequence[StageTime] = ()) -> RunPlan:
+    """Lay out what a training configuration would do.
+
+    Args:
+        resolved: The configuration, with where each value came from.
+        problems: What keeps the run from starting.
+        times: How long its stages take, if that was measured.
+    """
     config = resolved.config
     values = flat(config.model_dump(mode="json"))
     settings = [_setting(path, value, resolved) for path, value in values.items()]
@@ -78,8 +95,8 @@ def plan_run(resolved: Resolved[ConfigT], problems: list[str]) -> RunPlan:
     optimizer = choose_optimizer(config.optimization.optim, has_gpu=has_gpu()).name
     memory = estimate_memory(config, optimizer, processes()), memory_of_machine(has_gpu=has_gpu())
     if isinstance(config, TrainConfig):
-        return RunPlan("Safe-Rank-GRPO", settings, _grpo_batches(config, rows), problems, *memory)
-    return RunPlan("Safe SFT", settings, _sft_batches(config, rows), problems, *memory)
+        return RunPlan("Safe-Rank-GRPO", settings, _grpo_batches(config, rows), problems, *memory, times)
+    return RunPlan("Safe SFT", settings, _sft_batches(config, rows), problems, *memory, times)
 
 
 def _setting(path: str, value: Any, resolved: Resolved[ConfigT]) -> Setting:

@@ -43,7 +43,8 @@ class RewardCaller:
         self._what = what
         self._function = function
         self._calls = calls
-        self._kept: dict[tuple[Any, int], Tensor] = {}
+        self._kept: dict[tuple[Any, int], tuple[Tensor, Any]] = {}
+        """Values with their record, whose id is no other's as long as it is kept."""
         self._warned: set[str] = set()
 
     def __call__(self, lists: JudgedLists) -> tuple[Tensor, int]:
@@ -62,8 +63,9 @@ class RewardCaller:
         dropped = 0
         if new:
             values, dropped = self._values(lists.only(new))
-            self._kept.update((keys[n], value) for n, value in zip(new, values, strict=True))
-        return torch.stack([self._kept[key] for key in keys]), dropped
+            kept = ((value, lists.records[n]) for n, value in zip(new, values, strict=True))
+            self._kept.update(zip((keys[n] for n in new), kept, strict=True))
+        return torch.stack([self._kept[key][0] for key in keys]), dropped
 
     def _values(self, lists: JudgedLists) -> tuple[Tensor, int]:
         try:

@@ -279,10 +279,10 @@ def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
     """
     records, limit = run.parts.train, run.config.data.max_prompt_length
 
-    def lengths(some: Sequence[Record]) -> list[int]:
+    def lengths(some: Sequence[Record]) -> Sequence[int]:
         return token_lengths(some, lambda record: render(tokenizer, record.prompt), tokenizer)
 
-    fitted = Fitted(list(records), 0, 0) if limit is None else fit_records(records, limit, lengths)
+    fitted = Fitted(records, 0, 0) if limit is None else fit_records(records, limit, lengths)
     if not fitted.records:
         raise DataError(f"no prompt fits into max_prompt_length = {limit} tokens; raise it")
     rollout, longest_completion = run.config.rollout, run.config.max_completion_length

@@ -343,6 +343,12 @@ def test_constraints_that_no_record_has_are_told(model):
     assert "no held-out record has one of the constraints" in refused(model("--eval-traits", "War"))
 
 
+def test_settings_of_vllm_without_vllm_are_refused_instead_of_ignored(model):
+    message = refused(model("--vllm-max-model-length", 300))
+
+    assert "--vllm-... settings do nothing with --eval-engine transformers; add --eval-engine vllm" in message
+
+
 def test_vllm_that_is_not_installed_is_named_with_its_extra(model, monkeypatch):
     import saferec_core.models.vllm
 
@@ -409,7 +415,9 @@ def vllm(world, tmp_path, monkeypatch):
 
 
 def test_vllm_is_told_everything_and_inherits_nothing(main, run, vllm):
-    outcome = main("eval", run, "--eval-engine", "vllm", "--eval-decoding", "sampled", "--eval-samples", 2)
+    settings = ["--vllm-gpu-memory-utilization", 0.5, "--vllm-max-model-length", 300]
+    how = ["--eval-engine", "vllm", "--eval-decoding", "sampled", "--eval-samples", 2, *settings]
+    outcome = main("eval", run, *how)
     assert (outcome.status, outcome.err) == (0, "")
     engine, generated = vllm()
 
@@ -418,6 +426,8 @@ def test_vllm_is_told_everything_and_inherits_nothing(main, run, vllm):
     assert engine[1]["dtype"] == "float32"  # its auto would round
     assert (engine[1]["enable_lora"], engine[1]["max_lora_rank"]) == (True, 8)
     assert engine[1]["generation_config"] == "vllm"
+    assert engine[1]["gpu_memory_utilization"] == 0.5
+    assert (engine[1]["max_model_len"], engine[1]["tensor_parallel_size"]) == (300, 1)
     how = generated[2]
     assert [(h["n"], h["temperature"], h["top_p"], h["top_k"], h["max_tokens"]) for h in how] == [
         (2, 1.0, 1.0, -1, 16)

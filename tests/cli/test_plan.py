@@ -106,3 +106,21 @@ def test_smoke_takes_two_steps_a_stage_unless_a_flag_says_otherwise(main, outlin
     assert settings["sft.optimization.max_steps"]["value"] == 2
     assert settings["evaluation.eval_prompts"]["value"] == 4
     assert json.loads(other.out)["settings"]["optimization.max_steps"]["value"] == 3
+
+
+def test_a_probe_measures_real_steps_of_every_stage_and_leaves_nothing(main, tiny, tmp_path, monkeypatch):
+    arguments = ["plan", tiny / "run.yaml", "--set", "sft.optimization.max_steps=40", "--max-steps", 50]
+    outcome = main(*arguments, "--probe", "--json")
+
+    assert outcome.status == 0, outcome.err
+    times = json.loads(outcome.out)["times"]
+    assert {stage: time["steps"] for stage, time in times.items()} == {"Safe SFT": 40, "Safe-Rank-GRPO": 50}
+    for time in times.values():
+        assert time["seconds per step"] > 0
+        assert time["seconds"] == pytest.approx(time["steps"] * time["seconds per step"])
+    assert list(tmp_path.iterdir()) == []
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    refused = main(*arguments, "--probe")
+    assert refused.status == 2
+    assert "--probe measures one process" in refused.out

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -93,3 +94,15 @@ def test_processes_that_cannot_be_started_are_refused(main, arguments, message):
 
     assert outcome.status == 2
     assert message in outcome.err
+
+
+def test_a_port_that_is_taken_is_named_before_any_process_starts(main):
+    with socket.socket() as other:
+        other.bind(("", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        outcome = main("launch", "-n", 2, "--port", port, "train")
+
+    assert outcome.status == 2
+    assert f"port {port} cannot be used" in outcome.err
+    assert "choose another with --port" in outcome.err

@@ -7,7 +7,9 @@ import shutil
 import pytest
 import yaml
 
+from benchmarks.resume_soak import differences
 from saferec_core.analysis.results import read_results
+from saferec_core.data import mapped_rows
 from saferec_core.files import data_hash
 
 OTHERS = """
@@ -534,3 +536,17 @@ def test_safe_sft_of_a_few_steps_keeps_the_checkpoint_with_the_highest_recall(ma
     assert recall.keys() == {"checkpoint-2", "checkpoint-4"}
     assert recall[chosen["chosen"]] == max(recall.values())
     assert (tmp_path / "runs" / "sft" / "policy" / "model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_a_run_whose_records_are_in_a_mapped_file_is_the_one_that_keeps_them_in_memory(
+    main, tiny, tmp_path, monkeypatch
+):
+    sft = ["--set", "sft.optimization.max_steps=3", "--set", "sft.max_length=256"]
+    arguments = ["train", tiny / "run.yaml", *sft, "--max-steps", 2, "--max-prompt-length", 60]
+    kept = main(*arguments, "--output-dir", tmp_path / "kept")
+    monkeypatch.setattr(mapped_rows, "IN_MEMORY", 5)
+    mapped = main(*arguments, "--output-dir", tmp_path / "mapped")
+
+    assert (kept.status, mapped.status) == (0, 0), kept.err + mapped.err
+    assert list(differences(tmp_path / "kept" / "run", tmp_path / "mapped" / "run")) == []

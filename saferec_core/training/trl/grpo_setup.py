@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from datasets import Dataset
 from trl import GRPOConfig
 
 from saferec_core.config.schema import TrainConfig
+from saferec_core.data.records import Record
 from saferec_core.models.four_bit import four_bit_settings, keep_trainable
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.rl.limits import Limits
@@ -85,8 +87,8 @@ def rank_grpo_trainer(
             vllm_server_host=rollout.vllm_server_host,
             vllm_server_port=rollout.vllm_server_port,
             vllm_server_timeout=rollout.vllm_server_timeout,
+            vllm_group_port=rollout.vllm_group_port,
         )
-        prompts = [list(record.prompt) for record in scorer.records]
         trainer = RankGRPOTrainer(
             start,
             scorer=scorer,
@@ -96,7 +98,7 @@ def rank_grpo_trainer(
             rank_weighting=config.rank_weighting,
             share_prefix=config.optimization.share_prefix,
             on_rollouts=on_rollouts,
-            train_dataset=Dataset.from_dict({"prompt": prompts, "record": list(range(len(prompts)))}),
+            train_dataset=_prompts(scorer.records),
             processing_class=tokenizer,
             peft_config=lora_config(config.model),
             **({"quantization_config": four_bit_settings()} if config.model.load_in_4bit else {}),
@@ -106,6 +108,17 @@ def rank_grpo_trainer(
     if rollout.compile_decoding and trainer.accelerator.device.type == "cuda" and not rollout.use_vllm:
         decode_compiled(trainer.generation_config)
     return trainer
+
+
+def _prompts(records: Sequence[Record]) -> Dataset:
+    """Return a dataset that reads each prompt from its record when the prompt is asked for."""
+
+    def read(rows: dict[str, list[int]]) -> dict[str, list[Any]]:
+        return {**rows, "prompt": [list(records[position].prompt) for position in rows["record"]]}
+
+    numbers = Dataset.from_dict({"record": np.arange(len(records))})
+    numbers.set_transform(read)
+    return numbers
 
 
 def decode_compiled(generation_config: Any) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from types import MappingProxyType
 from typing import Any
 
@@ -165,8 +164,10 @@ class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # 
 
     def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
         """Let TRL generate; with transformers, only from logits that are finite."""
-        policy = self.accelerator.unwrap_model(self.model)
-        with nullcontext() if self.use_vllm else only_finite_logits(policy):
+        # A check within compiled decoding would break its graph.
+        if self.use_vllm or self.generation_config.disable_compile is False:
+            return super()._generate_single_turn(*args, **kwargs)
+        with only_finite_logits(self.accelerator.unwrap_model(self.model)):
             return super()._generate_single_turn(*args, **kwargs)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
+from uuid import uuid4
+from weakref import finalize
 
 from datasets import Dataset
 from trl import SFTConfig as TrlSFTConfig
 from trl import SFTTrainer
 
 from saferec_core.config.schema import SftConfig
+from saferec_core.data import mapped_rows
 from saferec_core.data.records import Record
 from saferec_core.models.loading import Policy
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
@@ -50,18 +55,27 @@ def sft_trainer(
             eval_steps=config.eval_steps if evaluated == "steps" else None,
             per_device_eval_batch_size=config.per_device_eval_batch_size,
         )
-        return SafeSFTTrainer(
+        scratch = mkdtemp(prefix="saferec-rows-")
+        trainer = SafeSFTTrainer(
             policy.model,
             args=arguments,
-            train_dataset=_dataset(train),
-            eval_dataset=_dataset(validation) if evaluated != "no" else None,
+            train_dataset=_dataset(train, scratch),
+            eval_dataset=_dataset(validation, scratch) if evaluated != "no" else None,
             processing_class=policy.tokenizer,
             peft_config=lora_config(config.model),
         )
+    finalize(trainer, shutil.rmtree, scratch, ignore_errors=True)
+    return trainer
 
 
-def _dataset(records: Sequence[Record]) -> Dataset:
-    rows: list[dict[str, Any]] = [
-        {"prompt": list(record.prompt), "completion": list(record.completion or ())} for record in records
-    ]
-    return Dataset.from_list(rows)
+def _dataset(records: Sequence[Record], scratch: str) -> Dataset:
+    """Return prompts and completions; those of more records than are kept in memory in a mapped file."""
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for record in records:
+            yield {"prompt": list(record.prompt), "completion": list(record.completion or ())}
+
+    if len(records) <= mapped_rows.IN_MEMORY:
+        return Dataset.from_list(list(rows()))
+    digest = uuid4().hex  # of the rows would take as long as writing them
+    return Dataset.from_generator(rows, cache_dir=scratch, fingerprint=digest)

@@ -12,8 +12,11 @@ from typing import Any
 import torch
 
 from saferec_core.config.schema import TrainConfig
+from saferec_core.errors import RunError
 from saferec_core.models.vllm import engine_dtype
 from saferec_core.models.vllm_cpu.group import WeightGroup
+from saferec_core.runs.distributed import is_main
+from saferec_core.runs.ports import check_port
 from saferec_core.training.precision import for_training
 
 __all__ = ["gloo_client", "serving"]
@@ -29,10 +32,17 @@ def serving(config: TrainConfig, start: str) -> Iterator[None]:
     Args:
         config: The run.
         start: The policy that it starts from.
+
+    Raises:
+        ConfigError: The port for the weights is taken.
+        RunError: No server answers.
     """
-    if not config.rollout.use_vllm:
+    rollout = config.rollout
+    if not rollout.use_vllm:
         yield
         return
+    if rollout.vllm_mode == "server" and is_main():
+        check_port(rollout.vllm_group_port, "--vllm-group-port")
     generation: Any = import_module("trl.generation.vllm_generation")
     engine, client = generation.LLM, generation.VLLMClient
     in_bfloat16 = config.optimization.bf16
@@ -42,6 +52,12 @@ def serving(config: TrainConfig, start: str) -> Iterator[None]:
         generation.VLLMClient = gloo_client(client)
     try:
         yield
+    except ConnectionError as error:
+        raise RunError(
+            f"no vLLM server answers at {rollout.vllm_server_host}:{rollout.vllm_server_port} after "
+            f"{rollout.vllm_server_timeout:g} s (--vllm-server-timeout). Start one (docs/scale.md), or name "
+            "another with --vllm-server-host and --vllm-server-port"
+        ) from error
     finally:
         generation.LLM, generation.VLLMClient = engine, client
 

@@ -107,6 +107,16 @@ def test_values_that_are_kept_are_not_computed_again():
     assert counting.calls == [2, 1]
 
 
+def test_a_value_is_not_taken_for_that_of_a_record_which_is_gone():
+    # A new object may get the address, and so the id, of one that was freed.
+    counting = Counting()
+    reward = ActiveReward("mood", counting, 1.0, RewardCalls(cache=True))
+    for _ in range(50):
+        score([reward], lists_of(1))
+
+    assert counting.calls == [1] * 50
+
+
 def test_figures_of_a_reward_are_logged_under_its_name():
     lists = lists_of(1, 2)
     reward = Counting(lambda lists: lists.context.log("mean_length", lists.lengths.mean()))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 from trl.generation import vllm_generation
 
 from saferec_core.config.schema import TrainConfig
+from saferec_core.errors import ConfigError, RunError
 from saferec_core.training.trl.vllm_engine import serving
 
 
@@ -65,3 +67,40 @@ def test_without_a_gpu_weights_are_sent_by_gloo(engines, start, monkeypatch):
 def test_without_vllm_nothing_is_changed(engines, start):
     with serving(TrainConfig(), start):
         assert vllm_generation.LLM is Engine
+
+
+def test_a_server_that_does_not_answer_is_named_with_the_settings_that_help(engines, start):
+    config = TrainConfig.model_validate(
+        {
+            "rollout": {
+                "use_vllm": True,
+                "vllm_mode": "server",
+                "vllm_server_host": "box",
+                "vllm_server_timeout": 5,
+            }
+        }
+    )
+
+    with (
+        pytest.raises(
+            RunError, match=r"no vLLM server answers at box:8000 after 5 s \(--vllm-server-timeout\)"
+        ),
+        serving(config, start),
+    ):
+        raise ConnectionError
+    assert vllm_generation.VLLMClient is Client
+
+
+def test_a_port_for_the_weights_that_is_taken_is_refused_before_anything_is_set_up(engines, start):
+    with socket.socket() as other:
+        other.bind(("", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        rollout = {"use_vllm": True, "vllm_mode": "server", "vllm_group_port": port}
+        config = TrainConfig.model_validate({"rollout": rollout})
+
+        with (
+            pytest.raises(ConfigError, match=rf"port {port} cannot be used \(.*\); .* --vllm-group-port"),
+            serving(config, start),
+        ):
+            pytest.fail("the trainer was set up")

@@ -1,0 +1,91 @@
+"""How much memory the records of a run take, by their number: kept as objects, and mapped from a file.
+
+    python benchmarks/record_memory.py --records 10000 100000 1000000
+
+Every number is measured in a process of its own, which reads a JSONL file of that many records as a run does,
+fits the prompts and goes through half of them in random order. What is printed is memory that the process
+has to itself (``RssAnon``, Linux); pages of the mapped file are the system's, and given back when others need
+them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SEEN, TURNS = 20, 4
+
+
+def main() -> None:
+    """Print a row per number of records."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--records", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--objects", action="store_true", help="keep all records as objects")
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.measure:
+        measure(given.measure, objects=given.objects)
+        return
+    print("  records   file MiB   own memory MiB   read s   an access us")
+    for number in given.records:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "records.jsonl"
+            write(path, number)
+            flags = ["--objects"] if given.objects else []
+            command = [sys.executable, __file__, "--measure", str(path), *flags]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            print(f"{number:9,}   {path.stat().st_size / 2**20:8.1f}   {done.stdout.strip()}", flush=True)
+
+
+def write(path: Path, number: int) -> None:
+    """Write records as they come from a data set of conversations, about 2.4 kB each."""
+    draws = random.Random(0)
+    with path.open("w", encoding="utf-8") as file:
+        for record in range(number):
+            turns = [
+                {"role": ("user", "assistant")[turn % 2], "content": f"{record} {turn} " + "some words " * 20}
+                for turn in range(TURNS)
+            ]
+            row = {
+                "prompt": turns,
+                "groundtruth_with_release_year": [[f"Film {draws.randrange(10**6)}", 1990 + record % 30]],
+                "seen_titles": [f"Film {draws.randrange(10**6)} ({1990 + n})" for n in range(SEEN)],
+                "constraints": ["gore"],
+            }
+            file.write(json.dumps(row) + "\n")
+
+
+def measure(path: Path, *, objects: bool) -> None:
+    """Read the file as a run does, and print what that took."""
+    from saferec_core.data import mapped_rows
+    from saferec_core.data.records import read_records
+    from saferec_core.data.truncate import fit_records
+
+    if objects:
+        mapped_rows.IN_MEMORY = sys.maxsize
+    before, began = own_memory(), time.perf_counter()
+    records = read_records(path, needs={})
+    fitted = fit_records(records, 10**6, lambda some: [1] * len(some)).records
+    read = time.perf_counter() - began
+    order = random.Random(1).sample(range(len(fitted)), len(fitted) // 2)
+    began = time.perf_counter()
+    for position in order:
+        assert fitted[position].prompt
+    access = (time.perf_counter() - began) / len(order) * 1e6
+    print(f"{(own_memory() - before) / 2**20:14.1f}   {read:6.1f}   {access:12.1f}")
+
+
+def own_memory() -> int:
+    """Return the bytes that this process shares with no file."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
+
+
+if __name__ == "__main__":
+    main()

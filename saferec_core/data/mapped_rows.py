@@ -1,0 +1,132 @@
+"""Rows that are kept in a file and read from it when they are asked for.
+
+A row as Python objects takes about ten times the space of its text. Beyond a number that is small for every
+machine, rows are therefore written to a temporary Arrow file, one text of JSON each, and mapped into memory:
+what a run holds no longer grows with its data, and what was read stays in memory only as long as there is
+room.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from functools import lru_cache
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Generic, TypeVar, overload
+
+from saferec_core.data.rows import Row
+from saferec_core.errors import DataError
+
+__all__ = ["MappedRows", "mapped_beyond"]
+
+T = TypeVar("T")
+
+IN_MEMORY = 20_000
+"""Rows that are kept as Python objects; of more, all are mapped."""
+
+_BATCH = 1024
+_REMEMBERED = 4096
+"""Rows that are kept as objects once they were read: siblings of a prompt share one."""
+
+
+class MappedRows(Sequence[T], Generic[T]):
+    """Rows of a mapped file, each made into what it stands for when it is read."""
+
+    def __init__(self, rows: Iterable[Row], made: Callable[[Row], T]) -> None:
+        """Write the rows to a temporary file (in ``TMPDIR``), which is removed when nothing maps it any more.
+
+        Args:
+            rows: The rows, one at a time.
+            made: Turns a row into what this sequence holds.
+
+        Raises:
+            DataError: A row holds what cannot be written, or the file cannot be.
+        """
+        import pyarrow as pa  # not for what keeps its rows in memory
+
+        handle, name = tempfile.mkstemp(prefix="saferec-rows-", suffix=".arrow")
+        os.close(handle)
+        path = Path(name)
+        try:
+            _write(path, rows)
+            self._column = pa.ipc.open_file(pa.memory_map(name)).read_all().column(0)
+        except OSError as error:
+            raise DataError(
+                f"the rows cannot be kept in {path}: {error.strerror or error}. Set TMPDIR to a folder with "
+                "more space"
+            ) from error
+        finally:
+            path.unlink(missing_ok=True)  # what is mapped stays until it is closed
+        self._made = made
+        self._read = lru_cache(maxsize=_REMEMBERED)(self._at)
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    @overload
+    def __getitem__(self, position: int) -> T: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> list[T]: ...
+
+    def __getitem__(self, position: int | slice) -> T | list[T]:
+        """Read a row, or the rows of a slice."""
+        if isinstance(position, slice):
+            return [self._at(n) for n in range(*position.indices(len(self)))]
+        if not -len(self) <= position < len(self):
+            raise IndexError(f"row {position} of {len(self)}")
+        return self._read(position % len(self))
+
+    def __iter__(self) -> Any:
+        """Read all rows, without keeping any."""
+        return map(self._at, range(len(self)))
+
+    def _at(self, position: int) -> T:
+        return self._made(json.loads(self._column[position].as_py(), object_hook=_with_dates))
+
+
+def mapped_beyond(rows: Iterable[tuple[Row, T]], made: Callable[[Row], T]) -> list[T] | MappedRows[T]:
+    """Return what rows stand for: a list or, of more than ``IN_MEMORY`` rows, a sequence that is mapped.
+
+    Args:
+        rows: Each row with what it stands for.
+        made: Turns a row into that once more.
+    """
+    rows = iter(rows)
+    first = list(islice(rows, IN_MEMORY + 1))
+    if len(first) <= IN_MEMORY:
+        return [made_row for _, made_row in first]
+    return MappedRows((row for row, _ in chain(first, rows)), made)
+
+
+def _write(path: Path, rows: Iterable[Row]) -> None:
+    import pyarrow as pa
+
+    schema = pa.schema([("row", pa.large_utf8())])
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+        numbered = enumerate(rows, start=1)
+        while texts := [_text(row, number) for number, row in islice(numbered, _BATCH)]:
+            writer.write_batch(pa.record_batch([pa.array(texts, pa.large_utf8())], schema=schema))
+
+
+def _text(row: Row, number: int) -> str:
+    def other(value: Any) -> Any:
+        if isinstance(value, date) and not isinstance(value, datetime):
+            return {_DATE: value.isoformat()}
+        raise DataError(
+            f"row {number} holds a {type(value).__name__}; more than {IN_MEMORY} rows are kept in a file, so "
+            "that a row must be made of text, numbers, lists and objects"
+        )
+
+    return json.dumps(row, ensure_ascii=False, default=other)
+
+
+_DATE = "saferec date"
+
+
+def _with_dates(value: dict[str, Any]) -> Any:
+    return date.fromisoformat(value[_DATE]) if _DATE in value else value

@@ -1,0 +1,96 @@
+"""Many rows, kept in a file instead of as Python objects."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pytest
+
+from saferec_core.data import mapped_rows
+from saferec_core.data.mapped_rows import MappedRows
+from saferec_core.data.records import read_records
+from saferec_core.errors import DataError
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch):
+    """Map files of more than three rows, in a folder that can be looked into."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setattr(mapped_rows, "IN_MEMORY", 3)
+    return folder
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Return a file of that many records."""
+
+    def write(number):
+        path = tmp_path / f"{number}.jsonl"
+        rows = (
+            {
+                "prompt": [{"role": "user", "content": f"prompt {n}, naïve"}],
+                "groundtruth_with_release_year": [["Saw", 2004 + n], ["Coco", None]],
+                "constraints": {"gore": n % 2 == 0},
+                "mood": [n, None, 0.5],
+            }
+            for n in range(number)
+        )
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_mapped_records_are_those_that_would_be_kept_in_memory(file, scratch, monkeypatch):
+    mapped = read_records(file(8), needs={})
+    monkeypatch.setattr(mapped_rows, "IN_MEMORY", 8)
+    kept = read_records(file(8), needs={})
+
+    assert isinstance(mapped, MappedRows)
+    assert isinstance(kept, list)
+    assert list(mapped) == kept
+    assert [mapped[0], mapped[-1], *mapped[2:7:2]] == [kept[0], kept[-1], *kept[2:7:2]]
+    assert len(mapped) == 8
+    with pytest.raises(IndexError):
+        mapped[8]
+
+
+def test_a_record_that_is_asked_for_again_is_the_same_object(file, scratch):
+    records = read_records(file(4), needs={})
+
+    assert records[1] is records[1]
+
+
+def test_a_mapped_file_has_no_name_left_that_a_killed_run_would_leave_behind(file, scratch):
+    records = read_records(file(4), needs={})
+
+    assert list(scratch.iterdir()) == []
+    assert records[3].groundtruth[0] == ("Saw", 2007)
+
+
+def test_few_rows_are_not_mapped(file, scratch):
+    assert isinstance(read_records(file(3), needs={}), list)
+
+
+def test_a_row_that_is_malformed_is_named_though_many_come_before_it(file, scratch):
+    path = file(6)
+    path.write_text(path.read_text() + '{"prompt": 5}\n')
+
+    with pytest.raises(DataError, match=r"row 7: prompt: wanted a list of messages, but got 5"):
+        read_records(path, needs={})
+
+
+def test_dates_stay_dates(scratch):
+    rows = MappedRows([{"seen": {"on": date(2004, 5, 1)}}], lambda row: row)
+
+    assert rows[0] == {"seen": {"on": date(2004, 5, 1)}}
+
+
+def test_a_value_that_cannot_be_kept_in_a_file_is_named_with_its_row(scratch):
+    with pytest.raises(DataError, match=r"row 2 holds a set; .* text, numbers, lists and objects"):
+        MappedRows([{"a": 1}, {"a": {1, 2}}], lambda row: row)
+
+    assert list(scratch.iterdir()) == []
