@@ -48,11 +48,12 @@ def lists_of(
 ) -> Iterator[dict[str, object]]:
     """Fit *scorer*, and yield a row of predictions for each record of *test*."""
     watched = pd.DataFrame(interactions(train), columns=["user_id", "item_id"])
+    known = set(watched["item_id"])  # LensKit refuses a history with other titles
     pipeline = topn_pipeline(scorer, n=length)
     pipeline.train(from_interactions_df(watched))
     for position, record in enumerate(test):
-        history = ItemList(item_ids=list(dict.fromkeys(map(written, record.seen_titles))))
-        ranked = recommend(pipeline, RecQuery(history_items=history), n=length)
+        seen = dict.fromkeys(title for title in map(written, record.seen_titles) if title in known)
+        ranked = recommend(pipeline, RecQuery(history_items=ItemList(item_ids=list(seen))), n=length)
         scores = [float(score) for score in ranked.scores()]
         yield {"position": position, "titles": list(map(str, ranked.ids())), "scores": scores}
 
