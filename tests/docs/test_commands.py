@@ -38,7 +38,7 @@ def words_of(line):
     shell = shlex.shlex(line, posix=True, punctuation_chars="();<>|&")
     shell.whitespace_split = True
     words = takewhile(lambda word: not set(word) <= set("();<>|&"), shell)
-    return [KINDS.get(word, word) for word in words]
+    return [KINDS.get(word, word.strip("[]")) for word in words]  # [--safe]: may be left out
 
 
 @cache
