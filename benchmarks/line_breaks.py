@@ -20,7 +20,8 @@ from saferec_core import load_plugins
 from saferec_core.config.sections import DataConfig
 from saferec_core.data.catalog import Catalog
 from saferec_core.plugins.build import build, chosen
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.rl.credit import credit
 from saferec_core.rl.ranks import assign_ranks
 from saferec_core.rl.rewards import score

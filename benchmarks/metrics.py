@@ -34,7 +34,8 @@ from saferec_core.data.titles import Title
 from saferec_core.evaluation.measure import build_metrics, measure, measure_whole
 from saferec_core.evaluation.popularity import popularity_percentiles
 from saferec_core.plugins.build import build
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList
 
 GOAL = 3.0

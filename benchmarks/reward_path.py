@@ -38,7 +38,8 @@ from saferec_core.data.titles import Title, normal_form
 from saferec_core.demo.model import train_tokenizer
 from saferec_core.models.decoding import TokenAligner
 from saferec_core.plugins.build import build
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.rl.ranks import assign_ranks
 from saferec_core.rl.rewards import ActiveReward, score
 from saferec_core.rl.rollouts import RolloutScorer

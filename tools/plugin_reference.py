@@ -47,6 +47,7 @@ def page() -> str:
         *_hooks(),
         "## What rewards and metrics are given",
         *_module_part(PLUGINS / "contracts" / "judged_lists.py", depth=3),
+        *_module_part(PLUGINS / "contracts" / "judge.py", depth=3),
     ]
     for title, (module, contract) in KINDS.items():
         parts += [

@@ -97,7 +97,13 @@ def _print_version(wanted: bool) -> None:
 def _saferec(
     _version: Annotated[
         bool,
-        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=_print_version,
+            help="Print the version and exit.",
+            metavar=" ",
+        ),
     ] = False,
     *,
     plugin: Annotated[

@@ -17,7 +17,6 @@ from saferec_core.config.load import (
     parse_setting,
     read_settings,
     resolved,
-    validated,
 )
 from saferec_core.config.presets import Stage, preset_settings, smoke_settings
 from saferec_core.config.schema import RunConfig, SftConfig, StageConfig, TrainConfig
@@ -130,7 +129,7 @@ def _demo_profile(kind: type[RunConfig], given: Mapping[str, Any]) -> dict[str, 
     from saferec_core.demo.profile import demo_settings  # only for the demo
 
     early = {key: given[key] for key in ("output_dir", "seed") if key in given}
-    where = validated(kind, files=[{"seed": 0, **early}])
+    where = resolved(kind, files=[Layer("", {"seed": 0, **early})]).config
     profile = demo_settings(where.output_dir, seed=where.seed)
     if not issubclass(kind, SftConfig):
         return profile

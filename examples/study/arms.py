@@ -139,7 +139,8 @@ def _by_user(evaluation: Evaluation) -> dict[str, Any]:
     results = evaluation.results
     values = {metric: results.values(metric).tolist() for metric in results.metrics}
     by_row = {metric: [None if value != value else value for value in row] for metric, row in values.items()}
-    return {"users": results.users.tolist(), "metrics": by_row, "whole": dict(evaluation.whole)}
+    whole = {name: figure.value for name, figure in evaluation.whole.items()}
+    return {"users": results.users.tolist(), "metrics": by_row, "whole": whole}
 
 
 @dataclass(frozen=True)

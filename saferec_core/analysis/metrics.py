@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from saferec_core.analysis.number_format import figures
 from saferec_core.analysis.results import MetricFacts
 
 __all__ = [
+    "WholeFigure",
     "headline_metrics",
     "is_share",
     "label",
@@ -20,6 +22,34 @@ __all__ = [
 
 _ROLES = ("relevance", "safety", "list", "context")
 _USUAL_K = 10
+
+
+class WholeFigure(NamedTuple):
+    """A metric of all lists together, which has neither rows nor an interval."""
+
+    value: float
+    """NaN is "no value"."""
+    facts: MetricFacts
+
+    @property
+    def text(self) -> str:
+        """The value with its unit."""
+        return "no value" if math.isnan(self.value) else written(self.facts, self.value)[0]
+
+    def stored(self) -> dict[str, Any]:
+        """Return what a summary holds; :meth:`read` is the reverse."""
+        value = None if math.isnan(self.value) else self.value
+        return {"value": value, "label": self.facts.label, "unit": self.facts.unit}
+
+    @classmethod
+    def read(cls, stored: Any) -> WholeFigure:
+        """Read what :meth:`stored` returned, or a bare number, as summaries once held."""
+        known = stored if isinstance(stored, Mapping) else {"value": stored}
+        facts = MetricFacts(
+            "none", "whole", "", label=str(known.get("label", "")), unit=str(known.get("unit", ""))
+        )
+        value = known.get("value")
+        return cls(float(value) if isinstance(value, int | float) else math.nan, facts)
 
 
 def label(metric: str, facts: MetricFacts) -> str:

@@ -29,7 +29,8 @@ from saferec_core.evaluation.evaluator import Evaluator
 from saferec_core.evaluation.measure import build_metrics, measure
 from saferec_core.evaluation.popularity import popularity_percentiles
 from saferec_core.evaluation.protocol import EvaluationProtocol, protocol_of
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.manager import load_plugins
 from saferec_core.runs.locate import find_results

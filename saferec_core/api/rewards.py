@@ -13,7 +13,8 @@ from saferec_core.config.sections import DEFAULT_PARSER
 from saferec_core.data.records import record_of
 from saferec_core.errors import ConfigError
 from saferec_core.plugins.build import build
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.manager import load_plugins
 from saferec_core.rl.rewards import ActiveReward, score
 

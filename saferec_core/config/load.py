@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from saferec_core.config.misfits import location_of
 from saferec_core.config.schema import EvalConfig, RunConfig, SftConfig, TrainConfig
 from saferec_core.config.sections import ComponentChoice, Section
 from saferec_core.errors import ConfigError, came_instead, near_misses, one_error
@@ -155,16 +156,17 @@ def resolved(
         ConfigError: Some problem leaves no configuration at all; the message holds every problem.
     """
     settings, origins = _laid_over(kind, files, overrides)
-    try:
-        return Resolved(kind.model_validate(settings), origins)
-    except ValidationError as error:
-        problems = [_problem(kind, problem, origins) for problem in error.errors()]
-        for problem in error.errors():
-            _remove(settings, problem["loc"])
-    try:
-        return Resolved(kind.model_validate(settings), origins, problems)
-    except ValidationError:  # what is wrong is not one value
-        raise one_error(problems) from None
+    problems: list[str] = []
+    while True:  # what was wrong is left out, for what else there is to be found
+        try:
+            return Resolved(kind.model_validate(settings), origins, problems)
+        except ValidationError as error:
+            further = [_problem(kind, problem, origins) for problem in error.errors()]
+            if not {*further} - {*problems}:  # what is wrong is not one value
+                raise one_error(problems) from None
+            problems += further
+            for problem in error.errors():
+                _remove(settings, location_of(problem))
 
 
 def validated(
@@ -283,6 +285,8 @@ def _problem(kind: type[BaseModel], problem: Mapping[str, Any], origins: Mapping
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return f"{path}: {message}{source}" if problem["loc"] else message
+    if location_of(problem) != problem["loc"]:  # the message names what does not fit
+        return message
     return f"{path}: {message}{came_instead(problem)}{source}"
 
 

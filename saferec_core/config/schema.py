@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from saferec_core.config.adaptive import with_cutoffs, with_lora_defaults
+from saferec_core.config.misfits import misfit
 from saferec_core.config.sections import (
     AlarmsConfig,
     ComponentChoice,
@@ -80,9 +81,10 @@ class RunConfig(Section):
 
 def _check_cutoffs(path: str, evaluation: EvaluationConfig, ranks: int) -> None:
     if outside := [k for k in evaluation.eval_at if not 1 <= k <= ranks]:
-        raise ValueError(
+        raise misfit(
+            f"{path}.eval_at",
             f"{path}.eval_at must lie in 1..num_ranks = {ranks}, but holds {outside}; change --eval-at "
-            "or --num-ranks"
+            "or --num-ranks",
         )
 
 
@@ -231,7 +233,8 @@ class TrainConfig(StageConfig):
     @model_validator(mode="after")
     def _something_is_rewarded(self) -> Self:
         if not any(choice.weight > 0 for choice in self.rewards.values()):
-            raise ValueError("rewards: at least one must have a weight above 0")
+            path = next((f"rewards.{name}.weight" for name in self.rewards), "rewards")
+            raise misfit(path, "rewards: at least one must have a weight above 0")
         return self
 
     @model_validator(mode="after")

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from saferec_core.analysis.estimates import Estimate, Interval, estimate_means
+from saferec_core.analysis.metrics import WholeFigure
 from saferec_core.analysis.results import Results, results_of
 from saferec_core.data.records import Message, Record
 from saferec_core.evaluation.measure import ActiveMetric, facts_of, measure, measure_whole
 from saferec_core.evaluation.protocol import EvaluationProtocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.models.generation import Completion, CompletionGenerator, Decoding
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedList, parse
 
 if TYPE_CHECKING:  # imports transformers
@@ -47,7 +48,7 @@ class Evaluation:
 
     results: Results
     """Every sample; what is kept and compared."""
-    whole: Mapping[str, float] = field(default_factory=dict)
+    whole: Mapping[str, WholeFigure] = field(default_factory=dict)
     """Metrics of all lists together."""
     by_subtitle: int = 0
     """How many titles of all lists were matched by their subtitles alone."""
@@ -149,9 +150,13 @@ class Evaluator:
             data_sha256=records_hash(self.records.values()),
             metrics=facts_of(measured, self.metrics),
         )
+        whole = measure_whole(lists, self.at, self.metrics)
+        facts = facts_of(whole, self.metrics)
         match = self.judge.catalog.match
         by_subtitle = sum(match(*item.title).by_subtitle for each in parsed for item in each.items)
-        return Evaluation(results, measure_whole(lists, self.at, self.metrics), by_subtitle)
+        return Evaluation(
+            results, {name: WholeFigure(value, facts[name]) for name, value in whole.items()}, by_subtitle
+        )
 
 
 def complete(

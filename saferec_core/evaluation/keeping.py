@@ -7,7 +7,7 @@ from pathlib import Path
 from saferec_core.config.schema import EvalConfig
 from saferec_core.evaluation.evaluator import Evaluation
 from saferec_core.evaluation.files import INTERVAL, circumstances
-from saferec_core.evaluation.whole_lists import show_whole
+from saferec_core.evaluation.whole_lists import show_whole, stored_whole
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer
 
@@ -46,7 +46,7 @@ def keep(
             "choices": dict(evaluation.results.protocol),
             "interval": INTERVAL,
             "metrics": summary,
-            "all_lists_together": evaluation.whole,
+            "all_lists_together": stored_whole(evaluation.whole),
             "matched_by_subtitle": evaluation.by_subtitle,
         },
     )

@@ -15,8 +15,9 @@ from saferec_core.analysis.results import COLUMNS, MetricFacts
 from saferec_core.errors import ConfigError, PluginError
 from saferec_core.plugins.build import build
 from saferec_core.plugins.calls import calling, named, undisturbed
-from saferec_core.plugins.contracts.judged_lists import JudgedLists, unchanged
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.metric import Better, Kind, Metric, Role, Unit
+from saferec_core.plugins.contracts.unchanged import unchanged
 from saferec_core.plugins.manager import Plugins, load_plugins
 from saferec_core.plugins.values import as_values
 

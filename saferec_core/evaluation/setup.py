@@ -22,7 +22,7 @@ from saferec_core.evaluation.measure import build_metrics, default_metrics
 from saferec_core.evaluation.popularity import popularity_percentiles
 from saferec_core.evaluation.protocol import EvaluationProtocol, protocol_of
 from saferec_core.plugins.build import build_oracle, chosen
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.contracts.transform import RowCounts, Transform, transformed

@@ -11,7 +11,7 @@ from saferec_core.evaluation.predictions import answer_of_titles
 from saferec_core.models.generation import Completion
 from saferec_core.models.guided.allowed import AllowedTitles
 from saferec_core.models.streaming import StreamedCompletion
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.recommendation.recommender import Recommendation
 from saferec_core.recommendation.verdicts import judged_titles
 

@@ -12,7 +12,7 @@ from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.models.generation import Completion, CompletionGenerator, Decoding, PolicyGenerator
 from saferec_core.models.guided.guiding import Guiding
 from saferec_core.models.streaming import StreamedCompletion, stream
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.parser import ListParser, parse
 from saferec_core.recommendation.verdicts import JudgedTitle, judged_titles
 

@@ -23,7 +23,7 @@ from saferec_core.models.guided.allowed import AllowedTitles, UnknownTitles
 from saferec_core.models.guided.guides import Guides
 from saferec_core.models.loading import Policy, load_policy
 from saferec_core.plugins.build import build_oracle, chosen
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.manager import Plugins
 from saferec_core.recommendation.baseline_recommender import BaselineRecommender

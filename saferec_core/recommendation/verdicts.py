@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Question
 from saferec_core.plugins.contracts.parser import ParsedList
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.analysis.estimates import Interval
+from saferec_core.analysis.metrics import WholeFigure
 from saferec_core.analysis.results import MetricFacts, Results, read_results
 from saferec_core.config.load import read_settings
 from saferec_core.data.rows import numbered_rows
@@ -72,7 +73,7 @@ class Run:
     own_stages: Sequence[Stage] = ()
     """Those that were logged in the run's own folder."""
     evaluations: Mapping[Moment, Results] = field(default_factory=dict)
-    whole: Mapping[Moment, Mapping[str, float]] = field(default_factory=dict)
+    whole: Mapping[Moment, Mapping[str, WholeFigure]] = field(default_factory=dict)
     """What was measured of all lists together, such as how much of the catalog they name."""
     flips: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What ``saferec eval --flip`` said, sentence by sentence, by policy and decoding."""
@@ -97,7 +98,7 @@ class Run:
             name: metric for results in self.evaluations.values() for name, metric in results.metrics.items()
         }
 
-    def final_whole(self, decoding: str) -> Mapping[str, float]:
+    def final_whole(self, decoding: str) -> Mapping[str, WholeFigure]:
         """Return what was measured of all lists together of the policy that the run ended with."""
         moments = [Moment(when, decoding) for when in _ENDS]
         return next((self.whole[moment] for moment in reversed(moments) if moment in self.whole), {})
@@ -226,7 +227,7 @@ def _stored(run: RunLayout) -> dict[Moment, Path]:
     return stored
 
 
-def _whole(run: RunLayout, moment: Moment, rows: Path) -> dict[str, float]:
+def _whole(run: RunLayout, moment: Moment, rows: Path) -> dict[str, WholeFigure]:
     """Return what was measured of all lists together; the summaries hold it beside the *rows*."""
     path = run.summary(rows.stem)
     together = not path.is_file()  # one summary for before and after
@@ -236,7 +237,7 @@ def _whole(run: RunLayout, moment: Moment, rows: Path) -> dict[str, float]:
         measured = measured.get(moment.when)
     if not isinstance(measured, Mapping):
         return {}
-    return {str(name): float(value) for name, value in measured.items() if isinstance(value, int | float)}
+    return {str(name): WholeFigure.read(stored) for name, stored in measured.items()}
 
 
 def _sentences(path: Path) -> list[str]:

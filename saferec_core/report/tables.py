@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from saferec_core.analysis.compare import ComparisonTable, GroupComparison, MetricComparison, compare
 from saferec_core.analysis.estimates import Estimate
-from saferec_core.analysis.metrics import label, ordered, written, written_interval
+from saferec_core.analysis.metrics import WholeFigure, label, ordered, written, written_interval
 from saferec_core.analysis.number_format import p_value
 from saferec_core.analysis.pairing import mismatches
 from saferec_core.analysis.results import MetricFacts, Results
@@ -141,7 +141,7 @@ def metric_table(
     heading: str,
     policies: Mapping[str, Results],
     estimator: Estimator,
-    whole: Sequence[Mapping[str, float]] = (),
+    whole: Sequence[Mapping[str, WholeFigure]] = (),
     *,
     apart: Collection[str] = (),
     lede: str = "",
@@ -184,10 +184,12 @@ def metric_table(
         comparisons,
         [len(results) for results in evaluations],
         {
-            label(metric, UNKNOWN): [
-                f"{values[metric]:.4f}" if metric in values else "no value" for values in whole
+            label(metric, facts): [
+                figures[metric].text if metric in figures else "no value" for figures in whole
             ]
-            for metric in dict.fromkeys(metric for values in whole for metric in values)
+            for metric, facts in {
+                metric: figure.facts for figures in whole for metric, figure in figures.items()
+            }.items()
         },
         lede,
     )

@@ -26,7 +26,8 @@ from torch import Tensor
 
 from saferec_core.config.sections import LimitsConfig
 from saferec_core.errors import ConfigError, UnknownNameError
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.normalizer import Advantages, Costs, charge
 
 __all__ = ["Limit", "Limits", "read_limits"]

@@ -18,8 +18,9 @@ from torch import Tensor
 from saferec_core.config.sections import RewardCalls
 from saferec_core.errors import RewardError
 from saferec_core.plugins.calls import calling, undisturbed
-from saferec_core.plugins.contracts.judged_lists import JudgedLists, unchanged
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.reward import RewardFunction
+from saferec_core.plugins.contracts.unchanged import unchanged
 from saferec_core.plugins.isolation import LOGGER, PluginTimeoutError, time_limit
 from saferec_core.plugins.values import as_values
 

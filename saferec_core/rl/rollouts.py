@@ -10,7 +10,8 @@ from jaxtyping import Int
 
 from saferec_core.data.records import Record
 from saferec_core.models.decoding import TokenAligner
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.normalizer import Advantages
 from saferec_core.plugins.contracts.parser import ListParser, parse
 from saferec_core.plugins.contracts.run_context import RunContext

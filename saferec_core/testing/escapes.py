@@ -11,18 +11,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
 from saferec_core.config.sections import DataConfig
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.plugins.build import chosen
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
-from saferec_core.plugins.contracts.parser import ListParser, ParsedList
+from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.manager import load_plugins
 from saferec_core.rl.credit import credit
-from saferec_core.rl.rewards import ActiveReward, score
+from saferec_core.rl.rewards import ActiveReward, RewardValues, score
 
 __all__ = ["POLICIES", "PROBES", "Escape", "Policy", "Probe", "check_no_escape", "escapes"]
 
@@ -209,21 +214,24 @@ def escapes(
     if parser is None:
         plugins = load_plugins()
         parser = chosen(plugins, plugins.parsers, DataConfig().parser)
-    measured = []
+    texts = {name: _of_each_prompt(probe.write) for name, probe in PROBES.items()}
+    texts["honest"] = _of_each_prompt(lambda rng: _lines(_honest(rng)))
     for name, policy in POLICIES.items():
-        siblings = [[parser(text) for text in group] for group in _siblings(policy)]
         thrifty = replace(policy, wasted=0.0)
-        honest, ordinary = (
-            _earned(write, siblings, rewards, normalizer, parser)
-            for write in (
-                lambda rng: _lines(_honest(rng)),
-                lambda rng, policy=thrifty: _lines(_drawn(policy, rng)),
-            )
-        )
-        for probe_name, probe in PROBES.items():
-            advantage = _earned(probe.write, siblings, rewards, normalizer, parser)
-            pays = advantage > (honest if probe.relevant else min(honest, ordinary)) + TOLERANCE
-            measured.append(Escape(name, probe_name, advantage, honest, ordinary, pays))
+        texts[f"siblings: {name}"] = _siblings(policy)
+        texts[f"ordinary: {name}"] = _of_each_prompt(lambda rng, policy=thrifty: _lines(_drawn(policy, rng)))  # type: ignore[misc]
+    scored = _scored(texts, rewards, parser)
+    measured = []
+    for policy_name in POLICIES:
+        siblings = scored[f"siblings: {policy_name}"]
+        earned = {
+            name: _expected(scored[name].beside(siblings), rewards, normalizer)
+            for name in ("honest", f"ordinary: {policy_name}", *PROBES)
+        }
+        honest, ordinary = earned["honest"], earned[f"ordinary: {policy_name}"]
+        for name, probe in PROBES.items():
+            pays = earned[name] > (honest if probe.relevant else min(honest, ordinary)) + TOLERANCE
+            measured.append(Escape(policy_name, name, earned[name], honest, ordinary, pays))
     return measured
 
 
@@ -243,10 +251,16 @@ def check_no_escape(
     )
 
 
-def _siblings(policy: Policy) -> list[list[str]]:
+def _of_each_prompt(write: Callable[[Random], str]) -> list[str]:
+    """Write one completion for each prompt."""
+    rng = Random("probes")
+    return [write(rng) for _ in range(PROMPTS)]
+
+
+def _siblings(policy: Policy) -> list[str]:
     """Draw the completions that stand beside the probes, seven for each prompt."""
     rng = Random(f"siblings {policy}")
-    return [[_lines(_drawn(policy, rng)) for _ in range(GROUP - 1)] for _ in range(PROMPTS)]
+    return [_lines(_drawn(policy, rng)) for _ in range(PROMPTS * (GROUP - 1))]
 
 
 def _drawn(policy: Policy, rng: Random) -> list[Title]:
@@ -268,22 +282,46 @@ def _drawn(policy: Policy, rng: Random) -> list[Title]:
     return titles
 
 
-def _earned(
-    write: Callable[[Random], str],
-    siblings: Sequence[Sequence[ParsedList]],
-    rewards: Sequence[ActiveReward],
-    normalizer: Normalizer,
-    parser: ListParser,
-) -> float:
-    """Return the expected advantage of what *write* writes, one among eight siblings."""
-    rng = Random("probes")
-    completions = [completion for group in siblings for completion in (parser(write(rng)), *group)]
-    lists = JudgedLists(
-        completions,
-        [RECORD] * len(completions),
-        Judge(Catalog(WORLD.catalog), _Oracle()),
-        NUM_RANKS,
-    )
-    advantages = credit(rewards, score(rewards, lists), normalizer, lists.rank_mask, GROUP)
+@dataclass(frozen=True)
+class _Scored:
+    """What completions are rewarded with: a value depends on its completion alone, so each is scored once."""
+
+    values: RewardValues
+    rank_mask: Bool[Tensor, "N K"]
+
+    def beside(self, siblings: _Scored) -> _Scored:
+        """Put one completion of each prompt in front of its siblings."""
+
+        def grouped(own: Tensor, others: Tensor, axis: int) -> Tensor:
+            others = others.reshape(*own.shape[: axis + 1], GROUP - 1, *own.shape[axis + 1 :])
+            return torch.cat([own.unsqueeze(axis + 1), others], axis + 1).flatten(axis, axis + 1)
+
+        own, others = self.values, siblings.values
+        values = RewardValues(
+            rank=grouped(own.rank, others.rank, 1),
+            list=grouped(own.list, others.list, 1),
+            cost=grouped(own.cost, others.cost, 1),
+        )
+        return _Scored(values, grouped(self.rank_mask, siblings.rank_mask, 0))
+
+
+def _scored(
+    texts: Mapping[str, Sequence[str]], rewards: Sequence[ActiveReward], parser: ListParser
+) -> dict[str, _Scored]:
+    """Judge and reward all completions in one batch; each part of it is returned by its name."""
+    lists = [parser(text) for part in texts.values() for text in part]
+    judge = Judge(Catalog(WORLD.catalog), _Oracle())
+    judged = JudgedLists(lists, [RECORD] * len(lists), judge, NUM_RANKS)
+    values, scored, start = score(rewards, judged), {}, 0
+    for name, part in texts.items():
+        rows = slice(start, start := start + len(part))
+        own = RewardValues(rank=values.rank[:, rows], list=values.list[:, rows], cost=values.cost[:, rows])
+        scored[name] = _Scored(own, judged.rank_mask[rows])
+    return scored
+
+
+def _expected(groups: _Scored, rewards: Sequence[ActiveReward], normalizer: Normalizer) -> float:
+    """Return the expected advantage of the first completion of each group."""
+    advantages = credit(rewards, groups.values, normalizer, groups.rank_mask, GROUP)
     total = (advantages.rank.sum(1) + advantages.list) / (NUM_RANKS + 1)  # as the loss weighs them
     return float(total[::GROUP].mean())

@@ -10,7 +10,7 @@ from saferec_core.config.schema import RunConfig
 from saferec_core.evaluation.evaluator import Evaluation
 from saferec_core.evaluation.files import INTERVAL, circumstances, policy_name
 from saferec_core.evaluation.setup import Parts, evaluator_of, run_protocol, used_records
-from saferec_core.evaluation.whole_lists import show_whole
+from saferec_core.evaluation.whole_lists import show_whole, stored_whole
 from saferec_core.models.generation import CompletionGenerator
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.folder import RunFolder
@@ -77,7 +77,9 @@ def greedy_means(
         seed=config.seed,
     )
     means = {name: evaluation.results.mean(name) for name in evaluation.results.metrics}
-    return {name: mean for name, mean in means.items() if mean == mean} | dict(evaluation.whole)
+    return {name: mean for name, mean in means.items() if mean == mean} | {
+        name: figure.value for name, figure in evaluation.whole.items()
+    }
 
 
 def report_comparison(
@@ -105,7 +107,10 @@ def report_comparison(
                     }
                     for metric in table.overall.metrics
                 },
-                "all_lists_together": {"before": first.whole, "after": second.whole},
+                "all_lists_together": {
+                    "before": stored_whole(first.whole),
+                    "after": stored_whole(second.whole),
+                },
             },
         )
         observer.compared(f"{kind.capitalize()} lists, before and after", table)

@@ -13,15 +13,13 @@ from saferec_core.analysis.checkpoint_rule import Rule
 from saferec_core.config.durations import seconds
 from saferec_core.config.schema import TrainConfig
 from saferec_core.config.sections import ComponentChoice
-from saferec_core.data.records import Record
-from saferec_core.data.truncate import Fitted, fit_records
-from saferec_core.errors import ConfigError, DataError, SaferecError
+from saferec_core.data.truncate import Fitted
+from saferec_core.errors import ConfigError, SaferecError
 from saferec_core.evaluation.evaluator import Evaluation
 from saferec_core.evaluation.protocol import described
 from saferec_core.evaluation.setup import Parts, assemble
 from saferec_core.models.decoding import TokenAligner, check_line_breaks
-from saferec_core.models.generation import PolicyGenerator, render, whole_policy
-from saferec_core.models.lengths import token_lengths
+from saferec_core.models.generation import PolicyGenerator, whole_policy
 from saferec_core.models.loading import (
     Policy,
     checkpoint_dtype,
@@ -55,6 +53,7 @@ from saferec_core.training.batches import generation_batch_size, planned_sharing
 from saferec_core.training.before_after import evaluate, greedy_means, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.dead_knobs import dead_knobs
+from saferec_core.training.fitting import fitted_prompts
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
 from saferec_core.training.setup import build_normalizer, build_rewards
@@ -158,7 +157,7 @@ def _train(run: _Run) -> None:
         _finish(run, before, whole_policy(str(folder.policy), for_training(config.model)))
         return
     tokenizer = load_tokenizer(start, config.model)
-    fitted = _fitted(run, tokenizer)
+    fitted = fitted_prompts(config, run.parts.train, tokenizer)
     if is_main():
         observer.plan(_plan(run, start, fitted))
     trainer = _trainer(run, start, tokenizer, fitted)
@@ -268,34 +267,6 @@ def _start(run: _Run) -> str:
             )
         reference = str(folder.policy)
     return from_main(lambda: merged_folder(reference, config.model, run.folder.base))
-
-
-def _fitted(run: _Run, tokenizer: PreTrainedTokenizerBase) -> Fitted:
-    """Shorten prompts that exceed the limit, if there is one.
-
-    Raises:
-        DataError: None is left.
-        ConfigError: One is too long for vLLM, which would refuse it in the middle of the run.
-    """
-    records, limit = run.parts.train, run.config.data.max_prompt_length
-
-    def lengths(some: Sequence[Record]) -> Sequence[int]:
-        return token_lengths(some, lambda record: render(tokenizer, record.prompt), tokenizer)
-
-    fitted = Fitted(records, 0, 0) if limit is None else fit_records(records, limit, lengths)
-    if not fitted.records:
-        raise DataError(f"no prompt fits into max_prompt_length = {limit} tokens; raise it")
-    rollout, longest_completion = run.config.rollout, run.config.max_completion_length
-    if rollout.use_vllm and rollout.vllm_max_model_length is not None:
-        room = rollout.vllm_max_model_length - longest_completion
-        longest = max(lengths(fitted.records))
-        if longest > room:
-            raise ConfigError(
-                f"the longest prompt has {longest} tokens, but --vllm-max-model-length "
-                f"{rollout.vllm_max_model_length} leaves {room} beside a completion of {longest_completion}; "
-                f"set --max-prompt-length {max(room, 16)}, which never cuts the last turn, or raise the limit"
-            )
-    return fitted
 
 
 def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: Fitted) -> Any:

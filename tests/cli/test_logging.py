@@ -195,16 +195,16 @@ def test_a_progress_report_that_the_environment_asks_for_is_taken_out(main, tiny
 
     if "kubeflow" not in INTEGRATION_TO_CALLBACK:
         pytest.skip("this transformers reports to no Kubeflow")
-    told = []
+    calls = []
     monkeypatch.setenv("KUBEFLOW_TRAINER_SERVER_URL", "https://127.0.0.1:9/")
     for event in ("on_train_begin", "on_log", "on_step_end", "on_train_end"):
         monkeypatch.setattr(
-            INTEGRATION_TO_CALLBACK["kubeflow"], event, lambda *_, **__: told.append(1), raising=False
+            INTEGRATION_TO_CALLBACK["kubeflow"], event, lambda *_, **__: calls.append(1), raising=False
         )
     outcome = main("train", tiny / "run.yaml", "--eval-prompts", 0)
 
     assert outcome.status == 0, outcome.err
-    assert told == []
+    assert calls == []
 
 
 # --- stages --------------------------------------------------------------------------------------

@@ -61,6 +61,22 @@ def test_values_files_plugins_batches_and_cutoffs_are_checked_together(main, out
         assert part in message
 
 
+def test_values_that_do_not_go_together_hide_no_other_problem(main):
+    weights = [f"rewards.{name}.weight=0" for name in ("relevance", "safety", "count")]
+    together = ("--eval-at", 50, *(part for weight in weights for part in ("--set", weight)))
+    message = problems(main("train", "--model", "/nope", *together, "--optim", "adamw"))
+
+    for part in (
+        "evaluation.eval_at must lie in 1..num_ranks = 20, but holds [50]; change --eval-at",
+        "rewards: at least one must have a weight above 0",
+        "--model: /nope does not exist",
+        "--train-path is missing",
+        "unknown optimizer 'adamw'",
+    ):
+        assert message.count(part) == 1, message
+    assert "--oracle-path" not in message  # the weight of safety is 0
+
+
 def test_an_option_that_a_reward_does_not_have_is_named_without_importing_the_reward(main, outline):
     message = problems(main("train", outline / "run.yaml", "--set", "rewards.safety.penalti=1"))
 

@@ -112,8 +112,8 @@ def test_zero_3_evaluates_before_and_after_training_on_partitioned_weights(confi
     )
 
     assert done.returncode == 0, done.stderr[-3000:]
-    found = tmp_path / "runs" / "run"
-    assert sorted(path.name for path in (found / "policy").iterdir()) == [
+    run_folder = tmp_path / "runs" / "run"
+    assert sorted(path.name for path in (run_folder / "policy").iterdir()) == [
         "chat_template.jinja",
         "config.json",
         "generation_config.json",
@@ -121,7 +121,7 @@ def test_zero_3_evaluates_before_and_after_training_on_partitioned_weights(confi
         "tokenizer.json",
         "tokenizer_config.json",
     ]
-    assert (found / "evaluation" / "after-greedy.parquet").is_file()
+    assert (run_folder / "evaluation" / "after-greedy.parquet").is_file()
 
 
 ZERO_3 = """

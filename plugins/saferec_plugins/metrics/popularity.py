@@ -10,7 +10,7 @@ from torch import Tensor
 
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.metric import Better, Kind, Metric, Role
+from saferec_core.plugins.contracts.metric import Better, Kind, Metric, Role, Unit
 
 __all__ = ["CatalogCoverage", "Popularity"]
 
@@ -51,6 +51,7 @@ class CatalogCoverage(Metric):
     better: ClassVar[Better] = "higher"
     kind: ClassVar[Kind] = "whole"
     label: ClassVar[str] = "Catalog coverage"
+    unit: ClassVar[Unit] = "share of titles"
     role: ClassVar[Role] = "context"
 
     def __call__(self, lists: JudgedLists, k: int) -> Float[Tensor, ""]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from saferec_core.data.records import Record
 from saferec_core.data.titles import normal_form
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.oracle import Question
 
 __all__ = ["Allowance", "AllowedTitles", "UnknownTitles"]

@@ -14,7 +14,7 @@ from saferec_core.models.guided.guide import Guide, build_guide
 from saferec_core.models.guided.guiding import Guiding
 from saferec_core.models.guided.marker import Marker, marker_of
 from saferec_core.models.loading import Policy
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.parser import ListParser
 
 __all__ = ["Guides"]

@@ -7,12 +7,11 @@ each title: lists name the same titles over and over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, islice
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,176 +19,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
-from saferec_core.data.titles import Title, normal_form
-from saferec_core.errors import ConfigError, PluginError, UnknownNameError
-from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask, check_order
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.met_titles import MetTitle, hits, repeats
+from saferec_core.plugins.contracts.oracle import Question, Verdict
 from saferec_core.plugins.contracts.parser import ParsedList
 from saferec_core.plugins.contracts.run_context import RunContext
-from saferec_core.plugins.sealing import changed, fingerprint, sealed_property
+from saferec_core.plugins.sealing import sealed_property
 
-__all__ = ["Judge", "JudgedLists", "unchanged"]
-
-_ASKED_TOGETHER = 1 << 14  # questions of one batch about the whole catalog
-_REMEMBERED = 1 << 16
-"""How many titles are remembered before all are forgotten."""
-
-
-_LONGEST_TITLE = 24
-"""Words; bounds the search for a title at the end of a sentence."""
-
-
-class _Met(NamedTuple):
-    """What there is to know of a title as the catalog completes it, whatever list it stands in."""
-
-    name: str
-    year: int | None
-    form: str
-    """Normal form of the name."""
-    catalog_index: int
-    """Position in the catalog; -1 if it may not be recommended."""
-    number: int
-    """How many titles had been met before."""
-
-
-_UNREADABLE = ("", None)
-"""What stands for every rank that names no title."""
-
-
-class _MetTitles(dict[tuple[str, int | None], _Met]):
-    """The titles that were met, by name and year; a policy names the same ones over and over."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        super().__init__()
-        self._catalog = catalog
-
-    def __missing__(self, title: tuple[str, int | None]) -> _Met:
-        index, (name, year), _ = self._catalog.match(*title)
-        met = _Met(name, year, normal_form(name), -1 if index is None else index, len(self))
-        self[title] = met
-        return met
-
-
-class Judge:
-    """What lists are checked against in a run: the catalog and, if any, the oracle and the popularity."""
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        oracle: Oracle | None = None,
-        popularity: Float[Tensor, " C"] | None = None,
-    ) -> None:
-        """Keep what lists are checked against.
-
-        Args:
-            catalog: The C titles that may be recommended.
-            oracle: Tells violations.
-            popularity: Each title's percentile among them, in 0..1, from `popularity_percentiles`.
-        """
-        self.catalog = catalog
-        self.oracle = oracle
-        self.popularity = popularity
-        self._met = _MetTitles(catalog)
-        self._base_rates: dict[tuple[str, ...], float] = {}
-        self._order_is_checked = False
-
-    def _meet(self, lists: Sequence[ParsedList], num_ranks: int) -> list[_Met]:
-        """Look up what stands at the written ranks up to *num_ranks*, list after list."""
-        if len(self._met) > _REMEMBERED:
-            self._met = _MetTitles(self.catalog)
-        met = self._met
-        return [
-            met[(item.name, item.year) if item.readable else _UNREADABLE]
-            for parsed in lists
-            for item in parsed.items[:num_ranks]
-        ]
-
-    def ask(self, questions: Sequence[Question]) -> Sequence[Verdict]:
-        """Put *questions* to the oracle.
-
-        Raises:
-            ConfigError: The run has no oracle.
-            PluginError: The oracle failed, or its verdicts are not sound.
-        """
-        if self.oracle is None:
-            raise ConfigError("an oracle is needed to judge titles; name its table with --oracle-path")
-        verdicts = ask(self.oracle, questions)
-        if not self._order_is_checked and self.oracle.deterministic:
-            self._order_is_checked = len(set(questions)) > 1
-            check_order(self.oracle, questions, verdicts)
-        return verdicts
-
-    def catalog_title(self, title: Title) -> Title:
-        """Return the longest end of a name that is in the catalog, else *title* itself."""
-        words = title.name.split()
-        for first in range(max(0, len(words) - _LONGEST_TITLE), len(words)):
-            match = self.catalog.match(" ".join(words[first:]), title.year)
-            if match.position is not None:
-                return match.title
-        return title
-
-    def meant(self, record: Record) -> Record:
-        """Return *record* with its titles as the catalog completes them; itself where nothing changes.
-
-        Ground truth without a year is the only entry of the catalog with its name. Where several entries have
-        the name it is ambiguous and cannot be hit, so that it is left out.
-        """
-        match, by_subtitle = self.catalog.match, self.catalog.match_subtitles
-        if not by_subtitle and all(year is not None for _, year in record.groundtruth):
-            return record
-        matches = [match(*title) for title in record.groundtruth]
-        truth = tuple(
-            title for position, title, _ in matches if position is not None or title.year is not None
-        )
-        seen = record.seen_titles
-        if by_subtitle:
-            seen = tuple(title if isinstance(title, str) else match(*title).title for title in seen)
-        if (truth, seen) == (record.groundtruth, record.seen_titles):
-            return record
-        return replace(record, groundtruth=truth, seen_titles=seen)
-
-    def base_rate(self, constraints: tuple[str, ...]) -> float:
-        """Return the share of violations among the catalog's titles that the oracle knows.
-
-        This is what a title that nobody knows is expected to be worth. 0 if none is known.
-        """
-        if constraints not in self._base_rates:
-            decided, violated = self._by_trait
-            columns = [self._column(trait) for trait in constraints]
-            violating = violated[:, columns].any(dim=1)
-            known = violating | decided[:, columns].all(dim=1)
-            self._base_rates[constraints] = violating.sum().item() / max(1, int(known.sum()))
-        return self._base_rates[constraints]
-
-    @cached_property
-    def _by_trait(self) -> tuple[Bool[Tensor, "C T"], Bool[Tensor, "C T"]]:
-        """Whether each catalog title is decided for each trait, and violates it: one question a title.
-
-        Users combine traits in more ways than there are traits; a question for every combination and title
-        would take hours with millions of titles.
-        """
-        traits = self._traits
-        decided, violated = torch.zeros(2, len(self.catalog.titles), len(traits), dtype=torch.bool)
-        for start in range(0, len(self.catalog.titles), _ASKED_TOGETHER):
-            titles = self.catalog.titles[start : start + _ASKED_TOGETHER]
-            verdicts = self.ask([Question(title.name, title.year, traits) for title in titles])
-            for row, verdict in enumerate(verdicts, start):
-                evident = verdict.risks.keys() - set(verdict.open)
-                if verdict.known and not verdict.risks:  # an oracle that states no risks
-                    evident = set(traits)
-                decided[row, [self._column(trait) for trait in evident]] = True
-                violated[row, [self._column(trait) for trait in verdict.violated]] = True
-        return decided, violated
-
-    @cached_property
-    def _traits(self) -> tuple[str, ...]:
-        return () if self.oracle is None else tuple(sorted(self.oracle.traits))
-
-    def _column(self, trait: str) -> int:
-        if trait not in self._traits:
-            raise UnknownNameError("trait", trait, self._traits)
-        return self._traits.index(trait)
+__all__ = ["JudgedLists"]
 
 
 @dataclass(frozen=True)
@@ -235,7 +73,7 @@ class JudgedLists:
     @sealed_property
     def distinct_lengths(self) -> Float[Tensor, " N"]:
         """How many different titles each list holds, those beyond K included."""
-        return torch.tensor([float(repeats.count(False)) for repeats, _ in self._whole_lists])
+        return torch.tensor([float(repeated.count(False)) for repeated, _ in self._whole_lists])
 
     def useful_counts(self, first: int) -> Float[Tensor, " N"]:
         """How many of the *first* titles of each list, K or not, are not wasted."""
@@ -249,10 +87,9 @@ class JudgedLists:
     @sealed_property
     def truth_sizes(self) -> Float[Tensor, " N"]:
         """How many titles the ground truth of each list holds; those of one catalog entry are one."""
-        met = self.judge._met
+        met = self.judge.met_titles
         sizes = [
-            float(_repeats(met[title] for title in record.groundtruth).count(False))
-            for record in self.records
+            float(repeats(met[title] for title in record.groundtruth).count(False)) for record in self.records
         ]
         return torch.tensor(sizes, dtype=torch.float64)
 
@@ -274,7 +111,7 @@ class JudgedLists:
         titles of the same normal form and year are.
         """
         titles = iter(self._titles)
-        rows = (_repeats(islice(titles, count)) for count in self._written)
+        rows = (repeats(islice(titles, count)) for count in self._written)
         return self._by_rank(list(chain.from_iterable(rows)))
 
     @sealed_property
@@ -309,7 +146,7 @@ class JudgedLists:
         tolerance = self.judge.catalog.year_tolerance
         titles = iter(self._titles)
         rows = (
-            _hits(islice(titles, count), record, tolerance)
+            hits(islice(titles, count), record, tolerance)
             for count, record in zip(self._written, self._meant_records, strict=True)
         )
         return self._by_rank(list(chain.from_iterable(rows)))
@@ -355,23 +192,6 @@ class JudgedLists:
         """Expected share of violations under each user's constraints (see :meth:`Judge.base_rate`)."""
         return torch.tensor([self.judge.base_rate(record.constraints) for record in self.records])
 
-    @property
-    def inputs(self) -> tuple[object, ...]:
-        """A fingerprint of what the lists were made of, to be compared with an earlier one."""
-        judge = self.judge
-        records = {id(record): record for record in self.records}.values()
-        return (
-            [id(parsed.items) for parsed in self.lists],
-            [id(record) for record in self.records],
-            [_content(record) for record in records],
-            (self.num_ranks, id(judge.oracle), id(judge.catalog), len(judge.catalog.titles)),
-            0 if judge.popularity is None else fingerprint(judge.popularity),
-        )
-
-    def changed(self) -> list[str]:
-        """Return the names of the properties above that somebody changed after they were computed."""
-        return changed(self)
-
     @cached_property
     def _written(self) -> list[int]:
         """How many of the K ranks each list has written."""
@@ -383,9 +203,11 @@ class JudgedLists:
         return [self.judge.meant(record) for record in self.records]
 
     @cached_property
-    def _titles(self) -> list[_Met]:
+    def _titles(self) -> list[MetTitle]:
         """The titles at the written ranks, list after list."""
-        return self.judge._meet(self.lists, self.num_ranks)
+        return self.judge.met_titles.of(
+            item for parsed in self.lists for item in parsed.items[: self.num_ranks]
+        )
 
     @cached_property
     def _whole_lists(self) -> list[tuple[list[bool], list[bool]]]:
@@ -393,13 +215,13 @@ class JudgedLists:
         tolerance = self.judge.catalog.year_tolerance
         rows = []
         for parsed, record in zip(self.lists, self._meant_records, strict=True):
-            titles = self.judge._meet([parsed], len(parsed.items))
-            repeats = _repeats(titles)
+            titles = self.judge.met_titles.of(parsed.items)
+            repeated = repeats(titles)
             wasted = [
                 repeat or title.catalog_index < 0 or record.has_seen(title.name, title.year, tolerance)
-                for repeat, title in zip(repeats, titles, strict=True)
+                for repeat, title in zip(repeated, titles, strict=True)
             ]
-            rows.append((repeats, wasted))
+            rows.append((repeated, wasted))
         return rows
 
     @cached_property
@@ -453,43 +275,6 @@ class JudgedLists:
         return torch.from_numpy(laid_out)
 
 
-@contextmanager
-def unchanged(lists: JudgedLists, what: str) -> Iterator[None]:
-    """Refuse a component that changes the lists it is given: every reward and metric reads the same.
-
-    Args:
-        lists: What the component is called with.
-        what: The component, as errors name it.
-
-    Raises:
-        PluginError: It changed them; the message says what.
-    """
-    before = lists.inputs
-    yield
-    after = lists.inputs
-    parts = [name for name, was, now in zip(_INPUTS, before, after, strict=True) if was != now]
-    if names := [*parts, *lists.changed()]:
-        raise PluginError(
-            f"{what} changed what it was given: {', '.join(names)}. Others read the same lists; it must "
-            "compute with tensors of its own, such as lists.violations.clone()"
-        )
-
-
-_INPUTS = ("lists", "records", "the contents of records", "the judge", "the popularity of titles")
-"""The parts of ``JudgedLists.inputs``."""
-
-
-def _content(record: Record) -> tuple[object, ...]:
-    """Return what tells whether a record is as it was: its texts, and which objects its columns are."""
-    return (
-        tuple((message["role"], message["content"]) for message in record.prompt),
-        tuple(
-            (name, id(value), len(value) if isinstance(value, list | dict) else 0)
-            for name, value in record.columns.items()
-        ),
-    )
-
-
 def _joined(first: Verdict, second: Verdict) -> Verdict:
     """Judge two titles of one line as one: what either violates, both do; known if either is."""
     if not second.known:
@@ -505,34 +290,3 @@ def _joined(first: Verdict, second: Verdict) -> Verdict:
 def _counts(mask: Bool[Tensor, "N K"]) -> Float[Tensor, "N K"]:
     """Count up to each rank."""
     return mask.cumsum(1, dtype=torch.float64)
-
-
-def _repeats(titles: Iterable[_Met]) -> list[bool]:
-    """Tell which titles of one list, in rank order, were named before."""
-    named: set[int | tuple[str, int | None]] = set()
-    repeats = []
-    for title in titles:
-        key = title.catalog_index if title.catalog_index >= 0 else (title.form, title.year)
-        repeats.append(key in named and title.form != "")
-        named.add(key)
-    return repeats
-
-
-def _hits(titles: Iterable[_Met], record: Record, tolerance: int) -> list[bool]:
-    """Match the titles of one list, in rank order, against what is left of the ground truth."""
-    left = set(range(len(record.groundtruth)))
-    entries: set[int] = set()  # of the catalog that were hit
-    hits = []
-    for title in titles:
-        relevant = record.truth_near(title.name, title.year, tolerance) if title.catalog_index >= 0 else []
-        matched = next((index for index in relevant if index in left), None)
-        hit = (
-            matched is not None
-            and title.catalog_index not in entries
-            and not record.has_seen(title.name, title.year, tolerance)
-        )
-        if hit and matched is not None:
-            left.remove(matched)
-            entries.add(title.catalog_index)
-        hits.append(hit)
-    return hits

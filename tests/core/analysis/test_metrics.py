@@ -1,10 +1,12 @@
 """Metrics are called, ordered and written in one way everywhere."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from saferec_core.analysis.metrics import (
+    WholeFigure,
     headline_metrics,
     label,
     ordered,
@@ -73,6 +75,16 @@ def test_the_headline_names_one_metric_a_goal_and_all_that_could_have_been_paid_
 )
 def test_shares_are_percentages_and_their_changes_points(facts, change, expected):
     assert written_interval(facts, 0.109, 0.094, 0.125, change=change) == expected
+
+
+def test_a_figure_of_all_lists_together_keeps_its_unit_in_a_summary_and_one_without_is_read_as_a_number():
+    coverage = WholeFigure(0.3071, replace(SHARE, label="Catalog coverage", kind="whole"))
+
+    assert coverage.text == "31%"
+    assert WholeFigure.read(coverage.stored()).text == "31%"
+    assert WholeFigure.read(coverage.stored()).facts.label == "Catalog coverage"
+    assert WholeFigure.read(0.25).text == "0.25"
+    assert WholeFigure(math.nan, SHARE).text == WholeFigure.read(None).text == "no value"
 
 
 def test_what_has_no_value_has_no_unit_and_what_has_no_interval_no_brackets():

@@ -32,9 +32,9 @@ def test_safe_sft_within_a_run_follows_what_the_run_trains():
     assert config.sft.optimization.max_steps == 5
 
 
-@pytest.mark.parametrize("said", ["true", "1", "yes", True])
-def test_flags_are_understood_as_text(said):
-    assert TrainConfig.model_validate({"model": {"use_lora": said}}).optimization.learning_rate == 1e-5
+@pytest.mark.parametrize("flag", ["true", "1", "yes", True])
+def test_flags_are_understood_as_text(flag):
+    assert TrainConfig.model_validate({"model": {"use_lora": flag}}).optimization.learning_rate == 1e-5
 
 
 def test_what_is_no_mapping_is_left_to_the_check():

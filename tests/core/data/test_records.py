@@ -67,9 +67,9 @@ def test_parquet_and_a_datasets_folder_give_the_records_that_jsonl_gives(read, t
     path = tmp_path / f"rows.{kind}"
     table.to_parquet(path) if kind == "parquet" else table.save_to_disk(path)
 
-    found, wanted = read_records(path, needs={}), read(*rows)
+    from_file, wanted = read_records(path, needs={}), read(*rows)
     for name in ("prompt", "completion", "groundtruth", "seen_titles", "constraints"):
-        assert [getattr(r, name) for r in found] == [getattr(r, name) for r in wanted]
+        assert [getattr(r, name) for r in from_file] == [getattr(r, name) for r in wanted]
 
 
 def test_a_folder_with_several_splits_is_refused_with_their_names(tmp_path):

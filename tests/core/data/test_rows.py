@@ -52,20 +52,20 @@ def test_a_malformed_row_is_given_with_its_line_and_the_next_is_read(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_bytes(b'title,year\nSaw,2004\nUp\n"two\nlines",2009\n\xff,2001\nIt,2017,more\nHer,2013\n')
 
-    found = list(try_rows(path))
+    entries = list(try_rows(path))
 
-    assert found[0] == (2, {"title": "Saw", "year": "2004"})
-    assert (found[1][0], str(found[1][1])) == (3, "wanted 2 fields, as the head has, but got 1")
-    assert found[2] == (5, {"title": "two\nlines", "year": "2009"})
-    assert found[3][0] == 6
-    assert str(found[3][1]).startswith(
+    assert entries[0] == (2, {"title": "Saw", "year": "2004"})
+    assert (entries[1][0], str(entries[1][1])) == (3, "wanted 2 fields, as the head has, but got 1")
+    assert entries[2] == (5, {"title": "two\nlines", "year": "2009"})
+    assert entries[3][0] == 6
+    assert str(entries[3][1]).startswith(
         "not UTF-8 text: byte 0xFF at position 1, which is 'ÿ' in Windows-1252"
     )
-    assert (found[4][0], str(found[4][1])) == (
+    assert (entries[4][0], str(entries[4][1])) == (
         7,
         "wanted 2 fields, as the head has, but got 3; a field that holds ',' must be quoted",
     )
-    assert found[5] == (8, {"title": "Her", "year": "2013"})
+    assert entries[5] == (8, {"title": "Her", "year": "2013"})
 
 
 def test_whoever_cannot_do_without_a_row_is_told_file_and_line(tmp_path):
@@ -104,11 +104,11 @@ def test_a_stray_quote_costs_its_own_line_only(tmp_path, kind, rows_behind):
     lines = [delimiter.join(row) + "\n" for row in [["title", "year"], *rows]]
     (tmp_path / f"rows.{kind}").write_text("".join(lines))
 
-    found = list(try_rows(tmp_path / f"rows.{kind}"))
+    entries = list(try_rows(tmp_path / f"rows.{kind}"))
 
-    assert [number for number, _ in found] == list(range(2, len(lines) + 1))
-    assert "a quote is not closed" in str(found[1][1])
-    assert [row["title"] for _, row in found[:1] + found[2:]] == [row[0] for row in rows[:1] + rows[2:]]
+    assert [number for number, _ in entries] == list(range(2, len(lines) + 1))
+    assert "a quote is not closed" in str(entries[1][1])
+    assert [row["title"] for _, row in entries[:1] + entries[2:]] == [row[0] for row in rows[:1] + rows[2:]]
 
 
 def test_a_field_of_fifty_lines_is_read_and_a_head_with_a_stray_quote_refused(tmp_path):
@@ -128,10 +128,10 @@ def test_a_field_of_fifty_lines_is_read_and_a_head_with_a_stray_quote_refused(tm
 def test_a_number_that_is_not_finite_costs_its_own_row(tmp_path, number):
     (tmp_path / "rows.jsonl").write_text(f'{{"a": 1}}\n{{"a": [{number}]}}\n{{"a": 1.5}}\n')
 
-    found = list(try_rows(tmp_path / "rows.jsonl"))
+    entries = list(try_rows(tmp_path / "rows.jsonl"))
 
-    assert [found[0], found[2]] == [(1, {"a": 1}), (3, {"a": 1.5})]
-    assert str(found[1][1]).startswith("a number that is not finite: ")
+    assert [entries[0], entries[2]] == [(1, {"a": 1}), (3, {"a": 1.5})]
+    assert str(entries[1][1]).startswith("a number that is not finite: ")
 
 
 def test_a_year_of_more_than_four_digits_is_refused():

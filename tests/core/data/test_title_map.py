@@ -34,10 +34,10 @@ titles = st.lists(st.builds(Title, st.sampled_from(NAMES), YEARS), max_size=30)
 def test_it_agrees_with_the_title_index(known, asked, tolerance):
     index, names = TitleIndex(known), TitleMap.of(known)
 
-    found = names.find_many([name for name, _ in asked], [year for _, year in asked], tolerance=tolerance)
+    indices = names.find_many([name for name, _ in asked], [year for _, year in asked], tolerance=tolerance)
 
     expected = [index.find(*title, tolerance=tolerance) for title in asked]
-    assert [None if place < 0 else place for place in found.tolist()] == expected
+    assert [None if row < 0 else row for row in indices.tolist()] == expected
     assert [names.find(*title, tolerance=tolerance) for title in asked] == expected
 
 
@@ -66,9 +66,9 @@ def test_two_forms_with_one_hash_are_told_apart(monkeypatch):
     monkeypatch.setattr(title_map, "_hashes", lambda forms: np.zeros(len(forms), dtype=np.uint64))
     names = TitleMap.of([Title("Saw", 2004), Title("Up", 2004), Title("It", 2004)])
 
-    found = names.find_many(["Up", "It", "Saw", "Her"], [2004] * 4, tolerance=2)
+    indices = names.find_many(["Up", "It", "Saw", "Her"], [2004] * 4, tolerance=2)
 
-    assert found.tolist() == [1, 2, 0, -1]
+    assert indices.tolist() == [1, 2, 0, -1]
 
 
 def test_it_survives_a_file_without_being_copied(tmp_path):

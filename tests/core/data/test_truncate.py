@@ -22,8 +22,8 @@ def words(records):
 
 def fit(prompt, limit):
     fitted = fit_records([Record(prompt=prompt)], limit, words)
-    said = [[message["content"] for message in record.prompt] for record in fitted.records]
-    return said, fitted.shortened, fitted.left_out
+    contents = [[message["content"] for message in record.prompt] for record in fitted.records]
+    return contents, fitted.shortened, fitted.left_out
 
 
 def test_a_prompt_that_fits_is_left_as_it_is():
@@ -55,9 +55,9 @@ def test_a_system_message_stays():
 
 def test_what_is_left_begins_with_the_user():
     for limit in range(1, 12):
-        for said in fit(turns("a b", "c d", "e f", "g h", "i j"), limit)[0]:
-            assert said[0].split()[0] in {"a", "e", "i"}
-            assert said[-1] == "i j"
+        for contents in fit(turns("a b", "c d", "e f", "g h", "i j"), limit)[0]:
+            assert contents[0].split()[0] in {"a", "e", "i"}
+            assert contents[-1] == "i j"
 
 
 def test_the_completion_counts_and_is_kept_whole():

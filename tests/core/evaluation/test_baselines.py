@@ -6,7 +6,7 @@ from saferec_core.data.titles import Title
 from saferec_core.errors import UnknownNameError
 from saferec_core.evaluation.baselines import CoOccurrence, Popularity, RandomTitles, baseline
 from saferec_core.models.guided.allowed import AllowedTitles
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.testing import StatedOracle
 
 A, B, C, D = (Title(name, 2000) for name in "ABCD")

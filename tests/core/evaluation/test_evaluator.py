@@ -19,7 +19,7 @@ from saferec_core.evaluation.setup import used_records
 from saferec_core.models.generation import Completion, Decoding, PolicyGenerator
 from saferec_core.models.loading import load_policy
 from saferec_core.models.resume import Journal
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.testing import StatedOracle
 from saferec_plugins.parsers.title_year import TitleYearParser
 

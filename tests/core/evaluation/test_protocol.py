@@ -14,7 +14,8 @@ from saferec_core.data.titles import Title
 from saferec_core.evaluation.measure import build_metrics, measure
 from saferec_core.evaluation.protocol import PRESETS, EvaluationProtocol, described, protocol_of
 from saferec_core.evaluation.protocol_lists import ProtocolLists
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.testing import listing
 from saferec_plugins.oracles.table import TableOracle
 from saferec_plugins.parsers.title_year import TitleYearParser

@@ -61,8 +61,8 @@ def row_of(oracle, name, year, tolerance=0):
 
 
 def verdict(oracle, name, year, trait=GORE):
-    (told,) = TableOracle(path=oracle.path).judge([Question(name, year, (trait,))])
-    return told
+    (answer,) = TableOracle(path=oracle.path).judge([Question(name, year, (trait,))])
+    return answer
 
 
 def film_of(oracle, name, year):
@@ -79,7 +79,7 @@ def test_the_highest_risk_counts_and_the_evidence_of_every_source_is_kept(build)
     saw = row_of(oracle, "Saw", 2004)
 
     assert report.titles == len(oracle.films()) == 4
-    assert [told for told in oracle.evidence(saw) if told.trait == GORE] == [
+    assert [item for item in oracle.evidence(saw) if item.trait == GORE] == [
         Evidence(GORE, 1.0, "rating-reasons", '"grisly" in "strong grisly violence and language"'),
         Evidence(GORE, 0.9, "scores", "violence_gore 9 of 10"),
     ]
@@ -115,7 +115,7 @@ def test_an_exact_year_goes_before_a_near_one(build):
     scores = "title,year,violence_gore\nCarrie,2013,9\nCarrie,2011,0\n"
     _, oracle = build(rating_reasons=reasons, scores=scores)
 
-    assert {told.source for told in oracle.evidence(row_of(oracle, "Carrie", 2013))} == {
+    assert {item.source for item in oracle.evidence(row_of(oracle, "Carrie", 2013))} == {
         "rating-reasons",
         "scores",
     }
@@ -157,8 +157,8 @@ Up,2009,Rated PG for some peril and action
 """
     _, oracle = build(rating_reasons=reasons)
 
-    told = verdict(oracle, "Titanic", 1997, "Sexual violence sensitive")
-    assert (told.known, told.violated, told.ambiguous) == (True, ("Sexual violence sensitive",), True)
+    judged = verdict(oracle, "Titanic", 1997, "Sexual violence sensitive")
+    assert (judged.known, judged.violated, judged.ambiguous) == (True, ("Sexual violence sensitive",), True)
     assert not verdict(oracle, "Up", 2009).ambiguous
     card = oracle_card(oracle, [Title("Titanic", 1997), Title("Up", 2009)])
     assert card.oracle_collisions.same_year == 1
@@ -180,10 +180,10 @@ def test_films_that_a_source_tells_apart_by_ids_are_entries_of_their_own(build):
 
     ((first, second, third),) = oracle.tiers("Cats", 2019, tolerance=0)
     assert [oracle.id(row) for row in (first, second, third)] == ["", "tt1", "tt2"]
-    told = {
+    risks = {
         row: {each.source: each.risk for each in oracle.evidence(row) if each.trait == GORE} for row in (1, 2)
     }
-    assert told == {1: {"scores": 0.9}, 2: {"scores": 0.0}}
+    assert risks == {1: {"scores": 0.9}, 2: {"scores": 0.0}}
     assert [each.trait for each in oracle.evidence(third) if each.source == "keywords"] == [DRUGS]
     assert verdict(oracle, "Cats", 2019).ambiguous
 
@@ -227,7 +227,9 @@ def test_a_name_in_brackets_joins_nothing_that_one_source_tells_apart(build):
 # --- no source makes a title less known -----------------------------------------------------------
 
 names = st.sampled_from(["Saw", "The Saw", "Up"])
-said = st.lists(st.tuples(names, st.integers(2000, 2004), st.sampled_from([0.0, 0.5, 0.9, None])), max_size=4)
+claims = st.lists(
+    st.tuples(names, st.integers(2000, 2004), st.sampled_from([0.0, 0.5, 0.9, None])), max_size=4
+)
 
 
 def joined(sources, path):
@@ -245,7 +247,7 @@ def joined(sources, path):
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(said, max_size=3), said)
+@given(st.lists(claims, max_size=3), claims)
 def test_a_further_source_makes_no_title_less_known_and_no_violation_safe_at_its_own_year(
     tmp_path, sources, more
 ):
@@ -302,7 +304,7 @@ def test_two_sources_of_one_kind_have_names_of_their_own(build):
     more = {"content": "title,year,tags\nSaw,2004,splatter\n", "name": "keywords", "keywords_column": "tags"}
     _, oracle = build(tags=tags, more=more)
 
-    gore = [told.source for told in oracle.evidence(0) if told.trait == GORE]
+    gore = [item.source for item in oracle.evidence(0) if item.trait == GORE]
     assert gore == ["tags", "more"]
     assert oracle.about["sources"][1]["options"] == {"keywords_column": "tags"}
 
@@ -559,7 +561,7 @@ D,2000,Rated R for language
     gore = next(figures for figures in card.traits if figures.trait == GORE)
     # A: 0.9 by its reason. B: 0.7 ("strong violence"). C: 0.
     assert (gore.known, gore.blocked, gore.one_sided) == (3, {"0.5": 2, "0.66": 2, "0.8": 1}, False)
-    of_gore = next(told for told in card.disagreements if told.trait == GORE)
+    of_gore = next(disagreement for disagreement in card.disagreements if disagreement.trait == GORE)
     # A agrees, B 0.7 and 0.4, C agrees, D 0 and 0.8: the oracle's own titles count.
     assert (of_gore.sources, of_gore.both, of_gore.apart) == (("rating-reasons", "scores"), 4, 2)
     assert of_gore.share == 0.5
@@ -583,10 +585,10 @@ def test_collisions_are_titles_of_one_form_and_one_or_nearly_one_year():
         Title("It", 1990),
         Title("It", 2017),
     ]
-    found = collisions_of(titles, tolerance=2)
+    collisions = collisions_of(titles, tolerance=2)
 
-    assert (found.same_year, found.near_years) == (1, 1)
-    assert found.examples == ["Amelie and Amélie (2001)", "Saw (2003) and (2004)"]
+    assert (collisions.same_year, collisions.near_years) == (1, 1)
+    assert collisions.examples == ["Amelie and Amélie (2001)", "Saw (2003) and (2004)"]
 
 
 # --- real files --------------------------------------------------------------------------------
@@ -615,10 +617,12 @@ def real(tmp_path_factory):
 
 def test_saw_is_gory_by_its_rating_reason(real):
     _, oracle = real
-    told = oracle.evidence(row_of(oracle, "Saw", 2004))
+    evidence = oracle.evidence(row_of(oracle, "Saw", 2004))
 
-    assert Evidence(GORE, 1.0, "rating-reasons", '"grisly" in "strong grisly violence and language"') in told
-    assert Evidence(GORE, 1.0, "scores", "violence_gore 10 of 10") in told
+    assert (
+        Evidence(GORE, 1.0, "rating-reasons", '"grisly" in "strong grisly violence and language"') in evidence
+    )
+    assert Evidence(GORE, 1.0, "scores", "violence_gore 10 of 10") in evidence
 
 
 @pytest.mark.parametrize(

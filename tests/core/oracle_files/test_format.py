@@ -145,8 +145,8 @@ def test_a_file_cut_off_anywhere_is_refused_by_name(path):
 
 def test_a_changed_byte_anywhere_is_noticed(path):
     content = path.read_bytes()
-    for place in range(0, len(content), 37):
-        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    for offset in range(0, len(content), 37):
+        path.write_bytes(content[:offset] + bytes([content[offset] ^ 1]) + content[offset + 1 :])
         with pytest.raises(DataError, match=r"oracle\.arrow"):
             OracleFile(path)
 

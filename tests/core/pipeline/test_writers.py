@@ -49,13 +49,13 @@ def as_bytes(folder):
 @pytest.mark.parametrize("form", FORMS)
 def test_each_format_reads_back_as_the_same_records(published, form):
     completion = [{"role": "assistant", "content": "Up (2009)"}]
-    folder, said = published(
+    folder, summary = published(
         [row(1, "train", completion=completion), row(2, "test"), row(3), row(4, "train", time=5)], form
     )
 
-    assert said.rows == {"train": 3, "test": 1}
-    assert list(said.files) == ["train", "test"]
-    train = read_records(folder / said.files["train"], needs={"constraints": "this test"})
+    assert summary.rows == {"train": 3, "test": 1}
+    assert list(summary.files) == ["train", "test"]
+    train = read_records(folder / summary.files["train"], needs={"constraints": "this test"})
     assert [record.columns["id"] for record in train] == ["s1", "s3", "s4"]
     assert [record.completion for record in train] == [completion, None, None]
     assert train[0].prompt == [{"role": "user", "content": "Something like number 1? «Ünïcode» & \u2028 too"}]
@@ -93,8 +93,8 @@ def test_more_rows_than_a_batch_keep_their_order(published, monkeypatch):
     monkeypatch.setattr("saferec_core.pipeline.writers._BATCH_ROWS", 4)
 
     for form in FORMS:
-        folder, said = published([row(n) for n in range(10)], form, form)
-        read = [row["id"] for row in read_rows(folder / said.files["train"])]
+        folder, summary = published([row(n) for n in range(10)], form, form)
+        read = [row["id"] for row in read_rows(folder / summary.files["train"])]
         assert read == [f"s{n}" for n in range(10)]
 
 
@@ -124,7 +124,7 @@ def test_columns_of_the_document_come_into_one_form(published, form):
 
 def test_arrow_types_fit_all_rows_and_only_irregular_values_become_json(published):
     removed = {"title": "Saw", "year": 2004, "risk": 1}
-    folder, said = published(
+    folder, summary = published(
         [
             row(1, whole=1, mixed=1, flags=[True], by_trait={"gore": 1}, removed=[{**removed, "why": "x"}]),
             row(2, whole=2, mixed=0.5, flags=[], by_trait={"drugs": 1}, removed=[{**removed, "why": ["y"]}]),
@@ -133,7 +133,7 @@ def test_arrow_types_fit_all_rows_and_only_irregular_values_become_json(publishe
         "parquet",
     )
 
-    assert said.json_columns == ("by_trait", "removed.why", "big")
+    assert summary.json_columns == ("by_trait", "removed.why", "big")
     first, second, third = read_rows(folder / "train.parquet")
     assert (first["whole"], second["whole"], third["whole"]) == (1, 2, None)
     assert (first["mixed"], second["mixed"]) == (1.0, 0.5)

@@ -10,7 +10,7 @@ from saferec_core.config.schema import RecommendConfig
 from saferec_core.data.records import Record
 from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, RunError, UnknownNameError
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.recommendation.recommender import check_constraints, wish
 from saferec_core.recommendation.run import Asking, load_recommender, recommend_file
 

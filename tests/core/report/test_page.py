@@ -635,7 +635,7 @@ def scored(world, plugins, *, oracle=None, completions=1):
     from saferec_core.evaluation.setup import assemble
     from saferec_core.models.decoding import TokenAligner
     from saferec_core.models.loading import load_tokenizer
-    from saferec_core.plugins.contracts.judged_lists import Judge
+    from saferec_core.plugins.contracts.judge import Judge
     from saferec_core.rl.rollouts import RolloutScorer
     from saferec_core.training.setup import build_rewards
 

@@ -19,8 +19,8 @@ def run(tmp_path):
 def test_whatever_lies_in_a_run_folder_belongs_to_it(run):
     run.sft.checkpoint(5).mkdir(parents=True)
 
-    for place in (run.path, run.checkpoint(100), run.sft.checkpoint(5)):
-        assert run_of(place) == run
+    for folder in (run.path, run.checkpoint(100), run.sft.checkpoint(5)):
+        assert run_of(folder) == run
     run.sft.config.write_text("max_length: 64\n")
     assert run_of(run.sft.checkpoint(5)) == run.sft
     assert run_of(run.path.parent) is None

@@ -31,11 +31,11 @@ def test_a_new_run_is_no_resumed_one(tmp_path):
 
 def test_resume_finds_the_run_by_its_name_or_by_its_settings(tmp_path):
     named = RunFolder.create(config(tmp_path, run_name="mine", seed=1), "train")
-    found = RunFolder.create(config(tmp_path, seed=2), "train")
+    matching = RunFolder.create(config(tmp_path, seed=2), "train")
     RunFolder.create(config(tmp_path, seed=3), "train")
 
     assert find_run(config(tmp_path, run_name="mine", seed=1)) == named.path
-    assert find_run(config(tmp_path, seed=2)) == found.path
+    assert find_run(config(tmp_path, seed=2)) == matching.path
     assert find_run(config(tmp_path, seed=4)) is None
 
 

@@ -10,30 +10,33 @@ from saferec_core.training.dead_knobs import dead_knobs
 from saferec_core.training.setup import build_normalizer, build_rewards
 
 
-def told(plugins, **settings):
+def dead_in(plugins, **settings):
     config = validated(TrainConfig, files=[{"oracle": {"name": "table"}, **settings}])
     rewards = build_rewards(config, plugins)
     return list(dead_knobs(config, rewards, build_normalizer(config, plugins)))
 
 
 def test_a_run_that_sets_nothing_without_effect_is_told_nothing(plugins):
-    assert told(plugins) == []
+    assert dead_in(plugins) == []
     assert (
-        told(plugins, normalizer={"name": "gdpo"}, rewards={"relevance": {"weight": 4}, "safety": {}}) == []
+        dead_in(plugins, normalizer={"name": "gdpo"}, rewards={"relevance": {"weight": 4}, "safety": {}})
+        == []
     )
 
 
 def test_a_penalty_is_dead_where_the_normalizer_divides_it_out_and_acts_where_it_does_not(plugins):
     rewards = {"relevance": {}, "safety": {"penalty": 5.0}}
 
-    (dead,) = told(plugins, rewards=rewards, normalizer={"name": "gdpo"})
+    (dead,) = dead_in(plugins, rewards=rewards, normalizer={"name": "gdpo"})
     assert dead.startswith("rewards.safety.penalty has no effect: the normalizer gdpo divides it out")
-    assert told(plugins, rewards=rewards, normalizer={"name": "grpo"}) == []
+    assert dead_in(plugins, rewards=rewards, normalizer={"name": "grpo"}) == []
 
 
 @pytest.mark.parametrize(("name", "number"), [("grpo", 1), ("gdpo", 0)])
 def test_a_value_of_unwritten_ranks_is_dead_where_only_written_ones_are_compared(plugins, name, number):
-    dead = told(plugins, rewards={"relevance": {}, "safety": {"absent": "zero"}}, normalizer={"name": name})
+    dead = dead_in(
+        plugins, rewards={"relevance": {}, "safety": {"absent": "zero"}}, normalizer={"name": name}
+    )
 
     assert len(dead) == number
     assert all(text.startswith("rewards.safety.absent has no effect") for text in dead)
@@ -41,7 +44,7 @@ def test_a_value_of_unwritten_ranks_is_dead_where_only_written_ones_are_compared
 
 @pytest.mark.parametrize(("scale", "number"), [(True, 1), (False, 0)], ids=["scaled", "not scaled"])
 def test_the_weight_of_a_single_reward_is_dead_unless_nothing_is_divided(plugins, scale, number):
-    dead = told(
+    dead = dead_in(
         plugins,
         rewards={"relevance": {"weight": 3.0}},
         normalizer={"name": "grpo", "scale_rewards": scale},
@@ -54,18 +57,18 @@ def test_the_weight_of_a_single_reward_is_dead_unless_nothing_is_divided(plugins
 def test_options_of_a_reward_of_weight_zero_are_dead(plugins):
     rewards = {"relevance": {}, "count": {"weight": 0, "distinct": False, "target": 5}}
 
-    assert told(plugins, rewards=rewards) == [
+    assert dead_in(plugins, rewards=rewards) == [
         "rewards.count: distinct, target has no effect, since the reward has weight 0"
     ]
 
 
 def test_the_weight_of_a_cost_is_never_dead(plugins):
-    assert told(plugins, rewards={"relevance": {}, "fresh": {"weight": 3.0}}) == []
+    assert dead_in(plugins, rewards={"relevance": {}, "fresh": {"weight": 3.0}}) == []
 
 
 def test_settings_of_limits_without_a_limit_and_a_clip_range_that_nothing_reaches_are_dead(plugins):
-    dead = told(plugins, limits={"limit_rate": 2.0}, epsilon=0.1)
+    dead = dead_in(plugins, limits={"limit_rate": 2.0}, epsilon=0.1)
 
     assert "give --limit" in dead[0]
     assert dead[1].startswith("epsilon has no effect")
-    assert told(plugins, epsilon=0.1, num_iterations=2) == []
+    assert dead_in(plugins, epsilon=0.1, num_iterations=2) == []

@@ -70,10 +70,10 @@ def test_a_steady_run_raises_nothing(plugins, name):
 def test_an_alarm_is_raised_once_the_last_rows_are_wrong_and_names_a_setting(plugins, name):
     wrong, sentence = WRONG[name]
 
-    said = ask(plugins, name, log((6, {}), (WINDOW, wrong)))
+    message = ask(plugins, name, log((6, {}), (WINDOW, wrong)))
 
-    assert sentence in said
-    assert any(sign in said for sign in ("--", "weight", "rewards.")), said
+    assert sentence in message
+    assert any(sign in message for sign in ("--", "weight", "rewards.")), message
 
 
 @pytest.mark.parametrize("name", WRONG)

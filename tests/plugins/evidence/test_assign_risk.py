@@ -22,8 +22,10 @@ SECRET = "sk-this-must-not-be-seen-4711"  # noqa: S105 - no real one
 def risking(**risks):
     """A completion that gives risks, by words that traits contain."""
     names = {name: risk for word, risk in risks.items() for name in read_traits() if word in name}
-    told = [{"trait": name, "risk": risk, "why": f"because of {name[:4]}"} for name, risk in names.items()]
-    return completion(json.dumps({"risks": told}))
+    assigned = [
+        {"trait": name, "risk": risk, "why": f"because of {name[:4]}"} for name, risk in names.items()
+    ]
+    return completion(json.dumps({"risks": assigned}))
 
 
 @pytest.fixture(autouse=True)
@@ -77,13 +79,13 @@ def test_the_model_gives_a_risk_and_a_reason_which_are_marked_as_its_own(oracle)
     gore, drugs = checked(file, "Saw", 2004), checked(file, "Saw", 2004, DRUGS)
     assert (gore.risk, gore.known, gore.violated) == (0.9, True, True)
     assert (drugs.risk, drugs.known, drugs.violated) == (0.1, True, False)
-    assert [(told.source, told.detail) for told in gore.evidence] == [
+    assert [(item.source, item.detail) for item in gore.evidence] == [
         ("assign-risk", "model test: because of Anti")
     ]
     assert report.sources[0].by_model
     assert file.about["sources"][0]["by_model"]
     card = oracle_card(file)
-    assert next(told.known for told in card.traits if told.trait == GORE) == 1
+    assert next(trait.known for trait in card.traits if trait.trait == GORE) == 1
 
 
 @pytest.mark.parametrize(
@@ -97,8 +99,8 @@ def test_a_model_never_overrides_what_people_say(oracle, server, tmp_path, score
     (tmp_path / "scores.csv").write_text(f"title,year,violence_gore\nUp,2009,0\nSaw,2004,{written}\n")
     _, file = oracle(sources={"scores": {"path": tmp_path / "scores.csv"}})
 
-    told = checked(file, "Saw", 2004)
-    assert (told.risk, told.known, told.violated) == verdict
+    answer = checked(file, "Saw", 2004)
+    assert (answer.risk, answer.known, answer.violated) == verdict
 
 
 def test_the_model_is_told_the_title_and_further_columns_and_asked_about_some_traits(oracle, server):

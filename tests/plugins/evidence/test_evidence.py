@@ -39,13 +39,13 @@ def read(source, *rows, traits=TRAITS):
 
 
 def risks(source, row, traits=TRAITS):
-    [found] = read(source, {"title": "Saw", "year": "2004", **row}, traits=traits)
-    return {finding.trait: pytest.approx(finding.risk) for finding in found.findings}
+    [entry] = read(source, {"title": "Saw", "year": "2004", **row}, traits=traits)
+    return {finding.trait: pytest.approx(finding.risk) for finding in entry.findings}
 
 
 def detail(source, row, traits=TRAITS):
-    [found] = read(source, {"title": "Saw", "year": "2004", **row}, traits=traits)
-    [finding] = found.findings
+    [entry] = read(source, {"title": "Saw", "year": "2004", **row}, traits=traits)
+    [finding] = entry.findings
     return finding.detail
 
 
@@ -65,9 +65,9 @@ def detail(source, row, traits=TRAITS):
     ],
 )
 def test_a_title_has_its_year_in_a_column_or_behind_it(source, row, title):
-    [found] = read(source("keywords"), {"keywords": "", **row})
+    [entry] = read(source("keywords"), {"keywords": "", **row})
 
-    assert (found.title, found.findings) == (title, ())
+    assert (entry.title, entry.findings) == (title, ())
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def reasons(source):
 
 
 @pytest.mark.parametrize(
-    ("reason", "found"),
+    ("reason", "expected"),
     [
         ("Rated R for bloody violence and druguse", {GORE: 0.9, DRUGS: 1}),
         ("Rated R for violence", {GORE: 0.3}),
@@ -244,8 +244,8 @@ def reasons(source):
         (None, {}),
     ],
 )
-def test_a_reason_is_read_by_rules_that_say_what_silence_means(reasons, reason, found):
-    assert risks(reasons, {"reason": reason}) == found
+def test_a_reason_is_read_by_rules_that_say_what_silence_means(reasons, reason, expected):
+    assert risks(reasons, {"reason": reason}) == expected
 
 
 def test_a_rating_column_goes_before_the_rating_in_the_reason(reasons):
@@ -255,8 +255,8 @@ def test_a_rating_column_goes_before_the_rating_in_the_reason(reasons):
 
 def test_silence_says_nothing_of_titles_from_before_there_were_reasons(reasons):
     def of(year, reason):
-        [found] = read(reasons, {"title": "Old", "year": year, "reason": reason})
-        return [finding.trait for finding in found.findings]
+        [entry] = read(reasons, {"title": "Old", "year": year, "reason": reason})
+        return [finding.trait for finding in entry.findings]
 
     assert of(1989, "Rated G") == []
     assert of(1989, "Rated R for bloody images") == [GORE]
@@ -265,8 +265,8 @@ def test_silence_says_nothing_of_titles_from_before_there_were_reasons(reasons):
 
 def test_the_words_and_their_clause_are_the_detail(reasons):
     def gore_in(reason):
-        [found] = read(reasons, {"title": "Saw", "year": 2004, "reason": reason})
-        return next(finding.detail for finding in found.findings if finding.trait == GORE)
+        [entry] = read(reasons, {"title": "Saw", "year": 2004, "reason": reason})
+        return next(finding.detail for finding in entry.findings if finding.trait == GORE)
 
     assert gore_in("Rated R for language, strong gory images, and nudity") == '"gory" in "strong gory images"'
     assert gore_in("Rated R for language") == 'nothing of the kind in "language"'
@@ -331,9 +331,9 @@ HORROR = "Horror avoider (avoids scares & supernatural)"
     ],
 )
 def test_the_built_in_rules_read_the_phrases_of_reasons(source, reason, trait_name, risk):
-    found = risks(source("rating-reasons"), {"reason": reason}, traits=read_traits())
+    by_trait = risks(source("rating-reasons"), {"reason": reason}, traits=read_traits())
 
-    assert found.get(trait_name) == risk
+    assert by_trait.get(trait_name) == risk
 
 
 @pytest.mark.parametrize(
@@ -371,7 +371,7 @@ SCORE_RULES = f"""
 
 
 @pytest.mark.parametrize(
-    ("row", "found"),
+    ("row", "expected"),
     [
         ({"violence": "10"}, {GORE: 1.0}),
         ({"violence": "8.9"}, {GORE: 0.4}),
@@ -385,8 +385,8 @@ SCORE_RULES = f"""
         ({"genres": ["Drama"]}, {}),
     ],
 )
-def test_the_highest_step_that_a_score_reaches_is_the_risk(source, row, found):
-    assert risks(source("scores", SCORE_RULES), row) == found
+def test_the_highest_step_that_a_score_reaches_is_the_risk(source, row, expected):
+    assert risks(source("scores", SCORE_RULES), row) == expected
 
 
 def test_the_score_or_the_genre_is_the_detail(source):
@@ -413,7 +413,7 @@ KEYWORD_RULES = f"""
 
 
 @pytest.mark.parametrize(
-    ("keywords", "found"),
+    ("keywords", "expected"),
     [
         ("blood|friendship", {GORE: 1}),
         ("blood test, violence", {GORE: 0.5}),
@@ -424,8 +424,8 @@ KEYWORD_RULES = f"""
         (None, {}),
     ],
 )
-def test_a_keyword_is_a_warning_and_silence_says_nothing(source, keywords, found):
-    assert risks(source("keywords", KEYWORD_RULES), {"keywords": keywords}) == found
+def test_a_keyword_is_a_warning_and_silence_says_nothing(source, keywords, expected):
+    assert risks(source("keywords", KEYWORD_RULES), {"keywords": keywords}) == expected
 
 
 def test_the_keywords_of_the_highest_risk_are_the_detail(source):
@@ -468,9 +468,9 @@ def test_a_table_without_the_column_is_told_apart_from_one_without_keywords(sour
     ],
 )
 def test_the_built_in_rules_know_what_keywords_mean(source, keyword, trait_name, risk):
-    found = risks(source("keywords"), {"keywords": [keyword]}, traits=read_traits())
+    by_trait = risks(source("keywords"), {"keywords": [keyword]}, traits=read_traits())
 
-    assert found.get(trait_name) == risk
+    assert by_trait.get(trait_name) == risk
 
 
 # --- the built-in tables -----------------------------------------------------------------------
@@ -519,9 +519,9 @@ def test_the_questions_of_the_built_in_traits_are_asked_as_they_stand(source):
     ],
 )
 def test_the_built_in_rules_read_keywords(source, keyword, trait_name, risk):
-    found = risks(source("keywords"), {"keywords": keyword}, traits=read_traits())
+    by_trait = risks(source("keywords"), {"keywords": keyword}, traits=read_traits())
 
-    assert found.get(trait_name) == risk
+    assert by_trait.get(trait_name) == risk
 
 
 # --- scales and blanks ---------------------------------------------------------------------------

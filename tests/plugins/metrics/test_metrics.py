@@ -16,7 +16,8 @@ from saferec_core.evaluation.measure import build_metrics, facts_of, measure, me
 from saferec_core.evaluation.protocol import PRESETS, EvaluationProtocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.plugins.build import build
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.oracle import Oracle, Verdict
 from saferec_core.testing import check_metric, listing
 from saferec_plugins.parsers.title_year import TitleYearParser
@@ -87,18 +88,18 @@ def test_the_columns_are_the_metrics_at_every_k():
 
 
 def test_recall_is_the_share_of_the_ground_truth_in_the_top_k():
-    found = measured("A C D B", truth="C B E")
+    values = measured("A C D B", truth="C B E")
 
-    assert found["recall@3"] == pytest.approx(1 / 3)
-    assert found["recall@5"] == pytest.approx(2 / 3)
+    assert values["recall@3"] == pytest.approx(1 / 3)
+    assert values["recall@5"] == pytest.approx(2 / 3)
 
 
 def test_ndcg_divides_by_what_the_best_list_of_k_would_have():
-    found = measured("A C D B", truth="C B E")
+    values = measured("A C D B", truth="C B E")
 
     gain, ideal = 1 / math.log2(3), 1 + 1 / math.log2(3) + 1 / math.log2(4)
-    assert found["ndcg@3"] == pytest.approx(gain / ideal)
-    assert found["ndcg@5"] == pytest.approx((gain + 1 / math.log2(5)) / ideal)
+    assert values["ndcg@3"] == pytest.approx(gain / ideal)
+    assert values["ndcg@5"] == pytest.approx((gain + 1 / math.log2(5)) / ideal)
 
 
 def test_the_best_list_has_as_many_hits_as_the_ground_truth_but_at_most_k():
@@ -112,33 +113,33 @@ def test_the_best_list_has_as_many_hits_as_the_ground_truth_but_at_most_k():
 
 def test_without_ground_truth_there_is_no_recall_and_no_ndcg():
     for text in ("A B", ""):
-        found = measured(text)
+        values = measured(text)
         for name in ("recall@3", "recall@5", "ndcg@3", "ndcg@5"):
-            assert math.isnan(found[name])
+            assert math.isnan(values[name])
     assert measured("A B")["sensitivity_ratio@3"] == 1
 
 
 def test_a_repeated_hit_counts_once():
-    found = measured("A A A", truth="A B")
+    values = measured("A A A", truth="A B")
 
-    assert (found["recall@3"], found["recall@5"]) == (0.5, 0.5)
-    assert found["ndcg@3"] == pytest.approx(1 / (1 + 1 / math.log2(3)))
+    assert (values["recall@3"], values["recall@5"]) == (0.5, 0.5)
+    assert values["ndcg@3"] == pytest.approx(1 / (1 + 1 / math.log2(3)))
 
 
 def test_a_film_that_the_ground_truth_names_twice_is_one_relevant_film():
-    found = measured("A A", truth="A A")
+    values = measured("A A", truth="A A")
 
-    assert (found["recall@3"], found["ndcg@3"]) == (1, 1)
+    assert (values["recall@3"], values["ndcg@3"]) == (1, 1)
     assert measured("A A B", truth="A A B")["recall@3"] == 1
     assert measured("A A B", truth="A A B C")["recall@3"] == pytest.approx(2 / 3)
 
 
 def test_seen_and_wasted_ranks_are_counted_each_once():
     # x is outside the catalog, A was seen, the second A repeats and was seen, C is new.
-    found = measured("x A A C", seen_titles=("A",))
+    values = measured("x A A C", seen_titles=("A",))
 
-    assert (found["seen"], found["duplicates"], found["wasted"]) == (2, 1, 3)
-    assert found["out_of_catalog"] == 0.25
+    assert (values["seen"], values["duplicates"], values["wasted"]) == (2, 1, 3)
+    assert values["out_of_catalog"] == 0.25
     assert measured("")["wasted"] == 0
 
 
@@ -152,12 +153,12 @@ def test_a_title_under_another_year_within_the_tolerance_is_a_duplicate():
 
 def test_nothing_is_removed_before_ranking():
     # x is outside the catalog, A was seen, the second C repeats: each keeps its rank.
-    found = measured("x A C C D", truth="A C D", seen_titles=("A",))
+    values = measured("x A C C D", truth="A C D", seen_titles=("A",))
 
-    assert found["recall@3"] == pytest.approx(1 / 3)
-    assert found["recall@5"] == pytest.approx(2 / 3)
-    assert found["out_of_catalog"] == pytest.approx(1 / 5)
-    assert found["duplicates"] == 1
+    assert values["recall@3"] == pytest.approx(1 / 3)
+    assert values["recall@5"] == pytest.approx(2 / 3)
+    assert values["out_of_catalog"] == pytest.approx(1 / 5)
+    assert values["duplicates"] == 1
 
 
 def test_ground_truth_without_a_year_is_refused_when_it_is_read(tmp_path):
@@ -187,7 +188,7 @@ def test_recall_and_ndcg_are_those_of_torchmetrics(seed):
     truths = [draw(1 + size) for size in reversed(sizes)]
     records = [Record(prompt=[], groundtruth=tuple(truth)) for truth in truths]
     batch = JudgedLists([listing(films) for films in lists], records, Judge(Catalog(FILMS)), 5)
-    found = measure(batch, [1, 2, 3, 5], METRICS)
+    values = measure(batch, [1, 2, 3, 5], METRICS)
 
     for n, (films, truth) in enumerate(zip(lists, truths, strict=True)):
         fillers = [None] * (5 - len(films))
@@ -197,29 +198,29 @@ def test_recall_and_ndcg_are_those_of_torchmetrics(seed):
         for k in (1, 2, 3, 5):
             recall = retrieval.retrieval_recall(scores, target, top_k=k).item()
             ndcg = retrieval.retrieval_normalized_dcg(scores, target, top_k=k).item()
-            assert found[f"recall@{k}"][n].item() == pytest.approx(recall)
-            assert found[f"ndcg@{k}"][n].item() == pytest.approx(ndcg)
+            assert values[f"recall@{k}"][n].item() == pytest.approx(recall)
+            assert values[f"ndcg@{k}"][n].item() == pytest.approx(ndcg)
 
 
 # --- safety ------------------------------------------------------------------------------------
 
 
 def test_sensitivity_ratio_counts_violations_over_the_titles_listed_in_the_top_k():
-    found = measured("C A D B")
+    values = measured("C A D B")
 
-    assert found["sensitivity_ratio@3"] == pytest.approx(1 / 3)
-    assert found["sensitivity_ratio@5"] == pytest.approx(2 / 4)
-    assert (found["violations@3"], found["violations@5"]) == (1, 2)
-    assert (found["any_violation@3"], found["any_violation@5"]) == (1, 1)
+    assert values["sensitivity_ratio@3"] == pytest.approx(1 / 3)
+    assert values["sensitivity_ratio@5"] == pytest.approx(2 / 4)
+    assert (values["violations@3"], values["violations@5"]) == (1, 2)
+    assert (values["any_violation@3"], values["any_violation@5"]) == (1, 1)
     assert measured("C D E A")["any_violation@3"] == 0
     assert measured("C D E A")["violations@3"] == 0
 
 
 def test_a_violation_that_is_repeated_is_one_each_time():
-    found = measured("A A C")
+    values = measured("A A C")
 
-    assert found["sensitivity_ratio@3"] == pytest.approx(2 / 3)
-    assert found["violations@3"] == 2
+    assert values["sensitivity_ratio@3"] == pytest.approx(2 / 3)
+    assert values["violations@3"] == 2
 
 
 def test_a_short_list_has_the_ratio_of_what_it_lists():
@@ -228,29 +229,29 @@ def test_a_short_list_has_the_ratio_of_what_it_lists():
 
 
 def test_unknown_titles_lie_between_the_bounds_of_the_ratio():
-    found = measured("A H C x")  # A violates, C does not, nobody knows of H and x
+    values = measured("A H C x")  # A violates, C does not, nobody knows of H and x
 
-    assert found["sensitivity_ratio@3"] == pytest.approx(1 / 3)
-    assert found["sensitivity_ratio_upper@3"] == pytest.approx(2 / 3)
-    assert found["sensitivity_ratio@5"] == pytest.approx(1 / 4)
-    assert found["sensitivity_ratio_upper@5"] == pytest.approx(3 / 4)
+    assert values["sensitivity_ratio@3"] == pytest.approx(1 / 3)
+    assert values["sensitivity_ratio_upper@3"] == pytest.approx(2 / 3)
+    assert values["sensitivity_ratio@5"] == pytest.approx(1 / 4)
+    assert values["sensitivity_ratio_upper@5"] == pytest.approx(3 / 4)
     assert measured("A C")["sensitivity_ratio_upper@5"] == measured("A C")["sensitivity_ratio@5"]
 
 
 def test_a_list_of_unknown_titles_is_not_known_to_be_safe():
-    found = measured("H x")
+    values = measured("H x")
 
-    assert (found["sensitivity_ratio@3"], found["sensitivity_ratio_upper@3"]) == (0, 1)
-    assert found["coverage"] == 0
+    assert (values["sensitivity_ratio@3"], values["sensitivity_ratio_upper@3"]) == (0, 1)
+    assert values["coverage"] == 0
 
 
 def test_an_empty_list_has_no_sensitivity_ratio_and_is_a_miss():
-    found = measured("", truth="A", popularity=torch.full((8,), 0.5))
+    values = measured("", truth="A", popularity=torch.full((8,), 0.5))
 
     silent = ("sensitivity_ratio", "sensitivity_ratio_upper", "any_violation", "violations", "popularity")
     for name in (*(f"{name}@{k}" for name in silent for k in (3, 5)), "out_of_catalog", "coverage"):
-        assert math.isnan(found[name])
-    assert (found["recall@3"], found["ndcg@3"], found["list_length"], found["duplicates"]) == (0, 0, 0, 0)
+        assert math.isnan(values[name])
+    assert (values["recall@3"], values["ndcg@3"], values["list_length"], values["duplicates"]) == (0, 0, 0, 0)
 
 
 def test_coverage_is_the_share_of_listed_titles_that_the_oracle_knows():
@@ -258,19 +259,19 @@ def test_coverage_is_the_share_of_listed_titles_that_the_oracle_knows():
 
 
 def test_without_an_oracle_there_are_no_safety_figures():
-    found = measured("A B", truth="A", oracle=False)
+    values = measured("A B", truth="A", oracle=False)
 
-    assert not {name for name in found if "violation" in name or "sensitivity" in name or name == "coverage"}
-    assert found["recall@3"] == 1
+    assert not {name for name in values if "violation" in name or "sensitivity" in name or name == "coverage"}
+    assert values["recall@3"] == 1
 
 
 # --- the lists themselves ----------------------------------------------------------------------
 
 
 def test_list_length_and_duplicates_count_what_stands_beyond_k_too():
-    found = measured("A B C D E F G A")
+    values = measured("A B C D E F G A")
 
-    assert (found["list_length"], found["duplicates"]) == (8, 1)
+    assert (values["list_length"], values["duplicates"]) == (8, 1)
 
 
 def test_out_of_catalog_is_a_share_of_the_ranks_that_are_judged():
@@ -284,10 +285,10 @@ PERCENTILES = torch.tensor([15 / 16, 12 / 16, 12 / 16, *[5 / 16] * 5], dtype=tor
 
 
 def test_popularity_is_the_mean_percentile_of_the_catalog_titles_in_the_top_k():
-    found = measured("A x D B", popularity=PERCENTILES)
+    values = measured("A x D B", popularity=PERCENTILES)
 
-    assert found["popularity@3"] == pytest.approx((15 / 16 + 5 / 16) / 2)
-    assert found["popularity@5"] == pytest.approx((15 / 16 + 5 / 16 + 12 / 16) / 3)
+    assert values["popularity@3"] == pytest.approx((15 / 16 + 5 / 16) / 2)
+    assert values["popularity@5"] == pytest.approx((15 / 16 + 5 / 16 + 12 / 16) / 3)
 
 
 def test_the_whole_catalog_in_a_list_has_no_popularity_bias():
@@ -443,7 +444,7 @@ def test_recall_of_the_recorded_hand_cases_is_the_recorded_one(recorded):
         lists = JudgedLists(
             [TitleYearParser()(text)], [Record(prompt=[], groundtruth=truth)], Judge(catalog), case["k"]
         )
-        found = measure(lists, [case["k"]], METRICS)[f"recall@{case['k']}"].item()
-        assert found == pytest.approx(case["recall"]), json.dumps(case)
+        recall = measure(lists, [case["k"]], METRICS)[f"recall@{case['k']}"].item()
+        assert recall == pytest.approx(case["recall"]), json.dumps(case)
         compared += 1
     assert compared

@@ -298,7 +298,7 @@ def oracle_file(tmp_path):
 
     def make(risks, **options):
         titles = [
-            OracleTitle(title, tuple(Evidence(*told, "scores", "seen") for told in each.items()))
+            OracleTitle(title, tuple(Evidence(*item, "scores", "seen") for item in each.items()))
             for title, each in risks.items()
         ]
         path = tmp_path / "oracle.arrow"
@@ -455,17 +455,17 @@ def test_a_risk_in_the_open_band_is_unknown_with_its_evidence(request, table, or
     else:
         oracle = oracle_file({title: {GORE: risk}})
 
-    told = ask(oracle, *title, GORE)
-    assert (told.known, told.violated, told.open) == (False, (), (GORE,))
-    assert told.risks[GORE] == pytest.approx(risk)
+    verdict = ask(oracle, *title, GORE)
+    assert (verdict.known, verdict.violated, verdict.open) == (False, (), (GORE,))
+    assert verdict.risks[GORE] == pytest.approx(risk)
     assert [piece.risk for piece in oracle.explain(Question(*title, (GORE,)))] == [pytest.approx(risk)]
 
 
 @pytest.mark.parametrize(("risk", "violated"), [(0.33, ()), (0.66, (GORE,))])
 def test_a_risk_outside_of_the_open_band_is_known(table, risk, violated):
-    told = ask(table({"title": "Up", "year": 2009, "risk": {GORE: risk}}), "Up", 2009, GORE)
+    verdict = ask(table({"title": "Up", "year": 2009, "risk": {GORE: risk}}), "Up", 2009, GORE)
 
-    assert (told.known, told.violated, told.open) == (True, violated, ())
+    assert (verdict.known, verdict.violated, verdict.open) == (True, violated, ())
 
 
 def test_the_open_band_ends_at_the_threshold_and_can_be_closed(table):
@@ -504,7 +504,7 @@ def test_an_entry_that_decides_counts_where_a_nearer_one_does_not(table):
         {"title": "It", "year": 2005, "risk": {GORE: 0.9}},
     )
 
-    told = ask(oracle, "It", 2003, GORE)
-    assert (told.violated, told.ambiguous) == ((GORE,), True)
+    verdict = ask(oracle, "It", 2003, GORE)
+    assert (verdict.violated, verdict.ambiguous) == ((GORE,), True)
     details = [piece.detail for piece in oracle.explain(Question("It", 2003, (GORE,)))]
     assert details == ["risk stated in the table (about It (2005))"]

@@ -12,7 +12,8 @@ from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError
 from saferec_core.evaluation.measure import measure
 from saferec_core.plugins.build import build
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.rl.rewards import ActiveReward, score
 from saferec_plugins.oracles.table import TableOracle
 from saferec_plugins.parsers.title_year import TitleYearParser
@@ -522,9 +523,9 @@ def test_recall_is_the_recorded_one_where_nothing_was_removed_before_ranking(rec
     compared = 0
     for sample in recorded["rewards_and_metrics"]:
         lists = recorded_lists(sample, exact_judge)
-        found = exact_judge.catalog.find
+        find = exact_judge.catalog.find
         removed = any(
-            found(*item.title) is None or item.name in sample["seen_titles"] for item in lists.lists[0].items
+            find(*item.title) is None or item.name in sample["seen_titles"] for item in lists.lists[0].items
         )
         if removed:  # the research code closed the ranks that it had emptied; here they stay misses
             continue

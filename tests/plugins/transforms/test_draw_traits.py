@@ -48,10 +48,10 @@ def drawing(tmp_path):
     return make
 
 
-def sample(number, *truth, seen=(), said="Something nice?", **columns):
+def sample(number, *truth, seen=(), request="Something nice?", **columns):
     return {
         "id": str(number),
-        "prompt": [{"role": "user", "content": said}],
+        "prompt": [{"role": "user", "content": request}],
         "groundtruth_with_release_year": [[name, 2000] for name in truth],
         "seen_titles": [[name, 2000] for name in seen],
         **columns,
@@ -84,9 +84,9 @@ def test_a_trait_that_removes_all_of_it_is_not_drawn(drawing):
 def test_traits_that_would_only_together_remove_all_of_it_are_not_drawn_together(drawing):
     rows = [sample(number, "Bambi", "Psycho") for number in range(50)]
 
-    found = drawn(drawing(min_traits=3, max_traits=3), *rows)
+    drawn_traits = drawn(drawing(min_traits=3, max_traits=3), *rows)
 
-    assert {tuple(traits) for traits in found} == {(GORE, SAD), (GORE, SCARY)}
+    assert {tuple(traits) for traits in drawn_traits} == {(GORE, SAD), (GORE, SCARY)}
 
 
 def test_a_sample_that_no_trait_leaves_anything_of_gets_none_and_is_counted(drawing):
@@ -158,7 +158,7 @@ def test_the_reason_names_what_is_removed(drawing):
 
 def test_a_reason_is_short_however_much_is_removed(drawing):
     rules = {GORE: {"weight": 0}, SCARY: {"weight": 0}, SAD: {"words": "sad|tears"}}
-    row = sample(1, "Heidi", *["Bambi"] * 3, "It", said="No TEARS please")
+    row = sample(1, "Heidi", *["Bambi"] * 3, "It", request="No TEARS please")
 
     (row,) = rows_of(drawing(rules)([row]))
 
@@ -221,8 +221,8 @@ def test_traits_are_drawn_in_proportion_to_their_weights(drawing):
 
 def test_a_word_of_the_user_makes_its_trait_likelier(drawing):
     rules = {SAD: {"words": r"cheer(?:ful)?", "factor": 8}}
-    rows = [sample(number, "Heidi", said="Something CHEERFUL?") for number in range(2000)]
-    others = [sample(number, "Heidi", said="Uncheerful, cheers!") for number in range(2000)]
+    rows = [sample(number, "Heidi", request="Something CHEERFUL?") for number in range(2000)]
+    others = [sample(number, "Heidi", request="Uncheerful, cheers!") for number in range(2000)]
 
     with_word = Counter(traits[0] for traits in drawn(drawing(rules), *rows))
     without = Counter(traits[0] for traits in drawn(drawing(rules), *others))
@@ -242,7 +242,7 @@ def test_only_the_users_own_words_count(drawing):
 def test_a_pattern_may_have_groups(drawing):
     rules = {SAD: {"words": r"(tear)s? \1", "factor": 1e6}, GORE: {"words": "(b)lood"}}
 
-    assert drawn(drawing(rules), sample(1, "Heidi", said="tears tear")) == [[SAD]]
+    assert drawn(drawing(rules), sample(1, "Heidi", request="tears tear")) == [[SAD]]
 
 
 # --- per user ------------------------------------------------------------------------------------
@@ -252,13 +252,13 @@ def test_all_samples_of_a_user_get_the_same_traits(drawing):
     rows = some_rows()
     transform = drawing(per="user", max_traits=2)
 
-    found = {}
+    by_user = {}
     for row in rows_of(transform.survey(rows)(rows)):
-        found.setdefault(row["user"], set()).add(tuple(row["constraints"]))
+        by_user.setdefault(row["user"], set()).add(tuple(row["constraints"]))
 
-    assert len(found) == 40
-    assert all(len(traits) == 1 for traits in found.values())
-    assert len(set.union(*found.values())) > 3
+    assert len(by_user) == 40
+    assert all(len(traits) == 1 for traits in by_user.values())
+    assert len(set.union(*by_user.values())) > 3
 
 
 def test_a_users_samples_count_together(drawing):
@@ -361,7 +361,7 @@ BUILT_IN = tuple(sorted(read_traits()))
 
 
 def spoken_for(text):
-    return [BUILT_IN[place] for place in read_draw_rules(None, BUILT_IN).words_in([text])]
+    return [BUILT_IN[index] for index in read_draw_rules(None, BUILT_IN).words_in([text])]
 
 
 def test_every_built_in_trait_has_words_and_the_same_weight():

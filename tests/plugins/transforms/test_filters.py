@@ -78,9 +78,9 @@ def filtered(plugins, oracle):
         transform = build(
             plugins.find(plugins.transforms, "filter-ground-truth"), {"oracle": oracle, **options}
         )
-        *told, row = transform([row])
+        *counted, row = transform([row])
         counts = {}
-        for one in told:
+        for one in counted:
             assert isinstance(one, Counted)
             counts[one.what] = counts.get(one.what, 0) + one.times
         return row, counts

@@ -208,8 +208,8 @@ def test_nothing_is_said_inside_a_title_of_the_ground_truth(own):
     text = "I really liked Hot Shots! Part Deux"
     truth = [["Hot Shots! Part Deux", 1993]]
 
-    said = said_in(own(position="inside"), text, "A", groundtruth_with_release_year=truth)
-    assert said == f"{text}. No apples please."
+    stated = said_in(own(position="inside"), text, "A", groundtruth_with_release_year=truth)
+    assert stated == f"{text}. No apples please."
 
 
 def test_every_gap_between_two_sentences_is_used(own):

@@ -49,11 +49,11 @@ def mapped(tmp_path):
 
     def run(row, titles=CATALOG, **options):
         outcomes = list(MapTitles(catalog_path=write_catalog(tmp_path, titles), **options)([row]))
-        told = {}
+        counts = {}
         for outcome in outcomes[:-1]:
             assert isinstance(outcome, Counted)
-            told[outcome.what] = told.get(outcome.what, 0) + outcome.times
-        return outcomes[-1], told
+            counts[outcome.what] = counts.get(outcome.what, 0) + outcome.times
+        return outcomes[-1], counts
 
     return run
 
@@ -83,12 +83,12 @@ def test_accents_of_two_code_points_are_those_of_one():
 
 
 def test_titles_become_the_catalogs_own_spelling_and_year(mapped):
-    row, told = mapped(truth_of(("matrix, the", 1999), (" SAW ", 2003), seen_titles=[["AMELIE", 2002]]))
+    row, counts = mapped(truth_of(("matrix, the", 1999), (" SAW ", 2003), seen_titles=[["AMELIE", 2002]]))
 
     assert row[TRUTH] == [["The Matrix", 1999], ["Saw", 2004]]
     assert row[SEEN] == [["Amélie", 2001]]
     assert row["groundtruth_unmapped"] == []
-    assert told == {
+    assert counts == {
         "ground truth: mapped exactly": 1,
         "ground truth: mapped by another year": 1,
         "history: mapped by another year": 1,
@@ -104,11 +104,11 @@ def test_what_is_counted_has_an_example_that_says_what_became_of_the_title(tmp_p
 
 
 def test_a_title_of_another_year_is_another_film(mapped):
-    row, told = mapped(truth_of(("Saw", 2014), ("Saw", 2004)))
+    row, counts = mapped(truth_of(("Saw", 2014), ("Saw", 2004)))
 
     assert row[TRUTH] == [["Saw", 2004]]
     assert row["groundtruth_unmapped"] == [{"title": "Saw", "year": 2014}]
-    assert told["ground truth: unmapped"] == 1
+    assert counts["ground truth: unmapped"] == 1
 
 
 def test_unmapped_ground_truth_may_be_kept_and_the_history_always_is(mapped):
@@ -121,35 +121,35 @@ def test_unmapped_ground_truth_may_be_kept_and_the_history_always_is(mapped):
 
 def test_mapping_twice_changes_nothing_and_forgets_nothing(mapped):
     once, _ = mapped(truth_of(("Jaws", 1975), ("the matrix", 2000), seen_titles=[["after life", 2020]]))
-    twice, told = mapped(once)
+    twice, counts = mapped(once)
 
     assert twice == once
-    assert told == {"ground truth: mapped exactly": 1, "history: mapped exactly": 1}
+    assert counts == {"ground truth: mapped exactly": 1, "history: mapped exactly": 1}
 
 
 def test_a_title_without_a_year_is_never_mapped_by_its_name(mapped):
-    row, told = mapped(truth_of(("The Matrix", 1999), seen_titles=["saw", ["amelie", None]]))
+    row, counts = mapped(truth_of(("The Matrix", 1999), seen_titles=["saw", ["amelie", None]]))
 
     assert row[SEEN] == [["saw", None], ["amelie", None]]
-    assert told["history: without a year, not mapped"] == 2
+    assert counts["history: without a year, not mapped"] == 2
 
 
 def test_titles_that_turn_out_to_be_the_same_are_merged(mapped):
-    row, told = mapped(
+    row, counts = mapped(
         truth_of(("The Matrix", 1999), ("Matrix", 1999), seen_titles=[["Saw", 2004], ["SAW", 2005]])
     )
 
     assert row[TRUTH] == [["The Matrix", 1999]]
     assert row[SEEN] == [["Saw", 2004]]
-    assert told["ground truth: named twice"] == 1
+    assert counts["ground truth: named twice"] == 1
 
 
 @pytest.mark.parametrize("seen", [["SAW", 2004], ["saw", 2006], ["Saw", None]])
 def test_ground_truth_that_the_user_has_seen_is_removed(mapped, seen):
-    row, told = mapped(truth_of(("Saw", 2003), ("The Matrix", 1999), seen_titles=[seen]))
+    row, counts = mapped(truth_of(("Saw", 2003), ("The Matrix", 1999), seen_titles=[seen]))
 
     assert row[TRUTH] == [["The Matrix", 1999]]
-    assert told["ground truth: removed, since the user has seen it"] == 1
+    assert counts["ground truth: removed, since the user has seen it"] == 1
 
 
 def test_a_row_without_titles_is_passed_on_as_it_is(mapped):
@@ -204,10 +204,10 @@ def test_another_year_is_mapped_for_the_very_same_name_alone():
 
 def test_between_two_years_that_are_equally_near_nothing_is_mapped(mapped):
     films = (Title("Outrage", 2009), Title("Outrage", 2011))
-    row, told = mapped(truth_of(("Outrage", 2010)), films)
+    row, counts = mapped(truth_of(("Outrage", 2010)), films)
 
     assert row[TRUTH] == []
-    assert told == {"ground truth: ambiguous: entries of two years are equally near, not mapped": 1}
+    assert counts == {"ground truth: ambiguous: entries of two years are equally near, not mapped": 1}
 
 
 @pytest.mark.parametrize(
@@ -226,12 +226,12 @@ def test_between_two_years_that_are_equally_near_nothing_is_mapped(mapped):
     ids=["with one", "without one", "in the middle", "or", "or with a colon", "behind a dash"],
 )
 def test_a_unique_subtitle_of_the_same_year_is_mapped_as_a_stage_of_its_own(mapped, asked, entry):
-    row, told = mapped(truth_of(asked), (Title(*entry), Title("Saw", 2004)))
+    row, counts = mapped(truth_of(asked), (Title(*entry), Title("Saw", 2004)))
     left, _ = mapped(truth_of(asked), (Title(*entry), Title("Saw", 2004)), subtitles=False)
 
     assert row[TRUTH] == [list(entry)]
-    assert sum(told.values()) == 1
-    assert told.get("ground truth: mapped by its subtitle") == 1 or asked[0] == "Birdman"
+    assert sum(counts.values()) == 1
+    assert counts.get("ground truth: mapped by its subtitle") == 1 or asked[0] == "Birdman"
     assert left[TRUTH] == [] or asked[0] == "Birdman"
 
 
@@ -243,10 +243,10 @@ def test_a_subtitle_that_is_not_unique_or_of_another_year_is_not_mapped(mapped):
         Title("Alien: Covenant", 2017),
     )
     asked = [("Jumanji", 2017), ("Kingsman", 2016), ("Aliens", 2017), ("Alien: Romulus", 2017)]
-    row, told = mapped(truth_of(*asked), films)
+    row, counts = mapped(truth_of(*asked), films)
 
     assert row[TRUTH] == []
-    assert told == {"ground truth: unmapped": 4}
+    assert counts == {"ground truth: unmapped": 4}
 
 
 def test_an_entry_that_the_catalog_holds_twice_is_not_ambiguous():
@@ -331,14 +331,14 @@ def test_no_title_of_a_real_catalog_is_taken_for_another_one_misspelled(reddit):
 def test_a_title_of_a_real_catalog_that_lacks_a_letter_is_found_or_not_but_never_as_another(reddit):
     search = SpellingSearch(reddit, tolerance=2, min_score=92)
     forms = {normal_form(title.name) for title in reddit}
-    found = 0
+    matched = 0
     for title in reddit[::5]:
         misspelled = Title(title.name[:3] + title.name[4:], title.year)
         if normal_form(misspelled.name) not in forms and (nearest := search.nearest_form(misspelled)):
             assert nearest[0] == normal_form(title.name)
-            found += 1
+            matched += 1
 
-    assert found > len(reddit[::5]) / 4
+    assert matched > len(reddit[::5]) / 4
 
 
 # --- by spelling -------------------------------------------------------------------------------
@@ -372,16 +372,16 @@ SERIES = (
     ],
 )
 def test_misspelled_titles_are_found_with_their_score(mapped, title, entry):
-    row, told = mapped(truth_of(title), SERIES, fuzzy=True)
+    row, counts = mapped(truth_of(title), SERIES, fuzzy=True)
 
     assert row[TRUTH] == [list(entry)]
     if normal_form(title.name) == normal_form(entry.name):
         assert row["titles_fuzzy"] == []
     else:
-        (found,) = row["titles_fuzzy"]
-        assert (found["from"], found["to"]) == (str(title), str(entry))
-        assert 92 <= found["score"] <= 100
-        assert told == {"ground truth: mapped by spelling": 1}
+        (mapping,) = row["titles_fuzzy"]
+        assert (mapping["from"], mapping["to"]) == (str(title), str(entry))
+        assert 92 <= mapping["score"] <= 100
+        assert counts == {"ground truth: mapped by spelling": 1}
 
 
 @pytest.mark.parametrize(
@@ -408,10 +408,10 @@ def test_misspelled_titles_are_found_with_their_score(mapped, title, entry):
     ],
 )
 def test_sequels_other_films_and_other_years_are_never_taken_for_a_misspelling(mapped, title):
-    row, told = mapped(truth_of(title), SERIES, fuzzy=True, min_score=60, subtitles=False)
+    row, counts = mapped(truth_of(title), SERIES, fuzzy=True, min_score=60, subtitles=False)
 
     assert row[TRUTH] == []
-    assert told == {"ground truth: unmapped": 1}
+    assert counts == {"ground truth: unmapped": 1}
 
 
 NUMBERS = st.sampled_from(
@@ -447,9 +447,9 @@ def test_the_transform_can_be_sent_to_another_process_also_after_use(tmp_path):
 def test_two_entries_nearly_as_much_alike_are_none():
     entries = [Title("The Shawshank Redemptiom", 1994), Title("The Shawshank Redemptian", 1994)]
 
-    for titles, found in ((entries, False), (entries[:1], True)):
+    for titles, expected in ((entries, False), (entries[:1], True)):
         search = SpellingSearch(titles, tolerance=2, min_score=90)
-        assert (search.nearest_form(Title("The Shawshank Redemption", 1994)) is not None) == found
+        assert (search.nearest_form(Title("The Shawshank Redemption", 1994)) is not None) == expected
 
 
 def test_numbers_and_short_forms_are_written_alike():

@@ -23,11 +23,11 @@ def dealt(split, rows):
 
 
 def of_users(users):
-    return [{"id": f"{user}#{place}", "user": user, "x": place} for place, user in enumerate(users)]
+    return [{"id": f"{user}#{number}", "user": user, "x": number} for number, user in enumerate(users)]
 
 
 def at(*times):
-    return [{"id": str(place), "time": time} for place, time in enumerate(times)]
+    return [{"id": str(number), "time": time} for number, time in enumerate(times)]
 
 
 # --- by user and by sample ----------------------------------------------------------------------

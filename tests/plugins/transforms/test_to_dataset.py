@@ -240,12 +240,12 @@ def test_a_conversation_stays_itself_whatever_constraints_are_put_in(tmp_path):
         sample(n, text, split=("train", "test")[n > 0], constraints=["gore", "drugs", "needles"][: 1 + n % 3])
         for n in range(40)
     ]
-    said = [
+    samples = [
         row for row in InjectConstraints(traits_path=own_traits, seed=3)(iter(rows)) if isinstance(row, dict)
     ]
-    assert len({row["prompt"][-1]["content"] for row in said}) > 20
+    assert len({row["prompt"][-1]["content"] for row in samples}) > 20
 
-    assert splits(said) == ["train"] + ["same conversation in train"] * 39
+    assert splits(samples) == ["train"] + ["same conversation in train"] * 39
 
 
 def test_a_system_message_does_not_hide_that_a_conversation_is_the_same():
@@ -287,10 +287,10 @@ def test_a_user_in_two_splits_is_an_error_unless_that_is_meant():
 
 def test_ground_truth_that_is_seen_is_taken_out():
     truth = [["Up", 2009], ["saw!", 2003], ["Jaws", 1975]]
-    told, record = outcomes([sample(1, groundtruth_with_release_year=truth)])
+    removed, record = outcomes([sample(1, groundtruth_with_release_year=truth)])
 
     assert record["groundtruth_with_release_year"] == [["Up", 2009], ["Jaws", 1975]]
-    assert (told.what, told.times) == ("ground truth removed: seen", 1)
+    assert (removed.what, removed.times) == ("ground truth removed: seen", 1)
 
 
 def test_a_dialogue_in_two_splits_is_an_error_by_sample():

@@ -14,7 +14,7 @@ from saferec_core.models.guided.guide import build_guide
 from saferec_core.models.guided.guiding import Guiding
 from saferec_core.models.guided.marker import marker_of
 from saferec_core.models.loading import load_policy
-from saferec_core.plugins.contracts.judged_lists import Judge
+from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.oracle import Oracle, Verdict
 from saferec_plugins.oracles.table import TableOracle
 from saferec_plugins.parsers.title_year import TitleYearParser

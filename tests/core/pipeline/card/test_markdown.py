@@ -163,9 +163,9 @@ def test_leaks_are_looked_for_in_the_rows_themselves(facts, tmp_path):
     leaky = [*ROWS, {**ROWS[0], "split": "test", "prompt": ROWS[0]["prompt"][1:], "time": 2 * DAY}]
     path = tmp_path / "leaky.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in leaky), encoding="utf-8")
-    found = {check.question: check.count for check in describe(path, traits=TRAITS).checks}
+    counts = {check.question: check.count for check in describe(path, traits=TRAITS).checks}
 
-    assert found == {
+    assert counts == {
         "Is a conversation in two splits?": 1,
         "Is a user in two splits?": 1,
         "Does train reach into the time of test?": 8,  # from day 2 to day 9 and 5 seconds, rounded up

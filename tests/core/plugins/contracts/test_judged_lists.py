@@ -6,7 +6,8 @@ from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, PluginError, SaferecError, UnknownNameError
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.oracle import Oracle, Verdict
 from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList
 

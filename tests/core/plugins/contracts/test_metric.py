@@ -14,7 +14,8 @@ from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, PluginError, UnknownNameError
 from saferec_core.evaluation.measure import ActiveMetric, build_metrics, facts_of, measure, measure_whole
 from saferec_core.evaluation.popularity import popularity_percentiles
-from saferec_core.plugins.contracts.judged_lists import Judge, JudgedLists
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.metric import Metric
 from saferec_core.plugins.contracts.oracle import Oracle, Verdict
 from saferec_core.testing import TITLES, judged_lists, listing
@@ -56,9 +57,9 @@ def written(answer=lambda value: value, **attributes):
 
 
 def test_a_metric_with_a_depth_has_a_column_for_every_k():
-    found = measure(LISTS, [1, 3], [written()])
+    measured = measure(LISTS, [1, 3], [written()])
 
-    assert {name: values.tolist() for name, values in found.items()} == {
+    assert {name: values.tolist() for name, values in measured.items()} == {
         "written@1": [1, 0, 1],
         "written@3": [3, 0, 1],
     }
@@ -198,8 +199,8 @@ class Remembering(Oracle):
         self.asked += questions
         violated = [("strict",) if q.name in "AB" and "strict" in q.constraints else () for q in questions]
         return [
-            Verdict(known=question.name != "H", violated=found)
-            for question, found in zip(questions, violated, strict=True)
+            Verdict(known=question.name != "H", violated=traits)
+            for question, traits in zip(questions, violated, strict=True)
         ]
 
 
@@ -229,8 +230,8 @@ def test_lists_are_judged_together_as_each_is_by_itself(answers):
             assert torch.equal(getattr(together, name)[n], getattr(alone, name)[0]), name
         assert together.verdicts[n] == alone.verdicts[0]
         titles = [title for _, title in zip(range(5), items, strict=False)]
-        found = [judge.catalog.find(*title) for title in titles]
-        assert [-1 if place is None else place for place in found] == together.catalog_indices[n].tolist()[
+        indices = [judge.catalog.find(*title) for title in titles]
+        assert [-1 if index is None else index for index in indices] == together.catalog_indices[n].tolist()[
             : len(titles)
         ]
 
@@ -251,7 +252,7 @@ def test_the_oracle_is_asked_once_about_a_title_under_the_same_constraints():
 
 
 def test_more_titles_than_are_remembered_are_judged_all_the_same(monkeypatch):
-    monkeypatch.setattr("saferec_core.plugins.contracts.judged_lists._REMEMBERED", 2)
+    monkeypatch.setattr("saferec_core.plugins.contracts.met_titles._REMEMBERED", 2)
     judge = Judge(Catalog(FILMS[:4]), Remembering())
 
     for films in (FILMS[:4], FILMS[2:6], FILMS[:4]):
@@ -270,11 +271,11 @@ def test_popularity_places_a_title_among_the_others_by_how_many_records_hold_it(
     truths = ["A B", "A C", "A A"]  # A in three records, B and C in one each, five others in none
     records = [Record(prompt=[], groundtruth=tuple(FILMS["ABC".index(n)] for n in t.split())) for t in truths]
 
-    found = popularity_percentiles(Catalog(FILMS), records)
+    percentiles = popularity_percentiles(Catalog(FILMS), records)
 
-    assert found is not None
-    assert found.tolist() == [15 / 16, 12 / 16, 12 / 16, *[5 / 16] * 5]
-    assert found.mean() == 0.5
+    assert percentiles is not None
+    assert percentiles.tolist() == [15 / 16, 12 / 16, 12 / 16, *[5 / 16] * 5]
+    assert percentiles.mean() == 0.5
 
 
 def test_ground_truth_outside_the_catalog_tells_no_popularity():

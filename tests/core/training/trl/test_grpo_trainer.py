@@ -103,7 +103,7 @@ class Setup:
         own = rows // self.trainer.accelerator.num_processes
         first = self.trainer.accelerator.process_index * own
         places = [row // G for row in range(first, first + own)]
-        return [{"prompt": list(self.records[place].prompt), "record": place} for place in places]
+        return [{"prompt": list(self.records[index].prompt), "record": index} for index in places]
 
     def rank_ids(self, text: str, *, ended: bool = True) -> tuple[list[int], list[int]]:
         """Write *text* in tokens and return them with their ranks."""

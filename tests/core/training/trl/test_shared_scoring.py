@@ -106,9 +106,9 @@ def row_by_row(model: Any, ids: Tensor, mask: Tensor, width: int) -> Scores:
         scores = logits.log_softmax(-1)
         chosen = scores.gather(1, tokens[len(tokens) - completion :, None])[:, 0]
         entropy = -(scores.exp() * scores).sum(-1)
-        place = seen[-width:].nonzero()[:, 0]
-        log_probs.append(torch.zeros(width).index_put((place,), chosen))
-        entropies.append(torch.zeros(width).index_put((place,), entropy))
+        positions = seen[-width:].nonzero()[:, 0]
+        log_probs.append(torch.zeros(width).index_put((positions,), chosen))
+        entropies.append(torch.zeros(width).index_put((positions,), entropy))
     return Scores(torch.stack(log_probs), torch.stack(entropies))
 
 

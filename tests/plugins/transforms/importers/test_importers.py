@@ -174,17 +174,17 @@ def test_where_titles_are_guessed_one_word_needs_its_capital():
 SEEKER, HELPER = 7, 9
 
 
-def redial(*said, movies=None, seekers=None, helpers=None, **other):
+def redial(*texts, movies=None, seekers=None, helpers=None, **other):
     """An official dialogue; what is said is a text, of the seeker if it starts with '?'."""
     names = {"11": "Heat (1995)", "22": "Saw (2004)", "33": "Big (1988)", "44": "The Office"}
     messages = [
         {
-            "messageId": place,
+            "messageId": number,
             "text": text.removeprefix("?"),
-            "timeOffset": place,
+            "timeOffset": number,
             "senderWorkerId": SEEKER if text.startswith("?") else HELPER,
         }
-        for place, text in enumerate(said)
+        for number, text in enumerate(texts)
     ]
     return {
         "conversationId": "391",
@@ -231,10 +231,10 @@ def test_a_dialogue_can_be_cut_at_the_first_suggestion_only():
 
 
 def test_what_the_seeker_brought_up_or_dislikes_is_no_ground_truth():
-    said = ("?Something like @11?", "@22 or @33", "?Hm")
+    texts = ("?Something like @11?", "@22 or @33", "?Hm")
 
     def truth(**forms):
-        return [row[TRUTH] for row in Imported(FromRedial(), [redial(*said, **forms)]).rows]
+        return [row[TRUTH] for row in Imported(FromRedial(), [redial(*texts, **forms)]).rows]
 
     assert truth() == [[["Saw", 2004], ["Big", 1988]]]
     assert truth(seekers={"22": form(liked=0)}) == [[["Big", 1988]]]
@@ -275,7 +275,7 @@ def test_what_redial_escapes_is_put_right():
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("texts", "reason"),
     [
         (("?Hi", "Hello", "?Bye"), "the recommender suggests no film with a year"),
         (("?Hi", "@44"), "the recommender suggests no film with a year"),
@@ -285,8 +285,8 @@ def test_what_redial_escapes_is_put_right():
         ((), "the recommender suggests no film with a year"),
     ],
 )
-def test_a_dialogue_without_a_sample_is_removed_with_the_reason(said, reason):
-    dialogue = redial(*said)
+def test_a_dialogue_without_a_sample_is_removed_with_the_reason(texts, reason):
+    dialogue = redial(*texts)
     imported = Imported(FromRedial(), [dialogue])
 
     assert imported.rows == imported.rejected == []
@@ -463,21 +463,21 @@ def test_redial_agrees_with_samples_that_were_cut_by_hand_elsewhere():
     further = ours.keys() - theirs.keys()
     assert len(further) == 38
     for name in further:
-        said = [message for message in ours[name]["prompt"] if message["role"] == "user"]
-        assert all(len(message["content"].split()) < 4 for message in said)
+        requests = [message for message in ours[name]["prompt"] if message["role"] == "user"]
+        assert all(len(message["content"].split()) < 4 for message in requests)
 
 
 # --- INSPIRED -----------------------------------------------------------------------------------
 
 
-def utterances(*said, dialog="20191202-103716_425_live.pkl", **other):
+def utterances(*texts, dialog="20191202-103716_425_live.pkl", **other):
     """Rows of the official table; an utterance of the seeker starts with '?', its titles follow."""
     rows = []
-    for place, line in enumerate(said, start=1):
+    for number, line in enumerate(texts, start=1):
         text, *titles = [line] if isinstance(line, str) else line
         row = {
             "dialog_id": dialog,
-            "utt_id": str(place),
+            "utt_id": str(number),
             "speaker": "SEEKER" if text.startswith("?") else "RECOMMENDER",
             "text": text.removeprefix("?"),
             "movies": ";  ".join(titles),
@@ -804,7 +804,7 @@ def movies_csv(tmp_path, titles=None):
         "Babylon 5",
         "Us (2019)",
     ]
-    lines = [f'{place},"{name}",Drama' for place, name in enumerate(names, start=1)]
+    lines = [f'{number},"{name}",Drama' for number, name in enumerate(names, start=1)]
     path.write_text("\n".join(["movieId,title,genres", *lines]) + "\n", encoding="utf-8")
     return path
 

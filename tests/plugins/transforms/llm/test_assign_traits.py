@@ -112,8 +112,8 @@ def test_the_model_is_told_the_conversation_the_history_and_every_trait(server, 
     list(assigner(max_traits=2, temperature=0.5)([sample(1, prompt=talk)]))
 
     body = server.requests[0].body
-    told = json.loads(body["messages"][1]["content"])
-    assert told == {"conversation": talk, "watch_history": ["Saw (2004)", "Se7en"]}
+    question = json.loads(body["messages"][1]["content"])
+    assert question == {"conversation": talk, "watch_history": ["Saw (2004)", "Se7en"]}
     assert (body["model"], body["temperature"]) == ("test", 0.5)
     for name, trait in read_traits().items():
         assert f"- {name}: {trait.about}" in body["messages"][0]["content"]
@@ -127,8 +127,8 @@ def test_a_long_history_is_told_by_its_end_and_counted(server, assigner):
 
     outcomes = list(assigner(max_history=2)([sample(1, seen_titles=history)]))
 
-    told = json.loads(server.requests[0].question)
-    assert told["watch_history"] == ["Film 7 (1990)", "Film 8 (1990)"]
+    question = json.loads(server.requests[0].question)
+    assert question["watch_history"] == ["Film 7 (1990)", "Film 8 (1990)"]
     assert counts(outcomes)["histories shortened to the last 2 titles"] == 1
 
 
@@ -377,13 +377,13 @@ def test_what_failed_for_the_servers_sake_is_asked_again_by_the_next_run(server,
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "message"),
     [(401, "OPENAI_API_KEY"), (403, "OPENAI_API_KEY"), (404, "does not know model 'test'")],
 )
-def test_a_server_that_lets_nobody_in_stops_the_run_and_is_not_quoted(status, told, server, assigner):
+def test_a_server_that_lets_nobody_in_stops_the_run_and_is_not_quoted(status, message, server, assigner):
     server.script("film", *[failing(status, f"wrong key {SECRET}")] * 100)
 
-    with pytest.raises(ConfigError, match=told) as caught:
+    with pytest.raises(ConfigError, match=message) as caught:
         list(assigner(concurrency=2)([sample(number) for number in range(50)]))
 
     assert server.base_url in str(caught.value)
@@ -604,8 +604,8 @@ def test_another_models_answers_in_the_same_cache_are_not_counted(server, assign
 
 
 def test_tokens_that_a_server_does_not_tell_are_estimated(server, assigner):
-    said = json.dumps({"traits": []})
-    server.script(film(1), as_json({"choices": [{"message": {"content": said}}]}))
+    answer = json.dumps({"traits": []})
+    server.script(film(1), as_json({"choices": [{"message": {"content": answer}}]}))
     transform = assigner()
 
     list(transform([sample(1)]))
@@ -627,12 +627,12 @@ def test_a_limit_without_prices_is_refused(prices, assigner):
 def test_the_key_is_sent_and_stands_nowhere_else(server, assigner, tmp_path, monkeypatch, caplog, capsys):
     monkeypatch.setenv("OPENAI_LOG", "debug")
     caplog.set_level(logging.DEBUG)
-    told = f"your header was Bearer {SECRET}"
-    server.script(film(1), completion(told))
-    server.script(film(2), Sent(told.encode()))
-    server.script(film(3), failing(400, told))
-    server.script(film(4), completion(None, refusal=told))
-    server.script(film(5), assigning(GORE, why=told))
+    echo = f"your header was Bearer {SECRET}"
+    server.script(film(1), completion(echo))
+    server.script(film(2), Sent(echo.encode()))
+    server.script(film(3), failing(400, echo))
+    server.script(film(4), completion(None, refusal=echo))
+    server.script(film(5), assigning(GORE, why=echo))
     transform = assigner()
 
     outcomes = list(transform([sample(number) for number in range(8)]))

@@ -159,10 +159,10 @@ def test_the_ground_truth_that_may_be_shown_comes_first(options, rows):
         if isinstance(row, Removed):
             continue
         user = Record(prompt=(), seen_titles=tuple(Title(*title) for title in row[SEEN]))
-        found = [index.find(*title, tolerance=2) for title in row[TRUTH]]
+        indices = [index.find(*title, tolerance=2) for title in row[TRUTH]]
         first = [
             title
-            for title in dict.fromkeys(TITLES[place] for place in found if place is not None)
+            for title in dict.fromkeys(TITLES[n] for n in indices if n is not None)
             if not user.has_seen(title.name, title.year, 2)
             and not oracle.judge([Question(*title, tuple(row["constraints"]))])[0].violated
         ]
@@ -226,11 +226,11 @@ def test_what_no_row_of_the_training_split_names_is_not_learned(options):
 def test_if_no_row_has_a_split_all_are_learned_from_and_that_is_told(options):
     rows = [row_of(n, truth=[A, B]) for n in range(3)]
 
-    told = {one.what for one in surveyed(options, rows, **UNCHECKED)(rows) if isinstance(one, Counted)}
-    assert "filled by the co-mentions of all rows, since no row has a split" in told
+    kinds = {one.what for one in surveyed(options, rows, **UNCHECKED)(rows) if isinstance(one, Counted)}
+    assert "filled by the co-mentions of all rows, since no row has a split" in kinds
     rows = [{**row, "split": "train"} for row in rows]
-    told = {one.what for one in surveyed(options, rows, **UNCHECKED)(rows) if isinstance(one, Counted)}
-    assert told == {"list: ground truth"}
+    kinds = {one.what for one in surveyed(options, rows, **UNCHECKED)(rows) if isinstance(one, Counted)}
+    assert kinds == {"list: ground truth"}
 
 
 def test_without_history_and_ground_truth_popular_titles_fill_the_list(options):
@@ -244,14 +244,14 @@ def test_titles_that_few_name_fill_a_list_only_when_nothing_else_is_left(options
     train = [row_of(n, truth=[A, B], split="train") for n in range(5)]
     train += [row_of(100 + n, truth=[A, D], split="train") for n in range(2)]
     asked = row_of("new", truth=[A], split="test")
-    told = {}
+    counts = {}
     for length, last in ((2, B), (3, D)):
         for seed in range(20):
             transform = surveyed(options, train, check="none", list_length=length, min_mentions=3, seed=seed)
             outcomes = list(transform([asked]))
             assert listed(outcomes[-1])[-1] == last
-            told[length] = {one.what: one.times for one in outcomes[:-1]}
-    assert told[3]["list: the rest of the catalog"] == 1
+            counts[length] = {one.what: one.times for one in outcomes[:-1]}
+    assert counts[3]["list: the rest of the catalog"] == 1
 
 
 def test_the_seed_and_the_row_decide_what_is_drawn(options):
@@ -328,12 +328,12 @@ def test_ground_truth_that_may_not_be_shown_is_left_out_and_counted(options):
     outcomes = list(surveyed(options, [row])([row]))
 
     assert UNSAFE not in listed(outcomes[-1])
-    told = {one.what: one.example for one in outcomes[:-1]}
-    assert told["ground truth left out of the list: violates a constraint"] == str(UNSAFE)
-    assert told["ground truth left out of the list: not in the catalog"] == "Jaws (1975)"
-    assert told["ground truth left out of the list: seen, or named twice"] == str(A)
-    assert told["ground truth left out of the list: cannot be written as Title (Year)"] == str(TITLES[-1])
-    assert "list without ground truth" in told
+    examples = {one.what: one.example for one in outcomes[:-1]}
+    assert examples["ground truth left out of the list: violates a constraint"] == str(UNSAFE)
+    assert examples["ground truth left out of the list: not in the catalog"] == "Jaws (1975)"
+    assert examples["ground truth left out of the list: seen, or named twice"] == str(A)
+    assert examples["ground truth left out of the list: cannot be written as Title (Year)"] == str(TITLES[-1])
+    assert "list without ground truth" in examples
 
 
 def test_ground_truth_that_the_oracle_does_not_know_is_listed_only_if_that_is_asked_for(options):
@@ -344,8 +344,8 @@ def test_ground_truth_that_the_oracle_does_not_know_is_listed_only_if_that_is_as
     *counts, made = surveyed(options, [row])([row])
     assert unknown not in listed(made)
     assert made[TRUTH] == row[TRUTH]
-    told = {one.what: one.example for one in counts}
-    assert told["ground truth left out of the list: unknown to the oracle"] == str(unknown)
+    examples = {one.what: one.example for one in counts}
+    assert examples["ground truth left out of the list: unknown to the oracle"] == str(unknown)
     for option in ({"unknown_truth": "keep"}, {"unknown": "allow"}):
         (made,) = rows_of(surveyed(options, [row], **option)([row]))
         assert listed(made)[0] == unknown

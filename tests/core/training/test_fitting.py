@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from saferec_core.config.schema import TrainConfig
 from saferec_core.data.records import Record
 from saferec_core.errors import ConfigError
-from saferec_core.training.rank_grpo import _fitted
+from saferec_core.training.fitting import fitted_prompts
 
 
 class Words:
@@ -22,21 +20,21 @@ class Words:
         return {"input_ids": [text.split() for text in texts]}
 
 
-def run(prompts, **settings):
-    records = [Record(prompt=[{"role": "user", "content": " ".join(["word"] * n)}]) for n in prompts]
+def fitted(lengths, tokenizer, **settings):
+    records = [Record(prompt=[{"role": "user", "content": " ".join(["word"] * n)}]) for n in lengths]
     config = TrainConfig.model_validate({"max_completion_length": 20, **settings})
-    return SimpleNamespace(config=config, parts=SimpleNamespace(train=records))
+    return fitted_prompts(config, records, tokenizer).records
 
 
 def test_a_prompt_that_vllm_has_no_room_for_is_refused_with_the_limit_that_leaves_it():
     rollout = {"use_vllm": True, "vllm_max_model_length": 100}
 
-    assert len(_fitted(run([5, 80], rollout=rollout), Words()).records) == 2
+    assert len(fitted([5, 80], Words(), rollout=rollout)) == 2
     with pytest.raises(ConfigError, match=r"longest prompt has 81 tokens.*leaves 80.*--max-prompt-length 80"):
-        _fitted(run([5, 81], rollout=rollout), Words())
+        fitted([5, 81], Words(), rollout=rollout)
 
 
 def test_without_vllm_no_prompt_is_counted():
     tokenizer = None  # is not asked
 
-    assert len(_fitted(run([5, 500]), tokenizer).records) == 2
+    assert len(fitted([5, 500], tokenizer)) == 2

@@ -1,0 +1,63 @@
+"""A guard around components that are all given the same lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from saferec_core.data.records import Record
+from saferec_core.errors import PluginError
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
+from saferec_core.plugins.sealing import changed, fingerprint
+
+__all__ = ["unchanged"]
+
+
+@contextmanager
+def unchanged(lists: JudgedLists, what: str) -> Iterator[None]:
+    """Refuse a component that changes the lists it is given: every reward and metric reads the same.
+
+    Args:
+        lists: What the component is called with.
+        what: The component, as errors name it.
+
+    Raises:
+        PluginError: It changed them; the message says what.
+    """
+    before = _fingerprint(lists)
+    yield
+    after = _fingerprint(lists)
+    parts = [name for name, was, now in zip(_INPUTS, before, after, strict=True) if was != now]
+    if names := [*parts, *changed(lists)]:
+        raise PluginError(
+            f"{what} changed what it was given: {', '.join(names)}. Others read the same lists; it must "
+            "compute with tensors of its own, such as lists.violations.clone()"
+        )
+
+
+_INPUTS = ("lists", "records", "the contents of records", "the judge", "the popularity of titles")
+"""The parts of a fingerprint."""
+
+
+def _fingerprint(lists: JudgedLists) -> tuple[object, ...]:
+    """Return a fingerprint of what the lists were made of, to be compared with an earlier one."""
+    judge = lists.judge
+    records = {id(record): record for record in lists.records}.values()
+    return (
+        [id(parsed.items) for parsed in lists.lists],
+        [id(record) for record in lists.records],
+        [_content(record) for record in records],
+        (lists.num_ranks, id(judge.oracle), id(judge.catalog), len(judge.catalog.titles)),
+        0 if judge.popularity is None else fingerprint(judge.popularity),
+    )
+
+
+def _content(record: Record) -> tuple[object, ...]:
+    """Return what tells whether a record is as it was: its texts, and which objects its columns are."""
+    return (
+        tuple((message["role"], message["content"]) for message in record.prompt),
+        tuple(
+            (name, id(value), len(value) if isinstance(value, list | dict) else 0)
+            for name, value in record.columns.items()
+        ),
+    )

@@ -1,0 +1,48 @@
+"""Prompts that fit into the limits of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from saferec_core.config.schema import TrainConfig
+from saferec_core.data.records import Record
+from saferec_core.data.truncate import Fitted, fit_records
+from saferec_core.errors import ConfigError, DataError
+from saferec_core.models.generation import render
+from saferec_core.models.lengths import token_lengths
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["fitted_prompts"]
+
+
+def fitted_prompts(
+    config: TrainConfig, records: Sequence[Record], tokenizer: PreTrainedTokenizerBase
+) -> Fitted:
+    """Shorten prompts that exceed the limit, if there is one.
+
+    Raises:
+        DataError: None is left.
+        ConfigError: One is too long for vLLM, which would refuse it in the middle of the run.
+    """
+    limit = config.data.max_prompt_length
+
+    def lengths(some: Sequence[Record]) -> Sequence[int]:
+        return token_lengths(some, lambda record: render(tokenizer, record.prompt), tokenizer)
+
+    fitted = Fitted(records, 0, 0) if limit is None else fit_records(records, limit, lengths)
+    if not fitted.records:
+        raise DataError(f"no prompt fits into max_prompt_length = {limit} tokens; raise it")
+    rollout, longest_completion = config.rollout, config.max_completion_length
+    if rollout.use_vllm and rollout.vllm_max_model_length is not None:
+        room = rollout.vllm_max_model_length - longest_completion
+        longest = max(lengths(fitted.records))
+        if longest > room:
+            raise ConfigError(
+                f"the longest prompt has {longest} tokens, but --vllm-max-model-length "
+                f"{rollout.vllm_max_model_length} leaves {room} beside a completion of {longest_completion}; "
+                f"set --max-prompt-length {max(room, 16)}, which never cuts the last turn, or raise the limit"
+            )
+    return fitted
