@@ -1,4 +1,4 @@
-"""``saferec data run`` and ``saferec data build``."""
+"""``saferec data run``, ``saferec data build`` and ``saferec data show``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from saferec_cli import completion
+from saferec_cli import completion, data_show
 from saferec_cli.flags import with_flags
 from saferec_cli.options import QuietOption, SettingOption
 from saferec_cli.resolve import oracle_name, setting_layers
@@ -22,6 +22,7 @@ from saferec_core.plugins.manager import Plugins, load_plugins
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Turn dialogues into datasets.", rich_markup_mode="rich")
+app.command()(data_show.show)
 
 OutOption = Annotated[
     Path | None,

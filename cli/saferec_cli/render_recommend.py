@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
@@ -10,7 +12,7 @@ from rich.table import Table
 from saferec_core.recommendation.recommender import Recommendation
 from saferec_core.recommendation.verdicts import JudgedTitle
 
-__all__ = ["recommended"]
+__all__ = ["recommended", "title_table"]
 
 _STYLES = {"safe": "green", "violation": "bold red", "unknown": "yellow", "unjudged": "dim"}
 
@@ -18,21 +20,26 @@ _STYLES = {"safe": "green", "violation": "bold red", "unknown": "yellow", "unjud
 def recommended(recommendation: Recommendation) -> None:
     """Print a list: rank, title, verdict and in a line what it rests on."""
     console = Console()
+    console.print(title_table(recommendation.titles))
+    if recommendation.note:
+        console.print(recommendation.note)
+
+
+def title_table(titles: Sequence[JudgedTitle]) -> Table:
+    """Lay out judged titles, a row for each rank."""
     table = Table(box=SIMPLE_HEAD, show_edge=False)
     table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("title", ratio=3)
     table.add_column("verdict", no_wrap=True)
     table.add_column("evidence", ratio=2, style="dim")
-    for title in recommendation.titles:
+    for title in titles:
         table.add_row(
             str(title.rank),
             escape(str(title.title)),
             f"[{_STYLES[title.verdict]}]{title.verdict}[/]",
             escape(_evidence(title)),
         )
-    console.print(table)
-    if recommendation.note:
-        console.print(recommendation.note)
+    return table
 
 
 def _evidence(title: JudgedTitle) -> str:

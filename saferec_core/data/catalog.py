@@ -16,6 +16,9 @@ from saferec_core.errors import DataError
 
 __all__ = ["Catalog", "CatalogMatch", "read_catalog"]
 
+_ID_COLUMNS = ("id", "item_id", "movieId", "imdb_id")
+"""Columns that may hold the id of a title; the first that a row has counts."""
+
 _WITH_YEAR = re.compile(r"^(.*\S)\s*\((\d{4})\)$")
 
 
@@ -41,6 +44,7 @@ class Catalog:
         year_tolerance: int = 2,
         aliases: Mapping[int, Sequence[str]] | None = None,
         match_subtitles: bool = False,
+        ids: Mapping[int, str] | None = None,
     ) -> None:
         """Index *titles*.
 
@@ -50,11 +54,14 @@ class Catalog:
             year_tolerance: Maximum difference in release year, in years, when matching titles.
             match_subtitles: Whether a name that no title has means the only title of the year that has it
                 with a subtitle, or without its own; see `saferec_core.data.title_subtitles.SubtitleSearch`.
+            ids: Whatever identifies titles elsewhere, by position.
         """
         self.titles = tuple(titles)
         self.year_tolerance = year_tolerance
         self.aliases = dict(aliases or {})
         """Further names of titles, by position."""
+        self.ids = dict(ids or {})
+        """Ids of titles, by position; titles are never matched by them."""
         self.match_subtitles = match_subtitles
         """Whether titles are matched by their subtitles too."""
         self._index = TitleIndex(self.titles, self.aliases)
@@ -89,7 +96,8 @@ def read_catalog(path: Path, *, year_tolerance: int = 2, match_subtitles: bool =
     """Read a catalog: any file of rows with ``title`` and ``year``, or a data-only pickle.
 
     A row may also be a ``[title, year]`` pair or a string such as ``"Saw (2004)"``. An empty ``year`` is
-    unknown. The column ``aliases`` holds further names of a title, as a list or separated by ``|``.
+    unknown. The column ``aliases`` holds further names of a title, as a list or separated by ``|``. The
+    column ``id``, ``item_id``, ``movieId`` or ``imdb_id`` identifies it for other programs.
     *year_tolerance* and *match_subtitles* say how titles are matched; see `Catalog`.
 
     Raises:
@@ -101,14 +109,28 @@ def read_catalog(path: Path, *, year_tolerance: int = 2, match_subtitles: bool =
         raise DataError(f"catalog {path} {reason}; name a file with --catalog-path")
     titles: list[Title] = []
     aliases: dict[int, Sequence[str]] = {}
+    ids: dict[int, str] = {}
     for number, value in try_values(path):
         where = f"catalog {path}, {row_name(path)} {number}"
         if names := _aliases(value, where):
             aliases[len(titles)] = names
+        if identifier := _id(value):
+            ids[len(titles)] = identifier
         titles.append(_title(value, where))
     if not titles:
         raise DataError(f"catalog {path} is empty; wanted at least one row with title and year")
-    return Catalog(titles, year_tolerance=year_tolerance, aliases=aliases, match_subtitles=match_subtitles)
+    return Catalog(
+        titles, year_tolerance=year_tolerance, aliases=aliases, match_subtitles=match_subtitles, ids=ids
+    )
+
+
+def _id(row: Any) -> str:
+    """Return the id of a row, or nothing."""
+    values = (row.get(column) for column in _ID_COLUMNS) if isinstance(row, dict) else ()
+    value = next((value for value in values if value not in (None, "") and value == value), "")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
 def _aliases(row: Any, where: str) -> Sequence[str]:

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from saferec_core.data.byte_lines import HEAD_BYTES, lines_of, open_bytes
+from saferec_core.data.json_tables import table_in
 from saferec_core.data.typed_heads import is_typed_head
 from saferec_core.data.unheaded_tables import unheaded_table
 from saferec_core.errors import DataError
@@ -44,6 +45,12 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
     (b"ORC", "an ORC file; write it as Parquet"),
     (b"Obj\x01", "an Avro file; write it as Parquet or JSON Lines"),
     (b"%PDF-", f"a PDF document; {_CONVERT}"),
+    (b"{\\rtf", f"a rich text document (RTF); {_CONVERT}"),
+    (b"RDX", f"an R workspace (.RData); {_CONVERT}"),
+    (b"X\n\x00\x00\x00", f"an R object (.rds); {_CONVERT}"),
+    (b"$FL2", f"an SPSS file; {_CONVERT}"),
+    (b"<stata_dta>", f"a Stata file; {_CONVERT}"),
+    (b"MATLAB 5.0 MAT-file", f"a MATLAB file; {_CONVERT}"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it and name the file inside"),
     (b"Rar!\x1a\x07", "a RAR archive; unpack it and name the file inside"),
     (
@@ -128,8 +135,20 @@ def _archive(path: Path) -> str:
         return "an Excel workbook; save the sheet as CSV (UTF-8) and name that file"
     if b"opendocument.spreadsheet" in mimetype:
         return "an OpenDocument spreadsheet; save the sheet as CSV (UTF-8) and name that file"
+    for has, what in _ARCHIVES:
+        if any(has(name) for name in names):
+            return f"{what}; {_CONVERT}"
     inside = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     return f"a zip archive with {inside or 'nothing in it'}; unpack it and name the file inside"
+
+
+_ARCHIVES: tuple[tuple[Callable[[str], bool], str], ...] = (
+    (lambda name: name.startswith("word/"), "a Word document"),
+    (lambda name: name.endswith(".iwa"), "a document of Apple Numbers or Pages"),
+    (lambda name: name.endswith("/data.pkl"), "a file written by torch.save"),
+    (lambda name: name.endswith(".npy"), "a NumPy archive (.npz)"),
+)
+"""What zip archives are by the names of the files in them."""
 
 
 def _text_kind(path: Path) -> Kind:
@@ -139,7 +158,8 @@ def _text_kind(path: Path) -> Kind:
         return Kind.UNHEADED
     if is_typed_head(begin):
         return Kind.TABLE
-    if _suffix(path) in {".csv", ".tsv"} and not (_JSON_BEGINS.match(begin) and _parses(begin)):
+    begins_as_json = _JSON_BEGINS.match(begin) is not None
+    if _suffix(path) in {".csv", ".tsv"} and not (begins_as_json and _is_json(path, begin)):
         return Kind.TABLE
     return _json_kind(path, first)
 
@@ -155,8 +175,14 @@ def _json_kind(path: Path, first: list[str]) -> Kind:
         return Kind.LINES
     except json.JSONDecodeError as error:
         unfinished = error.pos >= len(begin.strip()) - 1
-        return Kind.VALUES if unfinished and _first_value_goes_on(path) else Kind.LINES
+        if not unfinished or (values := _values_over_lines(path)) is None:
+            return Kind.LINES
+        if len(values) == 1:
+            _refuse_table(path, values[0])
+        return Kind.VALUES
     rest = begin.lstrip()[end:].strip()
+    if alone and not rest:
+        _refuse_table(path, value)
     if rest:  # {...}{...}; a comma or a comment behind it is an error of that line
         return Kind.VALUES if rest[0] in "{[" else Kind.LINES
     return Kind.VALUES if alone and isinstance(value, list) and _is_array_of_rows(value) else Kind.LINES
@@ -168,23 +194,25 @@ def _is_array_of_rows(values: list[object]) -> bool:
     return not pair
 
 
-def _first_value_goes_on(path: Path) -> bool:
-    """Return whether the file starts with one JSON value that extends over several lines."""
+def _refuse_table(path: Path, value: object) -> None:
+    """Refuse a file whose only JSON value is a whole table."""
+    if isinstance(value, dict) and value and (table := table_in(value)):
+        raise DataError(f"{path} is {table}")
+
+
+def _values_over_lines(path: Path) -> list[object] | None:
+    """Return the first two JSON values of a file that has them over several lines; None if it has none."""
     from saferec_core.data.json_values import json_values
 
-    first = next(json_values(path), None)
-    return first is not None and not isinstance(first[1], DataError)
+    values = [value for _, value in islice(json_values(path), 2)]
+    return None if not values or isinstance(values[0], DataError) else values
 
 
-def _parses(text: str) -> bool:
-    return _succeeds(lambda: json.loads(text))
-
-
-def _succeeds(action: Callable[[], object]) -> bool:
+def _is_json(path: Path, first_line: str) -> bool:
     try:
-        action()
+        json.loads(first_line)
     except (ValueError, RecursionError):
-        return False
+        return _values_over_lines(path) is not None
     return True
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pyarrow as pa
 import xxhash
 
 from saferec_core.data.title_tiers import UNDATED, NamedEntry, Tiers, the_one, tiers_of
-from saferec_core.data.titles import NameKey, Title, name_keys
+from saferec_core.data.titles import NameKey, Title, keys_as_written, may_have_more_names, name_keys
 from saferec_core.errors import DataError
 
 __all__ = ["TitleMap"]
@@ -32,6 +31,8 @@ _SCHEMA = pa.schema(
 
 _ARTICLES = ("", "the", "a", "an")
 """The articles that the column ``article`` numbers."""
+
+_ARTICLE_NUMBERS = {article: number for number, article in enumerate(_ARTICLES)}
 
 _NO_YEAR = np.iinfo(np.int16).min
 """Stands in the table for an unknown year."""
@@ -133,20 +134,20 @@ class TitleMap:
         Returns:
             N entries; -1 for a title that is missing or ambiguous.
         """
-        keys = [name_keys(name) for name, _ in zip(names, years, strict=True)]
-        asked_years = np.array([_NO_YEAR if year is None else year for year in years], dtype=np.int64)
-        entries = np.full(len(keys), -1, dtype=np.int64)
-        open_titles = np.arange(len(keys))
-        # The first names of all titles in one batch, then the second names of those without a match, ...
-        for number in count():
-            if not len(open_titles):
-                return entries
-            batch = [keys[title][number] for title in open_titles.tolist()]
-            matched, nearest = self._nearest(batch, asked_years[open_titles], tolerance)
-            entries[open_titles[matched]] = nearest
-            left = np.delete(open_titles, matched)
-            open_titles = left[[len(keys[title]) > number + 1 for title in left.tolist()]]
-        raise AssertionError("count() does not end")
+        asked_years = np.array(
+            [_NO_YEAR if year is None else year for _, year in zip(names, years, strict=True)], dtype=np.int64
+        )
+        entries = np.full(len(asked_years), -1, dtype=np.int64)
+        # All titles as they are written, then the few without a match that have further names, one by one.
+        matched, nearest = self._nearest(*keys_as_written(names), asked_years, tolerance)
+        entries[matched] = nearest
+        unmatched = np.ones(len(entries), dtype=np.bool_)
+        unmatched[matched] = False
+        for title in np.flatnonzero(unmatched).tolist():
+            if may_have_more_names(names[title]):
+                entry = self.find(names[title], years[title], tolerance=tolerance)
+                entries[title] = -1 if entry is None else entry
+        return entries
 
     def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
         """Return all entries that may be meant by a title, in tiers: see `tiers_of`."""
@@ -157,33 +158,30 @@ class TitleMap:
         return []
 
     def _nearest(
-        self, keys: Sequence[NameKey], years: Positions, tolerance: int
+        self, forms: Sequence[str], articles: Sequence[str], years: Positions, tolerance: int
     ) -> tuple[Positions, Positions]:
         """Return which of N names match any entry, and the entries: `the_one` for a batch.
 
         A candidate is a row of the table with the hash of a name; names have from none to several.
         """
-        forms = [key.form for key in keys]
-        digests = _hashes(forms)
         # Candidates of all names in one flat array: a name's are the run of rows with its hash.
-        first = np.searchsorted(self._hashes, digests)
-        counts = np.searchsorted(self._hashes, digests, side="right") - first
-        name = np.repeat(np.arange(len(keys)), counts)  # (candidates,), ascending, as are all that follow
+        first, counts = self._runs_of(_hashes(forms))
+        name = np.repeat(np.arange(len(forms)), counts)  # (candidates,), ascending, as are all that follow
         row = np.arange(len(name)) + np.repeat(first - np.cumsum(counts) + counts, counts)
 
         asked, known = years[name], self._years[row].astype(np.int64)
         # A name without a year may be any year's, but only after all that have one.
         undated = (asked == _NO_YEAR) | (known == _NO_YEAR)
         distance = np.where(undated & (asked != known), UNDATED, np.abs(asked - known))
-        articles = np.array([_ARTICLES.index(key.article) for key in keys], dtype=np.uint8)
-        other_article = self._articles[row] != articles[name]
+        asked_articles = np.fromiter(map(_ARTICLE_NUMBERS.__getitem__, articles), np.uint8, len(articles))
+        other_article = self._articles[row] != asked_articles[name]
         fits = undated | (distance == 0) | ((distance <= tolerance) & ~other_article)
         fits &= _equal(self._forms, row, forms, name)  # two forms may share a hash
         nearness = 4 * distance + 2 * other_article + self._aliases[row]  # ordered as `nearness` orders
 
         name, row, nearness = name[fits], row[fits], nearness[fits]
         # Of each name's candidates only those as near as its nearest may be meant.
-        least = np.full(len(keys), np.iinfo(np.int64).max)
+        least = np.full(len(forms), np.iinfo(np.int64).max)
         np.minimum.at(least, name, nearness)
         nearest = nearness == least[name]
         name, row = name[nearest], row[nearest]
@@ -196,6 +194,21 @@ class TitleMap:
             years_of_nearest, start
         )
         return matched, np.where(one_year, self._entries[row[start]], -1).astype(np.int64)
+
+    def _runs_of(self, digests: npt.NDArray[np.uint64]) -> tuple[Positions, Positions]:
+        """Return for N hashes where their rows begin, and how many rows each has."""
+        # In ascending order a binary search touches memory that the one before has touched.
+        order = np.argsort(digests)
+        first = np.empty(len(digests), dtype=np.int64)
+        first[order] = np.searchsorted(self._hashes, digests[order])
+        counts = np.zeros(len(digests), dtype=np.int64)
+        running = np.arange(len(digests))
+        while len(running):
+            row = first[running] + counts[running]
+            running, row = running[row < len(self)], row[row < len(self)]
+            running = running[self._hashes[row] == digests[running]]
+            counts[running] += 1
+        return first, counts
 
     def _named(self, key: NameKey) -> list[NamedEntry]:
         """Return all names with one normal form."""

@@ -32,7 +32,9 @@ def run_predictions(
         SaferecError: The file or the configuration has problems; all are named.
     """
     parts, records = _parts(config, plugins, popularity=True)
-    answers = read_predictions(path, dict(enumerate(parts.held_out)), records, parts.parser)
+    answers = read_predictions(
+        path, dict(enumerate(parts.held_out)), records, parts.parser, parts.judge.catalog
+    )
     return _score(config, plugins, observer, parts, records, answers, str(path.resolve()), "predictions", out)
 
 

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.rows import Row, row_name, try_rows, whole_year
 from saferec_core.data.titles import Title
@@ -26,21 +27,26 @@ _SHOWN = 5
 
 
 def read_predictions(
-    path: Path, records: Mapping[int, Record], used: Mapping[int, Record], parser: ListParser
+    path: Path,
+    records: Mapping[int, Record],
+    used: Mapping[int, Record],
+    parser: ListParser,
+    catalog: Catalog,
 ) -> list[list[WrittenList]]:
     """Read a file of predictions: any file of rows, a list each.
 
     A row names its record by ``id`` (the value of the records' column ``id``) or by ``position`` (from 0, in
-    the order of the split), and has either ``completion``, a text that the parser reads, or ``titles``: texts
-    such as ``"Saw (2004)"``, ``[title, year]`` pairs or ``{title, year}`` objects in rank order. With
-    ``scores``, a number for each title, titles are put in the order of falling scores. Several lists of one
-    record are numbered by ``sample``, from 0.
+    the order of the split). Its list is ``completion``, a text that the parser reads; or ``titles`` in rank
+    order: texts such as ``"Saw (2004)"``, ``[title, year]`` pairs or ``{title, year}`` objects; or ``items``,
+    ids of the catalog's titles. With ``scores``, a number for each title, titles are put in the order of
+    falling scores. Several lists of one record are numbered by ``sample``, from 0.
 
     Args:
         path: The file.
         records: All records of the split, by position.
         used: Those of them that are evaluated; lists of others are checked and left out.
         parser: Reads completions.
+        catalog: Its titles are named by their ids.
 
     Returns:
         The lists of each record of *used*, in its order.
@@ -48,7 +54,8 @@ def read_predictions(
     Raises:
         DataError: The file cannot be read, or a row is wrong, repeated or missing. One message names all.
     """
-    reading = _Reading(_positions_by_id(records), records.keys(), parser)
+    titles_by_id = {identifier: catalog.titles[position] for position, identifier in catalog.ids.items()}
+    reading = _Reading(_positions_by_id(records), records.keys(), parser, titles_by_id)
     name = row_name(path) if path.exists() else "row"
     for number, row in try_rows(path):
         reading.take(row, f"{name} {number}")
@@ -78,6 +85,7 @@ class _Reading:
     by_id: Mapping[str, int | None]
     positions: Any
     parser: ListParser
+    titles_by_id: Mapping[str, Title]
     answers: dict[tuple[int, int], WrittenList] = field(default_factory=dict)
     problems: dict[str, list[str]] = field(default_factory=dict)
     """Where each kind of problem occurred."""
@@ -148,14 +156,26 @@ class _Reading:
         return position
 
     def _answer(self, row: Row) -> WrittenList:
-        completion, titles = row.get("completion"), row.get("titles")
-        if (completion is None) == (titles is None):
-            raise DataError("a row must have either 'completion' or 'titles'")
-        if titles is not None:
-            return answer_of_titles(_ordered(_titles(titles), row.get("scores")))
+        completion, titles, items = (row.get(name) for name in ("completion", "titles", "items"))
+        if sum(value is not None for value in (completion, titles, items)) != 1:
+            raise DataError("a row must have one of 'completion', 'titles' and 'items'")
+        if completion is None:
+            listed = self._titles_of(items) if titles is None else _titles(titles)
+            return answer_of_titles(_ordered(listed, row.get("scores")))
         if not isinstance(completion, str):
             raise DataError(f"'completion' must be text: {completion!r:.60}")
         return WrittenList(Completion(completion, finished=True), self.parser(completion))
+
+    def _titles_of(self, items: Any) -> list[Title]:
+        """Return the catalog's titles with these ids."""
+        if not isinstance(items, list | tuple):
+            raise DataError(f"'items' must be a list of ids: {items!r:.60}")
+        if not self.titles_by_id:
+            raise DataError("'items' are ids, but the catalog has no column 'id'")
+        for item in items:
+            if str(item) not in self.titles_by_id:
+                raise DataError(f"the catalog has no title with the id: {item!r:.60}")
+        return [self.titles_by_id[str(item)] for item in items]
 
 
 def _several(problems: Sequence[str]) -> str:

@@ -26,6 +26,8 @@ class JudgedTitle:
     rank: int
     """From 1."""
     title: Title
+    id: str | None
+    """Its id in the catalog, if that has ids."""
     verdict: Standing
     violated: tuple[str, ...]
     """The constraints that the title violates."""
@@ -43,6 +45,7 @@ class JudgedTitle:
             "rank": self.rank,
             "title": self.title.name,
             "year": self.title.year,
+            "id": self.id,
             "verdict": self.verdict,
             "violated": list(self.violated),
             "evidence": [item._asdict() for item in self.evidence],
@@ -61,9 +64,10 @@ def judged_titles(
 
 
 def _titles_of(judged: JudgedLists, n: int) -> tuple[JudgedTitle, ...]:
-    record, oracle = judged.records[n], judged.judge.oracle
+    record, oracle, catalog = judged.records[n], judged.judge.oracle, judged.judge.catalog
     titles = []
     for k, item in enumerate(judged.lists[n].items[: judged.num_ranks]):
+        position, meant, _ = catalog.match(*item.title)
         standing: Standing = "unjudged"
         violated: tuple[str, ...] = ()
         evidence: tuple[Evidence, ...] = ()
@@ -72,12 +76,13 @@ def _titles_of(judged: JudgedLists, n: int) -> tuple[JudgedTitle, ...]:
             violated = tuple(verdict.violated) if verdict.known else ()
             standing = "violation" if violated else "safe" if verdict.known else "unknown"
             if isinstance(oracle, Explaining) and record.constraints:
-                question = Question(item.name, item.year, record.constraints)
+                question = Question(*meant, record.constraints)
                 evidence = tuple(oracle.explain(question))
         titles.append(
             JudgedTitle(
                 rank=k + 1,
                 title=item.title,
+                id=None if position is None else catalog.ids.get(position),
                 verdict=standing,
                 violated=violated,
                 evidence=evidence,

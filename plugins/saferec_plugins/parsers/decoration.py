@@ -6,7 +6,7 @@ import re
 
 __all__ = ["label_end", "undecorated"]
 
-EMPHASIS = "*_"
+EMPHASIS = "*_~"
 
 CLOSING_QUOTES = {
     '"': '"', "'": "'", "`": "`'", "´": "´", "“": "”“", "”": "”", "‘": "’", "’": "’", "„": "“”", "‚": "‘’",

@@ -30,6 +30,13 @@ JOINER = re.compile(
 )
 """Text that may separate two listed titles on one line."""
 
+PAIR = re.compile(
+    r"""[(\[]\s*(?P<quote>["'])(?P<name>[^\n]{1,200}?)(?P=quote)\s*,\s*["']?(?P<year>(?:1[89]|20)[0-9]{2})["']?\s*[)\]]"""
+)
+"""A title with its year as Python and JSON write a pair: ``("Heat", 1995)``."""
+
+PAIR_BEGINS = re.compile(rf"[\s\[(]{{0,3}}{PAIR.pattern}")
+
 WORDS_JOIN = " \t,;/|&+.:-–—\"'“”*_"
 
 STRONG_CUT = re.compile(
@@ -87,6 +94,11 @@ def dated_entries(text: str, shadow: str, start: int, opened: str = "", *, stric
         opened: Emphasis that opens before *start*.
         strict: Whether a year must stand in brackets or else end the line; for lines without any mark.
     """
+    if PAIR_BEGINS.match(shadow, start):
+        return tuple(
+            Entry((Title(text[slice(*pair.span("name"))], int(pair["year"])),), pair.start(), pair.end())
+            for pair in PAIR.finditer(shadow, start)
+        )
     first = _first(text, shadow, start, opened, strict=strict)
     if first is None:
         return ()

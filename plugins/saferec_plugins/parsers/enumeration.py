@@ -24,8 +24,9 @@ EMOJI_RUN = rf"(?:{EMOJI}[\ufe0f\u20e3\u200d\U0001f3fb-\U0001f3ff]*\s*){{1,4}}"
 FRONT = re.compile(
     rf"""
     (?P<indent>\s*)
-    (?:(?P<heading>\#{{1,6}}\s+|>\s*)
-      | (?P<bullet>(?:{BULLET}(?:\ufe0f)?\s+|{TIGHT_BULLET}\s*|\\item\b\s*(?:\[[^\]]{{0,20}}\]\s*)?|<li>)
+    (?:(?P<heading>\#{{1,6}}\s+|>{{1,3}}\s*)
+      | (?P<bullet>(?:{BULLET}(?:\ufe0f)?\s+|(?:[-=–—]{{1,2}}>|--)\s+|{TIGHT_BULLET}\s*
+          |\\item\b\s*(?:\[[^\]]{{0,20}}\]\s*)?|<li>)
         (?:\[[ xX✓✔✗]?\]\s+)?)
       | (?P<box>\[[ xX✓✔✗*]?\]\s+)
       | (?P<emoji>(?!🔟){EMOJI_RUN}(?=[^\s\ufe0f\u20e3]))
@@ -34,11 +35,20 @@ FRONT = re.compile(
     re.VERBOSE,
 )
 
-_CARDINALS = "one two three four five six seven eight nine ten eleven twelve"
-_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
-WORDS = {
-    word: number for words in (_CARDINALS, _ORDINALS) for number, word in enumerate(words.split(), start=1)
-}
+_COUNTED = (
+    "one two three four five six seven eight nine ten eleven twelve",
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth",
+    "erstens zweitens drittens viertens fünftens sechstens siebtens achtens neuntens zehntens",
+    "erster zweiter dritter vierter fünfter sechster siebter achter neunter zehnter",
+    "premièrement deuxièmement troisièmement quatrièmement cinquièmement sixièmement",
+    "premier deuxième troisième quatrième cinquième sixième septième huitième neuvième dixième",
+    "primera segunda tercera cuarta quinta sexta séptima octava novena décima",
+    "primero segundo tercero cuarto quinto sexto séptimo octavo noveno décimo",
+    "primeiro segundo terceiro quarto quinto sexto sétimo oitavo nono décimo",
+    "primo secondo terzo quarto quinto sesto settimo ottavo nono decimo",
+    "첫째 둘째 셋째 넷째 다섯째 여섯째 일곱째 여덟째 아홉째 열째",
+)
+WORDS = {word: number for words in _COUNTED for number, word in enumerate(words.split(), start=1)}
 HAN = {digit: number for number, digit in enumerate("一二三四五六七八九十", start=1)}
 ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 
@@ -51,25 +61,30 @@ NUMBER = re.compile(
     rf"""
     (?P<keycap>(?:[0-9]{{1,2}}\ufe0f?\u20e3){{1,3}}|🔟)[.:)]?\s*
     | (?P<enclosed>[\u2460-\u249b\u24f5-\u24fe\u2776-\u2793\u3251-\u325f\u32b1-\u32bf])[.:)]?\s*
-    | (?P<named>{NAMED}\.?\s*\#?\s*(?P<named_number>[0-9]{{1,3}})\s*(?:[:.)、]\s*|[-–—]\s+))(?=\S)
+    | (?P<named>(?:(?P<sign>№|n[º°])|{NAMED}\.?)\s*\#?\s*(?P<named_number>[0-9]{{1,3}})\s*
+        (?:[*_]{{0,3}}[:.)、]\s*|[*_]{{0,3}}\s*[-–—]\s+|(?(sign)(?<=\s)|(?!))))(?=\S)
+    | (?P<labeled>(?P<label>[^\W\d_]{{2,16}})\s?\#?(?P<labeled_number>[0-9]{{1,3}})
+        [*_]{{0,3}}\s*(?:[:、]\s*|[-–—]\s+))(?=\S)
+    | (?P<wrapped>`?(?P<wrapped_number>[0-9]{{1,3}})[*_`]{{1,3}}[.:)]?\s+)(?=[^\s(\[])
     | (?P<hash>\#\s?(?P<hash_number>[0-9]{{1,3}})(?P<hash_end>[.):、]+\s*|\s+[-–—]\s+|\s+))(?=\S)
-    | (?P<ordinal>(?P<ordinal_number>[0-9]{{1,3}})(?:st|nd|rd|th|º|ª|°|er|re|e|位|위)\.?
-        (?:\s+(?:place|pick|choice))?\s*(?:[:)、]\s*|[-–—]\s+))(?=\S)
+    | (?P<ordinal>(?P<ordinal_number>[0-9]{{1,3}})(?:st|nd|rd|th|(?P<degree>[º°])|ª|er|re|e|位|위|번째|번)\.?
+        (?:\s+(?:place|pick|choice))?\s*(?:[:.)、]\s*|[-–—]\s+|(?(degree)(?<=[\s.])|(?!))))(?=\S)
     | (?P<closed>(?P<closed_number>[0-9]{{1,3}})
-        (?:\s?\.\)|\s?[.)](?=\s)|[.)](?=[^\W\d_]|\.{{2,3}}\s?[^\W\d_]|["'“„«»‘「『《*_(\[\#¡¿!$…+@&])|\s?[、。]|\s*\]|/(?=\s)|>(?=\s)|\t)\s*)
-    | (?P<dash>(?P<dash_number>[0-9]{{1,3}})(?:\s+[-–—]+|[-–—](?=\s))\s+(?=\S))
-    | (?P<bracket>[(\[](?P<bracket_number>[0-9]{{1,3}})[)\]][.:、]?\s*)(?=\S)
+        (?:\s?\.\)|\.{{3}}\s+(?=[^\W\d_])|\s?[.)\]][-–—:.](?=\s)|\s?[.)](?=\s)|[.)](?=[^\W\d_]|\.{{2,3}}\s?[^\W\d_]|["'“„«»‘「『《*_(\[\#¡¿!$…+@&])|\s?[、。]|\s*\]|/(?=\s)|>(?=\s)|\t)\s*)
+    | (?P<dash>(?P<dash_number>[0-9]{{1,3}})(?:\s+[-–—•·→▸►]+|[-–—](?=\s))\s+(?=\S))
+    | (?P<bracket>[(\[<]\#?(?P<bracket_number>[0-9]{{1,3}})[)\]>][.:、]?\s*)(?=\S)
     | (?P<colon>(?P<colon_number>[0-9]{{1,3}})\s?:\s+)(?=\S)
     | (?P<digit>(?P<digit_number>[0-9]{{1,3}})[.)](?=[0-9]))
     | (?P<comma>(?P<comma_number>[0-9]{{1,3}})[,;|](?=[^\W\d_]|["'“]))
     | (?P<han>第?(?P<han_number>[一二三四五六七八九十]{{1,3}}|(?<=第)[0-9]{{1,3}})
         (?:[、.:)。]|[部位名]\s*[:、.]?)\s*)(?=\S)
-    | (?P<word>(?P<word_number>(?i:{"|".join(sorted(WORDS, key=len, reverse=True))}))(?i:ly)?
-        \s*(?P<word_end>[:,]|[-–—](?=\s))\s+)(?=\S)
+    | (?P<word>(?:(?:number|num|no|nummer|numéro|número)\.?\s+)?
+        (?P<word_number>{"|".join(sorted(WORDS, key=len, reverse=True))})(?:ly)?
+        \s*(?P<word_end>[:,.]|[-–—](?=\s))\s+)(?=\S)
     | (?P<roman>[(\[]?(?P<roman_number>(?=[ivxl]|[IVXL])(?:[ivxl]{{1,7}}|[IVXL]{{1,7}}))
         (?:[.)\]](?=\s)|\s?[-–—:](?=\s))\s+)(?=\S)
     | (?P<small_roman>(?P<small_roman_number>[\u2160-\u217b])[.)、:]?\s*)(?=\S)
-    | (?P<letter>[(\[]?(?P<letter_number>[^\W\d_])(?P<letter_end>[)\]]|\.(?=\s)|\s?[-–—](?=\s))\s*)(?=\S)
+    | (?P<letter>[(\[]?(?P<letter_number>[^\W\d_])(?P<letter_end>[)\]]|[.:](?=\s)|\s?[-–—](?=\s))\s*)(?=\S)
     | (?P<bare>(?P<bare_number>[0-9]{{1,3}})\s+(?=[^\W\d_]|["'“„«‘「『《*_]))
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -77,7 +92,17 @@ NUMBER = re.compile(
 """A number before a title, in the styles that people and models use."""
 
 SURE = frozenset(
-    {"keycap", "enclosed", "named", "ordinal", "closed", "dash", "han", "small_roman", "closed_letter"}
+    {
+        "keycap",
+        "enclosed",
+        "named",
+        "ordinal",
+        "closed",
+        "dash",
+        "han",
+        "small_roman",
+        "closed_letter",
+    }
 )
 """Styles with which no title begins; for other styles the neighboring lines decide."""
 
@@ -134,12 +159,17 @@ def read_marker(shadow: str, text: str) -> Marker:
     opened = emphasis[0] if emphasis else ""
     number = NUMBER.match(shadow, start + len(opened))
     value = None if number is None else _value(number)
+    if number is not None and number["wrapped"] and not (opened or number[0].startswith("`")):
+        value = None  # "300** ..." opens nothing
+    if number is not None and opened and opened in number[0]:
+        opened = ""  # it closes around the number: *1* Saw
     if number is None or value is None or not _is_title_start(shadow, number.end()):
         return Marker("", None, bullet, indent, _behind_emoji(shadow, start) if bullet else start, start)
     end = number.end()
     closes = opened and shadow.startswith(opened, end)
     if closes:  # **1.** Saw
         end = _BEHIND_NUMBER.match(shadow, end + len(opened)).end()  # type: ignore[union-attr] # may be empty
+    end = _behind_repeated(shadow, end, value)
     end = _behind_emoji(shadow, end)
     style = _style(number, text[number.start() : number.end()])
     return Marker(style, value, bullet, indent, start, end, "" if closes else opened)
@@ -173,6 +203,8 @@ def accepted_markers(markers: Sequence[Marker], has_title: Sequence[bool]) -> li
 
 def _runs_on(style: str, values: Sequence[int]) -> bool:
     """Whether the numbers of one style, in the order of their lines, look like those of a list."""
+    if style.startswith("labeled"):  # "Tip 1: Saw" or "A: Saw", but not "Apollo 13: ..."
+        return len(values) > 1 and list(values) == list(range(1, len(values) + 1))
     if style == "bare":
         return list(values) == list(range(1, len(values) + 1)) and len(values) >= _LONG_RUN
     if len(values) == 1:
@@ -187,15 +219,22 @@ def _runs_on(style: str, values: Sequence[int]) -> bool:
 def _style(number: re.Match[str], written: str) -> str:
     """Return the name of the style; unambiguous forms of an ambiguous style have a name of their own."""
     style = next(name for name in _STYLES if number[name] is not None)
-    if style == "hash" and number["hash_end"].strip():
+    if style == "wrapped":
+        return "labeled wrapped"
+    if style == "labeled":
+        return f"labeled {number['label'].casefold()}"
+    # A bracket is unambiguous if it is [1], or one of other scripts.
+    if (style == "hash" and number["hash_end"].strip()) or (style == "bracket" and written[0] != "("):
         return "closed"
-    if style == "bracket" and not written.startswith("("):  # [1] or in the brackets of other scripts
-        return "closed"
-    if style == "letter" and number["letter_end"] in {")", "]"}:
-        return "closed_letter"
+    if style == "letter":
+        return _LETTER_STYLES.get(number["letter_end"], style)
     if style == "word" and number["word_end"] == ",":
         return "word_comma"
     return style
+
+
+_LETTER_STYLES = {")": "closed_letter", "]": "closed_letter", ":": "labeled letter"}
+"""Styles of letters by what follows them."""
 
 
 def _value(number: re.Match[str]) -> int | None:
@@ -205,8 +244,8 @@ def _value(number: re.Match[str]) -> int | None:
 
 
 _STYLES = (
-    "keycap", "enclosed", "named", "hash", "ordinal", "closed", "dash", "bracket", "colon", "digit", "comma",
-    "han", "word", "roman", "small_roman", "letter", "bare",
+    "keycap", "enclosed", "named", "labeled", "wrapped", "hash", "ordinal", "closed", "dash", "bracket",
+    "colon", "digit", "comma", "han", "word", "roman", "small_roman", "letter", "bare",
 )  # fmt: skip
 
 
@@ -223,6 +262,13 @@ def _roman(letters: str) -> int | None:
     values = [ROMAN[letter] for letter in letters]
     total = sum(-one if one < other else one for one, other in zip(values, [*values[1:], 0], strict=True))
     return total if total > 0 else None
+
+
+def _behind_repeated(shadow: str, start: int, value: int) -> int:
+    """Return where the title begins behind a number that a list writes twice, as in ``1. 1. Saw``."""
+    again = NUMBER.match(shadow, start)
+    repeated = again is not None and again["closed"] is not None and _value(again) == value
+    return again.end() if again and repeated and _is_title_start(shadow, again.end()) else start
 
 
 def _behind_emoji(shadow: str, start: int) -> int:

@@ -137,7 +137,7 @@ def _looked_at(
         items.append(item)
         following = lines[number + 1].shadow if number + 1 < len(lines) else ""
         header = header_columns(line.shadow) if not ANY_YEAR.search(line.shadow) else None
-        if header and (header.sign != "|" or is_rule(following)):
+        if header and (header.sign != "|" or header.year is not None or is_rule(following)):
             columns = header
             item.prose = True
         elif is_rule(line.shadow) or FENCE.match(line.shadow):

@@ -16,10 +16,12 @@ REFUSAL = re.compile(
     \s+(?:\w+\s+){{0,2}}(?:{_VERBS}\b|empfehlen|recommander|recomendar)
     | ^\W*(?:please\ )?(?:avoid|exclude|excluding|except|steer\ clear\ of|stay\ away\ from|instead\ of
       |rather\ than|apart\ from|other\ than|aside\ from)\s+(?=[^\s(])
-    | \b(?:kann|werde|möchte)\b.{{1,200}}\bnicht\ empfehlen\b
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+
+SPLIT_REFUSAL = re.compile(r"\b(?:kann|werde|würde|möchte|darf)\b.{1,200}\bnicht empfehlen\b", re.IGNORECASE)
+"""A refusal around the title, as German has it."""
 
 EXCLUSION = re.compile(
     r"""
@@ -32,7 +34,11 @@ EXCLUSION = re.compile(
       | (?:warning|disclaimer|note|caution|caveat|n\.?b\.?|p\.?s\.?|reminder|attention)
       | already\ (?:seen|watched|mentioned) | (?:seen|watched)\ already
       | you(?:\ have|'ve)?\ already\ (?:mentioned|watched|seen)
-      | vermeide\w* | nicht\ empfohlen | à\ éviter | evita\w* | no\ recomendad\w+ | 避免 | 不推荐
+      | vermeide\w* | nicht\ (?:empfohlen|geeignet)\w* | ungeeignet\w* | zu\ vermeiden
+      | à\ éviter | évite\w* | non\ recommandé\w* | déconseillé\w* | (?:da\ )?evita\w*
+      | no\ recomendad\w+
+      | sconsigliat\w+ | não\ recomendad\w+ | не\ рекоменд\w+ | избега\w+
+      | 避免 | 不推荐 | 不适合 | 避けるべき
     )(?P<rest>[^:\n]{0,60})(?P<end>:|$)
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -42,7 +48,9 @@ EXCLUSION = re.compile(
 MENTION = re.compile(
     r"""
     \b(?:you|user)(?:'ve|'d|\ have|\ had|\ also|\ really|\ already|\ just|\ both)*\s+
-      (?:enjoyed|liked|watched|mentioned|asked|requested)\s
+      (?:enjoyed|liked|loved|adored|watched|mentioned|asked|requested)\s
+    | \buser\s+(?:\w+\s+)?(?:avoid|dislike|like|love|enjoy|hate|want|mention|watch|prefer)\w*\s
+    | \bI\ hope\b
     | \b(?:based\ on|given)\ your\b | \bbased\ on\ (?:the\ (?:film|movie|conversation)|what\ you)
     | \byour\ (?:interest|taste|request|preference|mention|enjoyment|appreciation)s?\b
     | \b(?:as\ a|if\ you(?:'re|\ are)\ a|you(?:'re|\ are)\ a|other|for)\ fans?\ of\b
@@ -99,6 +107,7 @@ def is_prose(before: str, after: str) -> bool:
     label = EXCLUSION.match(before)
     return (
         REFUSAL.search(before) is not None
+        or SPLIT_REFUSAL.search(f"{before} {after}") is not None
         or MENTION.search(before) is not None
         or (label is not None and label["end"] == ":")
         or MENTION_LABEL.match(before) is not None

@@ -11,7 +11,7 @@ __all__ = ["list_sections"]
 
 REASONING = (
     "reasoning", "reason", "reflection", "thinking", "think", "thoughts", "thought", "analysis",
-    "scratchpad", "monologue", "inner_monologue", "deliberation",
+    "scratchpad", "monologue", "inner_monologue", "deliberation", "planning", "plan", "cot",
 )  # fmt: skip
 """Names of blocks in which models think."""
 
@@ -22,13 +22,13 @@ USER_TURN = re.compile(
     r"""
     \[\|\s*(?:human|user)\s*\|?\] | \[/?INST\] | <<SYS>>
     | <\|\s*(?:im_start|start_header_id|start_of_role)\s*\|>\s*(?:user|human|system)
-    | <\|\s*(?:user|human|prompter|system)\s*\|>
+    | <\|\s*(?:user|human|prompter|system|user_token|system_token|end_of_turn_token)\s*\|>
     | <start_of_turn>\s*user
     | <\|\s*(?:im_end|eot_id|endoftext|end_of_text|end_of_turn|return)\s*\|> | <end_of_turn> | </s>
     | ^[ \t]*(?:\#{1,6}[ \t]*|[*_]{1,3})?
       (?:user|human|(?-i:SEEKER)|customer|client|instruction|system|conversation|new\ conversation)
       [*_]{0,3}[ \t]*:(?=[\s*_]|\Z)
-    | ^[ \t]*\#{2,6}[ \t]*(?:user|human|instruction|input|question)[ \t]*\#*[ \t]*$
+    | ^[ \t]*\#{2,6}[ \t]*(?:user|human|instruction|input|question)[ \t]*:?[ \t]*\#*[ \t]*$
     """,
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
@@ -59,6 +59,8 @@ class Tag(NamedTuple):
     is_end: bool
     start: int
     end: int
+    closes_unopened: bool = True
+    """Whether it may close a block that the prompt opened."""
 
 
 def list_sections(text: str, further_tags: tuple[str, ...] = ()) -> list[tuple[int, int]]:
@@ -93,7 +95,7 @@ def _outside_reasoning(text: str, start: int, further_tags: tuple[str, ...]) -> 
     in_solution = False
     block = _opened_by_prompt(tags)
     section_start = start
-    for name, is_end, tag_start, tag_end in tags:
+    for name, is_end, tag_start, tag_end, _ in tags:
         if block is not None:
             closes = is_end and name == block
             gives_way = name == "solution" and not is_end and last_end_tag.get(block, -1) < tag_start
@@ -138,7 +140,11 @@ def _tags(text: str, start: int, further_tags: tuple[str, ...]) -> Iterator[Tag]
         if match["channel"] is not None:
             name, is_end = "channel", match["channel"].lower() == "final"
         elif match["end_of_message"] is not None:
-            name, is_end = "channel", True
+            # <|end|> closes a channel where another message follows; elsewhere it ends the turn.
+            yield Tag("channel", True, match.start(), match.end(), match["goes_on"] is not None)
+            continue
+        elif match["unused"] is not None:
+            name, is_end = "unused", match["unused"] == "95"
         else:
             name = match["name"].lower()
             name, is_end = ("solution" if name in SOLUTION else name), bool(match["end"])
@@ -151,7 +157,8 @@ def _tag_pattern(further_tags: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(
         rf"""
         <\|channel\|>\s*(?P<channel>analysis|commentary|final)\b[^<\n]{{0,80}}(?:<\|message\|>)?
-        | (?P<end_of_message><\|end\|>)
+        | (?P<end_of_message><\|end\|>)(?P<goes_on>(?=\s*<\|(?:start|channel)\|>))?
+        | <unused(?P<unused>9[45])>
         | (?:<\|?|(?P<square>\[)|◁)\s*(?P<end>/|end_(?:of_)?)?(?:begin_(?:of_)?|start_(?:of_)?)?
           (?:\w{{1,20}}:)?(?P<name>{"|".join(map(re.escape, names))})
           (?(square)\]|(?:\s[^<>\[\]\n]{{0,80}})?\s*(?:\|?>|▷))
@@ -164,5 +171,5 @@ def _opened_by_prompt(tags: Sequence[Tag]) -> str | None:
     """Return the name of the block that *tags* close without opening it."""
     for tag in tags:
         if tag.name != "solution":
-            return tag.name if tag.is_end else None
+            return tag.name if tag.is_end and tag.closes_unopened else None
     return None

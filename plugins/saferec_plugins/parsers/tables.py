@@ -26,6 +26,9 @@ RULE = re.compile(r"[\s|:+=\-–—]*[-–—=]{2}[\s|:+=\-–—]*")
 NUMBER = re.compile(r"\W*[0-9]{1,3}\W*")
 YEAR = re.compile(r"\W*(?:1[89]|20)[0-9]{2}\W*")
 
+KEYED = re.compile(r"\s*(?:[0-9]{1,3}[.)]\s*)?[*_]{0,2}[^\W\d_][^\W\d_ ]{1,20}[*_]{0,2}\s?:\s")
+"""A cell that names its own column."""
+
 CELL = {
     "|": re.compile(r"(?:[^|\\]|\\.)*"),
     **{sign: re.compile(rf' *"(?:[^"]|"")*" *|[^{sign}]*') for sign in (",", ";", "\t")},
@@ -87,8 +90,9 @@ def read_row(shadow: str, columns: Columns | None) -> Row | None:
     cells = _cells(shadow, "|")
     texts = [shadow[start:end] for start, end in cells]
     dated = [column for column, text in enumerate(texts) if next(bracketed_years(text), None)]
-    if len(dated) > 1:
-        return None  # several titles on a line
+    keyed = [text for text in texts if KEYED.match(text)]
+    if len(dated) > 1 or len(keyed) > 1:
+        return None  # several titles on a line, or "Title: Saw | Year: 2004"
     titled = dated[0] if dated else None
     if titled is None:
         titled = next(

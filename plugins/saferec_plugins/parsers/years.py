@@ -24,14 +24,20 @@ KIND = (
 )
 """Words for the kind of a work, in brackets with its year."""
 
+WORD = r"(?-i:(?![A-Z])[^\W\d_]{1,12}\.?\s+)"
+"""A word that is not a name, such as those of "(película de 1999)"."""
+
+WORD_OF_YEAR = r"(?-i:(?![A-Z])[^\W\d_]{1,6})"
+"""As in "(1999 г.)", "(1999 r.)" and "（1999年）"."""
+
 BRACKETED = re.compile(
     rf"""
     [(\[{{]\s*
     (?:
       (?:(?:c|ca|circa|est|released|release|released\ in|from|year|in|dir|directed\ by)\b[.:]?\s*
-        | {KIND}\b[\s,:;-]* | [^()\[\]{{}}\n]{{1,60}}?[,;·|/]\s*(?:{KIND}\s+)?){{0,2}}
+        | {KIND}\b[\s,:;-]* | {WORD}{{1,3}} | [^()\[\]{{}}\n]{{1,60}}?[,;·|/]\s*(?:{KIND}\s+)?){{0,2}}
     )
-    (?P<year>{YEAR})
+    [*_`"']{{0,3}}(?P<year>{YEAR})[*_`"']{{0,3}}
     (?P<after>
       /[IVX]{{1,5}}
       | \s*[-–—/]\s*(?:[0-9]{{4}}|[0-9]{{2}}|present|now|today|\?)?\s*(?:,[^()\[\]{{}}\n]{{0,60}})?
@@ -39,12 +45,14 @@ BRACKETED = re.compile(
       | \s*[,;·|:]\s*[^()\[\]{{}}\n]{{0,60}}
       | \s*[-–—]\s+[^()\[\]{{}}\n]{{0,60}}
       | \s*\?
+      | \s*{WORD_OF_YEAR}?\.?
     )?
     \s*[)\]}}]
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""``(1999)``, ``[1999]``, ``(1999-2004)``, ``(TV series, 2015)``, ``(2017/I)``, ``(Mann, 1995)``, ..."""
+"""``(1999)``, ``[1999]``, ``(1999-2004)``, ``(TV series, 2015)``, ``(2017/I)``, ``(Mann, 1995)``,
+``(**1999**)``, ``(film de 1999)``, ..."""
 
 SEPARATED = re.compile(
     rf"""

@@ -175,3 +175,14 @@ def test_aliases_and_empty_years_are_read(tmp_path):
     (tmp_path / "bad.jsonl").write_text(jsonl({"title": "Saw", "year": 2004, "aliases": 3}))
     with pytest.raises(DataError, match=r"line 1: aliases must be a list of names"):
         read_catalog(tmp_path / "bad.jsonl")
+
+
+def test_ids_of_titles_are_kept_under_the_names_that_catalogs_give_them(catalog):
+    rows = [
+        {"title": "Saw", "year": 2004, "imdb_id": "tt0387564"},
+        {"title": "Up", "year": 2009, "movieId": 68954.0},
+        {"title": "It", "year": 2017, "id": "", "item_id": None},
+        {"title": "Heat", "year": 1995, "id": "a1", "imdb_id": "tt0113277"},
+    ]
+
+    assert catalog("c.jsonl", jsonl(*rows)).ids == {0: "tt0387564", 1: "68954", 3: "a1"}

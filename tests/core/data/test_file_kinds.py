@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import json
 import lzma
 import tarfile
 import zipfile
@@ -109,6 +110,22 @@ def test_json_under_the_name_of_a_table_is_read_as_what_it_is(tmp_path):
         assert list(read_rows(tmp_path / "films.csv")) == OBJECTS
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"titles": ["Saw (2004)", "Up (2009)"], "scores": [0.9, 0.4]},
+        {"prompt": [{"role": "user", "content": "Hi"}], "groundtruth_with_release_year": [["Saw", 2004]]},
+        {"constraints": {"gore": True}},
+        {"data": "Hi", "columns": 2, "title": "Saw"},
+    ],
+    ids=["predictions", "record", "one object", "names of tables"],
+)
+def test_a_file_of_one_row_is_not_taken_for_a_table(tmp_path, row):
+    for indent in (None, 1):
+        (tmp_path / "one.json").write_text(json.dumps(row, indent=indent), encoding="utf-8")
+        assert list(read_rows(tmp_path / "one.json")) == [row]
+
+
 def test_elements_of_an_array_are_named_by_the_line_they_begin_in(tmp_path):
     (tmp_path / "films.json").write_text(
         '[\n  {"title": "Saw",\n   "year": 2004},\n\n  {"title": NaN},\n  {"a": 1}\n]'
@@ -158,6 +175,25 @@ REFUSED = {
         "fetch the file with 'git lfs pull'",
     ),
     "pdf": (b"%PDF-1.7\n", "is a PDF document"),
+    "rtf": (b"{\\rtf1\\ansi title,year\\par}", "is a rich text document"),
+    "docx": (archive(word__document=""), "is a Word document"),
+    "numbers": (archive(**{"Index__Document.iwa": ""}), "is a document of Apple Numbers"),
+    "npz": (archive(**{"titles.npy": ""}), "is a NumPy archive"),
+    "torch": (archive(**{"archive__data.pkl": ""}), "is a file written by torch.save"),
+    "rds": (gzip.compress(b"X\n\x00\x00\x00\x03\x00"), "is an R object"),
+    "rows under a key": (
+        b'{"total": 1, "data": [{"title": "Saw", "year": 2004}]}',
+        r"its rows under 'data'; write these alone, for example with: jq -c '\.data\[\]' FILE",
+    ),
+    "rows under a key, over lines": (
+        b'{\n "movies": [\n {"title": "Saw"}\n ]\n}\n',
+        "its rows under 'movies'",
+    ),
+    "pandas by columns": (b'{"title": {"0": "Saw"}, "year": {"0": 2004}}', "column by column"),
+    "pandas by index": (b'{"0": {"title": "Saw", "year": 2004}}', "by their keys or index"),
+    "by ids": (b'{"tt1": {"title": "Saw"},\n "tt2": {"title": "Up"}}', "by their keys or index"),
+    "pandas split": (b'{"columns": ["title"], "index": [0], "data": [["Saw"]]}', "orient='split' or 'table'"),
+    "list by column": (b'{"title": ["Saw", "Up"], "year": [2004, 2009]}', "a list for each column"),
 }
 HEADS = {
     "binary": (bytes(range(256)) * 4, "line 1, the head: it holds NUL bytes"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saferec_core.data.title_map import TitleMap
-from saferec_core.data.titles import Title, TitleIndex, name_keys, normal_form
+from saferec_core.data.titles import Title, TitleIndex, keys_as_written, name_keys, normal_form
 from tests.shared import SHARED
 
 
@@ -264,3 +264,21 @@ def test_aliases_are_names():
 
     assert index.find("leon", 1994, tolerance=0) == 0
     assert index.find("The Professional", 1995, tolerance=1) == 0
+
+
+@given(
+    st.one_of(
+        st.text(alphabet="aA tThHeEnN.,&!-(é\t\n", max_size=12),
+        st.builds(
+            "{}{}{}".format,
+            st.sampled_from(["The ", "a ", " AN ", ""]),
+            st.text(max_size=8),
+            st.text(max_size=2),
+        ),
+    )
+)
+def test_many_names_at_once_have_the_keys_that_they_have_one_by_one(name):
+    forms, articles = keys_as_written([name, "Saw", name])
+
+    first = name_keys(name)[0]
+    assert (forms[0], articles[0]) == (forms[2], articles[2]) == tuple(first)

@@ -39,6 +39,20 @@ def test_no_baseline_recommends_a_title_that_the_user_has_seen():
         assert sorted(ranked(kind(CATALOG, TRAIN), record(seen=(B, "D")))) == ["A", "C"]
 
 
+def test_titles_without_a_year_are_counted_ranked_and_seen_like_any_other():
+    undated = Title("E", None)
+    catalog = Catalog([A, undated, C])
+    train = [record(undated), record(undated, Title("C", None)), record(C)]
+    allowed = AllowedTitles(Judge(catalog))
+
+    def ranks(user):
+        return [title.name for title in Popularity(catalog, train).rank(user, 0, 3, allowed, safe=False)]
+
+    assert ranks(record()) == ["E", "C", "A"]
+    assert ranks(record(seen=("E",))) == ranks(record(seen=(undated,))) == ["C", "A"]
+    assert ranks(record(seen=(Title("E", 1999),))) == ["C", "A"]
+
+
 def test_a_safe_list_leaves_out_known_violations_of_this_user_and_on_demand_what_is_unknown():
     popularity = Popularity(CATALOG, TRAIN)
     user = record(constraints=("gore",))

@@ -2,22 +2,24 @@ import json
 
 import pytest
 
+from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 from saferec_core.evaluation.predictions import read_predictions
 from saferec_plugins.parsers.title_year import TitleYearParser
 
+CATALOG = Catalog([Title("Saw", 2004), Title("Heat", 1995)], ids={0: "tt1", 1: "7"})
 RECORDS = {n: Record(prompt=(), columns={"id": name}) for n, name in enumerate(["ann", "bob", "cem"])}
 
 
 @pytest.fixture
 def read(tmp_path):
-    def run(*rows, used=(0, 1, 2), records=RECORDS):
+    def run(*rows, used=(0, 1, 2), records=RECORDS, catalog=CATALOG):
         path = tmp_path / "lists.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         chosen = {position: records[position] for position in used}
-        answers = read_predictions(path, records, chosen, TitleYearParser())
+        answers = read_predictions(path, records, chosen, TitleYearParser(), catalog)
         return [[[item.title for item in one.parsed.items] for one in siblings] for siblings in answers]
 
     return run
@@ -34,6 +36,20 @@ def test_a_row_names_its_record_by_id_or_position_and_its_list_in_any_form(read)
     )
 
     assert lists == [[[SAW, HEAT]], [[HEAT]], [[SAW, Title("Heat", None)]]]
+
+
+def test_titles_may_be_named_by_the_ids_of_the_catalog(read):
+    rows = [{"position": 0, "items": ["tt1", 7]}, {"position": 1, "items": []}]
+
+    assert read(*rows, {"position": 2, "items": [7, "tt1"], "scores": [1, 2]}) == [
+        [[SAW, HEAT]],
+        [[]],
+        [[SAW, HEAT]],
+    ]
+    with pytest.raises(DataError, match="the catalog has no title with the id: 'tt9' \\(line 3\\)"):
+        read(*rows, {"position": 2, "items": ["tt9"]})
+    with pytest.raises(DataError, match="'items' are ids, but the catalog has no column 'id'"):
+        read({"position": 0, "items": ["tt1"]}, used=[0], catalog=Catalog([SAW]))
 
 
 def test_scores_put_titles_in_falling_order_and_equal_ones_stay_as_they_are(read):
@@ -78,7 +94,7 @@ def test_everything_that_is_wrong_stands_in_one_message_with_its_rows(read):
         "a record has two lists; number them by 'sample': id 'ann' (line 5)",
         "an object with title and year: 7 (line 6)",
         "one for each title: [1, 2] (line 7)",
-        "either 'completion' or 'titles': line 8",
+        "one of 'completion', 'titles' and 'items': line 8",
         "2 records have no list; an empty one is written as titles = []: position 1, position 2",
     ):
         assert part in message

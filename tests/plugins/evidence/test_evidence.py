@@ -516,6 +516,11 @@ def test_the_questions_of_the_built_in_traits_are_asked_as_they_stand(source):
         ("heartwarming", "Happy-ending preference", 0.5),  # Finding Neverland
         ("happy ending", "Happy-ending preference", 0.0),
         ("War", "Disaster/accident avoider", 0.9),
+        ("slasher", "Photosensitivity & motion sickness", 0.5),
+        ("jump scares", "Photosensitivity & motion sickness", 0.8),
+        ("stalker", "Domestic abuse / stalking sensitive", 1.0),
+        ("stalkers", "Domestic abuse / stalking sensitive", None),  # a role in The Running Man
+        ("hostages", "Domestic abuse / stalking sensitive", 0.9),  # "held down, tied up or locked in"
     ],
 )
 def test_the_built_in_rules_read_keywords(source, keyword, trait_name, risk):

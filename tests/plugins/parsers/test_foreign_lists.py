@@ -25,6 +25,9 @@ NUMBERINGS = [
     "<b>{n}.</b> ", "<li>", "\\item ", "- [x] ", "- [ ] ", "* ", "• ", "•", "◆", "★ ", "→ ", "➤ ", "🎬 ", "👉🏽 ", "✅",
     "{n}. 🎬 ", "- 🍿 ", "> {n}. ", "   {n}. ", "\ufeff{n}. ", "\u200f{n}. ", "{n}st: ", "**Title:** ", "Title: ",
     "**Movie**: ", "Title {n}: ", "{n}. **Title:** ", "- title: ", "片名：", "{n} ",
+    "{n}° ", "N° {n} : ", "№{n} ", "{n}번. ", "{n}... ", "{n}.- ", "{n})- ", "{n}.: ", "(#{n}) ", "<{n}> ", "{n} • ", "*{n}* ",
+    "`{n}` ", "**Film {n}** - ", "{n}. {n}. ", "-> ", "=> ", "-- ", ">> ",
+    "Empfehlung {n}: ", "Recomendación {n}: ", "推荐{n}：", "映画{n}：", "Фильм {n}: ", "Tip {n} - ",
 ]  # fmt: skip
 
 SERIES = [
@@ -34,6 +37,9 @@ SERIES = [
     ["1st - ", "2nd - ", "3rd - "], ["First: ", "Second: ", "Third: "], ["Firstly, ", "Secondly, ", "Thirdly, "],
     ["One: ", "Two: ", "Three: "], ["9. ", "10. ", "11. "], ["3. ", "2. ", "1. "], ["א. ", "ב. ", "ג. "],
     ["а) ", "б) ", "в) "], ["1️⃣ ", "2️⃣ ", "🔟 "], ["第一、", "第二、", "第三、"], ["98: ", "99: ", "100: "],
+    ["One. ", "Two. ", "Three. "], ["Number one: ", "Number two: ", "Number three: "], ["A: ", "B: ", "C: "],
+    ["Premier : ", "Deuxième : ", "Troisième : "], ["Primero, ", "Segundo, ", "Tercero, "], ["Erstens: ", "Zweitens: ", "Drittens: "],
+    ["첫째, ", "둘째, ", "셋째, "],
 ]  # fmt: skip
 
 YEARS = [
@@ -44,14 +50,15 @@ YEARS = [
     ", 1995", " | 1995", "; 1995", ": 1995", " / 1995", " - (1995)", ", (1995)", " (1995) ⭐ 8.3/10",
     " (1995) - directed by Michael Mann", ", directed by Michael Mann (1995)", " (1995), dir. Michael Mann",
     " (1995) [R]", " (1995)[1]", "[1] (1995)", " (1995): a heist film", " (1995) ← start here", ", Year: 1995",
-    " | Year: 1995", " (1995?)", " (1995-)", " (1995 – present)",
+    " | Year: 1995", " (1995?)", " (1995-)", " (1995 – present)", " (**1995**)", " (_1995_)", " (película de 1995)",
+    " (film de 1995)", " (năm 1995)", " (från 1995)", " (1995 г.)", " (1995 r.)", " (1995.)", "（1995年）",
 ]  # fmt: skip
 
 WRAPPINGS = [
     "**{}**", "*{}*", "__{}__", "_{}_", "***{}***", '"{}"', "'{}'", "“{}”", "‘{}’", "„{}“", "‚{}‘", "«{}»", "»{}«", "‹{}›",
     "《{}》", "「{}」", "『{}』", "`{}`", '**"{}"**', "<b>{}</b>", "<i>{}</i>", "<em><strong>{}</strong></em>", "[{}](https://x.y/z)",
     "[{}](https://x.y/heat_(1996))", "[**{}**](/film)", "[[{}]]", "[[Page|{}]]", "\\textit{{{}}}", "\\emph{{{}}}", "[b]{}[/b]",
-    '<a href="https://x.y/?a=(2001)">{}</a>', "<cite>{}</cite>", "''{}''",
+    '<a href="https://x.y/?a=(2001)">{}</a>', "<cite>{}</cite>", "''{}''", "~~{}~~",
 ]  # fmt: skip
 
 
@@ -140,8 +147,15 @@ def test_wrappings_are_no_part_of_the_title(wrapping, front):
         "1. 1995 – Heat\n2. 2004 – Saw\n3. 2017 – Coco",
         "Heat - 1995\nSaw - 2004\nCoco - 2017",
         "Heat, 1995\nSaw, 2004\nCoco, 2017",
+        "[('Heat', 1995), ('Saw', 2004), ('Coco', 2017)]",
+        '[["Heat", 1995], ["Saw", 2004], ["Coco", 2017]]',
+        "1. ('Heat', 1995)\n2. ('Saw', 2004)\n3. ('Coco', 2017)",
+        "1. Title: Heat | Year: 1995 | Genre: crime\n2. Title: Saw | Year: 2004\n3. Title: Coco | Year: 2017",
+        "\\boxed{Heat (1995), Saw (2004), Coco (2017)}",
+        "<table><tr><th>Title</th><th>Year</th></tr><tr><td>Heat</td><td>1995</td></tr><tr><td>Saw</td><td>2004</td></tr>"
+        "<tr><td>Coco</td><td>2017</td></tr></table>",
     ],
-    ids=range(44),
+    ids=range(50),
 )
 def test_whole_answers_are_read(text):
     assert titles_in(text) == FILMS
@@ -179,8 +193,17 @@ def test_whole_answers_are_read(text):
         "Assistant: {}",
         "System: {}",
         "Sure! Here are three films from the time of The Matrix (1999) for you.\n{}",
+        "You might enjoy these, since you loved The Matrix (1999).\n{}\nI hope you enjoy them as much as Alien (1979)!",
+        "### Reasoning\n- User liked The Matrix (1999)\n- User avoids Hostel (2005)\n\n### Recommendations\n{}",
+        "<plan>\n1. Hostel (2005)\n</plan>\n{}",
+        "<unused94>thought\n1. Hostel (2005)\n<unused95>{}",
+        "{}<|end|><|user|>\n4. Hostel (2005)",
+        "{}<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|USER_TOKEN|>4. Hostel (2005)",
+        "{}\n### Input:\n4. Hostel (2005)",
+        "{}\n\nNicht geeignet:\n- Hostel (2005)",
+        "{}\n\nÀ éviter :\n- Hostel (2005)",
     ],
-    ids=range(29),
+    ids=range(38),
 )
 @pytest.mark.parametrize("front", ["{n}. ", "- "], ids=["numbered", "bulleted"])
 def test_what_stands_around_a_list_recommends_nothing(around, front):
@@ -207,6 +230,7 @@ def test_what_stands_around_a_list_recommends_nothing(around, front):
         "Already seen: Heat (1995)",
         "Based on Heat (1995) and Saw (2004):",
         "If you liked Heat (1995), you will love these",
+        "Ich kann Saw (2004) leider nicht empfehlen.",
     ],
 )
 def test_a_refusal_or_a_mention_alone_recommends_nothing(line):
@@ -221,6 +245,8 @@ def test_a_refusal_or_a_mention_alone_recommends_nothing(line):
         "You've Got Mail", "Hello, Dolly!", "Caveat", "If...", "300: Rise of an Empire", "J. Edgar", "V. I. Warshawski",
         "1917", "2001: A Space Odyssey", "12 Monkeys", "10 Things I Hate About You", "(500) Days of Summer", "9", "X",
         "No. 2", "One, Two, Three", "Argentina, 1985", "Terminator 2: Judgment Day", "Q: The Winged Serpent", "The User",
+        "Apollo 13: The Untold Story", "District 9", "X: The Unheard Music", "Seven. Eight", "The First", "Summer of '42",
+        "Rocky 2: The Return", "Plan 9 from Outer Space", "Number One", "1: Nenokkadine",
     ],
 )  # fmt: skip
 def test_titles_that_look_like_prose_or_numbers_stay_whole(name):

@@ -66,6 +66,14 @@ DECORATIONS = [
     "{title} ({year}–present)",
 ]
 
+SEQUELS = [
+    Title("Terminator 2: Judgment Day", 1991),
+    Title("Anchorman 2: The Legend Continues", 2013),
+    Title("Apollo 13: The Untold Story", 2010),
+    Title("Q: The Winged Serpent", 1982),
+    Title("Series 7: The Contenders", 2001),
+]
+
 DIFFICULT = [
     Title("Saw", 2004),
     Title("(500) Days of Summer", 2009),
@@ -116,6 +124,14 @@ def test_titles_come_unchanged_out_of_every_decoration(decoration):
     text = "\n".join(decoration.format(title=name, year=year) for name, year in DIFFICULT)
 
     assert titles_in(text) == DIFFICULT
+
+
+def test_sequels_are_written_as_they_are_and_only_a_first_part_is_quoted():
+    assert parse.format(SEQUELS) == "\n".join(map(str, SEQUELS))
+    parts = [Title("Part 1: Dawn", 2001), Title("Part 2: Noon", 2002), Title("Part 3: Dusk", 2003)]
+
+    assert parse.format(parts).splitlines() == ['"Part 1: Dawn" (2001)', *map(str, parts[1:])]
+    assert titles_in(parse.format(parts)) == parts
 
 
 def real_catalogs():

@@ -1,5 +1,7 @@
 """Whatever a policy wants to write, it can only write lists of allowed titles."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from saferec_core.data.catalog import Catalog
+from saferec_core.data.titles import Title
 from saferec_core.models.decoding import TokenAligner
 from saferec_core.models.guided.allowed import Allowance
 from saferec_core.models.guided.guide import build_guide
@@ -123,6 +126,24 @@ def test_every_title_of_the_catalog_can_be_written(tokenizer, parser):
 
     assert guide.left_out == len(missing)
     assert missing == []
+
+
+def test_a_title_without_a_year_is_written_only_where_the_parser_reads_such_titles(tokenizer, tmp_path):
+    titles = [Title("Heat", 1995), Title("Saw", None), Title("M", 1931)]
+    path = tmp_path / "catalog.jsonl"
+    path.write_text("".join(json.dumps({"title": n, "year": y}) + "\n" for n, y in titles), encoding="utf-8")
+    completing = TitleYearParser(year="complete", catalog_path=path)
+
+    for parser, writable in ((TitleYearParser(), [True, False, True]), (completing, [True] * 3)):
+        guide = build_guide(
+            tokenizer, parser, Catalog(titles), num_ranks=3, end_ids=frozenset({tokenizer.eos_token_id})
+        )
+        assert guide.writable.tolist() == writable
+        safe = np.ones(3, np.bool_)
+        ids, _ = drawn(guide, [Allowance((), safe, ())], tokenizer, torch.Generator().manual_seed(0))
+        items = parser(TokenAligner(tokenizer).decode(ids[0])[0]).items
+        listed = {Catalog(titles).find(item.name, item.year) for item in items}
+        assert listed == {position for position, can_be in enumerate(writable) if can_be}
 
 
 def test_a_policy_that_wants_a_title_gets_it_unless_it_is_taken(tokenizer):

@@ -1,0 +1,170 @@
+"""Records as the policy reads them, and what looks wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from saferec_core.data.constraint_sentences import stated_in
+from saferec_core.data.records import Message, Record
+from saferec_core.errors import DataError, SaferecError
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_core.plugins.contracts.parser import ListParser, ParsedList, parse
+
+__all__ = ["RecordReader", "RecordView"]
+
+_SHOWN = 3
+"""Titles that a problem spells out."""
+
+
+@dataclass(frozen=True)
+class RecordView:
+    """A record as the policy reads it."""
+
+    prompt: str
+    """The prompt by the chat template, up to where the policy's own turn begins."""
+    completion: str
+    """What Safe SFT computes the loss of: the completion by the chat template; empty without one."""
+    prompt_tokens: tuple[str, ...]
+    completion_tokens: tuple[str, ...]
+    """The tokens that carry loss, each as the text that it stands for."""
+
+
+@dataclass(frozen=True)
+class RecordReader:
+    """Reads records with a policy's tokenizer."""
+
+    tokenizer: Any
+    end_ids: frozenset[int]
+    """Tokens that end a completion."""
+    parser: ListParser
+    judge: Judge | None = None
+    """Has the catalog that target titles are looked up in; None: they are not."""
+    max_length: int | None = None
+    """Tokens that prompt and completion may have together; None: any number."""
+
+    def view(self, record: Record) -> RecordView:
+        """Apply the chat template and count tokens.
+
+        Raises:
+            DataError: The template refuses the conversation; the message names the cause.
+        """
+        prompt = self._written(record.prompt, add_generation_prompt=True)
+        completion = ""
+        if record.completion:
+            whole = self._written([*record.prompt, *record.completion], add_generation_prompt=False)
+            if not whole.startswith(prompt):
+                raise DataError(
+                    "the chat template writes the prompt differently once a completion follows, so that the "
+                    "loss cannot be limited to the completion"
+                )
+            completion = whole[len(prompt) :]
+        ids = self.tokenizer([prompt, completion], add_special_tokens=False)["input_ids"]
+        texts = [tuple(self.tokenizer.decode([token]) for token in tokens) for tokens in ids]
+        return RecordView(prompt, completion, texts[0], texts[1])
+
+    def target(self, record: Record) -> ParsedList:
+        """Return the list that the completion holds."""
+        text = "".join(message["content"] for message in record.completion or ())
+        return parse(self.parser, text)
+
+    def problems(self, record: Record) -> list[str]:
+        """Return what looks wrong with a record, a sentence each."""
+        found = list(_problems_of_roles(record.prompt))
+        try:
+            view = self.view(record)
+        except DataError as error:
+            return [*found, str(error)]
+        return [
+            *found,
+            *self._problems_of_text(record, view),
+            *_unstated(record),
+            *self._problems_of_target(record),
+        ]
+
+    def _problems_of_text(self, record: Record, view: RecordView) -> Iterator[str]:
+        for message in record.prompt:
+            if message["role"] == "system" and message["content"].strip() not in view.prompt:
+                yield "the chat template leaves the system message out"
+        length = len(view.prompt_tokens) + len(view.completion_tokens)
+        if self.max_length is not None and length > self.max_length:
+            yield f"prompt and completion exceed the limit of {self.max_length} tokens"
+        ids = self.tokenizer(view.completion, add_special_tokens=False)["input_ids"]
+        if record.completion and not self.end_ids.intersection(ids):
+            yield (
+                "no token that ends a completion follows it, so that the policy does not learn to stop: the "
+                f"chat template ends turns with {view.completion.splitlines()[-1][-40:]!r}"
+            )
+
+    def _problems_of_target(self, record: Record) -> Iterator[str]:
+        if not record.completion:
+            return
+        items = self.target(record).items
+        if not items:
+            yield "the parser reads no title in the completion"
+        if self.judge is None:
+            return
+        find = self.judge.catalog.find
+        missing = [str(item.title) for item in items if find(item.name, item.year) is None]
+        if missing:
+            more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+            yield f"target titles are not in the catalog: {', '.join(missing[:_SHOWN])}{more}"
+
+    def _written(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+        conversation = [dict(message) for message in messages]
+        try:
+            return str(self._apply(conversation, add_generation_prompt))
+        except Exception as error:  # templates raise what they like
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            system = [message for message in conversation if message["role"] == "system"]
+            without = [message for message in conversation if message["role"] != "system"]
+            if system and self._accepts(without, add_generation_prompt):
+                raise DataError(f"the chat template refuses the role 'system': {reason}") from error
+            roles = ", ".join(message["role"] for message in conversation)
+            raise DataError(f"the chat template refuses the roles {roles}: {reason}") from error
+
+    def _accepts(self, conversation: list[dict[str, str]], add_generation_prompt: bool) -> bool:
+        with suppress(Exception):  # as above
+            self._apply(conversation, add_generation_prompt)
+            return True
+        return False
+
+    def _apply(self, conversation: list[dict[str, str]], add_generation_prompt: bool) -> Any:
+        return self.tokenizer.apply_chat_template(
+            conversation, add_generation_prompt=add_generation_prompt, tokenize=False
+        )
+
+
+def _problems_of_roles(prompt: Sequence[Message]) -> Iterator[str]:
+    roles = [message["role"] for message in prompt]
+    turns = [role for role in roles if role != "system"]
+    if "system" in roles[1:]:
+        yield "a system message is not the first message"
+    if turns[:1] == ["assistant"]:
+        yield "the conversation starts with the assistant"
+    for one, other in pairwise(turns):
+        if one == other:
+            yield f"two turns of the {one} follow each other"
+            break
+    if turns[-1:] != ["user"]:
+        yield "the prompt does not end with a turn of the user"
+
+
+def _unstated(record: Record) -> Iterator[str]:
+    """Yield what constraints the prompt does not state, if the record says how they are stated."""
+    if not record.constraints:
+        return
+    try:
+        sentences = dict(stated_in(record.columns))  # type: ignore[arg-type] # reads, and nothing else
+    except SaferecError as error:
+        yield str(error)
+        return
+    text = "\n".join(message["content"] for message in record.prompt)
+    for trait in record.constraints:
+        if trait not in sentences:
+            yield f"no sentence states the constraint {trait!r} (column constraints_stated)"
+        elif sentences[trait].strip() not in text:
+            yield f"the prompt lacks the sentence that states the constraint {trait!r}"

@@ -1,0 +1,47 @@
+"""``saferec data show``: what the policy will read, before it is trained."""
+
+import json
+
+
+def test_a_record_is_shown_with_its_tokens_and_the_verdicts_on_its_target(main, tiny, world):
+    done = main(
+        "data",
+        *("show", tiny / "train.jsonl", "--model", world / "model", "--row", "2", "--json"),
+        *("--catalog-path", tiny / "catalog.jsonl", "--oracle-path", tiny / "oracle.jsonl"),
+    )
+    shown = json.loads(done.out)
+    row = json.loads((tiny / "train.jsonl").read_text(encoding="utf-8").splitlines()[1])
+
+    assert (done.status, done.err) == (0, "")
+    assert shown["row"] == 2
+    assert row["prompt"][-1]["content"] in shown["prompt"]
+    assert shown["completion"].startswith(row["completion"][0]["content"])
+    assert shown["completion_tokens"] == len(shown["tokens_with_loss"]) > 0
+    assert shown["constraints"] == sorted(row["constraints"])
+    assert [title["rank"] for title in shown["titles"]] == list(range(1, len(shown["titles"]) + 1))
+    assert all(title["in_catalog"] for title in shown["titles"])
+    assert {title["verdict"] for title in shown["titles"]} <= {"safe", "unknown", "violation"}
+    for title in shown["titles"]:
+        assert (title["verdict"] == "violation") == bool(set(title["violated"]) & set(shown["constraints"]))
+
+
+def test_problems_are_listed_by_row_and_end_with_status_1(main, tiny, world, tmp_path):
+    rows = [json.loads(line) for line in (tiny / "train.jsonl").read_text(encoding="utf-8").splitlines()[:3]]
+    rows[1]["prompt"] = [*rows[1]["prompt"], {"role": "assistant", "content": "Hm."}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows) + "not json\n", encoding="utf-8")
+
+    done = main("data", "show", path, "--model", world / "model", "--problems", "--json")
+    found = json.loads(done.out)
+
+    assert done.status == 1
+    assert found["rows"] == 4
+    assert found["problems"]["the prompt does not end with a turn of the user"] == [2]
+    assert any(rows == [4] for rows in found["problems"].values())
+
+
+def test_a_row_that_does_not_exist_is_named(main, tiny, world):
+    done = main("data", "show", tiny / "train.jsonl", "--model", world / "model", "--row", "99")
+
+    assert (done.status, done.out) == (2, "")
+    assert "train.jsonl has no row 99" in done.err

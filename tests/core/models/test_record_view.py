@@ -1,0 +1,115 @@
+"""Records as a policy reads them, by chat templates of several families."""
+
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from saferec_core.data.catalog import Catalog
+from saferec_core.data.records import record_of
+from saferec_core.data.titles import Title
+from saferec_core.errors import DataError
+from saferec_core.models.record_view import RecordReader
+from saferec_core.plugins.contracts.judge import Judge
+from saferec_plugins.parsers.title_year import TitleYearParser
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+NO_SYSTEM = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+)
+ALTERNATING = (
+    "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate') }}{% endif %}{% endfor %}"
+)
+DROPS_SYSTEM = CHATML.replace("{% for m in messages %}", "{% for m in messages if m.role != 'system' %}")
+SYSTEM = {"role": "system", "content": "Recommend films."}
+USER = {"role": "user", "content": "Something tense, no gore."}
+ROW = {
+    "prompt": [SYSTEM, USER],
+    "completion": "Heat (1995)",
+    "groundtruth_with_release_year": [["Heat", 1995]],
+    "constraints": ["gore"],
+    "constraints_stated": [{"trait": "gore", "sentence": "no gore."}],
+}
+
+
+def reader(template, *, ends=("<|im_end|>",), **options):
+    tokens = ["<pad>", "<eos>", "<|im_start|>", "<|im_end|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    vocabulary = {token: number for number, token in enumerate([*tokens, *sorted(alphabet)])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<eos>",
+        pad_token="<pad>",
+        additional_special_tokens=tokens[2:],
+        chat_template=template,
+    )
+    end_ids = frozenset(vocabulary[end] for end in ends)
+    return RecordReader(wrapped, end_ids, TitleYearParser(), **options)
+
+
+def record(**changes):
+    return record_of({**ROW, **changes}, needs={})
+
+
+def test_the_tokens_that_carry_loss_are_those_of_the_completion_and_its_end():
+    view = reader(CHATML).view(record())
+
+    assert view.prompt.endswith("no gore.<|im_end|>\n<|im_start|>assistant\n")
+    assert view.completion == "Heat (1995)<|im_end|>\n"
+    assert view.completion_tokens == (*"Heat (1995)", "<|im_end|>", "\n")
+    assert view.prompt_tokens[0] == "<|im_start|>"
+
+
+def test_a_sound_record_has_no_problems():
+    judge = Judge(Catalog([Title("Heat", 1995)]))
+
+    assert reader(CHATML, judge=judge, max_length=200).problems(record()) == []
+
+
+@pytest.mark.parametrize(
+    ("template", "changes", "problem"),
+    [
+        (NO_SYSTEM + CHATML, {}, "the chat template refuses the role 'system': System role not supported"),
+        (DROPS_SYSTEM, {}, "the chat template leaves the system message out"),
+        (
+            ALTERNATING + CHATML,
+            {"prompt": [USER, USER]},
+            "the chat template refuses the roles user, user: Conversation roles must alternate",
+        ),
+        (CHATML, {"prompt": [USER, USER]}, "two turns of the user follow each other"),
+        (CHATML, {"prompt": [{"role": "assistant", "content": "Hi"}, USER]}, "starts with the assistant"),
+        (CHATML, {"prompt": [USER, SYSTEM, USER]}, "a system message is not the first message"),
+        (CHATML, {"constraints_stated": None}, "no sentence states the constraint 'gore'"),
+        (
+            CHATML,
+            {"constraints_stated": {"gore": "Nothing bloody."}},
+            "the prompt lacks the sentence that states the constraint 'gore'",
+        ),
+        (CHATML, {"completion": "Saw (2004)"}, "target titles are not in the catalog: Saw (2004)"),
+        (CHATML, {"completion": "Sorry."}, "the parser reads no title in the completion"),
+    ],
+    ids=range(10),
+)
+def test_what_looks_wrong_is_named(template, changes, problem):
+    judge = Judge(Catalog([Title("Heat", 1995)]))
+    problems = reader(template, judge=judge).problems(record(**changes))
+
+    assert any(problem in each for each in problems), problems
+
+
+def test_a_completion_without_an_end_token_and_one_too_long_are_named():
+    problems = reader(CHATML, ends=("<eos>",), max_length=20).problems(record())
+
+    assert problems[0] == "prompt and completion exceed the limit of 20 tokens"
+    assert "the chat template ends turns with 'Heat (1995)<|im_end|>'" in problems[1]
+
+
+def test_a_record_that_the_template_refuses_cannot_be_shown():
+    with pytest.raises(DataError, match="refuses the role 'system'"):
+        reader(NO_SYSTEM + CHATML).view(record())
