@@ -183,6 +183,10 @@ class DataConfig(Section):
     protocol id."""
     parser: ComponentChoice = DEFAULT_PARSER
     """Parser that reads titles from a completion."""
+    list_marker: str | None = Field(default=None, min_length=1)
+    """Text that ends free reasoning in front of a list, exactly as completions have it, line breaks included.
+    Guided decoding leaves what comes before it free, within max_completion_length; none: lists begin at
+    once."""
     transforms: list[ComponentChoice] = []
     """Dataset transforms, applied in order to every split."""
     max_prompt_length: int | None = Field(default=None, ge=16)
@@ -314,6 +318,10 @@ class StandaloneEvaluation(EvaluationConfig):
     guided: bool = False
     """Guided decoding: only titles of the catalog that are unseen, not yet listed and not known to violate a
     constraint of the user can be written."""
+    eval_year: Literal["complete", "required"] = "complete"
+    """How the parser reads a title without a year, unless its own option year says so: complete looks for the
+    only title of the catalog with that name; required counts the line as unreadable, as training does. With
+    the settings of a training run the default is required, so that its figures can be compared."""
     unknown: Literal["allow", "forbid"] = "allow"
     """Whether guided lists, and those of safe baselines, may hold titles that the oracle cannot judge."""
 
