@@ -28,8 +28,8 @@ __all__ = ["common_arguments", "engine_settings", "lora_config"]
 def engine_settings(model: object) -> Iterator[None]:
     """Turn errors raised while the engines are set up into one that the user can act on.
 
-    TRL loads models itself, so that attention is kept from cuDNN here as well. Telemetry is off meanwhile: TRL
-    would report the architecture and the GPU to the hub.
+    TRL loads models itself, so that attention is kept from cuDNN here as well. Telemetry is off meanwhile:
+    TRL would report the architecture and the GPU to the hub.
 
     Args:
         model: The policy that they are set up for, as the user named it.
