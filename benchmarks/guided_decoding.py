@@ -32,7 +32,8 @@ from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.models.guided.allowed import AllowedTitles
-from saferec_core.models.guided.guide import Guide, GuidedRows, build_guide
+from saferec_core.models.guided.guide import Guide, build_guide
+from saferec_core.models.guided.rows import GuidedRows
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.oracle import Question, Verdict
 from saferec_core.plugins.manager import load_plugins

@@ -14,6 +14,7 @@ from saferec_core.config.load import Layer, Resolved, eval_settings, read_settin
 from saferec_core.config.schema import EvalConfig
 from saferec_core.errors import RunError
 from saferec_core.runs.layout import run_of
+from saferec_core.runs.manifest import stage_of
 
 __all__ = ["eval_request", "print_summaries", "run_folder"]
 
@@ -32,6 +33,8 @@ def eval_request(
     folder = run_of(Path(run)) if run is not None else None
     file = config or (folder.config if folder else None)
     files = [] if file is None else [Layer(str(file), eval_settings(read_settings(file)))]
+    if folder is not None and config is None and stage_of(folder) in {"train", "sft"}:
+        files.insert(0, Layer(str(folder.path), {"evaluation": {"eval_year": "required"}}))
     named = Layer("POLICY", {"model": {"model": evaluated}})
     return resolved(EvalConfig, files=files, overrides=[oracle_name(files, given), *given, named])
 

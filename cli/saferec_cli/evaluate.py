@@ -16,6 +16,7 @@ from saferec_core.config.load import Layer
 from saferec_core.config.schema import EvalConfig
 from saferec_core.errors import ConfigError, RunError, one_error
 from saferec_core.plugins.manager import load_plugins
+from saferec_core.runs.checkpoints import starting_policy
 from saferec_core.runs.layout import RunLayout
 
 __all__ = ["evaluate"]
@@ -55,6 +56,15 @@ def evaluate(
             rich_help_panel="Run",
         ),
     ] = None,
+    before: Annotated[
+        bool,
+        typer.Option(
+            "--before",
+            help="Evaluate what the run's training began with, beside the run's policy.",
+            metavar=" ",
+            rich_help_panel="Evaluation",
+        ),
+    ] = False,
     flip: Annotated[
         bool,
         typer.Option(
@@ -91,8 +101,10 @@ def evaluate(
     from saferec_core.preflight.inputs import is_local
 
     if predictions is not None:
-        if flip or policy is not None:
-            also = "--flip, which asks a policy again," if flip else f"a policy ({policy})"
+        if flip or before or policy is not None:
+            also = (
+                f"a policy ({policy})" if policy is not None else "--flip or --before, which asks a policy,"
+            )
             raise ConfigError(
                 f"{also} does not go with --predictions; --run names the run whose data is used"
             )
@@ -102,16 +114,19 @@ def evaluate(
     if policy is None:
         raise ConfigError("POLICY is missing: a run folder, a checkpoint or a model, or --predictions FILE")
     given = [*flags, *setting_layers(setting or ()), *transform_layers(transform or ())]
-    request = eval_request(run_folder(run) or policy, config, given, evaluated=policy)
+    stem = None
+    source = run_folder(run) or policy
+    if before:
+        trained = _trained(policy, run)
+        policy, out, stem = starting_policy(trained), out or trained.path, "before"
+    request = eval_request(source, config, given, evaluated=policy)
     hosted = request.config.evaluation.eval_engine == "openai"
     if not hosted and is_local(policy) and not Path(policy).exists():
         raise RunError(f"{policy} does not exist; name a run folder, a checkpoint or a model")
     plugins = load_plugins()
     problems = [*request.problems, *find_problems(request.config, plugins)]
-    if flip and request.config.oracle is None:
-        problems.append("--oracle-path is missing: --flip counts violations and needs an oracle")
-    if flip and request.config.evaluation.guided:
-        problems.append("--flip asks what a policy does by itself; it does not go with --guided")
+    if flip:
+        problems += _problems_of_flipping(request.config, before=before)
     if problems:
         raise one_error(problems if hosted or is_local(policy) else _with_the_run_first(policy, problems))
 
@@ -126,7 +141,7 @@ def evaluate(
             responses = run_flip(request.config, plugins, observer, out=out)
             summaries = {evaluation.results.protocol["id"]: evaluation.as_data() for evaluation in responses}
         else:
-            evaluations = run_eval(request.config, plugins, observer, out=out)
+            evaluations = run_eval(request.config, plugins, observer, out=out, stem=stem)
             summaries = {evaluation.protocol: evaluation.summary() for evaluation in evaluations}
     if as_json:
         print_summaries(summaries)
@@ -160,6 +175,33 @@ def _predictions(
     evaluation = run_predictions(request.config, plugins, observer, file, out=out)
     if as_json:
         print_summaries({evaluation.protocol: evaluation.summary()})
+
+
+def _problems_of_flipping(config: EvalConfig, *, before: bool) -> list[str]:
+    """Name what keeps --flip from being asked."""
+    problems = []
+    if config.oracle is None:
+        problems.append("--oracle-path is missing: --flip counts violations and needs an oracle")
+    if before:
+        problems.append("--flip goes with the policy itself; for --before, name the policy's own folder")
+    if config.evaluation.guided:
+        problems.append("--flip asks what a policy does by itself; it does not go with --guided")
+    return problems
+
+
+def _trained(policy: str, run: str | None) -> RunLayout:
+    """Return the run whose beginning is to be evaluated.
+
+    Raises:
+        ConfigError: --run is given as well.
+        RunError: POLICY is not a run folder.
+    """
+    if run is not None:
+        raise ConfigError("--before means the run that POLICY names; leave --run out")
+    layout = RunLayout(Path(policy))
+    if not layout.exists:
+        raise RunError(f"--before needs the folder of a training run, and {policy} is not one")
+    return layout
 
 
 def _with_the_run_first(policy: str, problems: list[str]) -> list[str]:

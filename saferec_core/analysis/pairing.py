@@ -124,7 +124,7 @@ def mismatches(
     reasons = [
         f"{field}: {a.get(field, nothing)} in {names[0]}, {b.get(field, nothing)} in {names[1]}"
         for field in (*a, *(field for field in b if field not in a))
-        if a.get(field, nothing) != b.get(field, nothing)
+        if a.get(field) != b.get(field)  # what a version did not know is what a later one states as None
     ]
     fields = [reason for reason in reasons if not reason.startswith("id: ")]
     return fields or reasons

@@ -186,6 +186,10 @@ class DataConfig(Section):
     protocol id."""
     parser: ComponentChoice = DEFAULT_PARSER
     """Parser that reads titles from a completion."""
+    list_marker: str | None = Field(default=None, min_length=1)
+    """Text that ends free reasoning in front of a list, exactly as completions have it, line breaks included.
+    Guided decoding leaves what comes before it free, within max_completion_length; none: lists begin at
+    once."""
     transforms: list[ComponentChoice] = []
     """Dataset transforms, applied in order to every split."""
     max_prompt_length: int | None = Field(default=None, ge=16)
@@ -317,6 +321,10 @@ class StandaloneEvaluation(EvaluationConfig):
     guided: bool = False
     """Guided decoding: only titles of the catalog that are unseen, not yet listed and not known to violate a
     constraint of the user can be written."""
+    eval_year: Literal["complete", "required"] = "complete"
+    """How the parser reads a title without a year, unless its own option year says so: complete looks for the
+    only title of the catalog with that name; required counts the line as unreadable, as training does. With
+    the settings of a training run the default is required, so that its figures can be compared."""
     unknown: Literal["allow", "forbid"] = "allow"
     """Whether guided lists, and those of safe baselines, may hold titles that the oracle cannot judge."""
 
@@ -416,11 +424,11 @@ class LimitsConfig(Section):
     limit_margin: float = Field(default=0.2, ge=0, lt=1)
     """Aim below a bound by this share of it, so that chance from batch to batch does not exceed it."""
     limit_rate: float = Field(default=0.05, gt=0)
-    """How fast a multiplier rises: by this, per generation batch, at a share 100 % above its bound."""
+    """How fast a multiplier rises: by this per generation batch at an excess of one bound over the aim."""
     limit_proportional: float = Field(default=0.0, ge=0)
-    """Multiplier for a share 100 % above its bound, beside what has added up (PID); 0: dual ascent."""
+    """Multiplier for an excess of one bound, beside what has added up (PID); 0: dual ascent alone."""
     limit_derivative: float = Field(default=0.0, ge=0)
-    """Multiplier for a rise by 100 % of the bound from one generation batch to the next (PID)."""
+    """Multiplier for a rise by one bound from one generation batch to the next (PID)."""
     limit_max: float = Field(default=10.0, gt=0)
     """Bound on every multiplier; an advantage is about 1 in size."""
 

@@ -73,5 +73,5 @@ def _unreadable(evaluation: Evaluation) -> str:
         return reading
     return (
         f"Warning: {reading} Every figure is affected. Look at the completions, and choose another parser "
-        "(--parser) or year (--set data.parser.year=complete)."
+        "(--parser), or read titles without years (--eval-year complete)."
     )

@@ -81,7 +81,10 @@ def run_baseline(
 def _parts(config: EvalConfig, plugins: Plugins, *, popularity: bool) -> tuple[Parts, dict[int, Record]]:
     train = config.data.train_path
     parts = assemble(
-        config, plugins, train=popularity and train is not None and train.exists(), year="complete"
+        config,
+        plugins,
+        train=popularity and train is not None and train.exists(),
+        year=config.evaluation.eval_year,
     )
     if not parts.held_out:
         raise ConfigError("held-out records are missing; give --test-path or --validation-path")

@@ -93,6 +93,8 @@ class EvaluationProtocol(Section):
     """Whether only lists of titles that the user may be shown could be written."""
     unknown: Literal["allow", "forbid"] | None = None
     """Whether guided lists may hold titles that the oracle cannot judge; None if lists are free."""
+    list_marker: str | None = None
+    """Text that ends free reasoning in front of a guided list; None if there is none, or lists are free."""
     max_completion_length: int
     """Tokens after which a completion is cut off."""
     parser: str
@@ -116,8 +118,14 @@ class EvaluationProtocol(Section):
         """Eight hexadecimal digits that are the same wherever all choices are."""
         unset = set() if self.metrics else {"metrics"}  # ids of earlier versions did not have these
         unset |= set() if self.guided else {"guided", "unknown"}
-        unset |= set() if self.match_subtitles else {"match_subtitles"}
+        unset |= self._newer
         return json_hash(self.model_dump(mode="json", exclude=unset))[:8]
+
+    @property
+    def _newer(self) -> set[str]:
+        """Choices that results of earlier versions do not state, where they are as they were then."""
+        newer = ("list_marker", "match_subtitles")
+        return {name for name in newer if not getattr(self, name)}
 
     @property
     def id(self) -> str:
@@ -141,7 +149,7 @@ class EvaluationProtocol(Section):
 
     def facts(self) -> dict[str, Any]:
         """Return the id and every choice, as results keep them."""
-        return {"id": self.id, **self.model_dump(mode="json")}
+        return {"id": self.id, **self.model_dump(mode="json", exclude=self._newer)}
 
     def drawing(self, *, batch_size: int, seed: int) -> Decoding:
         """Return the decoding, completed by the settings that are not part of a protocol."""
@@ -191,7 +199,7 @@ def protocol_of(
             "temperature": settings.eval_temperature if sampled else None,
             "top_p": settings.eval_top_p if sampled else None,
             "samples": settings.eval_samples if sampled else 1,
-            **_guidance(settings),
+            **_guidance(settings, config.data.list_marker),
             "max_completion_length": config.max_completion_length,
             "parser": described(config.data.parser.name, parser),
             "catalog": json_hash(_catalog_content(catalog))[:12],
@@ -201,10 +209,10 @@ def protocol_of(
     )
 
 
-def _guidance(settings: EvaluationConfig) -> dict[str, Any]:
+def _guidance(settings: EvaluationConfig, list_marker: str | None) -> dict[str, Any]:
     if not isinstance(settings, StandaloneEvaluation) or not settings.guided:
         return {}
-    return {"guided": True, "unknown": settings.unknown}
+    return {"guided": True, "unknown": settings.unknown, "list_marker": list_marker}
 
 
 def _catalog_content(catalog: Catalog) -> list[Any]:

@@ -39,17 +39,29 @@ _UNGUIDED = (
 
 
 def run_eval(
-    config: EvalConfig, plugins: Plugins, observer: Observer, *, out: Path | None = None
+    config: EvalConfig,
+    plugins: Plugins,
+    observer: Observer,
+    *,
+    out: Path | None = None,
+    stem: str | None = None,
 ) -> list[Evaluation]:
     """Evaluate ``config.model.model`` (a run, a checkpoint, a model) on the held-out prompts.
 
     Every sample is kept, in *out* or where :func:`saferec_core.evaluation.files.folder_for` says. What an
     earlier evaluation had generated when it was interrupted is taken over.
 
+    Args:
+        config: The policy, the data and the protocol.
+        plugins: What is installed.
+        observer: Shown the plan, the progress and the figures.
+        out: Folder for the results.
+        stem: What the names of their files begin with; by default ``policy``, or the checkpoint's name.
+
     Raises:
         SaferecError: Whatever the user can put right; before anything is generated where possible.
     """
-    task = _task(config, plugins, observer, out)
+    task = _task(config, plugins, observer, out, stem)
     if task is None:
         return []
     evaluator = evaluator_of(config, task.parts, task.records, plugins)
@@ -130,6 +142,7 @@ class _Task:
     records: Mapping[int, Record]
     folder: RunFolder
     generator: Callable[[Journal], CompletionGenerator]
+    stem: str
 
     @property
     def policy(self) -> str:
@@ -155,7 +168,13 @@ class _Task:
         if not isinstance(generator, PolicyGenerator):
             raise ConfigError(_UNGUIDED.format(engine=settings.eval_engine))
         return Guides(
-            generator.policy, self.parts.parser, self.parts.judge, self.config.num_ranks, settings.unknown
+            generator.policy,
+            self.parts.parser,
+            self.parts.judge,
+            self.config.num_ranks,
+            settings.unknown,
+            self.config.data.list_marker,
+            self.config.max_completion_length,
         )
 
     @property
@@ -167,7 +186,7 @@ class _Task:
         """Return the file that gets the results."""
         return results_path(
             self.folder,
-            stem_of(str(self.config.model.model), self.folder),
+            self.stem,
             protocol,
             choices=choices,
             policy=self.policy,
@@ -176,7 +195,9 @@ class _Task:
         )
 
 
-def _task(config: EvalConfig, plugins: Plugins, observer: Observer, out: Path | None) -> _Task | None:
+def _task(
+    config: EvalConfig, plugins: Plugins, observer: Observer, out: Path | None, stem: str | None = None
+) -> _Task | None:
     """Read the data, show the plan, load the policy, make the folder; None except on the main process."""
     reference = config.model.model
     if reference is None:
@@ -185,7 +206,9 @@ def _task(config: EvalConfig, plugins: Plugins, observer: Observer, out: Path | 
         raise ConfigError("eval_prompts = 0 leaves nothing to evaluate; set at least 1")
     load = _loader(config, reference)
     train = config.data.train_path  # for the popularity of titles
-    parts = assemble(config, plugins, train=train is not None and train.exists(), year="complete")
+    parts = assemble(
+        config, plugins, train=train is not None and train.exists(), year=config.evaluation.eval_year
+    )
     if not parts.held_out:
         raise ConfigError("held-out records are missing; give --test-path or --validation-path")
     records = used_records(parts.held_out, config.evaluation)
@@ -193,7 +216,8 @@ def _task(config: EvalConfig, plugins: Plugins, observer: Observer, out: Path | 
         return None
     observer.plan(_plan(config, reference, parts, len(records)))
     generator = load()
-    return _Task(config, parts, records, folder_for(reference, config, plugins, out), generator)
+    folder = folder_for(reference, config, plugins, out)
+    return _Task(config, parts, records, folder, generator, stem or stem_of(reference, folder))
 
 
 def _plan(config: EvalConfig, reference: object, parts: Parts, prompts: int) -> Plan:

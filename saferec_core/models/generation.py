@@ -31,6 +31,7 @@ __all__ = [
     "PolicyGenerator",
     "Progress",
     "decoded",
+    "encode",
     "generate",
     "generation_prefix",
     "on_accelerator",
@@ -146,6 +147,14 @@ def render(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message]) -> str
     return str(text)
 
 
+def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[Message]]) -> list[list[int]]:
+    """Return the tokens of conversations as the policy reads them."""
+    texts = [render(tokenizer, prompt) for prompt in prompts]
+    calling: Any = tokenizer
+    ids: list[list[int]] = calling(texts, add_special_tokens=False)["input_ids"] if texts else []
+    return ids
+
+
 def generation_prefix(tokenizer: PreTrainedTokenizerBase) -> str:
     """Return what the chat template writes between the last turn and the policy's own text."""
     template: Any = tokenizer
@@ -164,6 +173,7 @@ def generate(
     progress: Progress | None = None,
     journal: Journal | None = None,
     sharded: bool = False,
+    on_token: Callable[[int], None] | None = None,
 ) -> list[list[list[int]]]:
     """Generate completions as token ids, for each prompt as many as *decoding* says.
 
@@ -181,10 +191,10 @@ def generate(
         journal: Batches that are in it are not generated again, others are added to it.
         sharded: Whether each process generates every so-many-th batch, and all get everything. What a batch
             is given does not depend on which process has it.
+        on_token: Called with every token of a single completion as it is drawn; what it raises ends the
+            generation.
     """
-    tokenizer: Any = policy.tokenizer
-    texts = [render(tokenizer, prompt) for prompt in prompts]
-    encoded: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    encoded = encode(policy.tokenizer, prompts)
     by_length = sorted(range(len(prompts)), key=lambda prompt: len(encoded[prompt]))
     policy_hash = "" if journal is None else weights_hash(policy)
     completions: list[list[list[int]]] = [[] for _ in prompts]
@@ -202,7 +212,7 @@ def generate(
             written = None if journal is None else journal.get(key)
             if written is None:
                 torch.manual_seed(seed_of(decoding.seed, number))
-                written = _generate_batch(policy, batch, decoding, guided, alone=sharded)
+                written = _generate_batch(policy, batch, decoding, guided, alone=sharded, on_token=on_token)
                 if journal is not None:
                     journal.add(key, written)
             generated[number] = written
@@ -251,8 +261,9 @@ def weights_hash(policy: Policy) -> str:
     digest = xxh3_128(repr(sorted(policy.end_ids)).encode())
     weights: Any = policy.model.state_dict()
     for name, tensor in weights.items():
+        whole = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor  # FSDP: of all processes
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(whole.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return str(digest.hexdigest())
 
 
@@ -269,6 +280,7 @@ def _generate_batch(
     guiding: Guiding | None,
     *,
     alone: bool,
+    on_token: Callable[[int], None] | None = None,
 ) -> list[list[list[int]]]:
     """Generate for a few prompts at once, padded on the left; a prompt is computed once for its completions.
 
@@ -297,9 +309,27 @@ def _generate_batch(
             generation_config=config,
             logits_processor=processors,
             synced_gpus=False if alone else None,
+            streamer=None if on_token is None else _Tokens(on_token),
         )
     written = [_up_to_end(ids, policy.end_ids) for ids in output[:, width:].tolist()]
     return [written[row : row + size] for row in range(0, len(written), size)]
+
+
+class _Tokens:
+    """What ``generate`` calls a streamer: takes the prompt first, then one token at a time."""
+
+    def __init__(self, on_token: Callable[[int], None]) -> None:
+        self._on_token = on_token
+        self._prompt_is_next = True
+
+    def put(self, value: torch.Tensor) -> None:
+        """Take what was drawn."""
+        if not self._prompt_is_next:
+            self._on_token(int(value))
+        self._prompt_is_next = False
+
+    def end(self) -> None:
+        """Do nothing: the caller knows when ``generate`` returns."""
 
 
 def _share_prompts(model: Any) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from saferec_core.data.records import Record
 from saferec_core.evaluation.baselines import Baseline
 from saferec_core.evaluation.predictions import answer_of_titles
+from saferec_core.models.generation import Completion
 from saferec_core.models.guided.allowed import AllowedTitles
+from saferec_core.models.streaming import StreamedCompletion
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.recommendation.recommender import Recommendation
 from saferec_core.recommendation.verdicts import judged_titles
@@ -45,6 +47,17 @@ class BaselineRecommender:
                 progress(position + 1)
         lists = judged_titles([answer.parsed for answer in answers], records, self.judge, self.num_titles)
         return [
-            Recommendation(record, titles, answer.completion.text, self.num_titles)
+            Recommendation(record, titles, answer.completion.text, self.num_titles, guided=self.safe)
             for record, titles, answer in zip(records, lists, answers, strict=True)
         ]
+
+    def judged(self, records: Sequence[Record], completions: Sequence[Completion]) -> list[Recommendation]:
+        """Judge the lists of *records*, as they were written."""
+        lists = self(records)
+        return [replace(made, completion=done.text) for made, done in zip(lists, completions, strict=True)]
+
+    def stream(self, record: Record) -> Iterator[str | StreamedCompletion]:
+        """Yield the list line by line, then the whole; no tokens are read or written."""
+        text = self([record])[0].completion
+        yield from text.splitlines(keepends=True)
+        yield StreamedCompletion(Completion(text, finished=True), prompt_tokens=0, completion_tokens=0)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from saferec_core.data.records import Message, Record, seen_titles_of
 from saferec_core.data.traits import Trait
 from saferec_core.errors import ConfigError, UnknownNameError
-from saferec_core.models.generation import Completion, CompletionGenerator, Decoding
+from saferec_core.models.generation import Completion, CompletionGenerator, Decoding, PolicyGenerator
 from saferec_core.models.guided.guiding import Guiding
+from saferec_core.models.streaming import StreamedCompletion, stream
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.parser import ListParser, parse
 from saferec_core.recommendation.verdicts import JudgedTitle, judged_titles
@@ -30,13 +31,19 @@ class Recommendation:
     """What the policy wrote."""
     wanted: int
     """How many titles were asked for, k."""
+    guided: bool = False
+    """Whether only titles that the user may be shown could be written."""
 
     @property
     def note(self) -> str | None:
         """Why the list is shorter than was asked for; None if it is not."""
-        if len(self.titles) >= self.wanted:
+        count = len(self.titles)
+        if count >= self.wanted:
             return None
-        return f"The list has {len(self.titles)} of {self.wanted} titles."
+        if not self.guided:
+            return f"The list has {count} of {self.wanted} titles."
+        left = "No title is" if count == 0 else f"Only {count} of {self.wanted} titles are"
+        return f"{left} left: all others of the catalog were seen or may violate a constraint."
 
     def as_data(self) -> dict[str, Any]:
         """Return the list as JSON has it."""
@@ -79,12 +86,23 @@ class Recommender:
         )
         return self.judged(records, [siblings[0] for siblings in completions])
 
+    def stream(self, record: Record) -> Iterator[str | StreamedCompletion]:
+        """Yield one completion in pieces as it is written, then the whole.
+
+        Raises:
+            ConfigError: It is not a model of this process that writes.
+        """
+        if not isinstance(self.generator, PolicyGenerator):
+            raise ConfigError("only a policy that runs with transformers can be read while it writes")
+        guiding = None if self.guiding is None else self.guiding([record])
+        return stream(self.generator.policy, record.prompt, self.decoding, guiding)
+
     def judged(self, records: Sequence[Record], completions: Sequence[Completion]) -> list[Recommendation]:
         """Read and judge one completion per record."""
         parsed = [parse(self.parser, done.text, finished=done.finished) for done in completions]
         lists = judged_titles(parsed, records, self.judge, self.num_titles)
         return [
-            Recommendation(record, titles, done.text, self.num_titles)
+            Recommendation(record, titles, done.text, self.num_titles, guided=self.guiding is not None)
             for record, titles, done in zip(records, lists, completions, strict=True)
         ]
 

@@ -21,7 +21,7 @@ from saferec_core.files import data_hash
 from saferec_core.models.generation import Decoding, PolicyGenerator, on_accelerator
 from saferec_core.models.guided.allowed import AllowedTitles, UnknownTitles
 from saferec_core.models.guided.guides import Guides
-from saferec_core.models.loading import load_policy
+from saferec_core.models.loading import Policy, load_policy
 from saferec_core.plugins.build import build_oracle, chosen
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.parser import ListParser
@@ -96,7 +96,21 @@ def load_recommender(
             seed=config.seed,
         ),
         num_titles=asking.num_titles,
-        guiding=Guides(policy, parser, judge, asking.num_titles, asking.unknown) if asking.guided else None,
+        guiding=_guides(config, policy, parser, judge, asking) if asking.guided else None,
+    )
+
+
+def _guides(
+    config: RecommendConfig, policy: Policy, parser: ListParser, judge: Judge, asking: Asking
+) -> Guides:
+    return Guides(
+        policy,
+        parser,
+        judge,
+        asking.num_titles,
+        asking.unknown,
+        config.data.list_marker,
+        config.max_completion_length,
     )
 
 

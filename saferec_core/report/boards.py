@@ -31,6 +31,13 @@ class Board:
 def board(table: MetricTable) -> Board:
     """Return the headline of *table*."""
     wanted = headline_metrics({row.metric: row.facts for row in table.rows})
+    if table.lede:  # a guarantee has its price in relevance, whichever way that is measured
+        depths = {metric.partition("@")[2] for metric in wanted}
+        wanted += [
+            row.metric
+            for row in table.rows
+            if row.facts.role == "relevance" and row.metric.partition("@")[2] in depths
+        ]
     return Board(
         table,
         [row for row in table.rows if row.metric in wanted],

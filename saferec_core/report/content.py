@@ -16,10 +16,12 @@ from saferec_core.report.curves import curve_sections
 from saferec_core.report.drawing import Picture
 from saferec_core.report.estimates import Estimator
 from saferec_core.report.facts import facts, facts_table, provenance
+from saferec_core.report.guarantee import LEARNED, guarantee_table, missing_guided
+from saferec_core.report.moments import Moment, is_guided, lists_of
 from saferec_core.report.packing import pack
 from saferec_core.report.pictures import TraitBars, checkpoint_pareto, policy_pareto, trait_bars
 from saferec_core.report.progress import unfinished
-from saferec_core.report.reading import Moment, Run
+from saferec_core.report.reading import Run
 from saferec_core.report.tables import MetricTable, checkpoint_table, metric_table
 from saferec_core.rl.rollout_log import TOKENS_KEPT
 
@@ -32,16 +34,20 @@ _TOGETHER = (("before", "after"), ("policy",), ("chosen",))
 def page_content(runs: Sequence[Run]) -> dict[str, Any]:
     """Return what the page's template asks for, by name."""
     estimator = Estimator()
-    decodings = sorted({moment.decoding for run in runs for moment in run.evaluations})
+    decodings = sorted(
+        {moment.decoding for run in runs for moment in run.evaluations},
+        key=lambda decoding: (is_guided(decoding), decoding),
+    )
     main, others = _tables(runs, decodings, estimator)
     known = {metric: described for run in runs for metric, described in run.metric_facts.items()}
     relevance, safety = primary_metric(known, "relevance"), primary_metric(known, "safety")
-    bars = {kind: _bars(_policies(runs, kind), safety) for kind in decodings}
+    free = [kind for kind in decodings if not is_guided(kind)]  # guided ones violate nothing
+    bars = {kind: _bars(_policies(runs, kind), safety) for kind in free}
     paretos: dict[str, Picture | None] = {}
     checkpoints = None
     if relevance and safety:
         axes = {metric: known[metric] for metric in (relevance, safety)}
-        paretos = {kind: policy_pareto(runs, kind, axes, estimator) for kind in decodings}
+        paretos = {kind: policy_pareto(runs, kind, axes, estimator) for kind in free}
         checkpoints = checkpoint_pareto(runs, axes)
     curves = curve_sections(runs)
     drawn: list[Picture | None] = [panel for section in curves for panel in section.panels]
@@ -62,9 +68,10 @@ def page_content(runs: Sequence[Run]) -> dict[str, Any]:
         "trait_metrics": {metric: label(metric, known[metric]) for metric in (safety, relevance) if metric},
         "short": short_names(_traits(runs)),
         "pictured": pictured or any(bar.suppressed for bar in bars.values()),
-        "decodings": decodings,
+        "decodings": free,
         "bars": bars,
-        "bar_names": {kind: list(_policies(runs, kind)) for kind in decodings},
+        "bar_names": {kind: list(_policies(runs, kind)) for kind in free},
+        "missing_guided": missing_guided(runs[0]) if len(runs) == 1 else None,
         "paretos": paretos,
         "checkpoint_pareto": checkpoints,
         "curves": curves,
@@ -94,15 +101,16 @@ def _tables(
         for run in runs
     }
     if len(runs) == 1:
-        by_kind = alone[runs[0].name]
-        return [tables[0] for tables in by_kind if tables], [
-            table for tables in by_kind for table in tables[1:]
+        by_kind = dict(zip(decodings, alone[runs[0].name], strict=True))
+        first = {kind: 2 if is_guided(kind) else 1 for kind in by_kind}
+        return [table for kind, tables in by_kind.items() for table in tables[: first[kind]]], [
+            table for kind, tables in by_kind.items() for table in tables[first[kind] :]
         ]
     main = []
     for kind in decodings:
         ends = {run.name: run.final[kind] for run in runs if kind in run.final}
         if len(ends) > 1:
-            title = f"{kind.capitalize()} lists"
+            title = lists_of(kind)
             whole = [run.final_whole(kind) for run in runs if kind in run.final]
             main.append(metric_table(title, title, ends, estimator, whole))
     return main, [table for of_run in alone.values() for tables in of_run for table in tables]
@@ -110,19 +118,21 @@ def _tables(
 
 def _tables_of(run: Run, decoding: str, estimator: Estimator, *, several: bool) -> list[MetricTable]:
     """Lay one run before and after side by side; a policy that was evaluated by itself stands alone."""
-    tables = []
+    cost = guarantee_table(run, decoding, estimator, several=several) if is_guided(decoding) else None
+    tables = [] if cost is None else [cost]
     for together in _TOGETHER:
         moments = [moment for when in together if (moment := Moment(when, decoding)) in run.evaluations]
-        if not moments:
+        if not moments or (cost is not None and len(moments) == 1):  # which the table of its cost shows
             continue
         names = " and ".join(_called(moment, run) for moment in moments)
-        title = f"{decoding.capitalize()} lists, {names}"
+        title = f"{lists_of(decoding)}, {names}"
         heading = title
         if several:
             title, heading = f"{run.name}: {title}", f"{run.name} by itself"
         policies = {_called(moment, run): run.evaluations[moment] for moment in moments}
         whole = [run.whole.get(moment, {}) for moment in moments]
-        tables.append(metric_table(title, heading, policies, estimator, whole))
+        lede = "" if cost is None else LEARNED
+        tables.append(metric_table(title, heading, policies, estimator, whole, lede=lede))
     return tables
 
 

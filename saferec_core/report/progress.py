@@ -25,7 +25,7 @@ def unfinished(run: Run) -> list[str]:
         return [*(_stopped(stage) for stage in open_stages), *how]
     if _trains(run) and not any(stage.rows for stage in run.own_stages):
         return ["The run has not logged a training step yet."] if run.stages else []
-    before = [moment.decoding for moment in run.evaluations if moment.when == "before"]
+    before = [moment.decoding for moment in run.evaluations if moment.when == "before" and not moment.guided]
     missing = [
         kind for kind in before if not any(m.when == "after" and m.decoding == kind for m in run.evaluations)
     ]

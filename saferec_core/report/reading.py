@@ -15,28 +15,15 @@ from saferec_core.analysis.results import MetricFacts, Results, read_results
 from saferec_core.config.load import read_settings
 from saferec_core.data.rows import numbered_rows
 from saferec_core.errors import DataError, RunError
-from saferec_core.runs.layout import WHEN, RunLayout
+from saferec_core.report.moments import Moment
+from saferec_core.runs.layout import RunLayout
 
-__all__ = ["MOMENTS", "CheckpointChoice", "Moment", "Run", "Stage", "read_run", "read_runs"]
+__all__ = ["CheckpointChoice", "Run", "Stage", "read_run", "read_runs"]
 
-MOMENTS = (*WHEN, "chosen")
-"""When a policy may have been evaluated, in the order of a page."""
-
-_EVALUATION = re.compile(r"(before|after|policy)-((?:greedy|sampled)(?:-[0-9a-f]{8}){0,2})")
+_EVALUATION = re.compile(r"(before|after|policy)-((?:greedy|sampled)(?:-guided)?(?:-[0-9a-f]{8}){0,2})")
 _ENDS = ("chosen", "policy", "after")
 """What stands for the policy that a run ended with, the best last."""
 _STEP = re.compile(r"(\d+)$")
-
-
-@dataclass(frozen=True)
-class Moment:
-    """When and how a policy was evaluated."""
-
-    when: str
-    """``"before"`` or ``"after"`` training, ``"policy"`` for one that was evaluated by itself, or
-    ``"chosen"`` for a checkpoint on the validation records."""
-    decoding: str
-    """``"greedy"`` or ``"sampled"``, with the protocol's short id behind it for a second protocol."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +151,8 @@ def read_run(folder: Path, name: str | None = None) -> Run:
     config = read_settings(run.config)
     stages = _stages(run, config)
     first = _stages(run.sft, read_settings(run.sft.config)) if run.sft.exists else []
-    evaluations = _evaluations(run.evaluation)
+    stored = _stored(run)
+    evaluations = {moment: read_results(path) for moment, path in stored.items()}
     choice = next((stage.checkpoints for stage in stages if stage.checkpoints), None)
     if choice and not evaluations:
         chosen = run.results(f"{choice.chosen}-greedy")
@@ -177,7 +165,7 @@ def read_run(folder: Path, name: str | None = None) -> Run:
         [*first, *stages],
         stages,
         evaluations,
-        {moment: _whole(run, moment) for moment in evaluations},
+        {moment: _whole(run, moment, path) for moment, path in stored.items()},
         {
             path.stem.removesuffix("-flip"): _sentences(path)
             for path in sorted(run.evaluation.glob("*-flip.json"))
@@ -227,20 +215,25 @@ def _interval(value: Any) -> Interval | None:
     return mean, low, high
 
 
-def _evaluations(folder: Path) -> dict[Moment, Results]:
-    evaluations = {}
-    for path in sorted(folder.glob("*.parquet")):
+def _stored(run: RunLayout) -> dict[Moment, Path]:
+    """Return the files of a run's evaluations; guided lists of a trained policy are those after training."""
+    stored = {}
+    for path in sorted(run.evaluation.glob("*.parquet")):
         if match := _EVALUATION.fullmatch(path.stem):
-            evaluations[Moment(match[1], match[2])] = read_results(path)
-    return evaluations
+            stored[Moment(match[1], match[2])] = path
+    if any(moment.when == "after" for moment in stored):
+        for moment in [moment for moment in stored if moment.when == "policy" and moment.guided]:
+            stored.setdefault(Moment("after", moment.decoding), stored.pop(moment))
+    return stored
 
 
-def _whole(run: RunLayout, moment: Moment) -> dict[str, WholeFigure]:
-    """Return what was measured of all lists together; the summaries hold it beside the rows."""
-    both = moment.when in {"before", "after"}
-    path = run.summary(moment.decoding if both else f"{moment.when}-{moment.decoding}")
+def _whole(run: RunLayout, moment: Moment, rows: Path) -> dict[str, WholeFigure]:
+    """Return what was measured of all lists together; the summaries hold it beside the *rows*."""
+    path = run.summary(rows.stem)
+    together = not path.is_file()  # one summary for before and after
+    path = run.summary(moment.decoding) if together else path
     measured = _read_json(path).get("all_lists_together") if path.is_file() else None
-    if both and isinstance(measured, Mapping):
+    if together and isinstance(measured, Mapping):
         measured = measured.get(moment.when)
     if not isinstance(measured, Mapping):
         return {}

@@ -12,7 +12,8 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from saferec_core.errors import DataError
-from saferec_core.report.reading import MOMENTS, Run
+from saferec_core.report.moments import MOMENTS, lists_of
+from saferec_core.report.reading import Run
 
 __all__ = [
     "HIT",
@@ -169,7 +170,7 @@ def _held_out(run: Run, decoding: str, rows: Sequence[tuple[str, Mapping[str, An
     _, first = rows[0]
     return {
         "run": run.name,
-        "when": f"held out, {decoding}",
+        "when": f"held out, {lists_of(decoding).removesuffix(' lists').lower()}",
         "record": first["record"],
         "prompt": _turns(first["prompt"] or ()),
         "constraints": list(first["constraints"] or ()),

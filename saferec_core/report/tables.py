@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from saferec_core.analysis.compare import ComparisonTable, GroupComparison, MetricComparison, compare
 from saferec_core.analysis.estimates import Estimate
@@ -113,6 +113,8 @@ class MetricTable:
     """Completions by policy."""
     whole: Mapping[str, Sequence[str]]
     """Metrics of all lists together, by policy; they have no intervals."""
+    lede: str = ""
+    """What the table shows, in a sentence or two; empty where its title says it."""
 
     @property
     def caption(self) -> str:
@@ -140,6 +142,9 @@ def metric_table(
     policies: Mapping[str, Results],
     estimator: Estimator,
     whole: Sequence[Mapping[str, WholeFigure]] = (),
+    *,
+    apart: Collection[str] = (),
+    lede: str = "",
 ) -> MetricTable:
     """Lay policies side by side and compare each with the first, where their protocols and data agree.
 
@@ -149,11 +154,13 @@ def metric_table(
         policies: By name.
         estimator: Averages them.
         whole: What was measured of all lists together, by policy.
+        apart: Choices of the protocol in which the policies differ on purpose: what the table is about.
+        lede: What the table shows, where its title does not say it.
     """
     names, evaluations = list(policies), list(policies.values())
     remarks: list[str] = []
     comparisons = [
-        _comparison(evaluations[0], other, (names[0], name), remarks)
+        _comparison(_without(apart, evaluations[0]), _without(apart, other), (names[0], name), remarks)
         for name, other in zip(names[1:], evaluations[1:], strict=True)
     ]
     means = [estimator(results) for results in evaluations]
@@ -184,6 +191,7 @@ def metric_table(
                 metric: figure.facts for figures in whole for metric, figure in figures.items()
             }.items()
         },
+        lede,
     )
 
 
@@ -236,6 +244,14 @@ def _comparison(
         return None
     remarks += [f"{names[1]}: {remark}" for remark in table.remarks]
     return table
+
+
+def _without(choices: Collection[str], results: Results) -> Results:
+    """Leave choices out of a protocol, and with them its id."""
+    if not choices:
+        return results
+    kept = {name: value for name, value in results.protocol.items() if name not in {"id", *choices}}
+    return replace(results, protocol=kept)
 
 
 def _of_metric(table: ComparisonTable | None, metric: str) -> MetricComparison | None:

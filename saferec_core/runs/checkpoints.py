@@ -21,6 +21,7 @@ __all__ = [
     "resolve_folder",
     "run_folder_of",
     "sft_policy",
+    "starting_policy",
     "step_of",
 ]
 
@@ -101,6 +102,26 @@ def sft_policy(reference: str, model: str | None, output_dir: Path) -> str:
         f"no SFT checkpoint of step {reference} was found (looked at: {tried}); name its folder with "
         "--sft-checkpoint"
     )
+
+
+def starting_policy(run: RunLayout) -> str:
+    """Return the policy that the training of a run began with: its folder, or its id on the hub.
+
+    Raises:
+        RunError: *run* was not trained, its configuration cannot be read, or its Safe SFT did not finish.
+    """
+    if (stage := stage_of(run)) not in {"train", "sft"}:
+        raise RunError(f"{run.path} is not a training run, so there is no policy from before its training")
+    settings = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+    model = (settings.get("model") or {}).get("model")
+    if stage == "train" and settings.get("sft_checkpoint") is not None:
+        output_dir = Path(settings.get("output_dir") or "runs")
+        return sft_policy(str(settings["sft_checkpoint"]), model, output_dir)
+    if run.sft.exists:
+        return resolve_folder(str(run.sft.path))
+    if model is None:
+        raise RunError(f"{run.config} does not name the model that the run began with")
+    return resolve_folder(str(model))
 
 
 def resolve_folder(reference: str) -> str:

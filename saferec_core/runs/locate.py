@@ -50,7 +50,7 @@ def find_before_and_after(run: Path, *, decoding: str = "greedy") -> tuple[Path,
         raise RunError(f"{run} is one evaluation; name a second one to compare it with, or a run folder")
     return (
         find_results(run, when="before", decoding=decoding),
-        find_results(run, when="after", decoding=decoding),
+        find_results(run, decoding=decoding),
     )
 
 

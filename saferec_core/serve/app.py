@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from saferec_core import __version__
 from saferec_core.errors import SaferecError
+from saferec_core.models.streaming import StreamedCompletion
 from saferec_core.pages.environment import asset, environment, safe
 from saferec_core.serve.chat import ChatRequest, chat_completion, chat_events
 from saferec_core.serve.desk import BusyError, Desk
@@ -81,14 +83,20 @@ class _Routes:
         return self._desk.ask(record, guided=wish.guided, temperature=wish.temperature).as_data()
 
     def compare(self, wish: Wish) -> StreamingResponse:
-        """Send the guided and the free list, a line of JSON each, as soon as it is there."""
+        """Send both lists, guided first, in lines of JSON: what is written so far, then the judged list."""
         record = self._desk.record(wish.text, wish.constraints, wish.seen)
 
         def lines() -> Iterator[str]:
             for kind in ("guided", "free"):
+                text = ""
                 try:
-                    answer = self._desk.ask(record, guided=kind == "guided", temperature=wish.temperature)
-                    yield json.dumps({"kind": kind, **answer.as_data()}, ensure_ascii=False) + "\n"
+                    guided = kind == "guided"
+                    for piece in self._desk.watch(record, guided=guided, temperature=wish.temperature):
+                        if isinstance(piece, str):
+                            text += piece
+                            yield json.dumps({"kind": kind, "text": text}, ensure_ascii=False) + "\n"
+                        else:
+                            yield json.dumps({"kind": kind, **piece.as_data()}, ensure_ascii=False) + "\n"
                 except SaferecError as error:
                     yield json.dumps({"kind": kind, "error": str(error)}) + "\n"
 
@@ -103,11 +111,17 @@ class _Routes:
         """Complete a conversation with a guided list, as OpenAI's interface does."""
         messages = [{"role": message.role, "content": message.content} for message in request.messages]
         record = self._desk.conversation(messages, request.constraints, request.seen_titles)
-        recommendation = self._desk.ask(record, guided=True, temperature=request.temperature or None)
+        pieces = self._desk.stream(record, temperature=request.temperature or None)
+        first = next(pieces)  # what cannot be answered is refused before anything is sent
+        whole = chain([first], pieces)
         if request.stream:
-            events = chat_events(recommendation, self._desk.policy)
+            options = request.stream_options
+            usage = options is not None and options.include_usage
+            events = chat_events(whole, self._desk.policy, include_usage=usage)
             return StreamingResponse(events, media_type="text/event-stream")
-        return chat_completion(recommendation, self._desk.policy)
+        *_, streamed = whole
+        assert isinstance(streamed, StreamedCompletion)
+        return chat_completion(streamed, self._desk.policy)
 
 
 def app_of(desk: Desk, *, hosts: list[str]) -> Any:

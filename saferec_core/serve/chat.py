@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 from uuid import uuid4
 
 from pydantic import BaseModel, Field
 
-from saferec_core.recommendation.recommender import Recommendation
+from saferec_core.errors import SaferecError
+from saferec_core.models.streaming import StreamedCompletion
 
 __all__ = ["ChatRequest", "chat_completion", "chat_events"]
 
@@ -22,6 +23,12 @@ class ChatMessage(BaseModel):
     content: str = Field(max_length=20_000)
 
 
+class StreamOptions(BaseModel):
+    """What a stream ends with."""
+
+    include_usage: bool = False
+
+
 class ChatRequest(BaseModel):
     """A conversation to complete; fields of OpenAI's interface that mean nothing here are ignored."""
 
@@ -29,34 +36,62 @@ class ChatRequest(BaseModel):
     messages: list[ChatMessage] = Field(min_length=1, max_length=200)
     temperature: float | None = Field(default=None, ge=0, le=5)
     stream: bool = False
+    stream_options: StreamOptions | None = None
     constraints: list[str] = Field(default=[], max_length=50)
     """Traits of which nothing must be shown; clients send them as an extra field of the body."""
     seen_titles: list[str] = Field(default=[], max_length=1_000)
     """Titles that must not come back, likewise."""
 
 
-def chat_completion(recommendation: Recommendation, model: str) -> dict[str, Any]:
+def chat_completion(streamed: StreamedCompletion, model: str) -> dict[str, Any]:
     """Return the whole completion."""
-    message = {"role": "assistant", "content": recommendation.completion}
-    choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-    return {**_head("chat.completion", model), "choices": [choice], "usage": usage}
+    message = {"role": "assistant", "content": streamed.completion.text}
+    choice = {"index": 0, "message": message, "finish_reason": _finish(streamed)}
+    return {**_head("chat.completion", model), "choices": [choice], "usage": _usage(streamed)}
 
 
-def chat_events(recommendation: Recommendation, model: str) -> Iterator[str]:
-    """Yield the completion line by line, as server-sent events."""
+def chat_events(
+    pieces: Iterable[str | StreamedCompletion], model: str, *, include_usage: bool
+) -> Iterator[str]:
+    """Yield the completion piece by piece as it is written, as server-sent events.
+
+    Args:
+        pieces: As `saferec_core.models.streaming.stream` yields them.
+        model: What to call the policy.
+        include_usage: Whether the last event says how many tokens were read and written.
+    """
     head = _head("chat.completion.chunk", model)
-    yield _event(head, {"role": "assistant", "content": ""})
-    for line in recommendation.completion.splitlines(keepends=True):
-        yield _event(head, {"content": line})
-    yield _event(head, {}, finish="stop")
+    yield _event(head, [_choice({"role": "assistant", "content": ""})])
+    try:
+        for piece in pieces:
+            if isinstance(piece, str):
+                yield _event(head, [_choice({"content": piece})])
+                continue
+            yield _event(head, [_choice({}, finish=_finish(piece))])
+            if include_usage:
+                yield _event({**head, "usage": _usage(piece)}, [])
+    except SaferecError as error:
+        yield f"data: {json.dumps({'error': {'message': str(error), 'type': 'saferec'}})}\n\n"
+        return
     yield "data: [DONE]\n\n"
+
+
+def _finish(streamed: StreamedCompletion) -> str:
+    return "stop" if streamed.completion.finished else "length"
+
+
+def _usage(streamed: StreamedCompletion) -> dict[str, int]:
+    read, written = streamed.prompt_tokens, streamed.completion_tokens
+    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
 
 def _head(kind: str, model: str) -> dict[str, Any]:
     return {"id": f"chatcmpl-{uuid4().hex}", "object": kind, "created": int(time.time()), "model": model}
 
 
-def _event(head: dict[str, Any], delta: dict[str, str], finish: str | None = None) -> str:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return f"data: {json.dumps({**head, 'choices': [choice]}, ensure_ascii=False)}\n\n"
+def _choice(delta: dict[str, str], finish: str | None = None) -> dict[str, Any]:
+    return {"index": 0, "delta": delta, "finish_reason": finish}
+
+
+def _event(head: dict[str, Any], choices: list[dict[str, Any]]) -> str:
+    return f"data: {json.dumps({**head, 'choices': choices}, ensure_ascii=False)}\n\n"

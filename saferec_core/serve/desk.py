@@ -11,6 +11,7 @@ from functools import cached_property
 from saferec_core.data.records import Message, Record, seen_titles_of
 from saferec_core.data.traits import Trait, read_traits
 from saferec_core.errors import RunError
+from saferec_core.models.streaming import StreamedCompletion
 from saferec_core.recommendation.baseline_recommender import BaselineRecommender
 from saferec_core.recommendation.recommender import Recommendation, Recommender, check_constraints, wish
 
@@ -81,12 +82,43 @@ class Desk:
         Raises:
             BusyError: Too many requests wait already.
         """
+        recommender = self._recommender(guided=guided, temperature=temperature)
+        with self._turn_of_mine():
+            return recommender([record])[0]
+
+    def stream(
+        self, record: Record, *, temperature: float | None = None
+    ) -> Iterator[str | StreamedCompletion]:
+        """Yield a guided completion in pieces as it is written, then the whole; closing it ends the writing.
+
+        Raises:
+            BusyError: Too many requests wait already; instead of the first piece.
+        """
+        with self._turn_of_mine():
+            yield from self._recommender(guided=True, temperature=temperature).stream(record)
+
+    def watch(
+        self, record: Record, *, guided: bool, temperature: float | None = None
+    ) -> Iterator[str | Recommendation]:
+        """Yield a list in pieces as it is written, then the whole, judged; closing it ends the writing.
+
+        Raises:
+            BusyError: Too many requests wait already; instead of the first piece.
+        """
+        recommender = self._recommender(guided=guided, temperature=temperature)
+        with self._turn_of_mine():
+            for piece in recommender.stream(record):
+                if isinstance(piece, str):
+                    yield piece
+                else:
+                    yield recommender.judged([record], [piece.completion])[0]
+
+    def _recommender(self, *, guided: bool, temperature: float | None) -> Recommender | BaselineRecommender:
         recommender = self.guided if guided else self.free
         if temperature and isinstance(recommender, Recommender):
             sampled = replace(recommender.decoding, kind="sampled", temperature=temperature)
-            recommender = replace(recommender, decoding=sampled)
-        with self._turn_of_mine():
-            return recommender([record])[0]
+            return replace(recommender, decoding=sampled)
+        return recommender
 
     @contextmanager
     def _turn_of_mine(self) -> Iterator[None]:

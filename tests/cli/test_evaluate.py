@@ -71,7 +71,7 @@ def refused(outcome):
 
 
 def test_a_policy_of_a_run_is_evaluated_into_that_run(main, run):
-    outcome = main("eval", run, "--set", "data.parser.year=required")  # as in training
+    outcome = main("eval", run)
     assert (outcome.status, outcome.err) == (0, "")
 
     assert evaluations(run) == ["policy-greedy.json", "policy-greedy.parquet"]
@@ -88,11 +88,35 @@ def test_a_policy_of_a_run_is_evaluated_into_that_run(main, run):
 
 
 def test_an_evaluation_says_how_its_lists_were_read_and_how_much_was_unreadable(main, run):
-    printed = " ".join(main("eval", run).out.split())
+    printed = " ".join(main("eval", run, "--eval-year", "complete").out.split())
 
     assert "year=complete" in printed
     assert "lines of the lists are unreadable" in printed
     assert "title-year (year=complete" in printed.partition("Recall@")[0]  # before anything is generated
+
+
+def test_the_policy_that_a_run_began_with_is_evaluated_beside_the_one_it_ended_with(main, run, world):
+    for arguments in (("--before",), ("--before", "--guided"), ("--guided",)):
+        outcome = main("eval", run, *arguments, "--quiet")
+        assert (outcome.status, outcome.err) == (0, "")
+
+    folder = run / "evaluation"
+    before = read_results(folder / "before-greedy-guided.parquet")
+    assert before.policy == str(world / "model")
+    assert before.protocol == read_results(folder / "policy-greedy-guided.parquet").protocol
+    compared = main("compare", run, "--decoding", "greedy-guided", "--json")
+    assert (compared.status, compared.err) == (0, "")
+    assert main("report", run).status == 0
+    page = (run / "report.html").read_text(encoding="utf-8")
+    first_screen = page[page.index("<header") : page.index("</header>")]
+    assert "Greedy lists, free and guided" in first_screen
+    assert "Guided greedy lists, before and after" in first_screen
+
+
+def test_only_a_training_run_has_a_policy_from_before(main, run, world):
+    assert "is not one" in refused(main("eval", world / "model", "--before"))
+    assert "leave --run out" in refused(main("eval", run, "--before", "--run", run))
+    assert "--flip goes with the policy itself" in refused(main("eval", run, "--before", "--flip"))
 
 
 def test_the_summary_tells_what_the_protocol_leaves_out(main, run):

@@ -139,3 +139,18 @@ def test_a_guided_policy_lists_nothing_that_it_may_not_and_has_a_protocol_of_its
     refused = main("compare", folder / "policy-greedy.parquet", folder / "policy-greedy-guided.parquet")
     assert refused.status == 2
     assert "guided: False in" in refused.err
+
+
+def test_guided_lists_behind_reasoning_keep_the_promise_under_a_protocol_of_their_own(
+    main, tiny, world, tmp_path
+):
+    reasoned = ("--set", "data.list_marker=<solution>", "--max-completion-length", 60)
+    command = ("eval", world / "model", "--config", tiny / "run.yaml", "--out", tmp_path / "out", "--quiet")
+    done = main(*command, "--guided", *reasoned)
+    assert (done.status, done.err) == (0, "")
+
+    results = read_results(tmp_path / "out" / "evaluation" / "policy-greedy-guided.parquet")
+    assert results.protocol["list_marker"] == "<solution>"
+    assert results.mean("any_violation@5") == results.mean("out_of_catalog") == 0
+    assert results.mean("list_length") == 5
+    assert all("<solution>" in text for text in results.table.column("completion").to_pylist())

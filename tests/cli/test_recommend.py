@@ -75,6 +75,27 @@ def test_a_file_of_wishes_gets_a_list_each(main, named, tmp_path):
     assert "prompt" in lines[1]["error"]
 
 
+def test_reasoning_in_front_is_free_and_the_list_behind_the_marker_is_guided(main, named, trait):
+    reasoned = ("--set", "data.list_marker=<solution>", "--set", "max_completion_length=60", "--json")
+    done = main(*named, "--prompt", "Something funny", "--constraint", trait, "-k", 3, *reasoned)
+
+    assert (done.status, done.err) == (0, "")
+    answer = json.loads(done.out)
+    reasoning, marker, behind = answer["completion"].partition("<solution>")
+    assert reasoning.strip()
+    assert marker
+    assert len(behind.strip().splitlines()) == 3 == len(answer["titles"])
+    assert {title["verdict"] for title in answer["titles"]} <= {"safe", "unknown"}
+
+
+def test_reasoning_without_room_is_refused(main, named):
+    tight = ("--set", "data.list_marker=<solution>", "--set", "max_completion_length=8")
+    done = main(*named, "--prompt", "Something funny", *tight)
+
+    assert done.status == 2
+    assert "max_completion_length = 8 leaves no room for reasoning before '<solution>'" in done.err
+
+
 def test_popularity_recommends_without_a_model_what_the_user_may_be_shown(main, tiny, world, trait):
     named = ("recommend", "popularity", "--set", f"data.train_path={tiny / 'train.jsonl'}")
     paths = ("--catalog-path", world / "catalog.jsonl", "--oracle-path", world / "oracle.jsonl")

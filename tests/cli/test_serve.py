@@ -6,10 +6,13 @@ import shutil
 import socket
 import subprocess
 import sys
+from itertools import pairwise
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+
+from saferec_core.serve.desk import MOST_WAITING
 
 pytest.importorskip("fastapi", reason="needs saferec[serve]")
 pytest.importorskip("uvicorn", reason="needs saferec[serve]")
@@ -68,11 +71,18 @@ def test_a_wish_gets_a_list_of_what_the_user_may_be_shown(server, trait):
     assert titles[0]["title"] not in [title["title"] for title in json.loads(body)["titles"]]
 
 
-def test_both_lists_come_line_by_line(server, trait):
+def test_both_lists_come_as_they_are_written_and_then_judged(server, trait):
     status, body = post(f"{server}/api/compare", {"text": "Something funny", "constraints": [trait]})
 
     assert status == 200
-    assert [json.loads(line)["kind"] for line in body.splitlines()] == ["guided", "free"]
+    lines = [json.loads(line) for line in body.splitlines()]
+    for kind in ("guided", "free"):
+        *writing, judged = [line for line in lines if line["kind"] == kind]
+        assert len(writing) > 1
+        assert all(after["text"].startswith(before["text"]) for before, after in pairwise(writing))
+        assert writing[-1]["text"] == judged["completion"]
+        assert judged["titles"][0]["verdict"]
+    assert [line["kind"] for line in lines] == sorted((line["kind"] for line in lines), reverse=True)
 
 
 def test_the_endpoints_describe_themselves(server, trait):
@@ -118,19 +128,35 @@ def test_the_openai_client_gets_guided_lists(server, trait):
         "extra_body": {"constraints": [trait]},
     }
     with openai.OpenAI(base_url=f"{server}/v1", api_key="none") as client:
-        whole = client.chat.completions.create(**asked).choices[0]
-        parts = [
-            part.choices[0].delta.content or ""
-            for part in client.chat.completions.create(**asked, stream=True)
-        ]
+        answer = client.chat.completions.create(**asked)
+        streamed = {**asked, "stream": True, "stream_options": {"include_usage": True}}
+        *chunks, last = client.chat.completions.create(**streamed)
         models = [model.id for model in client.models.list()]
         with pytest.raises(openai.BadRequestError, match="unknown trait 'nosuch'"):
             client.chat.completions.create(**{**asked, "extra_body": {"constraints": ["nosuch"]}})
 
+    whole = answer.choices[0]
     assert whole.finish_reason == "stop"
     assert len(whole.message.content.splitlines()) == 3
+    parts = [part for chunk in chunks if (part := chunk.choices[0].delta.content)]
     assert "".join(parts) == whole.message.content
+    assert len(parts) > 3  # more than lines: a piece a token
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert last.usage == answer.usage
+    assert answer.usage.completion_tokens == len(parts) + 1  # the one that ends the list writes nothing
+    assert answer.usage.total_tokens - answer.usage.completion_tokens == answer.usage.prompt_tokens > 0
     assert models[0].endswith("model")
+
+
+def test_a_client_that_stops_reading_leaves_the_policy_to_the_next_one(server):
+    content = {"messages": [{"role": "user", "content": "Something funny"}], "stream": True}
+    for _ in range(MOST_WAITING + 2):  # each would keep a place if it were not given back
+        request = Request(f"{server}/v1/chat/completions", json.dumps(content).encode())  # noqa: S310 - the server of this test
+        request.add_header("content-type", "application/json")
+        with urlopen(request) as response:  # noqa: S310 - the server of this test
+            assert response.readline().startswith(b"data: ")
+
+    assert post(f"{server}/api/recommend", {"text": "Something funny"})[0] == 200
 
 
 def test_a_port_in_use_and_an_unfinished_policy_are_named(main, world):
@@ -176,7 +202,7 @@ def test_in_a_browser_by_keyboard_both_lists_appear_and_fit_a_phone(server, brow
     browser.find_element(By.NAME, "constraint")
     shown[0].find_element(By.TAG_NAME, "input").send_keys(Keys.SPACE)
     browser.find_element(By.ID, "wish").send_keys("Something funny", Keys.CONTROL + Keys.ENTER)
-    WebDriverWait(browser, 60).until(lambda driver: driver.find_element(By.ID, "state").text == "Done.")
+    WebDriverWait(browser, 300).until(lambda driver: driver.find_element(By.ID, "state").text == "Done.")
 
     rows = browser.find_elements(By.CSS_SELECTOR, "#guided li")
     assert len(rows) == 3

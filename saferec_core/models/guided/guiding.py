@@ -12,8 +12,9 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 from saferec_core.models.guided.allowed import Allowance
-from saferec_core.models.guided.guide import Guide, GuidedRows
+from saferec_core.models.guided.guide import Guide
 from saferec_core.models.guided.marker import Marker
+from saferec_core.models.guided.rows import GuidedRows
 
 __all__ = ["Guiding"]
 
@@ -47,12 +48,13 @@ class Guiding:
         return _GuidedLogits(self, rows, device)
 
     def keys(self) -> list[str]:
-        """Return a short text per prompt that is the same wherever the same titles may be written."""
+        """Return a short text per prompt that is the same wherever the same completions may be written."""
+        front = "" if self.marker is None else f" after {self.free_tokens} and {self.marker.text!r}"
         masks: dict[int, str] = {}
         for allowance in self.allowances:
             if id(allowance.safe) not in masks:
                 masks[id(allowance.safe)] = hashlib.sha256(allowance.safe.tobytes()).hexdigest()[:16]
-        return [f"{masks[id(allowance.safe)]} {allowance.seen}" for allowance in self.allowances]
+        return [f"{masks[id(allowance.safe)]} {allowance.seen}{front}" for allowance in self.allowances]
 
 
 class _GuidedLogits(LogitsProcessor):  # type: ignore[misc]  # transformers is not followed

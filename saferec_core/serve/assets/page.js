@@ -25,8 +25,13 @@ const item = (title) => {
   if (first) row.append(made("p", "evidence", `${first.trait}: risk ${first.risk.toFixed(2)}, ${first.source}: ${first.detail}`));
   return row;
 };
+const writing = (text) => text.split("\n").filter((line) => line.trim()).map((line) => {
+  const row = made("li", "writing");
+  row.append(made("span", "name", line));
+  return row;
+});
 const show = (list) => {
-  byId(list.kind).replaceChildren(...(list.titles || []).map(item));
+  byId(list.kind).replaceChildren(...(list.text === undefined ? (list.titles || []).map(item) : writing(list.text)));
   byId(list.kind + "-note").textContent = list.error || list.note || "";
 };
 const messageOf = async (response) => {

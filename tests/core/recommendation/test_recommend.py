@@ -1,6 +1,7 @@
 """Lists for people, from a real model on the demo's world."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +50,18 @@ def test_a_guided_list_has_as_many_titles_as_asked_for_all_of_them_allowed(recom
     assert {title.verdict for title in recommendation.titles} <= {"safe", "unknown"}
     assert all(title.in_catalog and not title.repeated and not title.seen for title in recommendation.titles)
     assert recommendation.note is None
+
+
+def test_a_list_of_more_titles_than_are_safe_ends_early_and_says_so(recommender, rows):
+    titles = recommender.judge.catalog.titles
+    record = Record(prompt=rows[0]["prompt"], seen_titles=titles[:-2])
+
+    short, empty = recommender([record, replace(record, seen_titles=titles)])
+
+    assert len(short.titles) == 2
+    assert short.note.startswith("Only 2 of 4 titles are left: all others of the catalog were seen")
+    assert empty.titles == ()
+    assert empty.note.startswith("No title is left: ")
 
 
 def test_titles_of_a_free_list_come_with_their_verdict_and_its_evidence(config, plugins, rows, world):

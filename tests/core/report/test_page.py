@@ -19,10 +19,11 @@ from saferec_core.report import packing, write_report
 from saferec_core.report.boards import board
 from saferec_core.report.curves import curve_sections
 from saferec_core.report.estimates import Estimator, trait_estimates
+from saferec_core.report.moments import Moment
 from saferec_core.report.packing import pack
 from saferec_core.report.pictures import checkpoint_pareto, policy_pareto, trait_bars
 from saferec_core.report.progress import unfinished
-from saferec_core.report.reading import Moment, read_run, read_runs
+from saferec_core.report.reading import read_run, read_runs
 from saferec_core.report.samples import evenly, held_out_groups, rollout_groups
 from saferec_core.report.tables import metric_table
 from saferec_core.rl.rollout_log import TOKENS_KEPT, rollout_rows
@@ -376,6 +377,49 @@ def test_greedy_and_sampled_lists_both_stand_on_the_first_screen(run, tmp_path):
 
     assert "Greedy lists, before and after" in first_screen
     assert "Sampled lists, before and after" in first_screen
+
+
+def guided_run(run, *stems):
+    """Make a run with free lists before and after training, and guided lists that violate nothing."""
+    free = {f"{when}-greedy": evaluation([0.1] * 20, violations=0.5) for when in ("before", "after")}
+    choices = {"guided": True, "unknown": "allow"}
+    guided = {stem: evaluation([0.4] * 20, protocol="g", **choices) for stem in stems}
+    return run(evaluations=free | guided)
+
+
+def headings(page):
+    return re.findall(r'<section class="board" aria-label="([^"]*)"', page)
+
+
+def test_what_the_guarantee_costs_and_what_training_adds_under_it_stand_on_the_first_screen(run, tmp_path):
+    folder = guided_run(run, "before-greedy-guided", "policy-greedy-guided")
+    page = write_report([folder], tmp_path / "report.html").read_text(encoding="utf-8")
+
+    assert headings(page) == [
+        "Greedy lists, before and after",
+        "Greedy lists, free and guided",
+        "Guided greedy lists, before and after",
+    ]
+    board_ = page[page.index("Greedy lists, free and guided") : page.index("Guided greedy lists, before")]
+    assert "Better: Recall@5 and Sensitivity Ratio@5." in board_
+    assert "evaluated differently" not in page  # guidance is what the table is about
+    assert "saferec eval" not in page[: page.index("</header>")]
+
+
+def test_a_page_says_which_command_shows_guided_lists(run, tmp_path):
+    free = guided_run(run)
+    page = write_report([free], tmp_path / "free.html").read_text(encoding="utf-8")
+    assert f"saferec eval {free} --guided" in page
+    assert headings(page) == ["Greedy lists, before and after"]
+
+
+def test_guided_lists_of_another_protocol_are_not_compared_with_free_ones(run, tmp_path):
+    other = evaluation([0.4] * 20, protocol="g", guided=True, unknown="allow", num_ranks=3)
+    stems = {"after-greedy": evaluation([0.1] * 20, num_ranks=5), "policy-greedy-guided": other}
+    page = write_report([run(evaluations=stems)], tmp_path / "r.html").read_text(encoding="utf-8")
+
+    assert "num_ranks: 5 in free, 3 in guided" in page
+    assert "--before --guided" in page
 
 
 def test_traits_with_few_users_are_not_shown():

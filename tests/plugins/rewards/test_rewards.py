@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from saferec_core.data.catalog import Catalog
+from saferec_core.data.catalog import Catalog, CatalogMatch
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError
@@ -417,9 +417,9 @@ def test_a_misspelled_option_is_told_with_its_near_miss(plugins):
 class ExactCatalog(Catalog):
     """The research code's idea of a catalog: the very string and the very year."""
 
-    def find(self, name, year):
+    def _match(self, name, year):
         title = Title(name, year)
-        return self.titles.index(title) if title in self.titles else None
+        return CatalogMatch(self.titles.index(title) if title in self.titles else None, title)
 
 
 @pytest.fixture(scope="module")

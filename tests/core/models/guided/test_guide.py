@@ -12,7 +12,8 @@ from saferec_core.data.catalog import Catalog
 from saferec_core.data.titles import Title
 from saferec_core.models.decoding import TokenAligner
 from saferec_core.models.guided.allowed import Allowance
-from saferec_core.models.guided.guide import GuidedRows, build_guide
+from saferec_core.models.guided.guide import build_guide
+from saferec_core.models.guided.rows import GuidedRows
 from saferec_plugins.parsers.title_year import TitleYearParser
 from tests.core.models.guided.conftest import TITLES
 
