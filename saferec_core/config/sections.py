@@ -167,6 +167,9 @@ class ModelConfig(Section):
     """Attention kernel, such as sdpa, eager or flash_attention_2 (GPU)."""
     trust_remote_code: bool = False
     """Run Python code that comes with a model from the hub."""
+    system: Literal["keep", "merge"] = "keep"
+    """Keep system messages as they are, or merge each into the first turn of the user, for models whose chat
+    template refuses the role (Gemma 2, Mistral v0.1); a policy is saved with the template that does so."""
 
 
 class TrainableModelConfig(ModelConfig):
