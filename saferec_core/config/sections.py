@@ -145,6 +145,9 @@ class ModelConfig(Section):
     """Attention kernel, such as sdpa, eager or flash_attention_2 (GPU)."""
     trust_remote_code: bool = False
     """Run Python code that comes with a model from the hub."""
+    system: Literal["keep", "merge"] = "keep"
+    """Keep system messages as they are, or merge each into the first turn of the user, for models whose chat
+    template refuses the role (Gemma 2, Mistral v0.1); a policy is saved with the template that does so."""
 
 
 class TrainableModelConfig(ModelConfig):
@@ -421,11 +424,11 @@ class LimitsConfig(Section):
     limit_margin: float = Field(default=0.2, ge=0, lt=1)
     """Aim below a bound by this share of it, so that chance from batch to batch does not exceed it."""
     limit_rate: float = Field(default=0.05, gt=0)
-    """How fast a multiplier rises: by this, per generation batch, at a share 100 % above its bound."""
+    """How fast a multiplier rises: by this per generation batch at an excess of one bound over the aim."""
     limit_proportional: float = Field(default=0.0, ge=0)
-    """Multiplier for a share 100 % above its bound, beside what has added up (PID); 0: dual ascent."""
+    """Multiplier for an excess of one bound, beside what has added up (PID); 0: dual ascent alone."""
     limit_derivative: float = Field(default=0.0, ge=0)
-    """Multiplier for a rise by 100 % of the bound from one generation batch to the next (PID)."""
+    """Multiplier for a rise by one bound from one generation batch to the next (PID)."""
     limit_max: float = Field(default=10.0, gt=0)
     """Bound on every multiplier; an advantage is about 1 in size."""
 

@@ -147,6 +147,10 @@ def _title(row: Any, where: str) -> Title:
     if isinstance(row, DataError):
         raise DataError(f"{where}: {row}")
     if isinstance(row, dict):
+        if "title" not in row:
+            raise DataError(
+                f"{where}: wanted a column 'title', but the columns are {', '.join(map(str, row))}"
+            )
         name, year = row.get("title"), row.get("year")
         if "year" not in row and isinstance(name, str) and (match := _WITH_YEAR.match(name.strip())):
             name, year = match.groups()  # as MovieLens has it

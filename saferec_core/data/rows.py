@@ -45,6 +45,8 @@ _LAST_YEAR = 9999
 
 _BLANK = (b"", codecs.BOM_UTF8)
 
+_DECIMAL_COMMA = re.compile(r"(?<=^[0-9]{4}),(?=0+$)")
+
 _DATE = re.compile(r"(?P<year>[0-9]{4})-[01][0-9]-[0-3][0-9]([T ].*)?")
 
 
@@ -128,13 +130,17 @@ def row_name(path: Path) -> str:
 
 
 def whole_year(value: Any, what: str) -> int:
-    """Read a year, also one that came through a table as ``"2004.0"``, or as a date such as 2004-10-29.
+    """Read a year, also one that came through a table as ``"2004.0"`` or ``"2004,0"``, or as a date.
 
     Raises:
         DataError: It is not a whole number of at most four digits; *what* names it in the message.
     """
     try:
-        number = math.nan if isinstance(value, dict | list | tuple | date) else float(str(value))
+        number = (
+            math.nan
+            if isinstance(value, dict | list | tuple | date)
+            else float(_DECIMAL_COMMA.sub(".", str(value)))
+        )
         year = int(number) if math.isfinite(number) else None
     except (ValueError, OverflowError):
         year = None

@@ -261,8 +261,9 @@ def weights_hash(policy: Policy) -> str:
     digest = xxh3_128(repr(sorted(policy.end_ids)).encode())
     weights: Any = policy.model.state_dict()
     for name, tensor in weights.items():
+        whole = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor  # FSDP: of all processes
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(whole.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return str(digest.hexdigest())
 
 

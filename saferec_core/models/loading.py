@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ class Policy:
 
     @property
     def end_ids(self) -> frozenset[int]:
-        """Every token that ends a completion: the tokenizer's, and those the model declares."""
+        """Every token that ends a completion: the tokenizer's, those the model declares, the template's."""
         return _end_ids(self.tokenizer, self.model.generation_config)
 
 
@@ -77,7 +78,7 @@ def load_tokenizer(reference: str, config: ModelConfig) -> PreTrainedTokenizerBa
         tokenizer = AutoTokenizer.from_pretrained(reference, trust_remote_code=config.trust_remote_code)
     except (OSError, ValueError) as error:
         raise RunError(f"no tokenizer can be loaded from {reference!r}: {_first_line(error)}") from error
-    return _ready(tokenizer, reference)
+    return _ready(tokenizer, reference, config)
 
 
 def merged_folder(reference: str, config: ModelConfig, target: Path) -> str:
@@ -184,7 +185,7 @@ def _load_gguf(file: Path, config: ModelConfig) -> Policy:
         str(file.parent), gguf_file=file.name, dtype=dtype, **unpack
     )
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
-    return Policy(model, _ready(tokenizer, str(file)))
+    return Policy(model, _ready(tokenizer, str(file), config))
 
 
 def _check_exists(reference: str) -> None:
@@ -193,7 +194,17 @@ def _check_exists(reference: str) -> None:
         raise RunError(f"{reference} does not exist")
 
 
-def _ready(tokenizer: PreTrainedTokenizerBase, reference: str) -> PreTrainedTokenizerBase:
+_MERGING = (
+    "{%- if messages | length > 1 and messages[0].role == 'system' and messages[1].role == 'user' -%}"
+    "{%- set messages = [{'role': 'user', 'content': messages[0].content + '\\n\\n' + messages[1].content}]"
+    " + messages[2:] -%}{%- endif %}"
+)
+"""In front of a chat template it merges a system message into the first turn of the user."""
+
+
+def _ready(
+    tokenizer: PreTrainedTokenizerBase, reference: str, config: ModelConfig
+) -> PreTrainedTokenizerBase:
     if tokenizer.eos_token_id is None:
         raise RunError(f"the tokenizer of {reference} has no end-of-sequence token")
     if tokenizer.chat_template is None:
@@ -201,6 +212,9 @@ def _ready(tokenizer: PreTrainedTokenizerBase, reference: str) -> PreTrainedToke
             f"the tokenizer of {reference} has no chat template; prompts are conversations, so choose an "
             "instruction-tuned model or add a chat_template.jinja"
         )
+    template = tokenizer.chat_template
+    if config.system == "merge" and isinstance(template, str) and not template.startswith(_MERGING):
+        tokenizer.chat_template = _MERGING + template
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
@@ -210,7 +224,25 @@ def _ready(tokenizer: PreTrainedTokenizerBase, reference: str) -> PreTrainedToke
 def _end_ids(tokenizer: Any, declared: Any) -> frozenset[int]:
     ids = getattr(declared, "eos_token_id", None)
     of_model = ids if isinstance(ids, list) else [] if ids is None else [ids]
-    return frozenset({tokenizer.eos_token_id, *of_model})
+    of_template = _end_of_turn(tokenizer, str(tokenizer.chat_template))
+    return frozenset({tokenizer.eos_token_id, *of_model, *of_template})
+
+
+@lru_cache(maxsize=8)
+def _end_of_turn(tokenizer: Any, template: str) -> tuple[int, ...]:  # noqa: ARG001 - part of the key
+    """Return the special token with which the chat template ends the policy's turns, if it does.
+
+    Of base models it may be another one than the tokenizer's end of sequence: those of Qwen2.5 have
+    ``<|im_end|>`` in their template and ``<|endoftext|>`` as the end of a sequence.
+    """
+    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
+    try:
+        text = str(tokenizer.apply_chat_template(turns, tokenize=False))
+    except Exception:  # noqa: BLE001 - templates raise what they like; the check of records names it
+        return ()
+    ids = tokenizer(text[text.rfind("y") + 1 :], add_special_tokens=False)["input_ids"]
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    return (ids[0],) if ids and ids[0] in added and added[ids[0]].special else ()
 
 
 def _first_line(error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 from saferec_core.data.constraint_sentences import stated_in
@@ -14,10 +14,13 @@ from saferec_core.errors import DataError, SaferecError
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.parser import ListParser, ParsedList, parse
 
-__all__ = ["RecordReader", "RecordView"]
+__all__ = ["RecordReader", "RecordView", "check_templates"]
 
 _SHOWN = 3
 """Titles that a problem spells out."""
+
+_CHECKED = 64
+"""Records that are checked before a training."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,12 @@ class RecordReader:
         Raises:
             DataError: The template refuses the conversation; the message names the cause.
         """
-        prompt = self._written(record.prompt, add_generation_prompt=True)
+        prompt = _written(self.tokenizer, record.prompt, add_generation_prompt=True)
         completion = ""
         if record.completion:
-            whole = self._written([*record.prompt, *record.completion], add_generation_prompt=False)
+            whole = _written(
+                self.tokenizer, [*record.prompt, *record.completion], add_generation_prompt=False
+            )
             if not whole.startswith(prompt):
                 raise DataError(
                     "the chat template writes the prompt differently once a completion follows, so that the "
@@ -113,29 +118,50 @@ class RecordReader:
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
             yield f"target titles are not in the catalog: {', '.join(missing[:_SHOWN])}{more}"
 
-    def _written(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
-        conversation = [dict(message) for message in messages]
+
+def check_templates(tokenizer: Any, records: Sequence[Record], source: object) -> None:
+    """Check that the chat template takes the first records, before anything is trained.
+
+    Raises:
+        DataError: It refuses one; the message names *source*, the record and the role.
+    """
+    for number, record in enumerate(islice(records, _CHECKED), start=1):
         try:
-            return str(self._apply(conversation, add_generation_prompt))
-        except Exception as error:  # templates raise what they like
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            system = [message for message in conversation if message["role"] == "system"]
-            without = [message for message in conversation if message["role"] != "system"]
-            if system and self._accepts(without, add_generation_prompt):
-                raise DataError(f"the chat template refuses the role 'system': {reason}") from error
-            roles = ", ".join(message["role"] for message in conversation)
-            raise DataError(f"the chat template refuses the roles {roles}: {reason}") from error
+            _written(tokenizer, record.prompt, add_generation_prompt=True)
+            if record.completion:
+                whole = [*record.prompt, *record.completion]
+                _written(tokenizer, whole, add_generation_prompt=False)
+        except DataError as error:
+            raise DataError(f"{source}, record {number}: {error}") from error
 
-    def _accepts(self, conversation: list[dict[str, str]], add_generation_prompt: bool) -> bool:
-        with suppress(Exception):  # as above
-            self._apply(conversation, add_generation_prompt)
-            return True
-        return False
 
-    def _apply(self, conversation: list[dict[str, str]], add_generation_prompt: bool) -> Any:
-        return self.tokenizer.apply_chat_template(
-            conversation, add_generation_prompt=add_generation_prompt, tokenize=False
-        )
+def _written(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+    conversation = [dict(message) for message in messages]
+    try:
+        return str(_apply(tokenizer, conversation, add_generation_prompt))
+    except Exception as error:  # templates raise what they like
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        without = [message for message in conversation if message["role"] != "system"]
+        if len(without) < len(conversation) and _accepts(tokenizer, without, add_generation_prompt):
+            raise DataError(
+                f"the chat template refuses the role 'system' ({reason}); --system merge puts its text in "
+                "front of the user's first turn"
+            ) from error
+        roles = ", ".join(message["role"] for message in conversation)
+        raise DataError(f"the chat template refuses the roles {roles}: {reason}") from error
+
+
+def _accepts(tokenizer: Any, conversation: list[dict[str, str]], add_generation_prompt: bool) -> bool:
+    with suppress(Exception):  # as above
+        _apply(tokenizer, conversation, add_generation_prompt)
+        return True
+    return False
+
+
+def _apply(tokenizer: Any, conversation: list[dict[str, str]], add_generation_prompt: bool) -> Any:
+    return tokenizer.apply_chat_template(
+        conversation, add_generation_prompt=add_generation_prompt, tokenize=False
+    )
 
 
 def _problems_of_roles(prompt: Sequence[Message]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from saferec_core.evaluation.protocol import described
 from saferec_core.evaluation.setup import Parts, assemble, require_path
 from saferec_core.models.lengths import token_lengths
 from saferec_core.models.loading import Policy, load_policy, merged_folder
+from saferec_core.models.record_view import check_templates
 from saferec_core.plugins.contracts.lifecycle import RunFinished, RunStarted
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import copy_weights, list_checkpoints, remove_passed_over, resolve_folder
@@ -112,6 +113,7 @@ def train_sft(
     reference = resolve_folder(str(config.model.model))
     start = from_main(lambda: merged_folder(reference, config.model, folder.base))
     policy = load_policy(start, for_training(config.model))
+    check_templates(policy.tokenizer, parts.train, config.data.train_path)
     fitted = _fitted(parts.train, policy, config.max_length)
     validation = _fitted([r for r in parts.validation if r.completion], policy, config.max_length)
     if not validation.records and config.eval_strategy != "no":
@@ -206,6 +208,9 @@ def _plan(
             f"out as longer than {config.max_length} tokens)",
             "parser": described(config.data.parser.name, parts.parser),
             "adapters": f"LoRA r={config.model.lora_r}" if config.model.use_lora else "none",
+            "completions end with": " or ".join(
+                sorted(str(policy.tokenizer.decode([end])) for end in policy.end_ids)
+            ),
             "steps": f"{length} of {batch} samples a process",
             "optimizer": f"{optimizer}, learning rate {optimization.learning_rate:g}",
             "precision": planned_precision(config.model, optimization, policy.model.dtype),

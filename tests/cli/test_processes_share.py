@@ -4,13 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
+from safetensors.torch import load_file
 
 from benchmarks.resume_soak import launcher
 from saferec_core.analysis.results import read_results
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "configs"
 OPTIMIZATION = {
     "learning_rate": 1e-3,
     "max_steps": 2,
@@ -95,7 +98,7 @@ def test_another_number_of_processes_than_asked_for_is_refused(tiny, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.deepspeed
-def test_zero_3_evaluates_before_and_after_training_on_partitioned_weights(config, tmp_path):
+def test_zero_3_evaluates_before_and_after_training_on_partitioned_weights(config, world, tmp_path):
     pytest.importorskip("deepspeed", reason="needs saferec[deepspeed]")
     settings = yaml.safe_load(ZERO_3)
     (tmp_path / "zero3.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
@@ -112,8 +115,61 @@ def test_zero_3_evaluates_before_and_after_training_on_partitioned_weights(confi
     )
 
     assert done.returncode == 0, done.stderr[-3000:]
-    run_folder = tmp_path / "runs" / "run"
-    assert sorted(path.name for path in (run_folder / "policy").iterdir()) == [
+    finished = tmp_path / "runs" / "run"
+    engine = json.loads((finished / "manifest.json").read_text(encoding="utf-8"))["engine"]
+    assert (engine["distributed"], engine["deepspeed"]["zero_optimization"]["stage"]) == ("deepspeed", 3)
+    assert_whole_policy(finished, world / "model")
+
+
+FSDP_ON_CPU = """
+from accelerate import state
+from accelerate.utils import DistributedType
+
+made = state.AcceleratorState.__init__
+
+def init(self, *arguments, fsdp_plugin=None, **options):
+    made(self, *arguments, fsdp_plugin=fsdp_plugin, **options)
+    if fsdp_plugin is not None:
+        self._shared_state["plugin_on_cpu"] = fsdp_plugin
+    plugin = self._shared_state.get("plugin_on_cpu")
+    if plugin is not None and self.distributed_type == DistributedType.MULTI_CPU:
+        self.distributed_type, self.fsdp_plugin = DistributedType.FSDP, plugin
+
+state.AcceleratorState.__init__ = init
+
+from saferec_cli.main import main
+main()
+"""
+"""accelerate sets up plain data parallelism in place of FSDP on a CPU; this makes it set up FSDP."""
+
+
+@pytest.mark.slow
+def test_fsdp2_evaluates_before_and_after_training_on_partitioned_weights(config, world, tmp_path):
+    settings = yaml.safe_load((EXAMPLES / "fsdp2.yaml").read_text(encoding="utf-8"))
+    (tmp_path / "fsdp2.yaml").write_text(yaml.safe_dump({**settings, "use_cpu": True}), encoding="utf-8")
+    (tmp_path / "patched.py").write_text(FSDP_ON_CPU, encoding="utf-8")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "accelerate.commands.launch", "--config_file", "fsdp2.yaml"),
+            *("--main_process_port", "0", "patched.py", "train", str(config(2)), "--processes", "2"),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    finished = tmp_path / "runs" / "run"
+    engine = json.loads((finished / "manifest.json").read_text(encoding="utf-8"))["engine"]
+    assert engine == {"distributed": "fsdp", "fsdp": {"version": 2, "reshard_after_forward": "True"}}
+    assert_whole_policy(finished, world / "model")
+
+
+def assert_whole_policy(finished, start):
+    """Check that a run has evaluated, and written nothing but a policy with all of its weights, moved."""
+    assert sorted(path.name for path in (finished / "policy").iterdir()) == [
         "chat_template.jinja",
         "config.json",
         "generation_config.json",
@@ -121,7 +177,15 @@ def test_zero_3_evaluates_before_and_after_training_on_partitioned_weights(confi
         "tokenizer.json",
         "tokenizer_config.json",
     ]
-    assert (run_folder / "evaluation" / "after-greedy.parquet").is_file()
+    before, after = (load_file(path / "model.safetensors") for path in (start, finished / "policy"))
+    head = after.pop("lm_head.weight", after["model.embed_tokens.weight"])  # tied; FSDP writes it twice
+    assert head.equal(after["model.embed_tokens.weight"])
+    assert {name: weight.shape for name, weight in after.items()} == {
+        name: weight.shape for name, weight in before.items()
+    }
+    assert all(not after[name].equal(weight) for name, weight in before.items() if weight.ndim == 2)
+    for when in ("before", "after"):
+        assert (finished / "evaluation" / f"{when}-greedy.parquet").is_file()
 
 
 ZERO_3 = """

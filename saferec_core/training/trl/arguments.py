@@ -15,6 +15,7 @@ from saferec_core.config.durations import seconds
 from saferec_core.config.schema import StageConfig
 from saferec_core.config.sections import OptimizationConfig, TrainableModelConfig
 from saferec_core.errors import ConfigError
+from saferec_core.models.cudnn_attention import avoid_cudnn_attention
 from saferec_core.runs.layout import RunLayout
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ __all__ = ["common_arguments", "engine_settings", "lora_config"]
 def engine_settings(model: object) -> Iterator[None]:
     """Turn errors raised while the engines are set up into one that the user can act on.
 
-    Telemetry is off meanwhile: TRL would report the architecture and the GPU to the hub.
+    TRL loads models itself, so that attention is kept from cuDNN here as well. Telemetry is off meanwhile:
+    TRL would report the architecture and the GPU to the hub.
 
     Args:
         model: The policy that they are set up for, as the user named it.
     """
+    avoid_cudnn_attention()
     disabled = constants.HF_HUB_DISABLE_TELEMETRY
     constants.HF_HUB_DISABLE_TELEMETRY = True
     try:

@@ -101,7 +101,8 @@ def _out_of_memory(error: Exception) -> bool:
 def _device_fault(error: Exception) -> bool:
     """Whether a GPU met an assertion or another error after which nothing can be read from it."""
     text = str(error)
-    return isinstance(error, RuntimeError) and ("device-side assert" in text or "CUDA error" in text)
+    broken = "device-side assert" in text or "CUDA error" in text
+    return isinstance(error, RuntimeError) and broken and not _out_of_memory(error)
 
 
 def _device_advice(trainer: Any, error: Exception, last: Path | None, command: str) -> str:

@@ -15,7 +15,7 @@ from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import RunError
 from saferec_core.models.vllm import engine_dtype
 from saferec_core.models.vllm_cpu.group import WeightGroup
-from saferec_core.runs.distributed import is_main
+from saferec_core.runs.distributed import from_main
 from saferec_core.runs.ports import check_port
 from saferec_core.training.precision import for_training
 
@@ -41,8 +41,8 @@ def serving(config: TrainConfig, start: str) -> Iterator[None]:
     if not rollout.use_vllm:
         yield
         return
-    if rollout.vllm_mode == "server" and is_main():
-        check_port(rollout.vllm_group_port, "--vllm-group-port")
+    if rollout.vllm_mode == "server":
+        from_main(lambda: check_port(rollout.vllm_group_port, "--vllm-group-port"))
     generation: Any = import_module("trl.generation.vllm_generation")
     engine, client = generation.LLM, generation.VLLMClient
     in_bfloat16 = config.optimization.bf16

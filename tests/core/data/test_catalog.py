@@ -81,7 +81,7 @@ def test_a_year_that_is_no_number_is_told_with_file_and_line(catalog):
     [
         ("c.jsonl", "", "is empty; wanted at least one row with title and year"),
         ("c.csv", "title,year\n", "is empty"),
-        ("c.csv", "name,year\nSaw,2004\n", "line 2: wanted a title, but got None"),
+        ("c.csv", "name,year\nSaw,2004\n", "line 2: wanted a column 'title', but the columns are name, year"),
         ("c.csv", "title,year\nSaw\n", "line 2: wanted 2 fields, as the head has, but got 1"),
         ("c.jsonl", jsonl({"title": " ", "year": 2004}), "line 1: wanted a title"),
         ("c.jsonl", jsonl("Saw"), "line 1: wanted an object with title and year"),
@@ -186,3 +186,8 @@ def test_ids_of_titles_are_kept_under_the_names_that_catalogs_give_them(catalog)
     ]
 
     assert catalog("c.jsonl", jsonl(*rows)).ids == {0: "tt0387564", 1: "68954", 3: "a1"}
+
+
+def test_a_table_without_a_column_title_is_refused_with_the_columns_it_has(catalog):
+    with pytest.raises(DataError, match="line 2: wanted a column 'title', but the columns are Title, Year"):
+        catalog("c.csv", "Title,Year\nSaw,2004\n")

@@ -112,7 +112,7 @@ def test_pairs_are_read_by_name_where_they_have_names(read):
     assert record.groundtruth == (Title("1917", 2019),)
 
 
-@pytest.mark.parametrize("year", [2009, "2009", 2009.0, "2009.0"])
+@pytest.mark.parametrize("year", [2009, "2009", 2009.0, "2009.0", "2009,0"])
 def test_a_year_may_have_come_through_a_table(read, year):
     [record] = read({**ROW, "groundtruth_with_release_year": [["Up", year]]})
 

@@ -8,6 +8,7 @@ import torch
 from saferec_core.config.sections import ModelConfig
 from saferec_core.models.cudnn_attention import avoid_cudnn_attention
 from saferec_core.models.loading import load_policy
+from saferec_core.training.trl.arguments import engine_settings
 
 
 @pytest.fixture
@@ -22,6 +23,11 @@ def test_a_policy_that_is_loaded_does_not_compute_attention_with_cudnn(world, cu
     load_policy(str(world / "model"), ModelConfig())
 
     assert not torch.backends.cuda.cudnn_sdp_enabled()
+
+
+def test_a_policy_that_trl_loads_does_not_either(cudnn):
+    with engine_settings("a policy"):
+        assert not torch.backends.cuda.cudnn_sdp_enabled()
 
 
 @pytest.mark.gpu

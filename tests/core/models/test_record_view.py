@@ -4,11 +4,13 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from saferec_core.config.sections import ModelConfig
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import record_of
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
-from saferec_core.models.record_view import RecordReader
+from saferec_core.models.loading import end_token_ids, load_tokenizer
+from saferec_core.models.record_view import RecordReader, check_templates
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_plugins.parsers.title_year import TitleYearParser
 
@@ -75,7 +77,7 @@ def test_a_sound_record_has_no_problems():
 @pytest.mark.parametrize(
     ("template", "changes", "problem"),
     [
-        (NO_SYSTEM + CHATML, {}, "the chat template refuses the role 'system': System role not supported"),
+        (NO_SYSTEM + CHATML, {}, "refuses the role 'system' (System role not supported); --system merge"),
         (DROPS_SYSTEM, {}, "the chat template leaves the system message out"),
         (
             ALTERNATING + CHATML,
@@ -113,3 +115,38 @@ def test_a_completion_without_an_end_token_and_one_too_long_are_named():
 def test_a_record_that_the_template_refuses_cannot_be_shown():
     with pytest.raises(DataError, match="refuses the role 'system'"):
         reader(NO_SYSTEM + CHATML).view(record())
+
+
+def test_the_first_record_that_the_template_refuses_is_named_before_training():
+    records = [record(prompt=[USER]), record()]
+
+    check_templates(reader(CHATML).tokenizer, records, "train.jsonl")
+    with pytest.raises(
+        DataError, match=r"^train\.jsonl, record 2: the chat template refuses the role 'system'"
+    ):
+        check_templates(reader(NO_SYSTEM + CHATML).tokenizer, records, "train.jsonl")
+
+
+def test_a_merged_system_message_stands_in_the_first_turn_of_the_user_and_stays_there(tmp_path):
+    reader(NO_SYSTEM + ALTERNATING + CHATML).tokenizer.save_pretrained(tmp_path / "model")
+    tokenizer = load_tokenizer(str(tmp_path / "model"), ModelConfig(system="merge"))
+    tokenizer.save_pretrained(tmp_path / "policy")
+
+    for path, system in (("model", "merge"), ("policy", "keep"), ("policy", "merge")):
+        tokenizer = load_tokenizer(str(tmp_path / path), ModelConfig(system=system))
+        written = tokenizer.apply_chat_template([SYSTEM, USER], tokenize=False)
+        assert written == "<|im_start|>user\nRecommend films.\n\nSomething tense, no gore.<|im_end|>\n"
+        assert tokenizer.apply_chat_template([USER], tokenize=False).count("<|im_start|>") == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "ends"),
+    [(CHATML, {"<eos>", "<|im_end|>"}), ("{% for m in messages %}{{ m.content }}\n{% endfor %}", {"<eos>"})],
+    ids=["of the template", "none"],
+)
+def test_the_token_that_ends_turns_in_the_template_ends_completions_too(tmp_path, template, ends):
+    tokenizer = reader(template).tokenizer
+
+    end_ids = end_token_ids(str(tmp_path), tokenizer, ModelConfig())
+
+    assert {tokenizer.decode([end]) for end in end_ids} == ends

@@ -90,9 +90,14 @@ def test_a_server_that_no_longer_answers_is_named_with_what_is_saved_and_how_to_
     assert f"is in {tmp_path / 'checkpoint-6'}" in message
 
 
-def test_memory_that_is_exhausted_names_the_step_and_the_settings_that_help(tmp_path):
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("CUDA error: out of memory")],
+    ids=["torch", "driver"],
+)
+def test_memory_that_is_exhausted_names_the_step_and_the_settings_that_help(tmp_path, error):
     with pytest.raises(RunError, match=r"out of memory in step 7.*--gradient-checkpointing.*checkpoint-6"):
-        fail(tmp_path, torch.OutOfMemoryError("CUDA out of memory"))
+        fail(tmp_path, error)
 
 
 def test_any_other_failure_is_raised_as_it_is(tmp_path):
