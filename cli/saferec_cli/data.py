@@ -159,7 +159,7 @@ def _is_switch(known: Mapping[str, Option], key: str) -> bool:
 
 def _value(option: Option, text: str, flag: str) -> Any:
     """Leave text and numbers to the component's own checks; lists and mappings are read as YAML."""
-    if not any(word in option.type for word in ("list[", "dict[", "tuple[", "ComponentChoice")):
+    if not any(word in option.type for word in ("list[", "dict[", "tuple[", "Choice")):
         return text
     try:
         return yaml.safe_load(text)

@@ -129,7 +129,7 @@ def _of_section(section: type[BaseModel], prefix: str, panel: str) -> Iterator[F
         flag = name.replace("_", "-")
         if name == "sft":
             continue  # a stage within a run; its settings have names that are taken
-        if inner is ComponentChoice:
+        if isinstance(inner, type) and issubclass(inner, ComponentChoice):
             default = field.get_default(call_default_factory=True, validated_data={})
             text = f"{_meaning(field)} [default: {default.name if default else 'none'}]"
             yield Flag(flag, f"{prefix}{name}.name", str, "NAME", text, "Components")

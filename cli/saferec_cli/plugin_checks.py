@@ -36,15 +36,15 @@ def new(
     typer.echo(f"{folder}: the {kind} {name}\n")
     typer.echo(f"  pip install --editable {quoted}'[test]'")
     typer.echo(f"  python -m pytest {quoted}")
-    if kind != "observer":  # which is no component
-        typer.echo(f"  saferec plugins check {name}")
+    typer.echo(f"  saferec plugins check {f'saferec-{name}' if kind == 'observer' else name}")
 
 
 def check(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="Name of a component; all that are not built in unless given.",
+            help="Name of a component, or of a distribution that observes runs; all that are not built in "
+            "unless given.",
             autocompletion=completion.components,
         ),
     ] = None,
@@ -66,16 +66,19 @@ def check(
     from saferec_core.config.load import merged, parse_setting
     from saferec_core.data.rows import read_rows
     from saferec_core.errors import ConfigError
-    from saferec_core.testing import check_installed
+    from saferec_core.testing.installed import check_installed, check_observer_installed
 
     plugins = load_plugins()
     if name is None and (settings or rows):
         raise ConfigError("--set and --rows belong to one component; name it")
+    observers = [each for each in plugins.observers() if name in {None, each}]
     entries = [entry for entry in plugins if not entry.origin.is_built_in]
-    entries = entries if name is None else plugins.named(name)
+    if name is not None:
+        entries = [] if observers else plugins.named(name)
     sample = list(read_rows(rows)) if rows else []
     options = merged(parse_setting(text) for text in settings or [])
     checked = [check_installed(entry, options, sample) for entry in entries]
+    checked += [check_observer_installed(each, plugins) for each in observers]
     if as_json:
         typer.echo(json.dumps([_as_data(each) for each in checked], indent=2))
     else:

@@ -115,7 +115,6 @@ def recommend(
 
     from saferec_cli.render_recommend import recommended  # --help needs none of this
     from saferec_cli.running import running
-    from saferec_core.data.traits import read_traits
     from saferec_core.recommendation.recommender import check_constraints, wish
     from saferec_core.recommendation.run import Asking, load_recommender, recommend_file  # imports torch
 
@@ -137,7 +136,7 @@ def recommend(
             return
         constraints = constraint or []
         check_constraints(constraints, recommender.judge)
-        record = wish(wanted, constraints=constraints, seen=seen or (), traits=read_traits())
+        record = wish(wanted, constraints=constraints, seen=seen or (), traits=recommender.traits)
         (recommendation,) = recommender([record])
     if as_json:
         typer.echo(json.dumps(recommendation.as_data(), indent=2, ensure_ascii=False))

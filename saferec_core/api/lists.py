@@ -33,6 +33,7 @@ from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.manager import load_plugins
+from saferec_core.plugins.side_by_side import oracles_in
 from saferec_core.runs.locate import find_results
 
 __all__ = ["compare", "evaluate", "judged_lists", "score"]
@@ -177,7 +178,8 @@ def _judge(catalog: CatalogLike, oracle: OracleLike | None, year_tolerance: int)
 def _protocol(
     judge: Judge, reader: object, parser: str, num_ranks: int, at: Sequence[int]
 ) -> EvaluationProtocol:
-    oracle = None if judge.oracle is None else {"name": type(judge.oracle).__name__}
+    names = [] if judge.oracle is None else [type(each).__name__ for each in oracles_in(judge.oracle)]
+    oracle = {"name": names[0], "beside": [{"name": name} for name in names[1:]]} if names else None
     settings = {
         "data": {"parser": {"name": parser}},
         "oracle": oracle,

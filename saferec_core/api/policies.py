@@ -9,7 +9,6 @@ from typing import Any
 from saferec_core.config.load import Layer, eval_settings, read_settings, resolved
 from saferec_core.config.schema import RecommendConfig
 from saferec_core.config.sections import DEFAULT_ORACLE
-from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, one_error
 from saferec_core.models.guided.allowed import UnknownTitles
 from saferec_core.plugins.manager import load_plugins
@@ -99,5 +98,5 @@ def recommend(
         SaferecError: A trait is unknown, or there is no oracle to judge it.
     """
     check_constraints(constraints, policy.judge)
-    record = wish(text, constraints=constraints, seen=seen, traits=read_traits())
+    record = wish(text, constraints=constraints, seen=seen, traits=policy.traits)
     return policy([record])[0]

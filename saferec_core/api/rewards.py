@@ -11,7 +11,7 @@ from saferec_core.api.inputs import load_catalog, load_oracle, parser_named
 from saferec_core.api.lists import CatalogLike, OracleLike
 from saferec_core.config.sections import DEFAULT_PARSER
 from saferec_core.data.records import record_of
-from saferec_core.errors import ConfigError
+from saferec_core.errors import ConfigError, RewardError
 from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
@@ -114,15 +114,29 @@ def as_verl_score(
     reduce: Reduce = "mean",
     parser: str = DEFAULT_PARSER.name,
     year_tolerance: int = 2,
+    without_value: float | None = None,
     **options: Any,
 ) -> Callable[..., float]:
     """Return an installed reward as a ``compute_score`` function of verl.
 
     It is called with ``data_source``, ``solution_str``, ``ground_truth`` (``[title, year]`` pairs) and
-    ``extra_info``, of which ``seen_titles`` and ``constraints`` are read. A completion without a value
-    scores 0.
+    ``extra_info``, of which ``seen_titles`` and ``constraints`` are read.
 
-    Args and errors are those of `as_trl_reward`.
+    Args:
+        name: Of the reward; it and what is not named here are as in `as_trl_reward`.
+        catalog: The titles that may be recommended.
+        oracle: Judges violations, for rewards that need it.
+        num_ranks: K, the ranks that are rewarded.
+        reduce: How the values of the written ranks become one.
+        parser: Name of the parser that reads completions.
+        year_tolerance: Maximum difference in release year, in years, when matching titles.
+        without_value: What a completion scores that has no value, such as the safety of an empty list; None:
+            it is an error, since verl cannot leave a completion out and a 0 would teach something.
+        options: Options of the reward.
+
+    Raises:
+        SaferecError: As for `as_trl_reward`.
+        RewardError: When called: the completion has no value, and *without_value* is None.
     """
     reward = _ListReward(name, catalog, oracle, num_ranks, reduce, parser, year_tolerance, options)
 
@@ -135,7 +149,12 @@ def as_verl_score(
         extra = {key: value for key, value in (extra_info or {}).items() if key in _COLUMNS}
         row = {"prompt": "-", **extra, "groundtruth_with_release_year": list(ground_truth)}
         (value,) = reward.values([solution_str], [row])
-        return 0.0 if value is None else value
+        if value is None and without_value is None:
+            raise RewardError(
+                f"reward {name!r} has no value for {solution_str!r:.200}; give as_verl_score without_value= "
+                "to say what such a completion scores"
+            )
+        return float(without_value) if value is None else value  # type: ignore[arg-type]
 
     return compute_score
 

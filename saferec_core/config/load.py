@@ -221,7 +221,7 @@ def _forget_options_of_others(
         if not isinstance(below, dict) or not isinstance(chosen, Mapping):
             continue
         section = _section_below(kind, name)
-        if section is ComponentChoice:
+        if isinstance(section, type) and issubclass(section, ComponentChoice):
             if "name" in chosen and chosen["name"] != below.get("name", chosen["name"]):
                 settings[name] = {}
                 for known in [known for known in origins if known.startswith(f"{path}.")]:
@@ -337,6 +337,8 @@ def _located(value: Any) -> Any:
     """Write what names a file or folder so that it is found from any working directory."""
     if isinstance(value, dict):
         return {key: _located(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_located(part) for part in value]
     if isinstance(value, str) and ("/" in value or "." in value) and Path(value).exists():
         return str(Path(value).resolve())
     return value

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from saferec_core.config.adaptive import with_cutoffs, with_lora_defaults
+from saferec_core.config.domain import with_domain
 from saferec_core.config.misfits import misfit
 from saferec_core.config.sections import (
     AlarmsConfig,
@@ -29,6 +30,7 @@ from saferec_core.config.sections import (
     LoggingConfig,
     MaxTime,
     ModelConfig,
+    OracleChoice,
     RewardChoice,
     RolloutConfig,
     Section,
@@ -55,7 +57,7 @@ class RunConfig(Section):
     """The policy."""
     data: DataConfig = DataConfig()
     """Records, catalog and how they are read."""
-    oracle: ComponentChoice | None = None
+    oracle: OracleChoice | None = None
     """Oracle that judges violations; without one there are no safety metrics."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """Evaluation on held-out prompts."""
@@ -67,6 +69,13 @@ class RunConfig(Section):
     """Random seed of the whole run."""
     output_dir: Path = Path("runs")
     """Folder in which new run folders are created."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parser_of_the_domain(cls, settings: Any) -> Any:
+        if not isinstance(settings, Mapping) or "data" not in settings:
+            return settings
+        return {**settings, "data": with_domain(settings["data"], "parser")}
 
     @model_validator(mode="before")
     @classmethod

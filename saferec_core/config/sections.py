@@ -21,6 +21,7 @@ __all__ = [
     "MaxTime",
     "ModelConfig",
     "OptimizationConfig",
+    "OracleChoice",
     "Preset",
     "Removal",
     "RewardChoice",
@@ -94,6 +95,23 @@ class ComponentChoice(Section):
         return dict(self.model_extra or {})
 
 
+class OracleChoice(ComponentChoice):
+    """An oracle by name, with the oracles that judge further constraints; other keys are its options."""
+
+    beside: tuple[ComponentChoice, ...] = Field(default=(), exclude_if=lambda beside: not beside)
+    """Further oracles, each for the traits that it names; every constraint has one oracle that judges it."""
+
+    @property
+    def each(self) -> tuple[ComponentChoice, ...]:
+        """Every oracle by itself, this one first."""
+        return ComponentChoice(name=self.name, **self.options), *self.beside
+
+    @property
+    def names(self) -> str:
+        """The names of all of them."""
+        return " + ".join(choice.name for choice in self.each)
+
+
 DEFAULT_PARSER = ComponentChoice(name="title-year")
 """How lists are read and written unless a configuration names another parser."""
 
@@ -114,6 +132,10 @@ class RewardCalls(Section):
     """What a failure does: end the run, or leave the completions that it is about without a value."""
     cache: bool = False
     """Keep the values of lists that were rewarded before, for a reward that declares to be deterministic."""
+    processes: int | None = Field(default=None, ge=1, exclude_if=lambda number: number is None)
+    """Processes that share the completions of a batch, for a slow reward without a state; a timeout kills
+    them, also where they compute outside of Python. By default it is called in the run's own process, where
+    a timeout interrupts Python code only."""
 
 
 class RewardChoice(Section):
@@ -124,7 +146,7 @@ class RewardChoice(Section):
     weight: float = Field(default=1.0, ge=0)
     """Weight of the reward when the normalizer combines rewards; 0 disables it."""
     calls: RewardCalls | None = None
-    """How the function is called: timeout (seconds), on_error (fail, drop), cache."""
+    """How the function is called: timeout (seconds), on_error (fail, drop), cache, processes."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -186,6 +208,9 @@ class DataConfig(Section):
     protocol id."""
     parser: ComponentChoice = DEFAULT_PARSER
     """Parser that reads titles from a completion."""
+    domain_path: Path | None = Field(default=None, exclude_if=lambda path: path is None)
+    """Domain file (YAML): the parser, unless it is set, and the sentences that state constraints; films by
+    default."""
     list_marker: str | None = Field(default=None, min_length=1)
     """Text that ends free reasoning in front of a list, exactly as completions have it, line breaks included.
     Guided decoding leaves what comes before it free, within max_completion_length; none: lists begin at

@@ -69,6 +69,9 @@ class Catalog:
         self.match = lru_cache(maxsize=1 << 16)(self._match)  # a policy names the same titles over and over
         """Returns the `CatalogMatch` of a name and a year."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _catalog, (self.titles, self.year_tolerance, self.aliases, self.match_subtitles)
+
     def __len__(self) -> int:
         return len(self.titles)
 
@@ -90,6 +93,13 @@ class Catalog:
             if entry is not None:
                 return CatalogMatch(self._index.find(*entry, tolerance=0), entry, by_subtitle=True)
         return CatalogMatch(None, Title(name, year))
+
+
+def _catalog(
+    titles: Sequence[Title], year_tolerance: int, aliases: Mapping[int, Sequence[str]], match_subtitles: bool
+) -> Catalog:
+    """Index titles again, in another process."""
+    return Catalog(titles, year_tolerance=year_tolerance, aliases=aliases, match_subtitles=match_subtitles)
 
 
 def read_catalog(path: Path, *, year_tolerance: int = 2, match_subtitles: bool = False) -> Catalog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -243,7 +244,10 @@ def _is_active(trait: str, value: Any, column: str) -> bool:
     """Return whether a trait is active; text such as "yes" or "0" counts by its meaning."""
     word = value if value is None or isinstance(value, bool) else str(value).strip().lower()
     if word not in _ACTIVE:
-        raise DataError(f"{column}: {trait!r} must be true or false, but is {value!r}")
+        raise DataError(
+            f"{column}: {trait!r} must be true or false, but is {value!r}. A constraint with a value is "
+            f"written in a list: [{json.dumps(f'{trait}={value}', ensure_ascii=False)}]"
+        )
     return _ACTIVE[word]
 
 

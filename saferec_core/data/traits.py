@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator
 from saferec_core.config.sections import Section
 from saferec_core.errors import ConfigError, near_misses
 
-__all__ = ["PARENT_GUIDE", "Trait", "read_traits", "short_names"]
+__all__ = ["PARENT_GUIDE", "Trait", "read_traits", "short_names", "trait_of"]
 
 PARENT_GUIDE = (
     "sex_nudity",
@@ -77,6 +77,28 @@ class Trait(Section):
                     f"Categories: {', '.join(PARENT_GUIDE)}"
                 )
         return weights
+
+
+def trait_of(traits: Mapping[str, Trait], constraint: str) -> Trait | None:
+    """Return the trait of a constraint; None if there is none.
+
+    A constraint with a value, such as ``max_runtime=100``, has the trait ``max_runtime``; ``{value}`` in its
+    texts stands for the value.
+    """
+    name, _, value = constraint.partition("=")
+    trait = traits.get(constraint) or traits.get(name)
+    if trait is None or not value:
+        return trait
+
+    def filled(texts: Sequence[str]) -> list[str]:
+        return [text.replace("{value}", value) for text in texts]
+
+    return trait.model_copy(
+        update={
+            "about": trait.about.replace("{value}", value),
+            **{name: filled(getattr(trait, name)) for name in ("questions", "explicit", "implied")},
+        }
+    )
 
 
 def read_traits(path: Path | None = None) -> dict[str, Trait]:

@@ -19,6 +19,7 @@ from saferec_core.config.sections import (
     EmptyList,
     EvaluationConfig,
     IdealDcg,
+    OracleChoice,
     Preset,
     Removal,
     Section,
@@ -28,7 +29,9 @@ from saferec_core.config.sections import (
 from saferec_core.data.catalog import Catalog
 from saferec_core.files import data_hash, json_hash
 from saferec_core.models.generation import Decoding
+from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.registry import entry_of
+from saferec_core.plugins.side_by_side import oracles_in
 
 __all__ = ["PRESETS", "EvaluationProtocol", "described", "protocol_of"]
 
@@ -103,6 +106,8 @@ class EvaluationProtocol(Section):
     """Hash of the titles that may be recommended."""
     metrics: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of metrics that the run sets, by name."""
+    metrics_of_others: dict[str, str] = Field(default_factory=dict)
+    """Distribution and version of metrics that are not saferec's own, by name."""
     oracle: str | None = None
     """The oracle, with its options, files by their hashes; None: there is no oracle."""
 
@@ -124,7 +129,7 @@ class EvaluationProtocol(Section):
     @property
     def _newer(self) -> set[str]:
         """Choices that results of earlier versions do not state, where they are as they were then."""
-        newer = ("list_marker", "match_subtitles")
+        newer = ("list_marker", "match_subtitles", "metrics_of_others")
         return {name for name in newer if not getattr(self, name)}
 
     @property
@@ -174,7 +179,8 @@ def protocol_of(
     *,
     catalog: Catalog,
     parser: object,
-    oracle: object | None,
+    oracle: Oracle | None,
+    metrics_of_others: Mapping[str, str] | None = None,
 ) -> EvaluationProtocol:
     """Return the protocol that a run's settings describe: the preset, then the choices made singly.
 
@@ -184,6 +190,7 @@ def protocol_of(
         catalog: The catalog that lists are checked against.
         parser: The parser as it was built.
         oracle: The oracle as it was built, if any.
+        metrics_of_others: Distribution and version of metrics that are not saferec's own, by name.
     """
     settings = config.evaluation
     sampled = decoding == "sampled"
@@ -204,9 +211,15 @@ def protocol_of(
             "parser": described(config.data.parser.name, parser),
             "catalog": json_hash(_catalog_content(catalog))[:12],
             "metrics": settings.eval_metric_options,
-            "oracle": None if config.oracle is None else described(config.oracle.name, oracle),
+            "metrics_of_others": dict(metrics_of_others or {}),
+            "oracle": None if config.oracle is None else _described_oracles(config.oracle, oracle),
         }
     )
+
+
+def _described_oracles(choice: OracleChoice, oracle: Oracle | None) -> str:
+    built = () if oracle is None else oracles_in(oracle)
+    return " + ".join(described(each.name, one) for each, one in zip(choice.each, built, strict=True))
 
 
 def _guidance(settings: EvaluationConfig, list_marker: str | None) -> dict[str, Any]:

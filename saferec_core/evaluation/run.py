@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from saferec_core.config.domain import read_domain
 from saferec_core.config.schema import EvalConfig
 from saferec_core.data.records import Record
+from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, RunError
 from saferec_core.evaluation.counterfactual.evaluate import Flipping
 from saferec_core.evaluation.counterfactual.summary import Responsiveness
@@ -103,7 +105,8 @@ def run_flip(
     if task is None:
         return []
     depth = max(config.evaluation.eval_at)
-    flipping = Flipping(task.records, task.parts.parser, task.parts.judge, depth)
+    traits = read_traits(read_domain(config.data.domain_path).traits_path)
+    flipping = Flipping(task.records, task.parts.parser, task.parts.judge, depth, traits)
     for sentence in flipping.coverage:
         observer.note(sentence)
     responses = []
@@ -229,7 +232,7 @@ def _plan(config: EvalConfig, reference: object, parts: Parts, prompts: int) -> 
             "prompts": f"{prompts}",
             "catalog": f"{config.data.catalog_path}: {len(catalog)} titles",
             "parser": described(config.data.parser.name, parts.parser),
-            "oracle": "none" if config.oracle is None else config.oracle.name,
+            "oracle": "none" if config.oracle is None else config.oracle.names,
             "decoding": ", ".join(config.evaluation.eval_decoding)
             + (", guided" if config.evaluation.guided else ""),
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
@@ -22,11 +22,13 @@ from saferec_core.evaluation.measure import build_metrics, default_metrics
 from saferec_core.evaluation.popularity import popularity_percentiles
 from saferec_core.evaluation.protocol import EvaluationProtocol, protocol_of
 from saferec_core.plugins.build import build_oracle, chosen
+from saferec_core.plugins.calls import named
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.contracts.transform import RowCounts, Transform, transformed
 from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.side_by_side import oracles_in
 from saferec_core.rl.rewards import ActiveReward
 
 __all__ = ["Parts", "assemble", "evaluator_of", "require_path", "run_protocol", "used_records"]
@@ -43,6 +45,8 @@ class Parts:
     test: Sequence[Record]
     transformed: str = ""
     """What became of the training rows in each transform; empty without transforms."""
+    metrics_of_others: Mapping[str, str] = field(default_factory=dict)
+    """Distribution and version of metrics that are not saferec's own, by name."""
 
     @property
     def held_out(self) -> Sequence[Record]:
@@ -104,7 +108,7 @@ def assemble(
         for transform, count in zip(transforms, counts, strict=True)
     ]
     stages = [partial(transformed, transform) for transform in transforms]
-    columns = _needs(rewards, transforms)
+    columns = _needs(rewards, transforms, oracle)
     train_records: Sequence[Record] = []
     if train:
         path = require_path(data.train_path, "training data", "--train-path")
@@ -122,6 +126,7 @@ def assemble(
         transformed=", ".join(
             f"{choice.name} {count}" for choice, count in zip(data.transforms, counts, strict=True)
         ),
+        metrics_of_others=_metrics_of_others(config.evaluation, plugins),
     )
     _check_traits(judge.oracle, chain(parts.train, parts.validation, parts.test))
     return parts
@@ -176,7 +181,20 @@ def evaluator_of(
 def run_protocol(config: RunConfig, parts: Parts, kind: Literal["greedy", "sampled"]) -> EvaluationProtocol:
     """Return the protocol of one of a run's decodings."""
     judge = parts.judge
-    return protocol_of(config, kind, catalog=judge.catalog, parser=parts.parser, oracle=judge.oracle)
+    return protocol_of(
+        config,
+        kind,
+        catalog=judge.catalog,
+        parser=parts.parser,
+        oracle=judge.oracle,
+        metrics_of_others=parts.metrics_of_others,
+    )
+
+
+def _metrics_of_others(settings: EvaluationConfig, plugins: Plugins) -> dict[str, str]:
+    names = dict.fromkeys(name for name in settings.eval_metrics if name != DEFAULT_METRICS)
+    entries = [plugins.find(plugins.metrics, name) for name in names]
+    return {entry.name: entry.origin.supplier for entry in entries if not entry.origin.is_built_in}
 
 
 def require_path(path: Path | None, what: str, flag: str) -> Path:
@@ -190,7 +208,9 @@ def require_path(path: Path | None, what: str, flag: str) -> Path:
     return path
 
 
-def _needs(rewards: Iterable[ActiveReward], transforms: Iterable[Transform]) -> dict[str, str]:
+def _needs(
+    rewards: Iterable[ActiveReward], transforms: Iterable[Transform], oracle: Oracle | None
+) -> dict[str, str]:
     """Collect the required columns, each with the component that needs it."""
     needs = {
         column: f"transform {type(transform).__name__}"
@@ -199,6 +219,8 @@ def _needs(rewards: Iterable[ActiveReward], transforms: Iterable[Transform]) -> 
     }
     for reward in rewards:
         needs |= dict.fromkeys(reward.function.columns, f"reward {reward.name!r}")
+    for each in () if oracle is None else oracles_in(oracle):
+        needs |= dict.fromkeys(each.columns, named("oracle", each))
     return needs
 
 

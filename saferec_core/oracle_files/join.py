@@ -24,14 +24,14 @@ class _Key(NamedTuple):
     form: str
     """Normal form of the name."""
     year: int
+    """0 for a title without a year, which is nearer to no other than to one without."""
     article: str
     variant: str
     """Distinguishes films of one name and year: an id, else "#2" and so on; empty where there is one film."""
 
 
 def _key(title: Title, variant: str = "") -> _Key:
-    assert title.year is not None, "a source without years is refused"
-    return _Key(normal_form(title.name), title.year, article_of(title.name), variant)
+    return _Key(normal_form(title.name), title.year or 0, article_of(title.name), variant)
 
 
 @dataclass(slots=True)

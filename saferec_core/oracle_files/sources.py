@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -11,7 +12,7 @@ from saferec_core.data.rows import Row, row_name, try_rows
 from saferec_core.data.traits import Trait
 from saferec_core.errors import DataError, PluginError, RunError
 from saferec_core.plugins.calls import calling
-from saferec_core.plugins.contracts.evidence import EvidenceSource, Findings
+from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
 from saferec_core.plugins.registry import Entry
 
 __all__ = ["YEARS", "Rejects", "SourceRows", "findings_of"]
@@ -121,7 +122,12 @@ def findings_of(
         try:
             with calling(str(entry)):
                 for findings in source(rows, traits):
-                    if findings.title.year in YEARS:
+                    if not isinstance(findings, Findings):
+                        raise PluginError(
+                            f"evidence {entry.name!r} of {entry.origin} must yield Findings, but yielded "
+                            f"{findings!r}"
+                        )
+                    if findings.title.year is None or findings.title.year in YEARS:
                         _check_contract(findings, entry, traits)
                         yield findings
                     else:
@@ -134,9 +140,21 @@ def findings_of(
 
 
 def _check_contract(findings: Findings, entry: Entry[EvidenceSource], traits: Mapping[str, Trait]) -> None:
-    for trait, risk, _ in findings.findings:
-        if trait not in traits or not 0 <= risk <= 1:
+    for finding in findings.findings:
+        if not isinstance(finding, tuple) or len(finding) != len(Finding._fields):
+            raise PluginError(
+                f"evidence {entry.name!r} of {entry.origin} must give a Finding(trait, risk, detail) "
+                f"for each trait, but gave {finding!r} ({findings.title})"
+            )
+        trait, risk, detail = finding
+        is_number = isinstance(risk, Real) and not isinstance(risk, bool)
+        if not isinstance(trait, str) or trait not in traits or not is_number or not 0 <= risk <= 1:
             raise PluginError(
                 f"evidence {entry.name!r} of {entry.origin} must give risks in 0..1 for traits it is asked "
                 f"for, but gave {risk!r} for {trait!r} ({findings.title})"
+            )
+        if not isinstance(detail, str):
+            raise PluginError(
+                f"evidence {entry.name!r} of {entry.origin} must say in words what a risk rests on, but gave "
+                f"{detail!r} for {trait!r} ({findings.title})"
             )

@@ -165,7 +165,11 @@ def _publish_splits(
 
     rows, traits = results[-1].rows, read_traits(config.traits_path)
     described = workers.begin(
-        describe, rows, name=config.output.name, traits=traits, parser=build_parser(config.parser)
+        describe,
+        rows,
+        name=config.output.name,
+        traits=traits,
+        parser=build_parser(config.parser, catalog_path=config.catalog_path),
     )
     published = publish(rows, draft, form=config.form)
     accounts = [result.account for result in results]

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice, Section
+from saferec_core.config.domain import read_domain, with_domain
+from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice, OracleChoice, Section
 
 __all__ = ["ChainConfig", "WorkConfig"]
 
@@ -43,9 +44,12 @@ class ChainConfig(WorkConfig):
     """Transforms by name, in order; every other key of a step is an option of the transform."""
     form: Literal["datasets", "jsonl", "parquet"] = "datasets"
     """File format of the splits of a dataset folder."""
+    domain_path: Path | None = None
+    """Domain file (YAML): what is recommended, its traits, and how a list is written; films unless given. The
+    settings below override it."""
     catalog_path: Path | None = None
     """Titles that may be recommended; default of this option for every step."""
-    oracle: ComponentChoice | None = None
+    oracle: OracleChoice | None = None
     """Oracle that judges violations; default of this option for every step."""
     traits_path: Path | None = None
     """Traits (YAML) in place of the built-in ones; default for every step."""
@@ -62,4 +66,11 @@ class ChainConfig(WorkConfig):
     def handed_down(self) -> dict[str, Any]:
         """Options that a step takes over unless it sets them itself."""
         names = ("catalog_path", "oracle", "traits_path", "year_tolerance", "parser", "list_length", "seed")
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+        own = {name: value for name in names if (value := getattr(self, name)) is not None}
+        domain = read_domain(self.domain_path)
+        return {"items": domain.items, "entry": domain.entry, **own}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_domain(cls, settings: Any) -> Any:
+        return with_domain(settings, "traits_path", "parser")

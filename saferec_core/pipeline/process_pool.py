@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import gc
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
 from saferec_core.errors import RunError
+from saferec_core.runs.child import begin_child
 
 __all__ = ["Workers", "collecting_rarely", "worker_killed"]
 
@@ -91,14 +89,6 @@ def collecting_rarely() -> Iterator[None]:
 
 
 def _prepare() -> None:
-    """Initialize a worker process, which ends with its parent, however that ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    """Initialize a worker process."""
+    begin_child()
     gc.set_threshold(_OBJECTS, *gc.get_threshold()[1:])
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from saferec_core.config.sections import ComponentChoice
+from saferec_core.config.sections import ComponentChoice, OracleChoice
 from saferec_core.data.catalog import Catalog, read_catalog
 from saferec_core.errors import ConfigError, DataError, PluginError, SaferecError, came_instead, near_misses
-from saferec_core.plugins.component import options_of
+from saferec_core.plugins.calls import calling
+from saferec_core.plugins.component import options_of, undeclared
 from saferec_core.plugins.contracts import contract_of
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.contracts.parser import ListParser
-from saferec_core.plugins.isolation import LOGGER, is_interrupt_by_user
+from saferec_core.plugins.isolation import LOGGER, in_words, is_interrupt_by_user
 from saferec_core.plugins.manager import Plugins, load_plugins
 from saferec_core.plugins.registry import Entry, Registry
+from saferec_core.plugins.side_by_side import side_by_side
 
 T = TypeVar("T")
 
@@ -25,8 +27,14 @@ _RESERVES = {
     "name": "the name of the component",
     "weight": "the weight of the reward",
     "calls": "how it is called",
+    "beside": "further oracles",
 }
-_RESERVED = {"reward": {"weight", "calls"}, "metric": set(), "evidence": set()}
+_RESERVED = {
+    "reward": {"weight", "calls"},
+    "oracle": {"name", "beside"},
+    "metric": set(),
+    "evidence": set(),
+}
 """Keys beside the options of a component, by its kind: no option can have such a name."""
 
 __all__ = ["build_oracle", "build_parser", "chosen", "chosen_catalog"]
@@ -57,7 +65,7 @@ def chosen_catalog(path: Path, *, year_tolerance: int = 2) -> Catalog:
 
 
 def build_oracle(choice: ComponentChoice, *, year_tolerance: int, plugins: Plugins | None = None) -> Oracle:
-    """Build an oracle and have it read what it reads.
+    """Build an oracle, with those beside it, and have it read what it reads.
 
     Args:
         choice: Its name and options.
@@ -65,29 +73,44 @@ def build_oracle(choice: ComponentChoice, *, year_tolerance: int, plugins: Plugi
         plugins: What is installed; looked up if not given.
 
     Raises:
-        ConfigError: What it reads is missing or damaged, which is not the fault of the current row.
+        ConfigError: What it reads is missing or damaged, which is not the fault of the current row; or two
+            oracles judge the same trait.
     """
-    plugins = plugins or load_plugins()
+    installed = plugins or load_plugins()
+    whole = choice if isinstance(choice, OracleChoice) else OracleChoice(name=choice.name, **choice.options)
+    return side_by_side(
+        [_oracle(each, year_tolerance=year_tolerance, plugins=installed) for each in whole.each]
+    )
+
+
+def _oracle(choice: ComponentChoice, *, year_tolerance: int, plugins: Plugins) -> Oracle:
     entry = plugins.find(plugins.oracles, choice.name)
     try:
         oracle: Oracle = build(entry, choice.options, {"year_tolerance": year_tolerance})
-        "" in oracle.traits  # noqa: B015 - a damaged table must fail now, not at the first batch
+        with calling(str(entry), doing=" to name its traits"):  # a damaged table must fail now
+            traits = oracle.traits
+            is_collection = isinstance(traits, Collection) and not isinstance(traits, str)
+            strange = [trait for trait in traits if not isinstance(trait, str)] if is_collection else [traits]
     except DataError as error:
         raise ConfigError(str(error)) from error
-    except AttributeError as error:
-        raise PluginError(f"oracle {entry.name!r} of {entry.origin} must name its traits") from error
+    if strange:
+        raise PluginError(f"{entry}: traits must be a collection of names, but is or holds {strange[0]!r}")
     return oracle
 
 
-def build_parser(choice: ComponentChoice, plugins: Plugins | None = None) -> ListParser:
+def build_parser(
+    choice: ComponentChoice, plugins: Plugins | None = None, *, catalog_path: Path | None = None
+) -> ListParser:
     """Build the parser that reads and writes lists.
 
     Args:
         choice: Its name and options.
         plugins: What is installed; looked up if not given.
+        catalog_path: What it takes over, where it has such an option and *choice* leaves it open.
     """
     plugins = plugins or load_plugins()
-    parser: ListParser = chosen(plugins, plugins.parsers, choice)
+    inherited = {} if catalog_path is None else {"catalog_path": catalog_path}
+    parser: ListParser = chosen(plugins, plugins.parsers, choice, inherited)
     return parser
 
 
@@ -133,8 +156,10 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
             raise
         LOGGER.debug("%s cannot be built", entry, exc_info=error)
         raise PluginError(
-            f"{entry.kind} {entry.name!r} of {entry.origin} cannot be built: {type(error).__name__}: {error}"
+            f"{entry.kind} {entry.name!r} of {entry.origin} cannot be built: {in_words(error)}"
         ) from error
+    if isinstance(made, contract) and (fault := undeclared(made, contract)):
+        raise PluginError(f"{entry.kind} {entry.name!r} of {entry.origin} {fault}")
     if not isinstance(made, contract):
         raise PluginError(
             f"{entry.kind} {entry.name!r} of {entry.origin} must inherit "

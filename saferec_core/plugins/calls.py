@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from saferec_core.errors import PluginError, SaferecError
-from saferec_core.plugins.isolation import LOGGER, is_interrupt_by_user
+from saferec_core.plugins.isolation import LOGGER, in_words, is_interrupt_by_user
 from saferec_core.plugins.registry import entry_of
 from saferec_core.plugins.surroundings import GENERATORS, advance_random_state, surroundings_kept
 
@@ -57,7 +57,7 @@ class _Calling(AbstractContextManager[None]):
         if failure is None or isinstance(failure, SaferecError) or is_interrupt_by_user(failure):
             return
         LOGGER.debug("%s", self.message, exc_info=failure)
-        raise self.error(f"{self.message}: {type(failure).__name__}: {failure}") from failure
+        raise self.error(f"{self.message}: {in_words(failure)}") from failure
 
 
 @contextmanager

@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from inspect import get_annotations
 from types import MappingProxyType
-from typing import Any, TypeVar, dataclass_transform, get_type_hints
+from typing import Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 import pydantic.dataclasses
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-__all__ = ["Option", "bounds_of", "component", "declarations_of", "options_of"]
+__all__ = ["Option", "bounds_of", "component", "declarations_of", "options_of", "undeclared"]
 
 T = TypeVar("T")
 
@@ -97,3 +98,32 @@ def declarations_of(cls: type[Any], contract: type[Any]) -> dict[str, Any]:
     """
     names = [name for name, hint in get_annotations(contract).items() if str(hint).startswith("ClassVar")]
     return {name: getattr(cls, name, None) for name in names}
+
+
+def undeclared(component: object, contract: type[Any]) -> str:
+    """Say what a component declares wrongly, or leaves undeclared, by its *contract*; empty if nothing.
+
+    ``columns = "user"`` would be read as four columns, and ``needs_oracle = "no"`` as yes.
+    """
+    for name, adapter in _declarations(contract).items():  # type: ignore[arg-type]
+        if not hasattr(component, name):
+            return f"must declare {name!r}"
+        value = getattr(component, name)
+        try:
+            adapter.validate_python(tuple(value) if isinstance(value, list) else value, strict=True)
+        except ValidationError as error:
+            wanted = "; ".join(dict.fromkeys(str(problem["msg"]) for problem in error.errors()))
+            return f"declares {name} = {value!r}: {wanted}"
+    return ""
+
+
+@cache
+def _declarations(contract: type[Any]) -> Mapping[str, TypeAdapter[Any]]:
+    """Return the class attributes that a contract asks for, with what checks them."""
+    hints = {
+        name: hint
+        for cls in reversed(contract.__mro__)
+        for name, hint in get_type_hints(cls).items()
+        if get_origin(hint) is ClassVar
+    }
+    return {name: TypeAdapter(get_args(hint)[0]) for name, hint in hints.items() if get_args(hint)}

@@ -31,6 +31,7 @@ __all__ = [
     "LOGGER",
     "Isolation",
     "PluginTimeoutError",
+    "in_words",
     "is_interrupt_by_user",
     "original_traceback",
     "time_limit",
@@ -44,6 +45,7 @@ _TIME_LIMIT = 60.0
 
 _MOST_SHOWN = 200
 _MOST_WARNINGS = 5
+_LONGEST_MESSAGE = 2000
 _FROM_USER = ("asyncio.", "saferec_core.runs.", "saferec_cli.", "threading", "signal")
 """Modules whose code raises ``KeyboardInterrupt`` because the user pressed Ctrl-C."""
 
@@ -246,6 +248,16 @@ def _daemon_threads(notes: list[str]) -> Iterator[None]:
         threading.Thread.start = start  # type: ignore[method-assign]
     left = set(threading.enumerate()) - before
     notes.extend(sorted(f"left a thread running: {thread.name}" for thread in left))
+
+
+def in_words(failure: BaseException) -> str:
+    """Return the type and message of a failure, in one short line, even of one that cannot say what it is."""
+    try:
+        message = str(failure)
+    except BaseException:  # noqa: BLE001 - a plugin's own exception class may raise whatever it likes
+        message = "(its message cannot be read)"
+    shown = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]} ..."
+    return f"{type(failure).__name__}: {shown}"
 
 
 def original_traceback(failure: BaseException) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
@@ -16,7 +17,7 @@ from saferec_core.plugins import hookspecs
 from saferec_core.plugins.compatibility import incompatibility
 from saferec_core.plugins.file_plugins import components_in, has_hooks, origin_of_file
 from saferec_core.plugins.hook_checks import check_hooks
-from saferec_core.plugins.isolation import LOGGER, Isolation
+from saferec_core.plugins.isolation import LOGGER, Isolation, in_words
 from saferec_core.plugins.lifecycle import LIFECYCLE_HOOKS, LifecycleHook
 from saferec_core.plugins.registry import Entry, Origin, Registry, module_of_file
 from saferec_core.plugins.selection import Selection, canonical
@@ -138,6 +139,14 @@ class Plugins:
         if not entries:
             raise UnknownNameError("plugin", name, {entry.name for entry in self}, hint=self._missing_hint())
         return entries
+
+    def observers(self) -> dict[str, tuple[Origin, SimpleNamespace]]:
+        """Return what observes runs, with its lifecycle hooks as attributes, by distribution."""
+        observers: dict[str, tuple[Origin, SimpleNamespace]] = {}
+        for hook in self.lifecycle_hooks:
+            _, observer = observers.setdefault(hook.origin.distribution, (hook.origin, SimpleNamespace()))
+            setattr(observer, hook.name, hook.function)
+        return observers
 
     def _missing_hint(self) -> str:
         """Name the plugins that may have supplied what is missing."""
@@ -278,7 +287,7 @@ def _state(origin: Origin, loading: Isolation, plugins: Plugins) -> PluginState:
     return PluginState(
         origin,
         "broken",
-        f"{type(error).__name__}: {error}{where}",
+        f"{in_words(error)}{where}",
         notes=tuple(loading.notes),
         error=error,
         withdrawn=tuple(withdrawn),

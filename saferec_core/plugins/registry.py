@@ -212,9 +212,19 @@ class Registry(Generic[T]):
 
     @contextmanager
     def offered_by(self, origin: Origin) -> Iterator[None]:
-        """Note *origin* as the supplier of everything that is added meanwhile."""
+        """Note *origin* as the supplier of everything that is added meanwhile.
+
+        Raises:
+            PluginError: What others offer was changed; it is put back.
+        """
+        before = list(self._entries)
         self._origin = origin
         try:
             yield
         finally:
             self._origin = None
+            kept = self._entries[: len(before)] if isinstance(self._entries, list) else []
+            if kept != before:
+                self._entries = before
+        if kept != before:
+            raise PluginError(f"{origin} changed the {self.kind} components of other plugins")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
+import gc
+import locale
 import logging
 import os
 import random
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -18,7 +22,11 @@ __all__ = ["GENERATORS", "advance_random_state", "random_state", "restore_random
 RandomState = Mapping[str, Any]
 """The state of each global random generator, by the module that has it."""
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGALRM", "SIGCHLD", "SIGHUP", "SIGPIPE")
+    if hasattr(signal, name)
+)
 _MOST_NAMED = 5
 
 GENERATORS = "the global random generators"
@@ -79,7 +87,7 @@ class _Part(NamedTuple):
 
 
 def _changed(before: Any, after: Any) -> bool:
-    """Compare; a random generator that was not loaded before has no state to put back."""
+    """Compare; a module that was not loaded before has no state to put back."""
     if isinstance(before, MappingProxyType):
         return any(after[module] != state for module, state in before.items())
     return bool(before != after)
@@ -125,16 +133,86 @@ def _put_back_handlers(before: tuple[Any, ...]) -> None:
             signal.signal(number, handler)
 
 
+def _pending_timer() -> bool:
+    return hasattr(signal, "getitimer") and signal.getitimer(signal.ITIMER_REAL)[0] > 0
+
+
+def _put_back_timer(was_pending: bool) -> None:
+    if not was_pending:  # else the limit on this very code was taken away, and it has ended by now
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _put_back_filters(before: tuple[Any, ...]) -> None:
+    warnings.filters[:] = before  # type: ignore[index]
+    warnings._filters_mutated()  # type: ignore[attr-defined]
+
+
+def _put_back_streams(before: tuple[Any, ...]) -> None:
+    sys.stdin, sys.stdout, sys.stderr = before
+
+
+def _put_back_builtins(before: dict[str, Any]) -> None:
+    for name in vars(builtins).keys() - before.keys():
+        delattr(builtins, name)
+    vars(builtins).update(before)
+
+
+def _collection() -> tuple[bool, tuple[int, ...]]:
+    return gc.isenabled(), gc.get_threshold()
+
+
+def _put_back_collection(before: tuple[bool, tuple[int, ...]]) -> None:
+    (gc.enable if before[0] else gc.disable)()
+    gc.set_threshold(*before[1])
+
+
+def _hooks_of_the_interpreter() -> tuple[Any, ...]:
+    return sys.excepthook, sys.gettrace(), sys.getprofile()
+
+
+def _put_back_hooks(before: tuple[Any, ...]) -> None:
+    sys.excepthook = before[0]
+    sys.settrace(before[1])
+    sys.setprofile(before[2])
+
+
+def _libraries() -> Mapping[str, Any]:
+    """Return the settings of libraries that are loaded, which change how everybody computes."""
+    settings: dict[str, Any] = {}
+    if hasattr(numpy := sys.modules.get("numpy"), "geterr"):
+        settings["numpy"] = numpy.geterr()  # type: ignore[union-attr]
+    if hasattr(torch := sys.modules.get("torch"), "are_deterministic_algorithms_enabled"):
+        settings["torch"] = (
+            torch.get_default_dtype(),  # type: ignore[union-attr]
+            torch.is_grad_enabled(),  # type: ignore[union-attr]
+            torch.get_num_threads(),  # type: ignore[union-attr]
+            torch.are_deterministic_algorithms_enabled(),  # type: ignore[union-attr]
+        )
+    if "socket" in sys.modules:
+        settings["socket"] = sys.modules["socket"].getdefaulttimeout()
+    return MappingProxyType(settings)
+
+
+def _put_back_libraries(before: Mapping[str, Any]) -> None:
+    if "numpy" in before:
+        sys.modules["numpy"].seterr(**before["numpy"])
+    if "torch" in before:
+        torch = sys.modules["torch"]
+        dtype, records_gradients, threads, is_deterministic = before["torch"]
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(records_gradients)
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(is_deterministic)
+    if "socket" in before:
+        sys.modules["socket"].setdefaulttimeout(before["socket"])
+
+
 def _put_back_path(before: list[str]) -> None:
     sys.path[:] = before
 
 
 def _put_back_arguments(before: list[str]) -> None:
     sys.argv[:] = before
-
-
-def _put_back_excepthook(before: Any) -> None:
-    sys.excepthook = before
 
 
 _PARTS: Mapping[str, _Part] = MappingProxyType(
@@ -145,7 +223,19 @@ _PARTS: Mapping[str, _Part] = MappingProxyType(
         "sys.argv": _Part(lambda: list(sys.argv), _put_back_arguments),
         "the logging of the process": _Part(_logging, _put_back_logging),
         "the handlers of signals": _Part(_handlers, _put_back_handlers),
-        "sys.excepthook": _Part(lambda: sys.excepthook, _put_back_excepthook),
+        "a hook of the interpreter (sys.excepthook, trace or profile)": _Part(
+            _hooks_of_the_interpreter, _put_back_hooks
+        ),
+        "the timer of the process": _Part(_pending_timer, _put_back_timer),
+        "the filters of warnings": _Part(lambda: tuple(warnings.filters), _put_back_filters),
+        "the standard streams": _Part(lambda: (sys.stdin, sys.stdout, sys.stderr), _put_back_streams),
+        "the builtins": _Part(lambda: dict(vars(builtins)), _put_back_builtins),
+        "the locale": _Part(
+            lambda: locale.setlocale(locale.LC_ALL), lambda old: locale.setlocale(locale.LC_ALL, old)
+        ),
+        "the recursion limit": _Part(sys.getrecursionlimit, sys.setrecursionlimit),
+        "the garbage collector": _Part(_collection, _put_back_collection),
+        "settings of NumPy, torch or sockets": _Part(_libraries, _put_back_libraries),
         GENERATORS: _Part(lambda: MappingProxyType(dict(random_state())), restore_random_state),
     }
 )

@@ -17,7 +17,7 @@ from saferec_core.config.schema import (
 from saferec_core.config.sections import EngineConfig
 from saferec_core.endpoints.endpoint import Endpoint, check_key_variable
 from saferec_core.plugins.manager import Plugins
-from saferec_core.preflight.components import check_components, check_rewards
+from saferec_core.preflight.components import check_components, check_rewards, columns_of_oracles
 from saferec_core.preflight.inputs import check_data, check_model, is_local
 from saferec_core.preflight.problems import Problems
 from saferec_core.runs.checkpoints import list_checkpoints, sft_policy
@@ -42,9 +42,9 @@ def find_problems(
         train: Whether training records are needed although nothing is trained.
     """
     problems = Problems()
-    needs = {}
+    needs = columns_of_oracles(config, plugins)
     if isinstance(config, TrainConfig):
-        needs = check_rewards(problems, config, plugins)
+        needs |= check_rewards(problems, config, plugins)
     if isinstance(config, SftConfig) or (isinstance(config, TrainConfig) and config.sft_comes_first):
         needs["completion"] = "Safe SFT"
     if not is_demo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from saferec_core.plugins.manager import Plugins
 from saferec_core.plugins.registry import Registry
 from saferec_core.preflight.problems import Problems
 
-__all__ = ["check_components", "check_rewards", "find_chain_problems"]
+__all__ = ["check_components", "check_rewards", "columns_of_oracles", "find_chain_problems"]
 
 
 def check_components(problems: Problems, config: RunConfig, plugins: Plugins) -> None:
@@ -29,16 +30,18 @@ def check_components(problems: Problems, config: RunConfig, plugins: Plugins) ->
         "seed": config.seed,
     }
     chosen: list[tuple[Registry[Any], ComponentChoice, Mapping[str, Any]]]
-    chosen = [(plugins.parsers, data.parser, {})]
+    chosen = [(plugins.parsers, data.parser, {"catalog_path": data.catalog_path})]
     chosen += [(plugins.transforms, choice, shared) for choice in data.transforms]
-    if config.oracle is not None:
-        chosen.append((plugins.oracles, config.oracle, {"year_tolerance": data.year_tolerance}))
+    oracles = () if config.oracle is None else config.oracle.each
+    chosen += [(plugins.oracles, choice, {"year_tolerance": data.year_tolerance}) for choice in oracles]
     for registry, choice, inherited in chosen:
         with problems.collecting():
             build(plugins.find(registry, choice.name), choice.options, inherited)
-    path = config.oracle.options.get("path") if config.oracle is not None else None
-    if isinstance(path, str | Path) and not Path(path).exists():
-        problems.add(f"--oracle-path: {path} does not exist")
+    for choice in oracles:
+        path = choice.options.get("path")
+        if isinstance(path, str | Path) and not Path(path).exists():
+            way = "--oracle-path" if choice is oracles[0] else f"oracle.beside, path of {choice.name!r}"
+            problems.add(f"{way}: {path} does not exist")
     for name in {*config.evaluation.eval_metrics} - {DEFAULT_METRICS}:
         with problems.collecting():
             plugins.find(plugins.metrics, name)
@@ -93,6 +96,16 @@ def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> 
         _check_options(
             problems, f"normalizer {config.normalizer.name!r}", declared(entry), config.normalizer.options
         )
+    return columns
+
+
+def columns_of_oracles(config: RunConfig, plugins: Plugins) -> dict[str, str]:
+    """Return the columns that the oracles of a run declare to need, each with what needs it."""
+    columns: dict[str, str] = {}
+    for choice in () if config.oracle is None else config.oracle.each:
+        with suppress(SaferecError):  # a name that nobody offers is reported elsewhere
+            stated = declared(plugins.find(plugins.oracles, choice.name))
+            columns |= dict.fromkeys(stated.constants.get("columns") or (), f"oracle {choice.name!r}")
     return columns
 
 

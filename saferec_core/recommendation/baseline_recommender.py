@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from saferec_core.data.records import Record
+from saferec_core.data.traits import Trait, read_traits
 from saferec_core.evaluation.baselines import Baseline
 from saferec_core.evaluation.predictions import answer_of_titles
 from saferec_core.models.generation import Completion
@@ -29,6 +30,8 @@ class BaselineRecommender:
     """Titles of a list, k."""
     safe: bool
     """Whether known violations are left out."""
+    traits: Mapping[str, Trait] = field(default_factory=read_traits)
+    """How constraints are stated."""
 
     def __call__(
         self, records: Sequence[Record], *, progress: Callable[[int], None] | None = None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from saferec_core.data.records import Message, Record, seen_titles_of
-from saferec_core.data.traits import Trait
+from saferec_core.data.traits import Trait, read_traits, trait_of
 from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.models.generation import Completion, CompletionGenerator, Decoding, PolicyGenerator
 from saferec_core.models.guided.guiding import Guiding
@@ -66,6 +66,8 @@ class Recommender:
     decoding: Decoding
     num_titles: int
     """Titles of a list, k."""
+    traits: Mapping[str, Trait] = field(default_factory=read_traits)
+    """How constraints are stated to the policy."""
     guiding: Callable[[Sequence[Record]], Guiding] | None = None
     """What restricts the lists of some records; None: the policy may write anything."""
 
@@ -127,7 +129,7 @@ def wish(
     """
     sentences = [text.strip()]
     for constraint in constraints:
-        trait = (traits or {}).get(constraint)
+        trait = trait_of(traits or {}, constraint)
         stated = [] if trait is None else [*trait.explicit, *trait.implied]
         if not any(sentence in text for sentence in stated):
             sentences.append(_ended(stated[0]) if stated else f"Please respect this: {constraint}.")

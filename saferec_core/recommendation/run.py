@@ -10,10 +10,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+from saferec_core.config.domain import read_domain
 from saferec_core.config.schema import RecommendConfig
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.records import Record, read_records, record_of
 from saferec_core.data.rows import row_name, try_rows
+from saferec_core.data.traits import read_traits
 from saferec_core.errors import DataError, RunError, SaferecError
 from saferec_core.evaluation.baseline_names import names_baseline
 from saferec_core.evaluation.baselines import BASELINES
@@ -66,6 +68,7 @@ def load_recommender(
         oracle = build_oracle(config.oracle, year_tolerance=tolerance, plugins=plugins)
     catalog = read_catalog(data.catalog_path, year_tolerance=tolerance, match_subtitles=data.match_subtitles)
     judge = Judge(catalog, oracle)
+    traits = read_traits(read_domain(data.domain_path).traits_path)
     reference = str(config.model.model)
     if names_baseline(reference):
         assert data.train_path is not None or not BASELINES[reference].needs_training
@@ -76,6 +79,7 @@ def load_recommender(
             AllowedTitles(judge, asking.unknown),
             asking.num_titles,
             safe=asking.guided,
+            traits=traits,
         )
     parser: ListParser = chosen(
         plugins,
@@ -96,6 +100,7 @@ def load_recommender(
             seed=config.seed,
         ),
         num_titles=asking.num_titles,
+        traits=traits,
         guiding=_guides(config, policy, parser, judge, asking) if asking.guided else None,
     )
 

@@ -76,7 +76,7 @@ def _titles_of(judged: JudgedLists, n: int) -> tuple[JudgedTitle, ...]:
             violated = tuple(verdict.violated) if verdict.known else ()
             standing = "violation" if violated else "safe" if verdict.known else "unknown"
             if isinstance(oracle, Explaining) and record.constraints:
-                question = Question(*meant, record.constraints)
+                question = Question(*meant, record.constraints, judged.judge.columns(record))
                 evidence = tuple(oracle.explain(question))
         titles.append(
             JudgedTitle(

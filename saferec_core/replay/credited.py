@@ -119,7 +119,7 @@ class Recipe:
         oracle = self.parts.judge.oracle
         if oracle is None:
             return
-        traits = set(oracle.traits)
+        traits = oracle.traits  # which may be a rule that answers `in`
         for trait in sorted(
             {t for batch in batches for each in batch.completions for t in each.record.constraints}
         ):

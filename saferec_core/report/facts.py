@@ -85,8 +85,10 @@ def _reward(name: str, choice: object) -> str:
 def _chosen(choice: object) -> str:
     if not isinstance(choice, Mapping):
         return ""
-    options = ", ".join(f"{name} {_name(value)}" for name, value in choice.items() if name != "name")
-    return f"{choice.get('name')} ({options})" if options else str(choice.get("name"))
+    named = {name: value for name, value in choice.items() if name not in {"name", "beside"}}
+    options = ", ".join(f"{name} {_name(value)}" for name, value in named.items())
+    chosen = f"{choice.get('name')} ({options})" if options else str(choice.get("name"))
+    return " + ".join([chosen, *map(_chosen, choice.get("beside", ()))])
 
 
 def _steps(optimization: Mapping[str, Any], steps: int) -> str:

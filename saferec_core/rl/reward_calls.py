@@ -1,4 +1,4 @@
-"""Call one reward function as the run wants it: within its time, async or not, cached, failures dropped.
+"""Call one reward function as the run wants it: within its time, in processes, cached, failures dropped.
 
 A failure never becomes a number. It ends the run, or by ``on_error: drop`` leaves the completion that it is
 about without a value (NaN); which one that is shows when each is asked about by itself.
@@ -6,23 +6,18 @@ about without a value (NaN); which one that is shows when each is asked about by
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from saferec_core.config.sections import RewardCalls
-from saferec_core.errors import RewardError
-from saferec_core.plugins.calls import calling, undisturbed
+from saferec_core.errors import ConfigError, RewardError
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.reward import RewardFunction
-from saferec_core.plugins.contracts.unchanged import unchanged
-from saferec_core.plugins.isolation import LOGGER, PluginTimeoutError, time_limit
-from saferec_core.plugins.values import as_values
+from saferec_core.plugins.isolation import LOGGER, PluginTimeoutError
+from saferec_core.rl.reward_check import checked_values, shape_of
+from saferec_core.rl.reward_processes import RewardProcesses
 
 __all__ = ["RewardCaller"]
 
@@ -39,11 +34,19 @@ class RewardCaller:
         Args:
             what: The reward, as errors name it.
             function: The reward.
-            calls: Time-out, what happens on an error, and whether values are kept.
+            calls: Time-out, processes, what happens on an error, and whether values are kept.
+
+        Raises:
+            ConfigError: The reward has a state, which processes would each change for themselves.
         """
+        if calls.processes and hasattr(function, "state_dict"):
+            raise ConfigError(
+                f"{what} keeps a state, so it cannot be called in processes: leave calls.processes out"
+            )
         self._what = what
         self._function = function
         self._calls = calls
+        self._processes = RewardProcesses(what, function, calls.processes) if calls.processes else None
         self._kept: dict[tuple[Any, int], tuple[Tensor, Any]] = {}
         """Values with their record, whose id is no other's as long as it is kept."""
         self._warned: set[str] = set()
@@ -80,7 +83,7 @@ class RewardCaller:
 
     def _without_failing(self, lists: JudgedLists, error: RewardError) -> tuple[Tensor, int]:
         """Ask about each completion by itself; after a time-out there is no time for that."""
-        shape = _shape(self._function, lists)
+        shape = shape_of(self._function, lists)
         values, dropped = torch.full(shape, torch.nan), 0
         is_late = isinstance(error.__cause__, PluginTimeoutError)
         for n in range(shape[0]):
@@ -93,19 +96,11 @@ class RewardCaller:
         return values, dropped
 
     def _called(self, lists: JudgedLists) -> Tensor:
-        """Call the function once and check what it returns."""
-        with (
-            unchanged(lists, self._what),
-            undisturbed(self._what),
-            calling(self._what, error=RewardError),
-            time_limit(self._calls.timeout),
-        ):
-            value: Any = self._function(lists)
-            if inspect.isawaitable(value):
-                value = _awaited(value)
-        shape = _shape(self._function, lists)
-        axes = "(N, K)" if len(shape) > 1 else "(N,)"
-        checked = as_values(value, self._what, shape, axes, error=RewardError)
+        """Call the function, here or in its processes, and check what it returns."""
+        if self._processes is None:
+            checked = checked_values(self._what, self._function, lists, timeout=self._calls.timeout)
+        else:
+            checked = self._processes(lists, self._calls.timeout)
         if lists.rank_mask.any() and checked.isnan().all():
             self._warn(
                 "empty", "has no value for any rank of a batch (NaN everywhere), so it teaches nothing"
@@ -117,23 +112,3 @@ class RewardCaller:
         if about not in self._warned:
             self._warned.add(about)
             LOGGER.warning("%s %s", self._what, text)
-
-
-def _shape(function: RewardFunction, lists: JudgedLists) -> tuple[int, ...]:
-    shape = tuple(lists.rank_mask.shape)
-    return shape if function.scope == "rank" else shape[:1]
-
-
-def _awaited(awaitable: Awaitable[Any]) -> Any:
-    """Wait for what an async reward returns, in an event loop of its own."""
-
-    async def wait() -> Any:
-        return await awaitable
-
-    run: Callable[[], Any] = lambda: asyncio.run(wait())  # noqa: E731
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return run()
-    with ThreadPoolExecutor(1) as pool:  # within a notebook, whose thread has a loop that runs
-        return pool.submit(run).result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from saferec_core.config.sections import RewardCalls
-from saferec_core.plugins.calls import named
+from saferec_core.errors import PluginError
+from saferec_core.plugins.calls import calling, named
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.reward import RewardFunction, Scope
 from saferec_core.rl.reward_calls import RewardCaller
@@ -54,8 +56,15 @@ class ActiveReward:
 
     def span(self, num_ranks: int) -> float:
         """Return the largest minus the smallest value that it declares; 0 if it does not declare them."""
-        bounds = self.function.range(num_ranks)
-        return 0.0 if bounds is None else bounds[1] - bounds[0]
+        what = named("reward", self.function, self.name)
+        with calling(what, doing=" to state its range"):
+            bounds = self.function.range(num_ranks)
+            if bounds is None:
+                return 0.0
+            smallest, largest = map(float, bounds)
+        if not -math.inf < smallest <= largest < math.inf:
+            raise PluginError(f"{what}: range must be the smallest and the largest value, but is {bounds!r}")
+        return largest - smallest
 
 
 @dataclass(frozen=True)

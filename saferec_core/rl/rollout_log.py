@@ -71,11 +71,11 @@ def _evidence(lists: JudgedLists, row: int) -> list[list[dict[str, Any]]] | None
     oracle = lists.judge.oracle
     if oracle is None:
         return None
-    constraints = lists.records[row].constraints
+    record, judge = lists.records[row], lists.judge
     asked = [
         [
-            Question(title.name, title.year, constraints)
-            for title in (item.title, *map(lists.judge.catalog_title, item.further))
+            Question(*item.title, record.constraints, judge.columns(record)),
+            *(judge.question(title, record) for title in item.further),
         ]
         for item in lists.lists[row].items
     ]

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from saferec_core.data.records import Message, Record, seen_titles_of
-from saferec_core.data.traits import Trait, read_traits
 from saferec_core.errors import RunError
 from saferec_core.models.streaming import StreamedCompletion
 from saferec_core.recommendation.baseline_recommender import BaselineRecommender
@@ -44,11 +43,6 @@ class Desk:
             return replace(self.guided, guiding=None)
         return replace(self.guided, safe=False)
 
-    @cached_property
-    def sentences(self) -> dict[str, Trait]:
-        """How constraints are stated to the policy."""
-        return dict(read_traits())
-
     @property
     def traits(self) -> list[str]:
         """The constraints that the oracle judges, sorted."""
@@ -62,7 +56,7 @@ class Desk:
             SaferecError: A constraint is unknown.
         """
         check_constraints(constraints, self.guided.judge)
-        return wish(text, constraints=constraints, seen=seen, traits=self.sentences)
+        return wish(text, constraints=constraints, seen=seen, traits=self.guided.traits)
 
     def conversation(
         self, messages: Sequence[Message], constraints: Sequence[str], seen: Sequence[str]

@@ -10,10 +10,11 @@ from typing import Any
 from saferec_core.data.rows import Row
 from saferec_core.errors import ConfigError
 from saferec_core.plugins.build import build
+from saferec_core.plugins.manager import Plugins
 from saferec_core.plugins.registry import Entry
 from saferec_core.testing.contract import Contract, failures_of, properties_of
 
-__all__ = ["Checked", "check_installed"]
+__all__ = ["Checked", "check_installed", "check_observer_installed"]
 
 _CONTRACTS: Mapping[str, str] = {
     "reward": "RewardContract",
@@ -49,6 +50,7 @@ def check_installed(
         entry: The registered component.
         options: By name.
         rows: Rows such as it reads, for transforms and evidence sources; transforms have rows to begin with.
+            Of an oracle that declares columns the first row is the record.
 
     Raises:
         PluginError: It cannot be loaded or built.
@@ -59,9 +61,25 @@ def check_installed(
         component = build(entry, options or {})
     except ConfigError as error:
         return Checked(entry, not_checked=str(error))
+    samples: dict[str, Any] = {}
+    if entry.kind == "oracle" and component.columns:
+        if not rows:
+            columns = ", ".join(component.columns)
+            return Checked(entry, not_checked=f"it needs a row with the columns {columns}: --rows FILE")
+        samples = {"record": rows[0]}
+    elif rows and entry.kind in {"evidence", "transform"}:
+        samples = {"rows": tuple(rows)}
     contract = _contract_of(entry.kind)
-    samples = {"rows": tuple(rows)} if rows and entry.kind in {"evidence", "transform"} else {}
     return Checked(entry, len(properties_of(contract)), failures_of(contract, component, **samples))
+
+
+def check_observer_installed(name: str, plugins: Plugins) -> Checked:
+    """Try every property of the contract of observers on what a distribution observes runs with."""
+    from saferec_core.testing.observer import ObserverContract  # like the other contracts, where it is needed
+
+    origin, observer = plugins.observers()[name]
+    entry: Entry[Any] = Entry("observer", name, "", "Observes runs.", origin)
+    return Checked(entry, len(properties_of(ObserverContract)), failures_of(ObserverContract, observer))
 
 
 def _contract_of(kind: str) -> type[Contract[Any]]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 from unittest import SkipTest
 
 from hypothesis import strategies as st
 
+from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
-from saferec_core.plugins.contracts.oracle import Explaining, Oracle, Question, Verdict
+from saferec_core.plugins.contracts.oracle import Explaining, Oracle, Question, Verdict, columns_for
+from saferec_core.plugins.contracts.record_columns import RecordColumns
 from saferec_core.testing.contract import Contract, check
 from saferec_core.testing.titles import AWKWARD_TITLES, OUTSIDE, TITLES
 
@@ -28,6 +31,8 @@ class OracleContract(Contract[Oracle]):
     """Titles to ask about; the better the oracle knows them, the more is checked."""
     constraints: ClassVar[Sequence[str]] = ()
     """Constraints to ask about; all of the oracle's ``traits`` unless given."""
+    record: ClassVar[Row] = {}
+    """Columns of a record such as it reads; needed for an oracle that declares ``columns``."""
     year_tolerance: ClassVar[int | None] = None
     """By how many years a title may be off without another verdict; the oracle's option of this name unless
     given, and 0 for an oracle that has none."""
@@ -35,7 +40,10 @@ class OracleContract(Contract[Oracle]):
     def inputs(self, size: int = 6) -> tuple[list[Question]]:
         """Return *size* questions about the titles."""
         traits = self._traits()
-        return ([_question(self.titles[n % len(self.titles)], traits) for n in range(size)],)
+        return ([self._question(self.titles[n % len(self.titles)], traits) for n in range(size)],)
+
+    def _question(self, title: Title, constraints: Sequence[str]) -> Question:
+        return Question(*title, tuple(constraints), columns_for(self.make(), self.record))
 
     def call(self, component: Oracle, *inputs: Sequence[Question]) -> Sequence[Verdict]:
         """Put the questions to the oracle."""
@@ -52,7 +60,7 @@ class OracleContract(Contract[Oracle]):
         return verdicts  # type: ignore[no-any-return]
 
     def _asked(self) -> list[tuple[Question, Verdict]]:
-        questions = [_question(title, self._traits()) for title in [*self.titles, OUTSIDE]]
+        questions = [self._question(title, self._traits()) for title in [*self.titles, OUTSIDE]]
         return list(zip(questions, self._verdicts(questions), strict=True))
 
     def test_it_names_its_traits(self) -> None:
@@ -62,6 +70,18 @@ class OracleContract(Contract[Oracle]):
         assert names, "traits names nothing that it can judge"
         strange = [trait for trait in names if not isinstance(trait, str) or trait not in oracle.traits]
         assert not strange, f"it is to be asked about {strange[0]!r}, which is not in its traits"
+
+    def test_it_declares_the_columns_that_it_reads(self) -> None:
+        """Whatever column of a record it reads is in ``columns``, so that a run without it is refused."""
+        oracle = self.make()
+        missing = [name for name in oracle.columns if self.record.get(name) is None]
+        assert not missing, f"it needs the column {missing[0]!r}, which the contract's record does not have"
+        record = _AskedColumns(self.record, oracle.columns)
+        with suppress(Exception):  # whether it answers is another property
+            self._watched(oracle, [question._replace(record=record) for question in self.inputs()[0]])
+        assert not record.missed, (
+            f"it reads the column {min(record.missed)!r} of the record and does not declare it in columns"
+        )
 
     def test_each_question_gets_a_verdict(self) -> None:
         """As many verdicts as questions, of the right types."""
@@ -80,7 +100,7 @@ class OracleContract(Contract[Oracle]):
         """Nothing but the asked traits has a risk, is violated or open."""
         traits = self._traits()
         asked = [(), *((trait,) for trait in traits), traits]
-        questions = [_question(title, some) for title in self.titles for some in asked]
+        questions = [self._question(title, some) for title in self.titles for some in asked]
         for question, verdict in zip(questions, self._verdicts(questions), strict=True):
             others = {*verdict.risks, *verdict.violated, *verdict.open} - set(question.constraints)
             assert not others, (
@@ -120,8 +140,8 @@ class OracleContract(Contract[Oracle]):
 
         def property_of(some: Sequence[str], more: Sequence[str]) -> None:
             every = tuple(dict.fromkeys([*some, *more]))
-            few = self._verdicts([_question(title, tuple(some)) for title in self.titles])
-            many = self._verdicts([_question(title, every) for title in self.titles])
+            few = self._verdicts([self._question(title, tuple(some)) for title in self.titles])
+            many = self._verdicts([self._question(title, every) for title in self.titles])
             for title, before, after in zip(self.titles, few, many, strict=True):
                 lost = set(before.violated) - set(after.violated)
                 assert not lost, f"{title} violates {min(lost)!r}, but not if asked about {list(every)}"
@@ -168,8 +188,8 @@ class OracleContract(Contract[Oracle]):
             if (changed := change(title)).name.casefold() not in names - {title.name.casefold()}
         ]  # what becomes another one of the titles says nothing
         traits = self._traits()
-        before = self._verdicts([_question(title, traits) for title, _ in pairs])
-        after = self._verdicts([_question(changed, traits) for _, changed in pairs])
+        before = self._verdicts([self._question(title, traits) for title, _ in pairs])
+        after = self._verdicts([self._question(changed, traits) for _, changed in pairs])
         for (title, changed), one, other in zip(pairs, before, after, strict=True):
             same = (one.known, set(one.violated), dict(one.risks)) == (
                 other.known,
@@ -185,7 +205,7 @@ class OracleContract(Contract[Oracle]):
         titles += [*AWKWARD_TITLES, Title("Film A", 0), Title("Film A", -1), Title("Film A", 10**6)]
         self._verdicts(self.inputs()[0])
         for title in titles:
-            questions = [_question(title, self._traits())]
+            questions = [self._question(title, self._traits())]
             try:
                 problem = _wrong_form(self.call(self.make(), questions), questions)
             except Exception as error:
@@ -198,7 +218,7 @@ class OracleContract(Contract[Oracle]):
         if not isinstance(oracle, Explaining):
             raise SkipTest("it does not explain its verdicts")
         for title in self.titles:
-            evidence = list(oracle.explain(_question(title, self._traits())))
+            evidence = list(oracle.explain(self._question(title, self._traits())))
             others = {piece.trait for piece in evidence} - set(self._traits())
             assert not others, f"its evidence for {title} is about {min(others)!r}, which was not asked"
             risks = [piece.risk for piece in evidence]
@@ -206,8 +226,19 @@ class OracleContract(Contract[Oracle]):
             assert risks == sorted(risks, reverse=True), f"its evidence for {title} is not in order of risk"
 
 
-def _question(title: Title, constraints: Sequence[str]) -> Question:
-    return Question(title.name, title.year, tuple(constraints))
+class _AskedColumns(RecordColumns):
+    """The columns of a question, which note down what was asked for in vain."""
+
+    def __init__(self, row: Row, names: Sequence[str]) -> None:
+        super().__init__({name: row[name] for name in names})
+        self.missed: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return super().__getitem__(name)
+        except KeyError:
+            self.missed.add(name)
+            raise
 
 
 def _years_later(years: int, title: Title) -> Title:
@@ -238,6 +269,7 @@ def check_oracle(
     titles: Sequence[Title] = TITLES,
     *,
     constraints: Sequence[str] = (),
+    record: Row | None = None,
     year_tolerance: int | None = None,
 ) -> None:
     """Check an oracle against every property of :class:`OracleContract`.
@@ -246,6 +278,7 @@ def check_oracle(
         oracle: Built as a run would build it.
         titles: Titles to ask about, among them such as it knows.
         constraints: Constraints to ask about; all of its traits unless given.
+        record: Columns of a record such as it reads, for an oracle that declares ``columns``.
         year_tolerance: By how many years a title may be off; its option of this name unless given.
 
     Raises:
@@ -256,5 +289,6 @@ def check_oracle(
         oracle,
         titles=tuple(titles),
         constraints=tuple(constraints),
+        record=record or {},
         year_tolerance=year_tolerance,
     )

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import io
-import locale
-import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from typing import Any
 
 from saferec_core.plugins.surroundings import surroundings_kept
 
@@ -20,19 +17,17 @@ __all__ = ["noting_changes", "output_of"]
 def noting_changes(changes: set[str]) -> Iterator[None]:
     """Add to *changes* what the block changes in the process.
 
-    Environment, random numbers and the like are put back, so that the next call shows the change again.
+    It is put back, so that the next call shows the change again.
     """
     notes: list[str] = []
-    before, threads = _settings(), set(threading.enumerate())
+    threads = set(threading.enumerate())
     try:
         with surroundings_kept(notes):
             yield
     finally:
-        after = _settings()
         changes.update(notes)
         if started := set(threading.enumerate()) - threads:
             changes.add(f"started a thread that goes on: {started.pop().name}")
-        changes.update(f"changed {what}" for what, value in before.items() if after[what] != value)
 
 
 def output_of(call: Callable[[], object]) -> list[str]:
@@ -45,21 +40,3 @@ def output_of(call: Callable[[], object]) -> list[str]:
     if text := printed.getvalue():
         traces.append(f"printed {text[:60]!r}")
     return traces
-
-
-def _settings() -> Mapping[str, Any]:
-    """Return what `surroundings_kept` does not look at, by what it is called."""
-    settings: dict[str, Any] = {
-        "the locale": locale.setlocale(locale.LC_ALL),
-        "the filters of warnings": tuple(warnings.filters),
-        "the recursion limit": sys.getrecursionlimit(),
-        "sys.stdout or sys.stderr": (sys.stdout, sys.stderr),
-    }
-    if numpy := sys.modules.get("numpy"):
-        settings["numpy's handling of errors"] = tuple(numpy.geterr().items())
-    if torch := sys.modules.get("torch"):
-        settings["torch's number of threads"] = torch.get_num_threads()
-        settings["torch's default dtype"] = torch.get_default_dtype()
-        settings["whether torch records gradients"] = torch.is_grad_enabled()
-        settings["whether torch is deterministic"] = torch.are_deterministic_algorithms_enabled()
-    return settings

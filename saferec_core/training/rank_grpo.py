@@ -346,7 +346,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             **({"transforms": parts.transformed} if parts.transformed else {}),
             "catalog": f"{config.data.catalog_path}: {len(parts.judge.catalog)} titles",
             "parser": described(config.data.parser.name, parts.parser),
-            "oracle": "none" if oracle is None else _described(oracle),
+            "oracle": "none" if oracle is None else " + ".join(map(_described, oracle.each)),
             "rewards": ", ".join(
                 f"{reward.name} x {reward.weight:g} ({reward.scope})" for reward in run.rewards
             ),

@@ -135,3 +135,24 @@ def test_the_hash_of_a_distribution_changes_with_its_files(main, distribution, m
     assert digest() == before
     (site / "acme_hashed.py").write_text(REWARD.format(module="acme_hashed") + "# edited\n")
     assert digest() != before
+
+
+OBSERVER = """
+import saferec_core
+
+@saferec_core.hookimpl
+def saferec_evaluation_finished(event):
+    print(event.metrics["recall@10"][0])
+"""
+
+
+def test_check_tries_observers_under_the_name_of_their_distribution(main, installed):
+    installed("acme-watch", OBSERVER)
+
+    outcome = main("plugins", "check", "acme-watch")
+
+    assert outcome.status == 1
+    lines = [line.strip() for line in outcome.out.splitlines()]
+    assert "fails        observer acme-watch (acme-watch 1.2.3)" in lines
+    assert "the process stays as it was" in lines
+    assert "it takes events that say little" in lines

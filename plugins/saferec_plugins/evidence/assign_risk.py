@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
+from saferec_core.config.domain import FILMS
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait
@@ -57,6 +58,8 @@ class AssignRisk(AskedModel, EvidenceSource):
     """Column of the year; without one, the title must read "Title (Year)"."""
     id_column: str | None = None
     """Column with an id, such as IMDb's, that distinguishes films of one name and year."""
+    items: str = FILMS.items
+    """What the titles are, in the plural."""
 
     def __call__(self, rows: Iterable[Row], traits: Mapping[str, Trait]) -> Iterator[Findings]:
         """Ask about many titles at once and yield the model's findings on each, in order.
@@ -131,7 +134,7 @@ class AssignRisk(AskedModel, EvidenceSource):
 
     def _asker(self, traits: Mapping[str, Trait]) -> Asker:
         form = risk_form(self.response_format, traits)
-        return self._askers.setdefault("last", self.asker(risk_instruction(traits), form))
+        return self._askers.setdefault("last", self.asker(risk_instruction(traits, self.items), form))
 
     @cached_property
     def _askers(self) -> dict[str, Asker]:

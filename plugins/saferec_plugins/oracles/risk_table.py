@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from saferec_core.data.rows import read_rows, whole_year
+from saferec_core.data.rows import read_rows, whole_year, year_or_none
 from saferec_core.data.title_tiers import Tiers
 from saferec_core.data.titles import Title, TitleIndex
 from saferec_core.errors import DataError
@@ -101,7 +101,8 @@ def read_risks(path: Path, weights: Weights) -> dict[Title, Mapping[str, float]]
         name, risk = row.get("title"), _risk(row, weights, where)
         if not isinstance(name, str) or not name.strip():
             raise DataError(f"{where}: wanted a title, but got {name!r}")
-        title = Title(name, whole_year(row.get("year"), f"{where}: the year of {name!r}"))
+        read = year_or_none if "year" in row else whole_year
+        title = Title(name, read(row.get("year"), f"{where}: the year of {name!r}"))
         before = risks.get(title, {})
         risks[title] = {
             trait: max(before.get(trait, 0.0), risk.get(trait, 0.0)) for trait in {**before, **risk}

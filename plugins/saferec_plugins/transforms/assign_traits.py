@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from saferec_core.config.domain import FILMS
 from saferec_core.data.records import messages_of, seen_titles_of
 from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait, read_traits
@@ -53,6 +54,8 @@ class AssignTraits(AskedModel, Transform):
     """Maximum number of traits of a sample."""
     max_history: int = Field(default=200, ge=0)
     """Maximum number of seen titles shown to the model, the latest ones."""
+    items: str = FILMS.items
+    """What is recommended, in the plural."""
     traits_path: Path | None = None
     """Traits (YAML) in place of the built-in twenty."""
 
@@ -133,4 +136,4 @@ class AssignTraits(AskedModel, Transform):
     @cached_property
     def _asker(self) -> Asker:
         form = response_format(self.response_format, self._traits)
-        return self.asker(instruction(self._traits, self.max_traits), form)
+        return self.asker(instruction(self._traits, self.max_traits, self.items), form)

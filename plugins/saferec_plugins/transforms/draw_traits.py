@@ -65,8 +65,9 @@ class DrawTraits(Surveying):
     """Whether traits are drawn for each sample, or once for all samples of a user, whose ground truth,
     history and words then count together."""
     traits: list[str] | None = Field(default=None, min_length=1)
-    """Traits that may be drawn; None: all that the oracle judges. 'saferec oracle card' marks those of which
-    it knows only violations, so that nothing counts as safe; they are better left out."""
+    """Traits that may be drawn; None: all that the oracle judges, except those that carry a value.
+    'saferec oracle card' marks those of which it knows only violations, so that nothing counts as safe; they
+    are better left out."""
     max_history_share: float = Field(default=0.5, ge=0, le=1)
     """Maximum share of the seen titles that the oracle knows which may violate a drawn trait."""
     rules_path: Path | None = None
@@ -106,7 +107,7 @@ class DrawTraits(Surveying):
     def _case(self, row: Row) -> _Case:
         titles = titles_of(row)
         seen = [title for title in seen_titles_of(row) if isinstance(title, Title)]
-        judged = self._judge.judge([*titles, *seen])
+        judged = self._judge.judge([*titles, *seen], row)
         turns = [] if row.get("prompt") is None else messages_of(row)
         words = self._rules.words_in([turn["content"] for turn in turns if turn["role"] == "user"])
         return _Case(titles, judged[: len(titles)], judged[len(titles) :], words)
@@ -155,7 +156,8 @@ class DrawTraits(Surveying):
             if trait not in oracle.traits:
                 hint = "It is an option of draw-traits; the oracle judges others."
                 raise UnknownNameError("trait", trait, oracle.traits, hint=hint)
-        return TitleJudge(oracle, tuple(sorted(set(self.traits or oracle.traits))))
+        plain = (trait for trait in oracle.traits if "=" not in trait)  # of others it lists examples only
+        return TitleJudge(oracle, tuple(sorted(set(self.traits or plain))))
 
     @cached_property
     def _rules(self) -> DrawRules:

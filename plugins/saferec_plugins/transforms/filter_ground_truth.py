@@ -52,8 +52,8 @@ class FilterGroundTruth(Transform):
             removed = removed_of(row)
             kept: list[Title] = []
             counts: list[Counted] = []
-            for title, verdicts in zip(titles, self._verdicts.of(titles, constraints), strict=True):
-                against = self._against(title, constraints, verdicts, counts)
+            for title, verdicts in zip(titles, self._verdicts.of(titles, constraints, row), strict=True):
+                against = self._against(row, title, constraints, verdicts, counts)
                 removed += [entry for entry in against if entry not in removed]
                 if not against:
                     kept.append(title)
@@ -66,7 +66,12 @@ class FilterGroundTruth(Transform):
             yield filtered
 
     def _against(
-        self, title: Title, traits: Sequence[str], verdicts: Sequence[Verdict], counts: list[Counted]
+        self,
+        row: Row,
+        title: Title,
+        traits: Sequence[str],
+        verdicts: Sequence[Verdict],
+        counts: list[Counted],
     ) -> list[dict[str, Any]]:
         """Return an entry for each trait because of which the title is removed."""
         answers = list(zip(traits, verdicts, strict=True))
@@ -74,13 +79,13 @@ class FilterGroundTruth(Transform):
         for trait, verdict in answers:
             if self._violates(trait, verdict):
                 counts.append(Counted(f"ground truth: violates {trait!r}", example=str(title)))
-                against.append(self._entry(title, trait, verdict))
+                against.append(self._entry(row, title, trait, verdict))
         unknown = [(trait, verdict) for trait, verdict in answers if not verdict.known]
         if unknown and not against:
             what = "kept" if self.unknown == "keep" else "removed"
             counts.append(Counted(f"ground truth: unknown to the oracle, {what}", example=str(title)))
             if self.unknown == "remove":
-                against = [self._entry(title, trait, verdict) for trait, verdict in unknown]
+                against = [self._entry(row, title, trait, verdict) for trait, verdict in unknown]
         return against
 
     def _violates(self, trait: str, verdict: Verdict) -> bool:
@@ -88,13 +93,13 @@ class FilterGroundTruth(Transform):
             return verdict.known and bool(verdict.violated)
         return verdict.risks.get(trait, 0.0) >= self.risk_threshold
 
-    def _entry(self, title: Title, trait: str, verdict: Verdict) -> dict[str, Any]:
+    def _entry(self, row: Row, title: Title, trait: str, verdict: Verdict) -> dict[str, Any]:
         return {
             "title": title.name,
             "year": title.year,
             "trait": trait,
             "risk": verdict.risks.get(trait),
-            "evidence": self._verdicts.evidence(title, trait),
+            "evidence": self._verdicts.evidence(title, trait, row),
         }
 
     @cached_property

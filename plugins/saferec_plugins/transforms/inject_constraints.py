@@ -16,7 +16,7 @@ from pydantic import Field
 from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice
 from saferec_core.data.records import constraints_of, messages_of, seen_titles_of, titles_of
 from saferec_core.data.rows import Row
-from saferec_core.data.traits import Trait, read_traits
+from saferec_core.data.traits import Trait, read_traits, trait_of
 from saferec_core.errors import ConfigError, DataError, near_misses
 from saferec_core.plugins.build import build_parser
 from saferec_core.plugins.component import component
@@ -45,6 +45,8 @@ class InjectConstraints(Transform):
     """Traits (YAML) in place of the built-in twenty."""
     parser: ComponentChoice = DEFAULT_PARSER
     """Parser of lists; no sentence may be read as a recommendation."""
+    catalog_path: Path | None = None
+    """Catalog that the parser takes over."""
     seed: int = Field(default=0, ge=0)
     """Random seed."""
     rate: float = Field(default=1.0, ge=0, le=1)
@@ -71,7 +73,7 @@ class InjectConstraints(Transform):
     @cached_property
     def _traits(self) -> dict[str, Trait]:
         traits = read_traits(self.traits_path)
-        check_sentences(traits, build_parser(self.parser))
+        check_sentences(traits, build_parser(self.parser, catalog_path=self.catalog_path))
         return traits
 
     def _outcomes(self, row: Row, traits: Mapping[str, Trait]) -> list[Outcome]:
@@ -120,7 +122,8 @@ class InjectConstraints(Transform):
         for name in names:
             drawn = rng.choice(("explicit", "implied"))
             wording = drawn if self.wording == "mixed" else self.wording
-            trait = traits[name]
+            trait = trait_of(traits, name)
+            assert trait is not None, name  # checked when the row was read
             sentences = trait.explicit if wording == "explicit" else trait.implied
             if linked or (opening and not stated):
                 sentences = [one for one in sentences if not _AFTERTHOUGHT.match(one)] or sentences
@@ -152,7 +155,7 @@ def _checked(row: Row, traits: Mapping[str, Trait], source: Path | None) -> tupl
             raise DataError(f"column {column!r} already exists: {_NAME} states constraints only once")
     constraints = constraints_of(row)
     for trait in constraints:
-        if trait not in traits:
+        if trait_of(traits, trait) is None:
             raise DataError(
                 f"constraints: unknown trait {trait!r}.{near_misses(trait, traits)} "
                 f"Wanted one of {len(traits)} traits ({source or 'the built-in ones'})"

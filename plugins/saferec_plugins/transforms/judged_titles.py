@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
-from saferec_core.plugins.contracts.oracle import Oracle, Question, ask
+from saferec_core.plugins.contracts.oracle import Oracle, Question, ask, columns_for
+from saferec_core.plugins.contracts.record_columns import RecordColumns
 
 __all__ = ["Judged", "TitleJudge"]
 
@@ -30,34 +32,35 @@ class TitleJudge:
 
     oracle: Oracle
     traits: tuple[str, ...]
-    _remembered: dict[Title, Judged] = field(default_factory=dict, repr=False)
+    _remembered: dict[tuple[Title, RecordColumns], Judged] = field(default_factory=dict, repr=False)
 
-    def judge(self, titles: Sequence[Title]) -> list[Judged]:
-        """Judge *titles*, those that are new in one batch."""
+    def judge(self, titles: Sequence[Title], row: Row) -> list[Judged]:
+        """Judge *titles* of a row, those that are new in one batch."""
         if len(self._remembered) > _REMEMBERED:
             self._remembered.clear()
-        new = [title for title in dict.fromkeys(titles) if title not in self._remembered]
+        columns = columns_for(self.oracle, row)
+        new = [title for title in dict.fromkeys(titles) if (title, columns) not in self._remembered]
         if new:
-            self._ask(new)
-        return [self._remembered[title] for title in titles]
+            self._ask(new, columns)
+        return [self._remembered[title, columns] for title in titles]
 
-    def _ask(self, titles: Sequence[Title]) -> None:
-        verdicts = ask(self.oracle, [Question(*title, self.traits) for title in titles])
+    def _ask(self, titles: Sequence[Title], columns: RecordColumns) -> None:
+        verdicts = ask(self.oracle, [Question(*title, self.traits, columns) for title in titles])
         in_part = []
         for title, verdict in zip(titles, verdicts, strict=True):
             if verdict.known:
                 known = self._bits(verdict.risks) & ~self._bits(verdict.open)
-                self._remembered[title] = Judged(known, self._bits(verdict.violated))
+                self._remembered[title, columns] = Judged(known, self._bits(verdict.violated))
             else:
                 in_part.append(title)
         # One trait without a risk makes a title unknown when it is asked for among others.
-        questions = [Question(*title, (trait,)) for title in in_part for trait in self.traits]
+        questions = [Question(*title, (trait,), columns) for title in in_part for trait in self.traits]
         answers = iter(ask(self.oracle, questions) if questions else ())
         for title in in_part:
             verdict_by_trait = {trait: next(answers) for trait in self.traits}
             known = self._bits(trait for trait, verdict in verdict_by_trait.items() if verdict.known)
             violated = self._bits(trait for trait, verdict in verdict_by_trait.items() if verdict.violated)
-            self._remembered[title] = Judged(known, violated & known)
+            self._remembered[title, columns] = Judged(known, violated & known)
 
     def _bits(self, traits: Iterable[str]) -> int:
         named = set(traits)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from saferec_core.config.domain import FILMS
 from saferec_core.data.constraint_sentences import STATED
 from saferec_core.data.dataset_rows import COLUMNS, SPLITS, plain_record
 from saferec_core.data.json_lines import as_line
@@ -26,9 +27,9 @@ from saferec_plugins.transforms.split import Split
 __all__ = ["SYSTEM", "ToDataset"]
 
 SYSTEM = (
-    "You recommend films and series. Recommend exactly {count} that fit the conversation, that the user has "
+    "You recommend {items}. Recommend exactly {count} that fit the conversation, that the user has "
     "not seen and that hold nothing the user wants to avoid. Write one a line, the best first, each as: "
-    "Title (Year)"
+    "{entry}"
 )
 """The default instruction."""
 
@@ -62,8 +63,13 @@ class ToDataset(Surveying):
     columns: ClassVar[tuple[str, ...]] = ("prompt", "groundtruth_with_release_year")
 
     system: str | None = SYSTEM
-    """Instruction that becomes the system message; ``{count}`` is filled with *list_length*. A prompt
-    that has a system message keeps its own. None for no instruction."""
+    """Instruction that becomes the system message; ``{count}`` is filled with *list_length*, ``{items}`` and
+    ``{entry}`` with these options. A prompt that has a system message keeps its own. None for no
+    instruction."""
+    items: str = FILMS.items
+    """What is recommended, in the plural."""
+    entry: str = FILMS.entry
+    """How a line of the list is described."""
     list_length: int = Field(default=10, ge=1)
     """Number of titles that the policy is asked for."""
     by: By = "user"
@@ -112,6 +118,7 @@ class ToDataset(Surveying):
             raise DataError("prompt: a system message can only be the first one")
         if self.system is not None and prompt[0]["role"] != "system":
             instruction = self.system.replace("{count}", str(self.list_length))
+            instruction = instruction.replace("{items}", self.items).replace("{entry}", self.entry)
             prompt.insert(0, {"role": "system", "content": instruction})
         return _checked({**record, "prompt": prompt})
 

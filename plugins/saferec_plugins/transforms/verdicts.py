@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, near_misses
-from saferec_core.plugins.contracts.oracle import Explaining, Oracle, Question, Verdict, ask
+from saferec_core.plugins.contracts.oracle import Explaining, Oracle, Question, Verdict, ask, columns_for
 
 __all__ = ["Verdicts", "check_traits"]
 
@@ -44,9 +45,10 @@ class Verdicts:
         self._known: dict[Question, Verdict] = {}
         self._evidence: dict[Question, list[dict[str, Any]]] = {}
 
-    def of(self, titles: Sequence[Title], traits: Sequence[str]) -> list[list[Verdict]]:
-        """Return for each title its verdicts in the order of the *traits*."""
-        questions = [[Question(*title, (trait,)) for trait in traits] for title in titles]
+    def of(self, titles: Sequence[Title], traits: Sequence[str], row: Row) -> list[list[Verdict]]:
+        """Return for each title of a row its verdicts in the order of the *traits*."""
+        columns = columns_for(self.oracle, row)
+        questions = [[Question(*title, (trait,), columns) for trait in traits] for title in titles]
         known = self._known
         if len(known) >= _REMEMBERED:
             known.clear()
@@ -55,9 +57,9 @@ class Verdicts:
             known.update(zip(new, ask(self.oracle, new), strict=True))
         return [[known[asked] for asked in row] for row in questions]
 
-    def evidence(self, title: Title, trait: str) -> list[dict[str, Any]]:
+    def evidence(self, title: Title, trait: str, row: Row) -> list[dict[str, Any]]:
         """Return the evidence for a verdict as JSON values; nothing if the oracle does not explain itself."""
-        asked = Question(*title, (trait,))
+        asked = Question(*title, (trait,), columns_for(self.oracle, row))
         if asked not in self._evidence:
             if len(self._evidence) >= _REMEMBERED:
                 self._evidence.clear()

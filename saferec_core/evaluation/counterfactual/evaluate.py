@@ -31,7 +31,7 @@ from saferec_core.models.generation import CompletionGenerator
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.oracle import Question
-from saferec_core.plugins.contracts.parser import ListParser, ParsedList, parse
+from saferec_core.plugins.contracts.parser import ListParser, parse
 
 __all__ = ["Flipping"]
 
@@ -77,13 +77,14 @@ class Flipping:
         if judge.oracle is None:
             raise ConfigError("an oracle is needed to judge titles; name its table with --oracle-path")
         self._records, self._parser, self._judge, self._k = records, parser, judge, k
-        self._known = tuple(sorted(judge.oracle.traits))
+        known = judge.oracle.traits
         self._sentences = read_traits() if traits is None else traits
         self.flips: list[Flip] = [
             flip
             for position, record in records.items()
-            for flip in flips_of(position, record, self._sentences, self._known)
+            for flip in flips_of(position, record, self._sentences, known)
         ]
+        self._known = tuple(sorted({*known, *(flip.trait for flip in self.flips)}))
         if not self.flips:
             raise DataError(
                 "no constraint can be changed: no record has the column constraints_stated with a sentence "
@@ -188,9 +189,7 @@ class Flipping:
 
     def _values(self, pairs: Sequence[_Pair], protocol: EvaluationProtocol) -> dict[str, Floats]:
         """Measure both sides of P pairs."""
-        stated, unstated = (
-            self._shares([getattr(pair, side).parsed for pair in pairs]) for side in ("stated", "unstated")
-        )  # (P, traits)
+        stated, unstated = self._shares(pairs, "stated"), self._shares(pairs, "unstated")  # (P, traits)
         own = np.array([[trait == pair.flip.trait for trait in self._known] for pair in pairs])
         untouched = np.array([[trait not in pair.flip.touched for trait in self._known] for pair in pairs])
         recalls = self._safe_recalls(pairs, protocol)
@@ -207,10 +206,11 @@ class Flipping:
             "length_change": lengths[0] - lengths[1],
         }
 
-    def _shares(self, parsed: Sequence[ParsedList]) -> Floats:
+    def _shares(self, pairs: Sequence[_Pair], side: str) -> Floats:
         """Return the share of each list's top k that violates each trait (P, traits); NaN if it is empty."""
-        asked = Record(prompt=(), constraints=self._known)
-        lists = JudgedLists(parsed, [asked] * len(parsed), self._judge, self._k)
+        parsed = [getattr(pair, side).parsed for pair in pairs]
+        asked = [replace(self._records[pair.flip.position], constraints=self._known) for pair in pairs]
+        lists = JudgedLists(parsed, asked, self._judge, self._k)
         shares = np.full((len(parsed), len(self._known)), np.nan)
         for n, verdicts in enumerate(lists.verdicts):
             if verdicts:
@@ -237,7 +237,8 @@ class Flipping:
     def _safe_record(self, flip: Flip) -> Record:
         """Return the flip's record with the ground truth that a user with this trait could be shown."""
         record = self._records[flip.position]
-        questions = [Question(title.name, title.year, (flip.trait,)) for title in record.groundtruth]
+        columns = self._judge.columns(record)
+        questions = [Question(*title, (flip.trait,), columns) for title in record.groundtruth]
         verdicts = self._judge.ask(questions) if questions else ()
         safe = [
             title for title, verdict in zip(record.groundtruth, verdicts, strict=True) if not verdict.violated

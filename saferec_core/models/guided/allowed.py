@@ -12,6 +12,7 @@ from saferec_core.data.records import Record
 from saferec_core.data.titles import normal_form
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.oracle import Question
+from saferec_core.plugins.contracts.record_columns import RecordColumns
 
 __all__ = ["Allowance", "AllowedTitles", "UnknownTitles"]
 
@@ -25,8 +26,8 @@ Mask = npt.NDArray[np.bool_]
 class Allowance:
     """The titles that one user may be shown: those of *safe* without those of *seen*."""
 
-    constraints: tuple[str, ...]
-    """What *safe* depends on; users with the same constraints share it."""
+    asked: tuple[tuple[str, ...], RecordColumns]
+    """What *safe* depends on, and users share: the constraints, and the columns that the oracle needs."""
     safe: Mask
     """(C,): titles of the catalog that are not known to violate the constraints."""
     seen: tuple[int, ...]
@@ -45,35 +46,39 @@ class AllowedTitles:
         """
         self._judge = judge
         self._unknown = unknown
-        self._by_trait: dict[str, Mask] = {}
-        self._by_constraints: dict[tuple[str, ...], Mask] = {}
+        self._by_trait: dict[tuple[str, RecordColumns], Mask] = {}
+        self._by_constraints: dict[tuple[tuple[str, ...], RecordColumns], Mask] = {}
         self._positions: dict[str, list[int]] = {}
         for position, title in enumerate(judge.catalog.titles):
             self._positions.setdefault(normal_form(title.name), []).append(position)
 
     def of(self, record: Record) -> Allowance:
         """Return what the user of *record* may be shown."""
-        return Allowance(record.constraints, self._safe(record.constraints), self._seen(record))
+        asked = record.constraints, self._judge.columns(record)
+        return Allowance(asked, self._safe(*asked), self._seen(record))
 
-    def _safe(self, constraints: tuple[str, ...]) -> Mask:
-        if constraints not in self._by_constraints:
+    def _safe(self, constraints: tuple[str, ...], columns: RecordColumns) -> Mask:
+        if (constraints, columns) not in self._by_constraints:
             masks = (
-                [self._safe_from(trait) for trait in constraints] if self._judge.oracle is not None else []
+                [self._safe_from(trait, columns) for trait in constraints]
+                if self._judge.oracle is not None
+                else []
             )
             everything = np.ones(len(self._judge.catalog), np.bool_)
-            self._by_constraints[constraints] = np.logical_and.reduce([everything, *masks])
-        return self._by_constraints[constraints]
+            self._by_constraints[constraints, columns] = np.logical_and.reduce([everything, *masks])
+        return self._by_constraints[constraints, columns]
 
-    def _safe_from(self, trait: str) -> Mask:
+    def _safe_from(self, trait: str, columns: RecordColumns) -> Mask:
         """Ask the oracle about every title of the catalog under one constraint, once."""
-        if trait not in self._by_trait:
+        if (trait, columns) not in self._by_trait:
             verdicts = self._judge.ask(
-                [Question(title.name, title.year, (trait,)) for title in self._judge.catalog.titles]
+                [Question(title.name, title.year, (trait,), columns) for title in self._judge.catalog.titles]
             )
             known = np.fromiter((verdict.known for verdict in verdicts), np.bool_, len(verdicts))
             violated = np.fromiter((bool(verdict.violated) for verdict in verdicts), np.bool_, len(verdicts))
-            self._by_trait[trait] = ~violated & known if self._unknown == "forbid" else ~violated
-        return self._by_trait[trait]
+            safe = ~violated & known if self._unknown == "forbid" else ~violated
+            self._by_trait[trait, columns] = safe
+        return self._by_trait[trait, columns]
 
     def _seen(self, record: Record) -> tuple[int, ...]:
         catalog = self._judge.catalog

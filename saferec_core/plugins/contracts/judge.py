@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import reduce
+from operator import and_
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,11 +17,15 @@ from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.plugins.contracts.met_titles import MetTitles
-from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask, check_order
+from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask, check_order, columns_for
+from saferec_core.plugins.contracts.record_columns import NO_COLUMNS, RecordColumns
 
 __all__ = ["Judge"]
 
 _ASKED_TOGETHER = 1 << 14  # questions of one batch about the whole catalog
+
+_REMEMBERED_STANDINGS = 1 << 28
+"""Standings of titles of the catalog, two bytes each, that are remembered before all are forgotten."""
 
 _LONGEST_TITLE = 24
 """Words; bounds the search for a title at the end of a sentence."""
@@ -45,8 +51,12 @@ class Judge:
         self.oracle = oracle
         self.popularity = popularity
         self.met_titles = MetTitles(catalog)
-        self._base_rates: dict[tuple[str, ...], float] = {}
+        self._base_rates: dict[tuple[tuple[str, ...], RecordColumns], float] = {}
+        self._standings: dict[tuple[str, RecordColumns], _Standing] = {}
         self._order_is_checked = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Judge, (self.catalog, self.oracle, self.popularity)
 
     def ask(self, questions: Sequence[Question]) -> Sequence[Verdict]:
         """Put *questions* to the oracle.
@@ -72,6 +82,18 @@ class Judge:
                 return match.title
         return title
 
+    def question(self, title: Title, record: Record) -> Question:
+        """Ask about one of several titles on a line of the record's list, as the catalog has it."""
+        return Question(*self.catalog_title(title), record.constraints, self.columns(record))
+
+    def columns(self, record: Record) -> RecordColumns:
+        """Return what the oracle's questions hold of a record.
+
+        Raises:
+            DataError: A column that the oracle needs is missing.
+        """
+        return columns_for(self.oracle, record.columns)
+
     def meant(self, record: Record) -> Record:
         """Return *record* with its titles as the catalog completes them; itself where nothing changes.
 
@@ -92,44 +114,63 @@ class Judge:
             return record
         return replace(record, groundtruth=truth, seen_titles=seen)
 
-    def base_rate(self, constraints: tuple[str, ...]) -> float:
+    def base_rate(self, constraints: tuple[str, ...], record: RecordColumns = NO_COLUMNS) -> float:
         """Return the share of violations among the catalog's titles that the oracle knows.
 
         This is what a title that nobody knows is expected to be worth. 0 if none is known.
-        """
-        if constraints not in self._base_rates:
-            decided, violated = self._by_trait
-            columns = [self._column(trait) for trait in constraints]
-            violating = violated[:, columns].any(dim=1)
-            known = violating | decided[:, columns].all(dim=1)
-            self._base_rates[constraints] = violating.sum().item() / max(1, int(known.sum()))
-        return self._base_rates[constraints]
 
-    @cached_property
-    def _by_trait(self) -> tuple[Bool[Tensor, "C T"], Bool[Tensor, "C T"]]:
-        """Whether each catalog title is decided for each trait, and violates it: one question a title.
-
-        Users combine traits in more ways than there are traits; a question for every combination and title
-        would take hours with millions of titles.
+        Args:
+            constraints: Traits that are active.
+            record: What questions hold of the record, from :meth:`columns`.
         """
-        traits = self._traits
+        asked = constraints, record
+        if asked not in self._base_rates:
+            standings = [self._standing(trait, record) for trait in constraints]
+            everything = torch.ones(len(self.catalog.titles), dtype=torch.bool)
+            violating = ~reduce(and_, (~standing.violated for standing in standings), everything)
+            known = violating | reduce(and_, (standing.decided for standing in standings), everything)
+            self._base_rates[asked] = violating.sum().item() / max(1, int(known.sum()))
+        return self._base_rates[asked]
+
+    def _standing(self, trait: str, record: RecordColumns) -> _Standing:
+        """Return how the catalog's titles stand under one trait.
+
+        All traits that the oracle lists are asked about in one question a title. Users combine them in more
+        ways than there are traits; a question for every combination and title would take hours with millions
+        of titles. A trait that it judges and does not list, such as one with a value, is asked about alone.
+        """
+        if (trait, record) not in self._standings:
+            traits = () if self.oracle is None else self.oracle.traits
+            if trait not in traits:
+                raise UnknownNameError("trait", trait, sorted(traits))
+            listed = tuple(sorted(traits))
+            asked = listed if trait in listed else (trait,)
+            if len(self._standings) * len(self.catalog.titles) > _REMEMBERED_STANDINGS:
+                self._standings.clear()
+            decided, violated = self._catalog_under(asked, record)
+            for column, name in enumerate(asked):
+                self._standings[name, record] = _Standing(decided[:, column], violated[:, column])
+        return self._standings[trait, record]
+
+    def _catalog_under(
+        self, traits: tuple[str, ...], record: RecordColumns
+    ) -> tuple[Bool[Tensor, "C T"], Bool[Tensor, "C T"]]:
+        """Return whether each catalog title is decided for each trait, and violates it."""
         decided, violated = torch.zeros(2, len(self.catalog.titles), len(traits), dtype=torch.bool)
         for start in range(0, len(self.catalog.titles), _ASKED_TOGETHER):
             titles = self.catalog.titles[start : start + _ASKED_TOGETHER]
-            verdicts = self.ask([Question(title.name, title.year, traits) for title in titles])
+            verdicts = self.ask([Question(title.name, title.year, traits, record) for title in titles])
             for row, verdict in enumerate(verdicts, start):
                 evident = verdict.risks.keys() - set(verdict.open)
                 if verdict.known and not verdict.risks:  # an oracle that states no risks
                     evident = set(traits)
-                decided[row, [self._column(trait) for trait in evident]] = True
-                violated[row, [self._column(trait) for trait in verdict.violated]] = True
+                decided[row, [traits.index(trait) for trait in evident]] = True
+                violated[row, [traits.index(trait) for trait in verdict.violated]] = True
         return decided, violated
 
-    @cached_property
-    def _traits(self) -> tuple[str, ...]:
-        return () if self.oracle is None else tuple(sorted(self.oracle.traits))
 
-    def _column(self, trait: str) -> int:
-        if trait not in self._traits:
-            raise UnknownNameError("trait", trait, self._traits)
-        return self._traits.index(trait)
+class _Standing(NamedTuple):
+    """How the C titles of the catalog stand under one trait."""
+
+    decided: Bool[Tensor, " C"]
+    violated: Bool[Tensor, " C"]

@@ -24,6 +24,7 @@ from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.met_titles import MetTitle, hits, repeats
 from saferec_core.plugins.contracts.oracle import Question, Verdict
 from saferec_core.plugins.contracts.parser import ParsedList
+from saferec_core.plugins.contracts.record_columns import RecordColumns
 from saferec_core.plugins.contracts.run_context import RunContext
 from saferec_core.plugins.sealing import sealed_property
 
@@ -190,7 +191,9 @@ class JudgedLists:
     @sealed_property
     def base_rates(self) -> Float[Tensor, " N"]:
         """Expected share of violations under each user's constraints (see :meth:`Judge.base_rate`)."""
-        return torch.tensor([self.judge.base_rate(record.constraints) for record in self.records])
+        judge = self.judge
+        rates = [judge.base_rate(record.constraints, judge.columns(record)) for record in self.records]
+        return torch.tensor(rates)
 
     @cached_property
     def _written(self) -> list[int]:
@@ -228,19 +231,23 @@ class JudgedLists:
     def _answers(self) -> tuple[Sequence[Verdict], npt.NDArray[np.intp]]:
         """The oracle's verdicts, and which of them is about each written rank.
 
-        About titles that are written alike it is asked once for all who have the same constraints.
+        About titles that are written alike it is asked once for all who have the same constraints, and the
+        same columns where its verdicts depend on any.
         """
-        kinds: dict[tuple[str, ...], int] = {}
-        kind_of = [kinds.setdefault(record.constraints, len(kinds)) for record in self.records]
+        kinds: dict[tuple[tuple[str, ...], RecordColumns], int] = {}
+        columns = self.judge.columns
+        kind_of = [
+            kinds.setdefault((record.constraints, columns(record)), len(kinds)) for record in self.records
+        ]
         kind_by_rank = np.repeat(np.asarray(kind_of, np.int64), np.asarray(self._written, np.int64))
         numbers = np.asarray([title.number for title in self._titles], np.int64)
         _, firsts, which = np.unique(
             numbers * len(kinds) + kind_by_rank, return_index=True, return_inverse=True
         )
-        constraints, questions = list(kinds), []
+        asked, questions = list(kinds), []
         for first, kind in zip(firsts.tolist(), kind_by_rank[firsts].tolist(), strict=True):
             title = self._titles[first]
-            questions.append(Question(title.name, title.year, constraints[kind]))
+            questions.append(Question(title.name, title.year, *asked[kind]))
         further = self._further_questions()
         if not further:
             return self.judge.ask(questions), which
@@ -256,12 +263,11 @@ class JudgedLists:
         The words in front of a year may hold more than the title, as in "or else Saw (2004)", so the
         longest end of them that is in the catalog is asked about, else all of them.
         """
-        asked, position = [], 0
+        asked: list[tuple[int, Question]] = []
+        position = 0
         for parsed, record in zip(self.lists, self.records, strict=True):
             for item in parsed.items[: self.num_ranks]:
-                for title in item.further:
-                    name, year = self.judge.catalog_title(title)
-                    asked.append((position, Question(name, year, record.constraints)))
+                asked += [(position, self.judge.question(title, record)) for title in item.further]
                 position += 1
         return asked
 

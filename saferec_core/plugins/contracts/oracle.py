@@ -6,13 +6,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from saferec_core.data.titles import Title
-from saferec_core.errors import PluginError
+from saferec_core.errors import DataError, PluginError
 from saferec_core.plugins.calls import calling, named, undisturbed
+from saferec_core.plugins.contracts.record_columns import NO_COLUMNS, RecordColumns
 
-__all__ = ["Evidence", "Explaining", "Oracle", "Question", "Verdict", "ask", "check_order"]
+__all__ = [
+    "Evidence",
+    "Explaining",
+    "Oracle",
+    "Question",
+    "Verdict",
+    "ask",
+    "check_order",
+    "columns_for",
+]
 
 
 class Question(NamedTuple):
@@ -23,6 +33,9 @@ class Question(NamedTuple):
     """Year of release; None if the list does not say, and then several titles may be meant."""
     constraints: tuple[str, ...]
     """Traits that are active for the user who would be shown the title."""
+    record: RecordColumns = NO_COLUMNS
+    """The columns of the user's record that the oracle declares, such as ``question.record["age"]``; lists in
+    them are tuples. Empty for an oracle that declares none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +59,20 @@ class Verdict:
 class Oracle(ABC):
     """Tells what violates a constraint."""
 
+    columns: ClassVar[tuple[str, ...]] = ()
+    """Dataset columns that its verdicts depend on; every record must have them, and every question holds
+    them in ``record``."""
     deterministic: ClassVar[bool] = True
     """Whether the same question always gets the same verdict, whatever is asked beside it."""
 
     @property
     @abstractmethod
     def traits(self) -> Collection[str]:
-        """Every trait that this oracle can judge."""
+        """Every trait that this oracle can judge.
+
+        Where they cannot be listed, a collection that answers ``in`` for all of them and lists examples, such
+        as :class:`~saferec_core.plugins.contracts.parameters.ParameterTraits`.
+        """
 
     @abstractmethod
     def judge(self, questions: Sequence[Question]) -> Sequence[Verdict]:
@@ -61,6 +81,28 @@ class Oracle(ABC):
         An oracle that cannot answer raises; a title it has never heard of is not a failure but a
         verdict with ``known=False``.
         """
+
+
+def columns_for(oracle: Oracle | None, row: Mapping[str, Any]) -> RecordColumns:
+    """Return what a question of *oracle* holds of a record.
+
+    Args:
+        oracle: Whose verdicts may depend on columns; None: nobody's.
+        row: The record's columns.
+
+    Raises:
+        DataError: A column is missing.
+    """
+    wanted = () if oracle is None else oracle.columns
+    if not wanted:
+        return NO_COLUMNS
+    if missing := [name for name in wanted if row.get(name) is None]:
+        assert oracle is not None
+        raise DataError(
+            f"column {missing[0]!r} is missing; {named('oracle', oracle)} needs it. Columns: "
+            f"{', '.join(sorted(name for name, value in row.items() if value is not None)) or 'none'}"
+        )
+    return RecordColumns({name: row[name] for name in wanted})
 
 
 def ask(oracle: Oracle, questions: Sequence[Question]) -> Sequence[Verdict]:

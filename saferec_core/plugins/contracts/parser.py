@@ -121,20 +121,32 @@ def parse(parser: ListParser, text: str, *, finished: bool = True) -> ParsedList
         parsed = parser(text, finished=finished)
     if not isinstance(parsed, ParsedList):
         raise PluginError(f"{what} must return a ParsedList, but returned {type(parsed).__name__}")
+    for name, kept in (("items", parsed.items), ("events", parsed.events)):
+        if not isinstance(kept, Sequence) or isinstance(kept, str):  # a generator could be read only once
+            raise PluginError(f"{what}: {name} must be a tuple, but is {type(kept).__name__}")
+    if strange := [event for event in parsed.events if not isinstance(event, ParseEvent)]:
+        raise PluginError(f"{what}: events must hold ParseEvents, but holds {strange[0]!r:.200}")
     last = 0
     for number, item in enumerate(parsed.items, start=1):
-        if fault := _fault(item, last, len(text)):
+        if fault := _fault_of_titles(item) or _fault(item, last, len(text)):
             raise PluginError(f"{what}, item {number}: {fault}")
         last = item.end
     return parsed
 
 
-def _fault(item: object, last: int, length: int) -> str:
-    """Say what is wrong with an item that follows one whose line ends at *last*; nothing if it is sound."""
+def _fault_of_titles(item: object) -> str:
+    """Say what is wrong with the names of an item; nothing if it is sound."""
     if not isinstance(item, ParsedItem):
         return f"wanted a ParsedItem, but got {type(item).__name__}"
     if not isinstance(item.name, str) or not (item.year is None or type(item.year) is int):
         return f"wanted a name and a year or None, but got {item.name!r} and {item.year!r}"
+    if not all(isinstance(title, Title) for title in item.further):
+        return f"further must hold Titles, but is {item.further!r:.200}"
+    return ""
+
+
+def _fault(item: ParsedItem, last: int, length: int) -> str:
+    """Say what is wrong with the span of an item after one that ends at *last*; nothing if it is sound."""
     if not all(type(index) is int for index in (item.start, item.text_end, item.end)):
         span = f"{item.start!r}, {item.text_end!r}, {item.end!r}"
         return f"start, text_end and end must be integers, but are {span}"

@@ -172,7 +172,7 @@ def transformed(
 
 def _row_of(outcome: Outcome, transform: str) -> Row | None:
     if isinstance(outcome, dict):
-        return outcome
+        return {**outcome}  # it may yield one dictionary again and again, filled anew
     if isinstance(outcome, Rejected):
         raise DataError(f"{transform} rejects a record: {outcome.reason}")
     if not isinstance(outcome, Removed | Counted):

@@ -21,7 +21,7 @@ from saferec_core import (
     score,
 )
 from saferec_core.data.titles import Title
-from saferec_core.errors import ConfigError, DataError, UnknownNameError
+from saferec_core.errors import ConfigError, DataError, RewardError, UnknownNameError
 from saferec_core.testing import StatedOracle
 
 CATALOG = Catalog([Title(name, 2000) for name in "ABCD"])
@@ -144,6 +144,17 @@ def test_a_reward_becomes_one_of_trl_and_of_verl():
         )
         == 0
     )
+
+
+def test_a_completion_without_a_value_is_an_error_in_verl_unless_a_score_is_given_for_it():
+    options = {"catalog": CATALOG, "oracle": ORACLE, "num_ranks": 2}
+    wanted = ("films", "Nothing.", [["B", 2000]], {"constraints": ["gore"]})
+
+    with pytest.raises(
+        RewardError, match=r"'safety' has no value for 'Nothing\.'; give as_verl_score without_value"
+    ):
+        as_verl_score("safety", **options)(*wanted)
+    assert as_verl_score("safety", without_value=-1, **options)(*wanted) == -1.0
 
 
 def test_what_does_not_fit_is_named():

@@ -186,6 +186,15 @@ def test_a_row_that_is_not_what_was_wanted_is_named(read, change, message):
     assert message in str(error.value)
 
 
+def test_an_item_may_have_no_year(read):
+    (record,) = read(
+        {**ROW, "groundtruth_with_release_year": [["Portal", None], {"title": "Ico", "year": ""}]}
+    )
+
+    assert record.groundtruth == (Title("Portal", None), Title("Ico", None))
+    assert record.truth_near("portal", 2007, 2) == [0]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

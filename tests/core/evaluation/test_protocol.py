@@ -93,6 +93,17 @@ def test_a_preset_is_named_and_each_of_its_choices_can_be_made_differently():
     assert resolved(eval_seen="removed", eval_duplicates="removed").duplicates == "removed"
 
 
+def test_the_version_of_a_metric_of_another_plugin_changes_the_id_and_saferecs_own_do_not():
+    def with_metrics(of_others):
+        config = validated(EvalConfig, files=[{"evaluation": {}}])
+        options = {"catalog": Catalog([Title("A", 2000)]), "parser": None, "oracle": None}
+        return protocol_of(config, "greedy", **options, metrics_of_others=of_others)
+
+    assert with_metrics({}).id == resolved().id
+    assert with_metrics({"spread": "acme 1.0"}).id != resolved().id
+    assert with_metrics({"spread": "acme 1.0"}).id != with_metrics({"spread": "acme 1.1"}).id
+
+
 def test_what_only_selects_columns_or_draws_does_not_change_the_id():
     plain = resolved()
 

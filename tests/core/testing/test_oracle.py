@@ -53,6 +53,12 @@ class NamesNothing(Sound):
     traits = ()
 
 
+class ReadsAnUndeclaredColumn(Sound):
+    def judge(self, questions):
+        assert {question.record.get("age") for question in questions} <= {None}
+        return super().judge(questions)
+
+
 class AnswersHalf(Sound):
     def judge(self, questions):
         return super().judge(questions)[: len(questions) // 2]
@@ -153,6 +159,7 @@ class Explains(Sound):
 
 BROKEN = {
     "test_it_answers": (Raises(),),
+    "test_it_declares_the_columns_that_it_reads": (ReadsAnUndeclaredColumn(),),
     "test_each_question_gets_a_verdict": (AnswersHalf(), AnswersInWords(), AlmostKnows()),
     "test_risks_are_in_0_to_1": (RisksOfTen(), RisksWithoutNumber()),
     "test_it_speaks_of_asked_traits_only": (SaysMore(),),
@@ -200,6 +207,21 @@ def test_an_oracle_that_names_no_trait_is_found():
 
 def test_every_property_has_an_oracle_that_breaks_it():
     assert set(own_properties(OracleContract)) - BROKEN.keys() == {"test_it_names_its_traits"}
+
+
+class KnowsWhoIsOfAge(Sound):
+    columns = ("age",)
+
+    def judge(self, questions):
+        verdicts = super().judge(questions)
+        pairs = zip(questions, verdicts, strict=True)
+        return [Verdict(known=True) if asked.record["age"] > 17 else verdict for asked, verdict in pairs]
+
+
+def test_the_record_of_an_oracle_with_columns_is_the_authors_to_give():
+    check_oracle(KnowsWhoIsOfAge(), TITLES[:3], record={"age": 12})
+    with pytest.raises(AssertionError, match="it needs the column 'age'"):
+        check_oracle(KnowsWhoIsOfAge(), TITLES[:3])
 
 
 def test_constraints_and_tolerance_are_the_authors_to_give():

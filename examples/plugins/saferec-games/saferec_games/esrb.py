@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from saferec_core.data.rows import Row, whole_year
+from saferec_core.data.rows import Row, year_or_none
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait
 from saferec_core.errors import DataError
@@ -58,7 +58,7 @@ class EsrbDescriptors(EvidenceSource):
                 raise DataError(f"title: wanted a name, but got {name!r}")
             if descriptors is not None and not isinstance(descriptors, str):
                 raise DataError(f"descriptors of {name!r}: wanted words with commas, but got {descriptors!r}")
-            title = Title(name, whole_year(row.get("year"), f"the year of {name!r}"))
+            title = Title(name, year_or_none(row.get("year"), f"the year of {name!r}"))
             words = [] if descriptors is None else [each.strip() for each in descriptors.split(",")]
             is_rated = any(words)
             findings = (

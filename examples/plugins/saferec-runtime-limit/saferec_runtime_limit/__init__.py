@@ -16,11 +16,16 @@ __all__ = ["saferec_register_oracles", "saferec_register_transforms"]
 
 @hookimpl
 def saferec_register_oracles(registry: Registry[Oracle]) -> None:
-    """Offer the oracle."""
+    """Offer the oracles."""
     registry.add(
         "limits",
         "saferec_runtime_limit.oracle:LimitsOracle",
-        summary="Judges limits such as runtime<=100 and year>=1990 by a table of running times.",
+        summary="Judges limits such as max_runtime=100 and min_year=1990 by a table of running times.",
+    )
+    registry.add(
+        "time-at-hand",
+        "saferec_runtime_limit.oracle:TimeAtHandOracle",
+        summary="Judges whether a film fits into the minutes that the user's record states.",
     )
 
 

@@ -1,21 +1,20 @@
-"""The oracle of limits."""
+"""The oracles of running times and years."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
-from saferec_core.data.rows import read_rows, whole_year
-from saferec_core.data.titles import Title, normal_form
-from saferec_core.errors import DataError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
-from saferec_runtime_limit.limits import AllLimits, Limit, limit_of
+from saferec_runtime_limit.limits import MAX_RUNTIME, MIN_YEAR, TIME_AT_HAND, TRAITS
+from saferec_runtime_limit.runtimes import Runtimes
 
-__all__ = ["LimitsOracle"]
+__all__ = ["LimitsOracle", "TimeAtHandOracle"]
 
 
 @component
@@ -32,52 +31,70 @@ class LimitsOracle(Oracle):
 
     @property
     def traits(self) -> Collection[str]:
-        """Every limit: ``runtime<=`` and ``year>=`` with a number."""
+        """Every limit: ``max_runtime`` and ``min_year`` with a number."""
         _ = self._runtimes  # a damaged table is reported before the run starts
-        return AllLimits()
+        return TRAITS
 
     def judge(self, questions: Sequence[Question]) -> list[Verdict]:
         """Compare running time and year with each limit."""
         return [self._verdict(question) for question in questions]
 
     def _verdict(self, question: Question) -> Verdict:
-        limits = {constraint: limit_of(constraint) for constraint in question.constraints}
-        values = {name: self._value(question, limit) for name, limit in limits.items() if limit is not None}
-        risks = {
-            name: float(limit.violated_by(value))
-            for name, value in values.items()
-            if value is not None and (limit := limits[name]) is not None
+        runtime = self._runtimes.of(question.name, question.year)
+        violations = {
+            constraint: violated
+            for constraint in question.constraints
+            if (violated := self._violated(constraint, runtime, question.year)) is not None
         }
-        violated = tuple(name for name, risk in risks.items() if risk)
-        known = bool(violated) or (self._is_listed(question) and len(risks) == len(question.constraints))
-        return Verdict(known=known, risks=risks, violated=violated)
+        is_listed = question.year is not None or runtime is not None
+        return _verdict_of(violations, known=is_listed and len(violations) == len(question.constraints))
 
-    def _value(self, question: Question, limit: Limit) -> int | None:
-        return question.year if limit.quantity == "year" else self._runtime(question)
-
-    def _is_listed(self, question: Question) -> bool:
-        return question.year is not None or self._runtime(question) is not None
-
-    def _runtime(self, question: Question) -> int | None:
-        """Return the running time of the nearest year within the tolerance; of two the longer one."""
-        of_name = self._runtimes.get(normal_form(question.name), {})
-        if question.year is None:
-            return max(of_name.values(), default=None)
-        year = question.year
-        near = sorted((abs(other - year), -minutes) for other, minutes in of_name.items())
-        return -near[0][1] if near and near[0][0] <= self.year_tolerance else None
+    def _violated(self, constraint: str, runtime: int | None, year: int | None) -> bool | None:
+        """Tell whether a limit is passed; None where nobody knows."""
+        if (minutes := MAX_RUNTIME.value(constraint)) is not None:
+            return None if runtime is None else runtime > minutes
+        first = MIN_YEAR.value(constraint)
+        return None if first is None or year is None else year < first
 
     @cached_property
-    def _runtimes(self) -> dict[str, dict[int, int]]:
-        """Minutes by normal form of the name and year."""
-        runtimes: dict[str, dict[int, int]] = {}
-        for number, row in enumerate(read_rows(self.path), start=1):
-            where = f"{self.path}, row {number}"
-            name, minutes = row.get("title"), row.get("runtime")
-            if not isinstance(name, str) or not name.strip():
-                raise DataError(f"{where}: wanted a title, but got {name!r}")
-            title = Title(name, whole_year(row.get("year"), f"{where}: year"))
-            runtimes.setdefault(normal_form(name), {})[title.year or 0] = whole_year(
-                minutes, f"{where}: runtime in minutes"
-            )
-        return runtimes
+    def _runtimes(self) -> Runtimes:
+        return Runtimes.read(self.path, self.year_tolerance)
+
+
+@component
+class TimeAtHandOracle(Oracle):
+    """Judges whether a film fits into the minutes that the user has, the column ``minutes`` of the record."""
+
+    columns: ClassVar[tuple[str, ...]] = ("minutes",)
+
+    path: Path
+    """Running times (JSONL, CSV or Parquet): a row for each title with title, year and runtime in minutes."""
+    year_tolerance: int = Field(default=2, ge=0)
+    """By how many years a title that is asked for may be off to get the running time of the table."""
+
+    @property
+    def traits(self) -> Collection[str]:
+        """The only one."""
+        _ = self._runtimes  # a damaged table is reported before the run starts
+        return (TIME_AT_HAND,)
+
+    def judge(self, questions: Sequence[Question]) -> list[Verdict]:
+        """Compare running time and time at hand."""
+        return [self._verdict(question) for question in questions]
+
+    def _verdict(self, question: Question) -> Verdict:
+        runtime = self._runtimes.of(question.name, question.year)
+        if runtime is None:
+            return Verdict(known=False)
+        is_too_long = runtime > int(question.record["minutes"])
+        return _verdict_of(dict.fromkeys(question.constraints, is_too_long), known=True)
+
+    @cached_property
+    def _runtimes(self) -> Runtimes:
+        return Runtimes.read(self.path, self.year_tolerance)
+
+
+def _verdict_of(violations: Mapping[str, bool], *, known: bool) -> Verdict:
+    violated = tuple(constraint for constraint, is_violated in violations.items() if is_violated)
+    risks = {constraint: float(is_violated) for constraint, is_violated in violations.items()}
+    return Verdict(known=known or bool(violated), risks=risks, violated=violated)

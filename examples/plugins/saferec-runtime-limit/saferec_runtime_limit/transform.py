@@ -10,7 +10,7 @@ from saferec_core.data.records import constraints_of, messages_of
 from saferec_core.data.rows import Row
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Transform
-from saferec_runtime_limit.limits import Limit
+from saferec_runtime_limit.limits import MAX_RUNTIME, MIN_YEAR
 
 __all__ = ["StatedLimits"]
 
@@ -41,17 +41,17 @@ class StatedLimits(Transform):
         """Yield each row with the limits that it states."""
         for row in rows:
             words = " ".join(turn["content"] for turn in messages_of(row) if turn["role"] == "user")
-            limits = sorted(map(str, _limits_in(words)))
+            limits = sorted(_limits_in(words))
             yield from (Counted("limits stated", example=limit) for limit in limits)
             yield {**row, "constraints": sorted({*constraints_of(row), *limits})} if limits else row
 
 
-def _limits_in(words: str) -> set[Limit]:
+def _limits_in(words: str) -> set[str]:
     minutes = [int(match[1]) for match in _MINUTES.finditer(words)]
     minutes += [
         60 * (_NUMBERS.get(match[1].lower()) or int(match[1])) + (30 if match[2] else 0)
         for match in _HOURS.finditer(words)
     ]
     years = [int(match[1]) for match in _SINCE.finditer(words)]
-    strictest = {Limit("runtime", min(minutes))} if minutes else set()
-    return strictest | ({Limit("year", max(years))} if years else set())
+    strictest = {MAX_RUNTIME.constraint(min(minutes))} if minutes else set()
+    return strictest | ({MIN_YEAR.constraint(max(years))} if years else set())

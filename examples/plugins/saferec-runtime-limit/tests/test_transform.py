@@ -16,10 +16,10 @@ class TestContract(TransformContract):
 @pytest.mark.parametrize(
     ("words", "limits"),
     [
-        ("Something funny, at most 100 minutes please.", ["runtime<=100"]),
-        ("No longer than two and a half hours.", ["runtime<=150"]),
-        ("Under 2 hours, and nothing before 1990.", ["runtime<=120", "year>=1990"]),
-        ("Up to 120 min, well, under 90 minutes.", ["runtime<=90"]),
+        ("Something funny, at most 100 minutes please.", ["max_runtime=100"]),
+        ("No longer than two and a half hours.", ["max_runtime=150"]),
+        ("Under 2 hours, and nothing before 1990.", ["max_runtime=120", "min_year=1990"]),
+        ("Up to 120 min, well, under 90 minutes.", ["max_runtime=90"]),
         ("I loved 1917 and 2001: A Space Odyssey.", []),
     ],
     ids=["minutes", "hours", "both", "the strictest counts", "numbers that are titles"],

@@ -16,7 +16,7 @@ ResponseFormat = Literal["json_schema", "json_object", "none"]
 
 _INSTRUCTION = """\
 You label samples of a dataset for research on safe recommendations. The next message is a JSON object with \
-one user's "conversation" with a recommender of films and the user's "watch_history". Tell which of the \
+one user's "conversation" with a recommender of {items} and the user's "watch_history". Tell which of the \
 traits below this user plausibly has. A trait is a sensitivity: something that the user does not want to see.
 
 Traits:
@@ -32,10 +32,10 @@ enjoyed, what a trait avoids does not have it.
 REASON tells in at most 20 words what in the conversation or history speaks for the trait."""
 
 
-def instruction(traits: Mapping[str, Trait], at_most: int) -> str:
+def instruction(traits: Mapping[str, Trait], at_most: int, items: str) -> str:
     """Return the instruction, the same for every user."""
     listed = "\n".join(f"- {name}: {trait.about}" for name, trait in traits.items())
-    return _INSTRUCTION.format(traits=listed, at_most=at_most)
+    return _INSTRUCTION.format(traits=listed, at_most=at_most, items=items)
 
 
 def question(conversation: Sequence[Message], history: Sequence[Title | str]) -> str:

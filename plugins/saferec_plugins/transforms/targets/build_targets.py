@@ -88,7 +88,7 @@ class BuildTargets(Surveying):
     @cached_property
     def list_parser(self) -> ListParser:
         """The parser, built."""
-        return build_parser(self.parser)
+        return build_parser(self.parser, catalog_path=self.catalog_path)
 
     def survey(self, rows: Iterable[Row]) -> TargetBuilder:
         """Learn from the training rows which titles are named together."""
@@ -151,7 +151,7 @@ class TargetBuilder(Transform):
         prompt, history = messages_of(row), seen_titles_of(row)
         counts: Counter[tuple[str, str | None]] = Counter()
         named = NamedTitles(history, settings.year_tolerance)
-        standing = self.safe_titles.under(constraints)
+        standing = self.safe_titles.under(constraints, row)
         truth = self._truth(titles_of(row), standing, named, counts)
         rng = rng_of(row, settings.seed, "build-targets")
         listed = self.filler.filled(
@@ -228,7 +228,7 @@ class TargetBuilder(Transform):
         problems = [] if read == titles else [f"is read as {', '.join(map(str, read))}"]
         problems += against_the_user(titles, history, self._settings.year_tolerance)
         if self.oracle_check is not None and constraints:
-            problems += self.oracle_check.problems(listed, constraints)
+            problems += self.oracle_check.problems(listed, constraints, row)
         if problems:
             raise PluginError(
                 f"build-targets: the completion of sample {row.get('id')!r} {'; '.join(problems)}. This is "

@@ -8,7 +8,7 @@ from random import Random
 
 from saferec_core.data.records import Message
 from saferec_core.data.titles import Title
-from saferec_core.data.traits import Trait
+from saferec_core.data.traits import Trait, trait_of
 from saferec_core.errors import DataError, near_misses
 
 __all__ = ["as_prose", "reasoning"]
@@ -109,12 +109,13 @@ def as_prose(text: str) -> str:
 
 
 def _about(trait: str, traits: Mapping[str, Trait]) -> str:
-    if trait not in traits:
+    known = trait_of(traits, trait)
+    if known is None:
         raise DataError(
             f"constraints: {trait!r} is not a known trait."
             f"{near_misses(trait, traits)} Name a file that has it with traits_path."
         )
-    return as_prose(traits[trait].about)
+    return as_prose(known.about)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
-from saferec_core.plugins.contracts.oracle import Oracle, Question, ask
+from saferec_core.plugins.contracts.oracle import Oracle, Question, ask, columns_for
+from saferec_core.plugins.contracts.record_columns import RecordColumns
 
 __all__ = ["SafeTitles", "Standing"]
 
@@ -46,35 +48,38 @@ class SafeTitles:
         self._oracle = oracle
         self._usable: Mask = np.frombuffer(usable, dtype=np.bool_)
         self._unknown_allowed = unknown_allowed
-        self._traits: dict[str, tuple[Mask, Mask]] = {}
-        self._standings: dict[tuple[str, ...], Standing] = {}
+        self._traits: dict[tuple[str, RecordColumns], tuple[Mask, Mask]] = {}
+        self._standings: dict[tuple[tuple[str, ...], RecordColumns], Standing] = {}
 
-    def under(self, constraints: tuple[str, ...]) -> Standing:
-        """Return the standing of the titles under *constraints*, which the oracle must know."""
+    def under(self, constraints: tuple[str, ...], row: Row) -> Standing:
+        """Return the standing of the titles for a row under *constraints*, which the oracle must know."""
         if self._oracle is None:
             constraints = ()
-        standing = self._standings.get(constraints)
+        columns = columns_for(self._oracle, row)
+        standing = self._standings.get((constraints, columns))
         if standing is None:
             violating, allowed = np.zeros_like(self._usable), self._usable
             for trait in constraints:
-                bad, known = self._judged(trait)
+                bad, known = self._judged(trait, columns)
                 violating = violating | bad
                 allowed = allowed & ~bad & (known | self._unknown_allowed)
             if len(self._standings) * 2 * len(self._titles) > _REMEMBERED_BYTES:
                 self._standings.clear()
-            standing = self._standings[constraints] = Standing(violating.tobytes(), allowed.tobytes())
+            standing = Standing(violating.tobytes(), allowed.tobytes())
+            self._standings[constraints, columns] = standing
         return standing
 
-    def _judged(self, trait: str) -> tuple[Mask, Mask]:
+    def _judged(self, trait: str, columns: RecordColumns) -> tuple[Mask, Mask]:
         """Return which titles violate the trait, and which the oracle knows."""
-        if trait not in self._traits and self._oracle is not None:
-            asked = (trait,)
+        if (trait, columns) not in self._traits and self._oracle is not None:
+            asked = (trait,), columns
             violating: list[bool] = []
             known: list[bool] = []
             for start in range(0, len(self._titles), _BATCH):
-                questions = [Question(*title, asked) for title in self._titles[start : start + _BATCH]]
+                questions = [Question(*title, *asked) for title in self._titles[start : start + _BATCH]]
                 for verdict in ask(self._oracle, questions):
                     violating.append(verdict.known and bool(verdict.violated))
                     known.append(verdict.known)
-            self._traits[trait] = np.array(violating, dtype=np.bool_), np.array(known, dtype=np.bool_)
-        return self._traits[trait]
+            masks = np.array(violating, dtype=np.bool_), np.array(known, dtype=np.bool_)
+            self._traits[trait, columns] = masks
+        return self._traits[trait, columns]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from saferec_core.data.records import Record
+from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title, normal_form
-from saferec_core.plugins.contracts.oracle import Oracle, Question, ask
+from saferec_core.plugins.contracts.oracle import Oracle, Question, ask, columns_for
+from saferec_core.plugins.contracts.record_columns import RecordColumns
 from saferec_plugins.transforms.targets.list_filling import ListedTitle, Source
 
 __all__ = ["OracleCheck", "against_the_user"]
@@ -47,15 +49,16 @@ class OracleCheck:
         self._oracle = oracle
         self._unknown_allowed = unknown_allowed
         self._unknown_truth_allowed = unknown_truth_allowed
-        self._fine: dict[tuple[str, ...], bytearray] = {}
+        self._fine: dict[tuple[tuple[str, ...], RecordColumns], bytearray] = {}
 
-    def problems(self, listed: Sequence[ListedTitle], constraints: tuple[str, ...]) -> list[str]:
-        """Return the oracle's objections to a list under these *constraints*."""
-        fine = self._fine_under(constraints)
+    def problems(self, listed: Sequence[ListedTitle], constraints: tuple[str, ...], row: Row) -> list[str]:
+        """Return the oracle's objections to the list of a row under these *constraints*."""
+        asked = constraints, columns_for(self._oracle, row)
+        fine = self._fine_under(*asked)
         new = [each for each in listed if not fine[each.title]]
         if not new:
             return []
-        verdicts = ask(self._oracle, [Question(*self._titles[each.title], constraints) for each in new])
+        verdicts = ask(self._oracle, [Question(*self._titles[each.title], *asked) for each in new])
         problems = []
         for each, verdict in zip(new, verdicts, strict=True):
             title = self._titles[each.title]
@@ -67,10 +70,10 @@ class OracleCheck:
                 problems.append(f"holds {title}, which the oracle does not know")
         return problems
 
-    def _fine_under(self, constraints: tuple[str, ...]) -> bytearray:
+    def _fine_under(self, constraints: tuple[str, ...], columns: RecordColumns) -> bytearray:
         """Return, a byte for each title, whether it was judged and may be listed."""
-        if constraints not in self._fine:
+        if (constraints, columns) not in self._fine:
             if len(self._fine) * len(self._titles) > _REMEMBERED_BYTES:
                 self._fine.clear()
-            self._fine[constraints] = bytearray(len(self._titles))
-        return self._fine[constraints]
+            self._fine[constraints, columns] = bytearray(len(self._titles))
+        return self._fine[constraints, columns]

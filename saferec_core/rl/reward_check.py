@@ -1,0 +1,69 @@
+"""One call of a reward function, watched, and what it returned, checked."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from torch import Tensor
+
+from saferec_core.errors import RewardError
+from saferec_core.plugins.calls import calling, undisturbed
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
+from saferec_core.plugins.contracts.reward import RewardFunction
+from saferec_core.plugins.contracts.unchanged import unchanged
+from saferec_core.plugins.isolation import time_limit
+from saferec_core.plugins.values import as_values
+
+__all__ = ["checked_values", "shape_of"]
+
+
+def checked_values(
+    what: str, function: RewardFunction, lists: JudgedLists, *, timeout: float | None
+) -> Tensor:
+    """Call a reward function, which may be async, and check what it returns.
+
+    Args:
+        what: The reward, as errors name it.
+        function: The reward.
+        lists: What it is about.
+        timeout: Seconds that it may take; None: no limit.
+
+    Returns:
+        (N, K) or (N,) by its scope.
+
+    Raises:
+        RewardError: It failed, or returned something else.
+        PluginError: It changed the lists.
+    """
+    with unchanged(lists, what), undisturbed(what), calling(what, error=RewardError), time_limit(timeout):
+        value: Any = function(lists)
+        if inspect.isawaitable(value):
+            value = _awaited(value)
+    shape = shape_of(function, lists)
+    axes = "(N, K)" if len(shape) > 1 else "(N,)"
+    return as_values(value, what, shape, axes, error=RewardError)
+
+
+def shape_of(function: RewardFunction, lists: JudgedLists) -> tuple[int, ...]:
+    """Return the shape of a reward's values, by its scope."""
+    shape = tuple(lists.rank_mask.shape)
+    return shape if function.scope == "rank" else shape[:1]
+
+
+def _awaited(awaitable: Awaitable[Any]) -> Any:
+    """Wait for what an async reward returns, in an event loop of its own."""
+
+    async def wait() -> Any:
+        return await awaitable
+
+    run: Callable[[], Any] = lambda: asyncio.run(wait())  # noqa: E731
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return run()
+    with ThreadPoolExecutor(1) as pool:  # within a notebook, whose thread has a loop that runs
+        return pool.submit(run).result()
