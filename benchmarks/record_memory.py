@@ -66,17 +66,19 @@ def measure(path: Path, *, objects: bool) -> None:
     from saferec_core.data import mapped_rows
     from saferec_core.data.records import read_records
     from saferec_core.data.truncate import fit_records
+    from saferec_core.training.trl.prompt_dataset import prompt_dataset
 
     if objects:
         mapped_rows.IN_MEMORY = sys.maxsize
     before, began = own_memory(), time.perf_counter()
     records = read_records(path, needs={})
     fitted = fit_records(records, 10**6, lambda some: [1] * len(some)).records
+    dataset = prompt_dataset(fitted)
     read = time.perf_counter() - began
     order = random.Random(1).sample(range(len(fitted)), len(fitted) // 2)
     began = time.perf_counter()
     for position in order:
-        assert fitted[position].prompt
+        assert dataset[position]["prompt"]
     access = (time.perf_counter() - began) / len(order) * 1e6
     print(f"{(own_memory() - before) / 2**20:14.1f}   {read:6.1f}   {access:12.1f}")
 

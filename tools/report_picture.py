@@ -1,4 +1,4 @@
-"""Photograph the first screen of a report for README.md, in headless Chromium.
+"""Photograph the first screen of a report for README.md, in headless Chromium, without its date.
 
 python tools/report_picture.py runs/demo/report.html docs/report.png
 """
@@ -45,6 +45,7 @@ def photograph(page: Path, *, boards: int = 4) -> bytes:
     try:
         driver.get(page.resolve().as_uri())
         WebDriverWait(driver, 120).until(lambda shown: shown.execute_script(_DRAWN))
+        driver.execute_script("document.querySelector('.made').remove()")  # when means nothing to others
         height = max(driver.execute_script(_BOARDS)[:boards], default=900) + 12
         clip = {"x": 0, "y": 0, "width": WIDTH, "height": height, "scale": 1}
         shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True})

@@ -53,7 +53,8 @@ def lists_of(
     pipeline.train(from_interactions_df(watched))
     for position, record in enumerate(test):
         seen = dict.fromkeys(title for title in map(written, record.seen_titles) if title in known)
-        ranked = recommend(pipeline, RecQuery(history_items=ItemList(item_ids=list(seen))), n=length)
+        history = ItemList(item_ids=list(seen)) if seen else None
+        ranked = recommend(pipeline, RecQuery(history_items=history), n=length)
         scores = [float(score) for score in ranked.scores()]
         yield {"position": position, "titles": list(map(str, ranked.ids())), "scores": scores}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import chain, islice
@@ -86,7 +86,7 @@ class MappedRows(Sequence[T], Generic[T]):
         return map(self._at, range(len(self)))
 
     def _at(self, position: int) -> T:
-        return self._made(json.loads(self._column[position].as_py(), object_hook=_with_dates))
+        return self._made(json.loads(self._column[position].as_py(), object_hook=_from_object))
 
 
 def mapped_beyond(rows: Iterable[tuple[Row, T]], made: Callable[[Row], T]) -> list[T] | MappedRows[T]:
@@ -114,19 +114,47 @@ def _write(path: Path, rows: Iterable[Row]) -> None:
 
 
 def _text(row: Row, number: int) -> str:
-    def other(value: Any) -> Any:
-        if isinstance(value, date) and not isinstance(value, datetime):
-            return {_DATE: value.isoformat()}
+    try:
+        return _json(row)
+    except TypeError:
+        column, kind = next(unwritable for unwritable in map(_unwritable, row.items()) if unwritable)
         raise DataError(
-            f"row {number} holds a {type(value).__name__}; more than {IN_MEMORY} rows are kept in a file, so "
-            "that a row must be made of text, numbers, lists and objects"
-        )
-
-    return json.dumps(row, ensure_ascii=False, default=other)
+            f"row {number}: column {column!r} holds a {kind}; more than {IN_MEMORY} rows are kept in a file, "
+            "so that a column must hold text, numbers, dates, lists and objects"
+        ) from None
 
 
-_DATE = "saferec date"
+def _unwritable(item: tuple[str, Any]) -> tuple[str, str] | None:
+    """Return a column with the type that keeps it from being written, if there is one."""
+    try:
+        _json(item[1])
+    except TypeError as error:
+        return item[0], str(error)
+    return None
 
 
-def _with_dates(value: dict[str, Any]) -> Any:
-    return date.fromisoformat(value[_DATE]) if _DATE in value else value
+_FROM_TEXT: Mapping[str, Callable[[str], Any]] = {
+    "saferec date": date.fromisoformat,
+    "saferec datetime": datetime.fromisoformat,
+}
+"""What a Parquet file holds and JSON does not, by the key under which it is written."""
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_as_object)
+
+
+def _as_object(value: Any) -> dict[str, str]:
+    if isinstance(value, datetime):  # which is a date, too
+        return {"saferec datetime": value.isoformat()}
+    if isinstance(value, date):
+        return {"saferec date": value.isoformat()}
+    raise TypeError(type(value).__name__)
+
+
+def _from_object(value: dict[str, Any]) -> Any:
+    if len(value) == 1:
+        ((key, text),) = value.items()
+        if key in _FROM_TEXT:
+            return _FROM_TEXT[key](text)
+    return value

@@ -76,6 +76,35 @@ def test_launch_starts_processes_that_train_together_and_passes_their_exit_statu
     assert "Traceback" not in refused.err
 
 
+@pytest.mark.slow
+def test_two_machines_that_share_a_folder_train_one_run_together(tiny, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    started = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", "saferec_cli", "launch", "-n", "2", "--machines", "2"),
+                *("--machine", str(machine), "--address", "127.0.0.1", "--port", str(port)),
+                *("train", str(tiny / "run.yaml"), *map(str, BRIEF)),
+            ],
+            cwd=tmp_path,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for machine in (0, 1)
+    ]
+    (first, error), (second, _) = (machine.communicate() for machine in started)
+
+    assert [machine.returncode for machine in started] == [0, 0], error[-3000:]
+    assert "Safe-Rank-GRPO" in first
+    assert "Safe-Rank-GRPO" not in second
+    manifest = json.loads((tmp_path / "runs" / "run" / "manifest.json").read_text(encoding="utf-8"))
+    assert (manifest["launch"]["processes"], manifest["launch"]["machines"]) == (2, 2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

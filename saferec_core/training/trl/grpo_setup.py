@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from datasets import Dataset
 from trl import GRPOConfig
 
 from saferec_core.config.schema import TrainConfig
-from saferec_core.data.records import Record
 from saferec_core.models.four_bit import four_bit_settings, keep_trainable
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.rl.limits import Limits
@@ -19,6 +16,7 @@ from saferec_core.rl.rollouts import RolloutScorer, ScoredBatch
 from saferec_core.training.precision import for_training
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
 from saferec_core.training.trl.grpo_trainer import LOSS_TYPES, RankGRPOTrainer
+from saferec_core.training.trl.prompt_dataset import prompt_dataset
 from saferec_core.training.trl.vllm_engine import serving
 
 if TYPE_CHECKING:
@@ -98,7 +96,7 @@ def rank_grpo_trainer(
             rank_weighting=config.rank_weighting,
             share_prefix=config.optimization.share_prefix,
             on_rollouts=on_rollouts,
-            train_dataset=_prompts(scorer.records),
+            train_dataset=prompt_dataset(scorer.records),
             processing_class=tokenizer,
             peft_config=lora_config(config.model),
             **({"quantization_config": four_bit_settings()} if config.model.load_in_4bit else {}),
@@ -108,17 +106,6 @@ def rank_grpo_trainer(
     if rollout.compile_decoding and trainer.accelerator.device.type == "cuda" and not rollout.use_vllm:
         decode_compiled(trainer.generation_config)
     return trainer
-
-
-def _prompts(records: Sequence[Record]) -> Dataset:
-    """Return a dataset that reads each prompt from its record when the prompt is asked for."""
-
-    def read(rows: dict[str, list[int]]) -> dict[str, list[Any]]:
-        return {**rows, "prompt": [list(records[position].prompt) for position in rows["record"]]}
-
-    numbers = Dataset.from_dict({"record": np.arange(len(records))})
-    numbers.set_transform(read)
-    return numbers
 
 
 def decode_compiled(generation_config: Any) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 from uuid import uuid4
-from weakref import finalize
 
 from datasets import Dataset
 from trl import SFTConfig as TrlSFTConfig
@@ -55,20 +55,17 @@ def sft_trainer(
             eval_steps=config.eval_steps if evaluated == "steps" else None,
             per_device_eval_batch_size=config.per_device_eval_batch_size,
         )
-        scratch = mkdtemp(prefix="saferec-rows-")
-        trainer = SafeSFTTrainer(
+        return SafeSFTTrainer(
             policy.model,
             args=arguments,
-            train_dataset=_dataset(train, scratch),
-            eval_dataset=_dataset(validation, scratch) if evaluated != "no" else None,
+            train_dataset=_dataset(train),
+            eval_dataset=_dataset(validation) if evaluated != "no" else None,
             processing_class=policy.tokenizer,
             peft_config=lora_config(config.model),
         )
-    finalize(trainer, shutil.rmtree, scratch, ignore_errors=True)
-    return trainer
 
 
-def _dataset(records: Sequence[Record], scratch: str) -> Dataset:
+def _dataset(records: Sequence[Record]) -> Dataset:
     """Return prompts and completions; those of more records than are kept in memory in a mapped file."""
 
     def rows() -> Iterator[dict[str, Any]]:
@@ -77,5 +74,7 @@ def _dataset(records: Sequence[Record], scratch: str) -> Dataset:
 
     if len(records) <= mapped_rows.IN_MEMORY:
         return Dataset.from_list(list(rows()))
-    digest = uuid4().hex  # of the rows would take as long as writing them
-    return Dataset.from_generator(rows, cache_dir=scratch, fingerprint=digest)
+    scratch = mkdtemp(prefix="saferec-rows-")
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    name = uuid4().hex  # a digest of the rows would take as long as writing them
+    return Dataset.from_generator(rows, cache_dir=scratch, fingerprint=name)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from saferec_core.data import mapped_rows
@@ -83,14 +85,21 @@ def test_a_row_that_is_malformed_is_named_though_many_come_before_it(file, scrat
         read_records(path, needs={})
 
 
-def test_dates_stay_dates(scratch):
-    rows = MappedRows([{"seen": {"on": date(2004, 5, 1)}}], lambda row: row)
+@pytest.mark.parametrize("kept", [3, 4], ids=["mapped", "in memory"])
+def test_dates_and_times_of_a_table_stay_what_they_are(tmp_path, scratch, monkeypatch, kept):
+    monkeypatch.setattr(mapped_rows, "IN_MEMORY", kept)
+    moment = datetime(2004, 5, 1, 12, 30, 0, 250, tzinfo=UTC)
+    columns = {"on": date(2004, 5, 1), "at": moment, "deep": [{"at": moment}]}
+    rows = [{"prompt": f"prompt {n}", **columns} for n in range(4)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
 
-    assert rows[0] == {"seen": {"on": date(2004, 5, 1)}}
+    record = read_records(tmp_path / "rows.parquet", needs={})[3]
+
+    assert {name: record.columns[name] for name in columns} == columns
 
 
-def test_a_value_that_cannot_be_kept_in_a_file_is_named_with_its_row(scratch):
-    with pytest.raises(DataError, match=r"row 2 holds a set; .* text, numbers, lists and objects"):
-        MappedRows([{"a": 1}, {"a": {1, 2}}], lambda row: row)
+def test_a_value_that_cannot_be_kept_in_a_file_is_named_with_its_row_and_column(scratch):
+    with pytest.raises(DataError, match=r"row 2: column 'mood' holds a set; .* text, numbers, dates"):
+        MappedRows([{"mood": 1}, {"a": 1, "mood": [{1, 2}]}], lambda row: row)
 
     assert list(scratch.iterdir()) == []
