@@ -50,10 +50,10 @@ def listed(path: Path) -> Counter[Title]:
 def print_row(name: str, titles: Counter[Title], catalog: Catalog) -> None:
     """Print how many titles are found, and each that its subtitle finds."""
     matches = {title: catalog.match(*title) for title in titles}
-    found = {title for title, match in matches.items() if match.position is not None}
-    by_subtitle = sorted(title for title in found if matches[title].by_subtitle)
+    known = {title for title, match in matches.items() if match.position is not None}
+    by_subtitle = sorted(title for title in known if matches[title].by_subtitle)
     mentions = sum(titles[title] for title in by_subtitle)
-    lacking = titles.total() - sum(titles[title] for title in found - set(by_subtitle))
+    lacking = titles.total() - sum(titles[title] for title in known - set(by_subtitle))
     print(f"{name}: {titles.total():,} mentions of {len(titles):,} titles; {lacking:,} found by no name,")
     print(f"  of these {mentions:,} ({len(by_subtitle)} titles) by a subtitle:")
     for title in by_subtitle:

@@ -32,12 +32,12 @@ def test_problems_are_listed_by_row_and_end_with_status_1(main, tiny, world, tmp
     path.write_text("".join(json.dumps(row) + "\n" for row in rows) + "not json\n", encoding="utf-8")
 
     done = main("data", "show", path, "--model", world / "model", "--problems", "--json")
-    found = json.loads(done.out)
+    shown = json.loads(done.out)
 
     assert done.status == 1
-    assert found["rows"] == 4
-    assert found["problems"]["the prompt does not end with a turn of the user"] == [2]
-    assert any(rows == [4] for rows in found["problems"].values())
+    assert shown["rows"] == 4
+    assert shown["problems"]["the prompt does not end with a turn of the user"] == [2]
+    assert any(rows == [4] for rows in shown["problems"].values())
 
 
 def test_a_row_that_does_not_exist_is_named(main, tiny, world):
