@@ -89,7 +89,9 @@ class Desk:
             BusyError: Too many requests wait already; instead of the first piece.
         """
         with self._turn_of_mine():
-            yield from self._recommender(guided=True, temperature=temperature).stream(record)
+            # Written whole before it is read: a client that stops reading must not keep the turn.
+            pieces = list(self._recommender(guided=True, temperature=temperature).stream(record))
+        yield from pieces
 
     def watch(
         self, record: Record, *, guided: bool, temperature: float | None = None
@@ -101,11 +103,12 @@ class Desk:
         """
         recommender = self._recommender(guided=guided, temperature=temperature)
         with self._turn_of_mine():
-            for piece in recommender.stream(record):
-                if isinstance(piece, str):
-                    yield piece
-                else:
-                    yield recommender.judged([record], [piece.completion])[0]
+            pieces = list(recommender.stream(record))
+        for piece in pieces:
+            if isinstance(piece, str):
+                yield piece
+            else:
+                yield recommender.judged([record], [piece.completion])[0]
 
     def _recommender(self, *, guided: bool, temperature: float | None) -> Recommender | BaselineRecommender:
         recommender = self.guided if guided else self.free
