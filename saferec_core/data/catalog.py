@@ -17,7 +17,7 @@ from saferec_core.errors import DataError
 __all__ = ["Catalog", "CatalogMatch", "read_catalog"]
 
 _ID_COLUMNS = ("id", "item_id", "movieId", "imdb_id")
-"""Columns that may hold the id of a title; the first that a row has counts."""
+"""Columns that may hold the ids of titles; the first that the first row has counts for the whole file."""
 
 _WITH_YEAR = re.compile(r"^(.*\S)\s*\((\d{4})\)$")
 
@@ -120,12 +120,15 @@ def read_catalog(path: Path, *, year_tolerance: int = 2, match_subtitles: bool =
     titles: list[Title] = []
     aliases: dict[int, Sequence[str]] = {}
     ids: dict[int, str] = {}
+    id_column: str | None = None
     for number, value in try_values(path):
         where = f"catalog {path}, {row_name(path)} {number}"
         if names := _aliases(value, where):
             aliases[len(titles)] = names
-        if identifier := _id(value):
-            ids[len(titles)] = identifier
+        if isinstance(value, dict):
+            id_column = id_column or next((column for column in _ID_COLUMNS if column in value), "")
+            if identifier := _id(value.get(id_column)):
+                ids[len(titles)] = identifier
         titles.append(_title(value, where))
     if not titles:
         raise DataError(f"catalog {path} is empty; wanted at least one row with title and year")
@@ -134,10 +137,8 @@ def read_catalog(path: Path, *, year_tolerance: int = 2, match_subtitles: bool =
     )
 
 
-def _id(row: Any) -> str:
-    """Return the id of a row, or nothing."""
-    values = (row.get(column) for column in _ID_COLUMNS) if isinstance(row, dict) else ()
-    value = next((value for value in values if value not in (None, "") and value == value), "")
+def _id(value: Any) -> str:
+    """Return an id as text, or nothing."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""

@@ -10,6 +10,26 @@ __all__ = ["table_in"]
 _LISTS_OF_ROWS = ("data", "rows", "records", "items", "results", "examples", "entries", "movies", "films")
 """Keys under which services and libraries put the rows."""
 
+_BESIDE_ROWS = frozenset(
+    [
+        "total",
+        "count",
+        "page",
+        "pages",
+        "next",
+        "previous",
+        "limit",
+        "offset",
+        "size",
+        "status",
+        "version",
+        "features",
+        "columns",
+        "schema",
+    ]
+)
+"""Keys that may stand beside them; with any other the object is a row of its own."""
+
 _AS_PANDAS = "write it with df.to_json(path, orient='records', lines=True)"
 
 
@@ -23,7 +43,7 @@ def table_in(value: Mapping[str, Any]) -> str | None:
     if isinstance(value.get("data"), list) and ("columns" in value or "schema" in value):
         return f"a table that pandas wrote with orient='split' or 'table', not a row a line; {_AS_PANDAS}"
     for key in _LISTS_OF_ROWS:
-        if _is_list_of(value.get(key), dict):
+        if value.keys() - _BESIDE_ROWS == {key} and _is_list_of(value[key], dict):
             return (
                 f"one JSON object with its rows under {key!r}; write these alone, "
                 f"for example with: jq -c '.{key}[]' FILE > rows.jsonl"

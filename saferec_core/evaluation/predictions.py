@@ -54,7 +54,10 @@ def read_predictions(
     Raises:
         DataError: The file cannot be read, or a row is wrong, repeated or missing. One message names all.
     """
-    titles_by_id = {identifier: catalog.titles[position] for position, identifier in catalog.ids.items()}
+    titles_by_id: dict[str, Title | None] = {}
+    for position, identifier in catalog.ids.items():
+        title = catalog.titles[position]
+        titles_by_id[identifier] = title if titles_by_id.get(identifier, title) == title else None
     reading = _Reading(_positions_by_id(records), records.keys(), parser, titles_by_id)
     name = row_name(path) if path.exists() else "row"
     for number, row in try_rows(path):
@@ -85,7 +88,8 @@ class _Reading:
     by_id: Mapping[str, int | None]
     positions: Any
     parser: ListParser
-    titles_by_id: Mapping[str, Title]
+    titles_by_id: Mapping[str, Title | None]
+    """None for an id that several titles have."""
     answers: dict[tuple[int, int], WrittenList] = field(default_factory=dict)
     problems: dict[str, list[str]] = field(default_factory=dict)
     """Where each kind of problem occurred."""
@@ -172,10 +176,15 @@ class _Reading:
             raise DataError(f"'items' must be a list of ids: {items!r:.60}")
         if not self.titles_by_id:
             raise DataError("'items' are ids, but the catalog has no column 'id'")
+        titles = []
         for item in items:
             if str(item) not in self.titles_by_id:
                 raise DataError(f"the catalog has no title with the id: {item!r:.60}")
-        return [self.titles_by_id[str(item)] for item in items]
+            title = self.titles_by_id[str(item)]
+            if title is None:
+                raise DataError(f"several titles of the catalog have the id: {item!r:.60}")
+            titles.append(title)
+        return titles
 
 
 def _several(problems: Sequence[str]) -> str:

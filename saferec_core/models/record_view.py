@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Any
 
-from saferec_core.data.constraint_sentences import stated_in
+from saferec_core.data.constraint_sentences import STATED, stated_in
 from saferec_core.data.records import Message, Record
 from saferec_core.errors import DataError, SaferecError
 from saferec_core.plugins.contracts.judge import Judge
@@ -78,13 +78,13 @@ class RecordReader:
 
     def problems(self, record: Record) -> list[str]:
         """Return what looks wrong with a record, a sentence each."""
-        found = list(_problems_of_roles(record.prompt))
+        of_roles = list(_problems_of_roles(record.prompt))
         try:
             view = self.view(record)
         except DataError as error:
-            return [*found, str(error)]
+            return [*of_roles, str(error)]
         return [
-            *found,
+            *of_roles,
             *self._problems_of_text(record, view),
             *_unstated(record),
             *self._problems_of_target(record),
@@ -101,7 +101,7 @@ class RecordReader:
         if record.completion and not self.end_ids.intersection(ids):
             yield (
                 "no token that ends a completion follows it, so that the policy does not learn to stop: the "
-                f"chat template ends turns with {view.completion.splitlines()[-1][-40:]!r}"
+                f"chat template ends turns with {view.completion.strip()[-40:]!r}"
             )
 
     def _problems_of_target(self, record: Record) -> Iterator[str]:
@@ -181,7 +181,7 @@ def _problems_of_roles(prompt: Sequence[Message]) -> Iterator[str]:
 
 def _unstated(record: Record) -> Iterator[str]:
     """Yield what constraints the prompt does not state, if the record says how they are stated."""
-    if not record.constraints:
+    if record.columns.get(STATED) is None:
         return
     try:
         sentences = dict(stated_in(record.columns))  # type: ignore[arg-type] # reads, and nothing else

@@ -83,11 +83,11 @@ class InspectedRecords:
         Raises:
             DataError: There is no such row, it is not a record, or the chat template refuses it.
         """
-        found = next(islice(try_rows(self.path), row - 1, None), None)
-        if found is None:
+        numbered = next(islice(try_rows(self.path), row - 1, None), None)
+        if numbered is None:
             raise DataError(f"{self.path} has no row {row}; rows are counted from 1")
         try:
-            record = _record(found[1])
+            record = _record(numbered[1])
             view = self.reader.view(record)
         except DataError as error:
             raise DataError(f"{self.path}, row {row}: {error}") from error

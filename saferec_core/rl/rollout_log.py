@@ -74,7 +74,7 @@ def _evidence(lists: JudgedLists, row: int) -> list[list[dict[str, Any]]] | None
     record, judge = lists.records[row], lists.judge
     asked = [
         [
-            Question(*item.title, record.constraints, judge.columns(record)),
+            Question(*judge.catalog.match(*item.title).title, record.constraints, judge.columns(record)),
             *(judge.question(title, record) for title in item.further),
         ]
         for item in lists.lists[row].items

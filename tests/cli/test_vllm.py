@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 
@@ -56,3 +61,78 @@ def test_without_the_transfer_of_weights_the_two_drift_apart(differences):
 
     assert first == pytest.approx(0, abs=1e-4)
     assert min(later) > 0.01
+
+
+@contextmanager
+def server(model, log):
+    """Start vLLM's own server as ``docs/scale.md`` says, and yield its port once it answers."""
+    port = free_port()
+    command = [
+        *(
+            sys.executable,
+            "-m",
+            "vllm.entrypoints.openai.api_server",
+            "--model",
+            model,
+            "--host",
+            "127.0.0.1",
+        ),
+        *(
+            "--port",
+            port,
+            "--max-model-len",
+            256,
+            "--dtype",
+            "float32",
+            "--enforce-eager",
+            "--max-logprobs",
+            -1,
+        ),
+        *("--logprobs-mode", "processed_logprobs", "--enable-scale-out"),
+        *("--weight-transfer-config", '{"backend": "gloo"}'),
+    ]
+    environment = {
+        **os.environ,
+        "VLLM_SERVER_DEV_MODE": "1",
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+    }
+    with log.open("w") as file:
+        process = subprocess.Popen(list(map(str, command)), env=environment, stdout=file, stderr=file)
+    try:
+        while not answers(port):
+            assert process.poll() is None, log.read_text()[-3000:]
+            time.sleep(1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def answers(port):
+    try:
+        return urlopen(f"http://127.0.0.1:{port}/health").status == 200
+    except (URLError, ConnectionError):
+        return False
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_a_server_samples_from_the_weights_that_it_is_sent_by_gloo(differences, world, tmp_path):
+    with server(world / "model", tmp_path / "server.log") as port:
+        place = ["--vllm-mode", "server", "--vllm-server-host", "127.0.0.1", "--vllm-server-port", port]
+        assert differences(*place, "--vllm-group-port", free_port()) == pytest.approx([0, 0, 0], abs=1e-4)
+
+
+def test_a_server_that_is_not_there_ends_the_run_before_it_begins(saferec, tiny, tmp_path):
+    place = ["--vllm-mode", "server", "--vllm-server-host", "127.0.0.1", "--vllm-server-port", free_port()]
+    outcome = saferec("train", tiny / "run.yaml", *FAST, *place, "--vllm-server-timeout", 1)
+
+    assert outcome.status == 2
+    assert "no vLLM server answers at 127.0.0.1" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not (tmp_path / "runs" / "run").exists()

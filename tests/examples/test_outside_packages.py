@@ -17,7 +17,7 @@ COMPONENTS = {
     "saferec-games": {"transform:from-playtimes", "evidence:esrb"},
     "saferec-loo": {"normalizer:loo", "reward:coverage", "reward:utility"},
     "saferec-recency": {"reward:recency"},
-    "saferec-runtime-limit": {"oracle:limits", "transform:stated-limits"},
+    "saferec-runtime-limit": {"oracle:limits", "oracle:time-at-hand", "transform:stated-limits"},
 }
 
 

@@ -54,7 +54,9 @@ ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 
 NAMED = (
     r"(?:no|nr|num|number|rank|ranking|movie|film|title|recommendation|pick|option|choice|item|suggestion|entry"
-    r"|top|place|position|platz|número|numéro|película|nº|n°|№)"
+    r"|top|place|position|platz|número|numéro|película|nº|n°|№|tipp?|empfehlung|vorschlag|recomendación|sugerencia"
+    r"|recomendação|sugestão|recommandation|suggerimento|consiglio|raccomandazione|aanbeveling|рекомендация|фильм"
+    r"|推荐|推薦|影片|电影|電影|作品|映画|おすすめ|추천|영화)"
 )
 
 NUMBER = re.compile(
@@ -63,8 +65,6 @@ NUMBER = re.compile(
     | (?P<enclosed>[\u2460-\u249b\u24f5-\u24fe\u2776-\u2793\u3251-\u325f\u32b1-\u32bf])[.:)]?\s*
     | (?P<named>(?:(?P<sign>№|n[º°])|{NAMED}\.?)\s*\#?\s*(?P<named_number>[0-9]{{1,3}})\s*
         (?:[*_]{{0,3}}[:.)、]\s*|[*_]{{0,3}}\s*[-–—]\s+|(?(sign)(?<=\s)|(?!))))(?=\S)
-    | (?P<labeled>(?P<label>[^\W\d_]{{2,16}})\s?\#?(?P<labeled_number>[0-9]{{1,3}})
-        [*_]{{0,3}}\s*(?:[:、]\s*|[-–—]\s+))(?=\S)
     | (?P<wrapped>`?(?P<wrapped_number>[0-9]{{1,3}})[*_`]{{1,3}}[.:)]?\s+)(?=[^\s(\[])
     | (?P<hash>\#\s?(?P<hash_number>[0-9]{{1,3}})(?P<hash_end>[.):、]+\s*|\s+[-–—]\s+|\s+))(?=\S)
     | (?P<ordinal>(?P<ordinal_number>[0-9]{{1,3}})(?:st|nd|rd|th|(?P<degree>[º°])|ª|er|re|e|位|위|번째|번)\.?
@@ -203,7 +203,7 @@ def accepted_markers(markers: Sequence[Marker], has_title: Sequence[bool]) -> li
 
 def _runs_on(style: str, values: Sequence[int]) -> bool:
     """Whether the numbers of one style, in the order of their lines, look like those of a list."""
-    if style.startswith("labeled"):  # "Tip 1: Saw" or "A: Saw", but not "Apollo 13: ..."
+    if style.startswith("strict"):  # "A: Saw" or "*1* Saw", but not "Q: ..." nor "**300** ..."
         return len(values) > 1 and list(values) == list(range(1, len(values) + 1))
     if style == "bare":
         return list(values) == list(range(1, len(values) + 1)) and len(values) >= _LONG_RUN
@@ -220,9 +220,7 @@ def _style(number: re.Match[str], written: str) -> str:
     """Return the name of the style; unambiguous forms of an ambiguous style have a name of their own."""
     style = next(name for name in _STYLES if number[name] is not None)
     if style == "wrapped":
-        return "labeled wrapped"
-    if style == "labeled":
-        return f"labeled {number['label'].casefold()}"
+        return "strict wrapped"
     # A bracket is unambiguous if it is [1], or one of other scripts.
     if (style == "hash" and number["hash_end"].strip()) or (style == "bracket" and written[0] != "("):
         return "closed"
@@ -233,7 +231,7 @@ def _style(number: re.Match[str], written: str) -> str:
     return style
 
 
-_LETTER_STYLES = {")": "closed_letter", "]": "closed_letter", ":": "labeled letter"}
+_LETTER_STYLES = {")": "closed_letter", "]": "closed_letter", ":": "strict letter"}
 """Styles of letters by what follows them."""
 
 
@@ -244,7 +242,7 @@ def _value(number: re.Match[str]) -> int | None:
 
 
 _STYLES = (
-    "keycap", "enclosed", "named", "labeled", "wrapped", "hash", "ordinal", "closed", "dash", "bracket",
+    "keycap", "enclosed", "named", "wrapped", "hash", "ordinal", "closed", "dash", "bracket",
     "colon", "digit", "comma", "han", "word", "roman", "small_roman", "letter", "bare",
 )  # fmt: skip
 

@@ -84,8 +84,8 @@ class TitleYearParser(ListParser):
         if title.year is None:
             return line
         marker = read_marker(line, line)
-        # Numbers behind a word, as in "Terminator 2: ...", count from 1 on only, so that a quoted 1 suffices.
-        longest = 1 if marker.style.startswith("labeled") else _LONGEST_LIST
+        # Some numbers count from 1 on only, as in "Q: The Winged Serpent", so that a quoted first suffices.
+        longest = 1 if marker.style.startswith("strict") else _LONGEST_LIST
         doubtful = marker.style not in {"", "bare"} and (marker.value or 0) <= longest
         if doubtful or [item.title for item in self(line).items] != [title]:
             return f'"{title.name}" ({title.year})'

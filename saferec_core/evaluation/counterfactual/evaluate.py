@@ -238,7 +238,8 @@ class Flipping:
         """Return the flip's record with the ground truth that a user with this trait could be shown."""
         record = self._records[flip.position]
         columns = self._judge.columns(record)
-        questions = [Question(*title, (flip.trait,), columns) for title in record.groundtruth]
+        match = self._judge.catalog.match
+        questions = [Question(*match(*title).title, (flip.trait,), columns) for title in record.groundtruth]
         verdicts = self._judge.ask(questions) if questions else ()
         safe = [
             title for title, verdict in zip(record.groundtruth, verdicts, strict=True) if not verdict.violated

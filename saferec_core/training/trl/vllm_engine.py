@@ -52,7 +52,9 @@ def serving(config: TrainConfig, start: str) -> Iterator[None]:
         generation.VLLMClient = gloo_client(client)
     try:
         yield
-    except ConnectionError as error:
+    except OSError as error:
+        if not _is_unreachable(error):
+            raise
         raise RunError(
             f"no vLLM server answers at {rollout.vllm_server_host}:{rollout.vllm_server_port} after "
             f"{rollout.vllm_server_timeout:g} s (--vllm-server-timeout). Start one (docs/scale.md), or name "
@@ -60,6 +62,11 @@ def serving(config: TrainConfig, start: str) -> Iterator[None]:
         ) from error
     finally:
         generation.LLM, generation.VLLMClient = engine, client
+
+
+def _is_unreachable(error: OSError) -> bool:
+    """Tell whether a server does not answer: TRL raises the ConnectionError of requests, not Python's own."""
+    return any(kind.__name__ == "ConnectionError" for kind in type(error).__mro__)
 
 
 def gloo_client(base: type[Any]) -> type[Any]:

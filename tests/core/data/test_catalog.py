@@ -177,15 +177,24 @@ def test_aliases_and_empty_years_are_read(tmp_path):
         read_catalog(tmp_path / "bad.jsonl")
 
 
-def test_ids_of_titles_are_kept_under_the_names_that_catalogs_give_them(catalog):
+@pytest.mark.parametrize("column", ["id", "item_id", "movieId", "imdb_id"])
+def test_ids_of_titles_are_kept_under_the_names_that_catalogs_give_them(catalog, column):
     rows = [
-        {"title": "Saw", "year": 2004, "imdb_id": "tt0387564"},
-        {"title": "Up", "year": 2009, "movieId": 68954.0},
-        {"title": "It", "year": 2017, "id": "", "item_id": None},
-        {"title": "Heat", "year": 1995, "id": "a1", "imdb_id": "tt0113277"},
+        {"title": "Saw", "year": 2004, column: "tt0387564"},
+        {"title": "Up", "year": 2009, column: 68954.0},
+        {"title": "It", "year": 2017, column: None, "imdb_id2": "x"},
     ]
 
-    assert catalog("c.jsonl", jsonl(*rows)).ids == {0: "tt0387564", 1: "68954", 3: "a1"}
+    assert catalog("c.jsonl", jsonl(*rows)).ids == {0: "tt0387564", 1: "68954"}
+
+
+def test_a_catalog_has_one_column_of_ids(catalog):
+    rows = [
+        {"title": "Saw", "year": 2004, "movieId": 1, "imdb_id": "tt0387564"},
+        {"title": "Up", "year": 2009, "id": "1", "imdb_id": "tt1049413"},
+    ]
+
+    assert catalog("c.jsonl", jsonl(*rows)).ids == {0: "1"}
 
 
 def test_a_table_without_a_column_title_is_refused_with_the_columns_it_has(catalog):

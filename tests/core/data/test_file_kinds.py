@@ -116,9 +116,10 @@ def test_json_under_the_name_of_a_table_is_read_as_what_it_is(tmp_path):
         {"titles": ["Saw (2004)", "Up (2009)"], "scores": [0.9, 0.4]},
         {"prompt": [{"role": "user", "content": "Hi"}], "groundtruth_with_release_year": [["Saw", 2004]]},
         {"constraints": {"gore": True}},
+        {"user": 1, "movies": [{"title": "Saw"}], "messages": []},
         {"data": "Hi", "columns": 2, "title": "Saw"},
     ],
-    ids=["predictions", "record", "one object", "names of tables"],
+    ids=["predictions", "record", "one object", "films among other columns", "names of tables"],
 )
 def test_a_file_of_one_row_is_not_taken_for_a_table(tmp_path, row):
     for indent in (None, 1):

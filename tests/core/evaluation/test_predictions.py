@@ -48,6 +48,9 @@ def test_titles_may_be_named_by_the_ids_of_the_catalog(read):
     ]
     with pytest.raises(DataError, match="the catalog has no title with the id: 'tt9' \\(line 3\\)"):
         read(*rows, {"position": 2, "items": ["tt9"]})
+    twice = Catalog([SAW, HEAT, SAW], ids={0: "tt1", 1: "tt1", 2: "tt2"})
+    with pytest.raises(DataError, match="several titles of the catalog have the id: 'tt1'"):
+        read({"position": 0, "items": ["tt2", "tt1"]}, used=[0], catalog=twice)
     with pytest.raises(DataError, match="'items' are ids, but the catalog has no column 'id'"):
         read({"position": 0, "items": ["tt1"]}, used=[0], catalog=Catalog([SAW]))
 

@@ -87,7 +87,7 @@ def test_a_sound_record_has_no_problems():
         (CHATML, {"prompt": [USER, USER]}, "two turns of the user follow each other"),
         (CHATML, {"prompt": [{"role": "assistant", "content": "Hi"}, USER]}, "starts with the assistant"),
         (CHATML, {"prompt": [USER, SYSTEM, USER]}, "a system message is not the first message"),
-        (CHATML, {"constraints_stated": None}, "no sentence states the constraint 'gore'"),
+        (CHATML, {"constraints_stated": []}, "no sentence states the constraint 'gore'"),
         (
             CHATML,
             {"constraints_stated": {"gore": "Nothing bloody."}},
@@ -103,6 +103,16 @@ def test_what_looks_wrong_is_named(template, changes, problem):
     problems = reader(template, judge=judge).problems(record(**changes))
 
     assert any(problem in each for each in problems), problems
+
+
+def test_constraints_are_not_looked_for_where_no_column_holds_their_sentences():
+    assert reader(CHATML).problems(record(constraints_stated=None)) == []
+
+
+def test_a_template_that_writes_nothing_is_a_problem_and_no_crash():
+    problems = reader("{% if add_generation_prompt %}{% endif %}").problems(record(prompt=[USER]))
+
+    assert any("does not learn to stop" in problem for problem in problems)
 
 
 def test_a_completion_without_an_end_token_and_one_too_long_are_named():

@@ -35,6 +35,8 @@ def test_a_prompt_that_vllm_has_no_room_for_is_refused_with_the_limit_that_leave
 
 
 def test_without_vllm_no_prompt_is_counted():
-    tokenizer = None  # is not asked
+    class Uncounted(Words):
+        def __call__(self, texts, **_):
+            raise AssertionError("prompts were counted")
 
-    assert len(fitted([5, 500], tokenizer)) == 2
+    assert len(fitted([5, 500], Uncounted())) == 2

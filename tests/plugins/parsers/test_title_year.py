@@ -126,12 +126,35 @@ def test_titles_come_unchanged_out_of_every_decoration(decoration):
     assert titles_in(text) == DIFFICULT
 
 
-def test_sequels_are_written_as_they_are_and_only_a_first_part_is_quoted():
+def test_sequels_are_written_as_they_are():
     assert parse.format(SEQUELS) == "\n".join(map(str, SEQUELS))
     parts = [Title("Part 1: Dawn", 2001), Title("Part 2: Noon", 2002), Title("Part 3: Dusk", 2003)]
 
-    assert parse.format(parts).splitlines() == ['"Part 1: Dawn" (2001)', *map(str, parts[1:])]
+    assert parse.format(parts) == "\n".join(map(str, parts))
     assert titles_in(parse.format(parts)) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        (
+            "Shrek 1 - 2001\nShrek 2 - 2004\nShrek 3 - 2007",
+            [("Shrek 1", 2001), ("Shrek 2", 2004), ("Shrek 3", 2007)],
+        ),
+        ("Saw 1 - (2004)\nSaw 2 - (2005)", [("Saw 1", 2004), ("Saw 2", 2005)]),
+        (
+            "Dune 1: Part One (2021)\nDune 2: Part Two (2024)\nSaw (2004)",
+            [("Dune 1: Part One", 2021), ("Dune 2: Part Two", 2024), ("Saw", 2004)],
+        ),
+        (
+            "Terminator 1: The Beginning (1984)\nTerminator 2: Judgment Day (1991)",
+            [("Terminator 1: The Beginning", 1984), ("Terminator 2: Judgment Day", 1991)],
+        ),
+    ],
+    ids=["dashes", "dashes and brackets", "with another film", "colons"],
+)
+def test_the_parts_of_a_series_keep_their_numbers(text, titles):
+    assert titles_in(text) == [Title(*title) for title in titles]
 
 
 def real_catalogs():

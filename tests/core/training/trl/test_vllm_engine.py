@@ -6,6 +6,7 @@ import json
 import socket
 
 import pytest
+import requests
 from trl.generation import vllm_generation
 
 from saferec_core.config.schema import TrainConfig
@@ -69,7 +70,8 @@ def test_without_vllm_nothing_is_changed(engines, start):
         assert vllm_generation.LLM is Engine
 
 
-def test_a_server_that_does_not_answer_is_named_with_the_settings_that_help(engines, start):
+@pytest.mark.parametrize("kind", [ConnectionError, requests.ConnectionError], ids=["python", "requests"])
+def test_a_server_that_does_not_answer_is_named_with_the_settings_that_help(engines, start, kind):
     config = TrainConfig.model_validate(
         {
             "rollout": {
@@ -87,7 +89,7 @@ def test_a_server_that_does_not_answer_is_named_with_the_settings_that_help(engi
         ),
         serving(config, start),
     ):
-        raise ConnectionError
+        raise kind
     assert vllm_generation.VLLMClient is Client
 
 

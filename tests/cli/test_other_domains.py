@@ -1,0 +1,97 @@
+"""Video games instead of films: a plugin and configuration, from raw rows to a trained run."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from random import Random
+
+import pytest
+import yaml
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "plugins" / "saferec-games"
+GAMES = {
+    "Portal 2": 2011,
+    "Terraria": 2011,
+    "Bastion": 2011,
+    "Trine 2": 2011,
+    "Doom": 2016,
+    "Quake": 1996,
+    "Tetris": None,
+    "Chess": None,
+    "Solitaire": None,
+    "Pinball": None,
+}
+PLAYERS = 40
+
+
+@pytest.fixture
+def games(tmp_path, monkeypatch):
+    """The example's folder with rows of play times, ratings and a catalog, and its package installed."""
+    folder = tmp_path / "games"
+    shutil.copytree(EXAMPLE / "example", folder)
+    played = [
+        {"user": f"player {number}", "game": game, "year": GAMES[game], "hours": 9}
+        for number in range(PLAYERS)
+        for game in Random(number).sample([*GAMES], 4)
+    ]
+    rows = [{"title": game, "year": year} for game, year in GAMES.items()]
+    for name, content in (("playtimes", played), ("games", rows)):
+        lines = "".join(f"{json.dumps(row)}\n" for row in content)
+        (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+    with (folder / "ratings.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("title", "year", "descriptors"))
+        for game, year in GAMES.items():
+            words = "Blood and Gore" if game in {"Doom", "Quake"} else "Mild Language"
+            table.writerow((game, "" if year is None else year, words))
+    information = tmp_path / "site" / "saferec_games-0.1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: saferec-games\nVersion: 0.1.0\n")
+    (information / "entry_points.txt").write_text("[saferec]\ngames = saferec_games\n")
+    monkeypatch.syspath_prepend(EXAMPLE)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    return folder
+
+
+def rows_of(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def built(main, folder):
+    for command in (("oracle", "build", "oracle.yaml"), ("data", "build", "data.yaml")):
+        outcome = main(*command, cwd=folder)
+        assert outcome.status == 0, outcome.err
+    return rows_of(folder / "dataset" / "train.jsonl")
+
+
+def test_prompts_and_targets_speak_of_games_and_hold_items_without_a_year(main, games):
+    rows = built(main, games)
+
+    instruction, wish = rows[0]["prompt"]
+    assert instruction["content"].startswith("You recommend video games. Recommend exactly 3 that fit")
+    assert instruction["content"].endswith("each as: Title (Year), or the title alone")
+    assert "Which video games should I play next?" in wish["content"]
+    written = [line for row in rows for line in row["completion"][0]["content"].splitlines()]
+    assert {"Tetris", "Terraria (2011)"} <= {*written}
+    truth = [title for row in rows for title in row["groundtruth_with_release_year"]]
+    assert ["Tetris", None] in truth
+
+
+def test_a_policy_trains_on_games_by_plugins_and_configuration_alone(main, games, monkeypatch):
+    from saferec_core.demo.model import train_tokenizer, write_network
+
+    rows = built(main, games)
+    texts = [turn["content"] for row in rows for turn in (*row["prompt"], *row["completion"])]
+    write_network(games / "model", train_tokenizer(texts, GAMES, vocab_size=600), seed=0)
+    monkeypatch.setenv("TRANSFORMERS_VERBOSITY", "error")
+    arguments = ("--max-steps", 1, "--num-generations", 2, "--per-device-train-batch-size", 4)
+    arguments += ("--gradient-accumulation-steps", 1, "--optim", "adamw_torch", "--eval-prompts", 2)
+    arguments += ("--max-completion-length", 24, "--eval-at", 3, "--run-name", "games")
+
+    outcome = main("train", "train.yaml", "--model", "model", *arguments, cwd=games)
+
+    assert outcome.status == 0, outcome.err
+    run = games / "runs" / "games"
+    assert yaml.safe_load((run / "config.yaml").read_text())["data"]["parser"]["year"] == "complete"
+    assert (run / "policy").is_dir()
