@@ -35,7 +35,7 @@ from saferec_core.models.guided.allowed import AllowedTitles
 from saferec_core.models.guided.guide import Guide, build_guide
 from saferec_core.models.guided.rows import GuidedRows
 from saferec_core.plugins.contracts.judge import Judge
-from saferec_core.plugins.contracts.oracle import Question, Verdict
+from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
 from saferec_core.plugins.manager import load_plugins
 
 torch.set_num_threads(1)
@@ -44,7 +44,7 @@ GOALS = {7_400: 0.05, 1_000_000: 0.2}
 """Milliseconds a token and row, by the number of titles."""
 
 
-class Alternating:
+class Alternating(Oracle):
     """An oracle that knows every title and forbids every eighth."""
 
     traits = frozenset({"trait"})
