@@ -99,7 +99,10 @@ class Resumable:
         if self._resumed is None:
             return
         path = self._resumed / _state_name(self.args.process_index)
-        state = torch.load(path, map_location=self.args.device, weights_only=True)
+        device = self.args.device
+        if device.type == "cpu":  # among several processes it is cpu:0, which torch.load does not know
+            device = torch.device("cpu")
+        state = torch.load(path, map_location=device, weights_only=True)
         for name in _ATTRIBUTES:
             if name in state and hasattr(self, name):
                 setattr(self, name, state[name])
