@@ -83,7 +83,7 @@ class Desk:
     def stream(
         self, record: Record, *, temperature: float | None = None
     ) -> Iterator[str | StreamedCompletion]:
-        """Yield a guided completion in pieces as it is written, then the whole; closing it ends the writing.
+        """Yield a guided completion token by token, then the whole.
 
         Raises:
             BusyError: Too many requests wait already; instead of the first piece.
@@ -96,7 +96,7 @@ class Desk:
     def watch(
         self, record: Record, *, guided: bool, temperature: float | None = None
     ) -> Iterator[str | Recommendation]:
-        """Yield a list in pieces as it is written, then the whole, judged; closing it ends the writing.
+        """Yield a list token by token, then the whole, judged.
 
         Raises:
             BusyError: Too many requests wait already; instead of the first piece.
