@@ -60,7 +60,8 @@ def _section(
             yield from _value(name, filled[path], depth, "")
         elif shown is None or path in shown or f"{path}.name" in shown:
             yield from _comment(field.description, depth)
-            yield from _value(name, section.model_dump(mode="json")[name], depth, "#")
+            stored = section.model_dump(mode="json")
+            yield from _value(name, stored.get(name), depth, "#")  # some are left out while they are None
         else:
             continue
         if depth == 0:

@@ -35,7 +35,13 @@ class Sample(Reward):
 
 
 class Plain(Reward):
+    """A class that declares nothing."""
+
+
+class WithoutOptions(Plain):
     """A class without options."""
+
+    scope: ClassVar[str] = "list"
 
 
 class Failing:
@@ -95,9 +101,9 @@ def test_an_option_that_is_refused_is_told_with_its_path(options, message):
 
 
 def test_a_class_without_options_takes_none():
-    assert isinstance(build(entry_of(Plain), {}, {"variant": "exp_inf"}), Plain)
+    assert isinstance(build(entry_of(WithoutOptions), {}, {"variant": "exp_inf"}), WithoutOptions)
     with pytest.raises(ConfigError, match=r"has no option 'size'\. It has no options\."):
-        build(entry_of(Plain), {"size": 1})
+        build(entry_of(WithoutOptions), {"size": 1})
 
 
 def test_a_constructor_that_fails_names_the_component_and_its_plugin():

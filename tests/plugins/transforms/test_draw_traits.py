@@ -407,7 +407,7 @@ class HalfKnowing(Oracle):
 
     def judge(self, questions):
         self.batches.append(len(questions))
-        return [self._verdict(*question) for question in questions]
+        return [self._verdict(*question[:3]) for question in questions]
 
     def _verdict(self, name, year, traits):
         risks = {trait: 1.0 for trait in traits if name == "Whole" or (name == "Half" and trait == "a")}
@@ -419,12 +419,14 @@ def test_titles_are_judged_in_one_batch_and_once():
     oracle = HalfKnowing()
     judge = TitleJudge(oracle, oracle.traits)
 
-    assert judge.judge([("Whole", 1), ("Whole", 1), ("Whole", 2)]) == [Judged(3, 3)] * 3
-    assert judge.judge([("Whole", 2)]) == [Judged(3, 3)]
+    assert judge.judge([("Whole", 1), ("Whole", 1), ("Whole", 2)], {}) == [Judged(3, 3)] * 3
+    assert judge.judge([("Whole", 2)], {}) == [Judged(3, 3)]
     assert oracle.batches == [2]
 
 
 def test_a_title_that_is_known_for_some_traits_is_judged_for_these():
     oracle = HalfKnowing()
 
-    assert TitleJudge(oracle, oracle.traits).judge([("Half", 1), ("None", 1)]) == [Judged(1, 1), Judged(0, 0)]
+    judged = TitleJudge(oracle, oracle.traits).judge([("Half", 1), ("None", 1)], {})
+
+    assert judged == [Judged(1, 1), Judged(0, 0)]
