@@ -102,20 +102,8 @@ def test_zero_3_evaluates_before_and_after_training_on_partitioned_weights(confi
     pytest.importorskip("deepspeed", reason="needs saferec[deepspeed]")
     settings = yaml.safe_load(ZERO_3)
     (tmp_path / "zero3.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "accelerate.commands.launch", "--config_file", "zero3.yaml"),
-            *("--main_process_port", "0", "-m", "saferec_cli", "train", str(config(2)), "--processes", "2"),
-        ],
-        cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    finished = train_launched(tmp_path, "zero3.yaml", "-m", "saferec_cli", "train", config(2))
 
-    assert done.returncode == 0, done.stderr[-3000:]
-    finished = tmp_path / "runs" / "run"
     engine = json.loads((finished / "manifest.json").read_text(encoding="utf-8"))["engine"]
     assert (engine["distributed"], engine["deepspeed"]["zero_optimization"]["stage"]) == ("deepspeed", 3)
     assert_whole_policy(finished, world / "model")
@@ -148,12 +136,19 @@ def test_fsdp2_evaluates_before_and_after_training_on_partitioned_weights(config
     settings = yaml.safe_load((EXAMPLES / "fsdp2.yaml").read_text(encoding="utf-8"))
     (tmp_path / "fsdp2.yaml").write_text(yaml.safe_dump({**settings, "use_cpu": True}), encoding="utf-8")
     (tmp_path / "patched.py").write_text(FSDP_ON_CPU, encoding="utf-8")
+    finished = train_launched(tmp_path, "fsdp2.yaml", "patched.py", "train", config(2))
+
+    engine = json.loads((finished / "manifest.json").read_text(encoding="utf-8"))["engine"]
+    assert engine == {"distributed": "fsdp", "fsdp": {"version": 2, "reshard_after_forward": "True"}}
+    assert_whole_policy(finished, world / "model")
+
+
+def train_launched(folder, settings, *command):
+    """Train in two processes by accelerate with *settings*, a file in *folder*; return the run's folder."""
+    launch = (sys.executable, "-m", "accelerate.commands.launch", "--config_file", settings)
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", "accelerate.commands.launch", "--config_file", "fsdp2.yaml"),
-            *("--main_process_port", "0", "patched.py", "train", str(config(2)), "--processes", "2"),
-        ],
-        cwd=tmp_path,
+        [*launch, "--main_process_port", "0", *map(str, command), "--processes", "2"],
+        cwd=folder,
         env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
         capture_output=True,
         text=True,
@@ -161,10 +156,7 @@ def test_fsdp2_evaluates_before_and_after_training_on_partitioned_weights(config
     )
 
     assert done.returncode == 0, done.stderr[-3000:]
-    finished = tmp_path / "runs" / "run"
-    engine = json.loads((finished / "manifest.json").read_text(encoding="utf-8"))["engine"]
-    assert engine == {"distributed": "fsdp", "fsdp": {"version": 2, "reshard_after_forward": "True"}}
-    assert_whole_policy(finished, world / "model")
+    return folder / "runs" / "run"
 
 
 def assert_whole_policy(finished, start):
