@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -51,6 +52,7 @@ _COMMANDS = {
 """Each command by its name: where its code is, imported only if it is called or listed, and its heading."""
 _SETTINGS = {"launch": {"allow_interspersed_args": False, "ignore_unknown_options": True}}
 """How click reads the arguments of commands that are unlike the others."""
+_FIRST_SPEAKS_WITHIN = 10.0  # seconds
 
 
 def app_for(arguments: Sequence[str]) -> typer.Typer:
@@ -159,11 +161,9 @@ def _run() -> None:
         arguments = with_common_options_first(sys.argv[1:])
         app_for(arguments)(arguments)
     except SaferecError as error:
-        _say(f"error: {error}\n")
-        sys.exit(2)
+        _exit(f"error: {error}", 2)
     except RunStopped as stopped:
-        _say(f"{stopped}\n")
-        sys.exit(stopped.status)
+        _exit(str(stopped), stopped.status)
 
 
 @contextmanager
@@ -193,7 +193,16 @@ def _selection_kept() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _say(text: str) -> None:
-    """Write to standard error; of several processes that a launcher has started, the first speaks for all."""
-    if os.environ.get("RANK", "0") == "0":
-        sys.stderr.write(text)
+def _exit(message: str, status: int) -> NoReturn:
+    """Write to standard error and exit; of several processes, the first speaks for all that meet the same.
+
+    A launcher ends all processes as soon as one has exited. The others therefore leave the first one time
+    to speak, and speak up if it has nothing to say.
+    """
+    rank = int(os.environ.get("RANK", "0"))
+    if rank:
+        with suppress(KeyboardInterrupt):
+            time.sleep(_FIRST_SPEAKS_WITHIN + int(os.environ.get("LOCAL_RANK", "0")))
+        message = f"process {rank}: {message}"
+    sys.stderr.write(f"{message}\n")
+    sys.exit(status)

@@ -26,8 +26,7 @@ def test_two_processes_share_one_run_folder_and_generate_twice_the_completions(t
             "torch.distributed.run",
             "--nproc_per_node",
             "2",
-            "--master_port",
-            "29613",
+            "--standalone",
             "-m",
             "saferec_cli",
             "train",
@@ -74,6 +73,18 @@ def test_launch_starts_processes_that_train_together_and_passes_their_exit_statu
     assert refused.status == 2
     assert refused.err.count("gone.jsonl does not exist") == 1
     assert "Traceback" not in refused.err
+
+
+def test_a_process_beside_the_first_speaks_up_only_if_the_first_does_not(main, monkeypatch):
+    waits = []
+    monkeypatch.setattr("saferec_cli.main.time.sleep", waits.append)
+    monkeypatch.setenv("RANK", "3")
+
+    outcome = main("report", "nosuch")
+
+    assert outcome.status == 2
+    assert outcome.err.startswith("process 3: error: ")
+    assert waits == [10]  # a launcher ends this process meanwhile if the first has met the same
 
 
 @pytest.mark.slow
