@@ -2,12 +2,12 @@
 
 Titles are made up of words; lists of ten are drawn from a policy with random logits, which wanders through
 the catalog more widely than a trained one does. The time of a step is the processor's on one thread, for
-masking the logits and for taking the token drawn, without the model; beside it stands what torch takes to
-draw from the same logits. Setting up a batch is shared by its rows: what each user may be shown, who has a
-history of twenty titles and a set of constraints that nobody had before, in the terms of the automaton.
+masking the logits and for taking the token drawn, without the model; of several repeats the fastest counts.
+Beside it stands what torch takes to draw from the same logits. Setting up a batch is shared by its rows: what
+each user may be shown, who has a history of twenty titles and a set of constraints that nobody had before.
 Once for a policy the automaton is built, and the oracle judges the whole catalog.
 
-    python benchmarks/guided_decoding.py [--titles 7400] [--rows 32] [--json FILE]
+    python benchmarks/guided_decoding.py [--titles 7400] [--rows 32] [--repeats 5] [--json FILE]
 """
 
 from __future__ import annotations
@@ -116,8 +116,9 @@ def write_lists(rows: GuidedRows, guide: Guide, clock: Clock) -> int:
         logits = torch.rand(len(rows.wanted), guide.vocabulary, generator=generator)
         with clock("masking"):
             restricted = rows.restrict(logits)
+        tokens = restricted.argmax(1)
         with clock("taking"):
-            rows.advance(restricted.argmax(1))
+            rows.advance(tokens)
         with clock("softmax"):
             probabilities = restricted.softmax(1)
         with clock("drawing"):
@@ -127,11 +128,23 @@ def write_lists(rows: GuidedRows, guide: Guide, clock: Clock) -> int:
     raise AssertionError
 
 
+def fastest(guide: Guide, allowances: Sequence[Allowance], repeats: int) -> tuple[dict[str, float], int]:
+    """Return the milliseconds a token and row of the repeat that other processes disturbed least."""
+    best: dict[str, float] = {}
+    for _ in range(repeats):
+        clock = Clock()
+        steps = write_lists(GuidedRows(guide, allowances), guide, clock)
+        costs = {name: 1000 * took / steps / len(allowances) for name, took in clock.seconds.items()}
+        best = min(best or costs, costs, key=lambda each: each["masking"] + each["taking"])
+    return best, steps
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--titles", type=int, default=7_400)
     parser.add_argument("--rows", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     titles = made_up_titles(chosen.titles)
@@ -157,13 +170,9 @@ def main() -> None:
         for _ in range(chosen.rows)
     ]
     with clock("set-up"):
-        rows = GuidedRows(guide, [allowed.of(record) for record in records])
-    steps = write_lists(rows, guide, clock)
-    a_token = {
-        name: 1000 * seconds / steps / chosen.rows
-        for name, seconds in clock.seconds.items()
-        if name in {"masking", "taking", "softmax", "drawing"}
-    }
+        allowances = [allowed.of(record) for record in records]
+        GuidedRows(guide, allowances)
+    a_token, steps = fastest(guide, allowances, chosen.repeats)
     figures = {
         "titles": chosen.titles,
         "rows": chosen.rows,

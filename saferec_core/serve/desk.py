@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from queue import SimpleQueue
 
 from saferec_core.data.records import Message, Record, seen_titles_of
 from saferec_core.errors import RunError
@@ -77,38 +78,64 @@ class Desk:
             BusyError: Too many requests wait already.
         """
         recommender = self._recommender(guided=guided, temperature=temperature)
+        self._take_place()
         with self._turn_of_mine():
             return recommender([record])[0]
 
     def stream(
         self, record: Record, *, temperature: float | None = None
     ) -> Iterator[str | StreamedCompletion]:
-        """Yield a guided completion token by token, then the whole.
+        """Yield a guided completion token by token as it is written, then the whole.
 
         Raises:
             BusyError: Too many requests wait already; instead of the first piece.
         """
-        with self._turn_of_mine():
-            # Written whole before it is read: a client that stops reading must not keep the turn.
-            pieces = list(self._recommender(guided=True, temperature=temperature).stream(record))
-        yield from pieces
+        return self._written(self._recommender(guided=True, temperature=temperature), record)
 
     def watch(
         self, record: Record, *, guided: bool, temperature: float | None = None
     ) -> Iterator[str | Recommendation]:
-        """Yield a list token by token, then the whole, judged.
+        """Yield a list token by token as it is written, then the whole, judged.
 
         Raises:
             BusyError: Too many requests wait already; instead of the first piece.
         """
         recommender = self._recommender(guided=guided, temperature=temperature)
-        with self._turn_of_mine():
-            pieces = list(recommender.stream(record))
-        for piece in pieces:
+        for piece in self._written(recommender, record):
             if isinstance(piece, str):
                 yield piece
             else:
                 yield recommender.judged([record], [piece.completion])[0]
+
+    def _written(
+        self, recommender: Recommender | BaselineRecommender, record: Record
+    ) -> Iterator[str | StreamedCompletion]:
+        """Yield what the recommender streams, written by a thread that has the turn.
+
+        A client that reads slowly or stops reading does not keep the turn: the thread waits for no reader,
+        and once the iterator is closed it ends with its next piece.
+        """
+        self._take_place()
+        pieces: SimpleQueue[str | StreamedCompletion | Exception] = SimpleQueue()
+        closed = threading.Event()
+
+        def write() -> None:
+            try:
+                with self._turn_of_mine(), closing(recommender.stream(record)) as stream:
+                    while not closed.is_set() and (piece := next(stream, None)) is not None:
+                        pieces.put(piece)
+            except Exception as error:  # noqa: BLE001 - raised again where the pieces are read
+                pieces.put(error)
+
+        threading.Thread(target=write, daemon=True).start()
+        try:
+            while not isinstance(piece := pieces.get(), StreamedCompletion):
+                if isinstance(piece, Exception):
+                    raise piece
+                yield piece
+            yield piece
+        finally:
+            closed.set()
 
     def _recommender(self, *, guided: bool, temperature: float | None) -> Recommender | BaselineRecommender:
         recommender = self.guided if guided else self.free
@@ -117,10 +144,13 @@ class Desk:
             return replace(recommender, decoding=sampled)
         return recommender
 
-    @contextmanager
-    def _turn_of_mine(self) -> Iterator[None]:
+    def _take_place(self) -> None:
         if not self._places.acquire(blocking=False):
             raise BusyError(f"{MOST_WAITING} requests wait already; try again in a moment")
+
+    @contextmanager
+    def _turn_of_mine(self) -> Iterator[None]:
+        """Wait for the turn; with it the place is given back."""
         try:
             with self._turn:
                 yield
