@@ -123,9 +123,9 @@ class Judge:
     def meant(self, record: Record) -> Record:
         """Return *record* with its titles as the catalog completes them; itself where nothing changes.
 
-        A title with several names is the same by each of them. Ground truth without a year is the only entry of
-        the catalog with its name. Where several entries have the name it is ambiguous and cannot be hit, so
-        that it is left out.
+        A title with several names is the same by each of them. Ground truth without a year is the only entry
+        of the catalog with its name. Where several entries have the name it is ambiguous and cannot be hit,
+        so that it is left out.
         """
         match = self.catalog.match
         matches = [match(*title) for title in record.groundtruth]
