@@ -11,7 +11,6 @@ from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.models.generation import render
 from saferec_core.models.lengths import token_lengths
-from saferec_core.models.record_view import check_templates
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -25,11 +24,10 @@ def fitted_prompts(
     """Shorten prompts that exceed the limit, if there is one.
 
     Raises:
-        DataError: None is left, or the chat template refuses one.
+        DataError: None is left.
         ConfigError: One is too long for vLLM, which would refuse it in the middle of the run.
     """
     limit = config.data.max_prompt_length
-    check_templates(tokenizer, records, config.data.train_path)
 
     def lengths(some: Sequence[Record]) -> Sequence[int]:
         return token_lengths(some, lambda record: render(tokenizer, record.prompt), tokenizer)

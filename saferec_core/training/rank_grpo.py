@@ -27,6 +27,7 @@ from saferec_core.models.loading import (
     load_tokenizer,
     merged_folder,
 )
+from saferec_core.models.record_view import RecordReader
 from saferec_core.models.resume import journal_of
 from saferec_core.plugins.contracts.alarm import Alarm
 from saferec_core.plugins.contracts.lifecycle import (
@@ -53,6 +54,7 @@ from saferec_core.training.batches import generation_batch_size, planned_sharing
 from saferec_core.training.before_after import evaluate, greedy_means, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.dead_knobs import dead_knobs
+from saferec_core.training.first_records import check_first_records
 from saferec_core.training.fitting import fitted_prompts
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
@@ -157,6 +159,9 @@ def _train(run: _Run) -> None:
         _finish(run, before, whole_policy(str(folder.policy), for_training(config.model)))
         return
     tokenizer = load_tokenizer(start, config.model)
+    if not config.sft_comes_first:  # which has looked at the same records
+        reader = RecordReader(tokenizer, frozenset(), run.parts.parser)
+        check_first_records(reader, run.parts.train, config, observer, prompts_only=True)
     fitted = fitted_prompts(config, run.parts.train, tokenizer)
     if is_main():
         observer.plan(_plan(run, start, fitted))

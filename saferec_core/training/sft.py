@@ -17,7 +17,7 @@ from saferec_core.evaluation.protocol import described
 from saferec_core.evaluation.setup import Parts, assemble, require_path
 from saferec_core.models.lengths import token_lengths
 from saferec_core.models.loading import Policy, load_policy, merged_folder
-from saferec_core.models.record_view import check_templates
+from saferec_core.models.record_view import RecordReader
 from saferec_core.plugins.contracts.lifecycle import RunFinished, RunStarted
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import copy_weights, list_checkpoints, remove_passed_over, resolve_folder
@@ -30,6 +30,7 @@ from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.sealing import damage
 from saferec_core.runs.stopping import Stop
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
+from saferec_core.training.first_records import check_first_records
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
 
@@ -113,7 +114,8 @@ def train_sft(
     reference = resolve_folder(str(config.model.model))
     start = from_main(lambda: merged_folder(reference, config.model, folder.base))
     policy = load_policy(start, for_training(config.model))
-    check_templates(policy.tokenizer, parts.train, config.data.train_path)
+    reader = RecordReader(policy.tokenizer, policy.end_ids, parts.parser, parts.judge)
+    check_first_records(reader, parts.train, config, observer)
     fitted = _fitted(parts.train, policy, config.max_length)
     validation = _fitted([r for r in parts.validation if r.completion], policy, config.max_length)
     if not validation.records and config.eval_strategy != "no":

@@ -185,7 +185,7 @@ class GuidedRows:
 
     def _first_tokens(self) -> list[list[Ints]]:
         """Return the tokens with which an allowed title begins, also a seen one, by constraints and root."""
-        chosen = []
+        chosen: list[list[Ints]] = []
         for sums in self._sums:
             chosen.append([])
             for root in self._guide.roots:
