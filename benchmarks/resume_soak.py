@@ -18,7 +18,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import yaml
 
 from saferec_core.demo.folder import write_demo
@@ -247,7 +247,7 @@ def newest_step(stage: RunLayout) -> int:
 
 
 def start(command: Sequence[str], run: Path, moment: Moment | None = None) -> bool:
-    """Run a command in a process group of its own; return whether it was killed before it ended.
+    """Run a command; return whether it was killed before it ended.
 
     Raises:
         RuntimeError: It failed by itself.
@@ -255,9 +255,7 @@ def start(command: Sequence[str], run: Path, moment: Moment | None = None) -> bo
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     began = time.monotonic()
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True, env=environment
-        )
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=environment)
         try:
             while process.poll() is None:
                 if moment is not None and moment.has_come(run, time.monotonic() - began):
@@ -265,12 +263,22 @@ def start(command: Sequence[str], run: Path, moment: Moment | None = None) -> bo
                 time.sleep(_POLL)
         finally:
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                kill(process)
         if process.returncode:
             errors.seek(0)
             raise RuntimeError(errors.read().decode()[-3000:])
     return False
+
+
+def kill(process: subprocess.Popen[Any]) -> None:
+    """Kill a process and all that it has started; torchrun's are in process groups of their own."""
+    parent = psutil.Process(process.pid)
+    family = [parent, *parent.children(recursive=True)]
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    psutil.wait_procs(family)
+    process.wait()
 
 
 def phase(folder: Path) -> str:

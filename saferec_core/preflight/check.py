@@ -20,7 +20,7 @@ from saferec_core.plugins.manager import Plugins
 from saferec_core.preflight.components import check_components, check_rewards, columns_of_oracles
 from saferec_core.preflight.inputs import check_data, check_model, is_local
 from saferec_core.preflight.problems import Problems
-from saferec_core.runs.checkpoints import list_checkpoints, sft_policy
+from saferec_core.runs.checkpoints import last_intact, sft_policy
 from saferec_core.runs.layout import RunLayout
 from saferec_core.training.batches import check_batches
 from saferec_core.training.combinations import impossible_combinations
@@ -93,8 +93,8 @@ def _check_policy(problems: Problems, policy: str | None) -> None:
     if not unfinished:
         check_model(problems, policy, "POLICY")
         return
-    checkpoints = list_checkpoints(run.checkpoints)
-    instead = f"evaluate a checkpoint, such as {checkpoints[-1]}" if checkpoints else "it has no checkpoints"
+    last = last_intact(run)
+    instead = "it has no checkpoints" if last is None else f"evaluate a checkpoint, such as {last}"
     problems.add(f"run {policy} has no policy because it did not finish; {instead}")
 
 

@@ -48,6 +48,7 @@ from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer, Plan, with_hooks
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
+from saferec_core.runs.working import working_on
 from saferec_core.training.alarms import AlarmWatch, build_alarms
 from saferec_core.training.batches import generation_batch_size, planned_sharing
 from saferec_core.training.before_after import evaluate, greedy_means, report_comparison
@@ -137,7 +138,12 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
         opened=opened,
         stop=stop,
     )
-    with stop.listening(), discarded_on_failure(folder, opened), heartbeat_of(config, folder, observer):
+    with (
+        working_on(folder),
+        stop.listening(),
+        discarded_on_failure(folder, opened),
+        heartbeat_of(config, folder, observer),
+    ):
         _train(run)
     return folder.path
 

@@ -20,15 +20,17 @@ from saferec_core.models.loading import Policy, load_policy, merged_folder
 from saferec_core.models.record_view import check_templates
 from saferec_core.plugins.contracts.lifecycle import RunFinished, RunStarted
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.checkpoints import copy_weights, list_checkpoints, remove_passed_over, resolve_folder
+from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, resolve_folder
 from saferec_core.runs.distributed import from_main, is_main, join, process_index
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.heartbeat import watched
+from saferec_core.runs.layout import list_checkpoints
 from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer, Plan, with_hooks
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.sealing import damage
 from saferec_core.runs.stopping import Stop
+from saferec_core.runs.working import working_on
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
@@ -50,7 +52,12 @@ def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
         observer.note(f"The run is complete already: {folder.policy} holds its policy.")
         return folder.path
     stop = stop_of(config, folder, "sft")
-    with stop.listening(), discarded_on_failure(folder, opened), heartbeat_of(config, folder, observer):
+    with (
+        working_on(folder),
+        stop.listening(),
+        discarded_on_failure(folder, opened),
+        heartbeat_of(config, folder, observer),
+    ):
         train_sft(config, plugins, parts, folder, observer, optimizer=optimizer, opened=opened, stop=stop)
         if is_main():
             folder.extend_manifest({"finished": now()})

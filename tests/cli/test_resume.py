@@ -9,7 +9,7 @@ import time
 import pytest
 import yaml
 
-from benchmarks.resume_soak import differences, launcher
+from benchmarks.resume_soak import differences, kill, launcher
 
 SETTINGS = {
     "steps_per_generation": 2,
@@ -49,7 +49,7 @@ def write(tiny, name, changes):
 
 
 class Launched:
-    """A run in a process group of its own."""
+    """A run in processes of its own."""
 
     def __init__(self, folder, *arguments, processes=1):
         self.run = folder / "run"
@@ -126,8 +126,7 @@ def test_a_killed_run_that_is_continued_is_equal_to_the_bit_to_one_left_alone(
         alone = finish(tmp_path / "alone", *arguments, processes=processes)
     folder = tmp_path / "killed"
     for reached in kills:
-        launched = Launched(folder, *arguments, "--resume", processes=processes).until(reached)
-        assert launched.end(signal.SIGKILL) == -signal.SIGKILL
+        kill(Launched(folder, *arguments, "--resume", processes=processes).until(reached).process)
     run = finish(folder, *arguments, "--resume", processes=processes)
 
     assert list(differences(alone, run)) == []

