@@ -167,7 +167,9 @@ def recommend_file(
             if progress is not None:
                 progress(sum(counts.values()))
     if first_error and counts["errors"] == sum(counts.values()):
-        raise DataError(f"no row of {source} could be read; {out} has the error of each: {first_error}")
+        out.unlink()
+        _manifest_of(out).unlink()
+        raise DataError(f"no row of {source} could be read; the first: {first_error}")
     return counts
 
 
@@ -202,7 +204,7 @@ def _done(out: Path, settings: Mapping[str, Any]) -> int:
     Raises:
         RunError: The file was made of something else.
     """
-    manifest = out.with_suffix(".manifest.json")
+    manifest = _manifest_of(out)
     key = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
     if not out.exists():
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -221,3 +223,7 @@ def _done(out: Path, settings: Mapping[str, Any]) -> int:
     if whole != content:
         out.write_bytes(whole)
     return whole.count(b"\n")
+
+
+def _manifest_of(out: Path) -> Path:
+    return out.with_suffix(".manifest.json")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from queue import SimpleQueue
+from typing import Generic, TypeVar
 
 from saferec_core.data.records import Message, Record, seen_titles_of
 from saferec_core.errors import RunError
 from saferec_core.models.streaming import StreamedCompletion
 from saferec_core.recommendation.baseline_recommender import BaselineRecommender
 from saferec_core.recommendation.recommender import Recommendation, Recommender, check_constraints, wish
+
+Whole = TypeVar("Whole")
 
 __all__ = ["MOST_WAITING", "BusyError", "Desk"]
 
@@ -23,6 +26,13 @@ MOST_WAITING = 8
 
 class BusyError(RunError):
     """Too many requests wait already."""
+
+
+@dataclass(frozen=True)
+class _Whole(Generic[Whole]):
+    """What a request ends with."""
+
+    content: Whole
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,9 @@ class Desk:
         Raises:
             BusyError: Too many requests wait already; instead of the first piece.
         """
-        return self._written(self._recommender(guided=True, temperature=temperature), record)
+        return self._written(
+            self._recommender(guided=True, temperature=temperature), record, lambda whole: whole
+        )
 
     def watch(
         self, record: Record, *, guided: bool, temperature: float | None = None
@@ -101,39 +113,45 @@ class Desk:
             BusyError: Too many requests wait already; instead of the first piece.
         """
         recommender = self._recommender(guided=guided, temperature=temperature)
-        for piece in self._written(recommender, record):
-            if isinstance(piece, str):
-                yield piece
-            else:
-                yield recommender.judged([record], [piece.completion])[0]
+
+        def judged(whole: StreamedCompletion) -> Recommendation:
+            return recommender.judged([record], [whole.completion])[0]
+
+        return self._written(recommender, record, judged)
 
     def _written(
-        self, recommender: Recommender | BaselineRecommender, record: Record
-    ) -> Iterator[str | StreamedCompletion]:
-        """Yield what the recommender streams, written by a thread that has the turn.
+        self,
+        recommender: Recommender | BaselineRecommender,
+        record: Record,
+        finish: Callable[[StreamedCompletion], Whole],
+    ) -> Iterator[str | Whole]:
+        """Yield what the recommender streams, written and finished by a thread that has the turn.
 
         A client that reads slowly or stops reading does not keep the turn: the thread waits for no reader,
         and once the iterator is closed it ends with its next piece.
         """
         self._take_place()
-        pieces: SimpleQueue[str | StreamedCompletion | Exception] = SimpleQueue()
+        pieces: SimpleQueue[str | _Whole[Whole] | Exception | None] = SimpleQueue()
         closed = threading.Event()
 
         def write() -> None:
             try:
                 with self._turn_of_mine(), closing(recommender.stream(record)) as stream:
                     while not closed.is_set() and (piece := next(stream, None)) is not None:
-                        pieces.put(piece)
+                        pieces.put(piece if isinstance(piece, str) else _Whole(finish(piece)))
             except Exception as error:  # noqa: BLE001 - raised again where the pieces are read
                 pieces.put(error)
+            except BaseException as error:  # noqa: BLE001 - would end the server there
+                pieces.put(RunError(f"writing the list was ended by {error!r}"))
+            finally:
+                pieces.put(None)
 
         threading.Thread(target=write, daemon=True).start()
         try:
-            while not isinstance(piece := pieces.get(), StreamedCompletion):
+            while (piece := pieces.get()) is not None:
                 if isinstance(piece, Exception):
                     raise piece
-                yield piece
-            yield piece
+                yield piece.content if isinstance(piece, _Whole) else piece
         finally:
             closed.set()
 

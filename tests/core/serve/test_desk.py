@@ -7,7 +7,7 @@ import pytest
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
-from saferec_core.errors import ConfigError
+from saferec_core.errors import ConfigError, RunError
 from saferec_core.models.generation import Completion
 from saferec_core.models.streaming import StreamedCompletion
 from saferec_core.plugins.contracts.judge import Judge
@@ -114,3 +114,32 @@ def test_what_cannot_be_written_is_raised_where_it_is_read_and_gives_its_place_b
     for _ in range(MOST_WAITING + 1):
         with pytest.raises(ConfigError, match="no titles"):
             list(desk.stream(RECORD))
+
+
+def test_a_reader_is_told_of_anything_that_ends_the_writing(recommender):
+    class Leaving(Gated):
+        def stream(self, record):
+            yield "Heat"
+            raise SystemExit("a plugin left")
+
+    pieces = Desk(Leaving(), "policy").stream(RECORD)
+
+    assert next(pieces) == "Heat"
+    with pytest.raises(RunError, match="a plugin left"):
+        next(pieces)
+
+
+def test_a_list_is_judged_while_the_request_has_its_turn(recommender):
+    recommender.allowed.release(2)
+    desk = Desk(recommender, "policy")
+    turn_was_taken = []
+    judged = recommender.judged
+
+    def noted(*arguments):
+        turn_was_taken.append(desk._turn.locked())
+        return judged(*arguments)
+
+    object.__setattr__(recommender, "judged", noted)
+
+    assert len(list(desk.watch(RECORD, guided=True))) == 3
+    assert turn_was_taken == [True]
