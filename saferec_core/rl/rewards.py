@@ -80,6 +80,15 @@ class RewardValues:
         of_channel = {"rank": iter(self.rank), "list": iter(self.list), "cost": iter(self.cost)}
         return [next(of_channel[reward.channel]) for reward in rewards]
 
+    def with_rows(self, rows: Sequence[int], others: RewardValues) -> RewardValues:
+        """Return these values with those of *others* in place of the completions at *rows*."""
+        at = torch.tensor(rows)
+        return RewardValues(
+            rank=self.rank.index_copy(1, at, others.rank),
+            list=self.list.index_copy(1, at, others.list),
+            cost=self.cost.index_copy(1, at, others.cost),
+        )
+
 
 def score(rewards: Sequence[ActiveReward], lists: JudgedLists) -> RewardValues:
     """Call every reward function once and check what it returns.
