@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import sys
@@ -152,8 +153,16 @@ def main() -> None:
     # busy machine. It has to be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TQDM_DISABLE", "1")  # the engines' own progress bars
+    _show_where_it_crashes()
     with _logging(), _selection_kept():
         _run()
+
+
+def _show_where_it_crashes() -> None:
+    """Have a crash in a C extension print the lines of Python that led to it: they name the plugin's file."""
+    if not faulthandler.is_enabled():
+        with suppress(OSError, ValueError):  # a copy, since the output of plugins is captured while they load
+            faulthandler.enable(open(os.dup(2), "w"))  # noqa: PTH123, SIM115 - open as long as the process
 
 
 def _run() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -317,3 +318,29 @@ def test_a_reward_from_a_file_is_listed_and_planned_with(main, outline, tmp_path
     planned = main("plan", outline / "run.yaml", "--reward", "mood", "--plugin", tmp_path / "my_reward.py")
     assert planned.status == 0, planned.out
     assert main("plan", outline / "run.yaml", "--reward", "mood").status == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "said"),
+    [
+        ("import os\nos.fork()\n", 0, ""),
+        ("import os, sys\nif os.fork() == 0: sys.exit(3)\n", 0, ""),
+        ("import atexit, os\natexit.register(os._exit, 5)\n", 0, "left for the end of the process failed"),
+        ("import atexit\natexit.register(lambda: 1 / 0)\n", 0, "failed: ZeroDivisionError"),
+        ("import atexit\natexit.register(print, 'bye')\n", 0, "bye"),
+        ("import sys\nsys.__stdout__.close()\n", 0, ""),
+        ("import ctypes\nctypes.string_at(0)\n", -signal.SIGSEGV, 'acme.py", line 2 in <module>'),
+    ],
+    ids=["fork", "fork and exit", "exit at exit", "raise at exit", "print at exit", "stdout", "crash"],
+)
+def test_what_a_plugin_forks_or_leaves_behind_disturbs_no_command_and_a_crash_names_its_file(
+    saferec, distribution, code, status, said
+):
+    outcome = saferec("plugins", "list", "--json", path=distribution("acme", code))
+
+    assert outcome.status == status
+    assert said in outcome.err
+    assert "Traceback" not in outcome.err
+    if status == 0:
+        plugins = json.loads(outcome.out)["plugins"]
+        assert {plugin["distribution"] for plugin in plugins} == {"saferec", "acme"}

@@ -1,6 +1,7 @@
 """What components return is checked once, and what they are given stays as it is."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -112,6 +113,21 @@ def edit_a_record(lists):
     return lists.hits.float()
 
 
+def edit_a_value_of_a_record(lists):
+    lists.records[0].columns["seen_at"][0] = 9
+    return lists.hits.float()
+
+
+def edit_what_a_record_holds_deep_within(lists):
+    lists.records[0].columns["profile"]["moods"][1]["name"] = "gay"
+    return lists.hits.float()
+
+
+def swap_the_constraints(lists):
+    object.__setattr__(lists.records[0], "constraints", ())
+    return lists.hits.float()
+
+
 def edit_a_prompt(lists):
     lists.records[0].prompt[0]["content"] = "Anything."
     return lists.hits.float()
@@ -131,6 +147,9 @@ def swap_the_oracle(lists):
         (replace_violations, "violations"),
         (drop_a_list, "lists"),
         (edit_a_record, "the contents of records"),
+        (edit_a_value_of_a_record, "the contents of records"),
+        (edit_what_a_record_holds_deep_within, "the contents of records"),
+        (swap_the_constraints, "the contents of records"),
         (edit_a_prompt, "the contents of records"),
         (swap_the_oracle, "the judge"),
     ],
@@ -138,6 +157,8 @@ def swap_the_oracle(lists):
 )
 def test_a_reward_that_changes_what_it_is_given_is_named(edit, what):
     lists = judged_lists([TITLES[1:3], TITLES[2:4]], num_ranks=2)
+    columns = {"seen_at": [3, 4], "profile": {"moods": [{"name": "calm"}, {"name": "sad"}]}, "since": NAN}
+    lists = replace(lists, records=[replace(record, columns=columns) for record in lists.records])
     assert lists.violations.any()
 
     with pytest.raises(PluginError, match=f"^reward 'mood' changed what it was given: {what}"):
