@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def find_chain_problems(config: ChainConfig, plugins: Plugins) -> list[str]:
     problems = Problems()
     if not config.input.exists():
         problems.add(f"input {config.input} does not exist; name a file or a datasets folder")
+    if config.executor == "ray" and find_spec("ray") is None:
+        problems.add("--executor ray needs Ray: install saferec[ray], or leave the flag out")
     for choice in config.steps:
         with problems.collecting():
             build(plugins.find(plugins.transforms, choice.name), choice.options, config.handed_down)

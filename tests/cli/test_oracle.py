@@ -279,7 +279,7 @@ def test_a_card_that_cannot_be_made_tells_why(main, built, arguments, message):
 
 def test_help_needs_neither_arrow_nor_torch(saferec):
     probe = (
-        "import sys; from saferec_cli.main import app_for\n"
+        "import sys; from saferec_cli.commands import app_for\n"
         "arguments = ['oracle', 'build', '--help']\n"
         "try: app_for(arguments)(arguments)\n"
         "except SystemExit: pass\n"
