@@ -23,6 +23,8 @@ def library_settings() -> Mapping[str, Any]:
             torch.are_deterministic_algorithms_enabled(),  # type: ignore[union-attr]
             torch.get_float32_matmul_precision(),  # type: ignore[union-attr]
             str(torch.get_default_device()),  # type: ignore[union-attr]
+            torch.is_anomaly_enabled(),  # type: ignore[union-attr]
+            torch.is_autocast_enabled("cpu"),  # type: ignore[union-attr]
         )
     for name, (read, _) in _SETTINGS_OF.items():
         if name in sys.modules:
@@ -51,7 +53,7 @@ def put_back_library_settings(before: Mapping[str, Any]) -> None:
         sys.modules["numpy"].seterr(**before["numpy"])
     if "torch" in before:
         torch = sys.modules["torch"]
-        dtype, records_gradients, threads, is_deterministic, precision, device = before["torch"]
+        dtype, records_gradients, threads, is_deterministic, precision, device, *others = before["torch"]
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(records_gradients)
         torch.set_num_threads(threads)
@@ -59,6 +61,8 @@ def put_back_library_settings(before: Mapping[str, Any]) -> None:
         torch.set_float32_matmul_precision(precision)
         if str(torch.get_default_device()) != device:
             torch.set_default_device(None if device == "cpu" else device)
+        torch.autograd.set_detect_anomaly(others[0])
+        torch.set_autocast_enabled("cpu", others[1])
     for name, (_, put_back) in _SETTINGS_OF.items():
         if name in before:
             put_back(sys.modules[name], before[name])

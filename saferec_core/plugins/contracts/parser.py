@@ -137,13 +137,22 @@ def parse(parser: ListParser, text: str, *, finished: bool = True) -> ParsedList
     return parsed
 
 
+_LAST_YEAR = 9999
+
+
 def _fault_of_titles(item: object) -> str:
     """Say what is wrong with the names of an item; nothing if it is sound."""
     if type(item) is not ParsedItem:
         return f"wanted a ParsedItem, but got {type(item).__name__}"
     if type(item.name) is not str or not (item.year is None or type(item.year) is int):
         return f"wanted a name and a year or None, but got {item.name!r} and {item.year!r}"
-    if not all(isinstance(title, Title) for title in item.further):
+    if item.year is not None and not 0 <= item.year <= _LAST_YEAR:
+        return f"the year must be one, but is {item.year}"
+    if not item.name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item.name):
+        return f"the name must be text, but {item.name!r} holds half of a character"
+    if not isinstance(item.further, tuple | list) or not all(
+        isinstance(each, Title) for each in item.further
+    ):
         return f"further must hold Titles, but is {item.further!r:.200}"
     return ""
 

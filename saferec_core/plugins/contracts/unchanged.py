@@ -37,7 +37,10 @@ def unchanged(lists: JudgedLists, what: str) -> Iterator[None]:
         )
 
 
-_INPUTS = ("lists", "records", "the contents of records", "the judge", "the popularity of titles")
+_INPUTS = (
+    *("lists", "records", "the contents of records", "the judge", "the popularity of titles"),
+    "the context",
+)
 """The parts of a fingerprint."""
 
 
@@ -51,6 +54,7 @@ def _fingerprint(lists: JudgedLists) -> tuple[object, ...]:
         [_content(record) for record in records],
         (lists.num_ranks, id(judge.oracle), id(judge.catalog), len(judge.catalog.titles)),
         0 if judge.popularity is None else fingerprint(judge.popularity),
+        (lists.context.step, lists.context.steps, lists.context.phase),
     )
 
 

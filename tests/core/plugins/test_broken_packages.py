@@ -428,12 +428,58 @@ class Reading(ListParser):
         (ParsedList(iter([ParsedItem("Saw", 2004, 0, 3, 3)])), "items must be a tuple, but is list_iterator"),
         (ParsedList((), ("duplicate",)), "events must hold ParseEvents, but holds 'duplicate'"),
         (ParsedList((ParsedItem("Saw", 2004, 0, 3, 3, further=("Up",)),)), "further must hold Titles"),
+        (ParsedList((ParsedItem("Saw", 2004, 0, 3, 3, further=None),)), "further must hold Titles"),
+        (ParsedList((ParsedItem("Saw", -5, 0, 3, 3),)), "the year must be one, but is -5"),
+        (ParsedList((ParsedItem("Saw", 10**30, 0, 3, 3),)), "the year must be one"),
+        (ParsedList((ParsedItem("\ud800", 2004, 0, 3, 3),)), "holds half of a character"),
+        (ParsedList((ParsedItem(type("T", (str,), {})("Saw"), 2004, 0, 3, 3),)), "wanted a name and a year"),
+        (ParsedList((ParsedItem("Saw", 2004, 0.0, 3, 3),)), "must be integers"),
+        (ParsedList((ParsedItem("Saw", 2004, False, 3, 3),)), "must be integers"),
+        (type("Lists", (ParsedList,), {})(()), "must return a ParsedList, but returned Lists"),
     ],
-    ids=["iterator", "events", "further"],
+    ids=[
+        *("iterator", "events", "further", "no further", "early", "late", "surrogate", "text of its own"),
+        *("float", "truth", "subclass"),
+    ],
 )
 def test_a_parsed_list_of_other_things_is_refused(parsed, problem):
     with pytest.raises(PluginError, match=problem):
         parse(Reading(parsed), "Saw")
+
+
+def test_a_list_that_the_parser_still_holds_is_copied():
+    items = [ParsedItem("Saw", 2004, 0, 3, 3)]
+    parsed = parse(Reading(ParsedList(items)), "Saw")
+
+    items.clear()
+
+    assert [item.name for item in parsed.items] == ["Saw"]
+
+
+class Ends(Transform):
+    def __call__(self, rows):
+        for _ in rows:
+            os._exit(0)
+            yield {}
+
+
+class Numbers(Transform):
+    def __call__(self, rows):
+        for _ in rows:
+            yield {1: 2}
+
+
+@pytest.mark.parametrize(
+    ("transform", "problem"),
+    [
+        (Ends(), "transform 'Ends' failed: SystemExit: 0"),
+        (Numbers(), "transform 'Numbers' must yield rows whose columns are text, but one is 1"),
+    ],
+    ids=["ends", "numbers"],
+)
+def test_a_transform_that_ends_the_process_or_names_columns_by_numbers_is_refused(transform, problem):
+    with pytest.raises(PluginError, match=problem):
+        list(transformed(transform, lambda: [{"id": 1}]))
 
 
 class OneDictionary(Transform):
