@@ -107,7 +107,9 @@ def build(
 @app.command()
 def check(
     name: Annotated[str, typer.Argument(metavar="TITLE", help="The title, in any common spelling.")],
-    year: Annotated[int, typer.Argument(metavar="YEAR", help="Its release year.")],
+    year: Annotated[
+        int | None, typer.Argument(metavar="[YEAR]", help="Its release year; left out where it has none.")
+    ] = None,
     trait: Annotated[
         list[str] | None,
         typer.Option(help="Trait to check; repeatable. By default all.", autocompletion=completion.traits),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import ConfigError
-from saferec_core.plugins.contracts.normalizer import Normalizer
+
+if TYPE_CHECKING:  # a plan is made without torch
+    from saferec_core.plugins.contracts.normalizer import Normalizer
 
 __all__ = ["check_batches", "generation_batch_size", "planned_resampling", "planned_sharing"]
 

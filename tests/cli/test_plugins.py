@@ -81,10 +81,23 @@ def test_torch_is_not_imported_before_something_is_computed(tmp_path, arguments,
 
 
 def test_a_command_imports_its_own_module_and_no_other_command(tmp_path):
-    names = loaded_by(["plugins", "list"], tmp_path)
+    names = loaded_by(["plugins", "show", "safety"], tmp_path)
 
     assert "saferec_cli.plugins" in names
-    assert not names & {"saferec_cli.train", "saferec_cli.data", "saferec_core.config.schema", "rich.table"}
+    assert not names & {
+        "saferec_cli.train",
+        "saferec_cli.data",
+        "saferec_core.config.schema",
+        "torch",
+        "numpy",
+    }
+
+
+def test_the_list_of_plugins_imports_neither_typer_nor_pydantic(tmp_path):
+    names = loaded_by(["plugins", "list"], tmp_path)
+
+    assert "saferec_cli.plugin_list" in names
+    assert not names & {"typer", "pydantic", "rich", "saferec_cli.commands", "saferec_core.config.schema"}
 
 
 def test_twenty_plugins_load_what_one_loads_and_themselves(tmp_path, distribution):
@@ -217,7 +230,8 @@ def test_a_name_that_two_distributions_offer_stops_only_the_run_that_names_it(ma
     refused = main("train", outline / "run.yaml", "--reward", "novelty")
     assert refused.status == 2
     assert "reward 'novelty' is offered twice: by acme 1.2.3" in refused.err
-    assert "--no-plugin acme" in refused.err
+    assert "reward 'safety' is offered twice: by saferec 0.2.0" in refused.err
+    assert "and by acme 1.2.3" in refused.err
     assert (
         "offered twice"
         not in main("train", outline / "run.yaml", "--reward", "novelty", "--no-plugin", "acme").err
