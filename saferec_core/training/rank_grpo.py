@@ -37,7 +37,7 @@ from saferec_core.plugins.contracts.lifecycle import (
 )
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.manager import Plugins
-from saferec_core.rl.limits import Limits, read_limits
+from saferec_core.rl.limits import Limits, limits_of
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
@@ -113,7 +113,7 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     needs = {"completion": "Safe SFT"} if config.sft_comes_first else {}
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
     rule = rule_of(config, parts, plugins)
-    limits = Limits(read_limits(config.limits.limit, parts.judge), config.limits)
+    limits = Limits(limits_of(config.limits.limit, parts.judge), config.limits)
     target = next((r.function.target for r in rewards if r.function.target is not None), None)
     alarms = build_alarms(config, plugins, observer.note, target=target)
     opened = from_main(lambda: open_run(config, "train", observer.note))
