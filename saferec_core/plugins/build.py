@@ -145,7 +145,7 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
             )
     taken = {name: value for name, value in (inherited or {}).items() if name in known}
     try:
-        with undisturbed(str(entry)):
+        with undisturbed(f"{entry}, being built,"):
             made = cls(**{**taken, **options})
     except ValidationError as error:
         problems = "; ".join(_problem(entry, problem) for problem in error.errors())

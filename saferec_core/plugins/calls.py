@@ -74,7 +74,7 @@ def undisturbed(what: str) -> Iterator[None]:
     notes: list[str] = []
     is_new = what not in _called
     _called.add(what)
-    with patches_undone(notes) if is_new else nullcontext(), surroundings_kept(notes), within_plugin:
+    with surroundings_kept(notes), patches_undone(notes) if is_new else nullcontext(), within_plugin:
         yield
     for note in notes:
         if GENERATORS in note:

@@ -20,7 +20,8 @@ __all__ = ["InstalledPlugin", "installed_plugins"]
 
 _BUILT_IN_PACKAGE = "saferec_plugins"
 _HEADER = re.compile(r"^(Name|Version|Requires-Dist):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
-_FOLDER = re.compile(r"^([^-]+)(?:-(.+))?\.(?:dist|egg)-info$")
+_FOLDER = re.compile(r"^(.+?)(?:-(\d[^-]*|[^-]+))?(?:-py\d\S*)?\.(?:dist|egg)-info$")
+"""``NAME-VERSION.dist-info``; names that are not normalized hold further dashes."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,12 @@ def installed_plugins() -> list[InstalledPlugin]:
 
 def _distributions() -> Iterator[Distribution]:
     """Yield each distribution once: the first on the path."""
-    seen = set()
+    seen: set[str | int] = set()
     for distribution in distributions():
-        name = canonical(_named_by_folder(distribution)[0])
-        if name not in seen:
-            seen.add(name)
+        name, _ = _named_by_folder(distribution)
+        key = canonical(name) if name != "unknown" else id(distribution)
+        if key not in seen:
+            seen.add(key)
             yield distribution
 
 

@@ -80,7 +80,7 @@ class Isolation(AbstractContextManager["Isolation"]):
     def __enter__(self) -> Self:
         """Take note of everything that is put back later."""
         with ExitStack() as stack:
-            stack.enter_context(surroundings_kept(self.notes))
+            stack.enter_context(surroundings_kept(self.notes, loading=True))
             stack.enter_context(_output(self.notes))
             stack.enter_context(_warnings(self.notes))
             stack.enter_context(endings_guarded())

@@ -49,10 +49,9 @@ _OF_DECIMALS = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
 
 def put_back_library_settings(before: Mapping[str, Any]) -> None:
     """Put back what :func:`library_settings` returned."""
-    if "numpy" in before:
+    if "numpy" in before and "numpy" in sys.modules:
         sys.modules["numpy"].seterr(**before["numpy"])
-    if "torch" in before:
-        torch = sys.modules["torch"]
+    if "torch" in before and (torch := sys.modules.get("torch")) is not None:
         dtype, records_gradients, threads, is_deterministic, precision, device, *others = before["torch"]
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(records_gradients)
@@ -64,7 +63,7 @@ def put_back_library_settings(before: Mapping[str, Any]) -> None:
         torch.autograd.set_detect_anomaly(others[0])
         torch.set_autocast_enabled("cpu", others[1])
     for name, (_, put_back) in _SETTINGS_OF.items():
-        if name in before:
+        if name in before and name in sys.modules:
             put_back(sys.modules[name], before[name])
 
 

@@ -18,9 +18,20 @@ __all__ = ["Patches", "patches_undone"]
 
 _OURS = ("saferec_core", "saferec_plugins", "saferec_cli", "pluggy")
 _OTHERS = (
-    *("csv", "importlib.metadata", "io", "json", "json.decoder", "json.encoder", "logging", "math", "os"),
+    *(
+        "csv",
+        "decimal",
+        "importlib.metadata",
+        "io",
+        "json",
+        "json.decoder",
+        "json.encoder",
+        "logging",
+        "math",
+        "os",
+    ),
     *("pathlib", "posixpath", "random", "shutil", "statistics", "tempfile", "time", "warnings"),
-    *("numpy", "torch", "torch.nn.functional"),
+    *("numpy", "numpy.random", "torch", "torch.nn.functional"),
 )
 _CLASSES = ("logging.Logger", "pathlib.Path", "random.Random", "torch.Tensor")
 
@@ -37,9 +48,10 @@ class Patches:
         self._modules = {name: sys.modules[name] for name in _names_of_modules()}
         self._names: dict[str, tuple[Any, dict[str, Any]]] = {}
         for name, module in self._modules.items():
-            self._names[name] = module, dict(vars(module))
-            if name.startswith(_OURS):
-                for attribute, value in vars(module).items():
+            values = dict(vars(module))  # a copy: another thread may import into it meanwhile
+            self._names[name] = module, values
+            if name.partition(".")[0] in _OURS:
+                for attribute, value in values.items():
                     if isinstance(value, type) and value.__module__ == name:
                         self._names[f"{name}.{attribute}"] = value, dict(vars(value))
         for name in _CLASSES:
@@ -79,5 +91,5 @@ def patches_undone(notes: list[str]) -> Iterator[None]:
 
 def _names_of_modules() -> Iterator[str]:
     for name, module in list(sys.modules.items()):
-        if (name.startswith(_OURS) or name in _OTHERS) and isinstance(module, ModuleType):
+        if (name.partition(".")[0] in _OURS or name in _OTHERS) and isinstance(module, ModuleType):
             yield name

@@ -8,7 +8,6 @@ import locale
 import logging
 import os
 import random
-import resource
 import signal
 import sys
 import threading
@@ -19,6 +18,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from saferec_core.plugins.library_settings import library_settings, put_back_library_settings
+
+try:
+    import resource
+except ImportError:  # there is no POSIX
+    resource = None  # type: ignore[assignment]
 
 __all__ = ["GENERATORS", "advance_random_state", "random_state", "restore_random_state", "surroundings_kept"]
 
@@ -35,6 +39,7 @@ _RESOURCES = {
     for name in ("NOFILE", "FSIZE", "AS", "CPU", "NPROC")
     if hasattr(resource, f"RLIMIT_{name}")
 }
+"""None where there is no POSIX."""
 _MOST_NAMED = 5
 
 GENERATORS = "the global random generators"
@@ -42,13 +47,20 @@ GENERATORS = "the global random generators"
 
 
 @contextmanager
-def surroundings_kept(notes: list[str]) -> Iterator[None]:
-    """Put back what code changes meanwhile, and note what it was."""
-    before = {what: part.read() for what, part in _PARTS.items()}
+def surroundings_kept(notes: list[str], *, loading: bool = False) -> Iterator[None]:
+    """Put back what code changes meanwhile, and note what it was.
+
+    Args:
+        notes: Takes what was changed.
+        loading: Whether a plugin is loaded. The umask, which cannot be read without being set for a moment,
+            is looked at only then: later, other threads write files.
+    """
+    parts = {**_PARTS, **_AT_LOADING} if loading else _PARTS
+    before = {what: part.read() for what, part in parts.items()}
     try:
         yield
     finally:
-        for what, part in _PARTS.items():
+        for what, part in parts.items():
             after = part.read()
             if _changed(before[what], after):
                 part.put_back(before[what])
@@ -71,10 +83,9 @@ def random_state() -> RandomState:
 def restore_random_state(before: RandomState) -> None:
     """Put back what :func:`random_state` returned."""
     random.setstate(before["random"])
-    if "numpy" in before:
+    if "numpy" in before and "numpy.random" in sys.modules:
         sys.modules["numpy.random"].set_state(before["numpy"])
-    if "torch" in before:
-        torch = sys.modules["torch"]
+    if "torch" in before and (torch := sys.modules.get("torch")) is not None:
         torch.set_rng_state(torch.frombuffer(bytearray(before["torch"]), dtype=torch.uint8))
 
 
@@ -97,7 +108,7 @@ class _Part(NamedTuple):
 def _changed(before: Any, after: Any) -> bool:
     """Compare; a module that was not loaded before has no state to put back."""
     if isinstance(before, MappingProxyType):
-        return any(after[module] != state for module, state in before.items())
+        return any(after.get(module, state) != state for module, state in before.items())
     return bool(before != after)
 
 
@@ -185,7 +196,11 @@ def _put_back_timers(were_pending: tuple[bool, ...]) -> None:
             signal.setitimer(timer, 0)
 
 
-_TIMERS = signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF
+_TIMERS = [
+    getattr(signal, name)
+    for name in ("ITIMER_REAL", "ITIMER_VIRTUAL", "ITIMER_PROF")
+    if hasattr(signal, name)
+]
 
 
 def _put_back_filters(before: tuple[Any, ...]) -> None:
@@ -265,10 +280,10 @@ _PARTS: Mapping[str, _Part] = MappingProxyType(
         "the garbage collector": _Part(_collection, _put_back_collection),
         "settings of the interpreter": _Part(_interpreter, _put_back_interpreter),
         "the limits of the process": _Part(_limits, _put_back_limits),
-        "the umask": _Part(_umask, os.umask),
         "settings of NumPy, torch or the standard library": _Part(
             library_settings, put_back_library_settings
         ),
         GENERATORS: _Part(lambda: MappingProxyType(dict(random_state())), restore_random_state),
     }
 )
+_AT_LOADING: Mapping[str, _Part] = MappingProxyType({"the umask": _Part(_umask, os.umask)})

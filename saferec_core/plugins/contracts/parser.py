@@ -147,7 +147,7 @@ def _fault_of_titles(item: object) -> str:
     if type(item.name) is not str or not (item.year is None or type(item.year) is int):
         return f"wanted a name and a year or None, but got {item.name!r} and {item.year!r}"
     if item.year is not None and not 0 <= item.year <= _LAST_YEAR:
-        return f"the year must be one, but is {item.year}"
+        return f"the year must lie in 0..{_LAST_YEAR}, but is {item.year}"
     if not item.name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item.name):
         return f"the name must be text, but {item.name!r} holds half of a character"
     if not isinstance(item.further, tuple | list) or not all(

@@ -25,9 +25,10 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         requires: str = "",
         entry_points: bytes | None = None,
         metadata: bytes | None = None,
+        folder: str = "",
     ) -> None:
         site, module = tmp_path / f"site-{name}", name.replace("-", "_")
-        information = site / f"{module}-{version}.dist-info"
+        information = site / (folder or f"{module}-{version}.dist-info")
         information.mkdir(parents=True)
         if metadata is None:
             needs = f"Requires-Dist: {requires}\n" if requires else ""
