@@ -230,8 +230,7 @@ def test_a_name_that_two_distributions_offer_stops_only_the_run_that_names_it(ma
     refused = main("train", outline / "run.yaml", "--reward", "novelty")
     assert refused.status == 2
     assert "reward 'novelty' is offered twice: by acme 1.2.3" in refused.err
-    assert "reward 'safety' is offered twice: by saferec 0.2.0" in refused.err
-    assert "and by acme 1.2.3" in refused.err
+    assert "--no-plugin acme" in refused.err
     assert (
         "offered twice"
         not in main("train", outline / "run.yaml", "--reward", "novelty", "--no-plugin", "acme").err
@@ -244,7 +243,8 @@ def test_nobody_can_take_the_place_of_a_built_in_component(main, installed, outl
     assert main("plugins", "list").status == 0
     refused = main("train", outline / "run.yaml")
     assert refused.status == 2
-    assert "reward 'safety' is offered twice: by acme 1.2.3" in refused.err
+    assert "reward 'safety' is offered twice: by saferec 0.2.0" in refused.err
+    assert "and by acme 1.2.3" in refused.err
     assert main("plan", outline / "run.yaml", "--no-plugin", "acme").status == 0
     assert main("plan", outline / "run.yaml", "--reward", "relevance").status == 0
 
