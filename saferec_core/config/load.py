@@ -231,9 +231,11 @@ def _forget_options_of_others(
 
 
 def _note(origins: dict[str, str], layer: Layer) -> None:
+    """Note where values come from; a value takes the place of those below and above it."""
     for path in flat(layer.settings):
-        for below in [known for known in origins if known.startswith(f"{path}.")]:
-            del origins[below]
+        for known in [*origins]:
+            if known.startswith(f"{path}.") or path.startswith(f"{known}."):
+                del origins[known]
         origins[path] = layer.origin
 
 
