@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,7 @@ def check_components(problems: Problems, config: RunConfig, plugins: Plugins) ->
     for registry, choice, inherited in chosen:
         with problems.collecting():
             build(plugins.find(registry, choice.name), choice.options, inherited)
-    for choice in oracles:
-        path = choice.options.get("path")
-        if isinstance(path, str | Path) and not Path(path).exists():
-            way = "--oracle-path" if choice is oracles[0] else f"oracle.beside, path of {choice.name!r}"
-            problems.add(f"{way}: {path} does not exist")
+    _check_oracle_files(problems, oracles)
     for name in {*config.evaluation.eval_metrics} - {DEFAULT_METRICS}:
         with problems.collecting():
             plugins.find(plugins.metrics, name)
@@ -52,10 +48,21 @@ def find_chain_problems(config: ChainConfig, plugins: Plugins) -> list[str]:
     problems = Problems()
     if not config.input.exists():
         problems.add(f"input {config.input} does not exist; name a file or a datasets folder")
+    if config.catalog_path is not None and not config.catalog_path.exists():
+        problems.add(f"--catalog-path: {config.catalog_path} does not exist")
+    _check_oracle_files(problems, () if config.oracle is None else config.oracle.each)
     for choice in config.steps:
         with problems.collecting():
             build(plugins.find(plugins.transforms, choice.name), choice.options, config.handed_down)
     return problems.lines
+
+
+def _check_oracle_files(problems: Problems, oracles: Sequence[ComponentChoice]) -> None:
+    for choice in oracles:
+        path = choice.options.get("path")
+        if isinstance(path, str | Path) and not Path(path).exists():
+            way = "--oracle-path" if choice is oracles[0] else f"oracle.beside, path of {choice.name!r}"
+            problems.add(f"{way}: {path} does not exist")
 
 
 def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> dict[str, str]:
