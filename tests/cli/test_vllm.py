@@ -124,13 +124,13 @@ def free_port():
 
 def test_a_server_samples_from_the_weights_that_it_is_sent_by_gloo(differences, world, tmp_path):
     with server(world / "model", tmp_path / "server.log") as port:
-        place = ["--vllm-mode", "server", "--vllm-server-host", "127.0.0.1", "--vllm-server-port", port]
-        assert differences(*place, "--vllm-group-port", free_port()) == pytest.approx([0, 0, 0], abs=1e-4)
+        address = ["--vllm-mode", "server", "--vllm-server-host", "127.0.0.1", "--vllm-server-port", port]
+        assert differences(*address, "--vllm-group-port", free_port()) == pytest.approx([0, 0, 0], abs=1e-4)
 
 
 def test_a_server_that_is_not_there_ends_the_run_before_it_begins(saferec, tiny, tmp_path):
-    place = ["--vllm-mode", "server", "--vllm-server-host", "127.0.0.1", "--vllm-server-port", free_port()]
-    outcome = saferec("train", tiny / "run.yaml", *FAST, *place, "--vllm-server-timeout", 1)
+    address = ["--vllm-mode", "server", "--vllm-server-host", "127.0.0.1", "--vllm-server-port", free_port()]
+    outcome = saferec("train", tiny / "run.yaml", *FAST, *address, "--vllm-server-timeout", 1)
 
     assert outcome.status == 2
     assert "no vLLM server answers at 127.0.0.1" in outcome.err
