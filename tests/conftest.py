@@ -28,8 +28,10 @@ SHAPES_ARE_CHECKED_IN = [
 ]
 install_import_hook(SHAPES_ARE_CHECKED_IN, "beartype.beartype")
 
-# How long an example takes is the machine's business: another process may have the core.
-hypothesis.settings.register_profile("saferec", deadline=None)
+# How long an example takes is the machine's business: another process may have the core. Examples are the
+# same in every run, so that a test fails for what was changed; --hypothesis-profile exploring draws others.
+hypothesis.settings.register_profile("exploring", deadline=None)
+hypothesis.settings.register_profile("saferec", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("saferec")
 
 _WORD = re.compile(r"[\w .,:=@/+*<>()'-]{1,40}", re.ASCII)
@@ -51,6 +53,7 @@ SLOW = (
     "tests/cli/test_train.py",
     "tests/core/training",
     "tests/docs",
+    "tests/test_warm.py",
     "tests/examples",
     "tests/cli/test_logging.py",
     "tests/cli/test_evaluate.py",

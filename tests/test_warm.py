@@ -121,9 +121,9 @@ def test_processes_run_side_by_side_and_are_told_apart(quick):
 
     assert [quick(f"raise SystemExit({status})").wait() for status in (5, 6)] == [5, 6]
     assert [process.poll() for process in waiting] == [None, None]
-    waiting[0].send_signal(signal.SIGINT)
+    waiting[0].send_signal(signal.SIGTERM)
     waiting[1].send_signal(signal.SIGKILL)
-    assert [process.wait() for process in waiting] == [-signal.SIGINT, -signal.SIGKILL]
+    assert [process.wait() for process in waiting] == [-signal.SIGTERM, -signal.SIGKILL]
 
 
 def test_without_its_server_a_process_is_a_fresh_one(quick, tmp_path):

@@ -248,7 +248,9 @@ class Server:
 @cache
 def server() -> Server | None:
     """Return the server of this process, started when it is first needed; None where there can be none."""
-    if not (hasattr(os, "pidfd_open") and hasattr(socket, "send_fds")):
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):  # not Linux, or a sandbox that forbids it
         return None
     started = Server(IMPORTED)
     atexit.register(started.close)

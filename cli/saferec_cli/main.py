@@ -161,7 +161,7 @@ def main() -> None:
 def _run() -> None:
     try:
         arguments = with_common_options_first(sys.argv[1:])
-        app_for(arguments)(arguments)
+        app_for(arguments)(arguments, prog_name="saferec")
     except SaferecError as error:
         _exit(f"error: {error}", 2)
     except RunStopped as stopped:
