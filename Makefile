@@ -2,7 +2,7 @@
 # make test       set up, then run every test
 # make test-fast  the same without the slow ones: a minute; no training, no command line, no browser
 # make site       set up, then build the documentation site into site/
-# make test-engines  set up with DeepSpeed and bitsandbytes, then run the tests that need them
+# make test-engines  set up with DeepSpeed, bitsandbytes and Ray, then run the tests that need them
 # make test-vllm  set up an environment for vLLM without a GPU (.venv-vllm, 3 GB), then try it
 # make install    set up alone: .venv with saferec, its tools and tested versions
 
@@ -38,10 +38,10 @@ test-fast: install
 engines: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools
 	DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation \
-	  bitsandbytes deepspeed
+	  bitsandbytes deepspeed ray
 
 test-engines: engines
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "bitsandbytes or deepspeed" tests/cli
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "bitsandbytes or deepspeed or ray" tests/cli
 
 test-vllm: $(VENV)-vllm/ready
 	OMP_NUM_THREADS=1 $(VENV)-vllm/bin/python -m pytest -m vllm tests/cli/test_vllm.py

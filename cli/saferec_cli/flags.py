@@ -62,7 +62,7 @@ _COMMON: Mapping[str, str] = {
         ),
         _DATA,
     ),
-    **dict.fromkeys(("form", "num-proc", "overwrite", "fresh"), _PIPELINE),
+    **dict.fromkeys(("form", "executor", "num-proc", "overwrite", "fresh"), _PIPELINE),
     **dict.fromkeys(
         (
             *("normalizer", "learning-rate", "max-steps", "num-train-epochs", "num-generations"),

@@ -14,8 +14,10 @@ import saferec_core
 from saferec_core.data.json_lines import as_line
 from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError
-from saferec_core.pipeline.config import ChainConfig, WorkConfig
+from saferec_core.pipeline.config import ChainConfig, WorkConfig, usable_cores
+from saferec_core.pipeline.executor import Executor, begin, collecting_rarely
 from saferec_core.pipeline.fingerprints import input_key, step_key
+from saferec_core.pipeline.local_executor import LocalExecutor
 from saferec_core.pipeline.output import (
     LOSSES,
     alone_at,
@@ -27,7 +29,6 @@ from saferec_core.pipeline.output import (
     publishing,
     write_manifest,
 )
-from saferec_core.pipeline.process_pool import Workers, collecting_rarely
 from saferec_core.pipeline.step import Step, StepResult, run_step
 from saferec_core.pipeline.writers import publish
 from saferec_core.plugins.build import build_parser, chosen
@@ -76,14 +77,14 @@ def _make(
     observer.plan(_plan(config))
     results: list[StepResult] = []
     source = config.input
-    with Workers(config.num_proc) as workers, collecting_rarely():
+    with _executor(config) as executor, collecting_rarely():
         for choice, transform, folder in zip(config.steps, transforms, folders, strict=True):
             total = results[-1].account.written if results else None
             step = Step(choice.name, transform, source, folder)
-            results.append(_run(step, config, workers, observer, total))
+            results.append(_run(step, config, executor, observer, total))
             source = results[-1].rows
         if not current:
-            _publish(config, workers, results, _manifest(config, plugins, key, results))
+            _publish(config, executor, results, _manifest(config, plugins, key, results))
     observer.note(f"{config.output} is up to date." if current else f"Written: {config.output}")
     return results
 
@@ -110,14 +111,14 @@ def _folders(
 
 
 def _run(
-    step: Step, config: ChainConfig, workers: Workers, observer: Observer, total: int | None
+    step: Step, config: ChainConfig, executor: Executor, observer: Observer, total: int | None
 ) -> StepResult:
     observer.stage_began(step.name, total)
     began = time.perf_counter()
     try:
         result = run_step(
             step,
-            workers=workers,
+            executor=executor,
             max_rejects=config.max_rejects,
             fresh=config.fresh,
             on_progress=lambda rows: observer.stepped(StepReport(rows)),
@@ -137,34 +138,50 @@ def _plan(config: ChainConfig) -> Plan:
         "input": str(config.input),
         "output": str(config.output),
         "steps": " -> ".join(choice.name for choice in config.steps),
-        "processes": str(config.num_proc),
+        "executor": config.executor,
+        "processes": _processes(config),
         "cache": str(_cache(config)),
     }
     return Plan("Data", facts)
 
 
+def _executor(config: ChainConfig) -> Executor:
+    if config.executor == "ray":
+        from saferec_core.pipeline.ray_executor import RayExecutor
+
+        return RayExecutor(config.num_proc, _cache(config))
+    return LocalExecutor(config.num_proc or usable_cores())
+
+
+def _processes(config: ChainConfig) -> str:
+    if config.num_proc is None and config.executor == "ray":
+        return "one for each CPU of the cluster"
+    return str(config.num_proc or usable_cores())
+
+
 def _publish(
-    config: ChainConfig, workers: Workers, results: Sequence[StepResult], manifest: Mapping[str, Any]
+    config: ChainConfig, executor: Executor, results: Sequence[StepResult], manifest: Mapping[str, Any]
 ) -> None:
     output = config.output
     with publishing(output) as draft:
         if is_file_name(output):
             shutil.copyfile(results[-1].rows, draft / output.name)
         else:
-            _publish_splits(config, workers, results, draft)
+            _publish_splits(config, executor, results, draft)
         for kind in LOSSES:
             _join_losses(results, kind, draft / losses_of(output, kind).name)
         write_manifest(draft, output, manifest)
 
 
 def _publish_splits(
-    config: ChainConfig, workers: Workers, results: Sequence[StepResult], draft: Path
+    config: ChainConfig, executor: Executor, results: Sequence[StepResult], draft: Path
 ) -> None:
     from saferec_core.pipeline.card.markdown import describe, markdown  # only where a dataset is made
     from saferec_core.pipeline.card.page import page
 
     rows, traits = results[-1].rows, read_traits(config.traits_path)
-    described = workers.begin(
+    described = begin(
+        executor,
         describe,
         rows,
         name=config.output.name,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from saferec_core.data.json_lines import as_line
@@ -53,13 +54,18 @@ def do_part(step: str, transform: Transform, part: Part, folder: Path) -> StepAc
         SaferecError: The transform stopped for a reason of its own.
     """
     account = StepAccount(step)
-    with ExitStack() as stack:
-        files: dict[str, IO[bytes]] = {
-            kind: stack.enter_context(part_file(folder, part.index, kind).open("wb", buffering=1 << 18))
-            for kind in KINDS
-        }
-        _transform(transform, _Reader(part, transform.columns, account, files), account, files)
-        account.sizes = {kind: file.tell() for kind, file in files.items()}
+    # A worker that was given up for lost may still be writing the same part: each has a draft of its own.
+    with TemporaryDirectory(dir=folder, prefix=f"{part.index:06d}.") as name:
+        draft = Path(name)
+        with ExitStack() as stack:
+            files: dict[str, IO[bytes]] = {
+                kind: stack.enter_context(part_file(draft, part.index, kind).open("wb", buffering=1 << 18))
+                for kind in KINDS
+            }
+            _transform(transform, _Reader(part, transform.columns, account, files), account, files)
+            account.sizes = {kind: file.tell() for kind, file in files.items()}
+        for kind in KINDS:
+            part_file(draft, part.index, kind).replace(part_file(folder, part.index, kind))
     write_text(folder / f"{part.index:06d}.json", json.dumps(account.as_json()))
     return account
 

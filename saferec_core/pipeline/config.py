@@ -11,18 +11,21 @@ from pydantic import Field, model_validator
 from saferec_core.config.domain import read_domain, with_domain
 from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice, OracleChoice, Section
 
-__all__ = ["ChainConfig", "WorkConfig"]
+__all__ = ["ChainConfig", "WorkConfig", "usable_cores"]
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class WorkConfig(Section):
     """How the work is done; nothing here changes the result."""
 
-    num_proc: int = Field(default_factory=_usable_cores, ge=1)
-    """Worker processes; by default one per core."""
+    executor: Literal["local", "ray"] = "local"
+    """What runs the parts of a step: processes of this machine, or a Ray cluster."""
+    num_proc: int | None = Field(default=None, ge=1)
+    """Worker processes at once; by default one per core, of this machine or of the Ray cluster."""
     cache_dir: Path | None = None
     """Folder of finished steps, which later runs reuse; by default ``.saferec-cache`` beside the output."""
     max_rejects: float = Field(default=0.01, ge=0, le=1)

@@ -6,8 +6,7 @@ import json
 import pickle
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -21,8 +20,9 @@ from saferec_core.errors import DataError, PluginError, RunError
 from saferec_core.files import replacing, write_text
 from saferec_core.pipeline.chunk_task import KINDS, do_part, part_account, part_file, read_account
 from saferec_core.pipeline.chunks import Part, parts_of
+from saferec_core.pipeline.executor import Executor, worker_killed
+from saferec_core.pipeline.local_executor import LocalExecutor
 from saferec_core.pipeline.origins import first_file_of, write_first_file
-from saferec_core.pipeline.process_pool import Workers, worker_killed
 from saferec_core.pipeline.step_report import StepAccount
 from saferec_core.plugins.calls import calling, named
 from saferec_core.plugins.contracts.transform import Surveying, Transform
@@ -63,7 +63,7 @@ def run_step(
     step: Step,
     *,
     num_proc: int = 1,
-    workers: Workers | None = None,
+    executor: Executor | None = None,
     max_rejects: float = 1.0,
     fresh: bool = False,
     on_progress: Callable[[int], None] | None = None,
@@ -75,7 +75,7 @@ def run_step(
     Args:
         step: The step.
         num_proc: Processes that work on parts of the file.
-        workers: A pool that is shared with other steps, in place of *num_proc*.
+        executor: Runs the parts, and those of other steps, in place of *num_proc* processes.
         max_rejects: Share of the rows that may be rejected before the step stops, in 0..1.
         fresh: Discard a stored result and start again.
         on_progress: Called with the number of rows done so far.
@@ -90,14 +90,14 @@ def run_step(
             shutil.rmtree(step.folder)
         account = _finished(step)
         if account is None:
-            with nullcontext(workers) if workers else Workers(num_proc) as processes:
-                return StepResult(step.folder, _work(step, processes, max_rejects, on_progress), cached=False)
+            with nullcontext(executor) if executor else LocalExecutor(num_proc) as chosen:
+                return StepResult(step.folder, _work(step, chosen, max_rejects, on_progress), cached=False)
         _check_rejects(step, account, max_rejects)
         return StepResult(step.folder, account, cached=True)
 
 
 def _work(
-    step: Step, workers: Workers, max_rejects: float, on_progress: Callable[[int], None] | None
+    step: Step, executor: Executor, max_rejects: float, on_progress: Callable[[int], None] | None
 ) -> StepAccount:
     parts = step.folder / "parts"
     parts.mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ def _work(
     if isinstance(transform, Surveying):
         transform = _surveyed(step, transform)
     total, count = StepAccount(step.name), 0
-    for account in _accounts(step, transform, parts, workers):
+    for account in _accounts(step, transform, parts, executor):
         total.add(account)
         count += 1
         if total.read >= _SURE:
@@ -123,20 +123,20 @@ def _work(
     return total
 
 
-def _accounts(step: Step, transform: Transform, folder: Path, workers: Workers) -> Iterator[StepAccount]:
+def _accounts(step: Step, transform: Transform, folder: Path, executor: Executor) -> Iterator[StepAccount]:
     """Yield the accounts of the parts in order, doing those that are not finished."""
     parts = parts_of(step.source, group_column=transform.group_column)
     ahead = list(islice(parts, 2))
-    if workers.number == 1 or len(ahead) < 2 or transform.in_one_process:
+    if executor.number == 1 or len(ahead) < 2 or transform.in_one_process:
         for part in (*ahead, *parts):
             yield part_account(folder, part.index) or do_part(step.name, transform, part, folder)
         return
-    with _submitting(step, transform, folder, workers) as submit:
+    with _submitting(step, transform, folder, executor) as submit:
         running: dict[int, Future[StepAccount] | StepAccount] = {}
         following = 0
         for part in (*ahead, *parts):
             running[part.index] = part_account(folder, part.index) or submit(part)
-            while len(running) > 2 * workers.number:
+            while len(running) > 2 * executor.number:
                 yield _next(step, running, following)
                 following += 1
         while running:
@@ -157,13 +157,13 @@ def _next(step: Step, running: dict[int, Future[StepAccount] | StepAccount], ind
             for future in done:
                 future.result()
         return account.result()
-    except BrokenProcessPool as error:
+    except BrokenExecutor as error:
         raise worker_killed(f"step {step.name!r}") from error
 
 
 @contextmanager
 def _submitting(
-    step: Step, transform: Transform, folder: Path, workers: Workers
+    step: Step, transform: Transform, folder: Path, executor: Executor
 ) -> Iterator[Callable[[Part], Future[StepAccount]]]:
     """Store the transform where each worker reads it once, and provide a function that submits a part.
 
@@ -178,7 +178,7 @@ def _submitting(
     waiting: set[Future[StepAccount]] = set()
 
     def submit(part: Part) -> Future[StepAccount]:
-        future = workers.submit(_do, file.name, part, folder)
+        future = executor.submit(_do, file.name, part, folder)
         waiting.add(future)
         future.add_done_callback(waiting.discard)
         return future

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from saferec_core.config.limits import read_limits
 from saferec_core.config.schema import RunConfig, TrainConfig
 from saferec_core.config.sections import DEFAULT_METRICS, ComponentChoice
 from saferec_core.errors import NameTakenError, SaferecError, near_misses
@@ -51,6 +53,8 @@ def find_chain_problems(config: ChainConfig, plugins: Plugins) -> list[str]:
     if config.catalog_path is not None and not config.catalog_path.exists():
         problems.add(f"--catalog-path: {config.catalog_path} does not exist")
     _check_oracle_files(problems, () if config.oracle is None else config.oracle.each)
+    if config.executor == "ray" and find_spec("ray") is None:
+        problems.add("--executor ray needs Ray: install saferec[ray], or leave the flag out")
     for choice in config.steps:
         with problems.collecting():
             build(plugins.find(plugins.transforms, choice.name), choice.options, config.handed_down)
@@ -66,7 +70,7 @@ def _check_oracle_files(problems: Problems, oracles: Sequence[ComponentChoice]) 
 
 
 def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> dict[str, str]:
-    """Check rewards and normalizer by what their source declares, and alarms by building them.
+    """Check rewards and normalizer by what their source declares, limits, and alarms by building them.
 
     Returns:
         Columns that the rewards need, each with what needs it.
@@ -95,6 +99,8 @@ def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> 
                 f"rewards.{name}.target = {target} titles cannot be ranked: num_ranks (K) is "
                 f"{config.num_ranks}. Lower the target or set --num-ranks {target}."
             )
+    with problems.collecting():
+        read_limits(config.limits.limit, has_oracle=config.oracle is not None)
     for name in (*config.alarms.ignore_alarm, *config.alarms.alarm_options):
         with problems.collecting():
             build(plugins.find(plugins.alarms, name), config.alarms.alarm_options.get(name, {}))

@@ -10,6 +10,8 @@ import pytest
 import yaml
 from filelock import FileLock
 
+from saferec_core.preflight import components
+
 PLUGIN = '''
 from pydantic import Field
 from saferec_core import hookimpl
@@ -132,6 +134,18 @@ def test_a_mistake_is_one_message_and_nothing_is_written(acme, main, tmp_path, n
     assert message in outcome.err
     assert "Traceback" not in outcome.err
     assert {path.name for path in tmp_path.iterdir()} <= {"in.jsonl", "site-acme-steps"}
+
+
+def test_without_ray_its_executor_is_one_message_with_the_name_of_the_extra(
+    acme, main, tmp_path, numbers, monkeypatch
+):
+    monkeypatch.setattr(components, "find_spec", lambda _: None)
+
+    outcome = main("data", "run", "scale", "in.jsonl", "--out", "out.jsonl", "--executor", "ray")
+
+    assert outcome.status == 2
+    assert outcome.err == "error: --executor ray needs Ray: install saferec[ray], or leave the flag out\n"
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_rejects_above_the_share_stop_the_command_with_file_and_line(acme, main, tmp_path):

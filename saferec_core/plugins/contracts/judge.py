@@ -17,10 +17,18 @@ from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.plugins.contracts.met_titles import MetTitles
-from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask, check_order, columns_for
+from saferec_core.plugins.contracts.oracle import (
+    Oracle,
+    Question,
+    Verdict,
+    ask,
+    check_order,
+    columns_for,
+    joined,
+)
 from saferec_core.plugins.contracts.record_columns import NO_COLUMNS, RecordColumns
 
-__all__ = ["Judge"]
+__all__ = ["Judge", "Standing"]
 
 _ASKED_TOGETHER = 1 << 14  # questions of one batch about the whole catalog
 
@@ -52,14 +60,14 @@ class Judge:
         self.popularity = popularity
         self.met_titles = MetTitles(catalog)
         self._base_rates: dict[tuple[tuple[str, ...], RecordColumns], float] = {}
-        self._standings: dict[tuple[str, RecordColumns], _Standing] = {}
+        self._standings: dict[tuple[str, RecordColumns], Standing] = {}
         self._order_is_checked = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Judge, (self.catalog, self.oracle, self.popularity)
 
     def ask(self, questions: Sequence[Question]) -> Sequence[Verdict]:
-        """Put *questions* to the oracle.
+        """Put *questions* to the oracle; a title with aliases is asked about by each of its names.
 
         Raises:
             ConfigError: The run has no oracle.
@@ -67,11 +75,29 @@ class Judge:
         """
         if self.oracle is None:
             raise ConfigError("an oracle is needed to judge titles; name its table with --oracle-path")
-        verdicts = ask(self.oracle, questions)
+        by_alias = [
+            (asked, question._replace(name=alias))
+            for asked, question in enumerate(questions)
+            for alias in self._aliases(question)
+        ]
+        everything = [*questions, *(question for _, question in by_alias)]
+        answers = ask(self.oracle, everything)
         if not self._order_is_checked and self.oracle.deterministic:
-            self._order_is_checked = len(set(questions)) > 1
-            check_order(self.oracle, questions, verdicts)
+            self._order_is_checked = len(set(everything)) > 1
+            check_order(self.oracle, everything, answers)
+        if not by_alias:
+            return answers
+        verdicts = list(answers[: len(questions)])
+        for (asked, _), verdict in zip(by_alias, answers[len(questions) :], strict=True):
+            verdicts[asked] = joined(verdicts[asked], verdict)
         return verdicts
+
+    def _aliases(self, question: Question) -> Sequence[str]:
+        """Return the further names of a title, which the oracle may know instead of its own."""
+        if not self.catalog.aliases:
+            return ()
+        position = self.catalog.find(question.name, question.year)
+        return () if position is None else self.catalog.aliases.get(position, ())
 
     def catalog_title(self, title: Title) -> Title:
         """Return the longest end of a name that is in the catalog, else *title* itself."""
@@ -97,22 +123,27 @@ class Judge:
     def meant(self, record: Record) -> Record:
         """Return *record* with its titles as the catalog completes them; itself where nothing changes.
 
-        Ground truth without a year is the only entry of the catalog with its name. Where several entries have
-        the name it is ambiguous and cannot be hit, so that it is left out.
+        A title with several names is the same by each of them. Ground truth without a year is the only entry
+        of the catalog with its name. Where several entries have the name it is ambiguous and cannot be hit,
+        so that it is left out.
         """
-        match, by_subtitle = self.catalog.match, self.catalog.match_subtitles
-        if not by_subtitle and all(year is not None for _, year in record.groundtruth):
-            return record
+        match = self.catalog.match
         matches = [match(*title) for title in record.groundtruth]
         truth = tuple(
             title for position, title, _ in matches if position is not None or title.year is not None
         )
-        seen = record.seen_titles
-        if by_subtitle:
-            seen = tuple(title if isinstance(title, str) else match(*title).title for title in seen)
+        seen = tuple(
+            self._own_name(title) if isinstance(title, str) else match(*title).title
+            for title in record.seen_titles
+        )
         if (truth, seen) == (record.groundtruth, record.seen_titles):
             return record
         return replace(record, groundtruth=truth, seen_titles=seen)
+
+    def _own_name(self, name: str) -> str:
+        """Return the name that the catalog has for a title of unknown year, if only one may be meant."""
+        _, title, by_subtitle = self.catalog.match(name, None)
+        return name if by_subtitle else title.name
 
     def base_rate(self, constraints: tuple[str, ...], record: RecordColumns = NO_COLUMNS) -> float:
         """Return the share of violations among the catalog's titles that the oracle knows.
@@ -125,19 +156,26 @@ class Judge:
         """
         asked = constraints, record
         if asked not in self._base_rates:
-            standings = [self._standing(trait, record) for trait in constraints]
+            standings = [self.standing(trait, record) for trait in constraints]
             everything = torch.ones(len(self.catalog.titles), dtype=torch.bool)
             violating = ~reduce(and_, (~standing.violated for standing in standings), everything)
             known = violating | reduce(and_, (standing.decided for standing in standings), everything)
             self._base_rates[asked] = violating.sum().item() / max(1, int(known.sum()))
         return self._base_rates[asked]
 
-    def _standing(self, trait: str, record: RecordColumns) -> _Standing:
+    def standing(self, trait: str, record: RecordColumns) -> Standing:
         """Return how the catalog's titles stand under one trait.
 
         All traits that the oracle lists are asked about in one question a title. Users combine them in more
         ways than there are traits; a question for every combination and title would take hours with millions
         of titles. A trait that it judges and does not list, such as one with a value, is asked about alone.
+
+        Args:
+            trait: The constraint.
+            record: What questions hold of the record, from :meth:`columns`.
+
+        Raises:
+            UnknownNameError: The oracle does not judge the trait.
         """
         if (trait, record) not in self._standings:
             traits = () if self.oracle is None else self.oracle.traits
@@ -149,7 +187,7 @@ class Judge:
                 self._standings.clear()
             decided, violated = self._catalog_under(asked, record)
             for column, name in enumerate(asked):
-                self._standings[name, record] = _Standing(decided[:, column], violated[:, column])
+                self._standings[name, record] = Standing(decided[:, column], violated[:, column])
         return self._standings[trait, record]
 
     def _catalog_under(
@@ -169,7 +207,7 @@ class Judge:
         return decided, violated
 
 
-class _Standing(NamedTuple):
+class Standing(NamedTuple):
     """How the C titles of the catalog stand under one trait."""
 
     decided: Bool[Tensor, " C"]
