@@ -26,7 +26,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -45,6 +45,8 @@ _SURROUNDINGS = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DIS
 """What the libraries read when they are imported, as the command line sets it."""
 
 _STATUS = 4  # bytes of a process id or an exit status
+_READY = b"ready"
+_LIMIT = 900.0  # seconds: far more than anything here takes; nothing waits for ever
 
 
 class Started(Protocol):
@@ -93,8 +95,8 @@ def start(
     with ExitStack() as stack:
         out = stack.enter_context(output.open("ab"))
         err = stack.enter_context(errors.open("ab")) if errors else out
-        if forking := server():
-            with suppress(OSError, EOFError):  # it was killed, or libraries began threads
+        if (forking := server()) and forking.is_ready:
+            with suppress(OSError):  # it was killed
                 return forking.fork(command, folder, environment, (out.fileno(), err.fileno()))
         return subprocess.Popen(
             [sys.executable, "-m", *command],
@@ -158,7 +160,10 @@ class Together:
 
     def wait(self) -> int:
         """Wait until all have ended, and return what :meth:`poll` does."""
+        latest = time.monotonic() + _LIMIT
         while (status := self.poll()) is None:
+            if time.monotonic() > latest:
+                self.send_signal(signal.SIGKILL)
             time.sleep(0.01)
         return status
 
@@ -189,9 +194,12 @@ class Forked:
 
         Raises:
             EOFError: The server was killed meanwhile.
+            TimeoutError: It has not ended after a quarter of an hour, and is killed.
         """
-        status = self._ended(None)
-        assert status is not None
+        status = self._ended(_LIMIT)
+        if status is None:
+            self.send_signal(signal.SIGKILL)
+            raise TimeoutError(f"process {self.pid} had not ended after {_LIMIT:g} seconds")
         return status
 
     def send_signal(self, sig: int) -> None:
@@ -200,8 +208,8 @@ class Forked:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, sig)
 
-    def _ended(self, seconds: float | None) -> int | None:
-        if self._status is None and select.select([self._answers], [], [], seconds)[0]:
+    def _ended(self, seconds: float) -> int | None:
+        if self._status is None and _readable(self._answers, seconds):
             self._status = _received(self._answers)
             os.close(self._answers)
         return self._status
@@ -223,38 +231,76 @@ class Server:
                 start_new_session=True,  # Ctrl-C is for the tests, whose end it notices
             )
 
+    @cached_property
+    def is_ready(self) -> bool:
+        """Whether it has imported what it should, and can fork."""
+        if _readable(self._requests.fileno(), _LIMIT):
+            with suppress(OSError):
+                return self._requests.recv(len(_READY)) == _READY
+        self.process.kill()
+        return False
+
     def fork(
         self, command: list[str], folder: Path, environment: dict[str, str], streams: tuple[int, int]
     ) -> Forked:
         """Have a process forked.
 
         Raises:
-            OSError, EOFError: The server cannot: it has been killed, or has more than one thread.
+            OSError: The server cannot be asked.
+            RuntimeError: It has ended after it was asked, so that nobody knows whether the process runs.
         """
+        request = json.dumps([command, str(folder), environment]).encode()
         answers, theirs = os.pipe()
         try:
-            request = json.dumps([command, str(folder), environment]).encode()
             socket.send_fds(self._requests, [request], [*streams, theirs])
+        except OSError:
+            os.close(answers)
+            raise
         finally:
             os.close(theirs)
-        return Forked(answers)
+        if not _readable(answers, _LIMIT):
+            self.process.kill()
+        try:
+            return Forked(answers)
+        except EOFError as error:
+            raise RuntimeError(f"{error}, perhaps with a process that it had forked") from None
 
     def close(self) -> None:
         """End the server; the processes that it has forked go on."""
+        with suppress(OSError):
+            self._requests.shutdown(socket.SHUT_RDWR)  # also for whoever was forked and has it as well
         self._requests.close()
-        self.process.wait()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def is_possible() -> bool:
+    """Return whether this is Linux, and not in a sandbox that forbids what the server needs."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+        return _threads() > 0
+    except (AttributeError, OSError):
+        return False
 
 
 @cache
 def server() -> Server | None:
     """Return the server of this process, started when it is first needed; None where there can be none."""
-    try:
-        os.close(os.pidfd_open(os.getpid()))
-    except (AttributeError, OSError):  # not Linux, or a sandbox that forbids it
+    if not is_possible():
         return None
     started = Server(IMPORTED)
     atexit.register(started.close)
     return started
+
+
+def _readable(descriptor: int, seconds: float) -> bool:
+    """Wait until there is something to read, or nobody any more to write."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(seconds * 1000))
 
 
 def _received(answers: int) -> int:
@@ -297,7 +343,7 @@ def _serve(requests: socket.socket) -> _Request:
                 os.close(answers)
                 continue
             message, streams, _, _ = socket.recv_fds(requests, 1 << 20, 3)
-            if not message or _threads() > 1:  # which do not survive a fork
+            if not message:
                 sys.exit()
             output, errors, answers = streams
             if not (pid := os.fork()):
@@ -346,6 +392,10 @@ if __name__ == "__main__":
     for _name in sys.argv[2:]:
         importlib.import_module(_name)
     _added = {name: value for name, value in os.environ.items() if _before.get(name) != value}
-    _request = _serve(socket.socket(fileno=int(sys.argv[1])))
+    if _threads() > 1:  # which do not survive a fork
+        sys.exit()
+    _requests = socket.socket(fileno=int(sys.argv[1]))
+    _requests.send(_READY)
+    _request = _serve(_requests)
     _become(_request, _added)
     runpy.run_module(_request.command[0], run_name="__main__", alter_sys=True)

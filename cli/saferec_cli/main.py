@@ -15,8 +15,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from saferec_cli.commands import Command, Group
 from saferec_cli.everywhere import command_in, with_common_options_first
+from saferec_cli.plain_help import Command, Group
 from saferec_core import __version__
 from saferec_core.errors import SaferecError
 from saferec_core.plugins.selection import FILES, LEFT_OUT, STRICT
