@@ -25,6 +25,8 @@ _SECRET_KEY = re.compile(
     r"(?:^|[._-])(?:url|uri|api_?keys?|keys?|token|secret|password)(?:$|[._-])", re.IGNORECASE
 )
 _MOST_SHOWN = 80
+_SHORTEST_PART = 4
+"""Characters; shorter parts of names are in too many of them."""
 _KINDS: Mapping[type, str] = {dict: "a mapping", list: "a list", tuple: "a list"}
 
 
@@ -112,7 +114,16 @@ def came_instead(problem: Mapping[str, Any]) -> str:
 def near_misses(name: str, known: Iterable[str]) -> str:
     """Return a sentence such as ``" Did you mean 'count'?"``, or nothing."""
     folded = {candidate.casefold(): candidate for candidate in known}
-    close = get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
+    wanted = name.casefold()
+    close = get_close_matches(wanted, folded, n=3, cutoff=0.6)
+    if not close and len(wanted) >= _SHORTEST_PART:
+        close = [candidate for candidate in folded if _is_part_of(wanted, candidate)][:3]
     if not close:
         return ""
     return f" Did you mean {' or '.join(repr(folded[match]) for match in close)}?"
+
+
+def _is_part_of(wanted: str, candidate: str) -> bool:
+    """Tell whether somebody may have typed only the beginning of a name, or one of its words."""
+    parts = [candidate[: len(wanted)], *re.findall(r"[\w-]+", candidate)]
+    return bool(get_close_matches(wanted, parts, n=1, cutoff=0.8))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -127,8 +128,8 @@ class _Reading:
                 f"position {position}",
             )
         if not lacking:
-            fewer = [p for p in used for sample in range(self.samples) if (p, sample) not in self.answers]
-            for position in dict.fromkeys(fewer):
+            counts = Counter(position for position, _ in self.answers)
+            for position in (position for position in used if counts[position] < self.samples):
                 self._note(f"records have fewer than {self.samples} samples", f"position {position}")
 
     def shown(self) -> list[str]:

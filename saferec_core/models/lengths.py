@@ -10,7 +10,7 @@ from typing import Any
 from saferec_core.data.records import Record
 from saferec_core.runs.distributed import gathered, process_count, process_index
 
-__all__ = ["token_lengths"]
+__all__ = ["bounded_lengths", "token_lengths"]
 
 _BATCH = 1024
 
@@ -37,6 +37,35 @@ def token_lengths(
     for process, part in enumerate(gathered(_counted(own, render, tokenizer))):
         lengths[process::processes] = part
     return lengths
+
+
+def bounded_lengths(
+    records: Sequence[Record], limit: int, render: Callable[[Record], str], tokenizer: Any
+) -> Sequence[int]:
+    """Return for each record a number of tokens that exceeds *limit* exactly if its own does.
+
+    Only prompts with more bytes than *limit* are counted: a token is at least one byte, so that nothing has
+    to be counted where the context of a model is far from filled. A chat template is taken to add to each
+    turn at most what it adds to a prompt of one.
+
+    Args:
+        records: The same on every process.
+        limit: Tokens that a record may have.
+        render: Writes the prompt of a record as the policy reads it, special tokens included.
+        tokenizer: Of the policy.
+    """
+    around = len(render(Record(prompt=[{"role": "user", "content": "x"}])).encode())
+    lengths = array("q", (_bytes_of(record, around) for record in records))
+    long = [position for position, most in enumerate(lengths) if most > limit]
+    for position, length in zip(
+        long, token_lengths([records[n] for n in long], render, tokenizer), strict=True
+    ):
+        lengths[position] = length
+    return lengths
+
+
+def _bytes_of(record: Record, around: int) -> int:
+    return sum(around + len(str(message["content"]).encode()) for message in record.prompt)
 
 
 def _counted(records: Iterable[Record], render: Callable[[Record], str], tokenizer: Any) -> array[int]:

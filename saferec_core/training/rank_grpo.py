@@ -23,10 +23,12 @@ from saferec_core.models.generation import PolicyGenerator, whole_policy
 from saferec_core.models.loading import (
     Policy,
     checkpoint_dtype,
+    context_length,
     end_token_ids,
     load_tokenizer,
     merged_folder,
 )
+from saferec_core.models.record_view import RecordReader
 from saferec_core.models.resume import journal_of
 from saferec_core.plugins.contracts.alarm import Alarm
 from saferec_core.plugins.contracts.lifecycle import (
@@ -44,15 +46,18 @@ from saferec_core.rl.rollouts import RolloutScorer
 from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, sft_policy
 from saferec_core.runs.distributed import from_main, gathered, is_main, join, process_count
 from saferec_core.runs.folder import RunFolder
-from saferec_core.runs.manifest import now
+from saferec_core.runs.layout import run_of
+from saferec_core.runs.manifest import now, stage_of
 from saferec_core.runs.observer import Observer, Plan, with_hooks
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
+from saferec_core.runs.working import working_on
 from saferec_core.training.alarms import AlarmWatch, build_alarms
-from saferec_core.training.batches import generation_batch_size, planned_sharing
+from saferec_core.training.batches import generation_batch_size, planned_resampling, planned_sharing
 from saferec_core.training.before_after import evaluate, greedy_means, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.dead_knobs import dead_knobs
+from saferec_core.training.first_records import check_first_records
 from saferec_core.training.fitting import fitted_prompts
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
@@ -137,7 +142,12 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
         opened=opened,
         stop=stop,
     )
-    with stop.listening(), discarded_on_failure(folder, opened), heartbeat_of(config, folder, observer):
+    with (
+        working_on(folder),
+        stop.listening(),
+        discarded_on_failure(folder, opened),
+        heartbeat_of(config, folder, observer),
+    ):
         _train(run)
     return folder.path
 
@@ -157,7 +167,10 @@ def _train(run: _Run) -> None:
         _finish(run, before, whole_policy(str(folder.policy), for_training(config.model)))
         return
     tokenizer = load_tokenizer(start, config.model)
-    fitted = fitted_prompts(config, run.parts.train, tokenizer)
+    if not config.sft_comes_first:  # which has looked at the same records
+        reader = RecordReader(tokenizer, frozenset(), run.parts.parser)
+        check_first_records(reader, run.parts.train, config, observer, prompts_only=True)
+    fitted = fitted_prompts(config, run.parts.train, tokenizer, context_length(start, config.model))
     if is_main():
         observer.plan(_plan(run, start, fitted))
     trainer = _trainer(run, start, tokenizer, fitted)
@@ -248,6 +261,12 @@ def _start(run: _Run) -> str:
     reference = str(config.model.model)
     if config.sft_checkpoint is not None:
         reference = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
+        begun = run_of(Path(reference))
+        if begun is not None and stage_of(begun) == "train":
+            run.observer.note(
+                f"{reference} was trained by Safe-Rank-GRPO. The KL divergence is measured from it, not from "
+                f"the policy that its run began with; --resume-from {begun.path} continues that run instead."
+            )
     elif config.sft is not None:
         run.observer.note("No SFT policy is named, so one is trained first (Safe SFT).")
         sft, optimizer = settled(config.sft_config())
@@ -354,7 +373,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             **({"without effect": "; ".join(dead)} if dead else {}),
             "normalizer": _described(config.normalizer),
             "each generation": f"{completions // group} prompts x {group} completions = {completions}, "
-            f"K = {config.num_ranks} ranks",
+            f"K = {config.num_ranks} ranks{planned_resampling(config, run.normalizer)}",
             "steps": str(steps) if steps > 0 else f"{config.optimization.num_train_epochs:g} epochs",
             "optimizer": f"{run.optimizer}, learning rate "
             f"{config.optimization.learning_rate:g}, KL {config.kl_beta:g}",

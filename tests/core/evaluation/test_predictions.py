@@ -118,3 +118,10 @@ def test_an_id_that_two_records_share_names_neither(read):
 def test_a_file_without_rows_is_refused(read):
     with pytest.raises(DataError, match="holds no predictions"):
         read()
+
+
+def test_a_sample_with_a_huge_number_is_refused_at_once(read):
+    rows = [{"position": position, "titles": []} for position in range(3)]
+
+    with pytest.raises(DataError, match=r"records have fewer than 2000000001 samples: position 0"):
+        read(*rows, {"position": 0, "titles": [], "sample": 2_000_000_000})
