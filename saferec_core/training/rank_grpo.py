@@ -28,6 +28,7 @@ from saferec_core.models.loading import (
     load_tokenizer,
     merged_folder,
 )
+from saferec_core.models.memory import memory_advised
 from saferec_core.models.record_view import RecordReader
 from saferec_core.models.resume import journal_of
 from saferec_core.plugins.contracts.alarm import Alarm
@@ -63,6 +64,7 @@ from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
 from saferec_core.training.setup import build_normalizer, build_rewards
 from saferec_core.training.sft import (
+    LESS_MEMORY,
     discarded_on_failure,
     heartbeat_of,
     stop_of,
@@ -173,7 +175,8 @@ def _train(run: _Run) -> None:
     fitted = fitted_prompts(config, run.parts.train, tokenizer, context_length(start, config.model))
     if is_main():
         observer.plan(_plan(run, start, fitted))
-    trainer = _trainer(run, start, tokenizer, fitted)
+    with memory_advised("setting up the training", *LESS_MEMORY):
+        trainer = _trainer(run, start, tokenizer, fitted)
     with policy_of(trainer, tokenizer) as policy:
         before = _evaluate(run, policy, "before", start, sharded=can_be_sharded(trainer))
     for fault in faults_of_start(before, config.evaluation.eval_decoding, run.rewards):
