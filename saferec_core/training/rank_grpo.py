@@ -54,7 +54,7 @@ from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
 from saferec_core.runs.working import working_on
 from saferec_core.training.alarms import AlarmWatch, build_alarms
-from saferec_core.training.batches import generation_batch_size, planned_sharing
+from saferec_core.training.batches import generation_batch_size, planned_resampling, planned_sharing
 from saferec_core.training.before_after import evaluate, greedy_means, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.dead_knobs import dead_knobs
@@ -376,7 +376,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             **({"without effect": "; ".join(dead)} if dead else {}),
             "normalizer": _described(config.normalizer),
             "each generation": f"{completions // group} prompts x {group} completions = {completions}, "
-            f"K = {config.num_ranks} ranks",
+            f"K = {config.num_ranks} ranks{planned_resampling(config, run.normalizer)}",
             "steps": str(steps) if steps > 0 else f"{config.optimization.num_train_epochs:g} epochs",
             "optimizer": f"{run.optimizer}, learning rate "
             f"{config.optimization.learning_rate:g}, KL {config.kl_beta:g}",

@@ -106,9 +106,9 @@ KILLS = {
         1,
         [there("sft/checkpoints/checkpoint-5"), there("checkpoints/checkpoint-1"), there("policy")],
     ),
-    "two processes": (
+    "two processes that replace prompts": (
         ["train", "resumed.yaml", "--max-steps", 3],
-        SETTINGS,
+        {**SETTINGS, "normalizer": {"name": "gdpo", "dynamic_sampling": True}},
         2,
         [there("checkpoints/checkpoint-1"), there("checkpoints/checkpoint-2")],
     ),

@@ -24,7 +24,7 @@ from saferec_core.errors import RewardError, RunError
 from saferec_core.evaluation.setup import assemble
 from saferec_core.models.decoding import NO_RANK, TokenAligner
 from saferec_core.models.loading import load_tokenizer
-from saferec_core.plugins.contracts.normalizer import Advantages
+from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
 from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.rl.limits import Limits, limits_of
 from saferec_core.rl.loss import rank_grpo_loss
@@ -332,7 +332,7 @@ def test_a_batch_is_scored_no_more_often_than_the_loss_needs(world, tmp_path, ch
 
 
 @dataclass
-class OnlyRank:
+class OnlyRank(Normalizer):
     """A normalizer that finds something to say about one rank alone."""
 
     k: int
