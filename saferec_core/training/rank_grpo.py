@@ -55,7 +55,12 @@ from saferec_core.runs.stopping import Stop
 from saferec_core.runs.working import working_on
 from saferec_core.training.alarms import AlarmWatch, build_alarms
 from saferec_core.training.batches import generation_batch_size, planned_resampling, planned_sharing
-from saferec_core.training.before_after import evaluate, greedy_means, report_comparison
+from saferec_core.training.before_after import (
+    check_evaluations,
+    evaluate,
+    greedy_means,
+    report_comparison,
+)
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.dead_knobs import dead_knobs
 from saferec_core.training.first_records import check_first_records
@@ -119,6 +124,7 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     normalizer = build_normalizer(config, plugins)
     needs = {"completion": "Safe SFT"} if config.sft_comes_first else {}
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
+    check_evaluations(config, parts)
     rule = rule_of(config, parts, plugins)
     limits = Limits(limits_of(config.limits.limit, parts.judge), config.limits)
     target = next((r.function.target for r in rewards if r.function.target is not None), None)
