@@ -26,7 +26,7 @@ def run_plan(plan: RunPlan) -> None:
     console.print(f"[bold]Plan: {plan.stage}[/]\n")
     settings = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     for name in ("setting", "value", "from"):
-        settings.add_column(name, overflow="fold")
+        settings.add_column(name, overflow="fold", no_wrap=name == "setting")
     section = ""
     for setting in plan.chosen:
         above, _, name = setting.path.rpartition(".")

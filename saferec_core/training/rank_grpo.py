@@ -28,6 +28,7 @@ from saferec_core.models.loading import (
     load_tokenizer,
     merged_folder,
 )
+from saferec_core.models.memory import memory_advised
 from saferec_core.models.record_view import RecordReader
 from saferec_core.models.resume import journal_of
 from saferec_core.plugins.contracts.alarm import Alarm
@@ -54,7 +55,12 @@ from saferec_core.runs.stopping import Stop
 from saferec_core.runs.working import working_on
 from saferec_core.training.alarms import AlarmWatch, build_alarms
 from saferec_core.training.batches import generation_batch_size, planned_resampling, planned_sharing
-from saferec_core.training.before_after import evaluate, greedy_means, report_comparison
+from saferec_core.training.before_after import (
+    check_evaluations,
+    evaluate,
+    greedy_means,
+    report_comparison,
+)
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.dead_knobs import dead_knobs
 from saferec_core.training.first_records import check_first_records
@@ -63,6 +69,7 @@ from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
 from saferec_core.training.setup import build_normalizer, build_rewards
 from saferec_core.training.sft import (
+    LESS_MEMORY,
     discarded_on_failure,
     heartbeat_of,
     stop_of,
@@ -117,6 +124,7 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     normalizer = build_normalizer(config, plugins)
     needs = {"completion": "Safe SFT"} if config.sft_comes_first else {}
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
+    check_evaluations(config, parts)
     rule = rule_of(config, parts, plugins)
     limits = Limits(limits_of(config.limits.limit, parts.judge), config.limits)
     target = next((r.function.target for r in rewards if r.function.target is not None), None)
@@ -173,7 +181,8 @@ def _train(run: _Run) -> None:
     fitted = fitted_prompts(config, run.parts.train, tokenizer, context_length(start, config.model))
     if is_main():
         observer.plan(_plan(run, start, fitted))
-    trainer = _trainer(run, start, tokenizer, fitted)
+    with memory_advised("setting up the training", *LESS_MEMORY):
+        trainer = _trainer(run, start, tokenizer, fitted)
     with policy_of(trainer, tokenizer) as policy:
         before = _evaluate(run, policy, "before", start, sharded=can_be_sharded(trainer))
     for fault in faults_of_start(before, config.evaluation.eval_decoding, run.rewards):

@@ -17,6 +17,7 @@ from saferec_core.evaluation.protocol import described
 from saferec_core.evaluation.setup import Parts, assemble, require_path
 from saferec_core.models.lengths import token_lengths
 from saferec_core.models.loading import Policy, declared_context, load_policy, merged_folder
+from saferec_core.models.memory import memory_advised
 from saferec_core.models.record_view import RecordReader
 from saferec_core.plugins.contracts.lifecycle import RunFinished, RunStarted
 from saferec_core.plugins.manager import Plugins
@@ -37,6 +38,14 @@ from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
 
 __all__ = ["discarded_on_failure", "heartbeat_of", "run_sft", "stop_of", "train_sft", "whole_checkpoints"]
+
+
+LESS_MEMORY = (
+    "--use-lora",
+    "--load-in-4bit with it",
+    "a smaller --vllm-gpu-memory-utilization where vLLM shares the GPU",
+)
+"""What makes a model fit that does not."""
 
 
 def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
@@ -120,7 +129,8 @@ def train_sft(
     rule = rule_of(config, parts, plugins)
     reference = resolve_folder(str(config.model.model))
     start = from_main(lambda: merged_folder(reference, config.model, folder.base))
-    policy = load_policy(start, for_training(config.model))
+    with memory_advised("loading the model", *LESS_MEMORY):
+        policy = load_policy(start, for_training(config.model))
     reader = RecordReader(policy.tokenizer, policy.end_ids, parts.parser, parts.judge)
     check_first_records(reader, parts.train, config, observer)
     longest = min(config.max_length, declared_context(policy.model.config) or config.max_length)

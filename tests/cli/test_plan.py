@@ -29,6 +29,16 @@ def test_every_setting_has_its_value_and_where_it_came_from(plan, outline):
     assert at("rewards.safety.weight") == (0.0, "--reward")
 
 
+def test_a_narrow_terminal_breaks_no_name_of_a_setting_and_parts_left_out_are_defaults(main, outline):
+    outcome = main("plan", outline / "run.yaml", "--preset", "safe-rank-grpo", columns=80)
+
+    assert "  per_device_train_batch_size  " in outcome.out
+    assert "  gradient_accumulation_steps  " in outcome.out
+    assert "weight" in outcome.out
+    assert "calls" not in outcome.out  # of a reward that the file names without options
+    assert max(map(len, outcome.out.splitlines()[:40])) <= 80
+
+
 def test_the_last_source_of_a_setting_is_the_one_that_is_named(plan):
     settings = plan("--seed", "1", "--set", "seed=2")["settings"]
 
