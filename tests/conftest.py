@@ -28,10 +28,8 @@ SHAPES_ARE_CHECKED_IN = [
 ]
 install_import_hook(SHAPES_ARE_CHECKED_IN, "beartype.beartype")
 
-# How long an example takes is the machine's business: another process may have the core. Examples are the
-# same in every run, so that a test fails for what was changed; --hypothesis-profile exploring draws others.
-hypothesis.settings.register_profile("exploring", deadline=None)
-hypothesis.settings.register_profile("saferec", deadline=None, derandomize=True)
+# How long an example takes is the machine's business: another process may have the core.
+hypothesis.settings.register_profile("saferec", deadline=None)
 hypothesis.settings.load_profile("saferec")
 
 _WORD = re.compile(r"[\w .,:=@/+*<>()'-]{1,40}", re.ASCII)
