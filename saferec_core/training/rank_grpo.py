@@ -45,7 +45,14 @@ from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
 from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, sft_policy
-from saferec_core.runs.distributed import from_main, gathered, is_main, join, process_count
+from saferec_core.runs.distributed import (
+    from_main,
+    gathered,
+    is_main,
+    join,
+    lonely_launch,
+    process_count,
+)
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.layout import run_of
 from saferec_core.runs.manifest import now, stage_of
@@ -119,6 +126,8 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
     join(config.processes, seconds(config.process_timeout))
     observer = with_hooks(observer, plugins) if is_main() else Observer()  # one speaks for all
+    if note := lonely_launch():
+        observer.note(note)
     config, optimizer = settled(config)
     rewards = build_rewards(config, plugins)
     normalizer = build_normalizer(config, plugins)

@@ -22,7 +22,7 @@ from saferec_core.models.record_view import RecordReader
 from saferec_core.plugins.contracts.lifecycle import RunFinished, RunStarted
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, resolve_folder
-from saferec_core.runs.distributed import from_main, is_main, join, process_index
+from saferec_core.runs.distributed import from_main, is_main, join, lonely_launch, process_index
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.heartbeat import watched
 from saferec_core.runs.layout import list_checkpoints
@@ -54,6 +54,8 @@ def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
     join(config.processes, seconds(config.process_timeout))
     observer = with_hooks(observer, plugins) if is_main() else Observer()  # one speaks for all
+    if note := lonely_launch():
+        observer.note(note)
     config, optimizer = settled(config)
     parts = assemble(config, plugins, needs={"completion": "Safe SFT"})
     opened = from_main(lambda: open_run(config, "sft", observer.note))
