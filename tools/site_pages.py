@@ -12,9 +12,9 @@ from typing import Any
 import typer
 from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
-from saferec_cli.commands import app_for
 
 import saferec_core
+from saferec_cli.commands import app_for
 from saferec_cli.flags import flags_of
 from saferec_core.config.schema import EvalConfig, SftConfig, TrainConfig
 

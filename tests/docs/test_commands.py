@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import typer
-from saferec_cli.commands import app_for
 
+from saferec_cli.commands import app_for
 from saferec_cli.everywhere import with_common_options_first
 
 ROOT = Path(__file__).parents[2]
