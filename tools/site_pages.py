@@ -14,8 +14,8 @@ from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
 
 import saferec_core
+from saferec_cli.commands import app_for
 from saferec_cli.flags import flags_of
-from saferec_cli.main import app_for
 from saferec_core.config.schema import EvalConfig, SftConfig, TrainConfig
 
 __all__ = ["on_files", "on_page_markdown"]

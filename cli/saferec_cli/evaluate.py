@@ -61,7 +61,6 @@ def evaluate(
         typer.Option(
             "--before",
             help="Evaluate what the run's training began with, beside the run's policy.",
-            metavar=" ",
             rich_help_panel="Evaluation",
         ),
     ] = False,
@@ -70,7 +69,6 @@ def evaluate(
         typer.Option(
             "--flip",
             help="Ask with constraints removed, added and swapped instead.",
-            metavar=" ",
             rich_help_panel="Evaluation",
         ),
     ] = False,

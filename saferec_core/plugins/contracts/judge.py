@@ -76,9 +76,9 @@ class Judge:
         if self.oracle is None:
             raise ConfigError("an oracle is needed to judge titles; name its table with --oracle-path")
         by_alias = [
-            (asked, question._replace(name=alias))
+            (asked, question._replace(name=name))
             for asked, question in enumerate(questions)
-            for alias in self._aliases(question)
+            for name in self._other_names(question)
         ]
         everything = [*questions, *(question for _, question in by_alias)]
         answers = ask(self.oracle, everything)
@@ -92,12 +92,14 @@ class Judge:
             verdicts[asked] = joined(verdicts[asked], verdict)
         return verdicts
 
-    def _aliases(self, question: Question) -> Sequence[str]:
-        """Return the further names of a title, which the oracle may know instead of its own."""
-        if not self.catalog.aliases:
+    def _other_names(self, question: Question) -> Sequence[str]:
+        """Return the further names of a title, by which the oracle may know it."""
+        catalog = self.catalog
+        position = catalog.find(question.name, question.year) if catalog.aliases else None
+        if position is None or position not in catalog.aliases:
             return ()
-        position = self.catalog.find(question.name, question.year)
-        return () if position is None else self.catalog.aliases.get(position, ())
+        names = dict.fromkeys((catalog.titles[position].name, *catalog.aliases[position]))
+        return [name for name in names if name != question.name]
 
     def catalog_title(self, title: Title) -> Title:
         """Return the longest end of a name that is in the catalog, else *title* itself."""
