@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -63,7 +64,7 @@ class RunFolder(RunLayout):
     @classmethod
     def _make(cls, path: Path, config_text: str) -> RunFolder:
         """Make a folder that is there with its configuration or not at all, so that it can be resumed."""
-        draft = beside(path, "draft")
+        draft = beside(path, f"{os.getpid()}.draft")  # another command may make a run of that name too
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with _removed_afterwards(draft):
