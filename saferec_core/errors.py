@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = [
     "ConfigError",
@@ -17,9 +17,13 @@ __all__ = [
     "SaferecError",
     "UnknownNameError",
     "came_instead",
+    "for_each",
     "near_misses",
     "one_error",
 ]
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 _SECRET_KEY = re.compile(
     r"(?:^|[._-])(?:url|uri|api_?keys?|keys?|token|secret|password)(?:$|[._-])", re.IGNORECASE
@@ -44,6 +48,25 @@ def one_error(problems: Sequence[str], hint: str = "") -> ConfigError:
     if len(lines) > 1:
         lines = [f"{len(lines)} problems in the configuration", *(f"  {line}" for line in lines)]
     return ConfigError("\n".join([*lines, *([hint] if hint else [])]))
+
+
+def for_each(call: Callable[[A], R], items: Iterable[A]) -> list[R]:
+    """Call *call* with every item and return what it returns; problems of several items make one error.
+
+    Raises:
+        RunError: Several items fail, a line each. What is wrong with a single one is raised as it is.
+    """
+    results, errors = [], dict[str, SaferecError]()
+    for item in items:
+        try:
+            results.append(call(item))
+        except SaferecError as error:
+            errors.setdefault(str(error), error)
+    if len(errors) > 1:
+        raise RunError("\n".join([f"{len(errors)} problems", *(f"  {message}" for message in errors)]))
+    for single in errors.values():
+        raise single
+    return results
 
 
 class DataError(SaferecError):

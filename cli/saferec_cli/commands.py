@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from saferec_cli.everywhere import command_in
+from saferec_cli.plain_help import Command, Group
 from saferec_core import __version__
 from saferec_core.plugins.selection import FILES, LEFT_OUT, STRICT
 
@@ -53,6 +54,7 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
     """Return the command line that *arguments* need: the command that they call, or every one."""
     app = typer.Typer(
         name="saferec",
+        cls=Group,
         help="Safe SFT and Safe-Rank-GRPO for language models that recommend.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
@@ -71,7 +73,7 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
         command = getattr(import_module(f"saferec_cli.{module}"), attribute)
         if isinstance(command, typer.Typer):
             _fit_help(command)
-            app.add_typer(command, name=name, rich_help_panel=panel)
+            app.add_typer(command, name=name, cls=Group, rich_help_panel=panel)
         else:
             settings = _SETTINGS.get(str(name))
             app.command(name, rich_help_panel=panel, context_settings=settings)(command)
@@ -81,6 +83,7 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
 
 def _fit_help(app: typer.Typer) -> None:
     for info in app.registered_commands:
+        info.cls = Command
         info.help = _paragraphs(info.callback.__doc__ if info.callback else None)
 
 
@@ -98,7 +101,6 @@ def _saferec(
             is_eager=True,
             callback=_print_version,
             help="Print the version and exit.",
-            metavar=" ",
         ),
     ] = False,
     *,
@@ -119,11 +121,11 @@ def _saferec(
     ] = None,
     strict_plugins: Annotated[
         bool,
-        typer.Option("--strict-plugins", help="Fail if any installed plugin cannot be used.", metavar=" "),
+        typer.Option("--strict-plugins", help="Fail if any installed plugin cannot be used."),
     ] = False,
     verbose: Annotated[
         bool,
-        typer.Option("--verbose", help="Show the traceback of a plugin that fails.", metavar=" "),
+        typer.Option("--verbose", help="Show the traceback of a plugin that fails."),
     ] = False,
 ) -> None:
     """Safe SFT and Safe-Rank-GRPO for language models that recommend.

@@ -52,7 +52,7 @@ def _run() -> None:
         else:
             from saferec_cli.commands import app_for
 
-            app_for(arguments)(arguments)
+            app_for(arguments)(arguments, prog_name="saferec")
     except SaferecError as error:
         _exit(f"error: {error}", 2)
     except RunStopped as stopped:

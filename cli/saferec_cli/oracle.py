@@ -71,7 +71,7 @@ def build(
         typer.Option(help="Share of a source's rows that may be malformed, in 0..1; by default 0.01."),
     ] = None,
     overwrite: Annotated[
-        bool | None, typer.Option("--overwrite/--no-overwrite", help="Replace an existing oracle file.")
+        bool | None, typer.Option("--overwrite", help="Replace an existing oracle file.")
     ] = None,
     setting: SettingOption = None,
 ) -> None:
@@ -114,7 +114,11 @@ def check(
     ] = None,
     trait: Annotated[
         list[str] | None,
-        typer.Option(help="Trait to check; repeatable. By default all.", autocompletion=completion.traits),
+        typer.Option(
+            metavar="TRAIT",
+            help="Trait to check; repeatable. By default all.",
+            autocompletion=completion.traits,
+        ),
     ] = None,
     oracle_path: OraclePathOption = Path("oracle.arrow"),
     risk_threshold: RiskThresholdOption = RISK_THRESHOLD,

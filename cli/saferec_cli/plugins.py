@@ -25,7 +25,10 @@ def list_plugins(*, as_json: JsonOption = False) -> None:
 @app.command()
 def show(
     name: Annotated[
-        str, typer.Argument(help="Name of a component, such as safety.", autocompletion=completion.components)
+        str,
+        typer.Argument(
+            metavar="NAME", help="Name of a component, such as safety.", autocompletion=completion.components
+        ),
     ],
     *,
     as_json: JsonOption = False,

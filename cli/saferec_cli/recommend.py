@@ -31,6 +31,7 @@ def recommend(
     policy: Annotated[
         str,
         typer.Argument(
+            metavar="POLICY",
             help="Run folder, checkpoint, model folder or hub id; or popularity, co-occurrence, random.",
             autocompletion=completion.runs,
         ),

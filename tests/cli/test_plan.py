@@ -45,6 +45,12 @@ def test_the_last_source_of_a_setting_is_the_one_that_is_named(plan):
     assert settings["seed"] == {"value": 2, "origin": "--set seed"}
 
 
+def test_a_setting_on_the_command_line_is_shown_without_its_key_which_the_row_names(main, outline):
+    shown = main("plan", outline / "run.yaml", "--set", "optimization.max_steps=3", columns=80).out
+
+    assert any(line.split() == ["max_steps", "3", "--set"] for line in shown.splitlines())
+
+
 def test_the_demo_is_named_as_the_source_of_its_settings(main, tmp_path):
     plan = json.loads(main("plan", "--json", "--num-ranks", 6).out)
 
