@@ -4,6 +4,7 @@ import decimal
 import gc
 import json
 import logging
+import multiprocessing
 import os
 import resource
 import signal
@@ -195,6 +196,22 @@ def test_whatever_ends_the_process_is_an_error_when_a_plugin_does_it():
     assert len(lines) == 2 * 9
     assert all(line.endswith("SystemExit") for line in lines[::2]), lines
     assert all("reward 'acme' failed: SystemExit: " in line for line in lines[1::2]), lines
+
+
+def test_another_way_to_start_processes_is_put_back_and_using_the_default_is_no_change(caplog):
+    before = multiprocessing.get_start_method(allow_none=True)
+    try:
+        multiprocessing.set_start_method(None, force=True)
+        with caplog.at_level(logging.WARNING, "saferec.plugins"):
+            with undisturbed("reward 'default'"):
+                method = multiprocessing.get_start_method()
+            assert caplog.text == ""
+            with undisturbed("reward 'other'"):
+                multiprocessing.set_start_method("spawn", force=True)
+        assert "reward 'other' changed settings of" in caplog.text
+        assert multiprocessing.get_start_method() == method
+    finally:
+        multiprocessing.set_start_method(before, force=True)
 
 
 def test_signals_that_harm_nobody_are_sent(install, load):
