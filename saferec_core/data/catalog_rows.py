@@ -1,0 +1,85 @@
+"""The rows of a catalog's file: titles with their further names and ids."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from saferec_core.data.cell_text import not_as_text
+from saferec_core.data.rows import row_name, try_values, year_or_none
+from saferec_core.data.title_cells import title_of_row, with_year, without_own_year
+from saferec_core.data.titles import Title
+from saferec_core.errors import DataError
+
+__all__ = ["CatalogRow", "catalog_rows"]
+
+_ID_COLUMNS = ("id", "item_id", "movieId", "imdb_id")
+"""Columns that may hold the ids of titles; the first that the first row has counts for the whole file."""
+
+
+class CatalogRow(NamedTuple):
+    """A title that may be recommended."""
+
+    title: Title
+    aliases: Sequence[str] = ()
+    """Its further names."""
+    id: str = ""
+    """Whatever identifies it elsewhere; empty if nothing does."""
+
+
+def catalog_rows(path: Path) -> Iterator[CatalogRow]:
+    """Yield the rows of a catalog; see `saferec_core.data.catalog.read_catalog`.
+
+    Raises:
+        DataError: A row is not a title.
+    """
+    id_column: str | None = None
+    has_years = False
+    for number, value in try_values(path):
+        where = f"catalog {path}, {row_name(path)} {number}"
+        names, identifier = _aliases(value, where), ""
+        if isinstance(value, dict):
+            id_column = id_column or next((column for column in _ID_COLUMNS if column in value), "")
+            identifier = _id(value.get(id_column))
+        title = _title(value, where, may_lack_year=has_years)
+        has_years = has_years or title.year is not None
+        yield CatalogRow(title, names, identifier)
+
+
+def _id(value: Any) -> str:
+    """Return an id as text, or nothing."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _aliases(row: Any, where: str) -> Sequence[str]:
+    value = row.get("aliases") if isinstance(row, dict) else None
+    value = not_as_text(value, f"{where}: aliases")
+    names = value.split("|") if isinstance(value, str) else [] if value is None else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise DataError(
+            f"{where}: aliases must be a list of names, or names separated by '|', but is {value!r}"
+        )
+    return [name.strip() for name in names if name.strip()]
+
+
+def _title(row: Any, where: str, *, may_lack_year: bool) -> Title:
+    if isinstance(row, DataError):
+        raise DataError(f"{where}: {row}")
+    if isinstance(row, dict):
+        if "title" not in row:
+            raise DataError(
+                f"{where}: wanted a column 'title', but the columns are {', '.join(map(str, row))}"
+            )
+        return title_of_row(row, where, may_lack_year=may_lack_year)
+    if isinstance(row, str) and (title := with_year(row)):
+        return title
+    if not isinstance(row, list | tuple) or len(row) != 2:
+        raise DataError(f"{where}: wanted an object with title and year, but got {reprlib.repr(row)}")
+    name, year = row
+    if not isinstance(name, str) or not name.strip():
+        raise DataError(f"{where}: wanted a title, but got {reprlib.repr(name)}")
+    return without_own_year(Title(name.strip(), year_or_none(year, f"{where}: the year of {name!r}")))
