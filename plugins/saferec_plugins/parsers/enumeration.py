@@ -75,7 +75,7 @@ NUMBER = re.compile(
     | (?P<bracket>[(\[<]\#?(?P<bracket_number>[0-9]{{1,3}})[)\]>][.:、]?\s*)(?=\S)
     | (?P<colon>(?P<colon_number>[0-9]{{1,3}})\s?:\s+)(?=\S)
     | (?P<digit>(?P<digit_number>[0-9]{{1,3}})[.)](?=[0-9]))
-    | (?P<comma>(?P<comma_number>[0-9]{{1,3}})(?:[,;|](?=[^\W\d_]|["'“])|\|\s+(?=\S)))
+    | (?P<comma>(?P<comma_number>[0-9]{{1,3}})(?:[,;|](?=[^\W\d_]|["'“])|\s?\|\s+(?=\S)))
     | (?P<han>第?(?P<han_number>[一二三四五六七八九十]{{1,3}}|(?<=第)[0-9]{{1,3}})
         (?:[、.:)。]|[部位名]\s*[:、.]?)\s*)(?=\S)
     | (?P<word>(?:(?:number|num|no|nummer|numéro|número)\.?\s+)?
