@@ -17,7 +17,7 @@ from saferec_core.training.probe import StageTime
 
 __all__ = ["run_plan"]
 
-_GIB = 1 << 30
+_GIB, _MIB = 1 << 30, 1 << 20
 
 
 def run_plan(plan: RunPlan) -> None:
@@ -64,7 +64,7 @@ def _print_memory(console: Console, estimate: MemoryEstimate, kind: str, availab
     table.add_column(justify="right")
     total = f"in all, of the {kind}'s {available / _GIB:.1f} GiB"
     for name, size in {**estimate.parts, total: estimate.total}.items():
-        table.add_row(name, f"{size / _GIB:,.2f} GiB")
+        table.add_row(name, f"{size / _GIB:,.2f} GiB" if size >= _GIB else f"{size / _MIB:,.1f} MiB")
     console.print("Memory of each process, without activations and with nothing partitioned")
     console.print(table)
     if estimate.total > available:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 from saferec_core.data.catalog_content import CatalogContent
 from saferec_core.data.catalog_rows import CatalogRow, catalog_rows
 from saferec_core.data.title_subtitles import SubtitleSearch
-from saferec_core.data.titles import Title, TitleIndex
+from saferec_core.data.titles import Title, TitleIndex, name_keys
 from saferec_core.errors import DataError
 
 __all__ = ["Catalog", "CatalogMatch", "read_catalog"]
@@ -26,8 +26,8 @@ class CatalogMatch(NamedTuple):
     position: int | None
     """Position of the entry; None if the title may not be recommended, or is ambiguous."""
     title: Title
-    """The title as written, completed by the entry: with its year if it had none, and with the entry's own
-    name and year if a subtitle was added or left out."""
+    """The title as written, completed by the entry: with its year if it had none, with the entry's own name
+    if it was written by another, and with both if a subtitle was added or left out."""
     by_subtitle: bool = False
     """Whether the names agree but for a subtitle."""
 
@@ -98,8 +98,11 @@ class Catalog:
     def _match(self, name: str, year: int | None) -> CatalogMatch:
         position = self._index.find(name, year, tolerance=self.year_tolerance)
         if position is not None:
-            completed = self.titles[position].year if year is None else year
-            return CatalogMatch(position, Title(name, completed))
+            own = self.titles[position]
+            by_another = name_keys(name)[0].form != name_keys(own.name)[0].form
+            return CatalogMatch(
+                position, Title(own.name if by_another else name, own.year if year is None else year)
+            )
         if self.match_subtitles and not self._index.tiers(name, year, tolerance=self.year_tolerance):
             entry = self._by_subtitle.find(Title(name, year))
             if entry is not None:

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterator
 
 from saferec_core.doctor.finding import Finding
-from saferec_core.runs.versions import installed, ranges, unsupported
+from saferec_core.runs.versions import install_vllm, installed, ranges, unsupported
 
 __all__ = ["examine_versions"]
 
@@ -21,7 +21,8 @@ def examine_versions() -> Iterator[Finding]:
                 entry.package, "problem", "is missing", f"pip install '{entry.package}{entry.specifier}'"
             )
         elif present is None:
-            yield Finding(entry.package, "ok", f"not installed; optional: saferec[{entry.extra}]")
+            way = install_vllm() if entry.package == "vllm" else f"saferec[{entry.extra}]"
+            yield Finding(entry.package, "ok", f"not installed; optional: {way}")
         elif problem := unsupported(entry.package):
             detail, _, remedy = problem.partition(": ")
             yield Finding(entry.package, "problem", detail, remedy)

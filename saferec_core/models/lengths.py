@@ -10,9 +10,11 @@ from typing import Any
 from saferec_core.data.records import Record
 from saferec_core.runs.distributed import gathered, process_count, process_index
 
-__all__ = ["token_lengths"]
+__all__ = ["bounded_lengths", "token_lengths"]
 
 _BATCH = 1024
+_TEMPLATE_TOKENS = 1024
+"""More than any chat template adds to the turns of a prompt."""
 
 
 def token_lengths(
@@ -37,6 +39,33 @@ def token_lengths(
     for process, part in enumerate(gathered(_counted(own, render, tokenizer))):
         lengths[process::processes] = part
     return lengths
+
+
+def bounded_lengths(
+    records: Sequence[Record], limit: int, render: Callable[[Record], str], tokenizer: Any
+) -> Sequence[int]:
+    """Return for each record a number of tokens that exceeds *limit* exactly if its own does.
+
+    Only prompts with more bytes than *limit* are counted: a token is at least one byte, so that nothing has
+    to be counted where the context of a model is far from filled.
+
+    Args:
+        records: The same on every process.
+        limit: Tokens that a record may have.
+        render: Writes the prompt of a record as the policy reads it, special tokens included.
+        tokenizer: Of the policy.
+    """
+    lengths = array("q", map(_most_tokens, records))
+    long = [position for position, most in enumerate(lengths) if most > limit]
+    for position, length in zip(
+        long, token_lengths([records[n] for n in long], render, tokenizer), strict=True
+    ):
+        lengths[position] = length
+    return lengths
+
+
+def _most_tokens(record: Record) -> int:
+    return _TEMPLATE_TOKENS + sum(len(str(message["content"]).encode()) for message in record.prompt)
 
 
 def _counted(records: Iterable[Record], render: Callable[[Record], str], tokenizer: Any) -> array[int]:

@@ -19,7 +19,7 @@ from saferec_core.runs.layout import moved_base
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = [
     "Policy",
@@ -121,6 +121,26 @@ def checkpoint_dtype(reference: str, config: ModelConfig) -> torch.dtype | None:
         return None  # loading it will say why
     dtype: torch.dtype | None = declared.dtype
     return dtype
+
+
+def context_length(reference: str, config: ModelConfig) -> int | None:
+    """Return the tokens that the model at *reference* can read; None if it does not declare that."""
+    from transformers import AutoConfig  # imports torch
+
+    try:
+        declared = AutoConfig.from_pretrained(reference, trust_remote_code=config.trust_remote_code)
+    except (OSError, ValueError):
+        return None  # loading it will say why
+    return declared_context(declared)
+
+
+def declared_context(declared: PreTrainedConfig) -> int | None:
+    """Return the tokens that a model with this configuration can read; None if it does not say."""
+    text = declared.get_text_config()
+    names = ("max_position_embeddings", "n_positions")
+    positions = next((getattr(text, name) for name in names if getattr(text, name, None)), None)
+    scaling = getattr(text, "rope_parameters", None) or {}
+    return None if positions is None else int(positions * max(1.0, scaling.get("factor") or 1.0))
 
 
 def is_adapter(folder: Path) -> bool:

@@ -21,6 +21,7 @@ from saferec_core.models.generation import Completion, Decoding, Progress, decod
 from saferec_core.models.loading import end_token_ids, is_adapter, load_tokenizer
 from saferec_core.models.resume import Journal, key_of
 from saferec_core.runs.layout import moved_base
+from saferec_core.runs.versions import install_vllm
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -53,7 +54,7 @@ def check_vllm(reference: str) -> None:
         ConfigError: It is not installed, or the policy is a GGUF file.
     """
     if find_spec("vllm") is None:
-        raise ConfigError("--eval-engine vllm needs vLLM: install saferec[vllm], or use transformers")
+        raise ConfigError(f"--eval-engine vllm needs vLLM: {install_vllm()}, or use transformers")
     if reference.endswith(".gguf"):
         raise ConfigError(f"--eval-engine vllm cannot read GGUF files such as {reference}; use transformers")
 

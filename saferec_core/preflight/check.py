@@ -20,13 +20,15 @@ from saferec_core.plugins.manager import Plugins
 from saferec_core.preflight.components import check_components, check_rewards, columns_of_oracles
 from saferec_core.preflight.inputs import check_data, check_model, is_local
 from saferec_core.preflight.problems import Problems
-from saferec_core.runs.checkpoints import list_checkpoints, sft_policy
+from saferec_core.runs.checkpoints import last_intact, sft_policy
 from saferec_core.runs.layout import RunLayout
+from saferec_core.runs.machine import has_gpu
+from saferec_core.runs.versions import install_vllm
 from saferec_core.training.batches import check_batches
 from saferec_core.training.combinations import impossible_combinations
 from saferec_core.training.extras import missing_extras
 
-__all__ = ["find_problems", "has_gpu", "processes"]
+__all__ = ["find_problems", "processes"]
 
 
 def find_problems(
@@ -93,8 +95,8 @@ def _check_policy(problems: Problems, policy: str | None) -> None:
     if not unfinished:
         check_model(problems, policy, "POLICY")
         return
-    checkpoints = list_checkpoints(run.checkpoints)
-    instead = f"evaluate a checkpoint, such as {checkpoints[-1]}" if checkpoints else "it has no checkpoints"
+    last = last_intact(run)
+    instead = "it has no checkpoints" if last is None else f"evaluate a checkpoint, such as {last}"
     problems.add(f"run {policy} has no policy because it did not finish; {instead}")
 
 
@@ -138,20 +140,13 @@ def _check_evaluation_engine(problems: Problems, config: EvalConfig) -> None:
         )
     if config.evaluation.eval_engine == "vllm":
         if find_spec("vllm") is None:
-            problems.add("--eval-engine vllm needs vLLM: install saferec[vllm], or leave the flag out")
+            problems.add(f"--eval-engine vllm needs vLLM: {install_vllm()}, or leave the flag out")
         elif str(config.model.model).endswith(".gguf"):
             problems.add("--eval-engine vllm cannot read GGUF files; use transformers")
 
 
 def _is_hosted(config: RunConfig) -> bool:
     return isinstance(config, EvalConfig) and config.evaluation.eval_engine == "openai"
-
-
-def has_gpu() -> bool:
-    """Tell whether the machine has a GPU that is not hidden from this process, without asking torch."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES", "0") in {"", "-1"}:
-        return False
-    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dri/renderD128"))
 
 
 def processes() -> int:

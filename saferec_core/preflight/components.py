@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from saferec_core.config.limits import read_limits
 from saferec_core.config.schema import RunConfig, TrainConfig
 from saferec_core.config.sections import DEFAULT_METRICS, ComponentChoice
 from saferec_core.errors import NameTakenError, SaferecError, near_misses
@@ -62,7 +63,7 @@ def find_chain_problems(config: ChainConfig, plugins: Plugins) -> list[str]:
 
 
 def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> dict[str, str]:
-    """Check rewards and normalizer by what their source declares, and alarms by building them.
+    """Check rewards and normalizer by what their source declares, limits, and alarms by building them.
 
     Returns:
         Columns that the rewards need, each with what needs it.
@@ -91,6 +92,8 @@ def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> 
                 f"rewards.{name}.target = {target} titles cannot be ranked: num_ranks (K) is "
                 f"{config.num_ranks}. Lower the target or set --num-ranks {target}."
             )
+    with problems.collecting():
+        read_limits(config.limits.limit, has_oracle=config.oracle is not None)
     for name in (*config.alarms.ignore_alarm, *config.alarms.alarm_options):
         with problems.collecting():
             build(plugins.find(plugins.alarms, name), config.alarms.alarm_options.get(name, {}))

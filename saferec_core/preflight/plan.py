@@ -14,8 +14,9 @@ from saferec_core.data.arrow_rows import arrow_tables
 from saferec_core.data.file_kinds import Kind, kind_of
 from saferec_core.data.rows import numbered_lines, try_values
 from saferec_core.errors import SaferecError
-from saferec_core.preflight.check import has_gpu, processes
+from saferec_core.preflight.check import processes
 from saferec_core.preflight.memory import MemoryEstimate, estimate_memory, memory_of_machine
+from saferec_core.runs.machine import has_gpu
 from saferec_core.training.batches import generation_batch_size
 from saferec_core.training.optimizers import choose_optimizer
 from saferec_core.training.probe import StageTime
@@ -105,6 +106,8 @@ def _setting(path: str, value: Any, resolved: Resolved[ConfigT]) -> Setting:
     if origin == DEFAULT:
         stage: Stage = "sft" if isinstance(config, SftConfig) else "train"
         origin = default_origin(stage, path, use_lora=config.model.use_lora)
+    if value is None and path not in resolved.origins:  # a part of what was given, and left out there
+        origin = DEFAULT
     if path.endswith("optimization.optim") and value == "auto":
         choice = choose_optimizer(value, has_gpu=has_gpu())
         return Setting(path, choice.name, choice.reason)

@@ -13,10 +13,10 @@ from saferec_core.analysis.estimates import Interval
 from saferec_core.analysis.metrics import WholeFigure
 from saferec_core.analysis.results import MetricFacts, Results, read_results
 from saferec_core.config.load import read_settings
-from saferec_core.data.rows import numbered_rows
 from saferec_core.errors import DataError, RunError
 from saferec_core.report.moments import Moment
 from saferec_core.runs.layout import RunLayout
+from saferec_core.runs.log_rows import log_rows
 
 __all__ = ["CheckpointChoice", "Run", "Stage", "read_run", "read_runs"]
 
@@ -86,7 +86,7 @@ class Run:
         """
         path = RunLayout(self.folder).rollouts
         wanted = {"step", "record", "prompt", "completion", "titles", "reward", "advantage"}
-        for number, row in numbered_rows(path) if path.exists() else ():
+        for number, row in log_rows(path):
             if missing := sorted(wanted - row.keys()):
                 raise DataError(f"{path}, line {number}: a rollout needs {', '.join(missing)}")
             yield row
@@ -177,7 +177,7 @@ def _stages(run: RunLayout, config: Mapping[str, Any]) -> list[Stage]:
     """Return the stages that were logged in a folder; one that is being set up has no rows yet."""
     path = run.metrics
     by_stage: dict[str, list[Mapping[str, Any]]] = {}
-    for number, row in numbered_rows(path) if path.is_file() else ():
+    for number, row in log_rows(path):
         if not isinstance(row.get("step"), int):
             raise DataError(f"{path}, line {number}: a log needs a step, a whole number")
         by_stage.setdefault(str(row.get("stage", "training")), []).append(row)

@@ -15,7 +15,6 @@ deviation would divide the multiplier out.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -24,15 +23,16 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from saferec_core.config.limits import Limit, read_limits
 from saferec_core.config.sections import LimitsConfig
-from saferec_core.errors import ConfigError, UnknownNameError
+from saferec_core.errors import UnknownNameError
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.normalizer import Advantages, Costs, charge
 
-__all__ = ["Limit", "Limits", "read_limits"]
+__all__ = ["Limits", "limits_of"]
 
-SHARES: Mapping[str, Callable[[JudgedLists], Bool[Tensor, "N K"]]] = {
+_COUNTED: Mapping[str, Callable[[JudgedLists], Bool[Tensor, "N K"]]] = {
     "violation_rate": lambda lists: lists.violations,
     "wasted": lambda lists: lists.wasted,
     "repeated": lambda lists: lists.repeated,
@@ -40,14 +40,7 @@ SHARES: Mapping[str, Callable[[JudgedLists], Bool[Tensor, "N K"]]] = {
     "out_of_catalog": lambda lists: ~lists.in_catalog & lists.rank_mask,
     "unknown": lambda lists: ~lists.known & lists.rank_mask,
 }
-"""What can be limited: the share of the written ranks that ..."""
-
-NEED_ORACLE = frozenset({"violation_rate", "unknown"})
-
-_LIMIT = re.compile(
-    r"\s*(?P<share>\w+)\s*(?:\[(?P<trait>[^\]]+)\])?\s*<=\s*(?P<bound>[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*",
-    re.IGNORECASE,
-)
+"""Which of the written ranks count for a share."""
 
 SMOOTHING = 0.9
 """Weight of the past in the share that the multiplier follows: about the last ten generation batches."""
@@ -56,67 +49,33 @@ LEAST_UNIT = 0.005
 """The excess over a bound below this is measured in this, so that a bound of 0 has a finite one."""
 
 
-@dataclass(frozen=True)
-class Limit:
-    """The share of the written ranks that may be such."""
-
-    share: str
-    bound: float
-    """In 0..1."""
-    trait: str | None = None
-    """Of violations: only those of this trait, over the ranks of the lists whose user has it."""
-
-    @property
-    def name(self) -> str:
-        """What is limited, such as ``violation_rate`` or ``violation_rate[gore]``."""
-        return self.share if self.trait is None else f"{self.share}[{self.trait}]"
-
-    def __str__(self) -> str:
-        return f"{self.name} <= {self.bound:g}"
-
-    def prices(self, lists: JudgedLists) -> Float[Tensor, "N K"]:
-        """Return -1 where a rank counts, 0 where it does not, NaN where the limit does not apply."""
-        if self.trait is None:
-            counts, about = SHARES[self.share](lists), lists.rank_mask
-        else:
-            counts = torch.zeros_like(lists.rank_mask)
-            for row, verdicts in enumerate(lists.verdicts):
-                for rank, verdict in enumerate(verdicts):
-                    counts[row, rank] = self.trait in verdict.violated
-            has_trait = [self.trait in record.constraints for record in lists.records]
-            about = lists.rank_mask & torch.tensor(has_trait)[:, None]
-        return torch.where(about, -counts.float(), torch.nan)
-
-
-def read_limits(texts: Sequence[str], judge: Judge) -> list[Limit]:
-    """Read limits such as ``"violation_rate<=0.02"`` or ``"violation_rate[gore]<=0.01"``.
+def limits_of(texts: Sequence[str], judge: Judge) -> list[Limit]:
+    """Read the limits of a run; see `saferec_core.config.limits.read_limits`.
 
     Raises:
-        ConfigError: One cannot be read, is outside 0..1, is given twice, or needs an oracle.
-        UnknownNameError: The share is unknown, or the oracle does not judge the trait.
+        ConfigError: One is refused; a line for every one.
+        UnknownNameError: The oracle does not judge a trait.
     """
-    limits: dict[str, Limit] = {}
-    for text in texts:
-        match = _LIMIT.fullmatch(text)
-        if match is None:
-            raise ConfigError(f"limit {text!r} cannot be read; write it as violation_rate<=0.02")
-        share, trait, bound = match["share"], match["trait"], float(match["bound"])
-        if share not in SHARES:
-            raise UnknownNameError("share to limit", share, SHARES)
-        if not 0 <= bound <= 1:
-            raise ConfigError(f"limit {text!r}: a share lies in 0..1, but the bound is {bound:g}")
-        oracle = judge.oracle
-        if oracle is None and share in NEED_ORACLE:
-            raise ConfigError(f"limit {text!r} needs an oracle; name its table with --oracle-path")
-        if trait is not None and share != "violation_rate":
-            raise ConfigError(f"limit {text!r}: only violation_rate can be limited for a trait")
-        if trait is not None and oracle is not None and trait not in oracle.traits:
-            raise UnknownNameError("trait", trait, oracle.traits)
-        limit = Limit(share, bound, trait)
-        if limit.name in limits:
-            raise ConfigError(f"{limit.name} has two limits: {limits[limit.name]} and {limit}; keep one")
-        limits[limit.name] = limit
-    return list(limits.values())
+    oracle = judge.oracle
+    limits = read_limits(texts, has_oracle=oracle is not None)
+    for limit in limits:
+        if limit.trait is not None and oracle is not None and limit.trait not in oracle.traits:
+            raise UnknownNameError("trait", limit.trait, oracle.traits)
+    return limits
+
+
+def _prices(limit: Limit, lists: JudgedLists) -> Float[Tensor, "N K"]:
+    """Return -1 where a rank counts, 0 where it does not, NaN where the limit does not apply."""
+    if limit.trait is None:
+        counts, about = _COUNTED[limit.share](lists), lists.rank_mask
+    else:
+        counts = torch.zeros_like(lists.rank_mask)
+        for row, verdicts in enumerate(lists.verdicts):
+            for rank, verdict in enumerate(verdicts):
+                counts[row, rank] = limit.trait in verdict.violated
+        has_trait = [limit.trait in record.constraints for record in lists.records]
+        about = lists.rank_mask & torch.tensor(has_trait)[:, None]
+    return torch.where(about, -counts.float(), torch.nan)
 
 
 @dataclass
@@ -163,7 +122,7 @@ class Limits:
         """Return the prices of every limit."""
         if not self.limits:
             return torch.zeros((0, *lists.rank_mask.shape))
-        return torch.stack([limit.prices(lists) for limit in self.limits])
+        return torch.stack([_prices(limit, lists) for limit in self.limits])
 
     def charge(
         self, advantages: Advantages, prices: Float[Tensor, "C N K"], rank_mask: Bool[Tensor, "N K"]

@@ -10,19 +10,19 @@ import yaml
 
 from saferec_core.errors import RunError
 from saferec_core.files import replacing
-from saferec_core.runs.layout import RunLayout, checkpoint_step
+from saferec_core.runs.layout import RunLayout, list_checkpoints
 from saferec_core.runs.manifest import stage_of
+from saferec_core.runs.sealing import damage
 
 __all__ = [
     "TRAINING_STATE",
     "copy_weights",
-    "list_checkpoints",
+    "last_intact",
     "remove_passed_over",
     "resolve_folder",
     "run_folder_of",
     "sft_policy",
     "starting_policy",
-    "step_of",
 ]
 
 TRAINING_STATE = ("optimizer*", "scheduler*", "trainer_state*", "*.pth", "latest", "global_step*/**/*")
@@ -46,15 +46,9 @@ _POLICY = (
 """What a policy is made of: weights, configuration, tokenizer, and code of its own if it has some."""
 
 
-def list_checkpoints(folder: Path) -> list[Path]:
-    """Return the checkpoints of a folder in the order of their steps."""
-    return sorted((path for path in folder.glob("*") if step_of(path) >= 0), key=step_of)
-
-
-def step_of(checkpoint: Path) -> int:
-    """Return the optimizer step that a checkpoint was written after; -1 if it is not a checkpoint."""
-    step = checkpoint_step(checkpoint.name)
-    return -1 if step is None else step
+def last_intact(run: RunLayout) -> Path | None:
+    """Return the newest checkpoint of a run that is not damaged; None if there is none."""
+    return next((each for each in reversed(list_checkpoints(run.checkpoints)) if not damage(each)), None)
 
 
 def copy_weights(checkpoint: Path, target: Path) -> None:
@@ -134,13 +128,11 @@ def resolve_folder(reference: str) -> str:
     if run.policy.is_dir():
         return str(run.policy)
     if run.exists and run.manifest.is_file():
-        checkpoints = list_checkpoints(run.checkpoints)
-        last = (
-            f" Its last checkpoint is {checkpoints[-1]}; name that, or" if checkpoints else " To finish it,"
-        )
+        last = last_intact(run)
+        instead = "" if last is None else f", or name its last intact checkpoint, {last}"
         raise RunError(
-            f"the run {run.path} did not finish and has no policy.{last} continue the run with --resume-from "
-            f"{run.path}"
+            f"the run {run.path} did not finish and has no policy; continue it with --resume-from {run.path}"
+            f"{instead}"
         )
     return reference
 

@@ -19,7 +19,7 @@ from saferec_core.files import write_text
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.distributed import is_main, launch_facts
 from saferec_core.runs.layout import RunLayout
-from saferec_core.runs.manifest import Stage, manifest_of
+from saferec_core.runs.manifest import Stage, is_finished, manifest_of, read_manifest
 
 __all__ = ["RunFolder"]
 
@@ -64,10 +64,7 @@ class RunFolder(RunLayout):
         try:
             path.mkdir(parents=True, exist_ok=False)
         except FileExistsError as error:
-            raise RunError(
-                f"run folder {path} already exists and is not overwritten; continue that run with "
-                "--resume, or choose another --run-name"
-            ) from error
+            raise RunError(_taken(RunLayout(path))) from error
         except OSError as error:
             raise RunError(f"run folder {path} cannot be made: {error}") from error
         folder = cls(path)
@@ -76,11 +73,18 @@ class RunFolder(RunLayout):
 
     @staticmethod
     def append(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Append rows to a JSONL file, such as that of the metrics; NaN is written as null."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            for row in rows:
-                file.write(json.dumps(_finite(row), ensure_ascii=False) + "\n")
+        """Append rows to a JSONL file, such as that of the metrics; NaN is written as null.
+
+        Raises:
+            RunError: The file cannot be written.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                for row in rows:
+                    file.write(json.dumps(_finite(row), ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
 
     @staticmethod
     def write_json(path: Path, content: Any) -> None:
@@ -94,16 +98,29 @@ class RunFolder(RunLayout):
         That of a run that is resumed keeps when it was created, and lists when and how it was resumed.
         """
         facts = {**manifest_of(config, plugins, stage), "launch": launch_facts()}
-        if self.manifest.is_file():
-            known = json.loads(self.manifest.read_text(encoding="utf-8"))
+        if known := read_manifest(self):
             resumed = {"time": facts["created"], "command": facts["command"], "launch": facts["launch"]}
             facts |= {"created": known["created"], "resumes": [*known.get("resumes", ()), resumed]}
         self.write_json(self.manifest, facts)
 
     def extend_manifest(self, facts: Mapping[str, Any]) -> None:
         """Add to the manifest what is known only once the run is under way."""
-        known = json.loads(self.manifest.read_text(encoding="utf-8")) if self.manifest.is_file() else {}
-        self.write_json(self.manifest, {**known, **facts})
+        self.write_json(self.manifest, {**read_manifest(self), **facts})
+
+
+def _taken(run: RunLayout) -> str:
+    """Say what stands where a run folder was to be made, and what to do."""
+    if not run.exists:
+        return f"{run.path} already exists and is not a run folder; choose another --run-name"
+    if is_finished(run):
+        return (
+            f"run folder {run.path} holds a finished run and is not overwritten; choose another --run-name, "
+            f"or look at it with 'saferec report {run.path}'"
+        )
+    return (
+        f"run folder {run.path} already exists and is not overwritten; continue that run with --resume, or "
+        "choose another --run-name"
+    )
 
 
 def _finite(value: Any) -> Any:

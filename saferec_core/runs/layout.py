@@ -6,6 +6,7 @@
     rollouts.jsonl    a line per kept completion, with its rewards and advantages
     report.html       the page
     heartbeat.json    what the run is doing at the moment, while it runs
+    .lock             held while a process works on the run
     stacks.txt        stacks of all threads, where it made no progress for stall_time
     sft/              a run folder of its own: Safe SFT, where the run began with it
     base/             weights that adapters were merged into, where the run began with such
@@ -25,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-__all__ = ["WHEN", "RunLayout", "checkpoint_step", "moved_base", "run_of"]
+__all__ = ["WHEN", "RunLayout", "checkpoint_step", "list_checkpoints", "moved_base", "run_of", "step_of"]
 
 WHEN = ("before", "after", "policy")
 """What may stand in front of the decoding in the name of an evaluation of a run's policy."""
@@ -116,6 +117,11 @@ class RunLayout:
         """What a process of the run is doing at the moment; only there while it runs."""
         return self.path / ("heartbeat.json" if process == 0 else f"heartbeat-{process}.json")
 
+    @property
+    def lock(self) -> Path:
+        """Held by the process that works on the run."""
+        return self.path / ".lock"
+
     def stacks(self, process: int) -> Path:
         """Stacks of the threads of a process that made no progress."""
         return self.path / ("stacks.txt" if process == 0 else f"stacks-{process}.txt")
@@ -144,3 +150,14 @@ def checkpoint_step(name: str) -> int | None:
     """Return the optimizer step in the name of a checkpoint; None for any other name."""
     match = _CHECKPOINT.fullmatch(name)
     return int(match[1]) if match else None
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints of a folder in the order of their steps."""
+    return sorted((path for path in folder.glob("*") if step_of(path) >= 0), key=step_of)
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return the optimizer step that a checkpoint was written after; -1 if it is not a checkpoint."""
+    step = checkpoint_step(checkpoint.name)
+    return -1 if step is None else step

@@ -14,13 +14,14 @@ from typing import Any, Literal
 import yaml
 
 from saferec_core.config.schema import RunConfig
+from saferec_core.errors import RunError
 from saferec_core.files import data_hash
 from saferec_core.plugins.audit import audit
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.versions import ENGINES, installed
 
-__all__ = ["Stage", "manifest_of", "now", "stage_of"]
+__all__ = ["Stage", "is_finished", "manifest_of", "now", "read_manifest", "stage_of"]
 
 Stage = Literal["sft", "train", "eval"]
 """What a run folder holds: Safe SFT, Safe-Rank-GRPO, or evaluations alone."""
@@ -57,6 +58,31 @@ def manifest_of(config: RunConfig, plugins: Plugins, stage: Stage) -> dict[str, 
 def now() -> str:
     """Return the time, as manifests state it."""
     return datetime.now(tz=UTC).isoformat(timespec="seconds")
+
+
+def read_manifest(run: RunLayout) -> dict[str, Any]:
+    """Return what the manifest of a run holds; empty if there is none yet.
+
+    Raises:
+        RunError: It is damaged.
+    """
+    if not run.manifest.is_file():
+        return {}
+    try:
+        manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{run.manifest} is damaged ({error}); move it away to continue the run with a new one"
+        ) from error
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def is_finished(run: RunLayout) -> bool:
+    """Return whether the manifest of a run says that it has come to its end."""
+    try:
+        return "finished" in read_manifest(run)
+    except RunError:
+        return False
 
 
 def stage_of(run: RunLayout) -> str | None:

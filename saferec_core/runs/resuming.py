@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ import yaml
 from saferec_core.config.load import as_yaml
 from saferec_core.config.schema import StageConfig
 from saferec_core.errors import RunError
-from saferec_core.runs.checkpoints import list_checkpoints, run_folder_of, step_of
+from saferec_core.runs.checkpoints import run_folder_of
 from saferec_core.runs.folder import RunFolder
-from saferec_core.runs.layout import RunLayout
+from saferec_core.runs.layout import RunLayout, list_checkpoints, step_of
+from saferec_core.runs.manifest import is_finished
 from saferec_core.runs.sealing import damage, newest_whole, sealed_facts
 
 __all__ = ["OpenRun", "differences", "find_run", "open_run", "rewind"]
@@ -51,10 +51,7 @@ class OpenRun:
     @property
     def is_complete(self) -> bool:
         """Whether the run has been finished before."""
-        manifest = RunLayout(self.path).manifest
-        if not self.is_resumed or not manifest.is_file():
-            return False
-        return "finished" in json.loads(manifest.read_text(encoding="utf-8"))
+        return self.is_resumed and is_finished(RunLayout(self.path))
 
     def start_of(self, stage: Path, report: Callable[[str], None]) -> Path | None:
         """Return the checkpoint that a stage continues from; None: it begins anew.
@@ -92,7 +89,7 @@ def open_run(config: StageConfig, command: str, note: Callable[[str], None]) -> 
     Args:
         config: The run, resolved.
         command: Name of the command, for the folder's name.
-        note: Called with a sentence where there is nothing to resume.
+        note: Called with a sentence where there is nothing to resume, or something that could be.
 
     Raises:
         RunError: The folder cannot be made, or the run to resume has other settings.
@@ -104,6 +101,8 @@ def open_run(config: StageConfig, command: str, note: Callable[[str], None]) -> 
     if run is None:
         if config.resume:
             note("No run with these settings exists yet, so a new one is started.")
+        elif config.run_name is None and (same := find_run(config)) and not is_finished(RunLayout(same)):
+            note(f"{same} has these settings and did not finish; --resume continues it. This is a new run.")
         return OpenRun(RunFolder.create(config, command).path)
     if differing := differences(run, config):
         listed = "".join(f"\n  {difference}" for difference in differing)
@@ -133,6 +132,8 @@ def differences(folder: Path, config: StageConfig) -> list[str]:
         stored = yaml.safe_load(RunLayout(folder).config.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         return [f"config.yaml cannot be read: {error}"]
+    if not isinstance(stored, Mapping):
+        return ["config.yaml is damaged: it holds no settings"]
     then, now = (dict(_flat(settings)) for settings in (stored, yaml.safe_load(as_yaml(config))))
     return [
         f"{key} was {then.get(key)!r}, is now {now.get(key)!r}"

@@ -15,7 +15,7 @@ from typing import Any
 
 from xxhash import xxh3_128
 
-from saferec_core.runs.checkpoints import list_checkpoints
+from saferec_core.runs.layout import list_checkpoints
 
 __all__ = ["SEAL", "damage", "newest_whole", "seal", "sealed_facts", "thin"]
 

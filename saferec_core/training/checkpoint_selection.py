@@ -21,9 +21,9 @@ from saferec_core.models.resume import journal_of
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.metric import Role
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.checkpoints import step_of
 from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.layout import step_of
 from saferec_core.runs.observer import Observer, staged
 
 __all__ = ["best_checkpoint", "rule_of"]

@@ -10,7 +10,7 @@ from saferec_core.data.records import Record
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.models.generation import render
-from saferec_core.models.lengths import token_lengths
+from saferec_core.models.lengths import bounded_lengths, token_lengths
 from saferec_core.models.record_view import check_templates
 
 if TYPE_CHECKING:
@@ -20,23 +20,49 @@ __all__ = ["fitted_prompts"]
 
 
 def fitted_prompts(
-    config: TrainConfig, records: Sequence[Record], tokenizer: PreTrainedTokenizerBase
+    config: TrainConfig,
+    records: Sequence[Record],
+    tokenizer: PreTrainedTokenizerBase,
+    context: int | None = None,
 ) -> Fitted:
-    """Shorten prompts that exceed the limit, if there is one.
+    """Shorten prompts that exceed the limit or leave a completion no room in the model's context.
+
+    Args:
+        config: The run.
+        records: Of the training split.
+        tokenizer: Of the policy.
+        context: Tokens that the policy can read; None: it does not say.
 
     Raises:
         DataError: None is left, or the chat template refuses one.
-        ConfigError: One is too long for vLLM, which would refuse it in the middle of the run.
+        ConfigError: A completion alone fills the context, or a prompt is too long for vLLM, which would
+            refuse it in the middle of the run.
     """
-    limit = config.data.max_prompt_length
     check_templates(tokenizer, records, config.data.train_path)
+    limit, setting = config.data.max_prompt_length, "--max-prompt-length"
+    in_context = False
+    if context is not None:
+        room = context - config.max_completion_length
+        if room < 1:
+            raise ConfigError(
+                f"--max-completion-length {config.max_completion_length} leaves a prompt no room in the "
+                f"model's context of {context} tokens; lower it"
+            )
+        if in_context := limit is None or limit > room:
+            limit = room
+            setting = f"the model's context of {context}, less --max-completion-length"
 
     def lengths(some: Sequence[Record]) -> Sequence[int]:
         return token_lengths(some, lambda record: render(tokenizer, record.prompt), tokenizer)
 
-    fitted = Fitted(records, 0, 0) if limit is None else fit_records(records, limit, lengths)
+    def bounded(some: Sequence[Record]) -> Sequence[int]:
+        return bounded_lengths(some, limit or 0, lambda record: render(tokenizer, record.prompt), tokenizer)
+
+    fitted = Fitted(records, 0, 0)
+    if limit is not None:
+        fitted = fit_records(records, limit, bounded if in_context else lengths)
     if not fitted.records:
-        raise DataError(f"no prompt fits into max_prompt_length = {limit} tokens; raise it")
+        raise DataError(f"no prompt fits into {limit} tokens ({setting})")
     rollout, longest_completion = config.rollout, config.max_completion_length
     if rollout.use_vllm and rollout.vllm_max_model_length is not None:
         room = rollout.vllm_max_model_length - longest_completion

@@ -85,7 +85,7 @@ def check_rate(parameters: Iterable[Tensor], optimization: OptimizationConfig) -
         [(dtype, _)] = dtypes.most_common(1)
         raise ConfigError(
             f"a learning rate of {rate:g} cannot train these weights: in {dtype}, {stuck / seen:.1%} of them "
-            f"stay as they are when it is added. {_REMEDY}"
+            f"stay as they are when it is added. {_RAISE_IT if dtype == 'float32' else _REMEDY}"
         )
 
 
@@ -114,6 +114,7 @@ def slow_bfloat16(optimization: OptimizationConfig) -> str:
     )
 
 
+_RAISE_IT = "Raise --learning-rate."
 _REMEDY = (
     "Leave --dtype out, so that trained weights are kept in float32 (--bf16 still computes in bfloat16), or "
     "raise --learning-rate."

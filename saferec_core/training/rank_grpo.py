@@ -23,6 +23,7 @@ from saferec_core.models.generation import PolicyGenerator, whole_policy
 from saferec_core.models.loading import (
     Policy,
     checkpoint_dtype,
+    context_length,
     end_token_ids,
     load_tokenizer,
     merged_folder,
@@ -37,17 +38,19 @@ from saferec_core.plugins.contracts.lifecycle import (
 )
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.manager import Plugins
-from saferec_core.rl.limits import Limits, read_limits
+from saferec_core.rl.limits import Limits, limits_of
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
 from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, sft_policy
 from saferec_core.runs.distributed import from_main, gathered, is_main, join, process_count
 from saferec_core.runs.folder import RunFolder
-from saferec_core.runs.manifest import now
+from saferec_core.runs.layout import run_of
+from saferec_core.runs.manifest import now, stage_of
 from saferec_core.runs.observer import Observer, Plan, with_hooks
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
+from saferec_core.runs.working import working_on
 from saferec_core.training.alarms import AlarmWatch, build_alarms
 from saferec_core.training.batches import generation_batch_size, planned_sharing
 from saferec_core.training.before_after import evaluate, greedy_means, report_comparison
@@ -113,7 +116,7 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     needs = {"completion": "Safe SFT"} if config.sft_comes_first else {}
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
     rule = rule_of(config, parts, plugins)
-    limits = Limits(read_limits(config.limits.limit, parts.judge), config.limits)
+    limits = Limits(limits_of(config.limits.limit, parts.judge), config.limits)
     target = next((r.function.target for r in rewards if r.function.target is not None), None)
     alarms = build_alarms(config, plugins, observer.note, target=target)
     opened = from_main(lambda: open_run(config, "train", observer.note))
@@ -137,7 +140,12 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
         opened=opened,
         stop=stop,
     )
-    with stop.listening(), discarded_on_failure(folder, opened), heartbeat_of(config, folder, observer):
+    with (
+        working_on(folder),
+        stop.listening(),
+        discarded_on_failure(folder, opened),
+        heartbeat_of(config, folder, observer),
+    ):
         _train(run)
     return folder.path
 
@@ -157,7 +165,7 @@ def _train(run: _Run) -> None:
         _finish(run, before, whole_policy(str(folder.policy), for_training(config.model)))
         return
     tokenizer = load_tokenizer(start, config.model)
-    fitted = fitted_prompts(config, run.parts.train, tokenizer)
+    fitted = fitted_prompts(config, run.parts.train, tokenizer, context_length(start, config.model))
     if is_main():
         observer.plan(_plan(run, start, fitted))
     trainer = _trainer(run, start, tokenizer, fitted)
@@ -248,6 +256,12 @@ def _start(run: _Run) -> str:
     reference = str(config.model.model)
     if config.sft_checkpoint is not None:
         reference = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
+        begun = run_of(Path(reference))
+        if begun is not None and stage_of(begun) == "train":
+            run.observer.note(
+                f"{reference} was trained by Safe-Rank-GRPO. The KL divergence is measured from it, not from "
+                f"the policy that its run began with; --resume-from {begun.path} continues that run instead."
+            )
     elif config.sft is not None:
         run.observer.note("No SFT policy is named, so one is trained first (Safe SFT).")
         sft, optimizer = settled(config.sft_config())

@@ -16,19 +16,21 @@ from saferec_core.errors import ConfigError, DataError
 from saferec_core.evaluation.protocol import described
 from saferec_core.evaluation.setup import Parts, assemble, require_path
 from saferec_core.models.lengths import token_lengths
-from saferec_core.models.loading import Policy, load_policy, merged_folder
+from saferec_core.models.loading import Policy, declared_context, load_policy, merged_folder
 from saferec_core.models.record_view import check_templates
 from saferec_core.plugins.contracts.lifecycle import RunFinished, RunStarted
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.checkpoints import copy_weights, list_checkpoints, remove_passed_over, resolve_folder
+from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, resolve_folder
 from saferec_core.runs.distributed import from_main, is_main, join, process_index
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.heartbeat import watched
+from saferec_core.runs.layout import list_checkpoints
 from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer, Plan, with_hooks
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.sealing import damage
 from saferec_core.runs.stopping import Stop
+from saferec_core.runs.working import working_on
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
@@ -50,7 +52,12 @@ def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
         observer.note(f"The run is complete already: {folder.policy} holds its policy.")
         return folder.path
     stop = stop_of(config, folder, "sft")
-    with stop.listening(), discarded_on_failure(folder, opened), heartbeat_of(config, folder, observer):
+    with (
+        working_on(folder),
+        stop.listening(),
+        discarded_on_failure(folder, opened),
+        heartbeat_of(config, folder, observer),
+    ):
         train_sft(config, plugins, parts, folder, observer, optimizer=optimizer, opened=opened, stop=stop)
         if is_main():
             folder.extend_manifest({"finished": now()})
@@ -114,14 +121,15 @@ def train_sft(
     start = from_main(lambda: merged_folder(reference, config.model, folder.base))
     policy = load_policy(start, for_training(config.model))
     check_templates(policy.tokenizer, parts.train, config.data.train_path)
-    fitted = _fitted(parts.train, policy, config.max_length)
-    validation = _fitted([r for r in parts.validation if r.completion], policy, config.max_length)
+    longest = min(config.max_length, declared_context(policy.model.config) or config.max_length)
+    fitted = _fitted(parts.train, policy, longest)
+    validation = _fitted([r for r in parts.validation if r.completion], policy, longest)
     if not validation.records and config.eval_strategy != "no":
         observer.note("There are no validation records with completions, so no validation loss is computed.")
     if is_main():
         folder.write_manifest(config, plugins, "sft")
         observer.happened(RunStarted("sft", folder.path, config.model_dump(mode="json")))
-        observer.plan(_plan(config, parts, folder, fitted, policy, optimizer))
+        observer.plan(_plan(config, parts, folder, fitted, longest, policy, optimizer))
     trainer = sft_trainer(
         policy,
         config,
@@ -177,7 +185,7 @@ def _fitted(records: Sequence[Record], policy: Policy, limit: int) -> Fitted:
         records, limit, lambda some: token_lengths(some, partial(_text, policy.tokenizer), policy.tokenizer)
     )
     if records and not fitted.records:
-        raise DataError(f"no record fits into max_length = {limit} tokens; raise it with --max-length")
+        raise DataError(f"no record fits into {limit} tokens (--max-length, or the model's context)")
     return fitted
 
 
@@ -189,7 +197,13 @@ def _text(tokenizer: Any, record: Record) -> str:
 
 
 def _plan(
-    config: SftConfig, parts: Parts, folder: RunFolder, fitted: Fitted, policy: Policy, optimizer: str
+    config: SftConfig,
+    parts: Parts,
+    folder: RunFolder,
+    fitted: Fitted,
+    longest: int,
+    policy: Policy,
+    optimizer: str,
 ) -> Plan:
     optimization = config.optimization
     batch = optimization.per_device_train_batch_size * optimization.gradient_accumulation_steps
@@ -205,7 +219,7 @@ def _plan(
             "model": f"{config.model.model} ({parameters / 1e6:.1f} M parameters)",
             "data": f"{require_path(config.data.train_path, 'training data', '--train-path')}: "
             f"{len(fitted.records)} samples ({fitted.shortened} lost old turns, {fitted.left_out} left "
-            f"out as longer than {config.max_length} tokens)",
+            f"out as longer than {longest} tokens)",
             "parser": described(config.data.parser.name, parts.parser),
             "adapters": f"LoRA r={config.model.lora_r}" if config.model.use_lora else "none",
             "completions end with": " or ".join(

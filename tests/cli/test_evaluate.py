@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from saferec_core.analysis.results import read_results
+from saferec_core.runs.versions import install_vllm
 
 
 @pytest.fixture
@@ -349,11 +350,11 @@ def test_settings_of_vllm_without_vllm_are_refused_instead_of_ignored(model):
     assert "--vllm-... settings do nothing with --eval-engine transformers; add --eval-engine vllm" in message
 
 
-def test_vllm_that_is_not_installed_is_named_with_its_extra(model, monkeypatch):
+def test_vllm_that_is_not_installed_is_named_with_how_to_install_it_here(model, monkeypatch):
     import saferec_core.models.vllm
 
     monkeypatch.setattr(saferec_core.models.vllm, "find_spec", lambda name: None)
-    assert "install saferec[vllm]" in refused(model("--eval-engine", "vllm"))
+    assert install_vllm() in refused(model("--eval-engine", "vllm"))
 
 
 def test_a_damaged_file_of_results_is_told_before_anything_is_generated(main, run):

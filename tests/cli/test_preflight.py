@@ -90,6 +90,28 @@ def test_a_target_beyond_k_is_named_with_both_ways_out(main, outline):
     assert "--num-ranks 10" in message
 
 
+def test_every_limit_that_cannot_be_meant_is_named_before_anything_starts(main, outline):
+    texts = (
+        "violations<=0.1",
+        "wasted<=2",
+        "seen>=0.1",
+        "wasted[gore]<=.1",
+        "repeated<=.1",
+        "repeated<=.2",
+    )
+    flags = [part for text in texts for part in ("--limit", text)]
+    message = problems(main("train", outline / "run.yaml", *flags))
+
+    for part in (
+        "unknown share to limit 'violations'",
+        "limit 'wasted<=2': a share lies in 0..1, but the bound is 2",
+        "limit 'seen>=0.1' cannot be read; write it as violation_rate<=0.02",
+        "limit 'wasted[gore]<=.1': only violation_rate can be limited for a trait",
+        "repeated has two limits: repeated <= 0.1 and repeated <= 0.2; keep one",
+    ):
+        assert message.count(part) == 1, message
+
+
 def test_lowering_k_alone_keeps_the_default_cutoffs_within_it(main):
     outcome = main("plan", "--num-ranks", 7, "--json")
 

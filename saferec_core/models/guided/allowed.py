@@ -81,7 +81,7 @@ class AllowedTitles:
         return self._by_trait[trait, columns]
 
     def _seen(self, record: Record) -> tuple[int, ...]:
-        catalog = self._judge.catalog
+        catalog, record = self._judge.catalog, self._judge.meant(record)
         positions = set()
         for title in record.seen_titles:
             name, year = (title, None) if isinstance(title, str) else title

@@ -25,7 +25,11 @@ class WeightGroup:
         self._group = self._distributed.ProcessGroupGloo(self._store, rank, size, timeout)
 
     def send(self, tensor: Tensor) -> None:
-        """Send a tensor to all workers."""
+        """Send a tensor to all workers.
+
+        Raises:
+            ConnectionError: A worker is gone.
+        """
         self._broadcast(tensor.detach().cpu().contiguous())
 
     def receive(self, shape: list[int], dtype: str) -> Tensor:
@@ -37,4 +41,7 @@ class WeightGroup:
     def _broadcast(self, tensor: Tensor) -> None:
         options = self._distributed.BroadcastOptions()
         options.rootRank = options.rootTensor = 0
-        self._group.broadcast([tensor], options).wait()
+        try:
+            self._group.broadcast([tensor], options).wait()
+        except RuntimeError as error:  # what gloo raises for every failure
+            raise ConnectionError(str(error).partition("\n")[0]) from error

@@ -17,7 +17,15 @@ from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.plugins.contracts.met_titles import MetTitles
-from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask, check_order, columns_for
+from saferec_core.plugins.contracts.oracle import (
+    Oracle,
+    Question,
+    Verdict,
+    ask,
+    check_order,
+    columns_for,
+    joined,
+)
 from saferec_core.plugins.contracts.record_columns import NO_COLUMNS, RecordColumns
 
 __all__ = ["Judge"]
@@ -59,7 +67,7 @@ class Judge:
         return Judge, (self.catalog, self.oracle, self.popularity)
 
     def ask(self, questions: Sequence[Question]) -> Sequence[Verdict]:
-        """Put *questions* to the oracle.
+        """Put *questions* to the oracle; a title with aliases is asked about by each of its names.
 
         Raises:
             ConfigError: The run has no oracle.
@@ -67,11 +75,29 @@ class Judge:
         """
         if self.oracle is None:
             raise ConfigError("an oracle is needed to judge titles; name its table with --oracle-path")
-        verdicts = ask(self.oracle, questions)
+        by_alias = [
+            (asked, question._replace(name=alias))
+            for asked, question in enumerate(questions)
+            for alias in self._aliases(question)
+        ]
+        everything = [*questions, *(question for _, question in by_alias)]
+        answers = ask(self.oracle, everything)
         if not self._order_is_checked and self.oracle.deterministic:
-            self._order_is_checked = len(set(questions)) > 1
-            check_order(self.oracle, questions, verdicts)
+            self._order_is_checked = len(set(everything)) > 1
+            check_order(self.oracle, everything, answers)
+        if not by_alias:
+            return answers
+        verdicts = list(answers[: len(questions)])
+        for (asked, _), verdict in zip(by_alias, answers[len(questions) :], strict=True):
+            verdicts[asked] = joined(verdicts[asked], verdict)
         return verdicts
+
+    def _aliases(self, question: Question) -> Sequence[str]:
+        """Return the further names of a title, which the oracle may know instead of its own."""
+        if not self.catalog.aliases:
+            return ()
+        position = self.catalog.find(question.name, question.year)
+        return () if position is None else self.catalog.aliases.get(position, ())
 
     def catalog_title(self, title: Title) -> Title:
         """Return the longest end of a name that is in the catalog, else *title* itself."""
@@ -97,22 +123,27 @@ class Judge:
     def meant(self, record: Record) -> Record:
         """Return *record* with its titles as the catalog completes them; itself where nothing changes.
 
-        Ground truth without a year is the only entry of the catalog with its name. Where several entries have
-        the name it is ambiguous and cannot be hit, so that it is left out.
+        A title with several names is the same by each of them. Ground truth without a year is the only entry
+        of the catalog with its name. Where several entries have the name it is ambiguous and cannot be hit,
+        so that it is left out.
         """
-        match, by_subtitle = self.catalog.match, self.catalog.match_subtitles
-        if not by_subtitle and all(year is not None for _, year in record.groundtruth):
-            return record
+        match = self.catalog.match
         matches = [match(*title) for title in record.groundtruth]
         truth = tuple(
             title for position, title, _ in matches if position is not None or title.year is not None
         )
-        seen = record.seen_titles
-        if by_subtitle:
-            seen = tuple(title if isinstance(title, str) else match(*title).title for title in seen)
+        seen = tuple(
+            self._own_name(title) if isinstance(title, str) else match(*title).title
+            for title in record.seen_titles
+        )
         if (truth, seen) == (record.groundtruth, record.seen_titles):
             return record
         return replace(record, groundtruth=truth, seen_titles=seen)
+
+    def _own_name(self, name: str) -> str:
+        """Return the name that the catalog has for a title of unknown year, if only one may be meant."""
+        _, title, by_subtitle = self.catalog.match(name, None)
+        return name if by_subtitle else title.name
 
     def base_rate(self, constraints: tuple[str, ...], record: RecordColumns = NO_COLUMNS) -> float:
         """Return the share of violations among the catalog's titles that the oracle knows.

@@ -22,7 +22,7 @@ from torch import Tensor
 from saferec_core.data.records import Record
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.met_titles import MetTitle, hits, repeats
-from saferec_core.plugins.contracts.oracle import Question, Verdict
+from saferec_core.plugins.contracts.oracle import Question, Verdict, joined
 from saferec_core.plugins.contracts.parser import ParsedList
 from saferec_core.plugins.contracts.record_columns import RecordColumns
 from saferec_core.plugins.contracts.run_context import RunContext
@@ -253,7 +253,7 @@ class JudgedLists:
             return self.judge.ask(questions), which
         verdicts = list(self.judge.ask([*questions, *(question for _, question in further)]))
         for (position, _), verdict in zip(further, verdicts[len(questions) :], strict=True):
-            verdicts.append(_joined(verdicts[which[position]], verdict))
+            verdicts.append(joined(verdicts[which[position]], verdict))
             which[position] = len(verdicts) - 1
         return verdicts, which
 
@@ -279,18 +279,6 @@ class JudgedLists:
         laid_out = np.full(written.shape, absent, dtype)
         laid_out[written] = answers
         return torch.from_numpy(laid_out)
-
-
-def _joined(first: Verdict, second: Verdict) -> Verdict:
-    """Judge two titles of one line as one: what either violates, both do; known if either is."""
-    if not second.known:
-        return first
-    traits = {*first.risks, *second.risks}
-    return Verdict(
-        known=True,
-        risks={trait: max(first.risks.get(trait, 0.0), second.risks.get(trait, 0.0)) for trait in traits},
-        violated=tuple(dict.fromkeys([*first.violated, *second.violated])),
-    )
 
 
 def _counts(mask: Bool[Tensor, "N K"]) -> Float[Tensor, "N K"]:

@@ -22,6 +22,7 @@ __all__ = [
     "ask",
     "check_order",
     "columns_for",
+    "joined",
 ]
 
 
@@ -127,6 +128,21 @@ def ask(oracle: Oracle, questions: Sequence[Question]) -> Sequence[Verdict]:
         for fault in _faults(verdict, question.constraints):
             raise PluginError(f"{what} judges {Title(question.name, question.year)}: {fault}")
     return verdicts
+
+
+def joined(first: Verdict, second: Verdict) -> Verdict:
+    """Judge two titles as one: what either violates, both do; known if either is."""
+    if not second.known:
+        return first
+    traits = {*first.risks, *second.risks}
+    violated = tuple(dict.fromkeys([*first.violated, *second.violated]))
+    return Verdict(
+        known=True,
+        risks={trait: max(first.risks.get(trait, 0.0), second.risks.get(trait, 0.0)) for trait in traits},
+        violated=violated,
+        open=tuple(dict.fromkeys(trait for trait in (*first.open, *second.open) if trait not in violated)),
+        ambiguous=first.ambiguous or second.ambiguous,
+    )
 
 
 def check_order(oracle: Oracle, questions: Sequence[Question], verdicts: Sequence[Verdict]) -> None:

@@ -21,7 +21,8 @@ from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from saferec_core.errors import RunError
-from saferec_core.runs.checkpoints import TRAINING_STATE, list_checkpoints
+from saferec_core.runs.checkpoints import TRAINING_STATE
+from saferec_core.runs.layout import list_checkpoints
 from saferec_core.runs.sealing import damage, seal, sealed_facts, thin
 
 __all__ = ["Resumable", "StepState", "parts_with_state"]
@@ -185,9 +186,11 @@ class Resumable:
             self.accelerator.wait_for_everyone()
         except (OSError, SafetensorError, RuntimeError) as error:
             shutil.rmtree(draft, ignore_errors=True)
-            if isinstance(error, RuntimeError) and "writing file" not in str(error):
+            if isinstance(error, RuntimeError) and not _is_of_writing(error):
                 raise
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+            if isinstance(error, RuntimeError):
+                reason = f"the disk may be full ({reason})"
             raise RunError(
                 f"checkpoint {target} cannot be written: {reason}. The checkpoints before it are intact."
             ) from error
@@ -208,6 +211,12 @@ class Resumable:
             _thin_out(
                 list_checkpoints(target.parent), self.kept_whole, weights_are_kept=self.weights_are_kept
             )
+
+
+def _is_of_writing(error: RuntimeError) -> bool:
+    """Tell whether torch could not write a file; if it notices only at the end, it names a wrong position."""
+    text = str(error)
+    return "writing file" in text or ("inline_container" in text and "unexpected pos" in text)
 
 
 def _thin_out(checkpoints: Sequence[Path], kept: int, *, weights_are_kept: bool) -> None:

@@ -66,7 +66,7 @@ def train_stage(
         if _device_fault(error):
             last = newest_whole(RunLayout(folder.path).checkpoints, observer.note)
             raise RunError(_device_advice(trainer, error, last, stop.command)) from error
-        saved = _saved(trainer, observer)
+        saved = _saved(trainer, observer, error)
         if _out_of_memory(error):
             raise RunError(_memory_advice(trainer, saved)) from error
         if _server_lost(trainer, error):
@@ -74,12 +74,13 @@ def train_stage(
         raise
 
 
-def _saved(trainer: Any, observer: Observer) -> Path | None:
+def _saved(trainer: Any, observer: Observer, failure: Exception) -> Path | None:
     """Save what was trained before a failure; failing to save does not hide that failure."""
     try:
         saved: Path | None = trainer.save_after_failure()
     except SaferecError as error:
-        observer.note(str(error))
+        if str(error) != str(failure):  # a checkpoint that could not be written was the failure itself
+            observer.note(str(error))
         return None
     except Exception as error:  # noqa: BLE001 - after a CUDA fault nothing on the device can be read
         observer.note(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -67,6 +69,19 @@ def test_weights_reach_the_worker_of_a_server_unchanged_and_within_one_update(po
     assert all(torch.equal(client.weights[name], weight) for name, weight in sent.items())
     assert client.requests[1:] == ["/start_weight_update", "/update_weights", "/finish_weight_update"]
     client.close_communicator()
+
+
+def test_a_worker_that_dies_while_weights_are_sent_is_a_lost_connection(port):
+    worker = (
+        "import sys; from saferec_core.models.vllm_cpu.group import WeightGroup\n"
+        "WeightGroup('127.0.0.1', int(sys.argv[1]), 1, 2).receive([3], 'float32')"
+    )
+    with subprocess.Popen([sys.executable, "-c", worker, str(port)]) as process:
+        group = WeightGroup("127.0.0.1", port, 0, 2)
+        group.send(torch.zeros(3))
+        assert process.wait() == 0
+        with pytest.raises(ConnectionError):
+            group.send(torch.zeros(3))
 
 
 def test_a_group_of_three_receives_what_the_trainer_sends(port):

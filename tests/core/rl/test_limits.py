@@ -7,6 +7,7 @@ import json
 import pytest
 import torch
 
+from saferec_core.config.limits import Limit
 from saferec_core.config.sections import LimitsConfig
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
@@ -15,7 +16,7 @@ from saferec_core.errors import ConfigError, SaferecError
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.normalizer import Advantages
-from saferec_core.rl.limits import Limit, Limits, read_limits
+from saferec_core.rl.limits import Limits, limits_of
 from saferec_core.testing import StatedOracle, listing
 
 FILMS = [Title("Saw", 2004), Title("Up", 2009), Title("Heat", 1995), Title("Coco", 2017)]
@@ -29,7 +30,7 @@ def judged(*lists, constraints):
 
 
 def limits(*texts, **settings):
-    return Limits(read_limits(texts, JUDGE), LimitsConfig(limit=list(texts), **settings))
+    return Limits(limits_of(texts, JUDGE), LimitsConfig(limit=list(texts), **settings))
 
 
 def test_a_limit_prices_the_ranks_that_count_among_those_written():
@@ -162,12 +163,12 @@ def test_the_end_says_what_was_kept_and_of_what_was_not_the_best_that_was_reache
 )
 def test_a_limit_that_cannot_be_meant_is_refused(text, message):
     with pytest.raises(SaferecError, match=message):
-        read_limits([text], JUDGE)
+        limits_of([text], JUDGE)
 
 
 def test_a_limit_on_violations_without_an_oracle_or_two_on_one_share_are_refused():
     with pytest.raises(ConfigError, match="needs an oracle; name its table with --oracle-path"):
-        read_limits(["violation_rate<=0.1"], Judge(Catalog(FILMS)))
+        limits_of(["violation_rate<=0.1"], Judge(Catalog(FILMS)))
     with pytest.raises(ConfigError, match="wasted has two limits"):
-        read_limits(["wasted<=0.1", "wasted<=0.2"], JUDGE)
-    assert read_limits(["wasted <= .1"], Judge(Catalog(FILMS))) == [Limit("wasted", 0.1)]
+        limits_of(["wasted<=0.1", "wasted<=0.2"], JUDGE)
+    assert limits_of(["wasted <= .1"], Judge(Catalog(FILMS))) == [Limit("wasted", 0.1)]

@@ -7,7 +7,8 @@ import pytest
 from saferec_core.config.load import as_yaml
 from saferec_core.config.schema import SftConfig, TrainConfig
 from saferec_core.errors import RunError
-from saferec_core.runs.checkpoints import copy_weights, list_checkpoints, sft_policy, step_of
+from saferec_core.runs.checkpoints import copy_weights, sft_policy
+from saferec_core.runs.layout import list_checkpoints, step_of
 
 
 def test_checkpoints_are_listed_by_their_steps_and_nothing_else_is(tmp_path):

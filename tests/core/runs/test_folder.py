@@ -10,7 +10,7 @@ import yaml
 from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import RunError
 from saferec_core.runs.folder import RunFolder
-from saferec_core.runs.manifest import stage_of
+from saferec_core.runs.manifest import is_finished, stage_of
 
 
 def config(tmp_path, **settings):
@@ -45,6 +45,36 @@ def test_a_named_run_that_is_there_is_not_written_over(tmp_path):
     with pytest.raises(RunError, match=r"runs/mine already exists and is not overwritten.*--run-name"):
         RunFolder.create(settings, "train")
     assert (folder.path / "config.yaml").read_text() == "kept"
+
+
+def test_a_finished_run_of_that_name_is_called_finished_and_a_folder_of_something_else_what_it_is(tmp_path):
+    settings = config(tmp_path, run_name="mine")
+    folder = RunFolder.create(settings, "train")
+    folder.extend_manifest({"finished": "2030-01-01T00:00:00+00:00"})
+    (tmp_path / "runs" / "other").mkdir()
+
+    with pytest.raises(
+        RunError, match="holds a finished run and is not overwritten; choose another --run-name"
+    ):
+        RunFolder.create(settings, "train")
+    with pytest.raises(RunError, match="runs/other already exists and is not a run folder"):
+        RunFolder.create(config(tmp_path, run_name="other"), "train")
+
+
+def test_a_damaged_manifest_is_named_with_what_to_do(tmp_path):
+    folder = RunFolder.create(config(tmp_path, run_name="mine"), "train")
+    folder.manifest.write_text('{"stage": "tra')
+
+    assert not is_finished(folder)
+    with pytest.raises(RunError, match=r"manifest\.json is damaged .* move it away to continue the run"):
+        folder.extend_manifest({"finished": "now"})
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "metrics.jsonl").mkdir()
+
+    with pytest.raises(RunError, match=r"metrics\.jsonl cannot be written: Is a directory"):
+        RunFolder.append(tmp_path / "metrics.jsonl", [{"step": 1}])
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):

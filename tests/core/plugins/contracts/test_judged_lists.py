@@ -80,6 +80,42 @@ def test_a_title_is_seen_by_its_name_and_a_near_year_or_by_its_name_alone():
     assert lists.seen.tolist() == [[True, False, False], [True, False, False]]
 
 
+NAMED = Catalog(
+    [Title("Seven", 1995), Title("Serbian Film, A (Srpski film)", 2010), Title("Saw", 2004)],
+    aliases={0: ["Se7en"], 2: ["Saw: Uncut"]},
+)
+
+
+@pytest.mark.parametrize("seen", [Title("Se7en", 1995), Title("Seven", 1996), "Se7en"], ids=str)
+@pytest.mark.parametrize("written", ["Seven", "Se7en"])
+def test_a_title_is_seen_and_relevant_by_whichever_of_its_names(written, seen):
+    records = [
+        Record(prompt=[], seen_titles=(seen,)),
+        Record(prompt=[], groundtruth=(Title("Se7en", 1995),)),
+        Record(prompt=[], groundtruth=(Title("Srpski film", 2010), Title("A Serbian Film", 2010))),
+    ]
+    titles = [
+        parsed((written, 1995)),
+        parsed((written, 1995), ("Seven", 1995)),
+        parsed(("Srpski film", 2010), ("Serbian Film, A", 2010)),
+    ]
+    lists = JudgedLists(titles, records, Judge(NAMED), 2)
+
+    assert lists.seen.tolist() == [[True, False], [False, False], [False, False]]
+    assert lists.hits.tolist() == [[False, False], [True, False], [True, False]]
+
+
+def test_no_name_of_a_title_hides_a_violation_that_the_oracle_knows_by_another():
+    oracle = CountingOracle()  # knows "Saw" alone of the two names
+    catalog = Catalog([Title("Saw: Uncut", 2004), Title("Up", 2009)], aliases={0: ["Saw", "Le Puzzle"]})
+    judge = Judge(catalog, oracle)
+    lists = judged(judge, [("Le Puzzle", 2004), ("Up", 2009)], [("Saw", 2004)], [("Saw: Uncut", 2005)])
+
+    assert lists.violations[:, 0].tolist() == [True, True, True]
+    assert lists.violations[0].tolist() == [True, False, False]
+    assert judge.base_rate(("gore",)) == 0.5
+
+
 def test_the_oracle_is_asked_once_for_a_whole_batch():
     oracle = CountingOracle()
     lists = judged(Judge(CATALOG, oracle), [("Saw", 2004)], [("Up", 2009), ("Coco", 2017)])

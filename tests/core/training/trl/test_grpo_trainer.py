@@ -26,7 +26,7 @@ from saferec_core.models.decoding import NO_RANK, TokenAligner
 from saferec_core.models.loading import load_tokenizer
 from saferec_core.plugins.contracts.normalizer import Advantages
 from saferec_core.plugins.contracts.reward import RewardFunction
-from saferec_core.rl.limits import Limits, read_limits
+from saferec_core.rl.limits import Limits, limits_of
 from saferec_core.rl.loss import rank_grpo_loss
 from saferec_core.rl.ranks import rank_weights, spread
 from saferec_core.rl.rewards import ActiveReward
@@ -734,7 +734,7 @@ def test_a_limit_is_charged_in_training_adapts_and_is_part_of_the_checkpoint(set
     trainer, texts = setup.trainer, lists_of_all_kinds(setup)
     free = setup.batch(texts) and setup.scored[-1]
     asked = ["violation_rate<=0.01"]
-    limits = Limits(read_limits(asked, trainer._scorer.judge), LimitsConfig(limit=asked))
+    limits = Limits(limits_of(asked, trainer._scorer.judge), LimitsConfig(limit=asked))
     limits.controllers[0].multiplier = 3.0
     unlimited, trainer._limits = trainer._limits, limits
     try:

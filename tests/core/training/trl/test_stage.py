@@ -135,3 +135,20 @@ def test_a_failure_to_save_does_not_hide_the_failure_before_it(tmp_path):
         fail(tmp_path, ZeroDivisionError(), Unsaveable(ZeroDivisionError(), None), observer)
 
     assert observer.notes == ["The state could not be saved (RuntimeError: cannot read the generator)."]
+
+
+def test_a_checkpoint_that_cannot_be_written_is_said_once(tmp_path):
+    class DiskIsFull(FailingTrainer):
+        def save_after_failure(self):
+            raise RunError(str(self.error))
+
+    observer = Notes()
+    with pytest.raises(RunError, match="cannot be written"):
+        fail(
+            tmp_path,
+            RunError("x cannot be written"),
+            DiskIsFull(RunError("x cannot be written"), None),
+            observer,
+        )
+
+    assert observer.notes == []

@@ -1,0 +1,44 @@
+"""Two commands and one run."""
+
+import subprocess
+import sys
+
+import pytest
+
+from saferec_core.errors import RunError
+from saferec_core.runs.layout import RunLayout
+from saferec_core.runs.working import working_on
+
+HOLDS = """
+import sys
+from pathlib import Path
+from saferec_core.runs.layout import RunLayout
+from saferec_core.runs.working import working_on
+with working_on(RunLayout(Path(sys.argv[1]))):
+    print("working", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_run_that_another_process_works_on_is_refused_until_that_is_dead(tmp_path):
+    run = RunLayout(tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "working\n"
+        with (
+            pytest.raises(RunError, match=r"another process works on run .*heartbeat\.json names it"),
+            working_on(run),
+        ):
+            pytest.fail("two at a time")
+        other.kill()
+        other.wait()
+
+    with working_on(run):
+        pass
+
+
+def test_a_run_can_be_worked_on_again_after_a_failure(tmp_path):
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), working_on(RunLayout(tmp_path)):
+            _ = 1 / 0
