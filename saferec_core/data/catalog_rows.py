@@ -9,7 +9,13 @@ from typing import Any, NamedTuple
 
 from saferec_core.data.cell_text import not_as_text
 from saferec_core.data.rows import row_name, try_values, year_or_none
-from saferec_core.data.title_cells import title_of_row, with_year, without_own_year
+from saferec_core.data.title_cells import (
+    NO_YEAR,
+    plain_columns,
+    title_of_row,
+    with_year,
+    without_own_year,
+)
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 
@@ -36,16 +42,21 @@ def catalog_rows(path: Path) -> Iterator[CatalogRow]:
         DataError: A row is not a title.
     """
     id_column: str | None = None
-    has_years = False
+    some_have_years, first_without = False, ""
     for number, value in try_values(path):
         where = f"catalog {path}, {row_name(path)} {number}"
-        names, identifier = _aliases(value, where), ""
-        if isinstance(value, dict):
-            id_column = id_column or next((column for column in _ID_COLUMNS if column in value), "")
-            identifier = _id(value.get(id_column))
-        title = _title(value, where, may_lack_year=has_years)
-        has_years = has_years or title.year is not None
+        row = plain_columns(value) if isinstance(value, dict) else value
+        names, identifier = _aliases(row, where), ""
+        if isinstance(row, dict):
+            id_column = id_column or next((column for column in _ID_COLUMNS if column in row), "")
+            identifier = _id(row.get(id_column))
+        title = _title(row, where)
+        if isinstance(row, dict) and "year" not in row:  # some of MovieLens' titles have none
+            some_have_years = some_have_years or title.year is not None
+            first_without = first_without or ("" if title.year else f"{where}: the year of {title.name!r}")
         yield CatalogRow(title, names, identifier)
+    if first_without and not some_have_years:
+        raise DataError(f"{first_without} {NO_YEAR}")
 
 
 def _id(value: Any) -> str:
@@ -66,7 +77,7 @@ def _aliases(row: Any, where: str) -> Sequence[str]:
     return [name.strip() for name in names if name.strip()]
 
 
-def _title(row: Any, where: str, *, may_lack_year: bool) -> Title:
+def _title(row: Any, where: str) -> Title:
     if isinstance(row, DataError):
         raise DataError(f"{where}: {row}")
     if isinstance(row, dict):
@@ -74,7 +85,7 @@ def _title(row: Any, where: str, *, may_lack_year: bool) -> Title:
             raise DataError(
                 f"{where}: wanted a column 'title', but the columns are {', '.join(map(str, row))}"
             )
-        return title_of_row(row, where, may_lack_year=may_lack_year)
+        return title_of_row(row, where, may_lack_year=True)
     if isinstance(row, str) and (title := with_year(row)):
         return title
     if not isinstance(row, list | tuple) or len(row) != 2:

@@ -29,7 +29,7 @@ def not_as_text(value: Any, column: str, *, of: Any = object) -> Any:
         return value
     try:
         read = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         read = _as_python_prints(text)
         if _consists_of(read, of):
             raise DataError(

@@ -81,13 +81,6 @@ def table_rows(path: Path, usual: str) -> Iterator[tuple[int, dict[str, Any] | D
 _INVISIBLE = " \t\r\n\xa0\ufeff\u200b\u2060"
 """Spaces and marks of no width around the name of a column."""
 
-_COLUMNS = frozenset(["title", "year", "aliases", "id", "item_id"])
-"""Columns of saferec that tables also write with capitals."""
-
-
-def _known_column(name: str) -> str:
-    return name.lower() if name.lower() in _COLUMNS else name
-
 
 class _OpenQuoteError(Exception):
     """A record does not end, since a stray quote opened it."""
@@ -157,7 +150,7 @@ def _quoting(sample: Sequence[str], separator: str) -> Mapping[str, Any]:
 
 def _head(fields: Sequence[str], where: str) -> list[str]:
     """Return the names of the columns, without the blank ones that trailing separators make."""
-    names = [_known_column(name.strip(_INVISIBLE).strip('"')) for name in fields]
+    names = [name.strip(_INVISIBLE).strip('"') for name in fields]
     while names and not names[-1]:
         names.pop()
     for name in names:

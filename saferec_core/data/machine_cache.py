@@ -9,6 +9,8 @@ used for a month are removed; you can remove all of them at any time.
 from __future__ import annotations
 
 import os
+import re
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +28,9 @@ from saferec_core.files import data_hash, json_hash, replacing
 
 __all__ = ["find_derived", "make_derived"]
 
+SMALLEST = 1 << 20
+"""Bytes; of a smaller source nothing is looked for, since it is read at once."""
+
 _UNUSED_SECONDS = 30 * 24 * 3600
 
 
@@ -35,12 +40,16 @@ _HERE = Path(__file__).parent
 def find_derived(kind: str, source: Path, options: Mapping[str, Any], code: Path = _HERE) -> Path | None:
     """Return the file that was made of a source earlier, None if there is none or it was damaged.
 
+    It is not looked for where the source is smaller than ``SMALLEST`` or can be read only once, as a pipe.
+
     Args:
         kind: What is made, such as ``"catalog"``.
         source: What it is made of.
         options: Whatever else determines it, as JSON values.
         code: Folder of the code that makes it; that of this room always counts.
     """
+    if not source.is_file() or source.stat().st_size < SMALLEST:
+        return None
     name = _name(kind, source, options, code)
     return next((path for folder in _folders() if _is_usable(path := folder / name)), None)
 
@@ -65,7 +74,7 @@ def make_derived(
     try:
         with FileLock(path.with_suffix(".lock")):
             if not _is_usable(path):
-                _remove_unused(folder)
+                _remove_unused(folder, kind)
                 with replacing(path) as draft:
                     write(draft)
     except (OSError, RunError) as error:
@@ -78,8 +87,9 @@ def _writable_folder(source: Path) -> Path:
     for folder in _folders():
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if folder.stat().st_uid != os.getuid():
-                raise PermissionError(0, "it belongs to another user")
+            state = folder.lstat() if folder.parent == Path(tempfile.gettempdir()) else folder.stat()
+            if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & stat.S_IWOTH:
+                raise PermissionError(0, "it is not a folder that this user alone may write to")
             with tempfile.TemporaryFile(dir=folder):
                 return folder
         except OSError as error:
@@ -132,9 +142,13 @@ def _is_usable(path: Path) -> bool:
     return True
 
 
-def _remove_unused(folder: Path) -> None:
-    for path in folder.glob("*.arrow"):
+def _remove_unused(folder: Path, kind: str) -> None:
+    """Remove files of this kind, and no other files, that nobody has used for long."""
+    for path in folder.glob(f"{kind}-*.arrow"):
         with suppress(OSError):
-            if path.stat().st_mtime < time.time() - _UNUSED_SECONDS:
+            if (
+                re.fullmatch(rf"{kind}-[0-9a-f]{{24}}\.arrow", path.name)
+                and path.stat().st_mtime < time.time() - _UNUSED_SECONDS
+            ):
                 path.unlink()
                 path.with_suffix(".lock").unlink()

@@ -10,12 +10,21 @@ from saferec_core.data.rows import year_or_none
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 
-__all__ = ["title_of_row", "with_year", "without_own_year"]
+__all__ = ["NO_YEAR", "plain_columns", "title_of_row", "with_year", "without_own_year"]
 
 _WITH_YEAR = re.compile(
     r"(?P<name>.*\S)\s*\((?P<year>[0-9]{4})(?:\s*[-–—]\s*(?:[0-9]{4})?)?\s*\)\s*", re.DOTALL
 )
 """As MovieLens writes titles: "Saw (2004)", of series "Fawlty Towers (1975-1979)"."""
+
+
+NO_YEAR = (
+    "is missing: wanted a column 'year' (empty where it is not known), or the year in brackets behind "
+    "the title"
+)
+"""What is wrong with a title that has none."""
+
+_COLUMNS = frozenset(["title", "year", "aliases", "id", "item_id", "risk", "warnings", "severity"])
 
 
 def with_year(text: str) -> Title | None:
@@ -28,6 +37,16 @@ def without_own_year(title: Title) -> Title:
     """Leave out a year in brackets that a title has beside it too: "Saw (2004)" of 2004 is "Saw"."""
     bracketed = with_year(title.name)
     return bracketed if bracketed is not None and bracketed.year == title.year else title
+
+
+def plain_columns(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a row of titles with the columns that saferec knows in lower case, as "Title" and "YEAR"."""
+    if "title" in row:
+        return row
+    plain = {name: str(name).lower() if str(name).lower() in _COLUMNS else name for name in row}
+    return (
+        {plain[name]: value for name, value in row.items()} if len(set(plain.values())) == len(row) else row
+    )
 
 
 def title_of_row(row: Mapping[str, Any], where: str, *, may_lack_year: bool = False) -> Title:
@@ -56,7 +75,4 @@ def title_of_row(row: Mapping[str, Any], where: str, *, may_lack_year: bool = Fa
         return bracketed
     if may_lack_year:
         return Title(name, None)
-    raise DataError(
-        f"{what} is missing: wanted a column 'year' (empty where it is not known), or the year in brackets "
-        "behind the title"
-    )
+    raise DataError(f"{what} {NO_YEAR}")

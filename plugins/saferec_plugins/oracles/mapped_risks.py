@@ -84,7 +84,7 @@ class MappedRisks:
 
 def mapped_earlier(path: Path, weights: Weights) -> MappedRisks | None:
     """Map what was made of a table earlier; None if nothing was."""
-    made = find_derived(_KIND, path, {"weights": weights}, _HERE) if path.is_file() else None
+    made = find_derived(_KIND, path, {"weights": weights}, _HERE)
     return None if made is None else MappedRisks(path, weights, made)
 
 

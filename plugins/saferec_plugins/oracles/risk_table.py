@@ -9,8 +9,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from saferec_core.data.machine_cache import SMALLEST
 from saferec_core.data.rows import read_rows
-from saferec_core.data.title_cells import title_of_row
+from saferec_core.data.title_cells import plain_columns, title_of_row
 from saferec_core.data.title_tiers import Tiers
 from saferec_core.data.titles import Title, TitleIndex
 from saferec_core.errors import DataError
@@ -88,16 +89,19 @@ def shared_table(path: Path, traits_path: Path | None) -> RiskTable | MappedRisk
 def _table(
     path: Path, _table_state: object, traits_path: Path | None, _traits_state: object
 ) -> RiskTable | MappedRisks:
-    from saferec_plugins.oracles.mapped_risks import map_risks, mapped_earlier  # Arrow; not for small tables
-
     weights = {} if traits_path is None else read_weights(traits_path)
-    if (mapped := mapped_earlier(path, weights)) is not None:
-        return mapped
+    if path.is_file() and path.stat().st_size >= SMALLEST:
+        from saferec_plugins.oracles.mapped_risks import mapped_earlier  # Arrow; not for small tables
+
+        if (mapped := mapped_earlier(path, weights)) is not None:
+            return mapped
     rows = risk_rows(path, weights)
     risks: dict[Title, Mapping[str, float]] = {}
     for title, risk in rows:
         _add(risks, title, risk)
         if len(risks) > IN_MEMORY:
+            from saferec_plugins.oracles.mapped_risks import map_risks
+
             return map_risks(path, weights, chain(risks.items(), rows))
     if not risks:
         raise DataError(f"oracle table {path} is empty; wanted rows with title, year and risk")
@@ -118,7 +122,7 @@ def risk_rows(path: Path, weights: Weights) -> Iterator[tuple[Title, Mapping[str
     Raises:
         DataError: The table is missing, or a row is malformed.
     """
-    for number, row in enumerate(read_rows(path), start=1):
+    for number, row in enumerate(map(plain_columns, read_rows(path)), start=1):
         where = f"oracle table {path}, row {number}"
         yield title_of_row(row, where), _risk(row, weights, where)
 

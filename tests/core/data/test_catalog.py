@@ -281,6 +281,7 @@ def test_capitals_and_marks_that_nobody_sees_do_not_hide_a_column(catalog, head)
 
 def test_movielens_titles_without_a_year_and_of_series_are_read(catalog):
     content = """movieId,title,genres
+7,Nowhere,Drama
 1,Toy Story (1995) ,Adventure
 2,Babylon 5,Sci-Fi
 3,"Big Bang Theory, The (2007-)",Comedy
@@ -290,6 +291,7 @@ def test_movielens_titles_without_a_year_and_of_series_are_read(catalog):
 """
 
     assert catalog("movies.csv", content).titles == (
+        Title("Nowhere", None),
         Title("Toy Story", 1995),
         Title("Babylon 5", None),
         Title("Big Bang Theory, The", 2007),
@@ -297,6 +299,18 @@ def test_movielens_titles_without_a_year_and_of_series_are_read(catalog):
         Title("Terrace House", 2015),
         Title("Ready Player One", None),
     )
+
+
+@pytest.mark.parametrize("name", ["c.jsonl", "c.csv"])
+def test_other_columns_keep_their_capitals(catalog, name):
+    rows = {
+        "c.jsonl": jsonl({"Title": "Saw", "Year": 2004, "ID": "s"}),
+        "c.csv": "Title,Year,ID\nSaw,2004,s\n",
+    }
+
+    read = catalog(name, rows[name])
+
+    assert (read.titles, read.ids) == ((Title("Saw", 2004),), {0: "s"})
 
 
 def test_a_file_in_which_no_title_has_a_year_says_what_is_missing(catalog):

@@ -1,16 +1,17 @@
 """A mapped catalog answers as one in memory does."""
 
 import json
-import multiprocessing
+import os
 import pickle
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from saferec_core.data import catalog as catalogs
-from saferec_core.data import mapped_catalog
+from saferec_core.data import machine_cache, mapped_catalog
 from saferec_core.data.catalog import Catalog, read_catalog
 from saferec_core.data.mapped_titles import MappedTitles
 from saferec_core.data.titles import Title
@@ -60,6 +61,7 @@ def cache(tmp_path, monkeypatch):
 def small_memory(monkeypatch):
     """Every catalog of more than two titles is mapped."""
     monkeypatch.setattr(catalogs, "IN_MEMORY", 2)
+    monkeypatch.setattr(machine_cache, "SMALLEST", 0)
 
 
 def write(path, rows):
@@ -160,21 +162,25 @@ def test_a_catalog_in_memory_keeps_its_ids_in_another_process():
     assert (again.ids, again.find("Visions", 2004)) == ({0: "s"}, 0)
 
 
-def read_in_child(path, cache):
-    import os
+READ = """
+import sys
+from pathlib import Path
+from saferec_core.data import catalog
 
-    os.environ["SAFEREC_CACHE"] = cache
-    catalogs.IN_MEMORY = 2
-    return read_catalog(Path(path)).find("Film 7", 1957)
+catalog.IN_MEMORY = 2
+print(catalog.read_catalog(Path(sys.argv[1])).find("Film 7", 1957))
+"""
 
 
 def test_processes_that_read_it_at_once_make_one_file(tmp_path, cache):
     path = write(tmp_path / "catalog.jsonl", ROWS_OF_FILMS * 40)
 
-    with multiprocessing.get_context("fork").Pool(3) as pool:
-        found = pool.starmap(read_in_child, [(str(path), str(cache))] * 6)
+    together = [
+        subprocess.Popen([sys.executable, "-c", READ, str(path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
 
-    assert found == [7] * 6
+    assert [process.communicate()[0] for process in together] == ["7\n"] * 3
     assert len(list(cache.glob("*.arrow"))) == 1
 
 
@@ -196,13 +202,15 @@ def test_a_cache_that_cannot_be_written_is_named_with_what_to_set(tmp_path, monk
 
 
 def test_what_nobody_used_for_a_month_is_removed(tmp_path, cache):
-    import os
-
     read_catalog(write(tmp_path / "old.jsonl", ROWS_OF_FILMS))
     (old,) = cache.glob("*.arrow")
-    os.utime(old, (0, 0))
+    others = [cache / "oracle.arrow", cache / "catalog-of-mine.arrow"]
+    for path in (old, *others):
+        path.touch()
+        os.utime(path, (0, 0))
 
     read_catalog(write(tmp_path / "new.jsonl", ROWS_OF_FILMS[1:]))
 
     assert not old.exists()
-    assert len(list(cache.glob("*.arrow"))) == 1
+    assert all(path.exists() for path in others)
+    assert len(list(cache.glob("catalog-*.arrow"))) == 2

@@ -346,6 +346,7 @@ def test_cells_of_tables_mean_the_lists_that_they_hold_as_text(column, cell, rea
         ("constraints", "gore", "constraints must be a list, but is 'gore'"),
         ("constraints", ["gore", None], "must be a list of trait names"),
         ("constraints", {"gore": "maybe"}, "'gore' must be true or false, but is 'maybe'"),
+        ("constraints", "[" * 100_000 + "]" * 100_000, "constraints must be a list"),
         ("prompt", "[{'role': 'user', 'content': 'hi'}]", "prompt holds text that Python printed"),
     ],
     ids=lambda value: value if isinstance(value, str) and value.isidentifier() else "case",
