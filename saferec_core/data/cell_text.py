@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Callable
 from typing import Any
 
 from saferec_core.errors import DataError
 
-__all__ = ["not_as_text"]
+__all__ = ["are_messages", "not_as_text"]
 
 
-def not_as_text(value: Any, column: str, *, of: Any = object) -> Any:
+def not_as_text(value: Any, column: str, *, is_meant: Callable[[Any], bool] | None = None) -> Any:
     """Return a list or an object that a cell holds as JSON text; any other value as it is.
 
     Args:
         value: A cell.
         column: Named in errors.
-        of: What a list must consist of; another text in brackets is text.
+        is_meant: Tells lists and objects that the column is meant to hold from text that only looks like
+            one; any is meant if not given.
 
     Raises:
-        DataError: The text is a list or an object as Python prints it.
+        DataError: The text is such a list or object as Python prints it.
     """
     if not isinstance(value, str):
         return value
@@ -28,21 +30,24 @@ def not_as_text(value: Any, column: str, *, of: Any = object) -> Any:
     if not text.startswith(("[", "{")) or not text.endswith(("]", "}")):
         return value
     try:
-        read = json.loads(text)
+        read, in_json = json.loads(text), True
     except (ValueError, RecursionError):
-        read = _as_python_prints(text)
-        if _consists_of(read, of):
-            raise DataError(
-                f"{column} holds text that Python printed, {text!r:.60}; write it as JSON (json.dumps)"
-            ) from None
-    return read if _consists_of(read, of) else value
+        read, in_json = _as_python_prints(text), False
+    if not isinstance(read, list | dict) or not (is_meant is None or is_meant(read)):
+        return value
+    if not in_json:
+        raise DataError(
+            f"{column} holds text that Python printed, {text!r:.60}; write it as JSON (json.dumps)"
+        )
+    return read
 
 
-def _consists_of(value: Any, kind: Any) -> bool:
+def are_messages(value: Any) -> bool:
+    """Whether a list is one of messages, and not a recommended list in JSON."""
     return (
-        isinstance(value, list | dict)
-        and bool(value or kind is object)
-        and all(isinstance(each, kind) for each in value)
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(each, dict) and {"role", "content"} <= each.keys() for each in value)
     )
 
 

@@ -174,9 +174,9 @@ def _table_row(head: Sequence[str], fields: list[str], separator: str) -> dict[s
         fields.pop()
     if len(fields) != len(head):
         quoted = f"; a field that holds {separator!r} must be quoted" if len(fields) > len(head) else ""
-        shown = ", ".join(head if len(head) < 4 else (*head[:3], "..."))
+        head_of_one = f" ({head[0]})" if len(head) == 1 else ""  # a headline above it, perhaps
         return DataError(
-            f"wanted {len(head)} fields, as the head has ({shown}), but got {len(fields)}{quoted}"
+            f"wanted {len(head)} fields, as the head{head_of_one} has, but got {len(fields)}{quoted}"
         )
     for field in fields:
         if not field.isascii() and _undecoded(field):

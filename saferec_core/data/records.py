@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from saferec_core.data.cell_text import not_as_text
+from saferec_core.data.cell_text import are_messages, not_as_text
 from saferec_core.data.mapped_rows import mapped_beyond
 from saferec_core.data.rows import LIST, OBJECT, Row, read_rows, year_or_none
 from saferec_core.data.title_cells import with_year, without_own_year
@@ -170,7 +170,7 @@ def messages_of(row: Row, column: str = "prompt") -> list[dict[str, str]]:
     Raises:
         DataError: It holds something else.
     """
-    value = not_as_text(row.get(column), column, of=dict)
+    value = not_as_text(row.get(column), column, is_meant=are_messages)
     if isinstance(value, str):
         return [{"role": "assistant" if column == "completion" else "user", "content": value}]
     if not isinstance(value, LIST) or not value:

@@ -201,8 +201,8 @@ def test_a_catalog_has_one_column_of_ids(catalog):
 
 
 def test_a_table_without_a_column_title_is_refused_with_the_columns_it_has(catalog):
-    with pytest.raises(DataError, match="line 2: wanted a column 'title', but the columns are Title, Year"):
-        catalog("c.csv", "Title,Year\nSaw,2004\n")
+    with pytest.raises(DataError, match="line 2: wanted a column 'title', but the columns are Name, Year"):
+        catalog("c.csv", "Name,Year\nSaw,2004\n")
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ def test_an_encoding_of_another_alphabet_is_not_called_windows_1252(catalog, enc
 
 
 def test_a_headline_above_the_head_is_named(catalog):
-    with pytest.raises(DataError, match=r"wanted 1 fields, as the head has \(My films\), but got 2"):
+    with pytest.raises(DataError, match=r"wanted 1 fields, as the head \(My films\) has, but got 2"):
         catalog("c.csv", "My films\n\ntitle,year\nSaw,2004\n")
 
 

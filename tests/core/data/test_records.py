@@ -318,6 +318,8 @@ def test_ground_truth_that_repeats_a_title_counts_it_once(tmp_path):
         ("constraints", [{"key": "gore", "value": True}, {"key": "fear", "value": None}], ("gore",)),
         ("groundtruth_with_release_year", [{"key": "Saw", "value": 2004}], (Title("Saw", 2004),)),
         ("prompt", '[{"role": "user", "content": "hello"}]', [{"role": "user", "content": "hello"}]),
+        ("completion", '[{"title": "Saw"}]', [{"role": "assistant", "content": '[{"title": "Saw"}]'}]),
+        ("completion", "[{'title': 'Saw'}]", [{"role": "assistant", "content": "[{'title': 'Saw'}]"}]),
         ("prompt", '["a", "b"]', [{"role": "user", "content": '["a", "b"]'}]),
         ("prompt", '{"a": 1}', [{"role": "user", "content": '{"a": 1}'}]),
         ("prompt", "[]", [{"role": "user", "content": "[]"}]),

@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -107,3 +109,19 @@ def test_a_malformed_row_is_named_and_leaves_nothing_in_the_cache(tmp_path, cach
         oracle(path, 10)
 
     assert not list(cache.glob("*.arrow"))
+
+
+def test_a_small_table_is_read_without_arrow(tmp_path):
+    path = write(tmp_path / "table.jsonl", [{"title": "Saw", "year": 2004, "risk": {"gore": 1}}])
+    code = """
+import sys
+from pathlib import Path
+from saferec_plugins.oracles.table import TableOracle
+
+assert TableOracle(path=Path(sys.argv[1])).traits == {"gore"}
+print("pyarrow" in sys.modules)
+"""
+
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "False\n"
