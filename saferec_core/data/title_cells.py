@@ -44,9 +44,9 @@ def plain_columns(row: Mapping[str, Any]) -> Mapping[str, Any]:
     if "title" in row:
         return row
     plain = {name: str(name).lower() if str(name).lower() in _COLUMNS else name for name in row}
-    return (
-        {plain[name]: value for name, value in row.items()} if len(set(plain.values())) == len(row) else row
-    )
+    if "title" not in plain.values() or len(set(plain.values())) < len(row):
+        return row
+    return {plain[name]: value for name, value in row.items()}
 
 
 def title_of_row(row: Mapping[str, Any], where: str, *, may_lack_year: bool = False) -> Title:
