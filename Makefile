@@ -10,6 +10,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
+# Compiled modules are kept, or each of the many processes that tests and runs start compiles them anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install demo engines test test-engines test-fast test-vllm lint types imports format bench site clean
 

@@ -2,11 +2,12 @@
 
 Titles are made up of words; lists of ten are drawn from a policy with random logits, which wanders through
 the catalog more widely than a trained one does. The time of a step is the processor's on one thread, for
-the mask and for taking the token drawn, without the model. A mask is set up for a user whose constraints
-somebody had before (``seen again``), and for the first user with them (``first``), for whom the oracle
-judges the whole catalog.
+masking the logits and for taking the token drawn, without the model; of several repeats the fastest counts.
+Beside it stands what torch takes to draw from the same logits. Setting up a batch is shared by its rows: what
+each user may be shown, who has a history of twenty titles and a set of constraints that nobody had before.
+Once for a policy the automaton is built, and the oracle judges the whole catalog.
 
-    python benchmarks/guided_decoding.py [--titles 7400] [--rows 32] [--json FILE]
+    python benchmarks/guided_decoding.py [--titles 7400] [--rows 32] [--repeats 5] [--json FILE]
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1")
 import argparse
 import json
 import random
-import statistics
+import resource
 import time
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -31,11 +36,12 @@ from transformers import PreTrainedTokenizerFast
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
-from saferec_core.models.guided.allowed import AllowedTitles
+from saferec_core.models.guided.allowed import Allowance, AllowedTitles
 from saferec_core.models.guided.guide import Guide, build_guide
 from saferec_core.models.guided.rows import GuidedRows
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
+from saferec_core.plugins.contracts.record_columns import NO_COLUMNS
 from saferec_core.plugins.manager import load_plugins
 
 torch.set_num_threads(1)
@@ -44,27 +50,30 @@ GOALS = {7_400: 0.05, 1_000_000: 0.2}
 """Milliseconds a token and row, by the number of titles."""
 
 
-class Alternating(Oracle):
-    """An oracle that knows every title and forbids every eighth."""
+TRAITS = tuple(f"trait-{number}" for number in range(20))
 
-    traits = frozenset({"trait"})
+
+class Hashing(Oracle):
+    """An oracle that knows every title; each trait forbids about every eighth."""
+
+    traits = frozenset(TRAITS)
 
     def judge(self, questions: Sequence[Question]) -> list[Verdict]:
-        """Judge by the length of the name."""
-        return [
-            Verdict(
-                known=True, risks={}, violated=question.constraints if len(question.name) % 8 == 0 else ()
-            )
-            for question in questions
-        ]
+        """Judge by the letters of the name."""
+        return [self._verdict(question) for question in questions]
+
+    def _verdict(self, question: Question) -> Verdict:
+        number = zlib.crc32(question.name.encode())
+        risks = {trait: (number >> TRAITS.index(trait)) % 8 / 7 for trait in question.constraints}
+        return Verdict(True, risks, tuple(trait for trait, risk in risks.items() if risk == 1))
 
 
-def made_up_titles(count: int) -> list[Title]:
+def made_up_titles(number: int) -> list[Title]:
     """Return *count* different titles of one to five words."""
     draw = random.Random(0)
     words = ["".join(draw.choices("abcdefghilmnoprstuw", k=draw.randint(2, 9))) for _ in range(20_000)]
     titles: dict[Title, None] = {}
-    while len(titles) < count:
+    while len(titles) < number:
         name = " ".join(draw.choices(words, k=draw.randint(1, 5))).title()
         titles[Title(name, draw.randint(1930, 2025))] = None
     return list(titles)
@@ -85,24 +94,49 @@ def tokenizer_of(titles: Sequence[Title]) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>")  # noqa: S106
 
 
-def milliseconds_per_token(
-    guide: Guide, allowed: AllowedTitles, records: Sequence[Record]
-) -> tuple[float, int]:
-    """Draw a list in every row; return the mean time of a step by row, and the number of steps."""
-    rows = GuidedRows(guide, [allowed.of(record) for record in records])
+class Clock:
+    """Adds up processor time by name."""
+
+    def __init__(self) -> None:
+        """Begin at zero."""
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
+        start = time.thread_time()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.thread_time() - start
+
+
+def write_lists(rows: GuidedRows, guide: Guide, clock: Clock) -> int:
+    """Draw a list in every row; return the number of steps."""
     generator = torch.Generator().manual_seed(0)
-    seconds = []
-    while True:
-        logits = torch.rand(len(records), guide.vocabulary, generator=generator)
-        start = time.thread_time()
-        mask = rows.mask(guide.vocabulary)
-        seconds.append(time.thread_time() - start)
-        tokens = logits.masked_fill(~mask, -1).argmax(1)
-        start = time.thread_time()
-        rows.advance(tokens)
-        seconds[-1] += time.thread_time() - start
-        if bool((rows.written >= rows.wanted).all()):
-            return 1000 * statistics.mean(seconds) / len(records), len(seconds)
+    for step in count(1):
+        logits = torch.rand(len(rows.wanted), guide.vocabulary, generator=generator)
+        with clock("masking"):
+            restricted = rows.restrict(logits)
+        tokens = restricted.argmax(1)
+        with clock("taking"):
+            rows.advance(tokens)
+        with clock("softmax"):
+            probabilities = restricted.softmax(1)
+        with clock("drawing"):
+            probabilities.multinomial(1, generator=generator)
+        if (rows.written >= rows.wanted).all():
+            return step
+    raise AssertionError
+
+
+def fastest(guide: Guide, allowances: Sequence[Allowance], repeats: int) -> tuple[dict[str, float], int]:
+    """Return the milliseconds a token and row of the repeat that other processes disturbed least."""
+    best: dict[str, float] = {}
+    for _ in range(repeats):
+        clock = Clock()
+        steps = write_lists(GuidedRows(guide, allowances), guide, clock)
+        costs = {name: 1000 * took / steps / len(allowances) for name, took in clock.seconds.items()}
+        best = min(best or costs, costs, key=lambda each: each["masking"] + each["taking"])
+    return best, steps
 
 
 def main() -> None:
@@ -110,43 +144,51 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--titles", type=int, default=7_400)
     parser.add_argument("--rows", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     titles = made_up_titles(chosen.titles)
     tokenizer = tokenizer_of(titles)
     catalog = Catalog(titles)
     list_parser = load_plugins().parsers.get("title-year").load()()
-    start = time.thread_time()
-    guide = build_guide(
-        tokenizer, list_parser, catalog, num_ranks=10, end_ids=frozenset({tokenizer.eos_token_id})
-    )
-    build = time.thread_time() - start
-    allowed = AllowedTitles(Judge(catalog, Alternating()))
+    clock = Clock()
+    end_ids = frozenset({tokenizer.eos_token_id})
+    with clock("build"):
+        guide = build_guide(tokenizer, list_parser, catalog, num_ranks=10, end_ids=end_ids)
+        GuidedRows(guide, [Allowance(((), NO_COLUMNS), np.ones(len(titles), np.bool_), ())])
+    judge = Judge(catalog, Hashing())
+    allowed = AllowedTitles(judge)
+    with clock("oracle"):
+        judge.standing(TRAITS[0], NO_COLUMNS)
+    draw = random.Random(0)
     records = [
-        Record(prompt=[], constraints=("trait",), seen_titles=tuple(random.Random(n).sample(titles, 20)))
-        for n in range(chosen.rows)
+        Record(
+            prompt=[],
+            constraints=tuple(sorted(draw.sample(TRAITS, 3))),
+            seen_titles=tuple(draw.sample(titles, 20)),
+        )
+        for _ in range(chosen.rows)
     ]
-    start = time.thread_time()
-    GuidedRows(guide, [allowed.of(records[0])])
-    first = time.thread_time() - start
-    again = []
-    for record in records:
-        start = time.thread_time()
-        allowed.of(record)
-        again.append(time.thread_time() - start)
-    step, steps = milliseconds_per_token(guide, allowed, records)
+    with clock("set-up"):
+        allowances = [allowed.of(record) for record in records]
+        GuidedRows(guide, allowances)
+    a_token, steps = fastest(guide, allowances, chosen.repeats)
     figures = {
         "titles": chosen.titles,
         "rows": chosen.rows,
         "steps": steps,
-        "ms_per_token_and_row": round(step, 4),
+        "ms_per_token_and_row": round(a_token["masking"] + a_token["taking"], 4),
         "goal_ms_per_token_and_row": next(
             (goal for size, goal in GOALS.items() if chosen.titles <= size), None
         ),
-        "ms_user_mask_seen_again": round(1000 * statistics.median(again), 3),
-        "ms_user_mask_first": round(1000 * first, 1),
-        "s_build": round(build, 2),
+        **{f"of_which_{name}": round(a_token[name], 4) for name in ("masking", "taking")},
+        **{f"beside_torch_{name}": round(a_token[name], 4) for name in ("softmax", "drawing")},
+        "ms_set_up_per_user": round(1000 * clock.seconds["set-up"] / chosen.rows, 3),
+        "s_oracle_once": round(clock.seconds["oracle"], 2),
+        "s_build_once": round(clock.seconds["build"], 2),
         "left_out": guide.left_out,
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "load": round(os.getloadavg()[0], 1),
     }
     for name, value in figures.items():
         print(f"{name:28} {value}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = [
     "ConfigError",
@@ -17,14 +17,20 @@ __all__ = [
     "SaferecError",
     "UnknownNameError",
     "came_instead",
+    "for_each",
     "near_misses",
     "one_error",
 ]
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 _SECRET_KEY = re.compile(
     r"(?:^|[._-])(?:url|uri|api_?keys?|keys?|token|secret|password)(?:$|[._-])", re.IGNORECASE
 )
 _MOST_SHOWN = 80
+_SHORTEST_PART = 4
+"""Characters; shorter parts of names are in too many of them."""
 _KINDS: Mapping[type, str] = {dict: "a mapping", list: "a list", tuple: "a list"}
 
 
@@ -42,6 +48,25 @@ def one_error(problems: Sequence[str], hint: str = "") -> ConfigError:
     if len(lines) > 1:
         lines = [f"{len(lines)} problems in the configuration", *(f"  {line}" for line in lines)]
     return ConfigError("\n".join([*lines, *([hint] if hint else [])]))
+
+
+def for_each(call: Callable[[A], R], items: Iterable[A]) -> list[R]:
+    """Call *call* with every item and return what it returns; problems of several items make one error.
+
+    Raises:
+        RunError: Several items fail, a line each. What is wrong with a single one is raised as it is.
+    """
+    results, errors = [], dict[str, SaferecError]()
+    for item in items:
+        try:
+            results.append(call(item))
+        except SaferecError as error:
+            errors.setdefault(str(error), error)
+    if len(errors) > 1:
+        raise RunError("\n".join([f"{len(errors)} problems", *(f"  {message}" for message in errors)]))
+    for single in errors.values():
+        raise single
+    return results
 
 
 class DataError(SaferecError):
@@ -112,7 +137,16 @@ def came_instead(problem: Mapping[str, Any]) -> str:
 def near_misses(name: str, known: Iterable[str]) -> str:
     """Return a sentence such as ``" Did you mean 'count'?"``, or nothing."""
     folded = {candidate.casefold(): candidate for candidate in known}
-    close = get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
+    wanted = name.casefold()
+    close = get_close_matches(wanted, folded, n=3, cutoff=0.6)
+    if not close and len(wanted) >= _SHORTEST_PART:
+        close = [candidate for candidate in folded if _is_part_of(wanted, candidate)][:3]
     if not close:
         return ""
     return f" Did you mean {' or '.join(repr(folded[match]) for match in close)}?"
+
+
+def _is_part_of(wanted: str, candidate: str) -> bool:
+    """Tell whether somebody may have typed only the beginning of a name, or one of its words."""
+    parts = [candidate[: len(wanted)], *re.findall(r"[\w-]+", candidate)]
+    return bool(get_close_matches(wanted, parts, n=1, cutoff=0.8))

@@ -51,6 +51,7 @@ SLOW = (
     "tests/cli/test_train.py",
     "tests/core/training",
     "tests/docs",
+    "tests/test_warm.py",
     "tests/examples",
     "tests/cli/test_logging.py",
     "tests/cli/test_evaluate.py",

@@ -14,8 +14,8 @@ from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
 
 import saferec_core
+from saferec_cli.commands import app_for
 from saferec_cli.flags import flags_of
-from saferec_cli.main import app_for
 from saferec_core.config.schema import EvalConfig, SftConfig, TrainConfig
 
 __all__ = ["on_files", "on_page_markdown"]
@@ -43,7 +43,7 @@ def _commands() -> Iterator[str]:
         for path, inner in _leaves((name,), command):
             yield f"## saferec {' '.join(path)}\n"
             yield f"{inner.help or ''}\n"
-            yield "| option | meaning |\n|---|---|"
+            yield "| argument or option | meaning |\n|---|---|"
             for parameter in inner.params:
                 if not getattr(parameter, "hidden", False):
                     names = ", ".join(f"`{option}`" for option in getattr(parameter, "opts", []))

@@ -49,7 +49,6 @@ def baseline(
         typer.Option(
             "--safe",
             help="Leave out titles that are known to violate a constraint of the user.",
-            metavar=" ",
             rich_help_panel="Evaluation",
         ),
     ] = False,

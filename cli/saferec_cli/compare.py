@@ -11,7 +11,7 @@ import typer
 from saferec_cli import completion
 from saferec_cli.options import JsonOption
 from saferec_cli.result_options import DecodingOption, WhenOption
-from saferec_core.errors import ConfigError
+from saferec_core.errors import ConfigError, for_each
 
 __all__ = ["compare"]
 
@@ -52,11 +52,9 @@ def compare(
     confidence: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
     *,
     trait_table: Annotated[
-        bool, typer.Option(help="Compare by trait as well; on by default.", metavar=" ", show_default=False)
+        bool, typer.Option(help="Compare by trait as well; on by default.", show_default=False)
     ] = True,
-    force: Annotated[
-        bool, typer.Option("--force", help="Compare even if evaluated differently.", metavar=" ")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Compare even if evaluated differently.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare two evaluations pair by pair: intervals, permutation tests and what may be claimed.
@@ -72,13 +70,10 @@ def compare(
     if run_b is None:
         if when is not None:
             raise ConfigError("--when chooses among the evaluations of two runs, but one run is named")
-        files = find_before_and_after(run_a, decoding=decoding)
+        files = [*find_before_and_after(run_a, decoding=decoding)]
         names = ("before", "after")
     else:
-        files = (
-            find_results(run_a, when=when, decoding=decoding),
-            find_results(run_b, when=when, decoding=decoding),
-        )
+        files = for_each(lambda run: find_results(run, when=when, decoding=decoding), (run_a, run_b))
         names = _names(run_a, run_b)
     first, second = (read_results(file) for file in files)
     table = comparing.compare(

@@ -34,7 +34,6 @@ VerboseOption = Annotated[
         "--verbose",
         "-v",
         help="Print what each step counted, with examples.",
-        metavar=" ",
         rich_help_panel="Run",
     ),
 ]

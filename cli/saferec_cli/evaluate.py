@@ -61,7 +61,6 @@ def evaluate(
         typer.Option(
             "--before",
             help="Evaluate what the run's training began with, beside the run's policy.",
-            metavar=" ",
             rich_help_panel="Evaluation",
         ),
     ] = False,
@@ -70,7 +69,6 @@ def evaluate(
         typer.Option(
             "--flip",
             help="Ask with constraints removed, added and swapped instead.",
-            metavar=" ",
             rich_help_panel="Evaluation",
         ),
     ] = False,
@@ -165,6 +163,8 @@ def _predictions(
     problems = [*request.problems, *find_problems(request.config, plugins, policy=False)]
     if not file.exists():
         problems.append(f"--predictions {file} does not exist")
+    if request.config.evaluation.guided:
+        problems.append("--guided does not go with --predictions, whose lists are written already")
     if problems:
         raise one_error(problems)
 

@@ -35,6 +35,15 @@ REFERENCE_NAMES: Mapping[str, tuple[str, str]] = {
 }
 """Flags under the names of the Safe-Rank-GRPO paper's reference implementation, or for component options."""
 
+_REFERENCE_METAVARS = {
+    "model-name": "TEXT",
+    "dataset-path": "PATH",
+    "advantage-mode": "NAME",
+    "target-count": "INTEGER",
+    "oracle-path": "PATH",
+}
+"""What their values are, if not a number."""
+
 _DATA, _TRAINING, _MEMORY = "Model and data", "Training", "Memory and precision"
 _PIPELINE, _EVALUATION, _RUN = "Data pipeline", "Evaluation", "Run"
 _PANELS = (_DATA, _PIPELINE, _TRAINING, _MEMORY, _EVALUATION, _RUN)
@@ -114,7 +123,7 @@ def flags_of(kind: type[Section]) -> list[Flag]:
     for name, (path, text) in REFERENCE_NAMES.items():
         if path.split(".")[0] in kind.model_fields:
             panel = "Names in the reference implementation, and options of components"
-            flags.append(Flag(name, path, str, "VALUE", text, panel))
+            flags.append(Flag(name, path, str, _REFERENCE_METAVARS.get(name, "NUMBER"), text, panel))
     return flags
 
 
@@ -148,9 +157,9 @@ def _of_field(name: str, path: str, field: FieldInfo, inner: Any, panel: str) ->
     if inner is bool:
         text = f"{_meaning(field)}{' [default: on]' if default else ''}"
         return Flag(name, path, bool, "", text, panel.replace("settings", "switches"))
-    if get_origin(inner) is list:
-        return Flag(name, path, list, "VALUE,...", text, panel)
     names = {int: "INTEGER", float: "NUMBER", Path: "PATH"}
+    if get_origin(inner) is list:
+        return Flag(name, path, list, f"{names.get(get_args(inner)[0], 'NAME')},...", text, panel)
     return Flag(name, path, str, "NAME" if choices else names.get(inner, "TEXT"), text, panel)
 
 
@@ -218,7 +227,7 @@ def _parameter(flag: Flag) -> inspect.Parameter:
     option: Any = typer.Option(
         f"--{flag.name}",
         help=flag.help.replace("[", "\\["),  # square brackets are markup to rich
-        metavar=" " if flag.kind is bool else flag.metavar,
+        metavar=flag.metavar or None,
         rich_help_panel=_COMMON.get(flag.name, flag.panel),
         show_default=False,
         hidden=flag.name not in _COMMON,
@@ -249,7 +258,6 @@ def help_all_option() -> inspect.Parameter:
     option: Any = typer.Option(
         "--help-all",
         is_eager=True,
-        metavar=" ",
         callback=_show_all,
         help="Show every option and exit; switches also have a --no- form.",
     )

@@ -11,7 +11,7 @@ import typer
 from saferec_cli import completion
 from saferec_cli.options import JsonOption
 from saferec_cli.result_options import DecodingOption, WhenOption
-from saferec_core.errors import ConfigError
+from saferec_core.errors import ConfigError, for_each
 
 __all__ = ["gate"]
 
@@ -63,10 +63,11 @@ def gate(
 
     claims = [read_claim(text, "max") for text in at_most or ()]
     claims += [read_claim(text, "min") for text in at_least or ()]
-    results = read_results(file := find_results(run, when=when, decoding=decoding))
-    other = None
-    if baseline is not None:
-        other = read_results(compared := find_results(baseline, decoding=decoding))
+    wanted = [(run, when)] if baseline is None else [(run, when), (baseline, None)]
+    file, *others = for_each(lambda named: find_results(named[0], when=named[1], decoding=decoding), wanted)
+    results, other = read_results(file), None
+    for compared in others:
+        other = read_results(compared)
         if compared.resolve() == file.resolve():
             raise ConfigError(
                 f"{compared} would be compared with itself; name another run, or the .parquet file of an "

@@ -13,7 +13,7 @@ __all__ = ["launch"]
 def launch(
     arguments: Annotated[
         list[str],
-        typer.Argument(metavar="COMMAND...", help="The command to run: train, sft or eval, with its flags."),
+        typer.Argument(metavar="COMMAND", help="The command to run: train, sft or eval, with its flags."),
     ],
     *,
     processes: Annotated[

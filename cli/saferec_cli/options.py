@@ -58,7 +58,6 @@ SmokeOption = Annotated[
     typer.Option(
         "--smoke",
         help="Try the whole run on next to nothing: two steps a stage, a few prompts to evaluate.",
-        metavar=" ",
         rich_help_panel="Run",
     ),
 ]
@@ -83,12 +82,10 @@ OraclePathOption = Annotated[
         help="Oracle file or table; by default that of the policy's run.", rich_help_panel="Model and data"
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", metavar=" ")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PlanJsonOption = Annotated[
     bool,
-    typer.Option(
-        "--json", help="Print the plan as JSON; with --dry-run.", metavar=" ", rich_help_panel="Run"
-    ),
+    typer.Option("--json", help="Print the plan as JSON; with --dry-run.", rich_help_panel="Run"),
 ]
 QuietOption = Annotated[
     bool,
@@ -96,7 +93,6 @@ QuietOption = Annotated[
         "--quiet",
         "-q",
         help="Print only errors and where the results are.",
-        metavar=" ",
         rich_help_panel="Run",
     ),
 ]
@@ -105,7 +101,6 @@ DryRunOption = Annotated[
     typer.Option(
         "--dry-run",
         help="Check everything, print what would be done, and stop.",
-        metavar=" ",
         rich_help_panel="Run",
     ),
 ]
@@ -114,7 +109,6 @@ ProbeOption = Annotated[
     typer.Option(
         "--probe",
         help="Estimate the time by a few real steps of each stage. Writes nothing but the demo's files.",
-        metavar=" ",
         rich_help_panel="Run",
     ),
 ]

@@ -58,7 +58,9 @@ def build(
     ] = None,
     aliases_path: Annotated[
         Path | None,
-        typer.Option(help="Alternative names of titles: rows with title, year, alias, alias_year."),
+        typer.Option(
+            help="Alternative names of titles: rows with title, alias and, if any, year, alias_year."
+        ),
     ] = None,
     join_tolerance: Annotated[
         int | None,
@@ -69,7 +71,7 @@ def build(
         typer.Option(help="Share of a source's rows that may be malformed, in 0..1; by default 0.01."),
     ] = None,
     overwrite: Annotated[
-        bool | None, typer.Option("--overwrite/--no-overwrite", help="Replace an existing oracle file.")
+        bool | None, typer.Option("--overwrite", help="Replace an existing oracle file.")
     ] = None,
     setting: SettingOption = None,
 ) -> None:
@@ -107,10 +109,16 @@ def build(
 @app.command()
 def check(
     name: Annotated[str, typer.Argument(metavar="TITLE", help="The title, in any common spelling.")],
-    year: Annotated[int, typer.Argument(metavar="YEAR", help="Its release year.")],
+    year: Annotated[
+        int | None, typer.Argument(metavar="[YEAR]", help="Its release year; left out where it has none.")
+    ] = None,
     trait: Annotated[
         list[str] | None,
-        typer.Option(help="Trait to check; repeatable. By default all.", autocompletion=completion.traits),
+        typer.Option(
+            metavar="TRAIT",
+            help="Trait to check; repeatable. By default all.",
+            autocompletion=completion.traits,
+        ),
     ] = None,
     oracle_path: OraclePathOption = Path("oracle.arrow"),
     risk_threshold: RiskThresholdOption = RISK_THRESHOLD,
@@ -160,7 +168,7 @@ def card(
     popularity_path: Annotated[
         Path | None,
         typer.Option(
-            help="Rows with title, year and a number (count, votes, ...): coverage is weighted by it as well."
+            help="Rows with title, year if any, and a number (count, votes, ...) to weight coverage by."
         ),
     ] = None,
     popularity_column: Annotated[

@@ -23,7 +23,9 @@ _KINDS = ", ".join(get_args(Kind))
 
 def new(
     kind: Annotated[Kind, typer.Argument(metavar="KIND", help=f"One of {_KINDS}.")],
-    name: Annotated[str, typer.Argument(help="What a run configuration will call it, such as novelty.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="What a run configuration will call it, such as novelty.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FOLDER", help="Folder to write; by default saferec-NAME.")
     ] = None,
@@ -43,6 +45,7 @@ def check(
     name: Annotated[
         str | None,
         typer.Argument(
+            metavar="NAME",
             help="Name of a component, or of a distribution that observes runs; all that are not built in "
             "unless given.",
             autocompletion=completion.components,

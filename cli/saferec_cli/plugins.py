@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from saferec_cli import completion, plugin_checks
+from saferec_cli import completion, plugin_checks, plugin_list
 from saferec_cli.options import JsonOption
-from saferec_cli.plugin_list import print_plugins
-from saferec_core.plugins.manager import Plugins, PluginState, load_plugins
+from saferec_core.plugins.manager import load_plugins
 
 __all__ = ["app"]
 
@@ -20,17 +19,16 @@ app = typer.Typer(no_args_is_help=True, help="Show, check and write plugins.", r
 @app.command("list")
 def list_plugins(*, as_json: JsonOption = False) -> None:
     """List every component that the installed plugins offer, and the plugins that failed to load."""
-    plugins = load_plugins()
-    if as_json:
-        typer.echo(json.dumps(_as_data(plugins), indent=2))
-        return
-    print_plugins(plugins)
+    plugin_list.list_plugins(as_json=as_json)
 
 
 @app.command()
 def show(
     name: Annotated[
-        str, typer.Argument(help="Name of a component, such as safety.", autocompletion=completion.components)
+        str,
+        typer.Argument(
+            metavar="NAME", help="Name of a component, such as safety.", autocompletion=completion.components
+        ),
     ],
     *,
     as_json: JsonOption = False,
@@ -66,34 +64,3 @@ def show(
 app.command()(plugin_checks.new)
 app.command()(plugin_checks.check)
 app.command("audit")(plugin_checks.audit_plugins)
-
-
-def _as_data(plugins: Plugins) -> dict[str, Any]:
-    conflicting = {entry for entries in plugins.conflicts() for entry in entries}
-    return {
-        "components": [
-            {
-                "kind": entry.kind,
-                "name": entry.name,
-                "summary": entry.summary,
-                "distribution": entry.origin.distribution,
-                "version": entry.origin.version,
-                "reference": entry.reference,
-                **({"conflict": True} if entry in conflicting else {}),
-            }
-            for entry in plugins
-        ],
-        "plugins": [_state_as_data(state) for state in plugins.states],
-        "broken": [_state_as_data(state) for state in plugins.broken],
-    }
-
-
-def _state_as_data(state: PluginState) -> dict[str, Any]:
-    return {
-        "entry_point": state.origin.entry_point,
-        "distribution": state.origin.distribution,
-        "version": state.origin.version,
-        "status": state.status,
-        "reason": state.reason,
-        "notes": list(state.notes),
-    }

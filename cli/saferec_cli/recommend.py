@@ -31,6 +31,7 @@ def recommend(
     policy: Annotated[
         str,
         typer.Argument(
+            metavar="POLICY",
             help="Run folder, checkpoint, model folder or hub id; or popularity, co-occurrence, random.",
             autocompletion=completion.runs,
         ),
@@ -178,9 +179,15 @@ def _progress(quiet: bool) -> Any:
 
 
 def _summary(counts: Any, out: Path) -> str:
-    parts = [f"{counts['lists']:,} lists"]
+    parts = [_counted(counts["lists"], "list")]
     if counts["errors"]:
-        parts.append(f"{counts['errors']:,} rows that could not be read, each with its error")
+        parts.append(
+            f"{_counted(counts['errors'], 'row')} could not be read, with the error in place of a list"
+        )
     if counts["kept"]:
-        parts.append(f"{counts['kept']:,} rows were already done")
+        parts.append(f"{_counted(counts['kept'], 'row')} done before")
     return f"{'; '.join(parts)}: {out}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

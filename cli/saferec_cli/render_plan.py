@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from saferec_core.preflight.memory import MemoryEstimate
-from saferec_core.preflight.plan import RunPlan
+from saferec_core.preflight.plan import RunPlan, Setting
 from saferec_core.training.probe import StageTime
 
 __all__ = ["run_plan"]
@@ -26,7 +26,7 @@ def run_plan(plan: RunPlan) -> None:
     console.print(f"[bold]Plan: {plan.stage}[/]\n")
     settings = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     for name in ("setting", "value", "from"):
-        settings.add_column(name, overflow="fold")
+        settings.add_column(name, overflow="fold", no_wrap=name == "setting")
     section = ""
     for setting in plan.chosen:
         above, _, name = setting.path.rpartition(".")
@@ -34,7 +34,7 @@ def run_plan(plan: RunPlan) -> None:
             settings.add_row(f"[bold]{escape(above)}[/]")
         section = above
         indent = "  " * bool(above)
-        settings.add_row(indent + escape(name), escape(_written(setting.value)), escape(setting.origin))
+        settings.add_row(indent + escape(name), escape(_written(setting.value)), escape(_origin(setting)))
     console.print(settings)
     rest = len(plan.settings) - len(plan.chosen)
     console.print(f"[dim]{rest} other settings have their defaults; --json prints them all.[/]\n")
@@ -55,6 +55,11 @@ def run_plan(plan: RunPlan) -> None:
     console.print(f"[red]Cannot start: {len(plan.problems)} problem{'s' * (len(plan.problems) > 1)}[/]")
     for problem in plan.problems:
         console.print(f"  {escape(problem)}", highlight=False, soft_wrap=True)
+
+
+def _origin(setting: Setting) -> str:
+    """Return where a value comes from; the key of ``--set KEY=VALUE`` is that of the row."""
+    return setting.origin.removesuffix(f" {setting.path}")
 
 
 def _print_memory(console: Console, estimate: MemoryEstimate, kind: str, available: int) -> None:

@@ -57,9 +57,7 @@ def replay(
     draw: Annotated[
         Path | None, typer.Option(metavar="FILE", help="SVG or PNG file to draw the replay in.")
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the file of --draw.", metavar=" ")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --draw.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Credit stored completions by other rewards, weights, normalizers or oracles, without a model.

@@ -17,7 +17,7 @@ def report(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN...",
+            metavar="RUN",
             help="Run folders; the others are compared with the first.",
             autocompletion=completion.runs,
         ),
@@ -29,7 +29,7 @@ def report(
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace FILE even if it is not a report.", metavar=" ")
+        bool, typer.Option("--overwrite", help="Replace FILE even if it is not a report.")
     ] = False,
 ) -> None:
     """Write a self-contained HTML page: results, curves and every list, of one run or several.

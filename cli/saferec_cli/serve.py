@@ -27,6 +27,7 @@ def serve(
     policy: Annotated[
         str,
         typer.Argument(
+            metavar="POLICY",
             help="Run folder, checkpoint, model folder or hub id; or a baseline, such as popularity.",
             autocompletion=completion.runs,
         ),

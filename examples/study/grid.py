@@ -117,12 +117,15 @@ class Grid(_Part):
 def read_grid(path: Path, world: Path | None = None) -> Grid:
     """Read a grid, with another world in place of its own if one is named.
 
+    What the page says first is then the ``about`` of that world.
+
     Raises:
         GridError: The file cannot be read, or does not make sense; every problem is named.
     """
     settings = _read(path)
     if world is not None and isinstance(settings, dict):
         settings["world"] = _read(world)
+        settings["about"] = settings["world"].pop("about", "") if isinstance(settings["world"], dict) else ""
     try:
         return Grid.model_validate(settings)
     except ValidationError as error:

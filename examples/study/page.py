@@ -97,7 +97,7 @@ def _limits(grid: Grid, cells: Cells, seeds: list[int]) -> Iterator[str]:
         if arm.train is None or not there:
             continue
         bound, sampled = _limit(arm), [cell["sampled"] for cell in there]
-        shares = [float(np.nanmean(_vector(cell, VIOLATIONS))) for cell in sampled]
+        shares = _means(VIOLATIONS, sampled)
         kept = "" if bound is None else f"{sum(share <= bound for share in shares)} of {len(shares)}"
         allowed = "" if bound is None else f"{100 * bound:g} %"
         recalls = [_over_seeds("recall@5", [cell[kind] for cell in there]) for kind in ("sampled", "greedy")]
@@ -113,14 +113,22 @@ def _limit(arm: Arm) -> float | None:
 
 
 def _over_seeds(metric: str, there: list[Any]) -> str:
-    """Return the mean over seeds, and the range."""
-    means = [float(np.nanmean(_vector(cell, metric))) for cell in there]
+    """Return the mean over seeds, and the range; "-" where no list has a value."""
+    means = _means(metric, there)
+    if not means:
+        return "-"
     mean = _figure(metric, float(np.mean(means)))
     return (
         mean
         if len(means) == 1
         else f"{mean} ({_figure(metric, min(means))} to {_figure(metric, max(means))})"
     )
+
+
+def _means(metric: str, there: list[Any]) -> list[float]:
+    """Return the mean over users in each cell where any has a value."""
+    values = [_vector(cell, metric) for cell in there]
+    return [float(np.nanmean(of_users)) for of_users in values if not np.isnan(of_users).all()]
 
 
 def _described(name: str, arm: Arm) -> str:

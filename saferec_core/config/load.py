@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import NoneType
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from saferec_core.config.misfits import location_of
+from saferec_core.config.problems import in_words, section_below
 from saferec_core.config.schema import EvalConfig, RunConfig, SftConfig, TrainConfig
 from saferec_core.config.sections import ComponentChoice, Section
-from saferec_core.errors import ConfigError, came_instead, near_misses, one_error
+from saferec_core.errors import ConfigError, one_error
 
 __all__ = [
     "DEFAULT",
@@ -161,7 +161,7 @@ def resolved(
         try:
             return Resolved(kind.model_validate(settings), origins, problems)
         except ValidationError as error:
-            further = [_problem(kind, problem, origins) for problem in error.errors()]
+            further = [_in_words(kind, problem, origins) for problem in error.errors()]
             if not {*further} - {*problems}:  # what is wrong is not one value
                 raise one_error(problems) from None
             problems += further
@@ -220,7 +220,7 @@ def _forget_options_of_others(
         below, chosen, path = settings.get(name), above.get(name), f"{prefix}{name}"
         if not isinstance(below, dict) or not isinstance(chosen, Mapping):
             continue
-        section = _section_below(kind, name)
+        section = section_below(kind, name)
         if isinstance(section, type) and issubclass(section, ComponentChoice):
             if "name" in chosen and chosen["name"] != below.get("name", chosen["name"]):
                 settings[name] = {}
@@ -231,9 +231,11 @@ def _forget_options_of_others(
 
 
 def _note(origins: dict[str, str], layer: Layer) -> None:
+    """Note where values come from; a value takes the place of those below and above it."""
     for path in flat(layer.settings):
-        for below in [known for known in origins if known.startswith(f"{path}.")]:
-            del origins[below]
+        for known in [*origins]:
+            if known.startswith(f"{path}.") or path.startswith(f"{known}."):
+                del origins[known]
         origins[path] = layer.origin
 
 
@@ -259,6 +261,11 @@ def _with_names(defaults: BaseModel, settings: Settings) -> Settings:
     return settings
 
 
+def _in_words(kind: type[BaseModel], problem: Mapping[str, Any], origins: Mapping[str, str]) -> str:
+    origin = _origin(origins, ".".join(map(str, problem["loc"])))
+    return in_words(kind, problem, "" if origin == DEFAULT else origin)
+
+
 def _remove(settings: Settings, location: Sequence[Any]) -> None:
     """Remove the value at *location*, as far as it leads."""
     within: Any = settings
@@ -270,50 +277,6 @@ def _remove(settings: Settings, location: Sequence[Any]) -> None:
         within.pop(location[-1], None)
 
 
-def _problem(kind: type[BaseModel], problem: Mapping[str, Any], origins: Mapping[str, str]) -> str:
-    path = ".".join(map(str, problem["loc"])) or "configuration"
-    origin = _origin(origins, path)
-    source = f" (from {origin})" if problem["loc"] and origin not in {"", DEFAULT} else ""
-    if problem["type"] == "extra_forbidden":
-        section: Any = kind
-        for part in problem["loc"][:-1]:
-            section = _section_below(section, part)
-        fields = getattr(section, "model_fields", {})
-        known = f" Keys here: {', '.join(sorted(fields))}." if fields else ""
-        near = near_misses(str(problem["loc"][-1]), fields)
-        return f"unknown key {path!r}.{near}{_elsewhere(kind, problem['loc'])}{known}{source}"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "value_error":
-        return f"{path}: {message}{source}" if problem["loc"] else message
-    if location_of(problem) != problem["loc"]:  # the message names what does not fit
-        return message
-    return f"{path}: {message}{came_instead(problem)}{source}"
-
-
-_COMMANDS: Mapping[str, type[RunConfig]] = {"train": TrainConfig, "sft": SftConfig, "eval": EvalConfig}
-
-
-def _elsewhere(kind: type[BaseModel], location: Sequence[Any]) -> str:
-    """Name the commands that have the key which this one has not."""
-    commands = []
-    for command, other in _COMMANDS.items():
-        section: Any = other
-        for part in location:
-            section = _section_below(section, part)
-        if section is not None and other is not kind:
-            commands.append(f"saferec {command}")
-    return f" It is a setting of {' and '.join(commands)}." if commands else ""
-
-
-def _section_below(section: Any, name: Any) -> Any:
-    """Return the type of a section's field, without the None that an optional one may be."""
-    known = getattr(section, "model_fields", {}).get(name)
-    if known is None:
-        return None
-    parts = [part for part in get_args(known.annotation) if part is not NoneType]
-    return parts[0] if len(parts) == 1 else known.annotation
-
-
 def eval_settings(settings: Mapping[str, Any]) -> Settings:
     """Return what the configuration of a training run says about evaluation, for ``saferec eval``.
 
@@ -322,8 +285,8 @@ def eval_settings(settings: Mapping[str, Any]) -> Settings:
     training = {*TrainConfig.model_fields, *SftConfig.model_fields} - {*EvalConfig.model_fields}
     kept = {name: value for name, value in settings.items() if name not in training}
     if isinstance(model := kept.get("model"), Mapping):
-        trained = {*_section_below(TrainConfig, "model").model_fields}
-        trained -= {*_section_below(EvalConfig, "model").model_fields}
+        trained = {*section_below(TrainConfig, "model").model_fields}
+        trained -= {*section_below(EvalConfig, "model").model_fields}
         kept["model"] = {name: value for name, value in model.items() if name not in trained}
     return kept
 

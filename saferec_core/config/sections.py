@@ -407,6 +407,9 @@ class RolloutConfig(Section):
     """Nucleus (top-p) sampling threshold."""
     top_k: int = Field(default=0, ge=0)
     """Sample from this many most likely tokens; 0: all."""
+    max_resample: int = Field(default=2, ge=0)
+    """Rounds in which prompts that the normalizer calls uninformative are replaced by further ones (dynamic
+    sampling), for a generation batch; 0: none. Without effect where the normalizer asks for none."""
     compile_decoding: bool = False
     """Compile the step that decodes a token, on a GPU and without vLLM. The first batch of every length of
     prompts, in multiples of 128 tokens, takes about half a minute longer."""

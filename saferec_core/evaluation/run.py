@@ -263,7 +263,7 @@ def _check_finished(folder: Path) -> None:
     if not run.exists or (folder / "config.json").is_file():
         return
     last = last_intact(run)
-    instead = " and no checkpoints" if last is None else f"; evaluate a checkpoint, such as {last}"
+    instead = " and no intact checkpoint" if last is None else f"; evaluate a checkpoint, such as {last}"
     raise RunError(f"run {folder} has no policy (it was not completed){instead}")
 
 

@@ -16,6 +16,7 @@ from saferec_core.data.records import Message
 from saferec_core.models.decoding import TokenAligner
 from saferec_core.models.finite import only_finite_logits
 from saferec_core.models.loading import Policy, load_policy
+from saferec_core.models.memory import memory_advised
 from saferec_core.models.resume import Journal, key_of
 from saferec_core.runs.distributed import gathered, process_count, process_index
 
@@ -94,6 +95,13 @@ class CompletionGenerator(Protocol):
         ...
 
 
+_LESS_MEMORY = (
+    "smaller batches (--eval-batch-size; of saferec recommend, --batch-size)",
+    "a shorter --max-completion-length",
+    "--dtype bfloat16, or --load-in-4bit",
+)
+
+
 @dataclass(frozen=True)
 class PolicyGenerator:
     """Generates with transformers and the model as it is, adapters included."""
@@ -113,15 +121,16 @@ class PolicyGenerator:
         progress: Progress | None = None,
     ) -> list[list[Completion]]:
         """Generate; each completion is its text and whether it ended on its own."""
-        written = generate(
-            self.policy,
-            prompts,
-            decoding,
-            guiding=guiding,
-            progress=progress,
-            journal=self.journal,
-            sharded=self.sharded,
-        )
+        with memory_advised("generating lists", *_LESS_MEMORY):
+            written = generate(
+                self.policy,
+                prompts,
+                decoding,
+                guiding=guiding,
+                progress=progress,
+                journal=self.journal,
+                sharded=self.sharded,
+            )
         return decoded(written, self._aligner, self.policy.end_ids)
 
     @cached_property

@@ -13,8 +13,6 @@ from saferec_core.runs.distributed import gathered, process_count, process_index
 __all__ = ["bounded_lengths", "token_lengths"]
 
 _BATCH = 1024
-_TEMPLATE_TOKENS = 1024
-"""More than any chat template adds to the turns of a prompt."""
 
 
 def token_lengths(
@@ -47,7 +45,8 @@ def bounded_lengths(
     """Return for each record a number of tokens that exceeds *limit* exactly if its own does.
 
     Only prompts with more bytes than *limit* are counted: a token is at least one byte, so that nothing has
-    to be counted where the context of a model is far from filled.
+    to be counted where the context of a model is far from filled. A chat template is taken to add to each
+    turn at most what it adds to a prompt of one.
 
     Args:
         records: The same on every process.
@@ -55,7 +54,8 @@ def bounded_lengths(
         render: Writes the prompt of a record as the policy reads it, special tokens included.
         tokenizer: Of the policy.
     """
-    lengths = array("q", map(_most_tokens, records))
+    around = len(render(Record(prompt=[{"role": "user", "content": "x"}])).encode())
+    lengths = array("q", (_bytes_of(record, around) for record in records))
     long = [position for position, most in enumerate(lengths) if most > limit]
     for position, length in zip(
         long, token_lengths([records[n] for n in long], render, tokenizer), strict=True
@@ -64,8 +64,8 @@ def bounded_lengths(
     return lengths
 
 
-def _most_tokens(record: Record) -> int:
-    return _TEMPLATE_TOKENS + sum(len(str(message["content"]).encode()) for message in record.prompt)
+def _bytes_of(record: Record, around: int) -> int:
+    return sum(around + len(str(message["content"]).encode()) for message in record.prompt)
 
 
 def _counted(records: Iterable[Record], render: Callable[[Record], str], tokenizer: Any) -> array[int]:

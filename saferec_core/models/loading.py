@@ -139,8 +139,11 @@ def declared_context(declared: PreTrainedConfig) -> int | None:
     text = declared.get_text_config()
     names = ("max_position_embeddings", "n_positions")
     positions = next((getattr(text, name) for name in names if getattr(text, name, None)), None)
+    if positions is None:
+        return None
     scaling = getattr(text, "rope_parameters", None) or {}
-    return None if positions is None else int(positions * max(1.0, scaling.get("factor") or 1.0))
+    before = scaling.get("original_max_position_embeddings") or positions
+    return max(int(positions), int(before * (scaling.get("factor") or 1)))
 
 
 def is_adapter(folder: Path) -> bool:

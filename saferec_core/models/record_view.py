@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any
 
 from saferec_core.data.constraint_sentences import STATED, stated_in
@@ -14,13 +15,10 @@ from saferec_core.errors import DataError, SaferecError
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.parser import ListParser, ParsedList, parse
 
-__all__ = ["RecordReader", "RecordView", "check_templates"]
+__all__ = ["RecordProblem", "RecordReader", "RecordView", "check_records"]
 
 _SHOWN = 3
 """Titles that a problem spells out."""
-
-_CHECKED = 64
-"""Records that are checked before a training."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,22 @@ class RecordView:
     prompt_tokens: tuple[str, ...]
     completion_tokens: tuple[str, ...]
     """The tokens that carry loss, each as the text that it stands for."""
+
+
+@dataclass(frozen=True)
+class RecordProblem:
+    """What looks wrong with a record."""
+
+    kind: str
+    """A sentence that is the same for all records with this problem."""
+    detail: str = ""
+    """What it is about in this record."""
+    forbids_training: bool = False
+    """Whether a policy that is trained on the record learns something else than it says."""
+
+    def __str__(self) -> str:
+        """Return the whole sentence."""
+        return f"{self.kind}: {self.detail}" if self.detail else self.kind
 
 
 @dataclass(frozen=True)
@@ -76,13 +90,13 @@ class RecordReader:
         text = "".join(message["content"] for message in record.completion or ())
         return parse(self.parser, text)
 
-    def problems(self, record: Record) -> list[str]:
-        """Return what looks wrong with a record, a sentence each."""
+    def problems(self, record: Record) -> list[RecordProblem]:
+        """Return what looks wrong with a record."""
         of_roles = list(_problems_of_roles(record.prompt))
         try:
             view = self.view(record)
         except DataError as error:
-            return [*of_roles, str(error)]
+            return [*of_roles, RecordProblem(str(error), forbids_training=True)]
         return [
             *of_roles,
             *self._problems_of_text(record, view),
@@ -90,49 +104,69 @@ class RecordReader:
             *self._problems_of_target(record),
         ]
 
-    def _problems_of_text(self, record: Record, view: RecordView) -> Iterator[str]:
+    def _problems_of_text(self, record: Record, view: RecordView) -> Iterator[RecordProblem]:
         for message in record.prompt:
             if message["role"] == "system" and message["content"].strip() not in view.prompt:
-                yield "the chat template leaves the system message out"
+                yield RecordProblem("the chat template leaves the system message out")
         length = len(view.prompt_tokens) + len(view.completion_tokens)
         if self.max_length is not None and length > self.max_length:
-            yield f"prompt and completion exceed the limit of {self.max_length} tokens"
+            yield RecordProblem(f"prompt and completion exceed the limit of {self.max_length} tokens")
+        if not record.completion:
+            return
+        if not view.completion_tokens:
+            yield RecordProblem(
+                "the chat template leaves the completion out, so that no token carries loss",
+                forbids_training=True,
+            )
+            return
         ids = self.tokenizer(view.completion, add_special_tokens=False)["input_ids"]
-        if record.completion and not self.end_ids.intersection(ids):
-            yield (
-                "no token that ends a completion follows it, so that the policy does not learn to stop: the "
-                f"chat template ends turns with {view.completion.strip()[-40:]!r}"
+        if not self.end_ids.intersection(ids):
+            yield RecordProblem(
+                "no token that ends a completion follows it, so that the policy does not learn to stop",
+                f"the chat template ends turns with {view.completion.strip()[-40:]!r}",
             )
 
-    def _problems_of_target(self, record: Record) -> Iterator[str]:
+    def _problems_of_target(self, record: Record) -> Iterator[RecordProblem]:
         if not record.completion:
             return
         items = self.target(record).items
         if not items:
-            yield "the parser reads no title in the completion"
+            yield RecordProblem("the parser reads no title in the completion")
         if self.judge is None:
             return
         find = self.judge.catalog.find
         missing = [str(item.title) for item in items if find(item.name, item.year) is None]
         if missing:
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-            yield f"target titles are not in the catalog: {', '.join(missing[:_SHOWN])}{more}"
+            yield RecordProblem(
+                "target titles are not in the catalog", f"{', '.join(missing[:_SHOWN])}{more}"
+            )
 
 
-def check_templates(tokenizer: Any, records: Sequence[Record], source: object) -> None:
-    """Check that the chat template takes the first records, before anything is trained.
+def check_records(
+    reader: RecordReader, records: Sequence[Record], source: object, warn: Callable[[str], None]
+) -> None:
+    """Check records before anything is trained on them.
+
+    Args:
+        reader: Reads them as the policy will.
+        records: The first of those that the policy will be trained on.
+        source: What the records are called.
+        warn: Called with a sentence for each kind of problem that training can live with.
 
     Raises:
-        DataError: It refuses one; the message names *source*, the record and the role.
+        DataError: A policy cannot learn what some records say; the message names each kind of problem.
     """
-    for number, record in enumerate(islice(records, _CHECKED), start=1):
-        try:
-            _written(tokenizer, record.prompt, add_generation_prompt=True)
-            if record.completion:
-                whole = [*record.prompt, *record.completion]
-                _written(tokenizer, whole, add_generation_prompt=False)
-        except DataError as error:
-            raise DataError(f"{source}, record {number}: {error}") from error
+    by_kind: dict[str, list[tuple[int, RecordProblem]]] = defaultdict(list)
+    for number, record in enumerate(records, start=1):
+        for problem in reader.problems(record):
+            by_kind[problem.kind].append((number, problem))
+    firsts = [problems[0] for problems in by_kind.values()]
+    if wrong := [f"{source}, record {n}: {first}" for n, first in firsts if first.forbids_training]:
+        raise DataError("\n".join(wrong))
+    for number, first in firsts:
+        having = len({record for record, _ in by_kind[first.kind]})
+        warn(f"In {having} of the first {len(records)} records of {source}: {first} (record {number}).")
 
 
 def _written(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
@@ -164,33 +198,33 @@ def _apply(tokenizer: Any, conversation: list[dict[str, str]], add_generation_pr
     )
 
 
-def _problems_of_roles(prompt: Sequence[Message]) -> Iterator[str]:
+def _problems_of_roles(prompt: Sequence[Message]) -> Iterator[RecordProblem]:
     roles = [message["role"] for message in prompt]
     turns = [role for role in roles if role != "system"]
     if "system" in roles[1:]:
-        yield "a system message is not the first message"
+        yield RecordProblem("a system message is not the first message")
     if turns[:1] == ["assistant"]:
-        yield "the conversation starts with the assistant"
+        yield RecordProblem("the conversation starts with the assistant")
     for one, other in pairwise(turns):
         if one == other:
-            yield f"two turns of the {one} follow each other"
+            yield RecordProblem(f"two turns of the {one} follow each other")
             break
     if turns[-1:] != ["user"]:
-        yield "the prompt does not end with a turn of the user"
+        yield RecordProblem("the prompt does not end with a turn of the user")
 
 
-def _unstated(record: Record) -> Iterator[str]:
+def _unstated(record: Record) -> Iterator[RecordProblem]:
     """Yield what constraints the prompt does not state, if the record says how they are stated."""
     if record.columns.get(STATED) is None:
         return
     try:
         sentences = dict(stated_in(record.columns))  # type: ignore[arg-type] # reads, and nothing else
     except SaferecError as error:
-        yield str(error)
+        yield RecordProblem(str(error))
         return
     text = "\n".join(message["content"] for message in record.prompt)
     for trait in record.constraints:
         if trait not in sentences:
-            yield f"no sentence states the constraint {trait!r} (column constraints_stated)"
+            yield RecordProblem(f"column {STATED} has no sentence that states a constraint", trait)
         elif sentences[trait].strip() not in text:
-            yield f"the prompt lacks the sentence that states the constraint {trait!r}"
+            yield RecordProblem("the prompt lacks the sentence that states a constraint", trait)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 
@@ -33,7 +33,7 @@ class _StoppedError(Exception):
 
 def stream(
     policy: Policy, prompt: Sequence[Message], decoding: Decoding, guiding: Guiding | None = None
-) -> Iterator[str | StreamedCompletion]:
+) -> Generator[str | StreamedCompletion, None, None]:
     """Yield the text of one completion in pieces, each as soon as it is written, then the whole.
 
     The pieces together are the completion's text. Closing the iterator ends the generation.

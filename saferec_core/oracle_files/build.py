@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from saferec_core.config.sections import Section
-from saferec_core.data.rows import numbered_rows, row_name, whole_year
+from saferec_core.data.rows import numbered_rows, row_name, year_or_none
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, DataError
@@ -54,7 +54,7 @@ class OracleBuildConfig(Section):
     traits_path: Path | None = None
     """Traits (YAML) in place of the built-in twenty."""
     aliases_path: Path | None = None
-    """Rows with title, year, alias and optionally alias_year: further names of titles."""
+    """Rows with title, alias and, where titles have years, year and optionally alias_year: further names."""
     join_tolerance: int = Field(default=2, ge=0)
     """Maximum difference in release year, in years, between sources about one film; the name must be the very
     same."""
@@ -191,11 +191,11 @@ def _read_aliases(path: Path, join: TitleJoin) -> int:
         where = f"aliases {path}, {row_name(path)} {number}"
         names = row.get("title"), row.get("alias")
         if not all(isinstance(name, str) and name.strip() for name in names):
-            raise DataError(f"{where}: wanted title, year and alias, but got {row!r}")
-        year = whole_year(row.get("year"), f"{where}: the year of {names[0]!r}")
-        other = row.get("alias_year")
-        alias_year = year if other in (None, "") else whole_year(other, f"{where}: alias_year")
-        if year not in YEARS or alias_year not in YEARS:
+            raise DataError(f"{where}: wanted title and alias, but got {row!r}")
+        year = year_or_none(row.get("year"), f"{where}: the year of {names[0]!r}")
+        other = year_or_none(row.get("alias_year"), f"{where}: alias_year")
+        alias_year = year if other is None else other
+        if any(each is not None and each not in YEARS for each in (year, alias_year)):
             raise DataError(f"{where}: wanted years in 1..9999, but got {year} and {alias_year}")
         join.add_alias(Title(str(names[0]).strip(), year), Title(str(names[1]).strip(), alias_year))
         number_of_aliases += 1

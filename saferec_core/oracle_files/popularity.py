@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from saferec_core.data.rows import numbered_rows, row_name, whole_year
+from saferec_core.data.rows import numbered_rows, row_name, year_or_none
 from saferec_core.data.title_map import TitleMap
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
@@ -21,7 +21,7 @@ _COLUMNS = ("count", "popularity", "votes", "imdb_votes", "ratings", "num_rating
 def popularity_of(
     titles: Sequence[Title], path: Path, *, column: str | None = None, year_tolerance: int = 2
 ) -> list[float]:
-    """Return how popular each title is by a file of rows with title, year and a number.
+    """Return how popular each title is by a file of rows with title, year if it has one, and a number.
 
     Args:
         titles: Titles to look up.
@@ -42,10 +42,10 @@ def popularity_of(
         name = row.get("title")
         if not isinstance(name, str) or not name.strip():
             raise DataError(f"{where}: wanted a title, but got {name!r}; columns: {', '.join(row)}")
-        title = Title(name.strip(), whole_year(row.get("year"), f"{where}: the year of {name!r}"))
+        title = Title(name.strip(), year_or_none(row.get("year"), f"{where}: the year of {name!r}"))
         counts[title] = counts.get(title, 0.0) + _count(row, column, where)
     if not counts:
-        raise DataError(f"popularity {path} holds no rows; wanted title, year and a number")
+        raise DataError(f"popularity {path} holds no rows; wanted a title and a number")
     known, numbers = TitleMap.of(counts), list(counts.values())
     names, years = [title.name for title in titles], [title.year for title in titles]
     matches = known.find_many(names, years, tolerance=year_tolerance)

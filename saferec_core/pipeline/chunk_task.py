@@ -18,6 +18,7 @@ from saferec_core.pipeline.origins import first_file_of, origin_line, origins_of
 from saferec_core.pipeline.step_report import StepAccount
 from saferec_core.plugins.calls import calling, named
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Transform
+from saferec_core.plugins.endings import within_plugin
 
 __all__ = ["KINDS", "do_part", "part_account", "part_file", "read_account"]
 
@@ -62,7 +63,8 @@ def do_part(step: str, transform: Transform, part: Part, folder: Path) -> StepAc
                 kind: stack.enter_context(part_file(draft, part.index, kind).open("wb", buffering=1 << 18))
                 for kind in KINDS
             }
-            _transform(transform, _Reader(part, transform.columns, account, files), account, files)
+            with within_plugin:
+                _transform(transform, _Reader(part, transform.columns, account, files), account, files)
             account.sizes = {kind: file.tell() for kind, file in files.items()}
         for kind in KINDS:
             part_file(draft, part.index, kind).replace(part_file(folder, part.index, kind))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import Distribution, EntryPoint, PackagePath, entry_points
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import Distribution, EntryPoint, PackagePath
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from saferec_core.plugins.hookspecs import PROJECT
+from saferec_core.plugins.discovery import InstalledPlugin, installed_plugins
 from saferec_core.plugins.manager import Plugins
 
 __all__ = ["audit"]
@@ -26,28 +26,24 @@ def audit(plugins: Plugins) -> list[dict[str, Any]]:
     recorded. Of a distribution without a record, as an editable one, the files of the packages that its entry
     points name are hashed.
     """
-    by_distribution: dict[str, tuple[Distribution | None, list[EntryPoint]]] = {}
-    for point in entry_points(group=PROJECT):
-        name = point.dist.name if point.dist else "unknown"
-        by_distribution.setdefault(name, (point.dist, []))[1].append(point)
-    return [
-        _described(name, distribution, points, plugins)
-        for name, (distribution, points) in sorted(by_distribution.items())
-    ]
+    by_distribution: dict[str, list[InstalledPlugin]] = {}
+    for plugin in installed_plugins():
+        by_distribution.setdefault(plugin.origin.distribution, []).append(plugin)
+    return [_described(name, offered, plugins) for name, offered in sorted(by_distribution.items())]
 
 
-def _described(
-    name: str, distribution: Distribution | None, points: list[EntryPoint], plugins: Plugins
-) -> dict[str, Any]:
+def _described(name: str, offered: Sequence[InstalledPlugin], plugins: Plugins) -> dict[str, Any]:
+    distribution, version = offered[0].distribution, offered[0].origin.version
+    points = [plugin.point for plugin in offered if plugin.point is not None and not plugin.fault]
     editable = _is_editable(distribution)
-    recorded_files = {} if editable or distribution is None else dict(_recorded(distribution))
+    recorded_files = {} if editable else dict(_recorded(distribution))
     files = recorded_files or dict(_package_files(points))
     hashes = {path: _hash(file) for path, (file, _) in files.items()}
     components = [entry for entry in plugins if entry.origin.distribution == name]
     return {
         "distribution": name,
-        "version": distribution.version if distribution else "unknown",
-        "location": str(distribution.locate_file("")) if distribution else "unknown",
+        "version": version,
+        "location": str(distribution.locate_file("")),
         "editable": editable,
         "entry_points": {point.name: point.value for point in sorted(points, key=lambda point: point.name)},
         "hooks": sorted({_hook_of(entry.kind) for entry in components}),
@@ -72,8 +68,8 @@ def _hook_of(kind: str) -> str:
     return f"saferec_register_{kind}{'' if kind == 'evidence' else 's'}"
 
 
-def _is_editable(distribution: Distribution | None) -> bool:
-    text = distribution.read_text("direct_url.json") if distribution else None
+def _is_editable(distribution: Distribution) -> bool:
+    text = distribution.read_text("direct_url.json")
     try:
         return bool(json.loads(text or "{}").get("dir_info", {}).get("editable", False))
     except (ValueError, AttributeError):

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from saferec_core.config.sections import ComponentChoice, OracleChoice
 from saferec_core.data.catalog import Catalog, read_catalog
 from saferec_core.errors import ConfigError, DataError, PluginError, SaferecError, came_instead, near_misses
-from saferec_core.plugins.calls import calling
+from saferec_core.plugins.calls import calling, undisturbed
 from saferec_core.plugins.component import options_of, undeclared
 from saferec_core.plugins.contracts import contract_of
 from saferec_core.plugins.contracts.oracle import Oracle
@@ -145,7 +145,8 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
             )
     taken = {name: value for name, value in (inherited or {}).items() if name in known}
     try:
-        made = cls(**{**taken, **options})
+        with undisturbed(f"{entry}, being built,"):
+            made = cls(**{**taken, **options})
     except ValidationError as error:
         problems = "; ".join(_problem(entry, problem) for problem in error.errors())
         raise ConfigError(f"{entry.kind} {entry.name!r}: {problems}") from error

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from saferec_core.errors import PluginError, SaferecError
+from saferec_core.plugins.endings import within_plugin
 from saferec_core.plugins.isolation import LOGGER, in_words, is_interrupt_by_user
+from saferec_core.plugins.patches import patches_undone
 from saferec_core.plugins.registry import entry_of
 from saferec_core.plugins.surroundings import GENERATORS, advance_random_state, surroundings_kept
 
 __all__ = ["calling", "named", "undisturbed"]
 
+_called: set[str] = set()
+"""What was called already: whoever replaces functions of others does so in the first call."""
 _reported: set[tuple[str, str]] = set()
 """What was reported already, so that a plugin that is called every step is not reported every step."""
 
@@ -62,13 +66,15 @@ class _Calling(AbstractContextManager[None]):
 
 @contextmanager
 def undisturbed(what: str) -> Iterator[None]:
-    """Put back what a plugin changes of the process while it computes, and warn of it once.
+    """Put back what a plugin changes of the process while it computes, and warn of it once; it cannot end it.
 
     A plugin that seeds the global random generators, or draws from them, would decide what the policy samples
     next. They are put back, one draw further, so that a plugin that draws does not draw the same every time.
     """
     notes: list[str] = []
-    with surroundings_kept(notes):
+    is_new = what not in _called
+    _called.add(what)
+    with surroundings_kept(notes), patches_undone(notes) if is_new else nullcontext(), within_plugin:
         yield
     for note in notes:
         if GENERATORS in note:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import Distribution
+from collections.abc import Iterable
 
 from saferec_core.plugins.registry import BUILT_IN
 from saferec_core.plugins.selection import canonical
@@ -10,13 +10,15 @@ from saferec_core.plugins.selection import canonical
 __all__ = ["incompatibility"]
 
 
-def incompatibility(distribution: Distribution | None, version: str) -> str:
+def incompatibility(requires: Iterable[str], version: str) -> str:
     """Say why a distribution does not go with saferec of this *version*; empty if it does, or does not say.
 
-    Compared is the ``Requires-Dist`` of its metadata, such as ``saferec>=0.2,<1``.
+    Args:
+        requires: The ``Requires-Dist`` of its metadata, such as ``saferec>=0.2,<1``.
+        version: Of the installed saferec.
     """
-    required = [text for text in (distribution and distribution.requires) or () if BUILT_IN in text.lower()]
-    if not required or distribution is None:
+    required = [text for text in requires if BUILT_IN in text.lower()]
+    if not required:
         return ""
     from packaging.requirements import InvalidRequirement, Requirement  # for plugins of others only
 

@@ -4,8 +4,8 @@ Within :class:`Isolation` the output of a plugin is captured, its exceptions are
 ``KeyboardInterrupt`` of its own included), and what it changes of the process is put back: environment,
 working folder, ``sys.path``, ``sys.argv``, warning filters, root logger, signal handlers, and the global
 random generators. Threads that it starts cannot keep the process from ending. What was captured or put back
-is reported as :attr:`Isolation.notes`. Not covered: code that kills the process (``os.kill``, a crash in a
-C extension), and changes to modules of others.
+is reported as :attr:`Isolation.notes`; :mod:`saferec_core.plugins.patches` looks after modules of others. Not
+covered: a crash in a C extension.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from dis import get_instructions
 from types import FrameType, TracebackType
 from typing import IO, NoReturn, Self
 
+from saferec_core.plugins.endings import endings_guarded, within_plugin
 from saferec_core.plugins.surroundings import surroundings_kept
 
 __all__ = [
@@ -79,10 +80,11 @@ class Isolation(AbstractContextManager["Isolation"]):
     def __enter__(self) -> Self:
         """Take note of everything that is put back later."""
         with ExitStack() as stack:
-            stack.enter_context(surroundings_kept(self.notes))
+            stack.enter_context(surroundings_kept(self.notes, loading=True))
             stack.enter_context(_output(self.notes))
             stack.enter_context(_warnings(self.notes))
-            stack.enter_context(_no_hard_exit())
+            stack.enter_context(endings_guarded())
+            stack.enter_context(within_plugin)
             stack.enter_context(_daemon_threads(self.notes))
             stack.enter_context(time_limit(self._limit))
             self._stack = stack.pop_all()
@@ -158,7 +160,7 @@ def time_limit(seconds: float | None) -> Iterator[None]:
 @contextmanager
 def _output(notes: list[str]) -> Iterator[None]:
     """Capture what is written to the standard streams, by Python or by their file descriptors."""
-    streams = sys.stdin, sys.stdout, sys.stderr
+    streams, originals = (sys.stdin, sys.stdout, sys.stderr), (sys.__stdout__, sys.__stderr__)
     text = io.StringIO()
     with ExitStack() as stack:
         held = stack.enter_context(tempfile.TemporaryFile())
@@ -169,10 +171,17 @@ def _output(notes: list[str]) -> Iterator[None]:
             yield
         finally:
             sys.stdin, sys.stdout, sys.stderr = streams
-            for stream in (sys.__stdout__, sys.__stderr__):
+            sys.__stdout__, sys.__stderr__ = originals  # type: ignore[misc]
+            for stream in originals:
                 _flush(stream)
             held.seek(0)
             written = text.getvalue() + held.read().decode(errors="replace")
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(getattr(sys, name), "closed", False) and getattr(sys, name) is getattr(sys, f"__{name}__"):
+            opened = open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+            setattr(sys, name, opened)
+            setattr(sys, f"__{name}__", opened)
+            notes.append(f"closed sys.{name} (opened again)")
     if shown := " ".join(written.split()):
         notes.append(f"printed {shown[:_MOST_SHOWN]!r}{'...' if len(shown) > _MOST_SHOWN else ''}")
 
@@ -211,23 +220,6 @@ def _warnings(notes: list[str]) -> Iterator[None]:
         notes.append("changed the warning filters (put back)")
     texts = dict.fromkeys(f"warned: {each.category.__name__}: {each.message}" for each in caught)
     notes.extend(list(texts)[:_MOST_WARNINGS])
-
-
-@contextmanager
-def _no_hard_exit() -> Iterator[None]:
-    """Turn ``os._exit`` into ``SystemExit``, except in a process that the code itself has forked."""
-    hard_exit, process = os._exit, os.getpid()
-
-    def exit_softly(status: int) -> NoReturn:
-        if os.getpid() != process:
-            hard_exit(status)
-        raise SystemExit(status)
-
-    os._exit = exit_softly
-    try:
-        yield
-    finally:
-        os._exit = hard_exit
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,10 +15,12 @@ import pluggy
 from saferec_core.errors import ConfigError, PluginError, UnknownNameError
 from saferec_core.plugins import hookspecs
 from saferec_core.plugins.compatibility import incompatibility
+from saferec_core.plugins.discovery import InstalledPlugin, installed_plugins
 from saferec_core.plugins.file_plugins import components_in, has_hooks, origin_of_file
 from saferec_core.plugins.hook_checks import check_hooks
 from saferec_core.plugins.isolation import LOGGER, Isolation, in_words
 from saferec_core.plugins.lifecycle import LIFECYCLE_HOOKS, LifecycleHook
+from saferec_core.plugins.patches import Patches, patches_undone
 from saferec_core.plugins.registry import Entry, Origin, Registry, module_of_file
 from saferec_core.plugins.selection import Selection, canonical
 
@@ -193,13 +195,14 @@ def _discovered(selection: Selection) -> Plugins:
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     plugins = Plugins()
-    points = sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: (point.name, point.value))
-    for point in points:
-        origin = _origin(point)
-        if selection.leaves_out(origin):
-            plugins.states.append(PluginState(origin, "disabled"))
+    patches = None
+    for plugin in installed_plugins():
+        if patches is None and not plugin.origin.is_built_in:
+            patches = Patches()
+        if selection.leaves_out(plugin.origin):
+            plugins.states.append(PluginState(plugin.origin, "disabled"))
         else:
-            plugins.states.append(_loaded(manager, point, origin, plugins))
+            plugins.states.append(_loaded(manager, plugin, plugins, patches))
     for path in selection.files:
         plugins.states.append(_loaded_file(manager, path, plugins))
     _check_names(selection, plugins)
@@ -208,24 +211,21 @@ def _discovered(selection: Selection) -> Plugins:
     return plugins
 
 
-def _origin(point: EntryPoint) -> Origin:
-    distribution = point.dist
-    if distribution is None:
-        return Origin(point.name, "unknown", "unknown")
-    metadata: Any = distribution.metadata
-    return Origin(point.name, metadata["Name"] or "unknown", metadata["Version"] or "unknown")
-
-
 def _loaded(
-    manager: pluggy.PluginManager, point: EntryPoint, origin: Origin, plugins: Plugins
+    manager: pluggy.PluginManager, plugin: InstalledPlugin, plugins: Plugins, patches: Patches | None
 ) -> PluginState:
     """Load one plugin and let it fill the registries, or say why it cannot."""
     from saferec_core import __version__
 
-    if not origin.is_built_in and (reason := incompatibility(point.dist, __version__)):
+    origin, point = plugin.origin, plugin.point
+    if plugin.fault or point is None:
+        return PluginState(origin, "broken", plugin.fault)
+    if not origin.is_built_in and (reason := incompatibility(plugin.requires, __version__)):
         return PluginState(origin, "incompatible", reason)
     with Isolation() as loading:
         loading.notes.extend(_registered(manager, point.load(), origin, plugins))
+    if patches is not None:
+        loading.notes.extend(patches.put_back())
     return _state(origin, loading, plugins)
 
 
@@ -236,7 +236,8 @@ def _loaded_file(manager: pluggy.PluginManager, path: Path, plugins: Plugins) ->
         PluginError: It cannot be used: whoever names a file wants it.
     """
     origin = origin_of_file(path)
-    with Isolation() as loading:
+    notes: list[str] = []
+    with patches_undone(notes), Isolation() as loading:
         if has_hooks(path):
             loading.notes.extend(_registered(manager, module_of_file(path), origin, plugins))
         else:
@@ -244,6 +245,7 @@ def _loaded_file(manager: pluggy.PluginManager, path: Path, plugins: Plugins) ->
                 registry = next(each for each in plugins.registries if each.kind == component.kind)
                 with registry.offered_by(origin):
                     registry.add(component.name, component.reference, summary=component.summary)
+    loading.notes.extend(notes)
     state = _state(origin, loading, plugins)
     if state.status != "ok":
         raise PluginError(f"--plugin {path}: {state.reason}") from state.error
@@ -265,7 +267,8 @@ def _registered(
             with registry.offered_by(origin):
                 caller(registry=registry)
         except BaseException as error:
-            error.add_note(f"{_IN_HOOK}{hook}")
+            with suppress(Exception):
+                error.add_note(f"{_IN_HOOK}{hook}")
             raise
         if implementations and len(registry) == before:
             notes.append(f"offers nothing by its hook {hook}")
@@ -283,7 +286,7 @@ def _state(origin: Origin, loading: Isolation, plugins: Plugins) -> PluginState:
     if error is None:
         return PluginState(origin, notes=tuple(loading.notes))
     withdrawn = [entry for registry in plugins.registries for entry in registry.withdraw(origin)]
-    where = "".join(f" ({note})" for note in getattr(error, "__notes__", ()) if note.startswith(_IN_HOOK))
+    where = "".join(f" ({note})" for note in _notes_of(error) if note.startswith(_IN_HOOK))
     return PluginState(
         origin,
         "broken",
@@ -292,6 +295,14 @@ def _state(origin: Origin, loading: Isolation, plugins: Plugins) -> PluginState:
         error=error,
         withdrawn=tuple(withdrawn),
     )
+
+
+def _notes_of(error: BaseException) -> list[str]:
+    """Return what was noted on an exception, even on one whose class lets nobody look."""
+    try:
+        return list(map(str, getattr(error, "__notes__", ())))
+    except BaseException:  # noqa: BLE001 - a plugin's own exception class may raise whatever it likes
+        return []
 
 
 def _check_names(selection: Selection, plugins: Plugins) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from saferec_core.errors import NameTakenError, PluginError, UnknownNameError
 from saferec_core.plugins.isolation import LOGGER, Isolation
+from saferec_core.plugins.patches import patches_undone
 
 __all__ = ["Entry", "Origin", "Registry", "entry_of", "module_of_file"]
 
@@ -74,15 +75,17 @@ class Entry(Generic[T]):
             PluginError: The module or the attribute cannot be imported; the message names the plugin.
         """
         module_name, _, attribute = self.reference.rpartition(":")
-        with Isolation() as importing:
+        notes: list[str] = []
+        undone = nullcontext() if self.origin.is_built_in else patches_undone(notes)
+        with undone, Isolation() as importing:
             module = (
                 module_of_file(Path(module_name))
                 if module_name.endswith(".py")
                 else import_module(module_name)
             )
             loaded: type[T] = getattr(module, attribute)
-        if importing.notes:
-            LOGGER.info("%s, when it was imported: %s", self, "; ".join(importing.notes))
+        if notes := [*importing.notes, *notes]:
+            LOGGER.info("%s, when it was imported: %s", self, "; ".join(notes))
         if importing.failure is not None:
             error = importing.failure
             LOGGER.debug("%s cannot be loaded", self, exc_info=error)
@@ -154,11 +157,11 @@ class Registry(Generic[T]):
         if self._origin is None:
             raise PluginError(f"{self.kind} {name!r} was registered outside a registration hook")
         for argument, value in (("name", name), ("reference", reference), ("summary", summary)):
-            if not isinstance(value, str):
+            if type(value) is not str:  # of a class of its own it may compare as it likes
                 raise PluginError(
                     f"{self._origin} offers a {self.kind} whose {argument} must be text, but is {value!r}"
                 )
-        if not name or name != name.strip().lower() or " " in name:
+        if not name or name != name.lower() or " " in name or not name.isprintable():
             raise PluginError(f"{self._origin} offers a {self.kind} under the malformed name {name!r}")
         module, _, attribute = reference.rpartition(":")
         if not (module and attribute):
@@ -226,5 +229,8 @@ class Registry(Generic[T]):
             kept = self._entries[: len(before)] if isinstance(self._entries, list) else []
             if kept != before:
                 self._entries = before
+        if any(entry.origin is not origin for entry in self._entries[len(before) :]):
+            self._entries = before
+            raise PluginError(f"{origin} offers {self.kind} components in the name of others")
         if kept != before:
             raise PluginError(f"{origin} changed the {self.kind} components of other plugins")

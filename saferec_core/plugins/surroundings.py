@@ -13,9 +13,16 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from saferec_core.plugins.library_settings import library_settings, put_back_library_settings
+
+try:
+    import resource
+except ImportError:  # there is no POSIX
+    resource = None  # type: ignore[assignment]
 
 __all__ = ["GENERATORS", "advance_random_state", "random_state", "restore_random_state", "surroundings_kept"]
 
@@ -23,10 +30,16 @@ RandomState = Mapping[str, Any]
 """The state of each global random generator, by the module that has it."""
 
 _SIGNALS = tuple(
-    getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGALRM", "SIGCHLD", "SIGHUP", "SIGPIPE")
-    if hasattr(signal, name)
+    getattr(signal, f"SIG{name}")
+    for name in ("INT", "TERM", "ALRM", "CHLD", "HUP", "PIPE", "QUIT", "USR1", "USR2", "VTALRM", "PROF")
+    if hasattr(signal, f"SIG{name}")
 )
+_RESOURCES = {
+    name: getattr(resource, f"RLIMIT_{name}")
+    for name in ("NOFILE", "FSIZE", "AS", "CPU", "NPROC")
+    if hasattr(resource, f"RLIMIT_{name}")
+}
+"""Empty where there is no POSIX."""
 _MOST_NAMED = 5
 
 GENERATORS = "the global random generators"
@@ -34,13 +47,20 @@ GENERATORS = "the global random generators"
 
 
 @contextmanager
-def surroundings_kept(notes: list[str]) -> Iterator[None]:
-    """Put back what code changes meanwhile, and note what it was."""
-    before = {what: part.read() for what, part in _PARTS.items()}
+def surroundings_kept(notes: list[str], *, loading: bool = False) -> Iterator[None]:
+    """Put back what code changes meanwhile, and note what it was.
+
+    Args:
+        notes: Takes what was changed.
+        loading: Whether a plugin is loaded. The umask, which cannot be read without being set for a moment,
+            is looked at only then: later, other threads write files.
+    """
+    parts = {**_PARTS, **_AT_LOADING} if loading else _PARTS
+    before = {what: part.read() for what, part in parts.items()}
     try:
         yield
     finally:
-        for what, part in _PARTS.items():
+        for what, part in parts.items():
             after = part.read()
             if _changed(before[what], after):
                 part.put_back(before[what])
@@ -63,10 +83,9 @@ def random_state() -> RandomState:
 def restore_random_state(before: RandomState) -> None:
     """Put back what :func:`random_state` returned."""
     random.setstate(before["random"])
-    if "numpy" in before:
+    if "numpy" in before and "numpy.random" in sys.modules:
         sys.modules["numpy.random"].set_state(before["numpy"])
-    if "torch" in before:
-        torch = sys.modules["torch"]
+    if "torch" in before and (torch := sys.modules.get("torch")) is not None:
         torch.set_rng_state(torch.frombuffer(bytearray(before["torch"]), dtype=torch.uint8))
 
 
@@ -89,7 +108,7 @@ class _Part(NamedTuple):
 def _changed(before: Any, after: Any) -> bool:
     """Compare; a module that was not loaded before has no state to put back."""
     if isinstance(before, MappingProxyType):
-        return any(after[module] != state for module, state in before.items())
+        return any(after.get(module, state) != state for module, state in before.items())
     return bool(before != after)
 
 
@@ -100,7 +119,11 @@ def _keys_changed(before: Any, after: Any) -> str:
     return f": {', '.join(keys[:_MOST_NAMED])}{', ...' if len(keys) > _MOST_NAMED else ''}"
 
 
+_ENVIRONMENT = os.environ
+
+
 def _put_back_environment(before: dict[str, str]) -> None:
+    os.environ = _ENVIRONMENT  # noqa: B003 - the very object, which the process reads
     for name in set(os.environ) - set(before):
         del os.environ[name]
     os.environ.update(before)
@@ -113,33 +136,71 @@ def _folder() -> str:
         return ""  # it was deleted
 
 
-def _logging() -> tuple[int, int, tuple[logging.Handler, ...]]:
-    return logging.root.level, logging.root.manager.disable, tuple(logging.root.handlers)
+def _logging() -> tuple[Any, ...]:
+    loggers = (logging.root, *(logging.getLogger(name) for name in ("saferec", "saferec.plugins")))
+    return (
+        (logging.root.manager.disable, logging.raiseExceptions, logging.getLoggerClass()),
+        *((each, each.level, each.disabled, each.propagate, tuple(each.handlers)) for each in loggers),
+    )
 
 
-def _put_back_logging(before: tuple[int, int, tuple[logging.Handler, ...]]) -> None:
-    logging.root.setLevel(before[0])
-    logging.disable(before[1])
-    logging.root.handlers[:] = before[2]
+def _put_back_logging(before: tuple[Any, ...]) -> None:
+    (disabled, logging.raiseExceptions, logger_class), *loggers = before
+    logging.disable(disabled)
+    logging.setLoggerClass(logger_class)
+    for logger, level, logger.disabled, logger.propagate, handlers in loggers:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
 def _handlers() -> tuple[Any, ...]:
-    return tuple(signal.getsignal(number) for number in _SIGNALS)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if hasattr(signal, "pthread_sigmask") else set()
+    return tuple(signal.getsignal(number) for number in _SIGNALS), frozenset(blocked)
 
 
 def _put_back_handlers(before: tuple[Any, ...]) -> None:
+    handlers, blocked = before
     if threading.current_thread() is threading.main_thread():  # nobody else can have changed them
-        for number, handler in zip(_SIGNALS, before, strict=True):
-            signal.signal(number, handler)
+        for number, handler, now in zip(_SIGNALS, handlers, _handlers()[0], strict=True):
+            if handler is not now:
+                signal.signal(number, handler)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def _pending_timer() -> bool:
-    return hasattr(signal, "getitimer") and signal.getitimer(signal.ITIMER_REAL)[0] > 0
+def _limits() -> dict[str, tuple[int, int]]:
+    return {name: resource.getrlimit(number) for name, number in _RESOURCES.items()}
 
 
-def _put_back_timer(was_pending: bool) -> None:
-    if not was_pending:  # else the limit on this very code was taken away, and it has ended by now
-        signal.setitimer(signal.ITIMER_REAL, 0)
+def _put_back_limits(before: dict[str, tuple[int, int]]) -> None:
+    for name, (soft, _) in before.items():
+        now, hard = resource.getrlimit(_RESOURCES[name])
+        if now != soft:
+            with suppress(ValueError, OSError):  # a hard limit that was lowered below it stays so
+                resource.setrlimit(_RESOURCES[name], (soft, hard))
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _pending_timers() -> tuple[bool, ...]:
+    return tuple(signal.getitimer(timer)[0] > 0 for timer in _TIMERS)
+
+
+def _put_back_timers(were_pending: tuple[bool, ...]) -> None:
+    for timer, was_pending in zip(_TIMERS, were_pending, strict=True):
+        if not was_pending:  # else the limit on this very code was taken away, and it has ended by now
+            signal.setitimer(timer, 0)
+
+
+_TIMERS = [
+    getattr(signal, name)
+    for name in ("ITIMER_REAL", "ITIMER_VIRTUAL", "ITIMER_PROF")
+    if hasattr(signal, name)
+]
 
 
 def _put_back_filters(before: tuple[Any, ...]) -> None:
@@ -148,7 +209,9 @@ def _put_back_filters(before: tuple[Any, ...]) -> None:
 
 
 def _put_back_streams(before: tuple[Any, ...]) -> None:
-    sys.stdin, sys.stdout, sys.stderr = before
+    for name, stream in zip(("stdin", "stdout", "stderr"), before, strict=True):
+        if not getattr(stream, "closed", False):
+            setattr(sys, name, stream)
 
 
 def _put_back_builtins(before: dict[str, Any]) -> None:
@@ -167,44 +230,24 @@ def _put_back_collection(before: tuple[bool, tuple[int, ...]]) -> None:
 
 
 def _hooks_of_the_interpreter() -> tuple[Any, ...]:
-    return sys.excepthook, sys.gettrace(), sys.getprofile()
+    replaceable = sys.excepthook, sys.unraisablehook, sys.displayhook, threading.excepthook
+    return sys.gettrace(), sys.getprofile(), replaceable
 
 
 def _put_back_hooks(before: tuple[Any, ...]) -> None:
-    sys.excepthook = before[0]
-    sys.settrace(before[1])
-    sys.setprofile(before[2])
+    sys.settrace(before[0])
+    sys.setprofile(before[1])
+    sys.excepthook, sys.unraisablehook, sys.displayhook, threading.excepthook = before[2]
 
 
-def _libraries() -> Mapping[str, Any]:
-    """Return the settings of libraries that are loaded, which change how everybody computes."""
-    settings: dict[str, Any] = {}
-    if hasattr(numpy := sys.modules.get("numpy"), "geterr"):
-        settings["numpy"] = numpy.geterr()  # type: ignore[union-attr]
-    if hasattr(torch := sys.modules.get("torch"), "are_deterministic_algorithms_enabled"):
-        settings["torch"] = (
-            torch.get_default_dtype(),  # type: ignore[union-attr]
-            torch.is_grad_enabled(),  # type: ignore[union-attr]
-            torch.get_num_threads(),  # type: ignore[union-attr]
-            torch.are_deterministic_algorithms_enabled(),  # type: ignore[union-attr]
-        )
-    if "socket" in sys.modules:
-        settings["socket"] = sys.modules["socket"].getdefaulttimeout()
-    return MappingProxyType(settings)
+def _interpreter() -> tuple[Any, ...]:
+    return sys.getswitchinterval(), sys.get_int_max_str_digits(), sys.dont_write_bytecode, sys.pycache_prefix
 
 
-def _put_back_libraries(before: Mapping[str, Any]) -> None:
-    if "numpy" in before:
-        sys.modules["numpy"].seterr(**before["numpy"])
-    if "torch" in before:
-        torch = sys.modules["torch"]
-        dtype, records_gradients, threads, is_deterministic = before["torch"]
-        torch.set_default_dtype(dtype)
-        torch.set_grad_enabled(records_gradients)
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(is_deterministic)
-    if "socket" in before:
-        sys.modules["socket"].setdefaulttimeout(before["socket"])
+def _put_back_interpreter(before: tuple[Any, ...]) -> None:
+    interval, digits, sys.dont_write_bytecode, sys.pycache_prefix = before
+    sys.setswitchinterval(interval)
+    sys.set_int_max_str_digits(digits)
 
 
 def _put_back_path(before: list[str]) -> None:
@@ -222,11 +265,11 @@ _PARTS: Mapping[str, _Part] = MappingProxyType(
         "sys.path": _Part(lambda: list(sys.path), _put_back_path),
         "sys.argv": _Part(lambda: list(sys.argv), _put_back_arguments),
         "the logging of the process": _Part(_logging, _put_back_logging),
+        "the timer of the process": _Part(_pending_timers, _put_back_timers),
         "the handlers of signals": _Part(_handlers, _put_back_handlers),
         "a hook of the interpreter (sys.excepthook, trace or profile)": _Part(
             _hooks_of_the_interpreter, _put_back_hooks
         ),
-        "the timer of the process": _Part(_pending_timer, _put_back_timer),
         "the filters of warnings": _Part(lambda: tuple(warnings.filters), _put_back_filters),
         "the standard streams": _Part(lambda: (sys.stdin, sys.stdout, sys.stderr), _put_back_streams),
         "the builtins": _Part(lambda: dict(vars(builtins)), _put_back_builtins),
@@ -235,7 +278,12 @@ _PARTS: Mapping[str, _Part] = MappingProxyType(
         ),
         "the recursion limit": _Part(sys.getrecursionlimit, sys.setrecursionlimit),
         "the garbage collector": _Part(_collection, _put_back_collection),
-        "settings of NumPy, torch or sockets": _Part(_libraries, _put_back_libraries),
+        "settings of the interpreter": _Part(_interpreter, _put_back_interpreter),
+        "the limits of the process": _Part(_limits, _put_back_limits),
+        "settings of NumPy, torch or the standard library": _Part(
+            library_settings, put_back_library_settings
+        ),
         GENERATORS: _Part(lambda: MappingProxyType(dict(random_state())), restore_random_state),
     }
 )
+_AT_LOADING: Mapping[str, _Part] = MappingProxyType({"the umask": _Part(_umask, os.umask)})

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from saferec_core.errors import PluginError
 
@@ -51,9 +52,9 @@ def as_values(
     """
     wanted = f"{axes} = {shape}" if shape else axes
     bound = "" if largest > LARGEST else f", at most {largest:g} in size"
-    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+    if type(value) is np.ndarray and value.dtype.kind in "fiub":  # a masked array hides what has no value
         value = torch.from_numpy(np.array(value))
-    if not isinstance(value, Tensor):
+    if not isinstance(value, Tensor) or type(value) not in {Tensor, Parameter} or value.is_nested:
         raise error(f"{what} must return a tensor {wanted}, but returned {_kind(value)}")
     if tuple(value.shape) != shape:
         raise error(f"{what} must return {wanted}, but returned {tuple(value.shape)}")
@@ -82,8 +83,14 @@ def as_values(
 
 def _kind(value: Any) -> str:
     """Say what came instead of a tensor of numbers."""
+    if isinstance(value, Tensor) and type(value) not in {Tensor, Parameter}:
+        return f"a tensor of the class {type(value).__name__}"
+    if isinstance(value, Tensor) and value.is_nested:
+        return "a nested tensor"
     if isinstance(value, Tensor):
         return f"a tensor of {value.dtype}, {value.layout}, on {value.device}"
+    if isinstance(value, np.ndarray) and type(value) is not np.ndarray:
+        return f"an array of the class {type(value).__name__}"
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype}"
     return "None (is a return statement missing?)" if value is None else type(value).__name__

@@ -96,7 +96,7 @@ def _check_policy(problems: Problems, policy: str | None) -> None:
         check_model(problems, policy, "POLICY")
         return
     last = last_intact(run)
-    instead = "it has no checkpoints" if last is None else f"evaluate a checkpoint, such as {last}"
+    instead = "it has no intact checkpoint" if last is None else f"evaluate a checkpoint, such as {last}"
     problems.add(f"run {policy} has no policy because it did not finish; {instead}")
 
 

@@ -95,7 +95,8 @@ class InspectedRecords:
         if self.reader.judge is not None and record.completion:
             target = self.reader.target(record)
             [titles] = judged_titles([target], [record], self.reader.judge, len(target.items))
-        return ShownRecord(row, view, record.constraints, titles, self.reader.problems(record))
+        problems = [str(problem) for problem in self.reader.problems(record)]
+        return ShownRecord(row, view, record.constraints, titles, problems)
 
     def problems(self) -> RecordFaults:
         """Return what looks wrong with any of the rows."""
@@ -108,7 +109,7 @@ class InspectedRecords:
 
     def _problems_of(self, row: Row | DataError) -> Iterator[str]:
         try:
-            yield from self.reader.problems(_record(row))
+            yield from map(str, self.reader.problems(_record(row)))
         except DataError as error:
             yield str(error)
 

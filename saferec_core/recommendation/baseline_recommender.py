@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from saferec_core.data.records import Record
@@ -59,7 +59,7 @@ class BaselineRecommender:
         lists = self(records)
         return [replace(made, completion=done.text) for made, done in zip(lists, completions, strict=True)]
 
-    def stream(self, record: Record) -> Iterator[str | StreamedCompletion]:
+    def stream(self, record: Record) -> Generator[str | StreamedCompletion, None, None]:
         """Yield the list line by line, then the whole; no tokens are read or written."""
         text = self([record])[0].completion
         yield from text.splitlines(keepends=True)

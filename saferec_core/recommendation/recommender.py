@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,7 +88,7 @@ class Recommender:
         )
         return self.judged(records, [siblings[0] for siblings in completions])
 
-    def stream(self, record: Record) -> Iterator[str | StreamedCompletion]:
+    def stream(self, record: Record) -> Generator[str | StreamedCompletion, None, None]:
         """Yield one completion in pieces as it is written, then the whole.
 
         Raises:

@@ -146,21 +146,30 @@ def recommend_file(
 
     Raises:
         RunError: *out* was made of something else.
+        DataError: *source* has no rows, or none that could be read.
     """
+    if next(try_rows(source), None) is None:
+        raise DataError(f"{source} has no rows; wanted one with a prompt for every list")
     settings = {"policy": policy, "input_sha256": data_hash(source), **asdict(asking)}
     done = _done(out, settings)
     counts = {"lists": 0, "errors": 0, "kept": done}
+    first_error = None
     with out.open("a", encoding="utf-8") as file:
         for batch in _batches(islice(try_rows(source), done, None), asking.batch_size, recommender.judge):
             readable = {number: row for number, row in batch if isinstance(row, Record)}
             lists = dict(zip(readable, recommender(list(readable.values())), strict=True))
             for number, row in batch:
                 content = _line(lists[number]) if number in lists else {"error": str(row)}
+                first_error = first_error or content.get("error")
                 counts["lists" if number in lists else "errors"] += 1
                 file.write(json.dumps({row_name(source): number, **content}, ensure_ascii=False) + "\n")
             file.flush()
             if progress is not None:
                 progress(sum(counts.values()))
+    if first_error and counts["errors"] == sum(counts.values()):
+        out.unlink()
+        _manifest_of(out).unlink()
+        raise DataError(f"no row of {source} could be read; the first: {first_error}")
     return counts
 
 
@@ -175,6 +184,8 @@ def _batches(
                 if isinstance(row, DataError):
                     raise row
                 record = record_of(row, needs={})
+                if not any(message["content"].strip() for message in record.prompt):
+                    raise DataError("the prompt is empty")
                 check_constraints(record.constraints, judge)
                 read.append((number, record))
             except SaferecError as error:
@@ -193,7 +204,7 @@ def _done(out: Path, settings: Mapping[str, Any]) -> int:
     Raises:
         RunError: The file was made of something else.
     """
-    manifest = out.with_suffix(".manifest.json")
+    manifest = _manifest_of(out)
     key = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
     if not out.exists():
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -212,3 +223,7 @@ def _done(out: Path, settings: Mapping[str, Any]) -> int:
     if whole != content:
         out.write_bytes(whole)
     return whole.count(b"\n")
+
+
+def _manifest_of(out: Path) -> Path:
+    return out.with_suffix(".manifest.json")

@@ -13,7 +13,7 @@ from saferec_core.analysis.estimates import Interval
 from saferec_core.analysis.metrics import WholeFigure
 from saferec_core.analysis.results import MetricFacts, Results, read_results
 from saferec_core.config.load import read_settings
-from saferec_core.errors import DataError, RunError
+from saferec_core.errors import DataError, RunError, for_each
 from saferec_core.report.moments import Moment
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.log_rows import log_rows
@@ -120,8 +120,9 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     """Read run folders; runs with the same name get their parent's name as well.
 
     Raises:
-        SaferecError: As `read_run`, or a folder is named twice.
+        SaferecError: As `read_run`, or a folder is named twice. All that are not run folders are named.
     """
+    for_each(_layout, folders)
     resolved = [folder.resolve() for folder in folders]
     for index, folder in enumerate(resolved):
         if folder in resolved[:index]:
@@ -143,11 +144,7 @@ def read_run(folder: Path, name: str | None = None) -> Run:
         RunError: It is not a run folder.
         SaferecError: A file of it is damaged; the message names the file.
     """
-    if not folder.is_dir():
-        raise RunError(f"{folder} is not a folder; expected a run folder")
-    run = RunLayout(folder)
-    if not run.exists:
-        raise RunError(f"{folder} is not a run folder: it has no config.yaml")
+    run = _layout(folder)
     config = read_settings(run.config)
     stages = _stages(run, config)
     first = _stages(run.sft, read_settings(run.sft.config)) if run.sft.exists else []
@@ -171,6 +168,15 @@ def read_run(folder: Path, name: str | None = None) -> Run:
             for path in sorted(run.evaluation.glob("*-flip.json"))
         },
     )
+
+
+def _layout(folder: Path) -> RunLayout:
+    if not folder.exists():
+        raise RunError(f"{folder} does not exist; expected a run folder")
+    run = RunLayout(folder)
+    if not run.exists:
+        raise RunError(f"{folder} is not a run folder: it has no config.yaml")
+    return run
 
 
 def _stages(run: RunLayout, config: Mapping[str, Any]) -> list[Stage]:

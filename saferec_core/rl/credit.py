@@ -21,7 +21,7 @@ from saferec_core.plugins.sealing import fingerprint
 from saferec_core.plugins.values import as_values
 from saferec_core.rl.rewards import ActiveReward, Channel, RewardValues
 
-__all__ = ["credit"]
+__all__ = ["credit", "uninformative_prompts"]
 
 
 def credit(
@@ -43,22 +43,60 @@ def credit(
     Raises:
         PluginError: The normalizer broke its contract.
     """
-    advantages = _normalized(
-        normalizer,
-        WeightedRewards(
-            rank=values.rank,
-            list=values.list,
-            rank_weights=_weights(rewards, "rank"),
-            list_weights=_weights(rewards, "list"),
-            rank_mask=rank_mask,
-            group_size=group_size,
-            rank_spans=_spans(rewards, "rank", rank_mask.shape[1]),
-            list_spans=_spans(rewards, "list", rank_mask.shape[1]),
-        ),
-    )
+    advantages = _normalized(normalizer, _weighted(rewards, values, rank_mask, group_size))
     if not len(values.cost):
         return advantages
     return charge(advantages, Costs(values.cost, _weights(rewards, "cost")), rank_mask)
+
+
+def uninformative_prompts(
+    rewards: Sequence[ActiveReward],
+    values: RewardValues,
+    normalizer: Normalizer,
+    rank_mask: Bool[Tensor, "N K"],
+    group_size: int,
+) -> Bool[Tensor, " B"]:
+    """Ask the normalizer which prompts of a whole generation batch to replace by further ones.
+
+    The arguments are those of :func:`credit`. Costs are none of the normalizer's: a prompt at which one is
+    charged teaches something, and is kept.
+
+    Raises:
+        PluginError: The normalizer broke its contract.
+    """
+    what = named("normalizer", normalizer)
+    weighted = _weighted(rewards, values, rank_mask, group_size)
+    before = fingerprint(weighted)
+    with undisturbed(what), calling(what, doing=" to name uninformative prompts"):
+        answer = normalizer.uninformative(weighted)
+    if fingerprint(weighted) != before:
+        raise PluginError(f"{what} changed the rewards that it was given; it must compute with copies")
+    prompts = (len(rank_mask) // group_size,)
+    if not isinstance(answer, Tensor) or answer.dtype != torch.bool or tuple(answer.shape) != prompts:
+        came = (
+            f"{answer.dtype} {tuple(answer.shape)}" if isinstance(answer, Tensor) else type(answer).__name__
+        )
+        raise PluginError(
+            f"{what}: uninformative must return a bool tensor (B,) = {prompts}, but returned {came}"
+        )
+    charged = (values.cost.nan_to_num(0.0) != 0).any(2).any(0).view(-1, group_size).any(1)
+    return answer.cpu() & ~charged
+
+
+def _weighted(
+    rewards: Sequence[ActiveReward], values: RewardValues, rank_mask: Bool[Tensor, "N K"], group_size: int
+) -> WeightedRewards:
+    """Put together what a normalizer is given."""
+    return WeightedRewards(
+        rank=values.rank,
+        list=values.list,
+        rank_weights=_weights(rewards, "rank"),
+        list_weights=_weights(rewards, "list"),
+        rank_mask=rank_mask,
+        group_size=group_size,
+        rank_spans=_spans(rewards, "rank", rank_mask.shape[1]),
+        list_spans=_spans(rewards, "list", rank_mask.shape[1]),
+    )
 
 
 def _normalized(normalizer: Normalizer, rewards: WeightedRewards) -> Advantages:

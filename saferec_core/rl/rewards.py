@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -80,6 +80,15 @@ class RewardValues:
         of_channel = {"rank": iter(self.rank), "list": iter(self.list), "cost": iter(self.cost)}
         return [next(of_channel[reward.channel]) for reward in rewards]
 
+    def with_rows(self, rows: Sequence[int], others: RewardValues) -> RewardValues:
+        """Return these values with those of *others* in place of the completions at *rows*."""
+        at = torch.tensor(rows)
+        return RewardValues(
+            rank=self.rank.index_copy(1, at, others.rank),
+            list=self.list.index_copy(1, at, others.list),
+            cost=self.cost.index_copy(1, at, others.cost),
+        )
+
 
 def score(rewards: Sequence[ActiveReward], lists: JudgedLists) -> RewardValues:
     """Call every reward function once and check what it returns.
@@ -97,6 +106,7 @@ def score(rewards: Sequence[ActiveReward], lists: JudgedLists) -> RewardValues:
         with phase(f"reward {reward.name}"):
             value, dropped = reward.caller(lists)
         own = {name: figures.pop(name) for name in list(figures) if name not in before}
+        _check_figures(reward, own, before, figures)
         figures.update({f"{reward.name}/{name}": figure for name, figure in own.items()})
         if reward.calls.on_error == "drop":
             figures[f"{reward.name}/dropped"] = dropped / max(1, len(value))
@@ -107,3 +117,17 @@ def score(rewards: Sequence[ActiveReward], lists: JudgedLists) -> RewardValues:
         list=torch.stack(values["list"]) if values["list"] else empty[:, :, 0],
         cost=torch.stack(values["cost"]) if values["cost"] else empty,
     )
+
+
+def _check_figures(
+    reward: ActiveReward, own: Mapping[str, object], before: Mapping[str, float], figures: Mapping[str, float]
+) -> None:
+    """Refuse figures that a function wrote without :meth:`RunContext.log`, or took from others."""
+    what = named("reward", reward.function, reward.name)
+    if figures != before:
+        raise PluginError(
+            f"{what} changed what others have logged in lists.context.figures; use log(name, value)"
+        )
+    for name, value in own.items():
+        if not (isinstance(name, str) and type(value) is float and math.isfinite(value)):
+            raise PluginError(f"{what} logs {name!r} = {value!r}; wanted a name and a finite number")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -32,6 +33,27 @@ class Rollouts:
     """For each completion the index of each token's first character, or ``NO_START``."""
     lists: JudgedLists
     rewards: RewardValues
+
+    def with_rows(self, rows: Sequence[int], others: Rollouts) -> Rollouts:
+        """Return these rollouts with *others* in place of those at *rows*."""
+
+        def mixed(own: Sequence[Any], new: Sequence[Any]) -> list[Any]:
+            values = list(own)
+            for row, value in zip(rows, new, strict=True):
+                values[row] = value
+            return values
+
+        return Rollouts(
+            texts=mixed(self.texts, others.texts),
+            rank_ids=mixed(self.rank_ids, others.rank_ids),
+            token_starts=mixed(self.token_starts, others.token_starts),
+            lists=replace(
+                self.lists,
+                lists=mixed(self.lists.lists, others.lists.lists),
+                records=mixed(self.lists.records, others.lists.records),
+            ),
+            rewards=self.rewards.with_rows(rows, others.rewards),
+        )
 
 
 class RolloutScorer:

@@ -20,6 +20,7 @@ __all__ = [
     "is_main",
     "join",
     "launch_facts",
+    "lonely_launch",
     "process_count",
     "process_index",
 ]
@@ -63,6 +64,16 @@ def launch_facts() -> dict[str, Any]:
         "machines": int(os.environ.get("GROUP_WORLD_SIZE", "1")),
         "backend": state.backend,
     }
+
+
+def lonely_launch() -> str:
+    """Say that accelerate has started one process only, which it does without GPUs; empty otherwise."""
+    if process_count() > 1 or launch_facts()["launcher"] != "accelerate" or torch.accelerator.is_available():
+        return ""
+    return (
+        "accelerate started one process. If --num_processes asked for more: without GPUs accelerate starts "
+        "one all the same; 'saferec launch -n N' starts N."
+    )
 
 
 @cache

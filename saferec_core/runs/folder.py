@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from typing import Any
 from saferec_core.config.load import as_yaml
 from saferec_core.config.schema import RunConfig, StageConfig
 from saferec_core.errors import RunError, SaferecError
-from saferec_core.files import write_text
+from saferec_core.files import beside, remove, write_text
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.distributed import is_main, launch_facts
 from saferec_core.runs.layout import RunLayout
@@ -61,15 +63,20 @@ class RunFolder(RunLayout):
 
     @classmethod
     def _make(cls, path: Path, config_text: str) -> RunFolder:
+        """Make a folder that is there with its configuration or not at all, so that it can be resumed."""
+        draft = beside(path, f"{os.getpid()}.draft")  # another command may make a run of that name too
         try:
-            path.mkdir(parents=True, exist_ok=False)
-        except FileExistsError as error:
-            raise RunError(_taken(RunLayout(path))) from error
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _removed_afterwards(draft):
+                draft.mkdir(exist_ok=True)
+                write_text(draft / cls(path).config.name, config_text)
+                if not path.exists():  # an empty folder would be replaced
+                    draft.rename(path)
+                    return cls(path)
         except OSError as error:
-            raise RunError(f"run folder {path} cannot be made: {error}") from error
-        folder = cls(path)
-        write_text(folder.config, config_text)
-        return folder
+            if error.errno != errno.ENOTEMPTY:  # another command was faster
+                raise RunError(f"run folder {path} cannot be made: {error}") from error
+        raise RunError(_taken(RunLayout(path)))
 
     @staticmethod
     def append(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -106,6 +113,14 @@ class RunFolder(RunLayout):
     def extend_manifest(self, facts: Mapping[str, Any]) -> None:
         """Add to the manifest what is known only once the run is under way."""
         self.write_json(self.manifest, {**read_manifest(self), **facts})
+
+
+@contextmanager
+def _removed_afterwards(draft: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        remove(draft)
 
 
 def _taken(run: RunLayout) -> str:

@@ -121,7 +121,7 @@ def find_run(config: StageConfig) -> Path | None:
     if config.run_name is not None:
         named = config.output_dir / config.run_name
         return named if RunLayout(named).exists else None
-    runs = [run for run in map(RunLayout, config.output_dir.glob("*")) if run.exists]
+    runs = [run for run in map(RunLayout, config.output_dir.glob("[!.]*")) if run.exists]
     runs.sort(key=lambda run: run.config.stat().st_mtime, reverse=True)
     return next((run.path for run in runs if not differences(run.path, config)), None)
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from queue import SimpleQueue
+from typing import Generic, TypeVar
 
 from saferec_core.data.records import Message, Record, seen_titles_of
 from saferec_core.errors import RunError
 from saferec_core.models.streaming import StreamedCompletion
 from saferec_core.recommendation.baseline_recommender import BaselineRecommender
 from saferec_core.recommendation.recommender import Recommendation, Recommender, check_constraints, wish
+
+Whole = TypeVar("Whole")
 
 __all__ = ["MOST_WAITING", "BusyError", "Desk"]
 
@@ -22,6 +26,13 @@ MOST_WAITING = 8
 
 class BusyError(RunError):
     """Too many requests wait already."""
+
+
+@dataclass(frozen=True)
+class _Whole(Generic[Whole]):
+    """What a request ends with."""
+
+    content: Whole
 
 
 @dataclass(frozen=True)
@@ -77,38 +88,72 @@ class Desk:
             BusyError: Too many requests wait already.
         """
         recommender = self._recommender(guided=guided, temperature=temperature)
+        self._take_place()
         with self._turn_of_mine():
             return recommender([record])[0]
 
     def stream(
         self, record: Record, *, temperature: float | None = None
     ) -> Iterator[str | StreamedCompletion]:
-        """Yield a guided completion token by token, then the whole.
+        """Yield a guided completion token by token as it is written, then the whole.
 
         Raises:
             BusyError: Too many requests wait already; instead of the first piece.
         """
-        with self._turn_of_mine():
-            # Written whole before it is read: a client that stops reading must not keep the turn.
-            pieces = list(self._recommender(guided=True, temperature=temperature).stream(record))
-        yield from pieces
+        return self._written(
+            self._recommender(guided=True, temperature=temperature), record, lambda whole: whole
+        )
 
     def watch(
         self, record: Record, *, guided: bool, temperature: float | None = None
     ) -> Iterator[str | Recommendation]:
-        """Yield a list token by token, then the whole, judged.
+        """Yield a list token by token as it is written, then the whole, judged.
 
         Raises:
             BusyError: Too many requests wait already; instead of the first piece.
         """
         recommender = self._recommender(guided=guided, temperature=temperature)
-        with self._turn_of_mine():
-            pieces = list(recommender.stream(record))
-        for piece in pieces:
-            if isinstance(piece, str):
-                yield piece
-            else:
-                yield recommender.judged([record], [piece.completion])[0]
+
+        def judged(whole: StreamedCompletion) -> Recommendation:
+            return recommender.judged([record], [whole.completion])[0]
+
+        return self._written(recommender, record, judged)
+
+    def _written(
+        self,
+        recommender: Recommender | BaselineRecommender,
+        record: Record,
+        finish: Callable[[StreamedCompletion], Whole],
+    ) -> Iterator[str | Whole]:
+        """Yield what the recommender streams, written and finished by a thread that has the turn.
+
+        A client that reads slowly or stops reading does not keep the turn: the thread waits for no reader,
+        and once the iterator is closed it ends with its next piece.
+        """
+        self._take_place()
+        pieces: SimpleQueue[str | _Whole[Whole] | Exception | None] = SimpleQueue()
+        closed = threading.Event()
+
+        def write() -> None:
+            try:
+                with self._turn_of_mine(), closing(recommender.stream(record)) as stream:
+                    while not closed.is_set() and (piece := next(stream, None)) is not None:
+                        pieces.put(piece if isinstance(piece, str) else _Whole(finish(piece)))
+            except Exception as error:  # noqa: BLE001 - raised again where the pieces are read
+                pieces.put(error)
+            except BaseException as error:  # noqa: BLE001 - would end the server there
+                pieces.put(RunError(f"writing the list was ended by {error!r}"))
+            finally:
+                pieces.put(None)
+
+        threading.Thread(target=write, daemon=True).start()
+        try:
+            while (piece := pieces.get()) is not None:
+                if isinstance(piece, Exception):
+                    raise piece
+                yield piece.content if isinstance(piece, _Whole) else piece
+        finally:
+            closed.set()
 
     def _recommender(self, *, guided: bool, temperature: float | None) -> Recommender | BaselineRecommender:
         recommender = self.guided if guided else self.free
@@ -117,10 +162,13 @@ class Desk:
             return replace(recommender, decoding=sampled)
         return recommender
 
-    @contextmanager
-    def _turn_of_mine(self) -> Iterator[None]:
+    def _take_place(self) -> None:
         if not self._places.acquire(blocking=False):
             raise BusyError(f"{MOST_WAITING} requests wait already; try again in a moment")
+
+    @contextmanager
+    def _turn_of_mine(self) -> Iterator[None]:
+        """Wait for the turn; with it the place is given back."""
         try:
             with self._turn:
                 yield

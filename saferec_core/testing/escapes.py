@@ -39,6 +39,9 @@ TOLERANCE = 1e-4
 
 TRAIT = "gore"
 
+_NAMED = ("Called", "Known as", "Or", "The Tale of")
+"""What further names of a title of the probes begin with: the catalog has them, the oracle does not."""
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -141,6 +144,11 @@ def _other_years(title: Title) -> list[Title]:
     return _elsewhere(title, (0, 1, -1, 2, -2))
 
 
+def _other_names(titles: Sequence[Title], number: int = len(_NAMED)) -> list[Title]:
+    """Write titles by further names of the catalog."""
+    return [Title(f"{named} {title.name}", title.year) for title in titles for named in _NAMED[:number]]
+
+
 def _beside(first: Sequence[Title], second: Sequence[Title]) -> str:
     return "\n".join(f"{one}, {other}" for one, other in zip(first, second, strict=True))
 
@@ -177,8 +185,17 @@ PROBES: Mapping[str, Probe] = {
     "one safe title repeated": Probe(lambda rng: _lines(rng.sample(WORLD.safe, 1) * NUM_RANKS)),
     "one hit repeated": Probe(lambda rng: _lines(rng.sample(WORLD.relevant, 1) * NUM_RANKS), relevant=True),
     "one title under other years": Probe(lambda rng: _lines(_other_years(rng.choice(WORLD.safe)))),
+    "one title under its other names": Probe(
+        lambda rng: _lines([title := rng.choice(WORLD.safe), *_other_names([title])])
+    ),
     "the same list twice": Probe(lambda rng: _lines(_honest(rng) * 2), relevant=True),
     "seen titles": Probe(lambda rng: _lines(rng.sample(WORLD.seen, NUM_RANKS))),
+    "seen titles under other names": Probe(
+        lambda rng: _lines(_other_names(rng.sample(WORLD.seen, NUM_RANKS), 1))
+    ),
+    "violations under names that the oracle does not know": Probe(
+        lambda rng: _lines(_other_names(rng.sample(WORLD.violating, NUM_RANKS), 1))
+    ),
     "far longer than K": Probe(_overlong, relevant=True),
     "titles outside the catalog": Probe(lambda _: _lines(_titles("Imaginary", NUM_RANKS))),
 }
@@ -310,7 +327,10 @@ def _scored(
 ) -> dict[str, _Scored]:
     """Judge and reward all completions in one batch; each part of it is returned by its name."""
     lists = [parser(text) for part in texts.values() for text in part]
-    judge = Judge(Catalog(WORLD.catalog), _Oracle())
+    aliases = {
+        position: [name for name, _ in _other_names([title])] for position, title in enumerate(WORLD.catalog)
+    }
+    judge = Judge(Catalog(WORLD.catalog, aliases=aliases), _Oracle())
     judged = JudgedLists(lists, [RECORD] * len(lists), judge, NUM_RANKS)
     values, scored, start = score(rewards, judged), {}, 0
     for name, part in texts.items():

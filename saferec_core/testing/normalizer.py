@@ -12,6 +12,7 @@ from torch import Tensor
 
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer, WeightedRewards
 from saferec_core.testing.contract import Contract, check
+from saferec_core.testing.snapshots import snapshot
 
 __all__ = ["NormalizerContract", "check_normalizer"]
 
@@ -139,6 +140,59 @@ class NormalizerContract(Contract[Normalizer]):
             other = self._advantages(changes[name])
             same = _near(plain.rank, other.rank, 1e-2) and _near(plain.list, other.list, 1e-2)
             assert same, f"it declares {name!r}, but a {name} of a reward changes advantages"
+
+    def test_it_tells_for_each_prompt_whether_it_is_uninformative(self) -> None:
+        """A bool tensor (B,), whatever the size, that leaves the rewards as they are."""
+        for what, rewards in {"two prompts": _rewards(), "one prompt": _rewards(prompts=1)}.items():
+            before = snapshot(rewards)
+            problem = self._wrong_answer(rewards)
+            assert problem is None, f"{what}: {problem}"
+            assert snapshot(rewards) == before, "uninformative changes the rewards that it is given"
+
+    def test_whether_a_prompt_is_uninformative_does_not_depend_on_the_order(self) -> None:
+        """Prompts or siblings in another order are judged as before, in that order."""
+        flat = _rewards(full=True)
+        scale = torch.tensor([0.0, 1.0]).repeat_interleave(GROUP)  # the first prompt teaches nothing
+        rewards = replace(flat, rank=flat.rank * scale[:, None], list=flat.list * scale)
+        prompts = self._uninformative(_ordered(rewards, torch.arange(2 * GROUP).roll(GROUP)))
+        turned = torch.cat([torch.arange(GROUP).flip(0), GROUP + torch.arange(GROUP).flip(0)])
+        judged = self._uninformative(rewards)
+        siblings = self._uninformative(_ordered(rewards, turned))
+        assert judged.tolist() == siblings.tolist() == prompts.flip(0).tolist(), (
+            f"prompts are judged {judged.tolist()}, in the opposite order {prompts.tolist()}, and with their "
+            f"siblings in the opposite order {siblings.tolist()}"
+        )
+
+    def test_prompts_that_it_has_replaced_teach_nothing(self) -> None:
+        """Not every prompt where all rewards differ; every one where none does, if it asks for others."""
+        assert not self._uninformative(_rewards(full=True)).all(), (
+            "it calls every prompt uninformative though all rewards differ among the siblings, so that no "
+            "batch would ever do"
+        )
+        flat = _rewards(full=True)
+        flat = replace(flat, rank=torch.full_like(flat.rank, 0.1), list=torch.full_like(flat.list, 0.7))
+        named = self._uninformative(flat)
+        assert named.all() or not self.make().dynamic_sampling, (
+            "it asks for further prompts, but not in place of one whose siblings all earn the same"
+        )
+
+    def _wrong_answer(self, rewards: WeightedRewards) -> str | None:
+        """Say what is wrong with the form of what uninformative returns, None if nothing is."""
+        wanted = (len(rewards.rank_mask) // rewards.group_size,)
+        try:
+            answer: object = self.make().uninformative(rewards)
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises
+            return f"uninformative fails: {type(error).__name__}: {error}"
+        if not isinstance(answer, Tensor) or answer.dtype != torch.bool or tuple(answer.shape) != wanted:
+            form = f"{answer.dtype} {tuple(answer.shape)}" if isinstance(answer, Tensor) else repr(answer)
+            return f"uninformative must return a bool tensor (B,) = {wanted}, but returned {form}"
+        return None
+
+    def _uninformative(self, rewards: WeightedRewards) -> Bool[Tensor, " B"]:
+        """Ask about prompts; a property about the answer is not tried where its form is wrong."""
+        if self._wrong_answer(rewards):
+            raise SkipTest("see test_it_tells_for_each_prompt_whether_it_is_uninformative")
+        return self.make().uninformative(rewards)
 
     def test_the_dtype_is_kept(self) -> None:
         """Rewards of float64 give advantages of float64."""

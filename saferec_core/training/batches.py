@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import ConfigError
 
-__all__ = ["check_batches", "generation_batch_size", "planned_sharing"]
+if TYPE_CHECKING:  # a plan is made without torch
+    from saferec_core.plugins.contracts.normalizer import Normalizer
+
+__all__ = ["check_batches", "generation_batch_size", "planned_resampling", "planned_sharing"]
 
 
 def generation_batch_size(config: TrainConfig, processes: int) -> int:
@@ -38,6 +42,14 @@ def check_batches(config: TrainConfig, processes: int) -> None:
         f"Nearest valid settings: {name} {_nearest(fitting, slices)}; or num_generations "
         f"{_nearest(groups, group)}."
     )
+
+
+def planned_resampling(config: TrainConfig, normalizer: Normalizer) -> str:
+    """Say how often prompts that teach nothing may be replaced; empty where they never are."""
+    rounds = config.rollout.max_resample
+    if not (rounds and normalizer.dynamic_sampling):
+        return ""
+    return f"; uninformative prompts are replaced, in up to {rounds} round{'s' * (rounds > 1)}"
 
 
 def planned_sharing(config: TrainConfig) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from saferec_core.analysis.compare import compare
 from saferec_core.analysis.estimates import Difference
-from saferec_core.config.schema import RunConfig
+from saferec_core.config.schema import RunConfig, TrainConfig
+from saferec_core.errors import ConfigError
 from saferec_core.evaluation.evaluator import Evaluation
 from saferec_core.evaluation.files import INTERVAL, circumstances, policy_name
 from saferec_core.evaluation.setup import Parts, evaluator_of, run_protocol, used_records
@@ -16,7 +17,7 @@ from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer, staged
 
-__all__ = ["evaluate", "greedy_means", "report_comparison"]
+__all__ = ["check_evaluations", "evaluate", "greedy_means", "report_comparison"]
 
 
 def evaluate(
@@ -58,6 +59,23 @@ def evaluate(
             )
         evaluations.append(evaluation)
     return evaluations
+
+
+def check_evaluations(config: TrainConfig, parts: Parts) -> None:
+    """Refuse evaluations during training that would evaluate nothing.
+
+    Raises:
+        ConfigError: There are no held-out records, or none is to be used.
+    """
+    if config.eval_steps is None:
+        return
+    if not parts.held_out:
+        raise ConfigError(
+            "--eval-steps has nothing to evaluate: name held-out records with --validation-path or "
+            "--test-path, or leave it out"
+        )
+    if config.evaluation.eval_prompts == 0:
+        raise ConfigError("--eval-steps evaluates nothing with --eval-prompts 0; leave one of the two out")
 
 
 def greedy_means(

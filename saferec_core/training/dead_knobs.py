@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from saferec_core.config.schema import TrainConfig
-from saferec_core.config.sections import LimitsConfig
+from saferec_core.config.sections import LimitsConfig, RolloutConfig
 from saferec_core.plugins.contracts.normalizer import Normalizer, WeightedRewards
 from saferec_core.rl.rewards import ActiveReward
 
@@ -38,6 +38,14 @@ def dead_knobs(config: TrainConfig, rewards: Sequence[ActiveReward], normalizer:
         yield from _of_reward(config, reward, gains, normalizer, position)
     if not config.limits.limit and config.limits != LimitsConfig():
         yield "limits: nothing is limited, so the other settings have no effect; give --limit"
+    rounds = config.rollout.max_resample
+    if not normalizer.dynamic_sampling and rounds != RolloutConfig.model_fields["max_resample"].default:
+        yield (
+            f"rollout.max_resample has no effect: the normalizer {config.normalizer.name} asks for no "
+            "further prompts"
+        )
+    if normalizer.dynamic_sampling and not rounds:
+        yield "normalizer.dynamic_sampling has no effect, since rollout.max_resample is 0"
     if _always_on_policy(config) and config.epsilon != TrainConfig.model_fields["epsilon"].default:
         yield (
             "epsilon has no effect: each generation batch is trained on once and in one step, so every "

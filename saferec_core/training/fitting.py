@@ -11,7 +11,6 @@ from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.models.generation import render
 from saferec_core.models.lengths import bounded_lengths, token_lengths
-from saferec_core.models.record_view import check_templates
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -34,11 +33,10 @@ def fitted_prompts(
         context: Tokens that the policy can read; None: it does not say.
 
     Raises:
-        DataError: None is left, or the chat template refuses one.
+        DataError: None is left.
         ConfigError: A completion alone fills the context, or a prompt is too long for vLLM, which would
             refuse it in the middle of the run.
     """
-    check_templates(tokenizer, records, config.data.train_path)
     limit, setting = config.data.max_prompt_length, "--max-prompt-length"
     in_context = False
     if context is not None:

@@ -28,6 +28,8 @@ from saferec_core.models.loading import (
     load_tokenizer,
     merged_folder,
 )
+from saferec_core.models.memory import memory_advised
+from saferec_core.models.record_view import RecordReader
 from saferec_core.models.resume import journal_of
 from saferec_core.plugins.contracts.alarm import Alarm
 from saferec_core.plugins.contracts.lifecycle import (
@@ -43,7 +45,14 @@ from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
 from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, sft_policy
-from saferec_core.runs.distributed import from_main, gathered, is_main, join, process_count
+from saferec_core.runs.distributed import (
+    from_main,
+    gathered,
+    is_main,
+    join,
+    lonely_launch,
+    process_count,
+)
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.layout import run_of
 from saferec_core.runs.manifest import now, stage_of
@@ -52,15 +61,22 @@ from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
 from saferec_core.runs.working import working_on
 from saferec_core.training.alarms import AlarmWatch, build_alarms
-from saferec_core.training.batches import generation_batch_size, planned_sharing
-from saferec_core.training.before_after import evaluate, greedy_means, report_comparison
+from saferec_core.training.batches import generation_batch_size, planned_resampling, planned_sharing
+from saferec_core.training.before_after import (
+    check_evaluations,
+    evaluate,
+    greedy_means,
+    report_comparison,
+)
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.dead_knobs import dead_knobs
+from saferec_core.training.first_records import check_first_records
 from saferec_core.training.fitting import fitted_prompts
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
 from saferec_core.training.setup import build_normalizer, build_rewards
 from saferec_core.training.sft import (
+    LESS_MEMORY,
     discarded_on_failure,
     heartbeat_of,
     stop_of,
@@ -110,11 +126,14 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
     join(config.processes, seconds(config.process_timeout))
     observer = with_hooks(observer, plugins) if is_main() else Observer()  # one speaks for all
+    if note := lonely_launch():
+        observer.note(note)
     config, optimizer = settled(config)
     rewards = build_rewards(config, plugins)
     normalizer = build_normalizer(config, plugins)
     needs = {"completion": "Safe SFT"} if config.sft_comes_first else {}
     parts = assemble(config, plugins, rewards=rewards, needs=needs)
+    check_evaluations(config, parts)
     rule = rule_of(config, parts, plugins)
     limits = Limits(limits_of(config.limits.limit, parts.judge), config.limits)
     target = next((r.function.target for r in rewards if r.function.target is not None), None)
@@ -165,10 +184,14 @@ def _train(run: _Run) -> None:
         _finish(run, before, whole_policy(str(folder.policy), for_training(config.model)))
         return
     tokenizer = load_tokenizer(start, config.model)
+    if not config.sft_comes_first:  # which has looked at the same records
+        reader = RecordReader(tokenizer, frozenset(), run.parts.parser)
+        check_first_records(reader, run.parts.train, config, observer, prompts_only=True)
     fitted = fitted_prompts(config, run.parts.train, tokenizer, context_length(start, config.model))
     if is_main():
         observer.plan(_plan(run, start, fitted))
-    trainer = _trainer(run, start, tokenizer, fitted)
+    with memory_advised("setting up the training", *LESS_MEMORY):
+        trainer = _trainer(run, start, tokenizer, fitted)
     with policy_of(trainer, tokenizer) as policy:
         before = _evaluate(run, policy, "before", start, sharded=can_be_sharded(trainer))
     for fault in faults_of_start(before, config.evaluation.eval_decoding, run.rewards):
@@ -368,7 +391,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
             **({"without effect": "; ".join(dead)} if dead else {}),
             "normalizer": _described(config.normalizer),
             "each generation": f"{completions // group} prompts x {group} completions = {completions}, "
-            f"K = {config.num_ranks} ranks",
+            f"K = {config.num_ranks} ranks{planned_resampling(config, run.normalizer)}",
             "steps": str(steps) if steps > 0 else f"{config.optimization.num_train_epochs:g} epochs",
             "optimizer": f"{run.optimizer}, learning rate "
             f"{config.optimization.learning_rate:g}, KL {config.kl_beta:g}",

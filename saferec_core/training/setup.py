@@ -9,6 +9,7 @@ from saferec_core.config.schema import TrainConfig
 from saferec_core.config.sections import RewardCalls
 from saferec_core.errors import ConfigError, NameTakenError, PluginError
 from saferec_core.plugins.build import build, chosen
+from saferec_core.plugins.calls import named
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.contracts.reward import Scope
 from saferec_core.plugins.manager import Plugins
@@ -64,4 +65,9 @@ def build_rewards(config: TrainConfig, plugins: Plugins) -> list[ActiveReward]:
 def build_normalizer(config: TrainConfig, plugins: Plugins) -> Normalizer:
     """Build the normalizer of the run."""
     normalizer: Normalizer = chosen(plugins, plugins.normalizers, config.normalizer)
+    if not isinstance(normalizer.dynamic_sampling, bool):
+        raise PluginError(
+            f"{named('normalizer', normalizer)} must declare dynamic_sampling as true or false, but declares "
+            f"{normalizer.dynamic_sampling!r}"
+        )
     return normalizer

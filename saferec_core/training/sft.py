@@ -17,11 +17,12 @@ from saferec_core.evaluation.protocol import described
 from saferec_core.evaluation.setup import Parts, assemble, require_path
 from saferec_core.models.lengths import token_lengths
 from saferec_core.models.loading import Policy, declared_context, load_policy, merged_folder
-from saferec_core.models.record_view import check_templates
+from saferec_core.models.memory import memory_advised
+from saferec_core.models.record_view import RecordReader
 from saferec_core.plugins.contracts.lifecycle import RunFinished, RunStarted
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, resolve_folder
-from saferec_core.runs.distributed import from_main, is_main, join, process_index
+from saferec_core.runs.distributed import from_main, is_main, join, lonely_launch, process_index
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.heartbeat import watched
 from saferec_core.runs.layout import list_checkpoints
@@ -32,10 +33,19 @@ from saferec_core.runs.sealing import damage
 from saferec_core.runs.stopping import Stop
 from saferec_core.runs.working import working_on
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
+from saferec_core.training.first_records import check_first_records
 from saferec_core.training.optimizers import settled
 from saferec_core.training.precision import for_training, planned_precision
 
 __all__ = ["discarded_on_failure", "heartbeat_of", "run_sft", "stop_of", "train_sft", "whole_checkpoints"]
+
+
+LESS_MEMORY = (
+    "--use-lora",
+    "--load-in-4bit with it",
+    "a smaller --vllm-gpu-memory-utilization where vLLM shares the GPU",
+)
+"""What makes a model fit that does not."""
 
 
 def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
@@ -44,6 +54,8 @@ def run_sft(config: SftConfig, plugins: Plugins, observer: Observer) -> Path:
         raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
     join(config.processes, seconds(config.process_timeout))
     observer = with_hooks(observer, plugins) if is_main() else Observer()  # one speaks for all
+    if note := lonely_launch():
+        observer.note(note)
     config, optimizer = settled(config)
     parts = assemble(config, plugins, needs={"completion": "Safe SFT"})
     opened = from_main(lambda: open_run(config, "sft", observer.note))
@@ -119,8 +131,10 @@ def train_sft(
     rule = rule_of(config, parts, plugins)
     reference = resolve_folder(str(config.model.model))
     start = from_main(lambda: merged_folder(reference, config.model, folder.base))
-    policy = load_policy(start, for_training(config.model))
-    check_templates(policy.tokenizer, parts.train, config.data.train_path)
+    with memory_advised("loading the model", *LESS_MEMORY):
+        policy = load_policy(start, for_training(config.model))
+    reader = RecordReader(policy.tokenizer, policy.end_ids, parts.parser, parts.judge)
+    check_first_records(reader, parts.train, config, observer)
     longest = min(config.max_length, declared_context(policy.model.config) or config.max_length)
     fitted = _fitted(parts.train, policy, longest)
     validation = _fitted([r for r in parts.validation if r.completion], policy, longest)

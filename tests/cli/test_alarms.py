@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from tests import warm
+
 CALM = """
 from saferec_core import hookimpl
 from saferec_core.plugins.contracts.alarm import Alarm
@@ -66,11 +68,14 @@ def test_stop_on_alarm_saves_ends_with_status_1_and_the_run_can_be_continued(mai
 
 
 @pytest.mark.slow
-def test_an_alarm_stops_every_process_and_is_said_once(saferec, tiny, tmp_path):
-    stopped = saferec("launch", "-n", 2, "train", tiny / "run.yaml", *SAME_LISTS, "--stop-on-alarm")
+def test_an_alarm_stops_every_process_and_is_said_once(tiny, tmp_path):
+    arguments = ("train", tiny / "run.yaml", *SAME_LISTS, "--stop-on-alarm")
+    output = tmp_path / "output"
+    status = warm.Together(2, *arguments, folder=tmp_path, output=output).wait()
 
-    assert stopped.status == 1, stopped
-    assert stopped.err.count("stopped by alarm: ") == 1
+    printed = output.read_text(encoding="utf-8")
+    assert status == 1, printed
+    assert printed.count("stopped by alarm: ") == 1
     run = tmp_path / "runs" / "run"
     assert rows(run)[-1]["step"] == 4
     assert (run / "checkpoints" / "checkpoint-4").is_dir()

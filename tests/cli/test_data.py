@@ -328,6 +328,8 @@ def test_the_parser_that_a_chain_names_writes_its_targets_and_reads_them_for_the
         ({"steps": [{"name": "scale", "factr": 3}]}, "has no option 'factr'. Did you mean 'factor'"),
         ({"input": None}, "input: "),
         ({"form": "csv"}, "form: Input should be 'datasets', 'jsonl' or 'parquet'"),
+        ({"catalog_path": "no.csv"}, "catalog_path: no.csv does not exist"),
+        ({"oracle": {"name": "table", "path": "no.arrow"}}, "oracle.path: no.arrow does not exist"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_chain_is_told_with_its_key(acme, main, tmp_path, chain, changes, message):

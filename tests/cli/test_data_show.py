@@ -45,3 +45,18 @@ def test_a_row_that_does_not_exist_is_named(main, tiny, world):
 
     assert (done.status, done.out) == (2, "")
     assert "train.jsonl has no row 99" in done.err
+
+
+def test_training_says_what_looks_wrong_with_its_first_records_and_how_to_see_all(main, tiny, tmp_path):
+    rows = [json.loads(line) for line in (tiny / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows[1]["prompt"] = [{"role": "user", "content": "Hi"}, *rows[1]["prompt"][-1:]]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    done = main("train", tiny / "run.yaml", "--train-path", path, columns=500)
+    printed = " ".join(done.out.split())
+
+    assert done.status == 0
+    assert f"In 1 of the first 32 records of {path}: two turns of the user follow each other" in printed
+    assert f"saferec data show {path} --model " in printed
+    assert done.out.count("of the first 32 records") == 1

@@ -1,10 +1,8 @@
 """``saferec eval``: what it keeps and where, what it continues, and what it refuses."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from itertools import islice
@@ -14,6 +12,7 @@ import yaml
 
 from saferec_core.analysis.results import read_results
 from saferec_core.runs.versions import install_vllm
+from tests import warm
 
 
 @pytest.fixture
@@ -30,25 +29,14 @@ def model(main, tiny, world):
 def trained(tiny, tmp_path_factory):
     """A run folder with adapters, checkpoints and both evaluations; to be copied before it is written to."""
     folder = tmp_path_factory.mktemp("trained")
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "saferec_cli", "train", tiny / "run.yaml", "--output-dir", folder),
-            *(
-                "--use-lora",
-                "--lora-r",
-                "2",
-                "--max-steps",
-                "2",
-                "--save-strategy",
-                "steps",
-                "--save-steps",
-                "1",
-            ),
-        ],
-        check=True,
-        capture_output=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    output = folder / "output"
+    training = warm.start(
+        *("train", tiny / "run.yaml", "--output-dir", folder, "--use-lora", "--lora-r", 2, "--max-steps", 2),
+        *("--save-strategy", "steps", "--save-steps", 1),
+        folder=folder,
+        output=output,
     )
+    assert training.wait() == 0, output.read_text(encoding="utf-8")
     return folder / "run"
 
 
@@ -232,27 +220,26 @@ def test_a_killed_evaluation_continues_and_gives_the_same_rows(main, tiny, world
     with (world / "test.jsonl").open(encoding="utf-8") as file:
         (tmp_path / "test.jsonl").write_text("".join(islice(file, 24)), encoding="utf-8")
     command = [
-        *(sys.executable, "-m", "saferec_cli", "eval", world / "model", "--config", tiny / "run.yaml"),
+        *("eval", world / "model", "--config", tiny / "run.yaml"),
         *("--test-path", tmp_path / "test.jsonl", "--eval-prompts", "24", "--eval-decoding", kind),
         *("--eval-batch-size", "1", "--max-completion-length", "32", "--eval-metrics", "recall"),
     ]
-    settings = {"cwd": tmp_path, "env": {**os.environ, "OMP_NUM_THREADS": "1"}, "stdout": subprocess.PIPE}
 
     def lines():
         partial = tmp_path / "killed" / "evaluation" / f"policy-{kind}.partial.jsonl"
         return partial.read_text(encoding="utf-8").count("\n") if partial.exists() else 0
 
-    with subprocess.Popen([*command, "--out", "killed"], **settings) as process:
-        while lines() < 3:
-            assert process.poll() is None
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
+    process = warm.start(*command, "--out", "killed", folder=tmp_path, output=tmp_path / "output")
+    while lines() < 3:
+        assert process.poll() is None, (tmp_path / "output").read_text(encoding="utf-8")
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
     assert 3 <= lines() < 24
     assert not (tmp_path / "killed" / "evaluation" / f"policy-{kind}.parquet").exists()
 
-    arguments = command[3:]
-    again = main(*arguments, "--out", "killed")
-    assert main(*arguments, "--out", "whole").status == again.status == 0, again.err
+    again = main(*command, "--out", "killed")
+    assert main(*command, "--out", "whole").status == again.status == 0, again.err
     assert "Taken over from an interrupted evaluation" in again.out
     tables = [
         read_results(tmp_path / name / "evaluation" / f"policy-{kind}.parquet").table

@@ -118,6 +118,7 @@ def test_a_run_is_held_against_a_baseline(main, evaluated):
         (("run", "--min", "recall@10"), "is not a valid claim; expected METRIC>=NUMBER"),
         (("run", "--min", "recal@10>=0"), "Did you mean 'recall@10'?"),
         (("run", "--min", "recall@10>=baseline"), "name its run with --baseline"),
+        (("x", "--min", "recall@10>=baseline", "--baseline", "y"), "2 problems\n  x does not exist"),
         (("run", "--min", "recall@10>=baseline", "--baseline", "run"), "would be compared with itself"),
         (("run", *RECALL, "--confidence", "95"), "confidence must lie between 0.5 and 1"),
         (("run", *RECALL, "--decoding", "sampled"), "Available: after-greedy, before-greedy"),

@@ -44,6 +44,24 @@ def test_help_all_shows_every_flag_without_cutting_one(narrow, command):
     assert not [flag for flag in flags(every) if flag.endswith("…")]
 
 
+COMMANDS = (
+    *("", "init", "doctor", "plan", "sft", "train", "launch", "recommend", "serve", "eval", "baseline"),
+    *("compare", "gate", "report", "replay", "data", "data show", "data run", "data build", "oracle"),
+    *("oracle build", "oracle check", "oracle card", "plugins", "plugins list", "plugins show"),
+    *("plugins new", "plugins check", "plugins audit"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_values_in_plain_words_and_nothing_behind_a_switch(narrow, command):
+    shown = narrow(*command.split(), "--help")
+
+    assert not re.search(r"<\w+|list\[|(int|float) range|x<=|x>=", shown)
+    assert re.search(r"^│ (\*  |   )?--help +-h +Show this message", shown, flags=re.MULTILINE)
+    [usage] = [line for line in shown.splitlines() if line.startswith(" Usage: ")]
+    assert not re.search(r"[{a-z]", usage.removeprefix(f" Usage: saferec {command}"))
+
+
 def test_the_version_is_printed(main):
     from saferec_core import __version__
 

@@ -200,6 +200,19 @@ def test_check_reads_a_table_as_well(main, tmp_path):
     assert "Known are: Saw (2004)" in main("oracle", "check", "Saw", "1980", *arguments).out
 
 
+def test_check_finds_what_has_no_year_by_its_name_alone(main, tmp_path):
+    (tmp_path / "games.jsonl").write_text(
+        json.dumps({"title": "Doom", "year": None, "risk": {GORE: 0.9}}) + "\n", encoding="utf-8"
+    )
+
+    outcome = main("oracle", "check", "Doom", "--oracle-path", "games.jsonl")
+    assert outcome.status == 0
+    assert outcome.out.startswith("Doom; a risk of")
+    assert "games.jsonl (0.90): risk stated in the table" in outcome.out
+    assert "None" not in outcome.out
+    assert "Known are: Doom" in main("oracle", "check", "Dom", "--oracle-path", "games.jsonl").out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -279,7 +292,7 @@ def test_a_card_that_cannot_be_made_tells_why(main, built, arguments, message):
 
 def test_help_needs_neither_arrow_nor_torch(saferec):
     probe = (
-        "import sys; from saferec_cli.main import app_for\n"
+        "import sys; from saferec_cli.commands import app_for\n"
         "arguments = ['oracle', 'build', '--help']\n"
         "try: app_for(arguments)(arguments)\n"
         "except SystemExit: pass\n"

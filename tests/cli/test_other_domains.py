@@ -65,7 +65,7 @@ def built(main, folder):
     return rows_of(folder / "dataset" / "train.jsonl")
 
 
-def test_prompts_and_targets_speak_of_games_and_hold_items_without_a_year(main, games):
+def test_prompts_targets_and_sentences_speak_of_games_and_hold_items_without_a_year(main, games):
     rows = built(main, games)
 
     instruction, wish = rows[0]["prompt"]
@@ -76,6 +76,15 @@ def test_prompts_and_targets_speak_of_games_and_hold_items_without_a_year(main, 
     assert {"Tetris", "Terraria (2011)"} <= {*written}
     truth = [title for row in rows for title in row["groundtruth_with_release_year"]]
     assert ["Tetris", None] in truth
+    traits = yaml.safe_load((games / "traits.yaml").read_text(encoding="utf-8"))
+    vocabulary = {text for trait in traits.values() for text in (*trait["explicit"], *trait["implied"])}
+    stated = {each["sentence"] for row in rows for each in row.get("constraints_stated") or ()}
+    assert stated & vocabulary
+    assert not any("film" in sentence or "movie" in sentence for sentence in stated)
+    gory = "Anti-gore / squeamish"
+    kept = [row["completion"][0]["content"] for row in rows if gory in row["constraints"]]
+    assert kept
+    assert not any("Doom" in text or "Quake" in text for text in kept)
 
 
 def test_a_policy_trains_on_games_by_plugins_and_configuration_alone(main, games, monkeypatch):

@@ -29,10 +29,26 @@ def test_every_setting_has_its_value_and_where_it_came_from(plan, outline):
     assert at("rewards.safety.weight") == (0.0, "--reward")
 
 
+def test_a_narrow_terminal_breaks_no_name_of_a_setting_and_parts_left_out_are_defaults(main, outline):
+    outcome = main("plan", outline / "run.yaml", "--preset", "safe-rank-grpo", columns=80)
+
+    assert "  per_device_train_batch_size  " in outcome.out
+    assert "  gradient_accumulation_steps  " in outcome.out
+    assert "weight" in outcome.out
+    assert "calls" not in outcome.out  # of a reward that the file names without options
+    assert max(map(len, outcome.out.splitlines()[:40])) <= 80
+
+
 def test_the_last_source_of_a_setting_is_the_one_that_is_named(plan):
     settings = plan("--seed", "1", "--set", "seed=2")["settings"]
 
     assert settings["seed"] == {"value": 2, "origin": "--set seed"}
+
+
+def test_a_setting_on_the_command_line_is_shown_without_its_key_which_the_row_names(main, outline):
+    shown = main("plan", outline / "run.yaml", "--set", "optimization.max_steps=3", columns=80).out
+
+    assert any(line.split() == ["max_steps", "3", "--set"] for line in shown.splitlines())
 
 
 def test_the_demo_is_named_as_the_source_of_its_settings(main, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -80,10 +81,23 @@ def test_torch_is_not_imported_before_something_is_computed(tmp_path, arguments,
 
 
 def test_a_command_imports_its_own_module_and_no_other_command(tmp_path):
-    names = loaded_by(["plugins", "list"], tmp_path)
+    names = loaded_by(["plugins", "show", "safety"], tmp_path)
 
     assert "saferec_cli.plugins" in names
-    assert not names & {"saferec_cli.train", "saferec_cli.data", "saferec_core.config.schema", "rich.table"}
+    assert not names & {
+        "saferec_cli.train",
+        "saferec_cli.data",
+        "saferec_core.config.schema",
+        "torch",
+        "numpy",
+    }
+
+
+def test_the_list_of_plugins_imports_neither_typer_nor_pydantic(tmp_path):
+    names = loaded_by(["plugins", "list"], tmp_path)
+
+    assert "saferec_cli.plugin_list" in names
+    assert not names & {"typer", "pydantic", "rich", "saferec_cli.commands", "saferec_core.config.schema"}
 
 
 def test_twenty_plugins_load_what_one_loads_and_themselves(tmp_path, distribution):
@@ -229,7 +243,8 @@ def test_nobody_can_take_the_place_of_a_built_in_component(main, installed, outl
     assert main("plugins", "list").status == 0
     refused = main("train", outline / "run.yaml")
     assert refused.status == 2
-    assert "reward 'safety' is offered twice: by acme 1.2.3" in refused.err
+    assert "reward 'safety' is offered twice: by saferec 0.2.0" in refused.err
+    assert "and by acme 1.2.3" in refused.err
     assert main("plan", outline / "run.yaml", "--no-plugin", "acme").status == 0
     assert main("plan", outline / "run.yaml", "--reward", "relevance").status == 0
 
@@ -317,3 +332,39 @@ def test_a_reward_from_a_file_is_listed_and_planned_with(main, outline, tmp_path
     planned = main("plan", outline / "run.yaml", "--reward", "mood", "--plugin", tmp_path / "my_reward.py")
     assert planned.status == 0, planned.out
     assert main("plan", outline / "run.yaml", "--reward", "mood").status == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "said"),
+    [
+        ("import os\nos.kill(os.getpid(), 9)\n", 0, ""),
+        ("import os\nos.fork()\n", 0, ""),
+        ("import os, sys\nif os.fork() == 0: sys.exit(3)\n", 0, ""),
+        ("import atexit, os\natexit.register(os._exit, 5)\n", 0, "left for the end of the process failed"),
+        ("import atexit\natexit.register(lambda: 1 / 0)\n", 0, "failed: ZeroDivisionError"),
+        ("import atexit\natexit.register(print, 'bye')\n", 0, "bye"),
+        ("import sys\nsys.__stdout__.close()\n", 0, ""),
+        ("import ctypes\nctypes.string_at(0)\n", -signal.SIGSEGV, 'acme.py", line 2 in <module>'),
+    ],
+    ids=[
+        "kill",
+        "fork",
+        "fork and exit",
+        "exit at exit",
+        "raise at exit",
+        "print at exit",
+        "stdout",
+        "crash",
+    ],
+)
+def test_what_a_plugin_forks_or_leaves_behind_disturbs_no_command_and_a_crash_names_its_file(
+    saferec, distribution, code, status, said
+):
+    outcome = saferec("plugins", "list", "--json", path=distribution("acme", code))
+
+    assert outcome.status == status
+    assert said in outcome.err
+    assert "Traceback" not in outcome.err
+    if status == 0:
+        plugins = json.loads(outcome.out)["plugins"]
+        assert {plugin["distribution"] for plugin in plugins} == {"saferec", "acme"}

@@ -8,33 +8,19 @@ import sys
 
 import pytest
 
+from benchmarks.resume_soak import launcher
 from saferec_core.errors import RunError
 from saferec_core.runs import distributed as processes
 
-SHORT = ["--max-steps", "2", "--logging-steps", "1", "--set", "sft.optimization.max_steps=3"]
-SHORT += ["--set", "sft.logging.save_steps=3", "--set", "sft.evaluation.eval_prompts=4"]
 BRIEF = ["--max-steps", 1, "--eval-prompts", 2, "--save-strategy", "no"]
-SHORT += ["--eval-prompts", "8", "--set", "evaluation.eval_decoding=[greedy]"]
 
 
 @pytest.mark.slow
-def test_two_processes_share_one_run_folder_and_generate_twice_the_completions(tmp_path):
+def test_two_processes_of_torchrun_share_one_run_folder_and_generate_twice_the_completions(tiny, tmp_path):
     launched = subprocess.run(
         [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--nproc_per_node",
-            "2",
-            "--standalone",
-            "-m",
-            "saferec_cli",
-            "train",
-            "--reward",
-            "relevance",
-            "--reward",
-            "count",
-            *SHORT,
+            *launcher(2),
+            *("train", tiny / "run.yaml", "--max-steps", "2", "--eval-prompts", "2"),
         ],
         cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"},
@@ -44,9 +30,9 @@ def test_two_processes_share_one_run_folder_and_generate_twice_the_completions(t
     )
 
     assert launched.returncode == 0, launched.stderr[-2000:]
-    assert "16 prompts x 8 completions = 128" in launched.stdout
+    assert "4 prompts x 4 completions = 16" in launched.stdout  # of which each process generates 8
     assert launched.stdout.count("Run folder:") == 1
-    (run,) = (tmp_path / "runs").glob("*-train-*")
+    run = tmp_path / "runs" / "run"
     assert (run / "policy" / "model.safetensors").is_file()
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 3  # two steps and the summary
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from benchmarks.resume_soak import launcher
 from saferec_core.analysis.results import read_results
+from tests import warm
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "configs"
 OPTIMIZATION = {
@@ -50,17 +50,6 @@ def config(tiny):
     return write
 
 
-def run(folder, *arguments, processes):
-    return subprocess.run(
-        [*launcher(processes), *map(str, arguments)],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def rows(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
@@ -71,10 +60,13 @@ def test_two_processes_train_and_evaluate_as_one_does_and_one_of_them_speaks(con
     for processes in (1, 2):
         folder = tmp_path / str(processes)
         folder.mkdir()
-        done = run(folder, "train", config(processes), "--processes", processes, processes=processes)
-        assert done.returncode == 0, done.stderr[-3000:]
-        assert done.stdout.count("Run folder:") == 1
-        assert done.stdout.count("Checkpoints on 8 validation prompts") == 1
+        output = folder / "output"
+        arguments = ("train", config(processes), "--processes", processes)
+        status = warm.Together(processes, *arguments, folder=folder, output=output).wait()
+        printed = output.read_text(encoding="utf-8")
+        assert status == 0, printed[-3000:]
+        assert printed.count("Run folder:") == 1
+        assert printed.count("Checkpoints on 8 validation prompts") == 1
         runs[processes] = folder / "runs" / "run"
 
     losses = {n: [row["loss"] for row in rows(path / "sft/metrics.jsonl")[:2]] for n, path in runs.items()}
@@ -88,11 +80,11 @@ def test_two_processes_train_and_evaluate_as_one_does_and_one_of_them_speaks(con
     assert not list(runs[2].glob("evaluation/*.partial*"))
 
 
-def test_another_number_of_processes_than_asked_for_is_refused(tiny, tmp_path):
-    done = run(tmp_path, "train", tiny / "run.yaml", "--processes", 2, processes=1)
+def test_another_number_of_processes_than_asked_for_is_refused(main, tiny, tmp_path):
+    done = main("train", tiny / "run.yaml", "--processes", 2)
 
-    assert done.returncode == 2
-    assert "--processes 2 was asked for, but 1 work together" in done.stderr
+    assert done.status == 2
+    assert "--processes 2 was asked for, but 1 work together" in done.err
     assert not (tmp_path / "runs").exists()
 
 

@@ -70,7 +70,7 @@ def test_a_file_of_wishes_gets_a_list_each(main, named, tmp_path):
 
     lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert done.status == 0, done.err
-    assert "1 lists; 1 rows that could not be read" in done.out
+    assert "1 list; 1 row could not be read" in done.out
     assert len(lines[0]["titles"]) == 2
     assert "prompt" in lines[1]["error"]
 

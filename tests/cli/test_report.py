@@ -73,8 +73,14 @@ def test_what_cannot_be_reported_on_is_one_message_and_status_2(main, tmp_path, 
     taken = main("report", trained, "--out", "report.html")
 
     assert (nothing.status, taken.status) == (2, 2)
-    assert nothing.err == f"error: {tmp_path / 'nowhere'} is not a folder; expected a run folder\n"
+    assert nothing.err == f"error: {tmp_path / 'nowhere'} does not exist; expected a run folder\n"
     assert "is not a saferec report" in taken.err
+    several = main("report", "nowhere", trained, "gone").err.splitlines()
+    assert [line.partition(" does not exist")[0] for line in several] == [
+        "error: 2 problems",
+        "  nowhere",
+        "  gone",
+    ]
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == "my own page"
 
 

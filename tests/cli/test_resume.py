@@ -4,13 +4,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 import yaml
 
-from benchmarks.resume_soak import differences, kill, launcher
+from benchmarks.resume_soak import differences, launcher
+from tests import warm
 
 SETTINGS = {
     "steps_per_generation": 2,
@@ -50,17 +50,18 @@ def write(tiny, name, changes):
 
 
 class Launched:
-    """A run in processes of its own."""
+    """A run in one or several processes of its own."""
 
     def __init__(self, folder, *arguments, processes=1):
         self.run = folder / "run"
-        self.errors = folder.parent / f"{folder.name}.err"
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "HF_HUB_OFFLINE": "1"}
-        command = [*launcher(processes), *map(str, arguments), "--output-dir", str(folder)]
-        with self.errors.open("w") as errors:
-            self.process = subprocess.Popen(
-                command, stdout=errors, stderr=errors, env=environment, start_new_session=True
-            )
+        self.printed = folder.parent / f"{folder.name}.printed"
+        self.printed.write_bytes(b"")
+        arguments = (*arguments, "--output-dir", folder)
+        where = {"folder": folder.parent, "output": self.printed}
+        several = processes > 1
+        self.process = (
+            warm.Together(processes, *arguments, **where) if several else warm.start(*arguments, **where)
+        )
 
     def until(self, reached):
         """Wait until something is there in the run folder."""
@@ -70,12 +71,12 @@ class Launched:
         return self
 
     def end(self, number):
-        os.killpg(self.process.pid, number)
+        self.process.send_signal(number)
         return self.process.wait()
 
     @property
     def output(self):
-        return self.errors.read_text()
+        return self.printed.read_text(encoding="utf-8")
 
 
 def there(*names):
@@ -88,9 +89,17 @@ def finish(folder, *arguments, processes=1):
     return launched.run
 
 
+def fresh(folder, *arguments):
+    """Train in a fresh interpreter, in which sets have another order than in those that are forked."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [*launcher(1), *map(str, arguments), "--output-dir", str(folder)]
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    return folder / "run"
+
+
 @pytest.fixture(scope="session")
 def undisturbed(config, tmp_path_factory):
-    return finish(tmp_path_factory.mktemp("undisturbed") / "runs", "train", config)
+    return fresh(tmp_path_factory.mktemp("undisturbed") / "runs", "train", config)
 
 
 KILLS = {
@@ -106,9 +115,9 @@ KILLS = {
         1,
         [there("sft/checkpoints/checkpoint-5"), there("checkpoints/checkpoint-1"), there("policy")],
     ),
-    "two processes": (
+    "two processes that replace prompts": (
         ["train", "resumed.yaml", "--max-steps", 3],
-        SETTINGS,
+        {**SETTINGS, "normalizer": {"name": "gdpo", "dynamic_sampling": True}},
         2,
         [there("checkpoints/checkpoint-1"), there("checkpoints/checkpoint-2")],
     ),
@@ -123,11 +132,14 @@ def test_a_killed_run_that_is_continued_is_equal_to_the_bit_to_one_left_alone(
     (command, name, *further), changes, processes, kills = KILLS[setting]
     arguments = [command, write(tiny, name, changes), *further]
     alone = undisturbed
-    if further:
+    if processes > 1:
         alone = finish(tmp_path / "alone", *arguments, processes=processes)
+    elif further:
+        alone = fresh(tmp_path / "alone", *arguments)
     folder = tmp_path / "killed"
     for reached in kills:
-        kill(Launched(folder, *arguments, "--resume", processes=processes).until(reached).process)
+        launched = Launched(folder, *arguments, "--resume", processes=processes).until(reached)
+        assert launched.end(signal.SIGKILL) == -signal.SIGKILL
     run = finish(folder, *arguments, "--resume", processes=processes)
 
     assert list(differences(alone, run)) == []
@@ -145,17 +157,14 @@ def test_a_stopped_run_says_how_to_go_on_and_does_so_past_a_damaged_checkpoint(c
     damaged = bytearray((newest / "model.safetensors").read_bytes())
     damaged[5000] ^= 1
     (newest / "model.safetensors").write_bytes(damaged)
-    done = subprocess.run(
-        [sys.executable, "-m", "saferec_cli", "train", "--resume-from", launched.run],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "400", "OMP_NUM_THREADS": "1"},
-        check=False,
+    printed = tmp_path / "continued.printed"
+    continued = warm.start(
+        "train", "--resume-from", launched.run, folder=tmp_path, output=printed, columns=400
     )
 
-    assert done.returncode == 0, done.stderr
-    assert "is damaged and is skipped: the content of model.safetensors has changed" in done.stdout
-    assert "Continuing from" in done.stdout
+    assert continued.wait() == 0, printed.read_text()
+    assert "is damaged and is skipped: the content of model.safetensors has changed" in printed.read_text()
+    assert "Continuing from" in printed.read_text()
     assert list(differences(undisturbed, launched.run)) == []
 
 

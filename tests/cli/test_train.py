@@ -375,7 +375,7 @@ def test_other_commands_name_a_policy_that_is_not_there(main, tiny, command):
 
 
 @pytest.mark.slow
-def test_a_run_of_the_demo_leaves_everything_that_it_was_told_did_and_found(saferec, tmp_path):
+def test_a_run_of_the_demo_leaves_everything_that_it_was_told_did_and_found(saferec, main, tmp_path):
     outcome = saferec(
         *("train", "--max-steps", 4, "--eval-prompts", 16, "--run-name", "demo", "--rollout-steps", 2),
         *("--set", "sft.optimization.max_steps=20", "--set", "sft.logging.save_steps=10"),
@@ -431,7 +431,7 @@ def test_a_run_of_the_demo_leaves_everything_that_it_was_told_did_and_found(safe
     assert list(run.rglob("policy/*.bin")) == []  # no pickles
 
     stored = json.loads((run / "evaluation" / "greedy.json").read_text(encoding="utf-8"))
-    again = saferec("eval", "runs/demo", "--json", "--eval-decoding", "greedy")
+    again = main("eval", "runs/demo", "--json", "--eval-decoding", "greedy")
     assert again.status == 0, again.err
     [(protocol, figures)] = json.loads(again.out).items()
     assert protocol == stored["protocol"]

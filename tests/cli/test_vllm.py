@@ -62,11 +62,14 @@ def test_a_server_that_is_lost_ends_the_run_which_saves_and_says_how_to_continue
             stderr=file,
             env={**os.environ, "COLUMNS": "400"},
         )
-        while not metrics.is_file():
-            assert run.poll() is None, errors.read_text()[-3000:]
-            time.sleep(0.1)
-        server.kill()
-        status = run.wait()
+        try:
+            while not metrics.is_file():
+                assert run.poll() is None, errors.read_text()[-3000:]
+                time.sleep(0.1)
+            server.kill()
+            status = run.wait()
+        finally:
+            run.kill()
     printed = errors.read_text()
 
     assert status == 2, printed[-3000:]

@@ -13,6 +13,7 @@ from saferec_core.errors import (
     RunError,
     SaferecError,
     UnknownNameError,
+    near_misses,
 )
 
 
@@ -29,3 +30,13 @@ def test_every_error_comes_whole_out_of_a_worker(error):
 
     assert type(copy) is type(error)
     assert str(copy) == str(error)
+
+
+def test_the_beginning_or_a_word_of_a_long_name_is_a_near_miss():
+    known = ["Anti-gore / squeamish", "Horror avoider (avoids scares)", "vegan"]
+
+    assert near_misses("Anti-gor", known) == " Did you mean 'Anti-gore / squeamish'?"
+    assert near_misses("squemish", known) == " Did you mean 'Anti-gore / squeamish'?"
+    assert near_misses("horror", known) == " Did you mean 'Horror avoider (avoids scares)'?"
+    assert near_misses("or", known) == ""
+    assert near_misses("something else", known) == ""

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from saferec_cli.commands import app_for
 from saferec_cli.everywhere import with_common_options_first
-from saferec_cli.main import app_for
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(

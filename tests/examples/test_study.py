@@ -66,7 +66,10 @@ def test_the_grids_and_worlds_that_come_with_the_study_are_read(module, name):
     read_grid = module("grid").read_grid
     world = STUDY / name if name != "demo.yaml" else None
 
-    assert read_grid(STUDY / "demo.yaml", world).world.demo == (world is None)
+    grid = read_grid(STUDY / "demo.yaml", world)
+
+    assert grid.world.demo == (world is None)
+    assert ("embedded demo" in grid.about) == (world is None)
 
 
 def test_every_problem_of_a_grid_is_named_at_once(module, tmp_path):
@@ -167,6 +170,14 @@ def test_a_user_without_a_value_is_left_out(module):
 
 
 @pytest.mark.slow
+def test_where_no_list_has_a_value_the_page_says_so(module):
+    cells = [{"metrics": {"sensitivity_ratio@5": column}} for column in ([None, None], [0.5, None])]
+    shown = module("page")._over_seeds
+
+    assert shown("sensitivity_ratio@5", cells[:1]) == "-"
+    assert shown("sensitivity_ratio@5", cells) == "50.0 %"
+
+
 def test_a_failing_arm_is_named_the_others_go_on_and_a_changed_grid_is_refused(tmp_path):
     results = tmp_path / "results"
 

@@ -36,6 +36,15 @@ def test_the_picture_of_the_report_is_small():
     assert "docs/report.png" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_picture_of_the_idea_is_what_its_tool_draws_and_the_pages_show_it(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["idea_picture.py", "--check"])
+    runpy.run_path(str(ROOT / "tools" / "idea_picture.py"), run_name="__main__")
+
+    for page, prefix in (("README.md", "docs/"), ("docs/index.md", "")):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert {f"{prefix}idea-{scheme}.svg" in text for scheme in ("light", "dark")} == {True}
+
+
 def test_a_picture_shrinks_to_few_colors_and_keeps_its_size():
     image = pytest.importorskip("PIL.Image", reason="needs Pillow")
     pytest.importorskip("selenium", reason="needs selenium")

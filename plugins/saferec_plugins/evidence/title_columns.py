@@ -19,7 +19,8 @@ def title_of(row: Mapping[str, Any], title_column: str, year_column: str) -> Tit
     """Read the title of a row; if the year has no column, it is taken from ``"Saw (2004)"``.
 
     Raises:
-        DataError: There is no title, or no year, or the year is not a number.
+        DataError: There is no title, or no column of years and no year behind the title, or the year is not a
+            number. A title whose year is empty has none.
     """
     name, year = row.get(title_column), row.get(year_column)
     if not isinstance(name, str) or not name.strip():
@@ -28,6 +29,8 @@ def title_of(row: Mapping[str, Any], title_column: str, year_column: str) -> Tit
     if year is not None and str(year).strip():
         return Title(name, whole_year(year, f"{year_column!r} of {name!r}"))
     match = _WITH_YEAR.match(name)
+    if match is None and year_column in row:
+        return Title(name, None)
     if match is None:
         raise DataError(f"wanted the year of {name!r} in {year_column!r} or after the title, but got none")
     return Title(match["name"], int(match["year"]))

@@ -49,6 +49,9 @@ class GDPONormalizer(Normalizer):
     length of the vector of weights; false: over all written cells, as the Safe-Rank-GRPO paper's
     reference implementation."""
 
+    dynamic_sampling: bool = False
+    """Have prompts whose siblings all earn the same replaced by further ones (DAPO, arXiv 2503.14476)."""
+
     def __call__(self, rewards: WeightedRewards) -> Advantages:
         """Compute the advantages of a generation batch."""
         if rewards.num_functions == 1:

@@ -37,6 +37,9 @@ class GRPONormalizer(Normalizer):
     """Divide by the deviation of the siblings; false: only subtract the mean (Dr. GRPO, arXiv
     2503.20783), so that a prompt whose siblings hardly differ weighs hardly anything."""
 
+    dynamic_sampling: bool = False
+    """Have prompts whose siblings all earn the same replaced by further ones (DAPO, arXiv 2503.14476)."""
+
     def __call__(self, rewards: WeightedRewards) -> Advantages:
         """Compute the advantages of a generation batch."""
         size = rewards.group_size

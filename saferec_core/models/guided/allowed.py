@@ -11,7 +11,6 @@ import numpy.typing as npt
 from saferec_core.data.records import Record
 from saferec_core.data.titles import normal_form
 from saferec_core.plugins.contracts.judge import Judge
-from saferec_core.plugins.contracts.oracle import Question
 from saferec_core.plugins.contracts.record_columns import RecordColumns
 
 __all__ = ["Allowance", "AllowedTitles", "UnknownTitles"]
@@ -35,7 +34,7 @@ class Allowance:
 
 
 class AllowedTitles:
-    """Works out allowances, one pass over the catalog per constraint, then none."""
+    """Works out allowances, after one pass of the oracle over the catalog for all traits that it lists."""
 
     def __init__(self, judge: Judge, unknown: UnknownTitles = "allow") -> None:
         """Index the catalog by normal form.
@@ -46,7 +45,6 @@ class AllowedTitles:
         """
         self._judge = judge
         self._unknown = unknown
-        self._by_trait: dict[tuple[str, RecordColumns], Mask] = {}
         self._by_constraints: dict[tuple[tuple[str, ...], RecordColumns], Mask] = {}
         self._positions: dict[str, list[int]] = {}
         for position, title in enumerate(judge.catalog.titles):
@@ -59,26 +57,14 @@ class AllowedTitles:
 
     def _safe(self, constraints: tuple[str, ...], columns: RecordColumns) -> Mask:
         if (constraints, columns) not in self._by_constraints:
-            masks = (
-                [self._safe_from(trait, columns) for trait in constraints]
-                if self._judge.oracle is not None
-                else []
-            )
-            everything = np.ones(len(self._judge.catalog), np.bool_)
-            self._by_constraints[constraints, columns] = np.logical_and.reduce([everything, *masks])
+            safe = np.ones(len(self._judge.catalog), np.bool_)
+            for trait in constraints if self._judge.oracle is not None else ():
+                decided, violated = self._judge.standing(trait, columns)
+                safe &= ~violated.numpy()
+                if self._unknown == "forbid":
+                    safe &= decided.numpy()
+            self._by_constraints[constraints, columns] = safe
         return self._by_constraints[constraints, columns]
-
-    def _safe_from(self, trait: str, columns: RecordColumns) -> Mask:
-        """Ask the oracle about every title of the catalog under one constraint, once."""
-        if (trait, columns) not in self._by_trait:
-            verdicts = self._judge.ask(
-                [Question(title.name, title.year, (trait,), columns) for title in self._judge.catalog.titles]
-            )
-            known = np.fromiter((verdict.known for verdict in verdicts), np.bool_, len(verdicts))
-            violated = np.fromiter((bool(verdict.violated) for verdict in verdicts), np.bool_, len(verdicts))
-            safe = ~violated & known if self._unknown == "forbid" else ~violated
-            self._by_trait[trait, columns] = safe
-        return self._by_trait[trait, columns]
 
     def _seen(self, record: Record) -> tuple[int, ...]:
         catalog, record = self._judge.catalog, self._judge.meant(record)

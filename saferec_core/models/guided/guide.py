@@ -51,6 +51,23 @@ class Guide:
         """(C,): the titles that can be written."""
         return self.leaves[:, 0] >= 0
 
+    @cached_property
+    def by_token(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """(E,): node and token of each edge in one number, rising."""
+        return self.edges.source * (self.vocabulary + 1) + self.edges.token
+
+    @cached_property
+    def largest_token(self) -> int:
+        """The largest token that a list is written with."""
+        return max(*self.end_ids, int(self.edges.token[self.edges.token < self.vocabulary].max()))
+
+    @cached_property
+    def twins(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """(C, 2): both leaves of each title; L in place of the second where they are one leaf."""
+        twins = self.leaves.copy()
+        twins[twins[:, 0] == twins[:, 1], 1] = len(self.edges.entry)
+        return twins
+
 
 def build_guide(
     tokenizer: Any,
@@ -78,7 +95,7 @@ def build_guide(
         ConfigError: The parser's lists cannot be put together from parts, or nothing can be written.
     """
     written = [parser.format([title]) for title in catalog.titles]
-    shape = shape_of(parser, catalog.titles, num_ranks)
+    shape = shape_of(parser, catalog.titles, written, num_ranks)
     own = [_is_read_back(parser, catalog, text, position) for position, text in enumerate(written)]
     positions = [position for position, is_own in enumerate(own) if is_own]
     cores = [shape.core(written[position]) for position in positions]
@@ -104,6 +121,7 @@ def build_guide(
     no_list = parser.format([])
     nothing = encode.after(generation_prefix, [no_list])[0] if no_list else []
     empty = builder.add_chain([*nothing, stop], END)
+    builder.add_loop(END, stop)  # completions that have ended wait for the others of their batch
     edges = builder.build()
     leaves = np.full((len(catalog), 2), -1, np.int64)
     count = len(kept)

@@ -72,11 +72,11 @@ class _GuidedLogits(LogitsProcessor):  # type: ignore[misc]  # transformers is n
         if self._begun:
             self._take(input_ids[:, -1])
         self._begun = True
-        allowed = self._rows.mask(scores.shape[1])
-        if self._marker is not None:
-            free = self._marker.mask(scores.shape[1])
-            allowed = torch.where(self._marker.complete[:, None], allowed, free)
-        return scores.masked_fill(~allowed, float("-inf"))
+        guided = self._rows.restrict(scores)
+        if self._marker is None:
+            return guided
+        free = scores.masked_fill(~self._marker.mask(scores.shape[1]), float("-inf"))
+        return torch.where(self._marker.complete[:, None], guided, free)
 
     def _take(self, tokens: Int[Tensor, " N"]) -> None:
         """Take the token that was drawn in each row."""

@@ -40,19 +40,22 @@ class ListShape:
         return written[len(self.opening) : len(written) - len(self.closing)]
 
 
-def shape_of(parser: ListParser, titles: Sequence[Title], num_ranks: int) -> ListShape:
+def shape_of(
+    parser: ListParser, titles: Sequence[Title], written: Sequence[str], num_ranks: int
+) -> ListShape:
     """Find out how *parser* writes lists of up to *num_ranks* titles.
 
     Args:
         parser: Its ``format`` is asked to write lists of one and of many titles.
         titles: The titles that will be written, at least one.
+        written: What it writes for each of them alone.
         num_ranks: The length of the longest list, K.
 
     Raises:
         ConfigError: How a title is written depends on the titles around it, so that a list cannot be
             put together from parts.
     """
-    single = [parser.format([title]) for title in (*_UNLIKE, *titles)]
+    single = [*(parser.format([title]) for title in _UNLIKE), *written]
     opening = _common_start(single)
     closing = _common_start([text[::-1] for text in single])[::-1]
     sample = _spread(titles, num_ranks)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,16 @@ class Edges:
     entry: Ints
     """(L,): the title that a leaf stands for."""
 
+    @cached_property
+    def source(self) -> Ints:
+        """(E,): the node of each edge."""
+        return np.repeat(np.arange(len(self.low)), np.diff(self.first))
+
+    @cached_property
+    def by_leaf(self) -> Ints:
+        """(E,): node and first leaf below each edge in one number, ``node * (L + 1) + leaf``, rising."""
+        return self.source * (len(self.entry) + 1) + self.low[self.target]
+
 
 class TrieBuilder:
     """Collects roots with their token sequences, and chains of forced tokens."""
@@ -72,6 +83,10 @@ class TrieBuilder:
         )
         self._add_edges(nodes, np.asarray(tokens, np.int64), np.append(nodes[1:], target))
         return int(nodes[0])
+
+    def add_loop(self, node: int, token: int) -> None:
+        """Let *node* write *token* and stay where it is."""
+        self._add_edges(np.array([node]), np.array([token]), np.array([node]))
 
     def add_trie(self, sequences: Sequence[Sequence[int]], entries: Ints) -> int:
         """Add a trie of token sequences, one per entry; return its root.

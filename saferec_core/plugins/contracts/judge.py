@@ -28,7 +28,7 @@ from saferec_core.plugins.contracts.oracle import (
 )
 from saferec_core.plugins.contracts.record_columns import NO_COLUMNS, RecordColumns
 
-__all__ = ["Judge"]
+__all__ = ["Judge", "Standing"]
 
 _ASKED_TOGETHER = 1 << 14  # questions of one batch about the whole catalog
 
@@ -60,7 +60,7 @@ class Judge:
         self.popularity = popularity
         self.met_titles = MetTitles(catalog)
         self._base_rates: dict[tuple[tuple[str, ...], RecordColumns], float] = {}
-        self._standings: dict[tuple[str, RecordColumns], _Standing] = {}
+        self._standings: dict[tuple[str, RecordColumns], Standing] = {}
         self._order_is_checked = False
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -76,9 +76,9 @@ class Judge:
         if self.oracle is None:
             raise ConfigError("an oracle is needed to judge titles; name its table with --oracle-path")
         by_alias = [
-            (asked, question._replace(name=alias))
+            (asked, question._replace(name=name))
             for asked, question in enumerate(questions)
-            for alias in self._aliases(question)
+            for name in self._other_names(question)
         ]
         everything = [*questions, *(question for _, question in by_alias)]
         answers = ask(self.oracle, everything)
@@ -92,12 +92,14 @@ class Judge:
             verdicts[asked] = joined(verdicts[asked], verdict)
         return verdicts
 
-    def _aliases(self, question: Question) -> Sequence[str]:
-        """Return the further names of a title, which the oracle may know instead of its own."""
-        if not self.catalog.aliases:
+    def _other_names(self, question: Question) -> Sequence[str]:
+        """Return the further names of a title, by which the oracle may know it."""
+        catalog = self.catalog
+        position = catalog.find(question.name, question.year) if catalog.aliases else None
+        if position is None or position not in catalog.aliases:
             return ()
-        position = self.catalog.find(question.name, question.year)
-        return () if position is None else self.catalog.aliases.get(position, ())
+        names = dict.fromkeys((catalog.titles[position].name, *catalog.aliases[position]))
+        return [name for name in names if name != question.name]
 
     def catalog_title(self, title: Title) -> Title:
         """Return the longest end of a name that is in the catalog, else *title* itself."""
@@ -156,19 +158,26 @@ class Judge:
         """
         asked = constraints, record
         if asked not in self._base_rates:
-            standings = [self._standing(trait, record) for trait in constraints]
+            standings = [self.standing(trait, record) for trait in constraints]
             everything = torch.ones(len(self.catalog.titles), dtype=torch.bool)
             violating = ~reduce(and_, (~standing.violated for standing in standings), everything)
             known = violating | reduce(and_, (standing.decided for standing in standings), everything)
             self._base_rates[asked] = violating.sum().item() / max(1, int(known.sum()))
         return self._base_rates[asked]
 
-    def _standing(self, trait: str, record: RecordColumns) -> _Standing:
+    def standing(self, trait: str, record: RecordColumns) -> Standing:
         """Return how the catalog's titles stand under one trait.
 
         All traits that the oracle lists are asked about in one question a title. Users combine them in more
         ways than there are traits; a question for every combination and title would take hours with millions
         of titles. A trait that it judges and does not list, such as one with a value, is asked about alone.
+
+        Args:
+            trait: The constraint.
+            record: What questions hold of the record, from :meth:`columns`.
+
+        Raises:
+            UnknownNameError: The oracle does not judge the trait.
         """
         if (trait, record) not in self._standings:
             traits = () if self.oracle is None else self.oracle.traits
@@ -180,7 +189,7 @@ class Judge:
                 self._standings.clear()
             decided, violated = self._catalog_under(asked, record)
             for column, name in enumerate(asked):
-                self._standings[name, record] = _Standing(decided[:, column], violated[:, column])
+                self._standings[name, record] = Standing(decided[:, column], violated[:, column])
         return self._standings[trait, record]
 
     def _catalog_under(
@@ -200,7 +209,7 @@ class Judge:
         return decided, violated
 
 
-class _Standing(NamedTuple):
+class Standing(NamedTuple):
     """How the C titles of the catalog stand under one trait."""
 
     decided: Bool[Tensor, " C"]

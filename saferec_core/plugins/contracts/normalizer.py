@@ -94,10 +94,36 @@ class Normalizer(ABC):
     """Changes to the values of one reward, the same for all siblings of a prompt, that leave every
     advantage as it is: ``"shift"``, a constant that is added; ``"scale"``, a positive factor (up to
     ``EPS``). `saferec_core.testing.check_normalizer` checks them."""
+    dynamic_sampling: bool = False
+    """Whether it asks for further prompts in place of those that `uninformative` names; by default never.
+    A normalizer that leaves this to the run declares an option of this name."""
 
     @abstractmethod
     def __call__(self, rewards: WeightedRewards) -> Advantages:
         """Compute the advantages of the whole generation batch, all processes together."""
+
+    def uninformative(self, rewards: WeightedRewards) -> Bool[Tensor, " B"]:
+        """Tell which of the B prompts to replace by further ones, before advantages are computed.
+
+        Asked only with `dynamic_sampling`, of the whole generation batch and again of each batch with further
+        prompts, at most ``rollout.max_resample`` times. A prompt at which a cost or a limit is charged is
+        kept whatever the answer. By default, as in DAPO (arXiv 2503.14476), those whose siblings all earn the
+        same: no reward with a weight differs at any rank.
+        """
+        return ~(
+            _differ(rewards.rank, rewards.rank_weights, rewards.rank_floors, rewards.group_size)
+            | _differ(rewards.list[..., None], rewards.list_weights, rewards.list_floors, rewards.group_size)
+        )
+
+
+def _differ(
+    values: Float[Tensor, "F N K"], weights: Float[Tensor, " F"], floors: Float[Tensor, " F"], size: int
+) -> Bool[Tensor, " B"]:
+    """Tell for each prompt whether any function with a weight differs among the siblings, at any rank."""
+    functions, rows, ranks = values.shape
+    cells = values.reshape(functions, rows // size, size, ranks)
+    differing = varies(cells, dim=2, floor=floors[:, None, None, None])[:, :, 0]  # (F, B, K)
+    return (differing & (weights != 0)[:, None, None]).any(2).any(0)
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,7 @@ def ask(oracle: Oracle, questions: Sequence[Question]) -> Sequence[Verdict]:
         verdicts = oracle.judge(tuple(questions))
     if not isinstance(verdicts, Sequence) or isinstance(verdicts, str):
         raise PluginError(f"{what} must return a list of verdicts, but returned {type(verdicts).__name__}")
+    verdicts = tuple(verdicts)
     if len(verdicts) != len(questions):
         raise PluginError(
             f"{what} must answer {len(questions)} questions with a verdict each, but answered {len(verdicts)}"
@@ -168,7 +169,7 @@ def check_order(oracle: Oracle, questions: Sequence[Question], verdicts: Sequenc
 
 def _faults(verdict: object, asked: Sequence[str]) -> Iterator[str]:
     """Yield what is wrong with a verdict."""
-    if not isinstance(verdict, Verdict):
+    if type(verdict) is not Verdict:  # of a class of its own it may say something else each time
         yield f"wanted a Verdict, but got {type(verdict).__name__}"
         return
     if not isinstance(verdict.known, bool):

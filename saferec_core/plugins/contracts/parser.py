@@ -11,6 +11,7 @@ from typing import NamedTuple
 from saferec_core.data.titles import Title
 from saferec_core.errors import PluginError
 from saferec_core.plugins.calls import calling, named
+from saferec_core.plugins.endings import within_plugin
 
 __all__ = ["EventKind", "ListParser", "ParseEvent", "ParsedItem", "ParsedList", "parse"]
 
@@ -117,13 +118,15 @@ def parse(parser: ListParser, text: str, *, finished: bool = True) -> ParsedList
             behind that of the item before: its reward would be credited to other tokens.
     """
     what = named("parser", parser)
-    with calling(what):
+    with calling(what), within_plugin:
         parsed = parser(text, finished=finished)
-    if not isinstance(parsed, ParsedList):
+    if type(parsed) is not ParsedList:  # of a class of its own it may say something else each time
         raise PluginError(f"{what} must return a ParsedList, but returned {type(parsed).__name__}")
     for name, kept in (("items", parsed.items), ("events", parsed.events)):
-        if not isinstance(kept, Sequence) or isinstance(kept, str):  # a generator could be read only once
+        if not isinstance(kept, tuple | list):  # a generator could be read only once
             raise PluginError(f"{what}: {name} must be a tuple, but is {type(kept).__name__}")
+    if type(parsed.items) is not tuple or type(parsed.events) is not tuple:
+        parsed = ParsedList(tuple(parsed.items), tuple(parsed.events))  # the parser may still hold its lists
     if strange := [event for event in parsed.events if not isinstance(event, ParseEvent)]:
         raise PluginError(f"{what}: events must hold ParseEvents, but holds {strange[0]!r:.200}")
     last = 0
@@ -134,13 +137,22 @@ def parse(parser: ListParser, text: str, *, finished: bool = True) -> ParsedList
     return parsed
 
 
+_LAST_YEAR = 9999
+
+
 def _fault_of_titles(item: object) -> str:
     """Say what is wrong with the names of an item; nothing if it is sound."""
-    if not isinstance(item, ParsedItem):
+    if type(item) is not ParsedItem:
         return f"wanted a ParsedItem, but got {type(item).__name__}"
-    if not isinstance(item.name, str) or not (item.year is None or type(item.year) is int):
+    if type(item.name) is not str or not (item.year is None or type(item.year) is int):
         return f"wanted a name and a year or None, but got {item.name!r} and {item.year!r}"
-    if not all(isinstance(title, Title) for title in item.further):
+    if item.year is not None and not 0 <= item.year <= _LAST_YEAR:
+        return f"the year must lie in 0..{_LAST_YEAR}, but is {item.year}"
+    if not item.name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item.name):
+        return f"the name must be text, but {item.name!r} holds half of a character"
+    if not isinstance(item.further, tuple | list) or not all(
+        isinstance(each, Title) for each in item.further
+    ):
         return f"further must hold Titles, but is {item.further!r:.200}"
     return ""
 

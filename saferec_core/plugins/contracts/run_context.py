@@ -37,6 +37,8 @@ class RunContext:
         Raises:
             PluginError: It is not a finite number.
         """
+        if not isinstance(name, str) or not name.isprintable():
+            raise PluginError(f"the name of a figure must be text on one line, but is {name!r}")
         number = float(value)
         if not math.isfinite(number):
             raise PluginError(f"figure {name!r} must be a finite number, but is {value!r}")

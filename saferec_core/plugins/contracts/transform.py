@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from saferec_core.data.rows import Row
 from saferec_core.errors import ConfigError, DataError, PluginError
 from saferec_core.plugins.calls import calling, named
+from saferec_core.plugins.endings import within_plugin
 
 __all__ = [
     "Counted",
@@ -156,8 +157,9 @@ def transformed(
     counts = RowCounts() if counts is None else counts
     with calling(name):
         if isinstance(transform, Surveying):
-            transform = transform.survey(rows())
-        for outcome in transform(counts.reading(rows())):
+            with within_plugin:
+                transform = transform.survey(rows())
+        for outcome in _guarded(transform(counts.reading(rows()))):
             if isinstance(outcome, Removed):
                 counts.removed[outcome.reason] += 1
             row = _row_of(outcome, name)
@@ -170,8 +172,26 @@ def transformed(
                 )
 
 
+_END: Any = object()
+
+
+def _guarded(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Pass on what a transform yields; its code cannot end the process."""
+    remaining = iter(outcomes)
+    while True:
+        with within_plugin:
+            outcome = next(remaining, _END)
+        if outcome is _END:
+            return
+        yield outcome
+
+
 def _row_of(outcome: Outcome, transform: str) -> Row | None:
     if isinstance(outcome, dict):
+        if strange := [name for name in outcome if type(name) is not str]:
+            raise PluginError(
+                f"{transform} must yield rows whose columns are text, but one is {strange[0]!r}"
+            )
         return {**outcome}  # it may yield one dictionary again and again, filled anew
     if isinstance(outcome, Rejected):
         raise DataError(f"{transform} rejects a record: {outcome.reason}")

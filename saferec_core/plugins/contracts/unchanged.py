@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from saferec_core.data.records import Record
 from saferec_core.errors import PluginError
@@ -35,7 +37,10 @@ def unchanged(lists: JudgedLists, what: str) -> Iterator[None]:
         )
 
 
-_INPUTS = ("lists", "records", "the contents of records", "the judge", "the popularity of titles")
+_INPUTS = (
+    *("lists", "records", "the contents of records", "the judge", "the popularity of titles"),
+    "the context",
+)
 """The parts of a fingerprint."""
 
 
@@ -44,20 +49,29 @@ def _fingerprint(lists: JudgedLists) -> tuple[object, ...]:
     judge = lists.judge
     records = {id(record): record for record in lists.records}.values()
     return (
-        [id(parsed.items) for parsed in lists.lists],
+        [(parsed.items, parsed.events) for parsed in lists.lists],
         [id(record) for record in lists.records],
         [_content(record) for record in records],
         (lists.num_ranks, id(judge.oracle), id(judge.catalog), len(judge.catalog.titles)),
         0 if judge.popularity is None else fingerprint(judge.popularity),
+        (lists.context.step, lists.context.steps, lists.context.phase),
     )
 
 
 def _content(record: Record) -> tuple[object, ...]:
-    """Return what tells whether a record is as it was: its texts, and which objects its columns are."""
+    """Return what tells whether a record is as it was: what it holds, and the bytes of its columns."""
     return (
         tuple((message["role"], message["content"]) for message in record.prompt),
-        tuple(
-            (name, id(value), len(value) if isinstance(value, list | dict) else 0)
-            for name, value in record.columns.items()
-        ),
+        (record.groundtruth, record.seen_titles, record.constraints),
+        tuple((name, _bytes_of(value)) for name, value in record.columns.items()),
     )
+
+
+def _bytes_of(value: Any) -> object:
+    """Return bytes that differ where a value from a row of data differs; text and numbers as they are."""
+    if value is None or isinstance(value, str | int | float):
+        return value if value == value else "NaN"
+    try:
+        return marshal.dumps(value, 2)  # of version 2, which does not depend on who else holds a text
+    except ValueError:  # a date, an array
+        return fingerprint(value)

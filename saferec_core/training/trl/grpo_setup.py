@@ -95,6 +95,7 @@ def rank_grpo_trainer(
             limits=limits,
             rank_weighting=config.rank_weighting,
             share_prefix=config.optimization.share_prefix,
+            max_resample=rollout.max_resample,
             on_rollouts=on_rollouts,
             train_dataset=prompt_dataset(scorer.records),
             processing_class=tokenizer,

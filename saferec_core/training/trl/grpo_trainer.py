@@ -4,6 +4,8 @@ This module alone knows TRL's internals, and it copies none of them. It relies o
 
 - the reward-function protocol (public): ``f(completion_ids=..., log_metric=..., **columns)``;
 - ``_generate_and_score_completions``: the dictionary that it returns is completed;
+- ``_generate``: takes the list of prompts that is read afterwards too, and returns token ids of prompts and
+  completions first, then further lists with an entry for each prompt;
 - ``_compute_loss``: takes advantages of shape (B, T) and reads ``old_per_token_logps`` after
 - ``_get_per_token_logps_and_entropies``, of whose result only the log probabilities are read.
 
@@ -38,6 +40,7 @@ from saferec_core.rl.rollouts import Rollouts, RolloutScorer, ScoredBatch
 from saferec_core.training.trl.compact_head import compact_head
 from saferec_core.training.trl.finiteness import check_loss
 from saferec_core.training.trl.phases import Phased
+from saferec_core.training.trl.resampling import DynamicSampling
 from saferec_core.training.trl.resumable import Resumable, parts_with_state
 from saferec_core.training.trl.shared_scoring import (
     SharedScoring,
@@ -68,7 +71,7 @@ _NEEDED: Mapping[str, object] = MappingProxyType(
 """TRL settings that a rank-level ratio needs."""
 
 
-class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
+class RankGRPOTrainer(Phased, DynamicSampling, Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
     """``GRPOTrainer`` in which every rank has its own reward, advantage and importance ratio.
 
     Its loss is :func:`saferec_core.rl.loss.rank_grpo_loss`.
@@ -87,6 +90,7 @@ class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # 
         limits: Limits | None = None,
         rank_weighting: RankWeighting = "ranks",
         share_prefix: SharePrefix = "auto",
+        max_resample: int = 0,
         on_rollouts: Callable[[ScoredBatch], None] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -101,6 +105,7 @@ class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # 
             limits: What is charged beside the rewards, at multipliers that adapt; None: nothing.
             rank_weighting: What counts alike in the loss of a completion.
             share_prefix: Whether a prompt is computed once for all of its completions.
+            max_resample: Rounds of further prompts in place of those that the normalizer calls uninformative.
             on_rollouts: Called with every scored generation batch, on every process.
             kwargs: Further arguments of ``GRPOTrainer``.
 
@@ -114,6 +119,7 @@ class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # 
         self._normalizer = normalizer
         self._limits = limits or Limits((), LimitsConfig())
         self._rank_weighting = rank_weighting
+        self.max_resample = max_resample
         self._on_rollouts = on_rollouts
         self._scored: tuple[Sequence[int], Rollouts] | None = None
         self._loss_inputs: dict[str, Any] | None = None
@@ -147,20 +153,25 @@ class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # 
         **_: Any,
     ) -> list[float]:
         """Score one batch; TRL gets a scalar per completion, which it only logs."""
+        rollouts = self._prepared or self._rolled_out(completion_ids, record)
+        self._prepared = None
+        self._scored = (record, rollouts)
+        active = self._scorer.rewards
+        figures = figures_of_lists(active, rollouts.rewards, rollouts.lists)
+        for name, value in {**figures, **rollouts.lists.context.figures}.items():
+            log_metric(name, value)
+        weights = [reward.weight for reward in active]
+        means = means_by_reward(active, rollouts.rewards)  # (F, N)
+        return (torch.tensor(weights) @ means.nan_to_num(0.0)).tolist()
+
+    def _rolled_out(self, completion_ids: Sequence[Sequence[int]], record: Sequence[int]) -> Rollouts:
+        """Score completions of the records at *record*."""
         context = RunContext(
             step=self.state.global_step + 1,
             steps=self.state.max_steps,
             phase="train" if self.model.training else "evaluate",
         )
-        rollouts = self._scorer(completion_ids, record, context)
-        self._scored = (record, rollouts)
-        active = self._scorer.rewards
-        figures = figures_of_lists(active, rollouts.rewards, rollouts.lists)
-        for name, value in {**figures, **context.figures}.items():
-            log_metric(name, value)
-        weights = [reward.weight for reward in active]
-        means = means_by_reward(active, rollouts.rewards)  # (F, N)
-        return (torch.tensor(weights) @ means.nan_to_num(0.0)).tolist()
+        return self._scorer(completion_ids, record, context)
 
     def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
         """Let TRL generate; with transformers, only from logits that are finite."""
@@ -208,15 +219,9 @@ class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # 
 
     def _advantages(self, rollouts: Rollouts) -> Advantages:
         """Compute the advantages of the whole generation batch and return this process's rows."""
-        rewards = RewardValues(
-            rank=self._gathered(rollouts.rewards.rank.transpose(0, 1)).transpose(0, 1),
-            list=self._gathered(rollouts.rewards.list.transpose(0, 1)).transpose(0, 1),
-            cost=self._gathered(rollouts.rewards.cost.transpose(0, 1)).transpose(0, 1),
-        )
+        rewards, rank_mask, prices = self._of_all_processes(rollouts)
         group_size = self.num_generations if self.model.training else self.num_generations_eval
-        rank_mask = self._gathered(rollouts.lists.rank_mask)
         advantages = credit(self._scorer.rewards, rewards, self._normalizer, rank_mask, group_size)
-        prices = self._gathered(self._limits.prices(rollouts.lists).transpose(0, 1)).transpose(0, 1)
         advantages = self._limits.charge(advantages, prices, rank_mask)
         if self.model.training:
             self._limits.follow(prices)
@@ -228,6 +233,17 @@ class RankGRPOTrainer(Phased, Resumable, GRPOTrainer):  # type: ignore[misc]  # 
         rows = len(rollouts.texts)
         own = slice(self.accelerator.process_index * rows, (self.accelerator.process_index + 1) * rows)
         return Advantages(rank=advantages.rank[own], list=advantages.list[own])
+
+    def _of_all_processes(self, rollouts: Rollouts) -> tuple[RewardValues, Tensor, Tensor]:
+        """Return the rewards, the rank mask and the prices of limits of the whole generation batch."""
+
+        def by_function(values: Tensor) -> Tensor:
+            return self._gathered(values.transpose(0, 1)).transpose(0, 1)
+
+        own = rollouts.rewards
+        rewards = RewardValues(by_function(own.rank), by_function(own.list), by_function(own.cost))
+        prices = by_function(self._limits.prices(rollouts.lists))
+        return rewards, self._gathered(rollouts.lists.rank_mask), prices
 
     def _gathered(self, values: Tensor) -> Tensor:
         """Gather rows from all processes, since a group may straddle them."""
@@ -334,6 +350,7 @@ def check_trl() -> None:
     """
     wanted = {
         "_generate_and_score_completions": ["inputs"],
+        "_generate": ["prompts"],
         "_compute_loss": ["model", "inputs"],
     }
     problems = []

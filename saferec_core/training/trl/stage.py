@@ -10,6 +10,7 @@ from accelerate.utils import reduce
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from saferec_core.errors import RunError, SaferecError
+from saferec_core.models.memory import is_out_of_memory
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.observer import Observer
@@ -67,7 +68,7 @@ def train_stage(
             last = newest_whole(RunLayout(folder.path).checkpoints, observer.note)
             raise RunError(_device_advice(trainer, error, last, stop.command)) from error
         saved = _saved(trainer, observer, error)
-        if _out_of_memory(error):
+        if is_out_of_memory(error):
             raise RunError(_memory_advice(trainer, saved)) from error
         if _server_lost(trainer, error):
             raise RunError(_server_advice(trainer, error, saved, stop.command)) from error
@@ -92,18 +93,11 @@ def _saved(trainer: Any, observer: Observer, failure: Exception) -> Path | None:
     return saved
 
 
-def _out_of_memory(error: Exception) -> bool:
-    text = str(error)
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text)
-    )
-
-
 def _device_fault(error: Exception) -> bool:
     """Whether a GPU met an assertion or another error after which nothing can be read from it."""
     text = str(error)
     broken = "device-side assert" in text or "CUDA error" in text
-    return isinstance(error, RuntimeError) and broken and not _out_of_memory(error)
+    return isinstance(error, RuntimeError) and broken and not is_out_of_memory(error)
 
 
 def _device_advice(trainer: Any, error: Exception, last: Path | None, command: str) -> str:

@@ -202,6 +202,16 @@ def test_options_of_a_component_do_not_survive_the_choice_of_another():
     assert config.origin("oracle.name") == "--oracle"
 
 
+def test_a_value_that_takes_the_place_of_a_number_is_refused_with_its_own_origin():
+    files = [Layer("demo", {"seed": 0})]
+
+    problems = resolved(
+        TrainConfig, files=files, overrides=[Layer("--set seed.x", {"seed": {"x": 3}})]
+    ).problems
+
+    assert [problem.rpartition(" (")[2] for problem in problems] == ["from --set seed.x)"]
+
+
 def test_options_of_a_component_stay_where_its_name_is_repeated():
     files = [Layer("a.yaml", {"normalizer": {"name": "gdpo", "bounded": False}})]
     same = resolved(

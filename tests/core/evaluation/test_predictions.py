@@ -92,13 +92,13 @@ def test_everything_that_is_wrong_stands_in_one_message_with_its_rows(read):
     message = str(error.value)
     for part in (
         "no held-out record has the id: 'nobody' (line 1)",
-        "positions 0..2: 3 (line 2)",
+        "no held-out record has the position (0 to 2): 3 (line 2)",
         "by 'id' or 'position': line 3",
         "a record has two lists; number them by 'sample': id 'ann' (line 5)",
         "an object with title and year: 7 (line 6)",
         "one for each title: [1, 2] (line 7)",
         "one of 'completion', 'titles' and 'items': line 8",
-        "2 records have no list; an empty one is written as titles = []: position 1, position 2",
+        "1 record has no list; an empty one is written as titles = []: position 2",
     ):
         assert part in message
     assert message.startswith("8 problems in the predictions")
@@ -118,3 +118,10 @@ def test_an_id_that_two_records_share_names_neither(read):
 def test_a_file_without_rows_is_refused(read):
     with pytest.raises(DataError, match="holds no predictions"):
         read()
+
+
+def test_a_sample_with_a_huge_number_is_refused_at_once(read):
+    rows = [{"position": position, "titles": []} for position in range(3)]
+
+    with pytest.raises(DataError, match=r"records have fewer than 2000000001 samples: position 0"):
+        read(*rows, {"position": 0, "titles": [], "sample": 2_000_000_000})

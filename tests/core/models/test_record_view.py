@@ -10,7 +10,7 @@ from saferec_core.data.records import record_of
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 from saferec_core.models.loading import end_token_ids, load_tokenizer
-from saferec_core.models.record_view import RecordReader, check_templates
+from saferec_core.models.record_view import RecordReader, check_records
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_plugins.parsers.title_year import TitleYearParser
 
@@ -87,11 +87,15 @@ def test_a_sound_record_has_no_problems():
         (CHATML, {"prompt": [USER, USER]}, "two turns of the user follow each other"),
         (CHATML, {"prompt": [{"role": "assistant", "content": "Hi"}, USER]}, "starts with the assistant"),
         (CHATML, {"prompt": [USER, SYSTEM, USER]}, "a system message is not the first message"),
-        (CHATML, {"constraints_stated": []}, "no sentence states the constraint 'gore'"),
+        (
+            CHATML,
+            {"constraints_stated": []},
+            "column constraints_stated has no sentence that states a constraint: gore",
+        ),
         (
             CHATML,
             {"constraints_stated": {"gore": "Nothing bloody."}},
-            "the prompt lacks the sentence that states the constraint 'gore'",
+            "the prompt lacks the sentence that states a constraint: gore",
         ),
         (CHATML, {"completion": "Saw (2004)"}, "target titles are not in the catalog: Saw (2004)"),
         (CHATML, {"completion": "Sorry."}, "the parser reads no title in the completion"),
@@ -102,7 +106,7 @@ def test_what_looks_wrong_is_named(template, changes, problem):
     judge = Judge(Catalog([Title("Heat", 1995)]))
     problems = reader(template, judge=judge).problems(record(**changes))
 
-    assert any(problem in each for each in problems), problems
+    assert any(problem in str(each) for each in problems), problems
 
 
 def test_constraints_are_not_looked_for_where_no_column_holds_their_sentences():
@@ -112,14 +116,14 @@ def test_constraints_are_not_looked_for_where_no_column_holds_their_sentences():
 def test_a_template_that_writes_nothing_is_a_problem_and_no_crash():
     problems = reader("{% if add_generation_prompt %}{% endif %}").problems(record(prompt=[USER]))
 
-    assert any("does not learn to stop" in problem for problem in problems)
+    assert any("no token carries loss" in problem.kind for problem in problems)
 
 
 def test_a_completion_without_an_end_token_and_one_too_long_are_named():
     problems = reader(CHATML, ends=("<eos>",), max_length=20).problems(record())
 
-    assert problems[0] == "prompt and completion exceed the limit of 20 tokens"
-    assert "the chat template ends turns with 'Heat (1995)<|im_end|>'" in problems[1]
+    assert str(problems[0]) == "prompt and completion exceed the limit of 20 tokens"
+    assert "the chat template ends turns with 'Heat (1995)<|im_end|>'" in str(problems[1])
 
 
 def test_a_record_that_the_template_refuses_cannot_be_shown():
@@ -127,14 +131,34 @@ def test_a_record_that_the_template_refuses_cannot_be_shown():
         reader(NO_SYSTEM + CHATML).view(record())
 
 
-def test_the_first_record_that_the_template_refuses_is_named_before_training():
-    records = [record(prompt=[USER]), record()]
+def test_records_that_cannot_be_learned_from_are_all_named_before_training():
+    records = [record(prompt=[USER]), record(), record(prompt=[USER, USER])]
+    warnings = []
 
-    check_templates(reader(CHATML).tokenizer, records, "train.jsonl")
-    with pytest.raises(
-        DataError, match=r"^train\.jsonl, record 2: the chat template refuses the role 'system'"
-    ):
-        check_templates(reader(NO_SYSTEM + CHATML).tokenizer, records, "train.jsonl")
+    check_records(reader(NO_SYSTEM + CHATML), records[:1], "train.jsonl", warnings.append)
+    with pytest.raises(DataError) as error:
+        check_records(reader(NO_SYSTEM + ALTERNATING + CHATML), records, "train.jsonl", warnings.append)
+
+    refused, repeated = str(error.value).splitlines()
+    assert refused.startswith("train.jsonl, record 2: the chat template refuses the role 'system'")
+    assert repeated.startswith("train.jsonl, record 3: the chat template refuses the roles user, user")
+    assert warnings == []
+
+
+def test_what_training_can_live_with_is_counted_before_it_by_kind():
+    judge = Judge(Catalog([Title("Heat", 1995)]))
+    records = [record(), record(completion="Saw (2004)"), record(completion="M (1931)", prompt=[USER, USER])]
+    warnings = []
+
+    check_records(reader(CHATML, judge=judge), records, "train.jsonl", warnings.append)
+
+    missing, repeated = warnings
+    assert missing == (
+        "In 2 of the first 3 records of train.jsonl: target titles are not in the catalog: Saw (2004) "
+        "(record 2)."
+    )
+    assert "In 1 of the first 3 records" in repeated
+    assert "two turns of the user follow each other (record 3)." in repeated
 
 
 def test_a_merged_system_message_stands_in_the_first_turn_of_the_user_and_stays_there(tmp_path):

@@ -350,6 +350,18 @@ def test_an_alias_joins_sources_and_is_found(build, tmp_path):
         assert verdict(oracle, name, year).violated == (GORE,)
 
 
+def test_items_without_a_year_have_evidence_and_aliases(build, tmp_path):
+    aliases = tmp_path / "aliases.csv"
+    aliases.write_text("title,alias\nDoom,Doom: Gold Edition\n", encoding="utf-8")
+    scores = "title,year,violence_gore\nDoom,,9\nMyst,,0\n"
+    report, oracle = build(scores=scores, config={"aliases_path": aliases})
+
+    assert (report.titles, report.aliases, report.unknown_aliases) == (2, 1, 0)
+    assert film_of(oracle, "Doom: Gold Edition", None) == film_of(oracle, "Doom", None)
+    assert verdict(oracle, "Doom: Gold Edition", None).violated == (GORE,)
+    assert verdict(oracle, "Myst", None).violated == ()
+
+
 @pytest.mark.parametrize("row", ["Seven,1995,", ",1995,Se7en", "Seven,MCMXCV,Se7en", "Seven,0,Se7en"])
 def test_a_bad_alias_is_named_with_its_line(build, tmp_path, row):
     (tmp_path / "aliases.csv").write_text(f"title,year,alias\n{row}\n", encoding="utf-8")

@@ -1,24 +1,39 @@
 """Further ways in which packages are broken; each becomes a note, a status or an error that names it."""
 
+import decimal
 import gc
 import json
 import logging
+import multiprocessing
+import os
+import resource
 import signal
 import socket
+import subprocess
 import sys
+import threading
 import warnings
+from importlib import import_module
+from pathlib import Path
 
 import pytest
+import torch
 
+from saferec_core import errors
 from saferec_core.config.sections import OracleChoice
 from saferec_core.data.titles import Title
 from saferec_core.errors import PluginError
 from saferec_core.oracle_files.sources import Rejects, SourceRows, findings_of
+from saferec_core.plugins import surroundings
 from saferec_core.plugins.build import build, build_oracle
 from saferec_core.plugins.calls import calling, undisturbed
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
 from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, ParsedList, parse
 from saferec_core.plugins.contracts.transform import Transform, transformed
+from saferec_core.plugins.registry import Registry
+from saferec_core.plugins.selection import Selection
+from saferec_core.rl.rewards import ActiveReward, score
+from saferec_core.testing import TITLES, judged_lists
 
 HOOK = """
 import saferec_core
@@ -27,6 +42,9 @@ import saferec_core
 def {hook}(registry):
     {body}
 """
+
+
+REWARD = HOOK.format(hook="saferec_register_rewards", body="registry.add('mood', 'acme:Mood', summary='')")
 
 
 def states(plugins):
@@ -42,7 +60,7 @@ def states(plugins):
         ("import builtins; builtins.acme = 1", "the builtins", lambda: hasattr(__builtins__, "acme")),
         (
             "import socket; socket.setdefaulttimeout(0.001)",
-            "settings of NumPy, torch or sockets",
+            "settings of NumPy, torch or the standard library",
             socket.getdefaulttimeout,
         ),
         (
@@ -51,8 +69,60 @@ def states(plugins):
             lambda: signal.getsignal(signal.SIGCHLD),
         ),
         ("import sys; sys.setprofile(lambda *_: None)", "a hook of the interpreter", sys.getprofile),
+        ("import sys; sys.unraisablehook = print", "a hook of the interpreter", lambda: sys.unraisablehook),
+        ("import threading; threading.excepthook = print", "a hook", lambda: threading.excepthook),
+        ("import sys; sys.setswitchinterval(9)", "settings of the interpreter", sys.getswitchinterval),
+        ("import os; os.umask(0)", "the umask", surroundings._umask),
+        ("import os; os.environ = {}", "the environment", lambda: os.environ["PATH"]),
+        (
+            "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (64, r.getrlimit(r.RLIMIT_NOFILE)[1]))",
+            "the limits of the process: NOFILE",
+            lambda: resource.getrlimit(resource.RLIMIT_NOFILE),
+        ),
+        (
+            "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])",
+            "the handlers of signals",
+            lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+        ),
+        (
+            "import signal; signal.setitimer(signal.ITIMER_VIRTUAL, 900)",
+            "the timer",
+            lambda: signal.getitimer(signal.ITIMER_VIRTUAL)[0],
+        ),
+        (
+            "import logging; logging.getLogger('saferec.plugins').propagate ^= True",
+            "the logging",
+            lambda: logging.getLogger("saferec.plugins").propagate,
+        ),
+        ("import logging; logging.raiseExceptions = 2", "the logging", lambda: logging.raiseExceptions),
+        (
+            "import decimal; decimal.getcontext().prec = 1",
+            "settings of NumPy, torch or the standard library",
+            lambda: decimal.getcontext().prec,
+        ),
+        ("import json; json.dumps = None", "replaced json.dumps", lambda: json.dumps),
+        (
+            "import pathlib; pathlib.Path.read_text = None",
+            "replaced pathlib.Path.read_text",
+            lambda: Path.read_text,
+        ),
+        (
+            "import saferec_core.errors as e; e.PluginError = e.SaferecError",
+            "replaced saferec_core.errors.PluginError",
+            lambda: errors.PluginError,
+        ),
+        (
+            "from saferec_core.plugins.registry import Registry; Registry.get = None",
+            "replaced saferec_core.plugins.registry.Registry.get",
+            lambda: Registry.get,
+        ),
+        ("import sys; del sys.modules['json']", "removed the module json", lambda: sys.modules["json"]),
     ],
-    ids=["recursion", "gc", "replaced", "added", "sockets", "children", "profile"],
+    ids=[
+        *("recursion", "gc", "replaced", "added", "sockets", "children", "profile", "unraisable", "threads"),
+        *("switches", "umask", "environment", "limits", "mask", "timer", "logger", "logging", "decimals"),
+        *("json", "paths", "errors", "registry", "module"),
+    ],
 )
 def test_what_it_changes_at_import_is_put_back_and_noted(install, load, code, what, read):
     before = read()
@@ -83,8 +153,218 @@ def test_what_it_changes_while_it_computes_is_put_back_and_warned_of(change, wha
     assert f"changed {what}" in caplog.text
 
 
+ENDS = """
+import os, signal, threading
+from saferec_core.errors import PluginError
+from saferec_core.plugins.calls import calling, undisturbed
+from saferec_core.plugins.isolation import Isolation
+
+for number in (signal.SIGTERM, signal.SIGUSR1):
+    signal.signal(number, signal.SIG_DFL)
+for end in (
+    "os._exit(0)",
+    "os.abort()",
+    "os.kill(os.getpid(), signal.SIGKILL)",
+    "os.kill(0, signal.SIGTERM)",
+    "os.killpg(os.getpgrp(), signal.SIGTERM)",
+    "signal.raise_signal(signal.SIGUSR1)",
+    "signal.pthread_kill(threading.get_ident(), signal.SIGTERM)",
+    "os.execv('/bin/true', ['true'])",
+    "os.execl('/bin/true', 'true')",
+):
+    with Isolation() as loading:
+        eval(end)
+    print(end, type(loading.failure).__name__)
+    try:
+        with undisturbed("reward 'acme'"), calling("reward 'acme'"):
+            eval(end)
+    except PluginError as error:
+        print(end, error)
+print("goes on")
+"""
+
+
+def test_whatever_ends_the_process_is_an_error_when_a_plugin_does_it():
+    # A process group of its own: where the guard fails, nobody else is hit.
+    done = subprocess.run(
+        [sys.executable, "-c", ENDS], capture_output=True, text=True, check=False, start_new_session=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    *lines, last = done.stdout.splitlines()
+    assert last == "goes on"
+    assert len(lines) == 2 * 9
+    assert all(line.endswith("SystemExit") for line in lines[::2]), lines
+    assert all("reward 'acme' failed: SystemExit: " in line for line in lines[1::2]), lines
+
+
+def test_another_way_to_start_processes_is_put_back_and_using_the_default_is_no_change(caplog):
+    before = multiprocessing.get_start_method(allow_none=True)
+    try:
+        multiprocessing.set_start_method(None, force=True)
+        with caplog.at_level(logging.WARNING, "saferec.plugins"):
+            with undisturbed("reward 'default'"):
+                method = multiprocessing.get_start_method()
+            assert caplog.text == ""
+            with undisturbed("reward 'other'"):
+                multiprocessing.set_start_method("spawn", force=True)
+        assert "reward 'other' changed settings of" in caplog.text
+        assert multiprocessing.get_start_method() == method
+    finally:
+        multiprocessing.set_start_method(before, force=True)
+
+
+def test_signals_that_harm_nobody_are_sent(install, load):
+    code = "import os, signal\nos.kill(os.getpid(), 0)\nos.kill(os.getpid(), signal.SIGCHLD)\n"
+    install("acme", code + HOOK.format(hook="saferec_register_rewards", body="pass"))
+
+    assert states(load())["acme"].status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("entry_points", "metadata", "reason"),
+    [
+        (b"[saferec]\nmain = \n", None, "its entry point main = '' is malformed; wanted 'package.module'"),
+        (b"[saferec]\nmain = acme:: x\n", None, "its entry point main = 'acme:: x' is malformed"),
+        (b"[saferec]\nmain = acme\n\xff = b\n", None, "its entry_points.txt cannot be read: it is not UTF-8"),
+        (None, b"\xff\xfe\x00", "its METADATA cannot be read: it is not UTF-8 text"),
+        (b"[saferec]\nmain = acme\nother = acme\n", None, "it offers 'acme', as the entry point 'main' does"),
+        (
+            None,
+            b"Metadata-Version: 2.1\nName: SafeRec\nVersion: 0.2.0\n",
+            "its distribution calls itself saferec, of which 'acme' is not a part",
+        ),
+    ],
+    ids=["empty", "garbage", "binary entry points", "binary metadata", "module twice", "impostor"],
+)
+def test_a_distribution_that_cannot_be_what_it_says_is_broken_and_the_others_are_there(
+    install, load, entry_points, metadata, reason
+):
+    install("acme", REWARD, entry_points=entry_points, metadata=metadata)
+
+    plugins = load()
+
+    (state,) = plugins.broken
+    assert reason in state.reason
+    assert plugins.rewards.get("safety").origin.is_built_in
+
+
+@pytest.mark.parametrize("name", ["json", "decimal", "numpy.random", "torch", "saferec_core.errors"])
+def test_a_module_that_it_removes_comes_back(install, load, name):
+    before = import_module(name)
+    install("acme", f"import sys\ndel sys.modules[{name!r}]\n{REWARD}")
+
+    state = states(load())["acme"]
+
+    assert state.status == "ok", state.reason
+    assert f"removed the module {name}" in " ".join(state.notes)
+    assert sys.modules[name] is before
+
+
+PATCHING = """
+import torch
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.reward import RewardFunction
+
+
+@component
+class SoftReward(RewardFunction):
+    '''Replaces a function when it is built, and another when it is called.'''
+
+    scope = "rank"
+
+    def __post_init__(self):
+        torch.isnan = None
+
+    def __call__(self, lists):
+        torch.softmax = None
+        return lists.hits
+"""
+
+
+def test_a_function_that_it_replaces_when_it_is_built_or_first_called_comes_back(load, tmp_path, caplog):
+    (tmp_path / "soft.py").write_text(PATCHING, encoding="utf-8")
+    isnan, softmax = torch.isnan, torch.softmax
+    entry = load(Selection(files=(tmp_path / "soft.py",))).rewards.get("soft")
+
+    with caplog.at_level(logging.WARNING, "saferec.plugins"):
+        reward = build(entry, {})
+        assert torch.isnan is isnan
+        score([ActiveReward("soft", reward, 1.0)], judged_lists([TITLES[1:3]], num_ranks=2))
+
+    assert torch.softmax is softmax
+    for name in ("isnan", "softmax"):
+        assert f"replaced torch.{name} (put back)" in caplog.text
+
+
+def test_distributions_whose_folders_are_not_normalized_stay_apart(install, load):
+    for name in ("acme-a", "acme-b"):
+        install(name, REWARD.replace("'mood'", repr(name)), folder=f"{name}-1.0.dist-info")
+
+    assert {"acme-a", "acme-b"} <= {entry.name for entry in load().rewards}
+
+
+def test_a_line_that_stands_twice_is_one_plugin(install, load):
+    install("acme", REWARD, entry_points=b"[saferec]\nmain = acme\nmain = acme\n")
+
+    plugins = load()
+
+    assert plugins.broken == []
+    assert plugins.rewards.get("mood").origin.distribution == "acme"
+
+
+@pytest.mark.parametrize(
+    "metadata", [b"", b"Metadata-Version: 2.1\nName: acme\n"], ids=["empty", "without version"]
+)
+def test_a_distribution_that_does_not_say_its_version_is_named_by_its_folder(install, load, metadata):
+    install("acme", REWARD, metadata=metadata)
+
+    assert str(load().rewards.get("mood").origin) == "acme 1.2.3 (entry point 'main')"
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ("registry.add(type('Name', (str,), {})('mood'), 'acme:R', summary='')", "name must be text"),
+        ("registry.add('mo\\x1b[2Jod', 'acme:R', summary='')", "malformed name"),
+        ("registry.add('mo\\nod', 'acme:R', summary='')", "malformed name"),
+        (
+            (
+                "registry._origin = type(registry._origin)('rewards', 'saferec', '0.2.0')\n"
+                "    registry.add('mood', 'acme:R', summary='')"
+            ),
+            "in the name of others",
+        ),
+    ],
+    ids=["subclass of str", "escape", "line break", "forged origin"],
+)
+def test_a_name_that_is_not_plain_text_and_a_forged_origin_are_refused(install, load, body, problem):
+    install("acme", HOOK.format(hook="saferec_register_rewards", body=body))
+
+    plugins = load()
+
+    assert problem in states(plugins)["acme"].reason
+    assert "mood" not in {entry.name for entry in plugins.rewards}
+
+
+def test_what_is_built_in_loads_before_whatever_keeps_others_from_loading(install, load):
+    # By the names of entry points, "main" would come between "evidence" and "rewards".
+    install("acme", "import sys\nsys.path_hooks.clear()\nsys.path_importer_cache.clear()\n")
+    hooks = list(sys.path_hooks)
+    try:
+        assert load().rewards.get("safety").origin.is_built_in
+    finally:
+        sys.path_hooks[:] = hooks
+
+
+def test_an_exception_that_lets_nobody_look_at_it_is_a_status_like_any_other(install, load):
+    code = "class E(Exception):\n    def __getattribute__(self, name): raise RuntimeError\nraise E\n"
+    install("acme", code)
+
+    assert states(load())["acme"].reason.startswith("E: ")
+
+
 def test_one_that_removes_what_others_offer_is_broken_and_the_others_are_there(install, load):
-    # Plugins are loaded by the names of their entry points: alarms, main (this one), metrics, ...
     install("acme", HOOK.format(hook="saferec_register_alarms", body="registry._entries.clear()"))
 
     plugins = load()
@@ -249,12 +529,58 @@ class Reading(ListParser):
         (ParsedList(iter([ParsedItem("Saw", 2004, 0, 3, 3)])), "items must be a tuple, but is list_iterator"),
         (ParsedList((), ("duplicate",)), "events must hold ParseEvents, but holds 'duplicate'"),
         (ParsedList((ParsedItem("Saw", 2004, 0, 3, 3, further=("Up",)),)), "further must hold Titles"),
+        (ParsedList((ParsedItem("Saw", 2004, 0, 3, 3, further=None),)), "further must hold Titles"),
+        (ParsedList((ParsedItem("Saw", -5, 0, 3, 3),)), r"the year must lie in 0\.\.9999, but is -5"),
+        (ParsedList((ParsedItem("Saw", 10**30, 0, 3, 3),)), "the year must lie in"),
+        (ParsedList((ParsedItem("\ud800", 2004, 0, 3, 3),)), "holds half of a character"),
+        (ParsedList((ParsedItem(type("T", (str,), {})("Saw"), 2004, 0, 3, 3),)), "wanted a name and a year"),
+        (ParsedList((ParsedItem("Saw", 2004, 0.0, 3, 3),)), "must be integers"),
+        (ParsedList((ParsedItem("Saw", 2004, False, 3, 3),)), "must be integers"),
+        (type("Lists", (ParsedList,), {})(()), "must return a ParsedList, but returned Lists"),
     ],
-    ids=["iterator", "events", "further"],
+    ids=[
+        *("iterator", "events", "further", "no further", "early", "late", "surrogate", "text of its own"),
+        *("float", "truth", "subclass"),
+    ],
 )
 def test_a_parsed_list_of_other_things_is_refused(parsed, problem):
     with pytest.raises(PluginError, match=problem):
         parse(Reading(parsed), "Saw")
+
+
+def test_a_list_that_the_parser_still_holds_is_copied():
+    items = [ParsedItem("Saw", 2004, 0, 3, 3)]
+    parsed = parse(Reading(ParsedList(items)), "Saw")
+
+    items.clear()
+
+    assert [item.name for item in parsed.items] == ["Saw"]
+
+
+class Ends(Transform):
+    def __call__(self, rows):
+        for _ in rows:
+            os._exit(0)
+            yield {}
+
+
+class Numbers(Transform):
+    def __call__(self, rows):
+        for _ in rows:
+            yield {1: 2}
+
+
+@pytest.mark.parametrize(
+    ("transform", "problem"),
+    [
+        (Ends(), "transform 'Ends' failed: SystemExit: 0"),
+        (Numbers(), "transform 'Numbers' must yield rows whose columns are text, but one is 1"),
+    ],
+    ids=["ends", "numbers"],
+)
+def test_a_transform_that_ends_the_process_or_names_columns_by_numbers_is_refused(transform, problem):
+    with pytest.raises(PluginError, match=problem):
+        list(transformed(transform, lambda: [{"id": 1}]))
 
 
 class OneDictionary(Transform):

@@ -1,6 +1,7 @@
 """What components return is checked once, and what they are given stays as it is."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask, check_order
 from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, ParsedList, parse
 from saferec_core.plugins.contracts.reward import RewardFunction
+from saferec_core.plugins.contracts.run_context import RunContext
 from saferec_core.rl.credit import credit
 from saferec_core.rl.rewards import ActiveReward, RewardValues, score
 from saferec_core.testing import TITLES, judged_lists
@@ -60,6 +62,14 @@ def test_numbers_of_every_real_type_are_converted_to_float32_without_gradient(an
     assert value.tolist() == [[1, 0], [0, 1]]
 
 
+class Stubborn(torch.Tensor):
+    """Refuses every computation."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        raise RuntimeError(func)
+
+
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
@@ -73,8 +83,16 @@ def test_numbers_of_every_real_type_are_converted_to_float32_without_gradient(an
         (lambda _: torch.tensor([[0, float("inf")], [0, 0]]), "returned inf for completion 1 at rank 2"),
         (lambda _: torch.full((2, 2), 1e300, dtype=torch.float64), r"at most 1e\+15 in size"),
         (lambda _: torch.full((2, 2), 1e20), "at most 1e"),
+        (lambda _: torch.eye(2).as_subclass(Stubborn), "a tensor of the class Stubborn"),
+        (lambda _: torch.nested.nested_tensor([torch.eye(2)], layout=torch.jagged), "a tensor of the class"),
+        (lambda _: np.ma.masked_all((2, 2)), "an array of the class MaskedArray"),
+        (lambda lists: (row for row in lists.hits), "returned generator"),
+        (lambda lists: {"values": lists.hits}, "returned dict"),
     ],
-    ids=["none", "list", "text", "shape", "complex", "sparse", "meta", "inf", "overflow", "large"],
+    ids=[
+        *("none", "list", "text", "shape", "complex", "sparse", "meta", "inf", "overflow", "large"),
+        *("subclass", "nested", "masked", "generator", "dict"),
+    ],
 )
 def test_what_is_not_numbers_of_the_right_shape_is_refused_with_the_name_of_the_reward(answer, problem):
     with pytest.raises(RewardError, match=rf"^reward 'mood' .*{problem}"):
@@ -112,6 +130,26 @@ def edit_a_record(lists):
     return lists.hits.float()
 
 
+def edit_a_value_of_a_record(lists):
+    lists.records[0].columns["seen_at"][0] = 9
+    return lists.hits.float()
+
+
+def edit_what_a_record_holds_deep_within(lists):
+    lists.records[0].columns["profile"]["moods"][1]["name"] = "gay"
+    return lists.hits.float()
+
+
+def swap_the_constraints(lists):
+    object.__setattr__(lists.records[0], "constraints", ())
+    return lists.hits.float()
+
+
+def move_the_step(lists):
+    object.__setattr__(lists.context, "step", 99)
+    return lists.hits.float()
+
+
 def edit_a_prompt(lists):
     lists.records[0].prompt[0]["content"] = "Anything."
     return lists.hits.float()
@@ -131,17 +169,56 @@ def swap_the_oracle(lists):
         (replace_violations, "violations"),
         (drop_a_list, "lists"),
         (edit_a_record, "the contents of records"),
+        (edit_a_value_of_a_record, "the contents of records"),
+        (edit_what_a_record_holds_deep_within, "the contents of records"),
+        (swap_the_constraints, "the contents of records"),
         (edit_a_prompt, "the contents of records"),
+        (move_the_step, "the context"),
         (swap_the_oracle, "the judge"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
 def test_a_reward_that_changes_what_it_is_given_is_named(edit, what):
     lists = judged_lists([TITLES[1:3], TITLES[2:4]], num_ranks=2)
+    columns = {"seen_at": [3, 4], "profile": {"moods": [{"name": "calm"}, {"name": "sad"}]}, "since": NAN}
+    lists = replace(lists, records=[replace(record, columns=columns) for record in lists.records])
     assert lists.violations.any()
 
     with pytest.raises(PluginError, match=f"^reward 'mood' changed what it was given: {what}"):
         scored(edit, lists)
+
+
+@pytest.mark.parametrize(
+    ("log", "problem"),
+    [
+        (lambda figures: figures.clear(), "changed what others have logged"),
+        (lambda figures: figures.update({"first/x": 0.0}), "changed what others have logged"),
+        (lambda figures: figures.update(bad=NAN), "logs 'bad' = nan"),
+        (lambda figures: figures.update(bad="high"), "logs 'bad' = 'high'"),
+        (lambda figures: figures.update({5: 1.0}), "logs 5 = 1.0"),
+    ],
+    ids=["cleared", "replaced", "nan", "text", "name"],
+)
+def test_figures_that_are_not_logged_as_they_should_be_are_refused(log, problem):
+    def first(lists):
+        lists.context.log("x", 1)
+        return lists.hits
+
+    def second(lists):
+        log(lists.context.figures)
+        return lists.hits
+
+    rewards = [
+        ActiveReward(name, Returning(each), 1.0) for name, each in {"first": first, "mood": second}.items()
+    ]
+    with pytest.raises(PluginError, match=f"^reward 'mood' {problem}"):
+        score(rewards, judged_lists([TITLES[1:3]], num_ranks=2))
+
+
+@pytest.mark.parametrize("name", [5, "two\nlines", "\x1b[2J"], ids=["number", "lines", "escape"])
+def test_the_name_of_a_figure_is_text_on_one_line(name):
+    with pytest.raises(PluginError, match="the name of a figure must be text on one line"):
+        RunContext().log(name, 1.0)
 
 
 def test_a_metric_that_edits_violations_is_named_before_any_figure_is_made_of_them():
@@ -249,6 +326,20 @@ class Answering(Oracle):
         return self.answer(questions)
 
 
+class Fickle(Verdict):
+    """Says something else each time."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError(name)
+
+
+class Two(list):
+    """Says that it holds two, and holds three."""
+
+    def __len__(self):
+        return 2
+
+
 QUESTIONS = [Question("Saw", 2004, ("gore",)), Question("Up", 2009, ("gore",))]
 
 
@@ -268,10 +359,11 @@ QUESTIONS = [Question("Saw", 2004, ("gore",)), Question("Up", 2009, ("gore",))]
         (Verdict("yes"), "known must be True or False"),
         (Verdict(True, [0.5]), "risks must be a mapping"),
         ({"known": True}, "wanted a Verdict, but got dict"),
+        (Fickle(True), "wanted a Verdict, but got Fickle"),
     ],
     ids=[
         *("above", "below", "nan", "text", "truth", "other-trait", "other-violated", "other-open"),
-        *("unknown-violated", "bare-text", "known", "list", "dict"),
+        *("unknown-violated", "bare-text", "known", "list", "dict", "subclass"),
     ],
 )
 def test_a_verdict_that_is_not_sound_is_refused_with_the_title(verdict, problem):
@@ -286,8 +378,9 @@ def test_a_verdict_that_is_not_sound_is_refused_with_the_title(verdict, problem)
         (lambda _: None, "must return a list of verdicts, but returned NoneType"),
         (lambda questions: (Verdict(True) for _ in questions), "but returned generator"),
         (lambda questions: questions.clear(), "failed: AttributeError"),
+        (lambda _: Two([Verdict(True)] * 3), "must answer 2 questions with a verdict each, but answered 3"),
     ],
-    ids=["few", "none", "generator", "edits"],
+    ids=["few", "none", "generator", "edits", "wrong length"],
 )
 def test_an_oracle_that_does_not_answer_each_question_is_named(answer, problem):
     with pytest.raises(PluginError, match=f"^oracle 'Answering' .*{problem}"):

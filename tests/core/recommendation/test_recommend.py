@@ -9,7 +9,7 @@ from saferec_core.config.load import Layer, resolved
 from saferec_core.config.schema import RecommendConfig
 from saferec_core.data.records import Record
 from saferec_core.data.traits import read_traits
-from saferec_core.errors import ConfigError, RunError, UnknownNameError
+from saferec_core.errors import ConfigError, DataError, RunError, UnknownNameError
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.recommendation.recommender import check_constraints, wish
 from saferec_core.recommendation.run import Asking, load_recommender, recommend_file
@@ -83,6 +83,25 @@ def test_titles_of_a_free_list_come_with_their_verdict_and_its_evidence(config, 
     assert (title.verdict, title.violated) == ("violation", (trait,))
     assert title.evidence[0].risk >= 0.66
     assert recommendation.note == "The list has 1 of 4 titles."
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "has no rows"),
+        (b"%PNG nonsense\n\x10\n", "no row of"),
+        (b'{"prompt": "  "}\n', "the prompt is empty"),
+    ],
+    ids=["no-rows", "bytes", "blank"],
+)
+def test_a_file_without_a_readable_prompt_is_an_error(recommender, tmp_path, content, message):
+    source = tmp_path / "prompts.jsonl"
+    source.write_bytes(content)
+
+    for _ in range(2):  # what was tried once is not taken for done
+        with pytest.raises(DataError, match=message):
+            recommend_file(recommender, source, tmp_path / "lists.jsonl", ASKING, policy="p")
+    assert [path.name for path in tmp_path.iterdir()] == ["prompts.jsonl"]
 
 
 def test_a_file_is_worked_through_a_broken_row_costs_that_row(recommender, rows, tmp_path):

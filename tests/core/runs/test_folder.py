@@ -77,6 +77,19 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path):
         RunFolder.append(tmp_path / "metrics.jsonl", [{"step": 1}])
 
 
+def test_a_run_folder_never_stands_without_its_configuration(tmp_path, monkeypatch):
+    def killed(path, text):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("saferec_core.runs.folder.write_text", killed)
+        with pytest.raises(KeyboardInterrupt):
+            RunFolder.create(config(tmp_path, run_name="mine"), "train")
+
+    assert list((tmp_path / "runs").iterdir()) == []
+    assert RunFolder.create(config(tmp_path, run_name="mine"), "train").exists
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "runs").write_text("a file where the folder should be")
 

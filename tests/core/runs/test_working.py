@@ -1,5 +1,7 @@
 """Two commands and one run."""
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -42,3 +44,22 @@ def test_a_run_can_be_worked_on_again_after_a_failure(tmp_path):
     for _ in range(2):
         with pytest.raises(ZeroDivisionError), working_on(RunLayout(tmp_path)):
             _ = 1 / 0
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_where_the_file_system_has_no_locks_nothing_is_refused_nor_left_behind(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    for _ in range(2):
+        with working_on(RunLayout(tmp_path)), working_on(RunLayout(tmp_path)):
+            pass
+
+
+def test_a_run_folder_that_cannot_be_written_is_named(tmp_path):
+    with (
+        pytest.raises(RunError, match=r"run folder .*gone cannot be written"),
+        working_on(RunLayout(tmp_path / "gone")),
+    ):
+        pytest.fail("there is no such folder")

@@ -140,6 +140,43 @@ class OnItsOwnDevice(Sound):
         return super().compared(values, size) * torch.ones(size).to(values.device)[0]
 
 
+class NamesPositions(Sound):
+    def uninformative(self, rewards):
+        return super().uninformative(rewards).nonzero()[:, 0]
+
+
+class ChangesTheWeights(Sound):
+    def uninformative(self, rewards):
+        rewards.rank_weights.add_(0.001)
+        return super().uninformative(rewards)
+
+
+class ReplacesTheFirstPrompt(Sound):
+    def uninformative(self, rewards):
+        answer = super().uninformative(rewards)
+        answer[0] = True
+        return answer
+
+
+class ReplacesWhereTheFirstSiblingIsBelow(Sound):
+    def uninformative(self, rewards):
+        firsts = rewards.rank[0, :: rewards.group_size, 0]
+        lasts = rewards.rank[0, rewards.group_size - 1 :: rewards.group_size, 0]
+        return super().uninformative(rewards) | (firsts < lasts)
+
+
+class ReplacesAll(Sound):
+    def uninformative(self, rewards):
+        return ~super().uninformative(rewards) | True
+
+
+class AsksAndKeepsAll(Sound):
+    dynamic_sampling = True
+
+    def uninformative(self, rewards):
+        return super().uninformative(rewards) & False
+
+
 BROKEN = {
     "test_it_answers": (Raises(),),
     "test_it_returns_advantages_of_its_batch": (ReturnsATuple(), ListsAsColumns(), Integers()),
@@ -149,6 +186,12 @@ BROKEN = {
     "test_without_variance_every_advantage_is_exactly_0": (NotQuiteFlat(),),
     "test_what_has_no_value_is_not_0": (NothingIsZero(),),
     "test_it_has_the_invariances_that_it_declares": (DeclaresScale(), Uncentred()),
+    "test_it_tells_for_each_prompt_whether_it_is_uninformative": (NamesPositions(), ChangesTheWeights()),
+    "test_whether_a_prompt_is_uninformative_does_not_depend_on_the_order": (
+        ReplacesTheFirstPrompt(),
+        ReplacesWhereTheFirstSiblingIsBelow(),
+    ),
+    "test_prompts_that_it_has_replaced_teach_nothing": (ReplacesAll(), AsksAndKeepsAll()),
     "test_the_dtype_is_kept": (InSingle(),),
     "test_the_device_is_kept": (OnTheDefaultDevice(), OnItsOwnDevice()),
 }

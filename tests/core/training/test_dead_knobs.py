@@ -54,6 +54,19 @@ def test_the_weight_of_a_single_reward_is_dead_unless_nothing_is_divided(plugins
     assert all("rewards.relevance.weight has no effect: it is the only reward" in text for text in dead)
 
 
+def test_rounds_of_further_prompts_are_dead_where_nobody_asks_for_any_and_asking_is_where_there_are_none(
+    plugins,
+):
+    never = dead_in(plugins, rollout={"max_resample": 5}, normalizer={"name": "gdpo"})
+    asks = {"normalizer": {"name": "gdpo", "dynamic_sampling": True}}
+
+    assert never == ["rollout.max_resample has no effect: the normalizer gdpo asks for no further prompts"]
+    assert dead_in(plugins, **asks, rollout={"max_resample": 5}) == []
+    assert dead_in(plugins, **asks, rollout={"max_resample": 0}) == [
+        "normalizer.dynamic_sampling has no effect, since rollout.max_resample is 0"
+    ]
+
+
 def test_options_of_a_reward_of_weight_zero_are_dead(plugins):
     rewards = {"relevance": {}, "count": {"weight": 0, "distinct": False, "target": 5}}
 

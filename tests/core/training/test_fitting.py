@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from saferec_core.config.schema import TrainConfig
 from saferec_core.data.records import Record
 from saferec_core.errors import ConfigError, DataError
+from saferec_core.models.loading import declared_context
 from saferec_core.training.fitting import fitted_prompts
 
 
@@ -76,3 +79,30 @@ def test_without_vllm_and_far_from_the_context_no_prompt_is_counted():
 
     assert len(fitted([5, 500], Uncounted())) == 2
     assert len(fitted([5, 500], Uncounted(), context=32_768)) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "tokens"),
+    [
+        ({"max_position_embeddings": 32_768}, 32_768),
+        (
+            {"max_position_embeddings": 32_768, "rope_parameters": {"rope_type": "yarn", "factor": 4.0}},
+            131_072,
+        ),
+        (
+            {
+                "max_position_embeddings": 131_072,
+                "rope_parameters": {"factor": 8.0, "original_max_position_embeddings": 8192},
+            },
+            131_072,
+        ),
+        ({"n_positions": 1024}, 1024),
+        ({}, None),
+    ],
+    ids=["plain", "yarn", "already extended", "absolute", "not stated"],
+)
+def test_the_context_is_what_the_configuration_declares_with_what_extends_it(settings, tokens):
+    declared = SimpleNamespace(**settings)
+    declared.get_text_config = lambda: declared
+
+    assert declared_context(declared) == tokens

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.titles import Title
+from saferec_core.errors import ConfigError
 from saferec_core.models.decoding import TokenAligner
 from saferec_core.models.guided.allowed import Allowance
 from saferec_core.models.guided.guide import build_guide
@@ -66,13 +67,22 @@ def allowance(*, unsafe=(), seen=()):
     return Allowance((), safe, tuple(sorted(seen)))
 
 
+def mask_of(rows, width):
+    """Return which tokens may come next, and check that their logits are left as they are."""
+    scores = torch.randn(len(rows.wanted), width)
+    restricted = rows.restrict(scores)
+    mask = restricted > float("-inf")
+    assert torch.equal(restricted[mask], scores[mask])
+    return mask
+
+
 def drawn(guide, allowances, tokenizer, generator, favorites=None):
     """Draw lists from a policy with random logits; return the token ids of each row."""
     rows = GuidedRows(guide, allowances)
     ids = [[] for _ in allowances]
     ended = torch.zeros(len(allowances), dtype=torch.bool)
     for _ in range(guide.longest):
-        mask = rows.mask(len(tokenizer))
+        mask = mask_of(rows, len(tokenizer))
         assert mask.any(1).all()
         logits = torch.randn(mask.shape, generator=generator) * 3
         if favorites is not None:
@@ -120,6 +130,47 @@ def test_lists_hold_allowed_titles_once_and_as_many_as_there_can_be(tokenizer, p
         assert len(ids[row]) <= guide.longest
 
 
+def test_a_list_of_one_title_is_any_allowed_title_but_the_seen_ones(tokenizer):
+    guide = guide_of(tokenizer, TitleYearParser(), num_ranks=1)
+    saw, saw_2 = TITLES.index(Title("Saw", 2004)), TITLES.index(Title("Saw II", 2005))
+    only_these = set(range(len(TITLES))) - {saw, saw_2}
+
+    ids, rows = drawn(
+        guide,
+        [allowance(unsafe=only_these, seen=[saw]), allowance(seen=[saw])],
+        tokenizer,
+        torch.Generator().manual_seed(0),
+    )
+
+    assert rows.wanted.tolist() == [1, 1]
+    aligner = TokenAligner(tokenizer)
+    first, second = (positions_of(aligner.decode(row)[0], TitleYearParser()) for row in ids)
+    assert first == [saw_2]
+    assert len(second) == 1
+    assert second != [saw]
+
+
+def test_logits_of_another_tokenizer_are_refused(tokenizer):
+    rows = GuidedRows(guide_of(tokenizer, TitleYearParser()), [allowance()])
+
+    with pytest.raises(ConfigError, match="model and tokenizer do not belong together"):
+        rows.restrict(torch.zeros(1, 3))
+
+
+def test_any_token_that_ends_a_completion_may_end_a_list(tokenizer):
+    ends = frozenset({tokenizer.eos_token_id, tokenizer.pad_token_id})
+    guide = build_guide(tokenizer, TitleYearParser(), CATALOG, num_ranks=2, end_ids=ends)
+    nothing_left = allowance(unsafe=range(len(TITLES)))
+
+    rows = GuidedRows(guide, [nothing_left, allowance()])
+    mask = mask_of(rows, len(tokenizer))
+
+    assert set(mask[0].nonzero()[:, 0].tolist()) == ends
+    assert not mask[1, sorted(ends)].any()
+    rows.advance(torch.tensor([tokenizer.pad_token_id, int(mask[1].nonzero()[0])]))
+    assert set(mask_of(rows, len(tokenizer))[0].nonzero()[:, 0].tolist()) == ends
+
+
 def test_every_title_of_the_catalog_can_be_written(tokenizer, parser):
     guide = guide_of(tokenizer, parser)
     missing = [str(TITLES[position]) for position in np.flatnonzero(~guide.writable)]
@@ -151,9 +202,9 @@ def test_a_policy_that_wants_a_title_gets_it_unless_it_is_taken(tokenizer):
     guide = guide_of(tokenizer, parser, num_ranks=2)
     rows = GuidedRows(guide, [allowance()])
     ids = tokenizer("Saw (2004)\n", add_special_tokens=False)["input_ids"]
-    if rows.mask(len(tokenizer))[0, ids[0]]:  # behind a prompt the first token may be another one
+    if mask_of(rows, len(tokenizer))[0, ids[0]]:  # behind a prompt the first token may be another one
         for token in ids:
-            assert rows.mask(len(tokenizer))[0, token]
+            assert mask_of(rows, len(tokenizer))[0, token]
             rows.advance(torch.tensor([token]))
         assert rows.written.tolist() == [1]
 
@@ -168,10 +219,8 @@ def test_without_an_allowed_title_the_list_is_empty_and_ends(tokenizer, seeded):
 
 
 def test_a_forbidden_token_is_an_error(tokenizer):
-    from saferec_core.errors import ConfigError
-
     rows = GuidedRows(guide_of(tokenizer, TitleYearParser()), [allowance()])
-    forbidden = int((~rows.mask(len(tokenizer))[0]).nonzero()[0])
+    forbidden = int((~mask_of(rows, len(tokenizer))[0]).nonzero()[0])
 
     with pytest.raises(ConfigError, match="forbids"):
         rows.advance(torch.tensor([forbidden]))

@@ -8,7 +8,7 @@ from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, PluginError, SaferecError, UnknownNameError
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.oracle import Oracle, Verdict
+from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
 from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList
 
 CATALOG = Catalog([Title("Saw", 2004), Title("Up", 2009), Title("Coco", 2017), Title("Heat", 1995)])
@@ -114,6 +114,8 @@ def test_no_name_of_a_title_hides_a_violation_that_the_oracle_knows_by_another()
     assert lists.violations[:, 0].tolist() == [True, True, True]
     assert lists.violations[0].tolist() == [True, False, False]
     assert judge.base_rate(("gore",)) == 0.5
+    by_name = [judge.ask([Question(name, 2004, ("gore",))]) for name in ("Saw: Uncut", "Saw", "Le Puzzle")]
+    assert all(verdict.violated == ("gore",) for (verdict,) in by_name)
 
 
 def test_the_oracle_is_asked_once_for_a_whole_batch():

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import random
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from saferec_core.errors import RewardError, RunError
 from saferec_core.evaluation.setup import assemble
 from saferec_core.models.decoding import NO_RANK, TokenAligner
 from saferec_core.models.loading import load_tokenizer
-from saferec_core.plugins.contracts.normalizer import Advantages
+from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
 from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.rl.limits import Limits, limits_of
 from saferec_core.rl.loss import rank_grpo_loss
@@ -35,6 +33,7 @@ from saferec_core.training.setup import build_normalizer, build_rewards
 from saferec_core.training.trl.callbacks import save_policy
 from saferec_core.training.trl.grpo_setup import rank_grpo_trainer
 from saferec_core.training.trl.grpo_trainer import RankGRPOTrainer
+from tests import warm
 
 K, G, N = 4, 4, 8
 
@@ -332,7 +331,7 @@ def test_a_batch_is_scored_no_more_often_than_the_loss_needs(world, tmp_path, ch
 
 
 @dataclass
-class OnlyRank:
+class OnlyRank(Normalizer):
     """A normalizer that finds something to say about one rank alone."""
 
     k: int
@@ -847,18 +846,15 @@ def test_two_processes_get_the_advantages_and_the_loss_that_one_would_though_a_g
         f"import runpy, sys\nrunpy.run_path({str(Path(__file__))!r})['save_advantages'](*sys.argv[1:])\n"
     )
     save_advantages(str(world), str(tmp_path))
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-
-    done = subprocess.run(
-        [*torchrun, str(script), str(world), str(tmp_path)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+    scoring = warm.Together(
+        *(2, world, tmp_path),
+        folder=tmp_path,
+        output=tmp_path / "output",
+        settings={"ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(Path(warm.__file__).parents[1])},
+        module="score",
     )
 
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert scoring.wait() == 0, (tmp_path / "output").read_text(encoding="utf-8")[-3000:]
     alone = torch.load(tmp_path / "1-0.pt", weights_only=True)
     together = [torch.load(tmp_path / f"2-{index}.pt", weights_only=True) for index in range(2)]
     for name in REWARD_SETS:

@@ -57,6 +57,12 @@ def options(tmp_path_factory):
     }
 
 
+@pytest.fixture(scope="module")
+def oracle(options):
+    """What judges the targets."""
+    return build_oracle(ComponentChoice.model_validate(options["oracle"]), year_tolerance=2)
+
+
 def jsonl(path, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
@@ -118,8 +124,7 @@ IN_ONE_FIXTURE = settings(max_examples=60, suppress_health_check=[HealthCheck.fu
 
 @IN_ONE_FIXTURE
 @given(many_rows(), st.sampled_from(["plain", "reasoning"]), st.sampled_from(["leave-out", "allow"]))
-def test_no_target_holds_an_unsafe_a_seen_or_a_repeated_title(options, rows, style, unknown):
-    oracle = build_oracle(ComponentChoice.model_validate(options["oracle"]), year_tolerance=2)
+def test_no_target_holds_an_unsafe_a_seen_or_a_repeated_title(options, oracle, rows, style, unknown):
     for row in rows_of(surveyed(options, rows, style=style, unknown=unknown)(rows)):
         if isinstance(row, Removed):
             continue
@@ -152,8 +157,7 @@ def test_neither_the_order_nor_the_cut_of_the_rows_changes_a_target(options, row
 
 @IN_ONE_FIXTURE
 @given(many_rows())
-def test_the_ground_truth_that_may_be_shown_comes_first(options, rows):
-    oracle = build_oracle(ComponentChoice.model_validate(options["oracle"]), year_tolerance=2)
+def test_the_ground_truth_that_may_be_shown_comes_first(options, oracle, rows):
     index = TitleIndex(TITLES[:-1])
     for row in rows_of(surveyed(options, rows, unknown_truth="keep")(rows)):
         if isinstance(row, Removed):
