@@ -97,6 +97,12 @@ def differences(config: Path, folder: Path, flags: Sequence[object], *, transfer
     folder.mkdir(exist_ok=True)
     code = _TRAIN if transfer else _WITHOUT_TRANSFER
     arguments = ["train", config, "--use-vllm", "--vllm-max-model-length", _WIDTH, "--eval-prompts", 0]
+    arguments += [
+        "--set",
+        "steps_per_generation=1",
+        "--set",
+        "num_iterations=1",
+    ]  # weights are sent every step
     arguments += ["--save-strategy", "no", "--logging-steps", 1, "--run-name", "run", "--output-dir", "runs"]
     done = subprocess.run(  # vLLM writes to the file descriptors of standard output
         [sys.executable, "-c", code, *map(str, (*arguments, *flags))],
