@@ -43,7 +43,7 @@ def _commands() -> Iterator[str]:
         for path, inner in _leaves((name,), command):
             yield f"## saferec {' '.join(path)}\n"
             yield f"{inner.help or ''}\n"
-            yield "| option | meaning |\n|---|---|"
+            yield "| argument or option | meaning |\n|---|---|"
             for parameter in inner.params:
                 if not getattr(parameter, "hidden", False):
                     names = ", ".join(f"`{option}`" for option in getattr(parameter, "opts", []))

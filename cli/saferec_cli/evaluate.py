@@ -163,6 +163,8 @@ def _predictions(
     problems = [*request.problems, *find_problems(request.config, plugins, policy=False)]
     if not file.exists():
         problems.append(f"--predictions {file} does not exist")
+    if request.config.evaluation.guided:
+        problems.append("--guided does not go with --predictions, whose lists are written already")
     if problems:
         raise one_error(problems)
 

@@ -94,6 +94,8 @@ class _Reading:
     answers: dict[tuple[int, int], WrittenList] = field(default_factory=dict)
     problems: dict[str, list[str]] = field(default_factory=dict)
     """Where each kind of problem occurred."""
+    named: set[int] = field(default_factory=set)
+    """Positions of records that a row names, be its list readable or not."""
     rows: int = 0
 
     @property
@@ -113,7 +115,9 @@ class _Reading:
     def _read(self, row: Row | DataError) -> None:
         if isinstance(row, DataError):
             raise row
-        key = self._position(row), _whole(row.get("sample") or 0, "sample")
+        position = self._position(row)
+        self.named.add(position)
+        key = position, _whole(row.get("sample") or 0, "sample")
         if key in self.answers:
             named = f"id {row['id']!r}" if row.get("id") is not None else f"position {key[0]}"
             raise DataError(f"a record has two lists; number them by 'sample': {named}")
@@ -121,13 +125,11 @@ class _Reading:
 
     def check_complete(self, used: Mapping[int, Record]) -> None:
         """Note the records that lack a list."""
-        lacking = [position for position in used if (position, 0) not in self.answers]
+        lacking = [position for position in used if position not in self.named]
+        records = "1 record has" if len(lacking) == 1 else f"{len(lacking):,} records have"
         for position in lacking:
-            self._note(
-                f"{len(lacking)} records have no list; an empty one is written as titles = []",
-                f"position {position}",
-            )
-        if not lacking:
+            self._note(f"{records} no list; an empty one is written as titles = []", f"position {position}")
+        if not self.problems:
             counts = Counter(position for position, _ in self.answers)
             for position in (position for position in used if counts[position] < self.samples):
                 self._note(f"records have fewer than {self.samples} samples", f"position {position}")
@@ -157,7 +159,7 @@ class _Reading:
         position = _whole(row["position"], "position")
         if position not in self.positions:
             last = max(self.positions, default=-1)
-            raise DataError(f"the held-out records have the positions 0..{last}: {position}")
+            raise DataError(f"no held-out record has the position (0 to {last}): {position}")
         return position
 
     def _answer(self, row: Row) -> WrittenList:

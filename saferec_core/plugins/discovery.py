@@ -52,13 +52,12 @@ def installed_plugins() -> list[InstalledPlugin]:
 
 
 def _distributions() -> Iterator[Distribution]:
-    """Yield each distribution once: the first on the path."""
-    seen: set[str | int] = set()
+    """Yield each distribution once, the first on the path; one whose folder is unknown cannot be compared."""
+    seen = {"unknown"}
     for distribution in distributions():
-        name, _ = _named_by_folder(distribution)
-        key = canonical(name) if name != "unknown" else id(distribution)
-        if key not in seen:
-            seen.add(key)
+        name = canonical(_named_by_folder(distribution)[0])
+        if name not in seen or name == "unknown":
+            seen.add(name)
             yield distribution
 
 

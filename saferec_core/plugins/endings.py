@@ -85,21 +85,26 @@ def _guarded(module: Any, name: str, ends: Callable[..., bool] = lambda *_: True
 
 
 def _is_deadly(number: int) -> bool:
+    """Whether a signal ends this process: where nobody listens, or nobody can."""
     if number in {signal.SIGKILL, signal.SIGSTOP}:
         return True
-    return (
-        number != 0
-        and signal.getsignal(number) is signal.SIG_DFL
-        and signal.Signals(number).name not in _HARMLESS
-    )
+    return _does_something(number) and signal.getsignal(number) is signal.SIG_DFL
+
+
+def _does_something(number: int) -> bool:
+    return number != 0 and signal.Signals(number).name not in _HARMLESS
 
 
 def _kills_itself(process: int, number: int) -> bool:
-    return process in {os.getpid(), 0, -1, -os.getpgrp()} and _is_deadly(number)
+    if process == os.getpid():
+        return _is_deadly(number)
+    return process in {0, -1, -os.getpgrp()} and _does_something(
+        number
+    )  # others do not listen as this one does
 
 
 def _kills_its_group(group: int, number: int) -> bool:
-    return group in {0, os.getpgrp()} and _is_deadly(number)
+    return group in {0, os.getpgrp()} and _does_something(number)
 
 
 if os.name == "posix":

@@ -72,7 +72,8 @@ _SETTINGS_OF: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any, Any], obje
         "socket": (lambda it: it.getdefaulttimeout(), lambda it, old: it.setdefaulttimeout(old)),
         "decimal": (_decimals, _put_back_decimals),
         "multiprocessing": (
-            lambda it: it.get_start_method(allow_none=True),
+            # Whoever starts a process first makes the default the method: that is not a change.
+            lambda it: it.get_start_method(allow_none=True) or it.get_all_start_methods()[0],
             lambda it, old: it.set_start_method(old, force=True),
         ),
     }

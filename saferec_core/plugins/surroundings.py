@@ -39,7 +39,7 @@ _RESOURCES = {
     for name in ("NOFILE", "FSIZE", "AS", "CPU", "NPROC")
     if hasattr(resource, f"RLIMIT_{name}")
 }
-"""None where there is no POSIX."""
+"""Empty where there is no POSIX."""
 _MOST_NAMED = 5
 
 GENERATORS = "the global random generators"

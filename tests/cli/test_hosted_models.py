@@ -1,11 +1,12 @@
 """``saferec eval --eval-engine openai``: a hosted model, asked through a real server of this machine."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from saferec_core.analysis.results import read_results
-from tests.plugins.llm_server import LlmServer, completion, failing, html, stalling
+from tests.plugins.llm_server import LlmServer, Sent, as_json, completion, failing, html, stalling
 
 KEY = "sk-secret-of-this-test"
 
@@ -61,8 +62,17 @@ def test_a_hosted_model_is_measured_like_a_policy_and_asked_once(evaluate, film,
         (stalling(5), "no answer from"),
         (failing(401), "refuses access (status 401): check the environment variable OPENAI_API_KEY"),
         (failing(404), "does not know model 'org/some-model'"),
+        (failing(429), "answers with status 429"),
+        (failing(500), "answers with status 500"),
+        (Sent(b"", 302, {"location": "/v1/elsewhere"}), "answers with status"),
+        (as_json({"choices": []}), "the server did not send a completion, but"),
+        (
+            Sent(b'{"choices": [', headers={"content-type": "application/json"}),
+            "the server did not send a completion, but",
+        ),
+        (replace(completion("Heat"), cut=True), "broke off"),
     ],
-    ids=["html", "time-out", "key", "model"],
+    ids=["html", "time-out", "key", "model", "429", "500", "redirect", "no-choices", "half-json", "cut"],
 )
 def test_an_endpoint_that_does_not_answer_is_named(evaluate, answer, message, tmp_path):
     with LlmServer(lambda _: answer) as server:

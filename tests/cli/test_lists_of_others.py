@@ -104,8 +104,9 @@ def test_wrong_predictions_are_refused_and_nothing_is_written(predictions, main,
         (["eval", "--predictions", "nosuch.jsonl"], "--predictions nosuch.jsonl does not exist"),
         (["eval"], "POLICY is missing"),
         (["eval", "--predictions", "x.jsonl", "--flip"], "does not go with --predictions"),
+        (["eval", "--predictions", "x.jsonl", "--guided"], "--guided does not go with --predictions"),
     ],
-    ids=["name", "oracle", "file", "policy", "flip"],
+    ids=["name", "oracle", "file", "policy", "flip", "guided"],
 )
 def test_what_cannot_be_evaluated_is_named(main, tiny, arguments, message):
     done = main(*arguments, "--config", tiny / "run.yaml")

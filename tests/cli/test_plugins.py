@@ -337,6 +337,7 @@ def test_a_reward_from_a_file_is_listed_and_planned_with(main, outline, tmp_path
 @pytest.mark.parametrize(
     ("code", "status", "said"),
     [
+        ("import os\nos.kill(os.getpid(), 9)\n", 0, ""),
         ("import os\nos.fork()\n", 0, ""),
         ("import os, sys\nif os.fork() == 0: sys.exit(3)\n", 0, ""),
         ("import atexit, os\natexit.register(os._exit, 5)\n", 0, "left for the end of the process failed"),
@@ -345,7 +346,16 @@ def test_a_reward_from_a_file_is_listed_and_planned_with(main, outline, tmp_path
         ("import sys\nsys.__stdout__.close()\n", 0, ""),
         ("import ctypes\nctypes.string_at(0)\n", -signal.SIGSEGV, 'acme.py", line 2 in <module>'),
     ],
-    ids=["fork", "fork and exit", "exit at exit", "raise at exit", "print at exit", "stdout", "crash"],
+    ids=[
+        "kill",
+        "fork",
+        "fork and exit",
+        "exit at exit",
+        "raise at exit",
+        "print at exit",
+        "stdout",
+        "crash",
+    ],
 )
 def test_what_a_plugin_forks_or_leaves_behind_disturbs_no_command_and_a_crash_names_its_file(
     saferec, distribution, code, status, said

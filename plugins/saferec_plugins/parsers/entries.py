@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from saferec_core.data.titles import Title
 from saferec_plugins.parsers.decoration import label_end, undecorated
 from saferec_plugins.parsers.prose import is_prose
+from saferec_plugins.parsers.remembered import remembered
 from saferec_plugins.parsers.years import (
     YearMark,
     bracketed_years,
@@ -83,7 +83,7 @@ class Entry(NamedTuple):
     """Titles named in the remark after it."""
 
 
-@lru_cache(maxsize=1 << 14)
+@remembered
 def dated_entries(text: str, shadow: str, start: int, opened: str = "", *, strict: bool) -> tuple[Entry, ...]:
     """Read the titles with a year in a line.
 

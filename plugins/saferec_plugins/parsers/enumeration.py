@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -140,7 +139,6 @@ class Marker(NamedTuple):
         return self.style in SURE
 
 
-@lru_cache(maxsize=1 << 14)
 def read_marker(shadow: str, text: str) -> Marker:
     """Read bullet and number of a line.
 

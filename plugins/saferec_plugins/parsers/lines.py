@@ -7,8 +7,9 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
+
+from saferec_plugins.parsers.remembered import remembered
 
 __all__ = ["BLANKS", "Line", "lines_of"]
 
@@ -100,13 +101,19 @@ def lines_of(text: str, start: int, stop: int) -> Iterator[Line]:
         if raw.isspace():
             position += len(raw)
             continue
-        for begin, end in _pieces(raw):
-            piece = raw[begin:end]
-            yield _line(piece, position + begin)
+        for begin, end, length, content, shadow, offsets in _pieces(raw):
+            start = position + begin
+            yield Line(start, start + length, position + end, content, shadow, offsets)
         position += len(raw)
 
 
-def _pieces(raw: str) -> Iterator[tuple[int, int]]:
+@remembered
+def _pieces(raw: str) -> tuple[tuple[int, int, int, str, str, tuple[int, ...] | None], ...]:
+    """Cut a line up; each piece begins and ends somewhere, and has what `_content` returns."""
+    return tuple((begin, end, *_content(raw[begin:end])) for begin, end in _cuts(raw))
+
+
+def _cuts(raw: str) -> Iterator[tuple[int, int]]:
     """Cut a line where its markup ends a line, and before each further number of a list."""
     cuts = [0, len(raw)]
     if "<" in raw or "\\item" in raw:
@@ -141,12 +148,6 @@ def _numbered_starts(piece: str) -> list[int]:
     return starts if in_front or len(starts) > 1 else []
 
 
-def _line(raw: str, start: int) -> Line:
-    length, text, shadow, offsets = _content(raw)
-    return Line(start, start + length, start + len(raw), text, shadow, offsets)
-
-
-@lru_cache(maxsize=1 << 14)
 def _content(raw: str) -> tuple[int, str, str, tuple[int, ...] | None]:
     """Return a line's length, its text without markup, its shadow and the offsets of its characters."""
     content = raw.rstrip(BLANKS + "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from saferec_core.data.titles import Title
 from saferec_core.plugins.contracts.parser import EventKind, ParseEvent
@@ -17,6 +18,7 @@ from saferec_plugins.parsers.entries import Entry, bare_names, dated_entries
 from saferec_plugins.parsers.enumeration import Marker, accepted_markers, read_marker
 from saferec_plugins.parsers.lines import Line, lines_of
 from saferec_plugins.parsers.prose import announces, excludes, is_prose, looks_like_title
+from saferec_plugins.parsers.remembered import remembered
 from saferec_plugins.parsers.tables import Columns, Row, header_columns, is_rule, read_row
 from saferec_plugins.parsers.years import bracketed_years, broken_year, year_alone
 
@@ -123,7 +125,8 @@ def _looked_at(
 ) -> list[_Item]:
     """Read every line that is not blank, each by itself."""
     lines = [line for line in lines_of(text, start, stop) if line.text_end > line.start]
-    markers = [read_marker(line.shadow, line.text) for line in lines]
+    shapes = [_shape(line.text, line.shadow) for line in lines]
+    markers = [shape.marker for shape in shapes]
     doubtful = any(marker.style and not marker.sure for marker in markers)
     dated = [doubtful and ANY_YEAR.search(line.shadow) is not None for line in lines]
     accepted = accepted_markers(markers, dated)
@@ -132,26 +135,29 @@ def _looked_at(
     avoiding = False
     lone: _Item | None = None
     """A line of nothing but a number, whose title may stand on the next."""
-    for number, (line, marker, numbered) in enumerate(zip(lines, markers, accepted, strict=True)):
-        item = _Item(line, marker)
+    for number, (line, shape, numbered) in enumerate(zip(lines, shapes, accepted, strict=True)):
+        item = _Item(line, shape.marker)
         items.append(item)
         following = lines[number + 1].shadow if number + 1 < len(lines) else ""
-        header = header_columns(line.shadow) if not ANY_YEAR.search(line.shadow) else None
+        header = shape.header
         if header and (header.sign != "|" or header.year is not None or is_rule(following)):
             columns = header
             item.prose = True
-        elif is_rule(line.shadow) or FENCE.match(line.shadow):
+        elif shape.separates:
             item.prose = True
-        elif LONE_NUMBER.fullmatch(line.shadow) and following:
+        elif shape.lone_number and following:
             item.prose, lone = True, item
             continue
         else:
-            row = read_row(line.shadow, columns)
+            row = read_row(line.shadow, columns) if columns else shape.row
             if row:
                 _read_row(item, row)
             else:
                 columns = columns if columns and columns.sign == "|" else None
-                avoiding = _read_line(item, numbered=numbered, avoiding=avoiding)
+                reading = _reading(line.text, line.shadow, numbered=numbered, avoiding=avoiding)
+                item.kind, item.labeled, item.prose = reading.kind, reading.labeled, reading.prose
+                item.year_only, item.entries, item.bare = reading.year_only, reading.entries, reading.bare
+                avoiding = reading.avoiding
         if lone and item.kind == NUMBERED:
             lone.kind = NUMBERED  # a number without a title
         elif lone and not item.prose:
@@ -163,40 +169,70 @@ def _looked_at(
     return items
 
 
-def _read_line(item: _Item, *, numbered: bool, avoiding: bool) -> bool:
-    """Read a line that is not a row of a table; return whether the following lines list titles to avoid."""
-    line, marker = item.line, item.marker
+class _Shape(NamedTuple):
+    """What kind of line it is, whatever stands around it."""
+
+    marker: Marker
+    header: Columns | None
+    separates: bool
+    """Whether it is a rule or a fence."""
+    lone_number: bool
+    row: Row | None
+    """Of a table without a header."""
+
+
+@remembered
+def _shape(text: str, shadow: str) -> _Shape:
+    return _Shape(
+        marker=read_marker(shadow, text),
+        header=None if ANY_YEAR.search(shadow) else header_columns(shadow),
+        separates=is_rule(shadow) or FENCE.match(shadow) is not None,
+        lone_number=LONE_NUMBER.fullmatch(shadow) is not None,
+        row=read_row(shadow, None),
+    )
+
+
+class _Reading(NamedTuple):
+    """What is read from a line that is not a row of a table; see `_Item`."""
+
+    kind: int
+    labeled: bool
+    prose: bool
+    avoiding: bool
+    """Whether the following lines list titles to avoid."""
+    year_only: int | None = None
+    entries: tuple[Entry, ...] = ()
+    bare: tuple[str | Title, ...] = ()
+
+
+@remembered
+def _reading(text: str, shadow: str, *, numbered: bool, avoiding: bool) -> _Reading:
+    marker = _shape(text, shadow).marker
     begin, opened = (marker.end, marker.opened) if numbered else (marker.unnumbered, "")
-    shadow, text = line.shadow, line.text
     body = shadow[begin:]
     heading = marker.bullet == "heading"
-    item.labeled = label_end(body) > 0
-    item.kind = NUMBERED if numbered else BULLETED if marker.bullet == "bullet" or item.labeled else UNMARKED
+    labeled = label_end(body) > 0
+    kind = NUMBERED if numbered else BULLETED if marker.bullet == "bullet" or labeled else UNMARKED
     if announces(shadow):
-        item.prose = True
-        return excludes(body)
-    item.year_only = year_alone(shadow[marker.unnumbered :])
-    if item.year_only is not None and item.kind != NUMBERED:
-        return avoiding
-    item.year_only = None
-    item.entries = dated_entries(text, shadow, begin, opened, strict=item.kind == UNMARKED)
-    if item.entries:
-        first = item.entries[0]
+        return _Reading(kind, labeled, prose=True, avoiding=excludes(body))
+    year_only = year_alone(shadow[marker.unnumbered :])
+    if year_only is not None and kind != NUMBERED:
+        return _Reading(kind, labeled, prose=False, avoiding=avoiding, year_only=year_only)
+    entries = dated_entries(text, shadow, begin, opened, strict=kind == UNMARKED)
+    if entries:
+        first = entries[0]
         year_at = max(begin, first.start)
-        item.prose = avoiding or is_prose(text[year_at : first.end], text[first.end : first.end + 200])
-    else:
-        item.bare = bare_names(text, shadow, begin, opened)
-        if heading or (item.kind == UNMARKED and excludes(body)):
-            item.prose = True
-            return excludes(body)
-        attribute = item.kind != NUMBERED and not item.labeled and ATTRIBUTE.match(body) is not None
-        sentence = not any(isinstance(name, str) and looks_like_title(name) for name in item.bare[:1])
-        item.prose = avoiding or attribute or (sentence and item.kind != NUMBERED)
-        if item.kind == NUMBERED and any(
-            isinstance(name, str) and is_prose(f"{name} ", "") for name in item.bare
-        ):
-            item.bare = ()  # its rank recommends nothing
-    return avoiding
+        prose = avoiding or is_prose(text[year_at : first.end], text[first.end : first.end + 200])
+        return _Reading(kind, labeled, prose, avoiding, entries=entries)
+    bare = tuple(bare_names(text, shadow, begin, opened))
+    if heading or (kind == UNMARKED and excludes(body)):
+        return _Reading(kind, labeled, prose=True, avoiding=excludes(body), bare=bare)
+    attribute = kind != NUMBERED and not labeled and ATTRIBUTE.match(body) is not None
+    sentence = not any(isinstance(name, str) and looks_like_title(name) for name in bare[:1])
+    prose = avoiding or attribute or (sentence and kind != NUMBERED)
+    if kind == NUMBERED and any(isinstance(name, str) and is_prose(f"{name} ", "") for name in bare):
+        bare = ()  # its rank recommends nothing
+    return _Reading(kind, labeled, prose, avoiding, bare=bare)
 
 
 def _read_row(item: _Item, row: Row) -> None:

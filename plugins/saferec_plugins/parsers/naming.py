@@ -58,11 +58,12 @@ class Naming:
 
     def item(self, rank: Rank) -> ParsedItem:
         """Return the item of a rank."""
-        dated = Named(*self._dated(rank.readings), readable=True) if rank.readings else None
-        named = dated or self._bare(rank.bare)
-        return ParsedItem(
-            named.name, named.year, rank.start, rank.end, rank.text_end, rank.further, readable=named.readable
-        )
+        if rank.readings:
+            name, year = self._dated(rank.readings)
+            readable = True
+        else:
+            name, year, readable = self._bare(rank.bare)
+        return ParsedItem(name, year, rank.start, rank.end, rank.text_end, rank.further, readable=readable)
 
     def _dated(self, readings: Sequence[Title]) -> Title:
         """Return the first reading that the catalog has with exactly this year, else the most likely one."""

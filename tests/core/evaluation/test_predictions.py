@@ -92,13 +92,13 @@ def test_everything_that_is_wrong_stands_in_one_message_with_its_rows(read):
     message = str(error.value)
     for part in (
         "no held-out record has the id: 'nobody' (line 1)",
-        "positions 0..2: 3 (line 2)",
+        "no held-out record has the position (0 to 2): 3 (line 2)",
         "by 'id' or 'position': line 3",
         "a record has two lists; number them by 'sample': id 'ann' (line 5)",
         "an object with title and year: 7 (line 6)",
         "one for each title: [1, 2] (line 7)",
         "one of 'completion', 'titles' and 'items': line 8",
-        "2 records have no list; an empty one is written as titles = []: position 1, position 2",
+        "1 record has no list; an empty one is written as titles = []: position 2",
     ):
         assert part in message
     assert message.startswith("8 problems in the predictions")

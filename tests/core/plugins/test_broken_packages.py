@@ -4,10 +4,12 @@ import decimal
 import gc
 import json
 import logging
+import multiprocessing
 import os
 import resource
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import warnings
@@ -29,6 +31,9 @@ from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Fin
 from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, ParsedList, parse
 from saferec_core.plugins.contracts.transform import Transform, transformed
 from saferec_core.plugins.registry import Registry
+from saferec_core.plugins.selection import Selection
+from saferec_core.rl.rewards import ActiveReward, score
+from saferec_core.testing import TITLES, judged_lists
 
 HOOK = """
 import saferec_core
@@ -113,7 +118,11 @@ def states(plugins):
         ),
         ("import sys; del sys.modules['json']", "removed the module json", lambda: sys.modules["json"]),
     ],
-    ids=lambda value: value.partition(";")[2] if isinstance(value, str) and ";" in value else "",
+    ids=[
+        *("recursion", "gc", "replaced", "added", "sockets", "children", "profile", "unraisable", "threads"),
+        *("switches", "umask", "environment", "limits", "mask", "timer", "logger", "logging", "decimals"),
+        *("json", "paths", "errors", "registry", "module"),
+    ],
 )
 def test_what_it_changes_at_import_is_put_back_and_noted(install, load, code, what, read):
     before = read()
@@ -144,30 +153,65 @@ def test_what_it_changes_while_it_computes_is_put_back_and_warned_of(change, wha
     assert f"changed {what}" in caplog.text
 
 
-@pytest.mark.parametrize(
-    "end",
-    [
-        "os._exit(0)",
-        "os.abort()",
-        "os.kill(os.getpid(), signal.SIGKILL)",
-        "os.kill(0, signal.SIGTERM)",
-        "os.killpg(os.getpgrp(), signal.SIGTERM)",
-        "signal.raise_signal(signal.SIGUSR1)",
-        "signal.pthread_kill(threading.get_ident(), signal.SIGTERM)",
-        "os.execv('/bin/true', ['true'])",
-        "os.execl('/bin/true', 'true')",
-    ],
-)
-def test_one_that_ends_the_process_is_broken_or_named_and_the_process_goes_on(install, load, end):
-    install("acme", f"import os, signal, threading\n{end}\n")
+ENDS = """
+import os, signal, threading
+from saferec_core.errors import PluginError
+from saferec_core.plugins.calls import calling, undisturbed
+from saferec_core.plugins.isolation import Isolation
 
-    assert "SystemExit" in states(load())["acme"].reason
-    with (
-        pytest.raises(PluginError, match="reward 'acme' failed: SystemExit"),
-        undisturbed("reward 'acme'"),
-        calling("reward 'acme'"),
-    ):
-        eval(end, {"os": os, "signal": signal, "threading": threading})  # noqa: S307
+for number in (signal.SIGTERM, signal.SIGUSR1):
+    signal.signal(number, signal.SIG_DFL)
+for end in (
+    "os._exit(0)",
+    "os.abort()",
+    "os.kill(os.getpid(), signal.SIGKILL)",
+    "os.kill(0, signal.SIGTERM)",
+    "os.killpg(os.getpgrp(), signal.SIGTERM)",
+    "signal.raise_signal(signal.SIGUSR1)",
+    "signal.pthread_kill(threading.get_ident(), signal.SIGTERM)",
+    "os.execv('/bin/true', ['true'])",
+    "os.execl('/bin/true', 'true')",
+):
+    with Isolation() as loading:
+        eval(end)
+    print(end, type(loading.failure).__name__)
+    try:
+        with undisturbed("reward 'acme'"), calling("reward 'acme'"):
+            eval(end)
+    except PluginError as error:
+        print(end, error)
+print("goes on")
+"""
+
+
+def test_whatever_ends_the_process_is_an_error_when_a_plugin_does_it():
+    # A process group of its own: where the guard fails, nobody else is hit.
+    done = subprocess.run(
+        [sys.executable, "-c", ENDS], capture_output=True, text=True, check=False, start_new_session=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    *lines, last = done.stdout.splitlines()
+    assert last == "goes on"
+    assert len(lines) == 2 * 9
+    assert all(line.endswith("SystemExit") for line in lines[::2]), lines
+    assert all("reward 'acme' failed: SystemExit: " in line for line in lines[1::2]), lines
+
+
+def test_another_way_to_start_processes_is_put_back_and_using_the_default_is_no_change(caplog):
+    before = multiprocessing.get_start_method(allow_none=True)
+    try:
+        multiprocessing.set_start_method(None, force=True)
+        with caplog.at_level(logging.WARNING, "saferec.plugins"):
+            with undisturbed("reward 'default'"):
+                method = multiprocessing.get_start_method()
+            assert caplog.text == ""
+            with undisturbed("reward 'other'"):
+                multiprocessing.set_start_method("spawn", force=True)
+        assert "reward 'other' changed settings of" in caplog.text
+        assert multiprocessing.get_start_method() == method
+    finally:
+        multiprocessing.set_start_method(before, force=True)
 
 
 def test_signals_that_harm_nobody_are_sent(install, load):
@@ -217,14 +261,40 @@ def test_a_module_that_it_removes_comes_back(install, load, name):
     assert sys.modules[name] is before
 
 
-def test_a_function_that_it_replaces_when_it_is_built_or_first_called_comes_back(caplog):
-    softmax = torch.softmax
+PATCHING = """
+import torch
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.reward import RewardFunction
+
+
+@component
+class SoftReward(RewardFunction):
+    '''Replaces a function when it is built, and another when it is called.'''
+
+    scope = "rank"
+
+    def __post_init__(self):
+        torch.isnan = None
+
+    def __call__(self, lists):
+        torch.softmax = None
+        return lists.hits
+"""
+
+
+def test_a_function_that_it_replaces_when_it_is_built_or_first_called_comes_back(load, tmp_path, caplog):
+    (tmp_path / "soft.py").write_text(PATCHING, encoding="utf-8")
+    isnan, softmax = torch.isnan, torch.softmax
+    entry = load(Selection(files=(tmp_path / "soft.py",))).rewards.get("soft")
+
     with caplog.at_level(logging.WARNING, "saferec.plugins"):
-        for occasion in ("reward 'soft', being built,", "reward 'soft'"):
-            with undisturbed(occasion):
-                torch.softmax = None
-            assert torch.softmax is softmax
-            assert f"{occasion} replaced torch.softmax (put back)" in caplog.text
+        reward = build(entry, {})
+        assert torch.isnan is isnan
+        score([ActiveReward("soft", reward, 1.0)], judged_lists([TITLES[1:3]], num_ranks=2))
+
+    assert torch.softmax is softmax
+    for name in ("isnan", "softmax"):
+        assert f"replaced torch.{name} (put back)" in caplog.text
 
 
 def test_distributions_whose_folders_are_not_normalized_stay_apart(install, load):

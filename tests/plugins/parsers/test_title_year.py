@@ -472,3 +472,15 @@ def test_unknown_options_are_refused():
 def test_completing_years_needs_a_catalog():
     with pytest.raises(ConfigError, match="--catalog-path"):
         TitleYearParser(year="complete")
+
+
+def test_a_line_is_read_by_its_own_list_whatever_lists_it_stood_in_before():
+    parse, line = TitleYearParser(), "300: Rise of an Empire (2014)"
+
+    def named(text):
+        return [item.name for item in parse(text).items]
+
+    for _ in range(2):
+        assert named(line) == ["300: Rise of an Empire"]
+        assert named(f"299: Heat (1995)\n{line}") == ["Heat", "Rise of an Empire"]
+        assert named(f"Coco (2017)\n\nAvoid these:\n{line}") == ["Coco"]
