@@ -9,6 +9,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -49,13 +50,29 @@ def open_bytes(path: Path) -> IO[bytes]:
     try:
         file = io.BufferedReader(path.open("rb", buffering=0), _BUFFER_BYTES)
         start = file.peek(16)
-        codec = next((name for mark, name in _COMPRESSED if start.startswith(mark)), None)
+        codec = _codec_of(start)
         if codec is None:
             return file
         file.close()
-        return _decompressing(path, codec)
+        inside = _decompressing(path, codec)
+        again = _codec_of(_start_of(inside))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}") from error
+    if again is not None:
+        inside.close()
+        raise DataError(f"{path} is compressed twice ({again} within {codec}); decompress it once")
+    return inside
+
+
+def _codec_of(start: bytes) -> str | None:
+    return next((name for mark, name in _COMPRESSED if start.startswith(mark)), None)
+
+
+def _start_of(file: IO[bytes]) -> bytes:
+    """Return the first bytes of a file, without reading on; a damaged one fails later, when it is read."""
+    with suppress(OSError, EOFError, zlib.error, lzma.LZMAError):
+        return file.peek(16) if isinstance(file, io.BufferedReader) else b""
+    return b""
 
 
 def _decompressing(path: Path, codec: str) -> IO[bytes]:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
-import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from saferec_core.data.rows import row_name, try_values, whole_year, year_or_none
+from saferec_core.data.catalog_content import CatalogContent
+from saferec_core.data.catalog_rows import CatalogRow, catalog_rows
 from saferec_core.data.title_subtitles import SubtitleSearch
 from saferec_core.data.titles import Title, TitleIndex, name_keys
 from saferec_core.errors import DataError
 
 __all__ = ["Catalog", "CatalogMatch", "read_catalog"]
 
-_ID_COLUMNS = ("id", "item_id", "movieId", "imdb_id")
-"""Columns that may hold the ids of titles; the first that the first row has counts for the whole file."""
-
-_WITH_YEAR = re.compile(r"^(.*\S)\s*\((\d{4})\)$")
+IN_MEMORY = 100_000
+"""Titles that are kept as Python objects (about 70 MB); of more, all are mapped from a file."""
 
 
 class CatalogMatch(NamedTuple):
@@ -56,21 +54,35 @@ class Catalog:
                 with a subtitle, or without its own; see `saferec_core.data.title_subtitles.SubtitleSearch`.
             ids: Whatever identifies titles elsewhere, by position.
         """
-        self.titles = tuple(titles)
+        titles, aliases = tuple(titles), dict(aliases or {})
+        subtitles = SubtitleSearch(titles if match_subtitles else ())
+        content = CatalogContent(titles, aliases, dict(ids or {}), TitleIndex(titles, aliases), subtitles)
+        self._keep(content, year_tolerance, match_subtitles=match_subtitles)
+
+    @classmethod
+    def of_content(cls, content: CatalogContent, *, year_tolerance: int, match_subtitles: bool) -> Self:
+        """Return a catalog of what is indexed already, such as a mapped file."""
+        catalog = cls.__new__(cls)
+        catalog._keep(content, year_tolerance, match_subtitles=match_subtitles)
+        return catalog
+
+    def _keep(self, content: CatalogContent, year_tolerance: int, *, match_subtitles: bool) -> None:
+        self._content = content
+        self.titles: Sequence[Title] = content.titles
         self.year_tolerance = year_tolerance
-        self.aliases = dict(aliases or {})
+        self.aliases: Mapping[int, Sequence[str]] = content.aliases
         """Further names of titles, by position."""
-        self.ids = dict(ids or {})
+        self.ids: Mapping[int, str] = content.ids
         """Ids of titles, by position; titles are never matched by them."""
         self.match_subtitles = match_subtitles
         """Whether titles are matched by their subtitles too."""
-        self._index = TitleIndex(self.titles, self.aliases)
-        self._by_subtitle = SubtitleSearch(self.titles if match_subtitles else ())
+        self._index = content.index
+        self._by_subtitle = content.subtitles
         self.match = lru_cache(maxsize=1 << 16)(self._match)  # a policy names the same titles over and over
         """Returns the `CatalogMatch` of a name and a year."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _catalog, (self.titles, self.year_tolerance, self.aliases, self.match_subtitles)
+        return _catalog, (self._content, self.year_tolerance, self.match_subtitles)
 
     def __len__(self) -> int:
         return len(self.titles)
@@ -98,11 +110,9 @@ class Catalog:
         return CatalogMatch(None, Title(name, year))
 
 
-def _catalog(
-    titles: Sequence[Title], year_tolerance: int, aliases: Mapping[int, Sequence[str]], match_subtitles: bool
-) -> Catalog:
-    """Index titles again, in another process."""
-    return Catalog(titles, year_tolerance=year_tolerance, aliases=aliases, match_subtitles=match_subtitles)
+def _catalog(content: CatalogContent, year_tolerance: int, match_subtitles: bool) -> Catalog:
+    """Return a catalog again, in another process."""
+    return Catalog.of_content(content, year_tolerance=year_tolerance, match_subtitles=match_subtitles)
 
 
 def read_catalog(path: Path, *, year_tolerance: int = 2, match_subtitles: bool = False) -> Catalog:
@@ -113,6 +123,9 @@ def read_catalog(path: Path, *, year_tolerance: int = 2, match_subtitles: bool =
     column ``id``, ``item_id``, ``movieId`` or ``imdb_id`` identifies it for other programs.
     *year_tolerance* and *match_subtitles* say how titles are matched; see `Catalog`.
 
+    Of more than ``IN_MEMORY`` titles none is kept in memory: they are indexed once on a machine, in a file
+    that all processes map (see `saferec_core.data.machine_cache`).
+
     Raises:
         DataError: The file is missing or empty, a row lacks a title, a year is not a number, or a
             pickle contains anything that would run code.
@@ -120,61 +133,25 @@ def read_catalog(path: Path, *, year_tolerance: int = 2, match_subtitles: bool =
     if path.is_dir() or not path.exists():
         reason = "is a folder" if path.is_dir() else "does not exist"
         raise DataError(f"catalog {path} {reason}; name a file with --catalog-path")
-    titles: list[Title] = []
-    aliases: dict[int, Sequence[str]] = {}
-    ids: dict[int, str] = {}
-    id_column: str | None = None
-    for number, value in try_values(path):
-        where = f"catalog {path}, {row_name(path)} {number}"
-        if names := _aliases(value, where):
-            aliases[len(titles)] = names
-        if isinstance(value, dict):
-            id_column = id_column or next((column for column in _ID_COLUMNS if column in value), "")
-            if identifier := _id(value.get(id_column)):
-                ids[len(titles)] = identifier
-        titles.append(_title(value, where))
-    if not titles:
-        raise DataError(f"catalog {path} is empty; wanted at least one row with title and year")
+    from saferec_core.data.mapped_catalog import map_catalog, mapped_earlier  # Arrow; not for --help
+
+    content = mapped_earlier(path, match_subtitles=match_subtitles)
+    if content is None:
+        rows = catalog_rows(path)
+        first = list(islice(rows, IN_MEMORY + 1))
+        if not first:
+            raise DataError(f"catalog {path} is empty; wanted at least one row with title and year")
+        if len(first) <= IN_MEMORY:
+            return _in_memory(first, year_tolerance, match_subtitles=match_subtitles)
+        content = map_catalog(path, chain(first, rows), match_subtitles=match_subtitles)
+    return Catalog.of_content(content, year_tolerance=year_tolerance, match_subtitles=match_subtitles)
+
+
+def _in_memory(rows: Sequence[CatalogRow], year_tolerance: int, *, match_subtitles: bool) -> Catalog:
     return Catalog(
-        titles, year_tolerance=year_tolerance, aliases=aliases, match_subtitles=match_subtitles, ids=ids
+        (row.title for row in rows),
+        year_tolerance=year_tolerance,
+        aliases={position: row.aliases for position, row in enumerate(rows) if row.aliases},
+        match_subtitles=match_subtitles,
+        ids={position: row.id for position, row in enumerate(rows) if row.id},
     )
-
-
-def _id(value: Any) -> str:
-    """Return an id as text, or nothing."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-
-
-def _aliases(row: Any, where: str) -> Sequence[str]:
-    value = row.get("aliases") if isinstance(row, dict) else None
-    names = value.split("|") if isinstance(value, str) else [] if value is None else value
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise DataError(
-            f"{where}: aliases must be a list of names, or names separated by '|', but is {value!r}"
-        )
-    return [name.strip() for name in names if name.strip()]
-
-
-def _title(row: Any, where: str) -> Title:
-    if isinstance(row, DataError):
-        raise DataError(f"{where}: {row}")
-    if isinstance(row, dict):
-        if "title" not in row:
-            raise DataError(
-                f"{where}: wanted a column 'title', but the columns are {', '.join(map(str, row))}"
-            )
-        name, year = row.get("title"), row.get("year")
-        if "year" not in row and isinstance(name, str) and (match := _WITH_YEAR.match(name.strip())):
-            name, year = match.groups()  # as MovieLens has it
-    elif isinstance(row, list | tuple) and len(row) == 2:
-        name, year = row
-    elif isinstance(row, str) and (match := _WITH_YEAR.match(row)):
-        name, year = match.groups()
-    else:
-        raise DataError(f"{where}: wanted an object with title and year, but got {reprlib.repr(row)}")
-    if not isinstance(name, str) or not name.strip():
-        raise DataError(f"{where}: wanted a title, but got {reprlib.repr(name)}")
-    reads_year = whole_year if isinstance(row, dict) and "year" not in row else year_or_none
-    return Title(name.strip(), reads_year(year, f"{where}: the year of {name!r}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def table_rows(path: Path, usual: str) -> Iterator[tuple[int, dict[str, Any] | D
             next(lines_read)
         else:
             separator = _separator(sample, usual)
-        reader = csv.reader(lines_read, delimiter=separator)
+        reader = csv.reader(lines_read, delimiter=separator, **_quoting(sample, separator))
         head: list[str] | None = None
         while True:
             lines_read.record.clear()
@@ -70,10 +70,16 @@ def table_rows(path: Path, usual: str) -> Iterator[tuple[int, dict[str, Any] | D
                     raise DataError(f"{path}, line {lines_read.number}, the head: {error}") from error
                 yield lines_read.number, DataError(str(error))
                 continue
+            if head is not None and fields == ["\x1a"]:  # the end of a file, for MS-DOS
+                continue
             if head is not None and fields and not (len(fields) == 1 < len(head) and not fields[0].strip()):
                 yield lines_read.number, _table_row(head, fields, separator)
-            elif head is None and any(field.strip(" \ufeff") for field in fields):
+            elif head is None and any(field.strip(_INVISIBLE) for field in fields):
                 head = _head(fields, f"{path}, line {lines_read.number}, the head")
+
+
+_INVISIBLE = " \t\r\n\xa0\ufeff\u200b\u2060"
+"""Spaces and marks of no width around the name of a column."""
 
 
 class _OpenQuoteError(Exception):
@@ -131,9 +137,20 @@ def _separator(sample: Sequence[str], usual: str) -> str:
     return best
 
 
+def _quoting(sample: Sequence[str], separator: str) -> Mapping[str, Any]:
+    """Return how quotes within a field are marked: doubled, unless backslashes alone make sense."""
+    if not any('\\"' in line for line in sample):
+        return {}
+    try:
+        deque(csv.reader(sample, delimiter=separator, strict=True), maxlen=0)
+    except csv.Error:
+        return {"escapechar": "\\"}
+    return {}
+
+
 def _head(fields: Sequence[str], where: str) -> list[str]:
     """Return the names of the columns, without the blank ones that trailing separators make."""
-    names = [name.removeprefix("\ufeff").strip().strip('"') for name in fields]
+    names = [name.strip(_INVISIBLE).strip('"') for name in fields]
     while names and not names[-1]:
         names.pop()
     for name in names:
@@ -157,7 +174,10 @@ def _table_row(head: Sequence[str], fields: list[str], separator: str) -> dict[s
         fields.pop()
     if len(fields) != len(head):
         quoted = f"; a field that holds {separator!r} must be quoted" if len(fields) > len(head) else ""
-        return DataError(f"wanted {len(head)} fields, as the head has, but got {len(fields)}{quoted}")
+        head_of_one = f" ({head[0]})" if len(head) == 1 else ""  # a headline above it, perhaps
+        return DataError(
+            f"wanted {len(head)} fields, as the head{head_of_one} has, but got {len(fields)}{quoted}"
+        )
     for field in fields:
         if not field.isascii() and _undecoded(field):
             return DataError(_not_utf8(field))

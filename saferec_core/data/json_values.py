@@ -59,9 +59,18 @@ def _parsed_carefully(line: bytes) -> Any:
     return value
 
 
+_FOREIGN = re.compile(rb"[\x80-\xff][\x40-\xff]?[\x80-\xff][\x40-\xff]?[\x80-\xff]")
+"""Bytes of an alphabet other than the Latin one: in that, letters with accents stand alone."""
+
+
 def not_utf8(error: UnicodeDecodeError) -> str:
     """Describe why a text is not UTF-8, and which encoding it may have."""
     byte = error.object[error.start : error.start + 1]
+    if _FOREIGN.search(error.object):
+        return (
+            f"not UTF-8 text: byte 0x{byte.hex().upper()} at position {error.start + 1}; convert the file "
+            "from its encoding (such as GBK, Shift_JIS or Windows-1251) with 'iconv -f ENCODING -t UTF-8'"
+        )
     char = byte.decode("cp1252", errors="replace")
     likely = "" if char == "\ufffd" else f", which is {char!r} in Windows-1252"
     return (

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from saferec_core.data.cell_text import are_messages, not_as_text
 from saferec_core.data.mapped_rows import mapped_beyond
 from saferec_core.data.rows import LIST, OBJECT, Row, read_rows, year_or_none
+from saferec_core.data.title_cells import with_year, without_own_year
 from saferec_core.data.title_tiers import NamedEntry, nearness
 from saferec_core.data.titles import Title, name_keys, normal_form
 from saferec_core.errors import DataError
@@ -33,8 +34,6 @@ Message = Mapping[str, str]
 
 Stage = Callable[[Callable[[], Iterable[Row]]], Iterable[Row]]
 """Turns rows into rows. It is given a function that starts reading them, which it may call twice."""
-
-_TITLE_WITH_YEAR = re.compile(r"^(.*\S)\s*\((\d{4})\)$")
 
 
 @dataclass(frozen=True)
@@ -171,7 +170,7 @@ def messages_of(row: Row, column: str = "prompt") -> list[dict[str, str]]:
     Raises:
         DataError: It holds something else.
     """
-    value = row.get(column)
+    value = not_as_text(row.get(column), column, is_meant=are_messages)
     if isinstance(value, str):
         return [{"role": "assistant" if column == "completion" else "user", "content": value}]
     if not isinstance(value, LIST) or not value:
@@ -215,7 +214,13 @@ def constraints_of(row: Row, column: str = "constraints") -> tuple[str, ...]:
     Raises:
         DataError: It is something else.
     """
-    value = row.get(column)
+    value = not_as_text(row.get(column), column)
+    if (
+        isinstance(value, list)
+        and value
+        and all(isinstance(each, dict) and each.keys() == _OF_MAP for each in value)
+    ):
+        value = {each["key"]: each["value"] for each in value}
     if isinstance(value, OBJECT):
         return tuple(sorted(trait for trait, active in value.items() if _is_active(trait, active, column)))
     if value != value:  # NaN, which pandas writes for None
@@ -223,21 +228,19 @@ def constraints_of(row: Row, column: str = "constraints") -> tuple[str, ...]:
     traits = _listed(row, column)
     if not all(isinstance(trait, str) for trait in traits):
         raise DataError(f"{column} must be a list of trait names, but is {value!r}")
-    return tuple(sorted(set(traits)))
+    return tuple(sorted({trait.strip() for trait in traits} - {""}))
 
 
-_ACTIVE = {True: True, False: False, None: False, "": False, "true": True, "false": False}
-_ACTIVE |= {
-    "yes": True,
-    "no": False,
-    "1": True,
-    "0": False,
-    "1.0": True,
-    "0.0": False,
-    "none": False,
-    "null": False,
+_OF_MAP = {"key", "value"}
+"""Keys of an entry of a Parquet map."""
+
+_ACTIVE: Mapping[Any, bool] = {
+    True: True,
+    False: False,
+    None: False,
+    **dict.fromkeys(("true", "yes", "on", "y", "t", "1", "1.0"), True),
+    **dict.fromkeys(("false", "no", "off", "n", "f", "0", "0.0", "", "none", "null", "nan"), False),
 }
-_ACTIVE |= {"nan": False}
 
 
 def _is_active(trait: str, value: Any, column: str) -> bool:
@@ -254,36 +257,41 @@ def _is_active(trait: str, value: Any, column: str) -> bool:
 def _title(entry: Any, column: str) -> Title:
     if type(entry) is list and len(entry) == 2:  # the usual form, checked quickly
         name, year = entry
-        if type(name) is str and name.strip() and type(year) is int and 0 <= year <= 9999:
-            return Title(name, year)
-    if isinstance(entry, str) and (match := _TITLE_WITH_YEAR.match(entry)):
-        return Title(match[1], int(match[2]))
+        if type(name) is str and name.strip() and type(year) is int and 0 < year <= 9999:
+            return without_own_year(Title(name, year)) if name.endswith(")") else Title(name, year)
+    if isinstance(entry, str) and (title := with_year(entry)):
+        return title
     pair = _pair(entry)
     if not isinstance(pair, LIST) or isinstance(pair, str) or len(pair) != 2:
         raise DataError(f"{column} must hold [title, year] pairs, but holds {entry!r}")
     name, year = pair
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"{column}: wanted a title, but got {name!r}")
-    return Title(name, year_or_none(year, f"{column}: the year of {name!r}"))
+    title = Title(name, year_or_none(year, f"{column}: the year of {name!r}"))
+    return with_year(name) or title if title.year is None else without_own_year(title)
 
 
 def _seen(entry: Any, column: str) -> Title | str:
-    if isinstance(entry, str) and not _TITLE_WITH_YEAR.match(entry):
+    if isinstance(entry, str) and with_year(entry) is None:
+        if not entry.strip():
+            raise DataError(f"{column}: wanted a title, but got {entry!r}")
         return entry
     title = _title(entry, column)
     return title.name if title.year is None else title
 
 
 def _pair(entry: Any) -> Any:
-    """Return the title and year of an object, and anything else unchanged."""
+    """Return the title and year of an object, or of an entry of a map, and anything else unchanged."""
     if isinstance(entry, list) or not isinstance(entry, OBJECT):
         return entry
+    if entry.keys() == _OF_MAP:
+        return entry["key"], entry["value"]
     return entry.get("title"), entry.get("year")
 
 
 def _listed(row: Row, column: str) -> Sequence[Any]:
-    value = row.get(column)
-    if value is None:
+    value = not_as_text(row.get(column), column)
+    if value is None or value == "":
         return ()
     if isinstance(value, str) or not isinstance(value, LIST):
         raise DataError(f"{column} must be a list, but is {value!r}")

@@ -47,7 +47,21 @@ _BLANK = (b"", codecs.BOM_UTF8)
 
 _DECIMAL_COMMA = re.compile(r"(?<=^[0-9]{4}),(?=0+$)")
 
-_DATE = re.compile(r"(?P<year>[0-9]{4})-[01][0-9]-[0-3][0-9]([T ].*)?")
+_DATED = (
+    re.compile(r"(?P<year>[0-9]{4})([-/][0-9]{1,2}){1,2}([T ].*)?"),  # 1999-07-16, 1999/7/16, 1999-07
+    re.compile(r"(?P<year>[0-9]{4})(\.[0-9]{1,2}){2}"),  # 1999.07.16
+    re.compile(r"[0-9]{1,2}[-/. ]+([0-9]{1,2}|[A-Za-z]{3,9}\.?)[-/., ]+(?P<year>[0-9]{4})"),  # 16.07.1999
+    re.compile(r"[A-Za-z]{3,9}\.? [0-9]{1,2}, (?P<year>[0-9]{4})"),  # July 16, 1999
+    re.compile(r"\((?P<year>[0-9]{4})\)"),
+    re.compile(r"(?P<year>[0-9]{4})年"),
+    re.compile(r"(?P<year>[0-9]{4})\s*[-–—]\s*([0-9]{4})?"),  # of a series: 1999-2007, 2015-
+)
+"""How else than by its number alone tables write a year."""
+
+_NO_YEAR = frozenset(
+    ["", "0", "0.0", "-", "–", "—", "?", "n/a", "na", "nan", "nat", "none", "null", "<na>", "\\n", "unknown"]
+)
+"""What tables write where a year is not known; there was no year 0."""
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -144,8 +158,8 @@ def whole_year(value: Any, what: str) -> int:
         year = int(number) if math.isfinite(number) else None
     except (ValueError, OverflowError):
         year = None
-    if isinstance(value, str | date) and (dated := _DATE.fullmatch(str(value).strip())):
-        number = year = int(dated["year"])
+    if isinstance(value, str | date) and (dated := _dated(str(value).strip())):
+        number = year = dated
     if year is None or number != year:
         raise DataError(f"{what} must be a whole number, but is {_shown(value)}")
     if abs(year) > _LAST_YEAR:
@@ -154,12 +168,28 @@ def whole_year(value: Any, what: str) -> int:
 
 
 def year_or_none(value: Any, what: str) -> int | None:
-    """Read a year that may be unknown: None, an empty string, or NaN, which pandas writes for None.
+    """Read a year that may be unknown: None, 0, NaN, which pandas writes for None, or text such as "N/A".
 
     Raises:
         DataError: It is neither unknown nor a year; see `whole_year`.
     """
-    return None if value is None or value != value or value == "" else whole_year(value, what)
+    if (
+        value is None
+        or value != value
+        or (isinstance(value, int | float) and value == 0 and value is not False)
+    ):
+        return None
+    if isinstance(value, str) and value.strip().lower() in _NO_YEAR:
+        return None
+    return whole_year(value, what)
+
+
+def _dated(text: str) -> int | None:
+    """Return the year of a date, or of the first season of a series."""
+    for form in _DATED:
+        if match := form.fullmatch(text):
+            return int(match["year"])
+    return None
 
 
 def _shown(value: Any) -> str:

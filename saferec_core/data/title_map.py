@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from typing import Any
+from itertools import islice
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from saferec_core.data.column_views import as_array, one_chunk, text_views
+from saferec_core.data.mapped_titles import NO_YEAR
 from saferec_core.data.title_tiers import UNDATED, NamedEntry, Tiers, the_one, tiers_of
 from saferec_core.data.titles import NameKey, Title, keys_as_written, may_have_more_names, name_keys
 from saferec_core.errors import DataError
 
-__all__ = ["TitleMap"]
+__all__ = ["IndexedKey", "TitleMap"]
 
 Positions = npt.NDArray[np.int64]
 
@@ -34,10 +39,17 @@ _ARTICLES = ("", "the", "a", "an")
 
 _ARTICLE_NUMBERS = {article: number for number, article in enumerate(_ARTICLES)}
 
-_NO_YEAR = np.iinfo(np.int16).min
-"""Stands in the table for an unknown year."""
+_BATCH = 1 << 16
 
-_NUMPY = {pa.uint64(): np.uint64, pa.int16(): np.int16, pa.int32(): np.int32, pa.uint8(): np.uint8}
+
+class IndexedKey(NamedTuple):
+    """A name of an entry, as it is compared."""
+
+    key: NameKey
+    year: int | None
+    entry: int
+    is_alias: bool
+    """Whether the entry has another name of its own."""
 
 
 class TitleMap:
@@ -65,9 +77,13 @@ class TitleMap:
         self.table = table
         """The Arrow table."""
         self._hashes, self._years, self._entries, self._articles, self._aliases = (
-            _as_array(table.column(name)) for name in ("hash", "year", "entry", "article", "alias")
+            as_array(table.column(name)) for name in ("hash", "year", "entry", "article", "alias")
         )
-        self._forms = _one_chunk(table.column("form"))
+        self._forms = one_chunk(table.column("form"))
+        # A title at a time is looked up through views: an array takes three times as long for one number.
+        columns = (self._hashes, self._years, self._entries, self._articles, self._aliases)
+        self._views = tuple(column.data for column in columns)
+        self._form_views = text_views(self._forms)
 
     @classmethod
     def of(
@@ -84,33 +100,35 @@ class TitleMap:
             DataError: A year lies outside -32768..32767.
         """
         named = list(titles)
-        leads = list(range(len(named))) if entries is None else list(entries)
+        leads = range(len(named)) if entries is None else list(entries)
         own_names = len(named) - aliases
-        rows = [
-            (key, position, number > 0 or position >= own_names)
-            for position, (name, _) in enumerate(named)
+        return cls.of_keys(
+            IndexedKey(key, year, leads[position], number > 0 or position >= own_names)
+            for position, (name, year) in enumerate(named)
             for number, key in enumerate(name_keys(name))
-        ]
-        forms = [key.form for key, _, _ in rows]
-        try:
-            years = np.array(
-                [
-                    _NO_YEAR if named[position].year is None else named[position].year
-                    for _, position, _ in rows
-                ],
-                dtype=np.int16,
-            )
-        except OverflowError as error:
-            raise DataError(f"a title map holds years of four digits: {error}") from error
-        leads_to = np.array([leads[position] for _, position, _ in rows], dtype=np.int32)
-        articles = np.array([_ARTICLES.index(key.article) for key, _, _ in rows], dtype=np.uint8)
-        is_alias = np.array([alias for _, _, alias in rows], dtype=np.uint8)
-        hashes = _hashes(forms)
+        )
+
+    @classmethod
+    def of_keys(cls, keys: Iterable[IndexedKey]) -> TitleMap:
+        """Index *keys*; of those that agree equally well with a title, `find` finds the first.
+
+        Raises:
+            DataError: A year lies outside -32768..32767, or a name is not Unicode text.
+        """
+        keys = iter(keys)
+        batches = []
+        while some := list(islice(keys, _BATCH)):  # objects of a batch alone are in memory
+            try:
+                batches.append(_as_batch(some))
+            except OverflowError as error:
+                raise DataError(f"a title map holds years of four digits: {error}") from error
+            except UnicodeEncodeError as error:
+                raise DataError(f"a title map holds names in Unicode: {error}") from error
+        table = pa.Table.from_batches(batches, schema=_SCHEMA).combine_chunks()
+        hashes, years = as_array(table.column("hash")), as_array(table.column("year"))
         # By hash for the binary search, then by year; by position last, so that of equals the first is found.
-        order = np.lexsort((np.arange(len(rows)), years, hashes))
-        columns = (hashes, years, leads_to, articles, is_alias)
-        ordered = [*(column[order] for column in columns), [forms[position] for position in order]]
-        return cls(pa.table(ordered, schema=_SCHEMA))
+        order = np.lexsort((np.arange(len(hashes)), years, hashes))
+        return cls(table.take(pa.array(order)).combine_chunks())
 
     def __len__(self) -> int:
         return len(self._hashes)
@@ -135,7 +153,7 @@ class TitleMap:
             N entries; -1 for a title that is missing or ambiguous.
         """
         asked_years = np.array(
-            [_NO_YEAR if year is None else year for _, year in zip(names, years, strict=True)], dtype=np.int64
+            [NO_YEAR if year is None else year for _, year in zip(names, years, strict=True)], dtype=np.int64
         )
         entries = np.full(len(asked_years), -1, dtype=np.int64)
         # All titles as they are written, then the few without a match that have further names, one by one.
@@ -157,6 +175,14 @@ class TitleMap:
                 return tiers
         return []
 
+    def years_of(self, name: str) -> Sequence[int | None]:
+        """Return the years of all entries with this name; see `TitleIndex.years_of`."""
+        for key in name_keys(name):
+            if names := sorted(self._named(key), key=attrgetter("entry")):
+                own = [each for each in names if not each.is_alias] or names
+                return list(dict.fromkeys(each.year for each in own))
+        return ()
+
     def _nearest(
         self, forms: Sequence[str], articles: Sequence[str], years: Positions, tolerance: int
     ) -> tuple[Positions, Positions]:
@@ -171,7 +197,7 @@ class TitleMap:
 
         asked, known = years[name], self._years[row].astype(np.int64)
         # A name without a year may be any year's, but only after all that have one.
-        undated = (asked == _NO_YEAR) | (known == _NO_YEAR)
+        undated = (asked == NO_YEAR) | (known == NO_YEAR)
         distance = np.where(undated & (asked != known), UNDATED, np.abs(asked - known))
         asked_articles = np.fromiter(map(_ARTICLE_NUMBERS.__getitem__, articles), np.uint8, len(articles))
         other_article = self._articles[row] != asked_articles[name]
@@ -212,20 +238,15 @@ class TitleMap:
 
     def _named(self, key: NameKey) -> list[NamedEntry]:
         """Return all names with one normal form."""
-        (digest,) = _hashes([key.form])
-        row = int(np.searchsorted(self._hashes, digest))
-        names = []
-        while row < len(self) and self._hashes[row] == digest:
-            if self._forms[row].as_py() == key.form:
-                year = int(self._years[row])
-                names.append(
-                    NamedEntry(
-                        _ARTICLES[self._articles[row]],
-                        None if year == _NO_YEAR else year,
-                        int(self._entries[row]),
-                        bool(self._aliases[row]),
-                    )
-                )
+        form = _encoded(key.form)
+        digest = _hash(key.form)
+        hashes, years, entries, articles, aliases = self._views
+        starts, letters = self._form_views
+        row, names = bisect_left(hashes, digest), []
+        while row < len(hashes) and hashes[row] == digest:
+            if letters[starts[row] : starts[row + 1]] == form:  # two forms may share a hash
+                year = None if years[row] == NO_YEAR else years[row]
+                names.append(NamedEntry(_ARTICLES[articles[row]], year, entries[row], bool(aliases[row])))
             row += 1
         return names
 
@@ -235,9 +256,25 @@ def _encoded(text: str) -> bytes:
     return text.encode(errors="surrogatepass")
 
 
+def _hash(form: str) -> int:
+    return xxhash.xxh3_64_intdigest(_encoded(form))
+
+
 def _hashes(forms: Sequence[str]) -> npt.NDArray[np.uint64]:
-    digest = xxhash.xxh3_64_intdigest
-    return np.fromiter(map(digest, map(_encoded, forms)), dtype=np.uint64, count=len(forms))
+    return np.fromiter(map(_hash, forms), dtype=np.uint64, count=len(forms))
+
+
+def _as_batch(keys: Sequence[IndexedKey]) -> Any:
+    forms = [key.form for key, _, _, _ in keys]
+    years = [NO_YEAR if year is None else year for _, year, _, _ in keys]
+    columns = (
+        _hashes(forms),
+        np.array(years, dtype=np.int16),
+        np.array([entry for _, _, entry, _ in keys], dtype=np.int32),
+        np.array([_ARTICLE_NUMBERS[key.article] for key, _, _, _ in keys], dtype=np.uint8),
+        np.array([is_alias for _, _, _, is_alias in keys], dtype=np.uint8),
+    )
+    return pa.record_batch([*map(pa.array, columns), pa.array(forms, type=pa.large_string())], schema=_SCHEMA)
 
 
 def _equal(forms: Any, rows: Positions, asked: Sequence[str], names: Positions) -> npt.NDArray[np.bool_]:
@@ -248,18 +285,3 @@ def _equal(forms: Any, rows: Positions, asked: Sequence[str], names: Positions) 
         dtype=np.bool_,
         count=len(own),
     )
-
-
-def _one_chunk(column: Any) -> Any:
-    """Return a column as one chunk, copied only if it consists of several."""
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _as_array(column: Any) -> Any:
-    """Return a column without nulls as an array over the very same memory.
-
-    Arrow's own conversion imports pandas.
-    """
-    chunk = _one_chunk(column) if isinstance(column, pa.ChunkedArray) else column
-    array = np.frombuffer(chunk.buffers()[1], dtype=_NUMPY[chunk.type])
-    return array[chunk.offset : chunk.offset + len(chunk)]

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from saferec_core.data.titles import Title, normal_form
 
-__all__ = ["SubtitleSearch"]
+__all__ = ["SubtitleLookup", "SubtitleSearch", "parts_of_name", "the_fitting"]
 
 _JOINT = re.compile(r"\s*[:;]\s+|\s+[-–—]\s+|,?\s+or:?\s+|\s+and\s+the\s+|\s*[()]\s*", re.IGNORECASE)
 """What stands between a title and its subtitle."""
+
+
+class SubtitleLookup(Protocol):
+    """Finds titles as a `SubtitleSearch` does, whatever it keeps them in."""
+
+    def find(self, title: Title) -> Title | None:
+        """Return the entry that *title* must mean; None if there is none, or more than one."""
 
 
 class SubtitleSearch:
@@ -26,24 +34,26 @@ class SubtitleSearch:
         """Index *titles* by year and first part."""
         self._entries: dict[tuple[int | None, str], list[tuple[Sequence[str], Title]]] = {}
         for title in dict.fromkeys(titles):
-            parts = _parts(title.name)
+            parts = parts_of_name(title.name)
             if parts:
                 self._entries.setdefault((title.year, parts[0]), []).append((parts, title))
 
     def find(self, title: Title) -> Title | None:
         """Return the entry that *title* must mean; None if there is none, or more than one."""
-        parts = _parts(title.name)
+        parts = parts_of_name(title.name)
         if not parts or title.year is None:
             return None
-        fitting = [
-            entry
-            for others, entry in self._entries.get((title.year, parts[0]), ())
-            if _is_within(parts, others) or _is_within(others, parts)
-        ]
-        return fitting[0] if len(fitting) == 1 else None
+        return the_fitting(parts, self._entries.get((title.year, parts[0]), ()))
 
 
-def _parts(name: str) -> Sequence[str]:
+def the_fitting(parts: Sequence[str], entries: Iterable[tuple[Sequence[str], Title]]) -> Title | None:
+    """Return the one of the *entries*, each with its parts, that has or lacks a subtitle; None of several."""
+    fitting = [entry for others, entry in entries if _is_within(parts, others) or _is_within(others, parts)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def parts_of_name(name: str) -> Sequence[str]:
+    """Return the normal forms of what stands before, between and after the joints of a name."""
     return [normal_form(part) for part in _JOINT.split(name) if any(map(str.isalnum, part))]
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "TitleIndex",
     "article_of",
     "keys_as_written",
+    "keys_of_entry",
     "may_have_more_names",
     "name_keys",
     "normal_form",
@@ -137,6 +138,12 @@ def name_keys(name: str) -> tuple[NameKey, ...]:
     return tuple(dict.fromkeys(NameKey(normal_form(each), article_of(each)) for each in names_of(name)))
 
 
+def keys_of_entry(name: str, aliases: Iterable[str]) -> Sequence[NameKey]:
+    """Return the keys of an entry, each once: those of its name, then those of its aliases."""
+    further = (key for alias in aliases for key in name_keys(alias))
+    return list(dict.fromkeys((*name_keys(name), *further)))
+
+
 def may_have_more_names(name: str) -> bool:
     """Return whether a title can have more than the name as written; most have not."""
     return "(" in name or "（" in name or name.lower().endswith(_EDITION_ENDS)
@@ -244,8 +251,7 @@ class TitleIndex:
         """The titles as given; `find` answers with positions in this tuple."""
         self._entries: dict[str, list[NamedEntry]] = {}
         for position, (name, year) in enumerate(self.titles):
-            further = (key for alias in (aliases or {}).get(position, ()) for key in name_keys(alias))
-            for number, key in enumerate(dict.fromkeys((*name_keys(name), *further))):
+            for number, key in enumerate(keys_of_entry(name, (aliases or {}).get(position, ()))):
                 entry = NamedEntry(key.article, year, position, number > 0)
                 self._entries.setdefault(key.form, []).append(entry)
 

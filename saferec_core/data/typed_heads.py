@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 __all__ = ["is_typed_head", "untyped"]
 
-_TYPED = re.compile(r"\w+:(token|token_seq|float|float_seq)")
+_TYPED = re.compile(r"\s*\w+:(token|token_seq|float|float_seq)\s*")
+_SEPARATOR = re.compile("[\t,;|]")
 
 _NAMES = {
     "user_id": "userId",
@@ -21,8 +22,8 @@ _NAMES = {
 
 
 def is_typed_head(line: str) -> bool:
-    """Return whether a line is such a head, separated by tabs."""
-    return _all_typed(line.strip().split("\t"))
+    """Return whether a line is such a head, separated by tabs or as a table is."""
+    return _all_typed(_SEPARATOR.split(line.strip()))
 
 
 def untyped(names: Sequence[str]) -> list[str]:

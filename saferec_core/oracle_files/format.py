@@ -18,7 +18,6 @@ Opening turns nothing into Python objects, and processes that read one file shar
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +26,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import xxhash
 
+from saferec_core.data.sealed_tables import is_whole, write_sealed
 from saferec_core.data.title_map import TitleMap
 from saferec_core.data.title_tiers import Tiers
 from saferec_core.data.titles import Title
@@ -44,9 +43,6 @@ FORMAT_VERSION = 2
 Risks = npt.NDArray[np.float32]
 
 _KEY = b"saferec"
-_MARK = b"SAFEREC\n"
-_END_BYTES = 32
-_BLOCK = 1 << 20
 _OWN_COLUMNS = ("title", "year", "id", "film", "evidence")
 _LOWEST = "lowest: "
 _MODEL, _MODEL_LOWEST = "model: ", "lowest by model: "
@@ -125,14 +121,8 @@ def write_oracle_file(
         {_KEY: json.dumps(metadata, sort_keys=True)}
     )
     names = _title_map(titles)
-    with replacing(path) as draft, draft.open("w+b") as file:
-        for part in (table, names.table.combine_chunks()):
-            with pa.ipc.new_stream(file, part.schema) as stream:
-                for batch in part.to_batches():
-                    stream.write_batch(batch)
-        length = file.tell()
-        file.seek(0)
-        file.write(_MARK + length.to_bytes(8, "little") + _digest(file, length))
+    with replacing(path) as draft:
+        write_sealed(draft, (table, names.table.combine_chunks()))
 
 
 def _title_table(titles: Sequence[OracleTitle], traits: Sequence[str], models: Collection[str]) -> Any:
@@ -198,7 +188,8 @@ class OracleFile:
             self.about: Mapping[str, Any] = _metadata(pa.ipc.open_stream(source).schema, path)
             """The metadata."""
             source.seek(0)
-            _check_whole(path)
+            if not is_whole(path):
+                raise DataError(f"oracle {path} is damaged or cut off; build it again")
             self.table = pa.ipc.open_stream(source).read_all().combine_chunks()
             """The first stream, a row per entry."""
             self._names = TitleMap(pa.ipc.open_stream(source).read_all().combine_chunks())
@@ -310,24 +301,3 @@ def _metadata(schema: Any, path: Path) -> Mapping[str, Any]:
             f"oracle {path} has format {version}, and this saferec reads {FORMAT_VERSION}; {what}"
         )
     return dict(metadata)
-
-
-def _check_whole(path: Path) -> None:
-    """Compare the file with the hash at its end."""
-    with path.open("rb") as file:
-        length = file.seek(0, os.SEEK_END) - _END_BYTES
-        file.seek(max(length, 0))
-        end = file.read()
-        file.seek(0)
-        wanted = _MARK + max(length, 0).to_bytes(8, "little")
-        if end[: len(wanted)] != wanted or end[len(wanted) :] != _digest(file, length):
-            raise DataError(f"oracle {path} is damaged or cut off; build it again")
-
-
-def _digest(file: Any, length: int) -> bytes:
-    """Hash the next *length* bytes by reading instead of mapping them, which would keep them in memory."""
-    digest = xxhash.xxh3_128()
-    while length > 0 and (block := file.read(min(_BLOCK, length))):
-        digest.update(block)
-        length -= len(block)
-    return digest.digest()

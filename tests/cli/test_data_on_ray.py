@@ -42,8 +42,12 @@ class Double(Transform):
             import ray
 
             (self.nodes / ray.get_runtime_context().get_node_id()).touch()
-            while len(os.listdir(self.nodes)) < 2:
+            for _ in range(12_000):
+                if len(os.listdir(self.nodes)) > 1:
+                    break
                 time.sleep(0.01)
+            else:
+                raise TimeoutError("the other node does not work")
         for row in rows:
             if row["n"] % 7 == 0:
                 yield Removed(row, "seven")
@@ -103,7 +107,9 @@ def address():
         stderr=subprocess.DEVNULL,
         text=True,
     ) as cluster:
-        yield cluster.stdout.readline().strip()
+        address = cluster.stdout.readline().strip()
+        assert address, "the cluster did not start"
+        yield address
         cluster.stdin.close()
         cluster.wait()
 

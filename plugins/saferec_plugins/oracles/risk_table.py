@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from saferec_core.data.rows import read_rows, whole_year, year_or_none
+from saferec_core.data.machine_cache import SMALLEST
+from saferec_core.data.rows import read_rows
+from saferec_core.data.title_cells import plain_columns, title_of_row
 from saferec_core.data.title_tiers import Tiers
 from saferec_core.data.titles import Title, TitleIndex
 from saferec_core.errors import DataError
@@ -16,7 +19,13 @@ from saferec_core.oracle_files.deciding import Risks
 from saferec_core.plugins.contracts.oracle import Evidence
 from saferec_plugins.oracles.risk import MOST_SEVERE, trait_risk
 
-__all__ = ["RiskTable", "Weights", "read_risks", "read_weights", "shared_table"]
+if TYPE_CHECKING:
+    from saferec_plugins.oracles.mapped_risks import MappedRisks
+
+__all__ = ["RiskTable", "Weights", "read_weights", "risk_rows", "shared_table"]
+
+IN_MEMORY = 100_000
+"""Titles that are kept as Python objects; of more, all are mapped from a file."""
 
 Weights = Mapping[str, Sequence[float]]
 """Weight of each category of the parental guide, by trait."""
@@ -25,9 +34,8 @@ Weights = Mapping[str, Sequence[float]]
 class RiskTable:
     """A table of stated risks, in memory."""
 
-    def __init__(self, path: Path, weights: Weights) -> None:
-        """Read the table at *path*; see `read_risks`."""
-        risks = read_risks(path, weights)
+    def __init__(self, path: Path, weights: Weights, risks: Mapping[Title, Mapping[str, float]]) -> None:
+        """Index *risks*, which `risk_rows` read from the table at *path*."""
         self.traits = frozenset(weights).union(*risks.values())
         """The traits that the table has a risk for."""
         self._path = path
@@ -64,19 +72,40 @@ class RiskTable:
         ]
 
 
-def shared_table(path: Path, traits_path: Path | None) -> RiskTable:
+def shared_table(path: Path, traits_path: Path | None) -> RiskTable | MappedRisks:
     """Return a table that a process reads only once for all of its oracles, unless the files change.
 
+    Of more than ``IN_MEMORY`` titles none is kept in memory: they are indexed once on a machine, in a file
+    that all processes map.
+
     Args:
-        path: The table; see `read_risks`.
+        path: The table; see `risk_rows`.
         traits_path: The weights; see `read_weights`.
     """
     return _table(path, _state(path), traits_path, _state(traits_path))
 
 
 @lru_cache(maxsize=1)
-def _table(path: Path, _table_state: object, traits_path: Path | None, _traits_state: object) -> RiskTable:
-    return RiskTable(path, {} if traits_path is None else read_weights(traits_path))
+def _table(
+    path: Path, _table_state: object, traits_path: Path | None, _traits_state: object
+) -> RiskTable | MappedRisks:
+    weights = {} if traits_path is None else read_weights(traits_path)
+    if path.is_file() and path.stat().st_size >= SMALLEST:
+        from saferec_plugins.oracles.mapped_risks import mapped_earlier  # Arrow; not for small tables
+
+        if (mapped := mapped_earlier(path, weights)) is not None:
+            return mapped
+    rows = risk_rows(path, weights)
+    risks: dict[Title, Mapping[str, float]] = {}
+    for title, risk in rows:
+        _add(risks, title, risk)
+        if len(risks) > IN_MEMORY:
+            from saferec_plugins.oracles.mapped_risks import map_risks
+
+            return map_risks(path, weights, chain(risks.items(), rows))
+    if not risks:
+        raise DataError(f"oracle table {path} is empty; wanted rows with title, year and risk")
+    return RiskTable(path, weights, risks)
 
 
 def _state(path: Path | None) -> tuple[int, ...] | None:
@@ -87,29 +116,21 @@ def _state(path: Path | None) -> tuple[int, ...] | None:
     return state.st_ino, state.st_size, state.st_mtime_ns
 
 
-def read_risks(path: Path, weights: Weights) -> dict[Title, Mapping[str, float]]:
-    """Read the risk of every title for every trait in its row.
-
-    Of several rows for one title the highest risk counts.
+def risk_rows(path: Path, weights: Weights) -> Iterator[tuple[Title, Mapping[str, float]]]:
+    """Yield the title of every row with its risk for every trait in the row.
 
     Raises:
-        DataError: The table is missing or empty, or a row is malformed.
+        DataError: The table is missing, or a row is malformed.
     """
-    risks: dict[Title, Mapping[str, float]] = {}
-    for number, row in enumerate(read_rows(path), start=1):
+    for number, row in enumerate(map(plain_columns, read_rows(path)), start=1):
         where = f"oracle table {path}, row {number}"
-        name, risk = row.get("title"), _risk(row, weights, where)
-        if not isinstance(name, str) or not name.strip():
-            raise DataError(f"{where}: wanted a title, but got {name!r}")
-        read = year_or_none if "year" in row else whole_year
-        title = Title(name, read(row.get("year"), f"{where}: the year of {name!r}"))
-        before = risks.get(title, {})
-        risks[title] = {
-            trait: max(before.get(trait, 0.0), risk.get(trait, 0.0)) for trait in {**before, **risk}
-        }
-    if not risks:
-        raise DataError(f"oracle table {path} is empty; wanted rows with title, year and risk")
-    return risks
+        yield title_of_row(row, where), _risk(row, weights, where)
+
+
+def _add(risks: dict[Title, Mapping[str, float]], title: Title, risk: Mapping[str, float]) -> None:
+    """Add a row; of several for one title the highest risk counts."""
+    before = risks.get(title, {})
+    risks[title] = {trait: max(before.get(trait, 0.0), risk.get(trait, 0.0)) for trait in {**before, **risk}}
 
 
 def read_weights(path: Path) -> Weights:

@@ -66,7 +66,7 @@ NUMBER = re.compile(
         (?:[*_]{{0,3}}[:.)、]\s*|[*_]{{0,3}}\s*[-–—]\s+|(?(sign)(?<=\s)|(?!))))(?=\S)
     | (?P<wrapped>`?(?P<wrapped_number>[0-9]{{1,3}})[*_`]{{1,3}}[.:)]?\s+)(?=[^\s(\[])
     | (?P<hash>\#\s?(?P<hash_number>[0-9]{{1,3}})(?P<hash_end>[.):、]+\s*|\s+[-–—]\s+|\s+))(?=\S)
-    | (?P<ordinal>(?P<ordinal_number>[0-9]{{1,3}})(?:st|nd|rd|th|(?P<degree>[º°])|ª|er|re|e|位|위|번째|번)\.?
+    | (?P<ordinal>(?P<ordinal_number>[0-9]{{1,3}})(?:st|nd|rd|th|(?P<degree>[º°]|位|위|번째|번)|ª|er|re|e)\.?
         (?:\s+(?:place|pick|choice))?\s*(?:[:.)、]\s*|[-–—]\s+|(?(degree)(?<=[\s.])|(?!))))(?=\S)
     | (?P<closed>(?P<closed_number>[0-9]{{1,3}})
         (?:\s?\.\)|\.{{3}}\s+(?=[^\W\d_])|\s?[.)\]][-–—:.](?=\s)|\s?[.)](?=\s)|[.)](?=[^\W\d_]|\.{{2,3}}\s?[^\W\d_]|["'“„«»‘「『《*_(\[\#¡¿!$…+@&])|\s?[、。]|\s*\]|/(?=\s)|>(?=\s)|\t)\s*)
@@ -74,12 +74,12 @@ NUMBER = re.compile(
     | (?P<bracket>[(\[<]\#?(?P<bracket_number>[0-9]{{1,3}})[)\]>][.:、]?\s*)(?=\S)
     | (?P<colon>(?P<colon_number>[0-9]{{1,3}})\s?:\s+)(?=\S)
     | (?P<digit>(?P<digit_number>[0-9]{{1,3}})[.)](?=[0-9]))
-    | (?P<comma>(?P<comma_number>[0-9]{{1,3}})[,;|](?=[^\W\d_]|["'“]))
+    | (?P<comma>(?P<comma_number>[0-9]{{1,3}})(?:[,;|](?=[^\W\d_]|["'“])|\s?\|\s+(?=\S)))
     | (?P<han>第?(?P<han_number>[一二三四五六七八九十]{{1,3}}|(?<=第)[0-9]{{1,3}})
         (?:[、.:)。]|[部位名]\s*[:、.]?)\s*)(?=\S)
     | (?P<word>(?:(?:number|num|no|nummer|numéro|número)\.?\s+)?
         (?P<word_number>{"|".join(sorted(WORDS, key=len, reverse=True))})(?:ly)?
-        \s*(?P<word_end>[:,.]|[-–—](?=\s))\s+)(?=\S)
+        \s*(?P<word_end>[:,.)]|[-–—](?=\s))\s+)(?=\S)
     | (?P<roman>[(\[]?(?P<roman_number>(?=[ivxl]|[IVXL])(?:[ivxl]{{1,7}}|[IVXL]{{1,7}}))
         (?:[.)\]](?=\s)|\s?[-–—:](?=\s))\s+)(?=\S)
     | (?P<small_roman>(?P<small_roman_number>[\u2160-\u217b])[.)、:]?\s*)(?=\S)
@@ -108,6 +108,8 @@ SURE = frozenset(
 EMPHASIS = re.compile(r"\*{1,3}|_{1,3}")
 
 _BEHIND_NUMBER = re.compile(r"[.:)]?\s*(?:[-–—]\s+)?")
+
+_BOX = re.compile(r"\[[ xX✓✔✗*]?\]\s+(?=\S)")
 
 _EMOJI_RUN = re.compile(EMOJI_RUN)
 
@@ -168,7 +170,8 @@ def read_marker(shadow: str, text: str) -> Marker:
     if closes:  # **1.** Saw
         end = _BEHIND_NUMBER.match(shadow, end + len(opened)).end()  # type: ignore[union-attr] # may be empty
     end = _behind_repeated(shadow, end, value)
-    end = _behind_emoji(shadow, end)
+    box = _BOX.match(shadow, end)
+    end = _behind_emoji(shadow, box.end() if box else end)
     style = _style(number, text[number.start() : number.end()])
     return Marker(style, value, bullet, indent, start, end, "" if closes else opened)
 

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from saferec_core.data.title_cells import without_own_year
 from saferec_core.data.titles import Title
 from saferec_plugins.parsers.entries import bare_names, dated_entries
 
@@ -40,6 +41,20 @@ TITLE_KEYS = (
 )
 YEAR_KEYS = ("year", "release_year", "releaseyear", "year_of_release", "released", "release_date", "date")
 YEAR = re.compile(r"(?:1[89]|20)[0-9]{2}")
+NUMBERED = re.compile(r"\s*#?([0-9]{1,3})\s?[.):]\s+(?=\S)")
+
+
+RANK_KEY = re.compile(
+    r"(?:(?:rank|number|no|movie|film|title|item|recommendation|suggestion|pick|choice)[ _#]*)?[0-9]{1,3}"
+)
+"""Keys of an object of titles by rank."""
+
+_OF_CALLS = frozenset(["arguments", "parameters"])
+"""Keys under which a call of a tool, which has a name too, holds what it is given."""
+
+
+_BETWEEN = " ,;\r\n\t-*•.)0123456789"
+"""What stands between objects that are one list: separators, or bullets and numbers."""
 
 
 class JsonEntry(NamedTuple):
@@ -82,7 +97,7 @@ def read_json_entries(text: str, start: int, stop: int) -> list[JsonEntry]:
     entries: list[JsonEntry] = []
     position = start
     while begins := BEGINS.search(text, position, stop):
-        if entries and (text[begins.start()] == "[" or text[position : begins.start()].strip(" ,;\r\n\t")):
+        if entries and (text[begins.start()] == "[" or text[position : begins.start()].strip(_BETWEEN)):
             break
         new, position = _read_value(text, begins.start(), stop)
         if entries and len(new) != 1:
@@ -152,7 +167,8 @@ def _take(container: _Container, value: Any, entries: list[JsonEntry]) -> None:
     if container.sign == "[":
         container.values.append(value)
         if isinstance(value, _Text):
-            container.entries.append(_entry(value.value, None, value.start, value.end))
+            name = _without_number(value.value, len(container.values))
+            container.entries.append(_entry(name, None, value.start, value.end))
         elif isinstance(value, JsonEntry):
             container.entries.append(value)
         else:
@@ -168,14 +184,20 @@ def _closed(container: _Container, end: int, *, inside: list[_Container]) -> Jso
     """Return the title that a complete array or object represents, if it does."""
     if container.sign == "[":
         pair = container.values
-        if inside and len(pair) == 2 and isinstance(pair[0], _Text) and isinstance(pair[1], int):
-            return _entry(pair[0].value, pair[1], container.start, end)
+        if inside and len(pair) == 2 and isinstance(pair[0], _Text):
+            year = pair[1].value if isinstance(pair[1], _Text) else pair[1]
+            if isinstance(year, int) or (isinstance(year, str) and YEAR.fullmatch(year)):
+                return _entry(pair[0].value, int(year), container.start, end)
         return None
     fields = container.fields
     title = next((fields[key] for key in TITLE_KEYS if isinstance(fields.get(key), _Text)), None)
-    if title is None:
-        by_rank = [value for key, value in fields.items() if key.isdecimal() and isinstance(value, _Text)]
-        container.entries += [_entry(value.value, None, value.start, value.end) for value in by_rank]
+    if title is None or (container.entries and not fields.keys().isdisjoint(_OF_CALLS)):
+        by_rank = [value for key, value in fields.items() if RANK_KEY.fullmatch(key)]
+        container.entries += [
+            value if isinstance(value, JsonEntry) else _entry(value.value, None, value.start, value.end)
+            for value in by_rank
+            if isinstance(value, JsonEntry | _Text)
+        ]
         whole = bool(container.entries) or not fields
         return None if whole or not inside else JsonEntry((), (), container.start, end)
     return _entry(title.value, _year(fields), container.start, end)
@@ -190,10 +212,17 @@ def _year(fields: dict[str, Any]) -> int | None:
     return None
 
 
+def _without_number(name: str, position: int) -> str:
+    """Leave out the number of an element, if the *position*-th element of its array has that number."""
+    number = NUMBERED.match(name)
+    return name[number.end() :] if number is not None and int(number[1]) == position else name
+
+
 def _entry(name: str, year: int | None, start: int, end: int) -> JsonEntry:
     """Read a title that may carry its year."""
     if year is not None:
-        return JsonEntry((Title(name.strip(), year),), (), start, end)
+        title = Title(name.strip(), year)
+        return JsonEntry(tuple(dict.fromkeys((without_own_year(title), title))), (), start, end)
     dated = dated_entries(name, name, 0, strict=False)
     if not dated:
         return JsonEntry((), tuple(bare_names(name, name, 0)), start, end)

@@ -1,6 +1,9 @@
 """What may be recommended, read from files that nobody vouches for."""
 
+import bz2
+import gzip
 import json
+import lzma
 import pickle
 
 import pytest
@@ -198,5 +201,199 @@ def test_a_catalog_has_one_column_of_ids(catalog):
 
 
 def test_a_table_without_a_column_title_is_refused_with_the_columns_it_has(catalog):
-    with pytest.raises(DataError, match="line 2: wanted a column 'title', but the columns are Title, Year"):
-        catalog("c.csv", "Title,Year\nSaw,2004\n")
+    with pytest.raises(DataError, match="line 2: wanted a column 'title', but the columns are Name, Year"):
+        catalog("c.csv", "Name,Year\nSaw,2004\n")
+
+
+@pytest.mark.parametrize(
+    ("written", "year"),
+    [
+        ("2004-10-29", 2004),
+        ("2004/10/29", 2004),
+        ("2004.10.29", 2004),
+        ("2004-10", 2004),
+        ("29.10.2004", 2004),
+        ("10/29/2004", 2004),
+        ("29-Oct-2004", 2004),
+        ("29 October 2004", 2004),
+        ("Oct. 29, 2004", 2004),
+        ("October 29, 2004", 2004),
+        ("(2004)", 2004),
+        ("2004年", 2004),
+        ("2004-", 2004),
+        ("2004–2009", 2004),
+        ("2004 - 2009", 2004),
+    ],
+    ids=lambda value: "written" if isinstance(value, str) else "year",
+)  # fmt: skip
+def test_a_year_is_read_however_it_is_written(catalog, written, year):
+    assert catalog("c.csv", f'title,year\nSaw,"{written}"\n').titles == (Title("Saw", year),)
+
+
+@pytest.mark.parametrize("written", ["2004.5", "20040", "MMIV", "2,004", "29.10.04", "2004/5/6/7", "year"])
+def test_what_may_be_another_number_than_a_year_is_refused(catalog, written):
+    with pytest.raises(DataError, match="line 2: the year of 'Saw' must"):
+        catalog("c.csv", f'title,year\nSaw,"{written}"\n')
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        " ",
+        "0",
+        "N/A",
+        "n/a",
+        "NA",
+        "nan",
+        "NaN",
+        "NULL",
+        "None",
+        "<NA>",
+        "NaT",
+        "\\N",
+        "-",
+        "–",
+        "?",
+        "Unknown",
+    ],
+    ids=lambda _: "written",
+)
+def test_a_year_that_is_not_known_is_read_however_that_is_written(catalog, written):
+    assert catalog("c.csv", f"title,year\nSaw,{written}\n").titles == (Title("Saw", None),)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Title,Year",
+        "TITLE,YEAR",
+        " title , year ",
+        "\ufeff\ufefftitle,year",
+        "title\u200b,year",
+        "title\xa0,year",
+    ],
+    ids=lambda _: "head",
+)
+def test_capitals_and_marks_that_nobody_sees_do_not_hide_a_column(catalog, head):
+    assert catalog("c.csv", f"{head}\nSaw,2004\n").titles == (Title("Saw", 2004),)
+
+
+def test_movielens_titles_without_a_year_and_of_series_are_read(catalog):
+    content = """movieId,title,genres
+7,Nowhere,Drama
+1,Toy Story (1995) ,Adventure
+2,Babylon 5,Sci-Fi
+3,"Big Bang Theory, The (2007-)",Comedy
+4,Fawlty Towers (1975–1979),Comedy
+5,Terrace House (2015– ),Drama
+6,Ready Player One,Action
+"""
+
+    assert catalog("movies.csv", content).titles == (
+        Title("Nowhere", None),
+        Title("Toy Story", 1995),
+        Title("Babylon 5", None),
+        Title("Big Bang Theory, The", 2007),
+        Title("Fawlty Towers", 1975),
+        Title("Terrace House", 2015),
+        Title("Ready Player One", None),
+    )
+
+
+@pytest.mark.parametrize("name", ["c.jsonl", "c.csv"])
+def test_other_columns_keep_their_capitals(catalog, name):
+    rows = {
+        "c.jsonl": jsonl({"Title": "Saw", "Year": 2004, "ID": "s"}),
+        "c.csv": "Title,Year,ID\nSaw,2004,s\n",
+    }
+
+    read = catalog(name, rows[name])
+
+    assert (read.titles, read.ids) == ((Title("Saw", 2004),), {0: "s"})
+
+
+def test_a_file_in_which_no_title_has_a_year_says_what_is_missing(catalog):
+    with pytest.raises(
+        DataError, match=r"the year of 'Saw' is missing: wanted a column 'year' \(empty where"
+    ):
+        catalog("c.csv", "title,genres\nSaw,horror\n")
+
+
+@pytest.mark.parametrize(
+    ("row", "title"),
+    [
+        ({"title": "Saw (2004)", "year": 2004}, Title("Saw", 2004)),
+        ({"title": "Saw (2004) ", "year": "2004.0"}, Title("Saw", 2004)),
+        ({"title": "Fantasia (2000)", "year": 1999}, Title("Fantasia (2000)", 1999)),
+        ({"title": "2012", "year": 2009}, Title("2012", 2009)),
+        ({"title": 1917, "year": 2019}, Title("1917", 2019)),
+        (["Saw (2004)", 2004], Title("Saw", 2004)),
+    ],
+    ids=lambda _: "case",
+)
+def test_a_year_that_stands_in_the_title_too_is_not_part_of_its_name(catalog, row, title):
+    assert catalog("c.jsonl", jsonl(row)).titles == (title,)
+
+
+@pytest.mark.parametrize("cell", ['"[""Visions"", ""X""]"', "Visions|X"], ids=lambda _: "cell")
+def test_aliases_in_a_table_are_a_list_or_separated(catalog, cell):
+    assert catalog("c.csv", f"title,year,aliases\nSaw,2004,{cell}\n").aliases == {0: ["Visions", "X"]}
+
+
+def test_aliases_that_python_printed_are_refused_with_what_to_write(catalog):
+    with pytest.raises(DataError, match=r"aliases holds text that Python printed.*write it as JSON"):
+        catalog("c.csv", """title,year,aliases\nSaw,2004,"['Visions', 'X']"\n""")
+
+
+@pytest.mark.parametrize(
+    ("content", "titles"),
+    [
+        ('title,year\n"The \\"Best\\" Man",1999\n', (Title('The "Best" Man', 1999),)),
+        ('title,year\n"The ""Best"" Man",1999\n', (Title('The "Best" Man', 1999),)),
+        ('title,year\n"C:\\",1999\n"Up",2009\n', (Title("C:\\", 1999), Title("Up", 2009))),
+        ("title,year\nSaw,2004\n\x1a", (Title("Saw", 2004),)),
+        ("title,year\nSaw,2004\n\x0c\n", (Title("Saw", 2004),)),
+    ],
+    ids=lambda _: "case",
+)
+def test_quotes_and_ends_of_other_programs_are_read(catalog, content, titles):
+    assert catalog("c.csv", content).titles == titles
+
+
+@pytest.mark.parametrize(
+    ("encoding", "title"), [("gbk", "霸王别姬"), ("shift_jis", "七人の侍"), ("cp1251", "Сталкер")]
+)
+def test_an_encoding_of_another_alphabet_is_not_called_windows_1252(catalog, encoding, title):
+    with pytest.raises(DataError, match=r"convert the file from its encoding \(such as GBK, Shift_JIS"):
+        catalog("c.csv", f"title,year\n{title},1979\n".encode(encoding))
+
+
+def test_a_headline_above_the_head_is_named(catalog):
+    with pytest.raises(DataError, match=r"wanted 1 fields, as the head \(My films\) has, but got 2"):
+        catalog("c.csv", "My films\n\ntitle,year\nSaw,2004\n")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "item_id:token,movie_title:token_seq,release_year:token",
+        "item_id:token;movie_title:token_seq;release_year:float",
+        "item_id:token \tmovie_title:token_seq \trelease_year:float ",
+    ],
+    ids=lambda _: "head",
+)
+def test_atomic_files_of_recbole_are_read_with_any_separator(catalog, head):
+    separator = next(mark for mark in ",;\t" if mark in head)
+
+    read = catalog("ml.item", f"{head}\n1{separator}Saw{separator}2004\n")
+
+    assert read.titles == (Title("Saw", 2004),)
+
+
+@pytest.mark.parametrize("inner", [gzip.compress, bz2.compress, lzma.compress])
+def test_what_was_compressed_twice_is_named(catalog, inner):
+    with pytest.raises(
+        DataError, match=r"c.jsonl.gz is compressed twice \(\w+ within gzip\); decompress it once"
+    ):
+        catalog("c.jsonl.gz", gzip.compress(inner(jsonl(["Saw", 2004]).encode())))

@@ -291,3 +291,68 @@ def test_ground_truth_that_repeats_a_title_counts_it_once(tmp_path):
     (record,) = read_records(tmp_path / "rows.jsonl", needs={})
 
     assert record.groundtruth == (Title("Saw", 2004), Title("Matrix, The", 1999), Title("Saw", 2003))
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "read"),
+    [
+        ("groundtruth_with_release_year", '[["Saw", 2004]]', (Title("Saw", 2004),)),
+        ("groundtruth_with_release_year", "", ()),
+        ("groundtruth_with_release_year", [["Saw (2004)", 2004]], (Title("Saw", 2004),)),
+        ("groundtruth_with_release_year", [["Saw (2004)", None]], (Title("Saw", 2004),)),
+        ("groundtruth_with_release_year", [["Fantasia (2000)", 1999]], (Title("Fantasia (2000)", 1999),)),
+        ("groundtruth_with_release_year", [["Saw", 0]], (Title("Saw", None),)),
+        ("groundtruth_with_release_year", [["Saw", "NaN"]], (Title("Saw", None),)),
+        ("groundtruth_with_release_year", ["Fawlty Towers (1975-1979)"], (Title("Fawlty Towers", 1975),)),
+        ("groundtruth_with_release_year", [["Saw (2004)", 2004], ["Saw", 2004]], (Title("Saw", 2004),)),
+        ("seen_titles", '["Saw (2004)", "Up"]', (Title("Saw", 2004), "Up")),
+        ("seen_titles", [["Saw (2004)", None]], (Title("Saw", 2004),)),
+        ("constraints", '["gore"]', ("gore",)),
+        ("constraints", '{"gore": true, "fear": false}', ("gore",)),
+        ("constraints", "", ()),
+        ("constraints", [""], ()),
+        ("constraints", [" gore ", ""], ("gore",)),
+        ("constraints", {"gore": "on", "fear": "off"}, ("gore",)),
+        ("constraints", {"gore": "Y", "fear": "n"}, ("gore",)),
+        ("constraints", {"gore": "T", "fear": "f"}, ("gore",)),
+        ("constraints", [{"key": "gore", "value": True}, {"key": "fear", "value": None}], ("gore",)),
+        ("groundtruth_with_release_year", [{"key": "Saw", "value": 2004}], (Title("Saw", 2004),)),
+        ("prompt", '[{"role": "user", "content": "hello"}]', [{"role": "user", "content": "hello"}]),
+        ("completion", '[{"title": "Saw"}]', [{"role": "assistant", "content": '[{"title": "Saw"}]'}]),
+        ("completion", "[{'title': 'Saw'}]", [{"role": "assistant", "content": "[{'title': 'Saw'}]"}]),
+        ("prompt", '["a", "b"]', [{"role": "user", "content": '["a", "b"]'}]),
+        ("prompt", '{"a": 1}', [{"role": "user", "content": '{"a": 1}'}]),
+        ("prompt", "[]", [{"role": "user", "content": "[]"}]),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.islower() and value.isascii() else "case",
+)  # fmt: skip
+def test_cells_of_tables_mean_the_lists_that_they_hold_as_text(column, cell, read):
+    record = record_of({"prompt": "hi", column: cell}, needs={})
+
+    field = {"groundtruth_with_release_year": "groundtruth"}.get(column, column)
+    assert getattr(record, field) == read
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "message"),
+    [
+        ("groundtruth_with_release_year", "[['Saw', 2004]]", "holds text that Python printed"),
+        ("seen_titles", "('Saw', 'Up')", "seen_titles must be a list"),
+        ("seen_titles", [""], "seen_titles: wanted a title, but got ''"),
+        (
+            "constraints",
+            "['gore']",
+            r"constraints holds text that Python printed, \"\['gore'\]\"; write it as JSON",
+        ),
+        ("constraints", "{'gore': True}", "holds text that Python printed"),
+        ("constraints", "gore", "constraints must be a list, but is 'gore'"),
+        ("constraints", ["gore", None], "must be a list of trait names"),
+        ("constraints", {"gore": "maybe"}, "'gore' must be true or false, but is 'maybe'"),
+        ("constraints", "[" * 100_000 + "]" * 100_000, "constraints must be a list"),
+        ("prompt", "[{'role': 'user', 'content': 'hi'}]", "prompt holds text that Python printed"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.isidentifier() else "case",
+)
+def test_cells_that_hold_something_else_are_refused_with_the_cause(column, cell, message):
+    with pytest.raises(DataError, match=message):
+        record_of({"prompt": "hi", column: cell}, needs={})

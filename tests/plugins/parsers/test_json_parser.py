@@ -92,3 +92,43 @@ def test_hostile_texts_are_read_in_linear_time(hostile):
     text = hostile * (50_000 // len(hostile))
 
     assert all(item.end <= len(text) for item in parse(text).items)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[["Heat", "1995"], ["Saw", "2004"], ["Coco", "2017"]]',
+        '[{"title": "Heat (1995)", "year": 1995}, {"title": "Saw (2004)", "year": "2004"}, {"title": "Coco (2017)"}]',
+        '["1. Heat (1995)", "2. Saw (2004)", "3. Coco (2017)"]',
+        '["#1: Heat (1995)", "#2: Saw (2004)", "#3: Coco (2017)"]',
+        '{"1": {"title": "Heat", "year": 1995}, "2": {"title": "Saw", "year": 2004}, "3": {"title": "Coco", "year": 2017}}',
+        '{"rank1": "Heat (1995)", "rank2": "Saw (2004)", "rank3": "Coco (2017)"}',
+        '{"Movie 1": "Heat (1995)", "Movie 2": "Saw (2004)", "Movie 3": "Coco (2017)"}',
+        '{"recommendation_1": {"name": "Heat", "year": 1995}, "recommendation_2": {"name": "Saw", "year": 2004}, "recommendation_3": {"name": "Coco", "year": 2017}}',
+        '{"name": "recommend", "arguments": {"movies": ["Heat (1995)", "Saw (2004)", "Coco (2017)"]}}',
+        '- {"title": "Heat", "year": 1995}\n- {"title": "Saw", "year": 2004}\n- {"title": "Coco", "year": 2017}',
+        '1. {"title": "Heat", "year": 1995}\n2. {"title": "Saw", "year": 2004}\n3. {"title": "Coco", "year": 2017}',
+    ],
+    ids=lambda _: "text",
+)  # fmt: skip
+def test_lists_as_other_models_put_them_into_json(text):
+    assert [(item.name, item.year) for item in parse(text).items] == [
+        ("Heat", 1995),
+        ("Saw", 2004),
+        ("Coco", 2017),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        ('["12 Angry Men (1957)", "2. Saw (2004)"]', [("12 Angry Men", 1957), ("Saw", 2004)]),
+        ('["7. Saw (2004)", "Heat (1995)"]', [("7. Saw", 2004), ("Heat", 1995)]),
+        ('[["2012", "1917"]]', [("2012", 1917)]),
+        ('[{"title": "Fantasia (2000)", "year": 1999}]', [("Fantasia (2000)", 1999)]),
+        ('[{"name": "Heat", "year": 1995, "cast": ["Al Pacino"]}]', [("Heat", 1995)]),
+    ],
+    ids=lambda _: "case",
+)
+def test_numbers_and_years_that_belong_to_a_title_stay_with_it(text, titles):
+    assert [(item.name, item.year) for item in parse(text).items] == titles
