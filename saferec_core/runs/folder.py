@@ -74,7 +74,8 @@ class RunFolder(RunLayout):
                     draft.rename(path)
                     return cls(path)
         except OSError as error:
-            if error.errno != errno.ENOTEMPTY:  # another command was faster
+            was_faster = error.errno in {errno.ENOTEMPTY, errno.EEXIST} and path.exists()  # another command
+            if not was_faster:
                 raise RunError(f"run folder {path} cannot be made: {error}") from error
         raise RunError(_taken(RunLayout(path)))
 
