@@ -30,7 +30,7 @@ demo: install
 	$(BIN)/saferec train --reward relevance --reward safety --reward count $(if $(wildcard runs/demo),,--run-name demo)
 
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PYTEST_OPTIONS)
 
 test-fast: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow"

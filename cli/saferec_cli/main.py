@@ -9,6 +9,7 @@ from __future__ import annotations
 import faulthandler
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -57,6 +58,9 @@ def _run() -> None:
         _exit(f"error: {error}", 2)
     except RunStopped as stopped:
         _exit(str(stopped), stopped.status)
+    except KeyboardInterrupt:  # while the command and what it needs are imported: nothing has been done
+        sys.stderr.write("\ninterrupted\n")
+        sys.exit(128 + signal.SIGINT)
 
 
 def _list_plugins(*, as_json: bool) -> None:

@@ -169,7 +169,6 @@ def test_a_user_without_a_value_is_left_out(module):
 # --- runs --------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_where_no_list_has_a_value_the_page_says_so(module):
     cells = [{"metrics": {"sensitivity_ratio@5": column}} for column in ([None, None], [0.5, None])]
     shown = module("page")._over_seeds
@@ -178,6 +177,7 @@ def test_where_no_list_has_a_value_the_page_says_so(module):
     assert shown("sensitivity_ratio@5", cells) == "50.0 %"
 
 
+@pytest.mark.slow
 def test_a_failing_arm_is_named_the_others_go_on_and_a_changed_grid_is_refused(tmp_path):
     results = tmp_path / "results"
 

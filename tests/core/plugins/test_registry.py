@@ -14,20 +14,24 @@ ACME, GLOBEX = Origin("rewards", "acme", "1.0"), Origin("more", "globex", "2.1")
 def registry():
     registry = Registry("reward")
     with registry.offered_by(ACME):
-        registry.add("short-titles", "acme.rewards:Short", summary="Short titles.")
-        registry.add("novelty", "acme.rewards:Novelty", summary="New titles.")
+        registry.add("short-titles", "acme_of_the_registry.rewards:Short", summary="Short titles.")
+        registry.add("novelty", "acme_of_the_registry.rewards:Novelty", summary="New titles.")
     return registry
 
 
 def test_what_was_added_is_found_with_who_offers_it(registry):
     entry = registry.get("novelty")
 
-    assert (entry.kind, entry.reference, entry.origin) == ("reward", "acme.rewards:Novelty", ACME)
+    assert (entry.kind, entry.reference, entry.origin) == (
+        "reward",
+        "acme_of_the_registry.rewards:Novelty",
+        ACME,
+    )
     assert str(entry.origin) == "acme 1.0 (entry point 'rewards')"
 
 
 def test_adding_a_name_imports_nothing(registry):
-    assert "acme" not in sys.modules
+    assert "acme_of_the_registry" not in sys.modules
     assert len(registry) == 2
 
 

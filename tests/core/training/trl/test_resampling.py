@@ -15,7 +15,7 @@ import torch
 from saferec_core.config.sections import LimitsConfig
 from saferec_core.errors import PluginError
 from saferec_core.rl.further_prompts import FurtherPrompts
-from saferec_core.rl.limits import Limits, read_limits
+from saferec_core.rl.limits import Limits, limits_of
 from tests.core.training.trl.test_grpo_trainer import G, N, Setup, set_up, tokens_of
 
 ASKS = {"normalizer": {"name": "gdpo", "dynamic_sampling": True}}
@@ -124,7 +124,7 @@ def test_prompts_of_an_evaluation_are_never_replaced(made):
 def test_a_prompt_at_which_a_limit_is_charged_is_kept(made):
     setup = made()
     judge = setup.trainer._scorer.judge
-    setup.trainer._limits = Limits(read_limits(["repeated<=0.1"], judge), LimitsConfig())
+    setup.trainer._limits = Limits(limits_of(["repeated<=0.1"], judge), LimitsConfig())
     policy_of(setup, flat={0, 1})
     honest = setup.trainer._generate_single_turn
     first = setup.trainer._tokenize_prompts([list(setup.records[0].prompt)])[0][0]
