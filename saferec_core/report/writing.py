@@ -31,8 +31,9 @@ def write_report(folders: Sequence[Path], out: Path, *, overwrite: bool = False)
         DataError: A file of a run is damaged; the message names it.
     """
     check_report_extras()
+    runs = read_runs(folders)
     _check_replaceable(out, overwrite=overwrite)
-    page = render_page(page_content(read_runs(folders)))
+    page = render_page(page_content(runs))
     write_text(out, page)
     return out
 

@@ -58,6 +58,7 @@ def both_stages(tiny, tmp_path_factory):
     settings["data"]["validation_path"] = str(tiny / "validation.jsonl")
     settings["optimization"]["max_steps"] = 3
     settings["limits"] = {"limit": ["wasted<=0.5"]}
+    settings["normalizer"] = {"name": "gdpo", "dynamic_sampling": True}
     settings["alarms"] = {"alarm_options": {"kl": {"most": 1e-9}}}
     settings["sft"] = {
         "max_length": 256,

@@ -83,19 +83,24 @@ def write(path, *rows):
     return path
 
 
+def _files(folder):
+    """List everything in a folder but what Python compiles."""
+    return sorted(path for path in folder.rglob("*") if "__pycache__" not in path.parts)
+
+
 @pytest.fixture
 def refused(main, tiny, tmp_path):
     """Run ``train`` with what is wrong laid over what is right; return the one message."""
 
     def run(*arguments):
-        before = sorted(tmp_path.rglob("*"))
+        before = _files(tmp_path)
         outcome = main("train", tiny / "run.yaml", *arguments)
         assert outcome.status == 2, outcome
         assert outcome.err.startswith("error: ")
         assert outcome.err.count("error: ") == 1
         assert "Traceback" not in outcome.err
         assert outcome.out == ""
-        assert sorted(tmp_path.rglob("*")) == before  # nothing was begun
+        assert _files(tmp_path) == before  # nothing was begun
         return outcome.err.removeprefix("error: ").strip()
 
     return run

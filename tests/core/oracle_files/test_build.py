@@ -362,7 +362,7 @@ def test_items_without_a_year_have_evidence_and_aliases(build, tmp_path):
     assert verdict(oracle, "Myst", None).violated == ()
 
 
-@pytest.mark.parametrize("row", ["Seven,1995,", ",1995,Se7en", "Seven,MCMXCV,Se7en", "Seven,0,Se7en"])
+@pytest.mark.parametrize("row", ["Seven,1995,", ",1995,Se7en", "Seven,MCMXCV,Se7en"])
 def test_a_bad_alias_is_named_with_its_line(build, tmp_path, row):
     (tmp_path / "aliases.csv").write_text(f"title,year,alias\n{row}\n", encoding="utf-8")
 

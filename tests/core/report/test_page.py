@@ -233,7 +233,7 @@ def test_the_chosen_checkpoint_stands_in_where_no_policy_was_evaluated(run):
         ("config.yaml", "a: [", "is not valid YAML"),
         ("manifest.json", "{", "is not valid JSON"),
         ("manifest.json", "[]", "must contain an object"),
-        ("metrics.jsonl", '{"step": 1}\n{"step": 2', "metrics.jsonl, line 2"),
+        ("metrics.jsonl", '{"step": 1}\n{"step": 2\n{"step": 3}\n', "metrics.jsonl, line 2"),
         ("metrics.jsonl", '{"loss": 1}\n', "needs a step"),
         ("rollouts.jsonl", '{"step": 1}\n', "a rollout needs advantage, completion"),
         ("rollouts.jsonl", json.dumps(rollout(titles=7)) + "\n", "rollouts.jsonl, step 1, record 3"),
@@ -254,7 +254,7 @@ def test_a_damaged_file_is_named_and_nothing_is_written(full, tmp_path, file, co
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(RunError, match=r"is not a run folder: it has no config\.yaml"):
         write_report([tmp_path], tmp_path / "report.html")
-    with pytest.raises(RunError, match="is not a folder"):
+    with pytest.raises(RunError, match="does not exist; expected a run folder"):
         write_report([tmp_path / "nowhere"], tmp_path / "report.html")
 
 

@@ -1,7 +1,7 @@
 """Rewards that other processes import."""
 
+import ctypes
 import os
-import signal
 from collections import deque
 from itertools import repeat
 
@@ -23,7 +23,7 @@ class InProcess(RewardFunction):
             if name == "Fail":
                 raise ValueError("no such film")
             if name == "Crash":
-                os.kill(os.getpid(), signal.SIGSEGV)
+                ctypes.string_at(0)
             if name == "Hang":
                 deque(repeat(0), maxlen=0)  # a loop in C: no signal is handled, no exception is raised
         return lists.lengths
