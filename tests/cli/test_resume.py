@@ -116,7 +116,7 @@ KILLS = {
         [there("sft/checkpoints/checkpoint-5"), there("checkpoints/checkpoint-1"), there("policy")],
     ),
     "two processes that replace prompts": (
-        ["train", "resumed.yaml", "--max-steps", 3],
+        ["train", "replacing.yaml", "--max-steps", 3],
         {**SETTINGS, "normalizer": {"name": "gdpo", "dynamic_sampling": True}},
         2,
         [there("checkpoints/checkpoint-1"), there("checkpoints/checkpoint-2")],
