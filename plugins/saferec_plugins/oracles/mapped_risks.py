@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,15 @@ from saferec_core.data.title_tiers import Tiers
 from saferec_core.data.titles import Title, name_keys
 from saferec_core.oracle_files.deciding import Risks
 from saferec_core.plugins.contracts.oracle import Evidence
+from saferec_plugins.oracles.stated_risks import StatedRisks, Weights
 
 __all__ = ["MappedRisks", "map_risks", "mapped_earlier"]
 
 _KIND = "risks"
 _HERE = Path(__file__).parent
 
-Weights = Mapping[str, Sequence[float]]
 
-
-class MappedRisks:
+class MappedRisks(StatedRisks):
     """The interface of a table of risks in memory, answered from a mapped file."""
 
     def __init__(self, path: Path, weights: Weights, mapped: Path) -> None:
@@ -59,14 +58,6 @@ class MappedRisks:
             return None
         risk = self._risks[trait][row]
         return None if risk != risk else Risks(risk, risk)
-
-    def model_risks_of(self, _row: int, _trait: str) -> Risks | None:
-        """Return None: a table does not state who estimated its risks."""
-        return None
-
-    def film_of(self, row: int) -> int:
-        """Return the row itself: a table does not state which rows are one film."""
-        return row
 
     def title(self, row: int) -> Title:
         """Return the title of a row."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -18,20 +18,18 @@ from saferec_core.errors import DataError
 from saferec_core.oracle_files.deciding import Risks
 from saferec_core.plugins.contracts.oracle import Evidence
 from saferec_plugins.oracles.risk import MOST_SEVERE, trait_risk
+from saferec_plugins.oracles.stated_risks import StatedRisks, Weights
 
 if TYPE_CHECKING:
     from saferec_plugins.oracles.mapped_risks import MappedRisks
 
-__all__ = ["RiskTable", "Weights", "read_weights", "risk_rows", "shared_table"]
+__all__ = ["RiskTable", "read_weights", "risk_rows", "shared_table"]
 
 IN_MEMORY = 100_000
 """Titles that are kept as Python objects; of more, all are mapped from a file."""
 
-Weights = Mapping[str, Sequence[float]]
-"""Weight of each category of the parental guide, by trait."""
 
-
-class RiskTable:
+class RiskTable(StatedRisks):
     """A table of stated risks, in memory."""
 
     def __init__(self, path: Path, weights: Weights, risks: Mapping[Title, Mapping[str, float]]) -> None:
@@ -50,14 +48,6 @@ class RiskTable:
         """Return the risk that the table states, as the lowest and the highest; None if it states none."""
         risk = self._risks[row].get(trait)
         return None if risk is None else Risks(risk, risk)
-
-    def model_risks_of(self, _row: int, _trait: str) -> Risks | None:
-        """Return None: a table does not state who estimated its risks."""
-        return None
-
-    def film_of(self, row: int) -> int:
-        """Return the row itself: a table does not state which rows are one film."""
-        return row
 
     def title(self, row: int) -> Title:
         """Return the title of a row."""

@@ -203,7 +203,9 @@ class JudgedLists:
     @cached_property
     def _meant_records(self) -> list[Record]:
         """The records with their titles as the catalog completes them."""
-        return [self.judge.meant(record) for record in self.records]
+        each = {id(record): record for record in self.records}  # siblings share a record
+        meant = {key: self.judge.meant(record) for key, record in each.items()}
+        return [meant[id(record)] for record in self.records]
 
     @cached_property
     def _titles(self) -> list[MetTitle]:
