@@ -101,7 +101,7 @@ def build(config: PreTrainedConfig, **changes: Any) -> Any:
     """Build a network with random weights, its head larger than usual so that probabilities differ."""
     torch.manual_seed(3)
     config = type(config)(**{**config.to_dict(), **changes})
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").float()
+    model = AutoModelForCausalLM.from_config(config).float()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.1)
