@@ -53,10 +53,10 @@ def check_paths(output: Path, source: Path, cache: Path) -> None:
             within it, or is or contains the cache.
     """
     if output.name in {"", ".."}:
-        raise ConfigError(f"output {str(output)!r}: wanted the name of a .jsonl file or of a new folder")
+        raise ConfigError(f"output {str(output)!r}: expected the name of a .jsonl file or of a new folder")
     if not is_file_name(output) and output.suffix in {".json", ".parquet", ".csv", ".gz"}:
         raise ConfigError(
-            f"output {output}: wanted a name that ends with .jsonl, or a folder for a file per split (form: "
+            f"output {output}: expected a name that ends with .jsonl, or a folder for a file per split (form: "
             "jsonl, parquet or datasets)"
         )
     read = source.resolve()

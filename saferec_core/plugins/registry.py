@@ -166,7 +166,7 @@ class Registry(Generic[T]):
         module, _, attribute = reference.rpartition(":")
         if not (module and attribute):
             raise PluginError(
-                f"{self._origin} offers {self.kind} {name!r} as {reference!r}; wanted "
+                f"{self._origin} offers {self.kind} {name!r} as {reference!r}; expected "
                 "'package.module:attribute'"
             )
         if any(entry.origin == self._origin for entry in self._called(name)):
