@@ -141,7 +141,7 @@ def record_of(row: Row, *, needs: Mapping[str, str]) -> Record:
     """Read one row; see :func:`read_records`.
 
     Raises:
-        DataError: A column is missing or not what is wanted; the message names it.
+        DataError: A column is missing or does not hold what is expected; the message names it.
     """
     for column, who in {"prompt": "every run", **needs}.items():
         if row.get(column) is None:

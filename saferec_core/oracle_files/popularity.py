@@ -54,7 +54,7 @@ def popularity_of(
 
 def _count(row: dict[str, Any], column: str | None, where: str) -> float:
     if column is not None and column not in row:
-        raise DataError(f"{where}: expected the column {column!r}; columns: {', '.join(row)}")
+        raise DataError(f"{where}: the column {column!r} is missing; columns: {', '.join(row)}")
     column = column or next((name for name in _COLUMNS if name in row), None)
     if column is None:
         return 1.0

@@ -125,7 +125,7 @@ def _fault_of(point: EntryPoint, distribution: str) -> str:
 
 
 def _mentions_saferec(distribution: Distribution) -> bool:
-    """Whether a file of entry points that is not text is about saferec; other programs have their own."""
+    """Whether a file of entry points that is not text mentions saferec; other programs have such files."""
     path = getattr(distribution, "_path", None)
     try:
         return path is not None and PROJECT.encode() in (path / "entry_points.txt").read_bytes()

@@ -45,7 +45,7 @@ def id_of(row: Mapping[str, Any], id_column: str | None) -> str:
     if id_column is None:
         return ""
     if id_column not in row:
-        raise DataError(f"expected the column {id_column!r}; columns: {', '.join(row)}")
+        raise DataError(f"the column {id_column!r} is missing; columns: {', '.join(row)}")
     value = row[id_column]
     if value is None or value != value:
         return ""

@@ -41,7 +41,7 @@ def rank_grpo_trainer(
 ) -> RankGRPOTrainer:
     """Build the trainer of a run; the policy is loaded from *start*, which must be on disk or hub.
 
-    Whatever default TRL has changed, or may change, is set explicitly.
+    Every default that TRL has changed or may change is set explicitly.
     """
     rollout = config.rollout
     with engine_settings(start), serving(config, start):

@@ -435,7 +435,7 @@ def test_the_keywords_of_the_highest_risk_are_the_detail(source):
 
 
 def test_a_table_without_the_column_is_told_apart_from_one_without_keywords(source):
-    with pytest.raises(DataError, match=r"expected the column 'keywords'; columns: title, year, tags"):
+    with pytest.raises(DataError, match=r"the column 'keywords' is missing; columns: title, year, tags"):
         risks(source("keywords", KEYWORD_RULES), {"tags": "gore"})
 
 
