@@ -16,6 +16,7 @@ from saferec_core.rl.limits import Limits
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.runs.distributed import process_count
 from saferec_core.runs.observer import Plan
+from saferec_core.runs.references import Reference, described_reference
 from saferec_core.training.batches import generation_batch_size, planned_resampling, planned_sharing
 from saferec_core.training.dead_knobs import dead_knobs
 from saferec_core.training.precision import planned_precision
@@ -78,6 +79,7 @@ def rank_grpo_plan(
     fitted: Fitted,
     *,
     start: str,
+    reference: Reference | None,
     rewards: Sequence[ActiveReward],
     normalizer: Normalizer,
     limits: Limits,
@@ -91,6 +93,7 @@ def rank_grpo_plan(
         parts: What the stage works with.
         fitted: The prompts that fit into the model's context.
         start: The policy that it starts from.
+        reference: What the KL divergence is measured from, if it is another.
         rewards: What completions are rewarded for.
         normalizer: What makes advantages of rewards.
         limits: What the policy has to keep to.
@@ -107,6 +110,7 @@ def rank_grpo_plan(
         {
             "model": str(config.model.model),
             "start": start,
+            "reference": described_reference(reference) if config.kl_beta else "none (KL weight 0)",
             "adapters": f"LoRA r={config.model.lora_r}, alpha={config.model.lora_alpha:g}"
             if config.model.use_lora
             else "none, all weights are trained",
