@@ -24,7 +24,6 @@ from saferec_core.models.loading import (
     context_length,
     end_token_ids,
     load_tokenizer,
-    merged_folder,
 )
 from saferec_core.models.memory import memory_advised
 from saferec_core.models.record_view import RecordReader
@@ -42,25 +41,16 @@ from saferec_core.rl.limits import Limits, limits_of
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
-from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, sft_policy
-from saferec_core.runs.distributed import (
-    from_main,
-    gathered,
-    is_main,
-)
+from saferec_core.runs.checkpoints import copy_weights, remove_passed_over
+from saferec_core.runs.distributed import from_main, gathered, is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer
-from saferec_core.runs.references import Reference, check_reference, policies_of, reference_of
+from saferec_core.runs.references import Reference
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
 from saferec_core.training.alarms import AlarmWatch, build_alarms
-from saferec_core.training.before_after import (
-    check_evaluations,
-    evaluate,
-    greedy_means,
-    report_comparison,
-)
+from saferec_core.training.before_after import check_evaluations, evaluate, greedy_means, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.first_records import check_first_records
 from saferec_core.training.fitting import fitted_prompts
@@ -69,8 +59,8 @@ from saferec_core.training.plans import rank_grpo_plan
 from saferec_core.training.precision import for_training
 from saferec_core.training.run_scope import LESS_MEMORY, joined, stop_of, whole_checkpoints, within
 from saferec_core.training.setup import build_normalizer, build_rewards
-from saferec_core.training.sft import train_sft
 from saferec_core.training.start_check import faults_of_start
+from saferec_core.training.starting_point import starting_point
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -155,7 +145,9 @@ def _train(run: _Run) -> None:
     if is_main():
         folder.write_manifest(config, run.plugins, "train")
         observer.happened(RunStarted("train", folder.path, config.model_dump(mode="json")))
-    start, reference = _beginning(run)
+    start, reference = starting_point(
+        config, run.plugins, run.parts, folder, observer, opened=run.opened, stop=run.stop
+    )
     if folder.policy.is_dir():  # resumed after training
         before = _evaluate(run, whole_policy(start, for_training(config.model)), "before", start)
         _finish(run, before, whole_policy(str(folder.policy), for_training(config.model)))
@@ -265,56 +257,6 @@ def _report(run: _Run) -> None:
         write_report([run.folder.path], run.folder.report)
     except SaferecError as error:
         run.observer.note(f"No report was written: {error}")
-
-
-def _beginning(run: _Run) -> tuple[str, Reference | None]:
-    """Return the policy to start from and, if it is another, the one to measure the KL divergence from."""
-    config, folder = run.config, run.folder
-    start = _start(run)
-    reference = from_main(lambda: reference_of(start, config.reference_policy))
-    whole_start = from_main(lambda: merged_folder(start, config.model, folder.base))
-    if is_main():
-        folder.extend_manifest(policies_of(folder, whole_start, reference))
-    if not config.kl_beta:
-        return whole_start, None
-    if reference is not None:
-        check_reference(reference)
-        if reference.kept_from is not None:
-            run.observer.note(
-                f"{start} was trained by Safe-Rank-GRPO. The KL divergence is measured from the reference of "
-                f"its run, {reference.policy}; --reference-policy start measures it from {start} instead."
-            )
-        policy = reference.policy
-        whole = from_main(lambda: merged_folder(policy, config.model, folder.reference))
-        reference = reference._replace(policy=whole)
-    return whole_start, reference
-
-
-def _start(run: _Run) -> str:
-    """Return the policy to start from, trained first by Safe SFT if the run says so."""
-    config = run.config
-    start = str(config.model.model)
-    if config.sft_checkpoint is not None:
-        start = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
-    elif config.sft is not None:
-        run.observer.note("No SFT policy is named, so one is trained first (Safe SFT).")
-        sft, optimizer = settled(config.sft_config())
-        folder = run.folder.sft
-        # The main process decides: another might look before or after the folder is made.
-        from_main(lambda: None if folder.exists else run.folder.make_sft(sft))
-        if not from_main(folder.policy.is_dir):
-            train_sft(
-                sft,
-                run.plugins,
-                run.parts,
-                folder,
-                run.observer,
-                optimizer=optimizer,
-                opened=run.opened,
-                stop=run.stop,
-            )
-        start = str(folder.policy)
-    return start
 
 
 def _trainer(
