@@ -75,9 +75,7 @@ ARCHITECTURES: dict[str, PreTrainedConfig] = {
         embd_pdrop=0.0,
         resid_pdrop=0.0,
     ),
-    "phi, with part of each head rotated and a bias of the head": PhiConfig(
-        **SIZES, partial_rotary_factor=0.5
-    ),
+    "phi": PhiConfig(**SIZES, partial_rotary_factor=0.5),
     "gpt-neox": GPTNeoXConfig(**SIZES, rotary_pct=0.25),
     "mistral without a window": MistralConfig(**SIZES, num_key_value_heads=2, sliding_window=None),
     "granite without scaling": GraniteConfig(
