@@ -188,7 +188,7 @@ def card(
 
     oracle = OracleFile(oracle_path)
     catalog = None if catalog_path is None else read_catalog(catalog_path).titles
-    titles = [oracle.title(rows[0]) for rows in oracle.films()] if catalog is None else catalog
+    titles = [oracle.title(rows[0]) for rows in oracle.works()] if catalog is None else catalog
     popularity = None
     if popularity_path is not None:
         popularity = popularity_of(

@@ -93,7 +93,7 @@ def card_tables(card: OracleCard) -> None:
     """Print coverage, what is blocked, examples, collisions and disagreement."""
     console = Console()
     sources = ", ".join(str(source.get("source")) for source in card.sources)
-    _say(console, f"{card.path}: {card.oracle_titles:,} films of {sources}")
+    _say(console, f"{card.path}: {card.oracle_titles:,} titles of {sources}")
     for source in card.sources:
         for note, rows in source.get("notes", {}).items():
             _say(console, f"{source.get('source')}: {note} ({rows:,} rows)")
@@ -138,7 +138,7 @@ def _shares(console: Console, card: OracleCard, whose: str) -> None:
     )
     if ambiguous := {trait.trait: trait.ambiguous for trait in card.traits if trait.ambiguous}:
         listed = ", ".join(f"{trait} {titles:,}" for trait, titles in ambiguous.items())
-        _say(console, f"Ambiguous titles, which may mean several films with different verdicts: {listed}")
+        _say(console, f"Ambiguous titles, which may mean several works with different verdicts: {listed}")
     if any(trait.one_sided for trait in card.traits):
         _say(
             console,
