@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from saferec_core.data.title_tiers import Tiers
 
-__all__ = ["OPEN_FROM", "RISK_THRESHOLD", "DecisionRule", "Risks", "RisksByRow"]
+__all__ = ["OPEN_FROM", "RISK_THRESHOLD", "Decision", "DecisionRule", "Risks", "RisksByRow"]
 
 RISK_THRESHOLD = 0.66
 """Default risk of a violation."""
@@ -40,7 +40,7 @@ class RisksByRow(Protocol):
         ...
 
     def model_risks_of(self, row: int, trait: str) -> Risks | None:
-        """Do as `risks_of`, for what models say."""
+        """Like `risks_of`, for what models say."""
         ...
 
     def film_of(self, row: int) -> int:
@@ -91,10 +91,13 @@ class DecisionRule:
                     films = _by_film(titles, tier, rows)
                     sides = {self._side(_pooled(risks_of, of_film, trait)) for of_film in films}
                     ambiguous = len(sides) > 1 or _are_other_films(titles, tiers[0], rows)
-                    return Decision(True, risks.highest, ambiguous, by_model, rows)
+                    return Decision(
+                        known=True, risk=risks.highest, ambiguous=ambiguous, by_model=by_model, rows=rows
+                    )
         rows = tuple(dict.fromkeys(chain.from_iterable(tiers)))
         risks = _pooled(titles.risks_of, rows, trait) or _pooled(titles.model_risks_of, rows, trait)
-        return Decision(False, None if risks is None else risks.highest, False, False, rows)
+        highest = None if risks is None else risks.highest
+        return Decision(known=False, risk=highest, ambiguous=False, by_model=False, rows=rows)
 
     def _side(self, risks: Risks | None) -> bool | None:
         """Return True for a violation, False for none, None if the risks leave it open."""

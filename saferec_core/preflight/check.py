@@ -20,9 +20,10 @@ from saferec_core.plugins.manager import Plugins
 from saferec_core.preflight.components import check_components, check_rewards, columns_of_oracles
 from saferec_core.preflight.inputs import check_data, check_model, is_local
 from saferec_core.preflight.problems import Problems
-from saferec_core.runs.checkpoints import last_intact, sft_policy
+from saferec_core.runs.checkpoints import newest_usable, sft_policy
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.machine import has_gpu
+from saferec_core.runs.references import check_reference, planned_reference
 from saferec_core.runs.versions import install_vllm
 from saferec_core.training.batches import check_batches
 from saferec_core.training.combinations import impossible_combinations
@@ -82,6 +83,16 @@ def _check_stage(problems: Problems, config: StageConfig) -> None:
         with problems.collecting():
             start = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
             check_model(problems, start, "--sft-checkpoint")
+    if config.kl_beta:
+        with problems.collecting():
+            _check_reference(problems, config)
+
+
+def _check_reference(problems: Problems, config: TrainConfig) -> None:
+    reference = planned_reference(config)
+    if reference is not None:
+        check_reference(reference)
+        check_model(problems, reference.policy, "--reference-policy")
 
 
 def _check_policy(problems: Problems, policy: str | None) -> None:
@@ -95,7 +106,7 @@ def _check_policy(problems: Problems, policy: str | None) -> None:
     if not unfinished:
         check_model(problems, policy, "POLICY")
         return
-    last = last_intact(run)
+    last = newest_usable(run)
     instead = "it has no intact checkpoint" if last is None else f"evaluate a checkpoint, such as {last}"
     problems.add(f"run {policy} has no policy because it did not finish; {instead}")
 

@@ -1,4 +1,4 @@
-"""Phase 0.1 offline: samples traits by stated rules, from a seed."""
+"""Samples traits by stated rules, from a seed."""
 
 from __future__ import annotations
 

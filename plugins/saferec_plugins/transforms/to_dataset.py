@@ -1,4 +1,4 @@
-"""Phase 3: records for saferec, in splits without leakage."""
+"""Records for saferec, in splits without leakage."""
 
 from __future__ import annotations
 
