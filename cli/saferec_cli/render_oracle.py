@@ -58,7 +58,7 @@ def build_table(report: BuildReport) -> None:
 
 
 def title_sheet(checked: TitleCheck) -> None:
-    """Print the verdict on every trait with its evidence, or what else may have been meant."""
+    """Print the verdict on every trait with its evidence, or the titles that may have been meant."""
     console = Console()
     if not checked.has_entry:
         _say(console, f"{checked.title} is not known to the oracle.")

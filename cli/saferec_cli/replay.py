@@ -63,7 +63,7 @@ def replay(
     """Credit stored completions by other rewards, weights, normalizers or oracles, without a model.
 
     Prints the advantages by rank, the share of their variance that each reward would supply alone and, for
-    a run, what would have been credited differently. Everything that is not named is that of the run.
+    a run, what would have been credited differently. Everything that is not named is taken from the run.
     """
     from saferec_core.preflight.replay import find_replay_problems  # Arrow; not for --help
     from saferec_core.replay.stored import rollouts_file

@@ -81,7 +81,7 @@ def assemble(
 
     Raises:
         ConfigError: Something the run needs is not named, or does not fit.
-        DataError: A file is missing or not what was wanted.
+        DataError: A file is missing or not what was expected.
     """
     data = config.data
     catalog = read_catalog(

@@ -1,7 +1,7 @@
 """Refuse to sample from logits that are not finite.
 
-Sampled from, NaN ends a run on a GPU by an assertion on the device, after which nothing can be read from it
-or saved; the most likely token of NaN is an arbitrary one.
+Sampling from NaN ends a run on a GPU with a device-side assertion, after which nothing can be read from the
+device or saved; the most likely token of NaN is an arbitrary one.
 """
 
 from __future__ import annotations

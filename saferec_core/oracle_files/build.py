@@ -191,12 +191,12 @@ def _read_aliases(path: Path, join: TitleJoin) -> int:
         where = f"aliases {path}, {row_name(path)} {number}"
         names = row.get("title"), row.get("alias")
         if not all(isinstance(name, str) and name.strip() for name in names):
-            raise DataError(f"{where}: wanted title and alias, but got {row!r}")
+            raise DataError(f"{where}: expected title and alias, but got {row!r}")
         year = year_or_none(row.get("year"), f"{where}: the year of {names[0]!r}")
         other = year_or_none(row.get("alias_year"), f"{where}: alias_year")
         alias_year = year if other is None else other
         if any(each is not None and each not in YEARS for each in (year, alias_year)):
-            raise DataError(f"{where}: wanted years in 1..9999, but got {year} and {alias_year}")
+            raise DataError(f"{where}: expected years in 1..9999, but got {year} and {alias_year}")
         join.add_alias(Title(str(names[0]).strip(), year), Title(str(names[1]).strip(), alias_year))
         number_of_aliases += 1
     return number_of_aliases

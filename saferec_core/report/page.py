@@ -50,7 +50,7 @@ def render_page(content: Mapping[str, Any]) -> str:
         .get_template("page.html")
         .render(
             generator=safe(GENERATOR),
-            policy=policy,
+            security=policy,
             own_style=safe(asset(_PACKAGE, "report.css")),
             scripts=[safe(script) for script in scripts],
             made=datetime.now(tz=UTC)

@@ -168,7 +168,7 @@ def _last_user_turn(messages: Sequence[dict[str, str]]) -> dict[str, str]:
     for message in reversed(messages):
         if message["role"] == "user":
             return message
-    raise DataError("prompt: wanted a turn of the user that can state the constraints, but there is none")
+    raise DataError("prompt: expected a turn of the user that can state the constraints, but there is none")
 
 
 # --- the sentences ------------------------------------------------------------------------------

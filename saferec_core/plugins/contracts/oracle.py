@@ -170,7 +170,7 @@ def check_order(oracle: Oracle, questions: Sequence[Question], verdicts: Sequenc
 def _faults(verdict: object, asked: Sequence[str]) -> Iterator[str]:
     """Yield what is wrong with a verdict."""
     if type(verdict) is not Verdict:  # of a class of its own it may say something else each time
-        yield f"wanted a Verdict, but got {type(verdict).__name__}"
+        yield f"expected a Verdict, but got {type(verdict).__name__}"
         return
     if not isinstance(verdict.known, bool):
         yield f"known must be True or False, but is {verdict.known!r}"

@@ -171,8 +171,8 @@ def test_a_column_of_none_is_missing_but_an_empty_list_is_not(read):
     ("change", "message"),
     [
         ({"prompt": None}, "column 'prompt' is missing; every run needs it"),
-        ({"prompt": []}, "prompt: wanted a list of messages"),
-        ({"prompt": 5}, "prompt: wanted a list of messages"),
+        ({"prompt": []}, "prompt: expected a list of messages"),
+        ({"prompt": 5}, "prompt: expected a list of messages"),
         ({"prompt": [{"role": "user"}]}, "a message needs role and content"),
         ({"prompt": [{"role": "user", "content": None}]}, "a message needs role and content"),
         ({"prompt": ["hi"]}, "a message needs role and content"),
@@ -210,10 +210,10 @@ def test_an_item_may_have_no_year(read):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "holds no records; wanted at least one"),
-        (b"\n\n", "holds no records; wanted at least one"),
+        (b"", "holds no records; expected at least one"),
+        (b"\n\n", "holds no records; expected at least one"),
         (b'{"prompt": "a"}\n{"prompt": ', "line 2: not a JSON object"),
-        (b'{"prompt": "a"}\n\n[1]\n', "line 3: wanted an object, but got list"),
+        (b'{"prompt": "a"}\n\n[1]\n', "line 3: expected an object, but got list"),
         ('{"prompt": "é"}'.encode("latin-1"), "not UTF-8 text"),
     ],
 )
@@ -350,7 +350,7 @@ def test_cells_of_tables_mean_the_lists_that_they_hold_as_text(column, cell, rea
     [
         ("groundtruth_with_release_year", "[['Saw', 2004]]", "holds text that Python printed"),
         ("seen_titles", "('Saw', 'Up')", "seen_titles must be a list"),
-        ("seen_titles", [""], "seen_titles: wanted a title, but got ''"),
+        ("seen_titles", [""], "seen_titles: expected a title, but got ''"),
         (
             "constraints",
             "['gore']",

@@ -117,7 +117,7 @@ class FromMovielens(Transform):
         except (TypeError, ValueError):
             stars = math.nan
         if math.isnan(stars):
-            raise DataError(f"rating: wanted a number, but got {row['rating']!r}")
+            raise DataError(f"rating: expected a number, but got {row['rating']!r}")
         time = moment(row["timestamp"], "timestamp")
         return _Rating(time, titles[movie], liked=stars >= self.min_rating)
 
