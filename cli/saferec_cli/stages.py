@@ -122,4 +122,4 @@ def _hint(kind: type[StageConfig], problems: Sequence[str]) -> str:
 def _make_demo(config: StageConfig) -> None:
     from saferec_core.demo.profile import make_demo
 
-    make_demo(config.output_dir, seed=config.seed)
+    make_demo(config.output_dir, seed=config.seed, max_records=config.data.max_records)
