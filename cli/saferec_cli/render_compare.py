@@ -13,7 +13,8 @@ from saferec_cli.printing import print_line
 from saferec_core.analysis.compare import ComparisonTable, GroupComparison, MetricComparison
 from saferec_core.analysis.metrics import primary_metric, written, written_interval
 from saferec_core.analysis.number_format import p_value
-from saferec_core.analysis.outcome import listed, outcome
+from saferec_core.analysis.outcome import outcome
+from saferec_core.data.sentences import listed
 from saferec_core.data.traits import short_names
 
 __all__ = ["comparison"]
