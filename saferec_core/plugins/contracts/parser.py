@@ -154,9 +154,9 @@ _LAST_YEAR = 9999
 
 
 def _are_plain(items: Sequence[Any], length: int) -> bool:
-    """Whether items are certainly sound, as nearly all are: told by columns, since most rewards cost less.
+    """Whether items are certainly sound, as nearly all are; those with further titles need a closer look.
 
-    One that names further titles needs a closer look.
+    Checked column by column, because item by item costs more than most rewards.
     """
     if not {*map(type, items)} <= {ParsedItem}:
         return False
