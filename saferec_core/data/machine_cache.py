@@ -1,4 +1,4 @@
-"""Files that are derived from others, made once on a machine and mapped by all of its processes.
+"""Files that are derived from others, made once on a machine and read by all of its processes.
 
 They lie in ``SAFEREC_CACHE``, else in ``saferec`` in the user's cache folder (``XDG_CACHE_HOME`` or
 ``~/.cache``), else, where that cannot be written, in the folder for temporary files. A file is named after
@@ -26,7 +26,7 @@ from saferec_core.data.sealed_tables import is_whole
 from saferec_core.errors import DataError, RunError
 from saferec_core.files import data_hash, json_hash, replacing
 
-__all__ = ["find_derived", "make_derived"]
+__all__ = ["find_derived", "make_derived", "text_made_once"]
 
 SMALLEST = 1 << 20
 """Bytes; of a smaller source nothing is looked for, since it is read at once."""
@@ -80,6 +80,29 @@ def make_derived(
     except (OSError, RunError) as error:
         raise _cannot_keep(source, str(error)) from error
     return path
+
+
+def text_made_once(name: str, make: Callable[[], str]) -> str:
+    """Return a text that takes long to make, from the machine's cache if it was made before.
+
+    Where no cache can be written it is made anew; a damaged file is ignored and replaced.
+
+    Args:
+        name: File name; it says all that determines the text.
+        make: Makes the text.
+    """
+    for folder in _folders():
+        with suppress(OSError, ValueError):
+            path = folder / name
+            digest, _, kept = path.read_bytes().partition(b"\n")
+            if path.stat().st_uid == os.getuid() and digest.decode() == xxhash.xxh3_128_hexdigest(kept):
+                return kept.decode()
+    text = make()
+    with suppress(DataError, RunError, OSError):
+        content = text.encode()
+        with replacing(_writable_folder(Path(name)) / name) as draft:
+            draft.write_bytes(xxhash.xxh3_128_hexdigest(content).encode() + b"\n" + content)
+    return text
 
 
 def _writable_folder(source: Path) -> Path:

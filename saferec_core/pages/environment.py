@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -14,6 +15,7 @@ __all__ = ["asset", "environment", "safe"]
 _SHARED = "saferec_core.pages"
 
 
+@cache
 def environment(package: str) -> jinja2.Environment:
     """Return an environment with the templates of *package*, in its folder ``assets``, and the shared ones.
 

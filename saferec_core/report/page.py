@@ -6,10 +6,12 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
+from saferec_core.data.machine_cache import text_made_once
 from saferec_core.errors import ConfigError
 from saferec_core.pages.environment import asset, environment, safe
 
@@ -66,13 +68,19 @@ def render_page(content: Mapping[str, Any]) -> str:
 @cache
 def _vega() -> str:
     """Return Vega, Vega-Lite and Vega-Embed in one script, of the versions that Altair writes for."""
-    import vl_convert
     from altair.vegalite import VEGALITE_VERSION
 
-    version = ".".join(VEGALITE_VERSION.split(".")[:2])
-    javascript_bundle: Any = vl_convert.javascript_bundle  # its stub asks for more than it does
-    bundle: str = javascript_bundle(vl_version=version)
+    lite = ".".join(VEGALITE_VERSION.split(".")[:2])
+    bundle = text_made_once(f"vega-lite-{lite}-of-{version('vl-convert-python')}.js", partial(_bundled, lite))
     return bundle.replace("\r\n", "\n").replace("</script", "<\\/script").replace("<!--", "\\x3c!--")
+
+
+def _bundled(lite: str) -> str:
+    """Bundle the scripts, which takes three seconds."""
+    import vl_convert
+
+    javascript_bundle: Any = vl_convert.javascript_bundle  # its stub asks for more than it does
+    return str(javascript_bundle(vl_version=lite))
 
 
 def _digest(script: str) -> str:
