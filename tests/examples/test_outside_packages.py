@@ -79,13 +79,14 @@ def tested(layer, tmp_path_factory):
     options = ["-v", "-W", "error", "-p", "no:cacheprovider", "--import-mode=importlib"]
     done = layer.run(layer.python, "-m", "pytest", *options, *[each.name for each in EXAMPLES], cwd=folder)
     results = re.findall(r"^(\S+?)/tests/\S+::.* (PASSED|FAILED|ERROR|SKIPPED)\b", done.stdout, re.MULTILINE)
-    return results, done.stdout + done.stderr
+    return done.returncode, results, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("package", EXAMPLES, ids=lambda path: path.name)
 def test_the_tests_of_each_example_pass_against_the_wheels(tested, package):
-    results, printed = tested
+    status, results, printed = tested
 
+    assert status == 0, printed
     assert {result for name, result in results if name == package.name} == {"PASSED"}, printed
 
 

@@ -109,10 +109,10 @@ class Flipping:
                 reasons[change][reason] += 1
         together: dict[str, list[str]] = {}
         for change, whys in reasons.items():
-            counted = f"{made[change]:,} of {len(self._records):,} records."
-            excepted = [f"Not in {times:,}: {reason}." for reason, times in whys.most_common()]
+            counted = f"was possible in {made[change]:,} of {len(self._records):,} records."
+            excepted = [f"In {times:,} it was not: {reason}." for reason, times in whys.most_common()]
             together.setdefault(" ".join([counted, *excepted]), []).append(_CALLED[change])
-        return [f"{' or '.join(changes).capitalize()}: {what}" for what, changes in together.items()]
+        return [f"{' or '.join(changes).capitalize()} {what}" for what, changes in together.items()]
 
     @cached_property
     def prompts(self) -> dict[_Key, Sequence[Message]]:

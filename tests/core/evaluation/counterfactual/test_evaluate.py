@@ -493,10 +493,10 @@ def test_the_coverage_counts_records_and_reasons(flipping):
     removed, added = flipping.coverage
 
     assert removed.startswith(
-        "Removing a constraint or swapping a constraint for another: 20 of 60 records. "
+        "Removing a constraint or swapping a constraint for another was possible in 20 of "
     )
-    assert removed.endswith(" Not in 40: the record has no constraint.")
-    assert added == "Adding a constraint: 60 of 60 records."
+    assert removed.endswith(" 60 records. In 40 it was not: the record has no constraint.")
+    assert added == "Adding a constraint was possible in 60 of 60 records."
 
 
 def test_where_nothing_can_be_changed_every_reason_is_named():
@@ -506,5 +506,5 @@ def test_where_nothing_can_be_changed_every_reason_is_named():
 
     reason = str(error.value)
     assert reason.startswith("no constraint can be changed. Removing a constraint or swapping ")
-    assert "Adding a constraint: 0 of 1 records. Not in 1: the oracle judges no further trait" in reason
+    assert "Adding a constraint was possible in 0 of 1 records. In 1 it was not: the oracle" in reason
     assert reason.endswith("The oracle judges: drugs, gore, spiders.")
