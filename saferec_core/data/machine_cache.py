@@ -1,4 +1,4 @@
-"""Files that are derived from others, made once on a machine and read by all of its processes.
+"""Files that are derived from others, made once on a machine and mapped by all of its processes.
 
 They lie in ``SAFEREC_CACHE``, else in ``saferec`` in the user's cache folder (``XDG_CACHE_HOME`` or
 ``~/.cache``), else, where that cannot be written, in the folder for temporary files. A file is named after
@@ -26,7 +26,7 @@ from saferec_core.data.sealed_tables import is_whole
 from saferec_core.errors import DataError, RunError
 from saferec_core.files import data_hash, json_hash, replacing
 
-__all__ = ["find_derived", "make_derived", "text_made_once"]
+__all__ = ["cache_folders", "find_derived", "make_derived", "writable_folder"]
 
 SMALLEST = 1 << 20
 """Bytes; of a smaller source nothing is looked for, since it is read at once."""
@@ -51,7 +51,7 @@ def find_derived(kind: str, source: Path, options: Mapping[str, Any], code: Path
     if not source.is_file() or source.stat().st_size < SMALLEST:
         return None
     name = _name(kind, source, options, code)
-    return next((path for folder in _folders() if _is_usable(path := folder / name)), None)
+    return next((path for folder in cache_folders() if _is_usable(path := folder / name)), None)
 
 
 def make_derived(
@@ -69,9 +69,9 @@ def make_derived(
     Raises:
         DataError: It cannot be written.
     """
-    folder = _writable_folder(source)
-    path = folder / _name(kind, source, options, code)
     try:
+        folder = writable_folder()
+        path = folder / _name(kind, source, options, code)
         with FileLock(path.with_suffix(".lock")):
             if not _is_usable(path):
                 _remove_unused(folder, kind)
@@ -82,32 +82,14 @@ def make_derived(
     return path
 
 
-def text_made_once(name: str, make: Callable[[], str]) -> str:
-    """Return a text that takes long to make, from the machine's cache if it was made before.
+def writable_folder() -> Path:
+    """Return the first of the cache's folders that this user alone may write to; it is made if need be.
 
-    Where no cache can be written it is made anew; a damaged file is ignored and replaced.
-
-    Args:
-        name: File name; it says all that determines the text.
-        make: Makes the text.
+    Raises:
+        OSError: There is none.
     """
-    for folder in _folders():
-        with suppress(OSError, ValueError):
-            path = folder / name
-            digest, _, kept = path.read_bytes().partition(b"\n")
-            if path.stat().st_uid == os.getuid() and digest.decode() == xxhash.xxh3_128_hexdigest(kept):
-                return kept.decode()
-    text = make()
-    with suppress(DataError, RunError, OSError):
-        content = text.encode()
-        with replacing(_writable_folder(Path(name)) / name) as draft:
-            draft.write_bytes(xxhash.xxh3_128_hexdigest(content).encode() + b"\n" + content)
-    return text
-
-
-def _writable_folder(source: Path) -> Path:
     problems = []
-    for folder in _folders():
+    for folder in cache_folders():
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             state = folder.lstat() if folder.parent == Path(tempfile.gettempdir()) else folder.stat()
@@ -117,7 +99,7 @@ def _writable_folder(source: Path) -> Path:
                 return folder
         except OSError as error:
             problems.append(f"{folder}: {error.strerror or error}")
-    raise _cannot_keep(source, "; ".join(problems))
+    raise OSError("; ".join(problems))
 
 
 def _cannot_keep(source: Path, why: str) -> DataError:
@@ -127,7 +109,8 @@ def _cannot_keep(source: Path, why: str) -> DataError:
     )
 
 
-def _folders() -> Iterator[Path]:
+def cache_folders() -> Iterator[Path]:
+    """Yield the folders that may hold the cache, the preferred one first."""
     if named := os.environ.get("SAFEREC_CACHE"):
         yield Path(named)
         return

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -100,16 +101,18 @@ def read_records(
     *,
     needs: Mapping[str, str],
     stages: Sequence[Stage] = (),
+    limit: int | None = None,
 ) -> Sequence[Record]:
     """Read a split: JSONL, Parquet, or a folder written by ``datasets``.
 
-    Every row is checked. Of more rows than `saferec_core.data.mapped_rows.IN_MEMORY`, a record is read from a
-    mapped file whenever it is asked for.
+    Every row that is read is checked. Of more rows than `saferec_core.data.mapped_rows.IN_MEMORY`, a record
+    is read from a mapped file whenever it is asked for.
 
     Args:
         path: The file or folder.
         needs: Required columns, each with what needs it, such as ``{"constraints": "reward 'safety'"}``.
         stages: Applied to the rows in order, before anything is checked.
+        limit: Reading ends after this many records; None: all are read.
 
     Raises:
         DataError: The file is missing or empty, or a row is malformed; the message names
@@ -130,7 +133,7 @@ def read_records(
                 raise DataError(f"{path}, row {number}{after}: {error}") from error
             yield row, record
 
-    records = mapped_beyond(checked(), partial(record_of, needs={}))
+    records = mapped_beyond(islice(checked(), limit), partial(record_of, needs={}))
     if not records:
         nothing = "no records are left by its transforms" if stages else "holds no records"
         raise DataError(f"{path}{':' if stages else ''} {nothing}; expected at least one")

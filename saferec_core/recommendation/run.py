@@ -72,7 +72,9 @@ def load_recommender(
     reference = str(config.model.model)
     if names_baseline(reference):
         assert data.train_path is not None or not BASELINES[reference].needs_training
-        train = [] if data.train_path is None else read_records(data.train_path, needs={})
+        train = (
+            [] if data.train_path is None else read_records(data.train_path, needs={}, limit=data.max_records)
+        )
         return BaselineRecommender(
             BASELINES[reference](judge.catalog, train, seed=config.seed),
             judge,

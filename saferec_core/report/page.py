@@ -6,14 +6,12 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache, partial
-from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
-from saferec_core.data.machine_cache import text_made_once
 from saferec_core.errors import ConfigError
 from saferec_core.pages.environment import asset, environment, safe
+from saferec_core.report.vega import vega_script
 
 __all__ = ["GENERATOR", "check_report_extras", "render_page"]
 
@@ -41,7 +39,7 @@ def render_page(content: Mapping[str, Any]) -> str:
     The page's security policy admits its own scripts by their hashes and nothing from anywhere else: no
     network, and no script that came in with the data.
     """
-    scripts = [_vega(), "\n".join(asset(_PACKAGE, name) for name in _SCRIPTS)]
+    scripts = [vega_script(), "\n".join(asset(_PACKAGE, name) for name in _SCRIPTS)]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
@@ -63,24 +61,6 @@ def render_page(content: Mapping[str, Any]) -> str:
         )
     )
     return page
-
-
-@cache
-def _vega() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed in one script, of the versions that Altair writes for."""
-    from altair.vegalite import VEGALITE_VERSION
-
-    lite = ".".join(VEGALITE_VERSION.split(".")[:2])
-    bundle = text_made_once(f"vega-lite-{lite}-of-{version('vl-convert-python')}.js", partial(_bundled, lite))
-    return bundle.replace("\r\n", "\n").replace("</script", "<\\/script").replace("<!--", "\\x3c!--")
-
-
-def _bundled(lite: str) -> str:
-    """Bundle the scripts, which takes three seconds."""
-    import vl_convert
-
-    javascript_bundle: Any = vl_convert.javascript_bundle  # its stub asks for more than it does
-    return str(javascript_bundle(vl_version=lite))
 
 
 def _digest(script: str) -> str:

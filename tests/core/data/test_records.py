@@ -8,7 +8,7 @@ import pytest
 from saferec_core.data.records import Record, constraints_of, read_records, record_of
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, PluginError
-from saferec_core.plugins.contracts.transform import Transform, transformed
+from saferec_core.plugins.contracts.transform import Removed, Transform, transformed
 
 ROW = {
     "prompt": [{"role": "user", "content": "Films without gore?"}],
@@ -23,11 +23,11 @@ ROW = {
 def read(tmp_path):
     """Write rows to a JSONL file and read them as records."""
 
-    def run(*rows, needs=None, transforms=()):
+    def run(*rows, needs=None, transforms=(), limit=None):
         stages = [partial(transformed, transform) for transform in transforms]
         path = tmp_path / "rows.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        return read_records(path, needs=needs or {}, stages=stages)
+        return read_records(path, needs=needs or {}, stages=stages, limit=limit)
 
     return run
 
@@ -46,6 +46,18 @@ def as_arrow(rows):
         }
         for row in rows
     ]
+
+
+def test_a_limit_counts_what_transforms_leave_and_ends_the_reading(read):
+    class Odd(Transform):
+        def __call__(self, rows):
+            return (row if row["n"] % 2 else Removed(row, "even") for row in rows)
+
+    rows = [ROW | {"n": n} for n in range(8)]
+
+    assert [record.columns["n"] for record in read(*rows, limit=3)] == [0, 1, 2]
+    assert [record.columns["n"] for record in read(*rows, transforms=[Odd()], limit=3)] == [1, 3, 5]
+    assert len(read(*rows[:3], {"prompt": None}, limit=3)) == 3  # the broken row is not read
 
 
 def test_a_row_becomes_a_record_in_one_form(read):
