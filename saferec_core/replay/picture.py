@@ -81,7 +81,10 @@ def _by_rank() -> Any:
     import altair as alt
 
     dash = alt.Scale(domain=[_REPLAY, _RUN], range=[[1, 0], [4, 3]])
-    strokes = alt.Legend(symbolType="stroke", symbolSize=300, symbolStrokeColor=color_on_light_pages("ink"))
+    ink = color_on_light_pages("ink")
+    strokes = alt.Legend(
+        symbolType="stroke", symbolSize=300, symbolStrokeColor=ink, symbolFillColor="transparent"
+    )
     return (
         chart_of("by_rank")
         .mark_line(point=True)
