@@ -1,4 +1,4 @@
-"""Phase 0.1 offline: samples traits by stated rules, from a seed."""
+"""Samples traits by stated rules, from a seed."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class DrawTraits(Surveying):
             yield from self._outcomes(row, case, drawn)
 
     def survey(self, rows: Iterable[Row]) -> Transform:
-        """Draw for each user, if that is wanted."""
+        """Draw traits for each user, if ``per`` says so."""
         if self.per == "sample":
             return self
         cases: dict[str, _Case] = {}

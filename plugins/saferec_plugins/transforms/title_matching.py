@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -91,7 +91,7 @@ class TitleMatcher:
             nearest = self._nearest(form, article, title.year)
             if not nearest:
                 continue
-            if len({entry.year for entry in nearest}) > 1:
+            if _of_several_years(nearest):
                 return Match(None, How.UNDECIDED)
             fitting = _most_alike(nearest, title.name)
             if len(fitting) > 1:
@@ -106,12 +106,14 @@ class TitleMatcher:
         return Match(entry, How.SUBTITLE) if entry else None
 
     def _by_spelling(self, title: Title) -> Match | None:
-        nearest = self._spelling and self._spelling.nearest_form(title)
-        if not nearest:
+        similar = None if self._spelling is None else self._spelling.nearest_form(title)
+        if similar is None:
             return None
-        form, score = nearest
-        near = self._nearest(form, None, title.year)
-        fitting = _most_alike(near, title.name)
+        form, score = similar
+        nearest = self._nearest(form, None, title.year)
+        if _of_several_years(nearest):
+            return Match(None, How.UNDECIDED, score)
+        fitting = _most_alike(nearest, title.name)
         return Match(fitting[0], How.AMBIGUOUS if len(fitting) > 1 else How.SPELLING, score)
 
     def _nearest(self, form: str, article: str | None, year: int | None) -> list[Title]:
@@ -122,10 +124,13 @@ class TitleMatcher:
             agreement = nearness(named, article=asked, year=year, tolerance=self._tolerance)
             if agreement is not None:
                 near.setdefault(agreement[0], []).append(named.entry)  # of one year the spelling decides
-        entries = dict.fromkeys(
-            map(self._catalog.titles.__getitem__, sorted(near[min(near)]) if near else ())
-        )
+        nearest = sorted(near[min(near)]) if near else []
+        entries = dict.fromkeys(self._catalog.titles[entry] for entry in nearest)
         return sorted(entries, key=lambda entry: entry.year or 0)
+
+
+def _of_several_years(entries: Iterable[Title]) -> bool:
+    return len({entry.year for entry in entries}) > 1
 
 
 def _most_alike(entries: Sequence[Title], name: str) -> Sequence[Title]:
