@@ -382,6 +382,8 @@ class SamplingParams:
 class LLM:
     def __init__(self, **options):
         calls.append(("LLM", options))
+        length = options.get("max_model_len") or 512
+        self.llm_engine = types.SimpleNamespace(model_config=types.SimpleNamespace(max_model_len=length))
 
     def generate(self, inputs, how, *, use_tqdm, lora_request):
         prompts = [one["prompt_token_ids"] for one in inputs]

@@ -443,7 +443,9 @@ def test_without_an_oracle_nothing_can_be_judged():
 
 
 def test_with_nothing_to_change_it_is_told_what_was_looked_for():
-    with pytest.raises(DataError, match=r"constraints_stated.*The oracle judges: drugs, gore, spiders"):
+    with pytest.raises(
+        DataError, match=r"has no constraint.*no further trait.*The oracle judges: drugs, gore, spiders"
+    ):
         Flipping({0: Record(prompt=message("Hi."))}, TitleYearParser(), JUDGE, K, {})
 
 
