@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from saferec_core.analysis.results import read_results
+from saferec_core.runs import versions
 from saferec_core.runs.versions import install_vllm
 from tests import warm
 
@@ -342,10 +343,16 @@ def test_settings_of_vllm_without_vllm_are_refused_instead_of_ignored(model):
 
 
 def test_vllm_that_is_not_installed_is_named_with_how_to_install_it_here(model, monkeypatch):
-    import saferec_core.models.vllm
-
-    monkeypatch.setattr(saferec_core.models.vllm, "find_spec", lambda name: None)
+    monkeypatch.setattr(versions, "find_spec", lambda name: None)
     assert install_vllm() in refused(model("--eval-engine", "vllm"))
+
+
+def test_vllm_in_a_version_that_is_not_supported_is_refused(model, monkeypatch):
+    monkeypatch.setattr(versions, "find_spec", lambda name: object())
+    monkeypatch.setattr(versions, "version", lambda name: "0.14.0")
+
+    message = refused(model("--eval-engine", "vllm"))
+    assert "--eval-engine vllm cannot be used: vllm 0.14.0 is installed, but saferec supports" in message
 
 
 def test_a_damaged_file_of_results_is_told_before_anything_is_generated(main, run):
