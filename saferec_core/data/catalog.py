@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 from saferec_core.data.catalog_content import CatalogContent
 from saferec_core.data.catalog_rows import CatalogRow, catalog_rows
 from saferec_core.data.title_subtitles import SubtitleSearch
-from saferec_core.data.titles import Title, TitleIndex, name_keys
+from saferec_core.data.titles import Title, TitleIndex, name_keys, normal_form
 from saferec_core.errors import DataError
 
 __all__ = ["Catalog", "CatalogMatch", "read_catalog"]
@@ -84,12 +84,20 @@ class Catalog:
     def __reduce__(self) -> tuple[Any, ...]:
         return _catalog, (self._content, self.year_tolerance, self.match_subtitles)
 
+    def fingerprint(self) -> tuple[str, int, bool]:
+        """Return what determines how titles are found: the hash of the content, and the options."""
+        return self._content.fingerprint(), self.year_tolerance, self.match_subtitles
+
     def __len__(self) -> int:
         return len(self.titles)
 
     def find(self, name: str, year: int | None) -> int | None:
         """Return the position of the title; None if it may not be recommended, or is ambiguous."""
         return self.match(name, year).position
+
+    def named(self, name: str) -> list[int]:
+        """Return the positions of all titles whose own name has the normal form of *name*."""
+        return [entry.entry for entry in self._index.named(normal_form(name)) if not entry.is_alias]
 
     def years_of(self, name: str) -> Sequence[int | None]:
         """Return the years of the titles with this name; see `TitleIndex.years_of`."""

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from saferec_core.data.records import Record
-from saferec_core.data.titles import normal_form
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.record_columns import RecordColumns
 
@@ -37,7 +36,7 @@ class AllowedTitles:
     """Works out allowances, after one pass of the oracle over the catalog for all traits that it lists."""
 
     def __init__(self, judge: Judge, unknown: UnknownTitles = "allow") -> None:
-        """Index the catalog by normal form.
+        """Remember whom to ask.
 
         Args:
             judge: Catalog and oracle; without an oracle nothing is known to violate anything.
@@ -46,9 +45,6 @@ class AllowedTitles:
         self._judge = judge
         self._unknown = unknown
         self._by_constraints: dict[tuple[tuple[str, ...], RecordColumns], Mask] = {}
-        self._positions: dict[str, list[int]] = {}
-        for position, title in enumerate(judge.catalog.titles):
-            self._positions.setdefault(normal_form(title.name), []).append(position)
 
     def of(self, record: Record) -> Allowance:
         """Return what the user of *record* may be shown."""
@@ -73,7 +69,7 @@ class AllowedTitles:
             name, year = (title, None) if isinstance(title, str) else title
             if year is not None and (match := catalog.find(name, year)) is not None:
                 positions.add(match)
-            for position in self._positions.get(normal_form(name), ()):
+            for position in catalog.named(name):
                 other = catalog.titles[position].year
                 if record.has_seen(name, other, catalog.year_tolerance):
                     positions.add(position)
