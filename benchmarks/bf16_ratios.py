@@ -25,8 +25,8 @@ from torch import Tensor
 from saferec_core import load_plugins
 from saferec_core.config.sections import DataConfig, ModelConfig
 from saferec_core.demo.films import load_films
+from saferec_core.models.context import render
 from saferec_core.models.decoding import NO_RANK, TokenAligner
-from saferec_core.models.generation import render
 from saferec_core.models.loading import load_policy
 from saferec_core.plugins.build import chosen
 from saferec_core.rl.ranks import assign_ranks, rank_ratio

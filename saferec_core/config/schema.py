@@ -191,6 +191,10 @@ class TrainConfig(StageConfig):
 
     sft_checkpoint: str | None = None
     """SFT policy to start from: a checkpoint or run folder, or a step of the latest SFT run."""
+    reference_policy: str | None = None
+    """Policy that the KL divergence is measured from: a run, checkpoint or model folder, a hub id, or "start"
+    for the policy that training starts from; that is the default, except that training that starts from a
+    Safe-Rank-GRPO run keeps the reference of that run."""
     sft: SftStage | None = None
     """Safe SFT stage to run first when no sft_checkpoint is given."""
     rewards: dict[str, RewardChoice] = Field(

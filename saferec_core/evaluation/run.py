@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +207,7 @@ def _task(
         raise ConfigError("the policy is missing; name a run folder, a checkpoint or a model")
     if config.evaluation.eval_prompts == 0:
         raise ConfigError("eval_prompts = 0 leaves nothing to evaluate; set at least 1")
-    load = _loader(config, reference)
+    load = _loader(config, reference, cache(observer.note))
     train = config.data.train_path  # for the popularity of titles
     parts = assemble(
         config, plugins, train=train is not None and train.exists(), year=config.evaluation.eval_year
@@ -239,7 +239,9 @@ def _plan(config: EvalConfig, reference: object, parts: Parts, prompts: int) -> 
     )
 
 
-def _loader(config: EvalConfig, reference: str) -> Callable[[], Callable[[Journal], CompletionGenerator]]:
+def _loader(
+    config: EvalConfig, reference: str, note: Callable[[str], None]
+) -> Callable[[], Callable[[Journal], CompletionGenerator]]:
     """Refuse a policy that does not exist, and return what loads it."""
     if config.evaluation.eval_engine == "openai":
         return lambda: lambda _: HostedGenerator(config)  # has a cache of its own
@@ -249,8 +251,8 @@ def _loader(config: EvalConfig, reference: str) -> Callable[[], Callable[[Journa
         from saferec_core.models.vllm import VllmGenerator, check_vllm, load_vllm
 
         check_vllm(resolved)
-        return lambda: partial(VllmGenerator, load_vllm(resolved, config.model, config.engine))
-    return lambda: partial(PolicyGenerator, on_accelerator(load_policy(resolved, config.model)))
+        return lambda: partial(VllmGenerator, load_vllm(resolved, config.model, config.engine), note=note)
+    return lambda: partial(PolicyGenerator, on_accelerator(load_policy(resolved, config.model)), note=note)
 
 
 def _check_finished(folder: Path) -> None:

@@ -13,9 +13,10 @@ import torch
 
 from saferec_core.config.sections import ModelConfig
 from saferec_core.data.records import Message
+from saferec_core.models.context import encode_fitting, ignore, room_for_prompt
 from saferec_core.models.decoding import TokenAligner
 from saferec_core.models.finite import only_finite_logits
-from saferec_core.models.loading import Policy, load_policy
+from saferec_core.models.loading import Policy, declared_context, load_policy
 from saferec_core.models.memory import memory_advised
 from saferec_core.models.resume import Journal, key_of
 from saferec_core.runs.distributed import gathered, process_count, process_index
@@ -32,11 +33,10 @@ __all__ = [
     "PolicyGenerator",
     "Progress",
     "decoded",
-    "encode",
     "generate",
     "generation_prefix",
     "on_accelerator",
-    "render",
+    "prompt_tokens",
     "seed_of",
     "weights_hash",
     "whole_policy",
@@ -111,6 +111,8 @@ class PolicyGenerator:
     """Keeps what was generated, batch by batch, so that an interrupted evaluation continues."""
     sharded: bool = False
     """Whether the processes that train together share the work; then all of them have to call."""
+    note: Callable[[str], None] = ignore
+    """Called with a sentence if prompts had to be shortened."""
 
     def __call__(
         self,
@@ -130,6 +132,7 @@ class PolicyGenerator:
                 progress=progress,
                 journal=self.journal,
                 sharded=self.sharded,
+                note=self.note,
             )
         return decoded(written, self._aligner, self.policy.end_ids)
 
@@ -146,22 +149,6 @@ def decoded(
         [Completion(aligner.decode(ids)[0], bool(ids) and ids[-1] in ends) for ids in siblings]
         for siblings in written
     ]
-
-
-def render(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message]) -> str:
-    """Write a conversation as the policy reads it, up to where its own turn begins."""
-    text: Any = tokenizer.apply_chat_template(
-        [dict(message) for message in prompt], add_generation_prompt=True, tokenize=False
-    )
-    return str(text)
-
-
-def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[Message]]) -> list[list[int]]:
-    """Return the tokens of conversations as the policy reads them."""
-    texts = [render(tokenizer, prompt) for prompt in prompts]
-    calling: Any = tokenizer
-    ids: list[list[int]] = calling(texts, add_special_tokens=False)["input_ids"] if texts else []
-    return ids
 
 
 def generation_prefix(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -183,6 +170,7 @@ def generate(
     journal: Journal | None = None,
     sharded: bool = False,
     on_token: Callable[[int], None] | None = None,
+    note: Callable[[str], None] = ignore,
 ) -> list[list[list[int]]]:
     """Generate completions as token ids, for each prompt as many as *decoding* says.
 
@@ -202,8 +190,12 @@ def generate(
             is given does not depend on which process has it.
         on_token: Called with every token of a single completion as it is drawn; what it raises ends the
             generation.
+        note: Called with a sentence if prompts had to be shortened.
+
+    Raises:
+        DataError: The last turn of a prompt is too long for the model's context.
     """
-    encoded = encode(policy.tokenizer, prompts)
+    encoded = encode_fitting(policy.tokenizer, prompts, _room(policy, decoding, guiding), note)
     by_length = sorted(range(len(prompts)), key=lambda prompt: len(encoded[prompt]))
     policy_hash = "" if journal is None else weights_hash(policy)
     completions: list[list[list[int]]] = [[] for _ in prompts]
@@ -234,6 +226,18 @@ def generate(
             for prompt, siblings in zip(by_length[start:], written, strict=False):
                 completions[prompt] = siblings
     return completions
+
+
+def prompt_tokens(
+    policy: Policy, prompt: Sequence[Message], decoding: Decoding, guiding: Guiding | None
+) -> int:
+    """Return how many tokens of a prompt the policy reads."""
+    return len(encode_fitting(policy.tokenizer, [prompt], _room(policy, decoding, guiding))[0])
+
+
+def _room(policy: Policy, decoding: Decoding, guiding: Guiding | None) -> int | None:
+    longest = decoding.max_completion_length if guiding is None else guiding.longest
+    return room_for_prompt(declared_context(policy.model.config), longest)
 
 
 def whole_policy(reference: str, config: ModelConfig) -> Policy:

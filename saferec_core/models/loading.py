@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Policy",
+    "check_same_vocabulary",
     "checkpoint_dtype",
+    "context_length",
+    "declared_context",
     "end_token_ids",
     "is_adapter",
     "load_policy",
@@ -79,6 +82,21 @@ def load_tokenizer(reference: str, config: ModelConfig) -> PreTrainedTokenizerBa
     except (OSError, ValueError) as error:
         raise RunError(f"no tokenizer can be loaded from {reference!r}: {_first_line(error)}") from error
     return _ready(tokenizer, reference, config)
+
+
+def check_same_vocabulary(tokenizer: PreTrainedTokenizerBase, reference: str, config: ModelConfig) -> None:
+    """Refuse a reference policy for which a token id means another text than for the policy.
+
+    Raises:
+        ConfigError: The vocabularies differ.
+    """
+    other = load_tokenizer(reference, config)
+    if other.get_vocab() != tokenizer.get_vocab():
+        raise ConfigError(
+            f"the reference policy {reference} has another vocabulary ({len(other)} tokens) than the policy "
+            f"({len(tokenizer)} tokens), so that no KL divergence can be measured; name a policy of the same "
+            "model with --reference-policy"
+        )
 
 
 def merged_folder(reference: str, config: ModelConfig, target: Path) -> str:

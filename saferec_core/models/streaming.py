@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 
 from saferec_core.data.records import Message
 from saferec_core.models.decoding import TokenAligner
-from saferec_core.models.generation import Completion, Decoding, encode, generate
+from saferec_core.models.generation import Completion, Decoding, generate, prompt_tokens
 from saferec_core.models.guided.guiding import Guiding
 from saferec_core.models.loading import Policy
 
@@ -64,15 +64,18 @@ def stream(
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
     try:
-        yield from _pieces(policy, prompt, queue)
+        completion, written = yield from _pieces(policy, queue)
+        read = prompt_tokens(policy, prompt, decoding, guiding)
+        yield StreamedCompletion(completion, read, written)
     finally:
         stopped.set()
         writer.join()
 
 
 def _pieces(
-    policy: Policy, prompt: Sequence[Message], queue: SimpleQueue[int | Exception | None]
-) -> Iterator[str | StreamedCompletion]:
+    policy: Policy, queue: SimpleQueue[int | Exception | None]
+) -> Generator[str, None, tuple[Completion, int]]:
+    """Yield the text in pieces; return all of it, with the number of its tokens."""
     aligner = TokenAligner(policy.tokenizer)
     ids: list[int] = []
     text = ""
@@ -85,4 +88,4 @@ def _pieces(
             yield piece
         text = longer
     finished = bool(ids) and ids[-1] in policy.end_ids
-    yield StreamedCompletion(Completion(text, finished), len(encode(policy.tokenizer, [prompt])[0]), len(ids))
+    return Completion(text, finished), len(ids)

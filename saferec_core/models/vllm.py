@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -16,8 +16,9 @@ from saferec_core.config.sections import EngineConfig, ModelConfig
 from saferec_core.data.records import Message
 from saferec_core.errors import ConfigError, RunError
 from saferec_core.files import data_hash
+from saferec_core.models.context import encode_fitting, ignore, room_for_prompt
 from saferec_core.models.decoding import TokenAligner
-from saferec_core.models.generation import Completion, Decoding, Progress, decoded, render, seed_of
+from saferec_core.models.generation import Completion, Decoding, Progress, decoded, seed_of
 from saferec_core.models.loading import end_token_ids, is_adapter, load_tokenizer
 from saferec_core.models.resume import Journal, key_of
 from saferec_core.runs.layout import moved_base
@@ -45,6 +46,8 @@ class VllmPolicy:
     end_ids: frozenset[int]
     weights: str
     """Hash of the files of base and adapter; of a model from the hub, its name."""
+    context: int
+    """Tokens that prompt and completion may have together."""
 
 
 def check_vllm(reference: str) -> None:
@@ -99,7 +102,8 @@ def load_vllm(reference: str, config: ModelConfig, engine: EngineConfig) -> Vllm
         lora = import_module("vllm.lora.request").LoRARequest("policy", 1, str(folder.resolve()))
     parts = [Path(part) for part in dict.fromkeys((base, reference))]
     weights = " ".join(data_hash(part) if part.exists() else str(part) for part in parts)
-    return VllmPolicy(llm, lora, tokenizer, end_token_ids(base, tokenizer, config), weights)
+    context = int(llm.llm_engine.model_config.max_model_len)
+    return VllmPolicy(llm, lora, tokenizer, end_token_ids(base, tokenizer, config), weights, context)
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,8 @@ class VllmGenerator:
     policy: VllmPolicy
     journal: Journal | None = None
     """Keeps what was generated, so that an interrupted evaluation continues."""
+    note: Callable[[str], None] = ignore
+    """Called with a sentence if prompts had to be shortened."""
 
     def __call__(
         self,
@@ -129,9 +135,8 @@ class VllmGenerator:
                 "guided decoding runs with transformers only, because vLLM's structured output cannot leave "
                 "out the titles that a list already holds; set --eval-engine transformers"
             )
-        tokenizer: Any = self.policy.tokenizer
-        texts = [render(tokenizer, prompt) for prompt in prompts]
-        encoded = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+        room = room_for_prompt(self.policy.context, decoding.max_completion_length)
+        encoded = encode_fitting(self.policy.tokenizer, prompts, room, self.note)
         written: list[list[list[int]]] = []
         for start in range(0, len(encoded), _CHUNK):
             chunk = encoded[start : start + _CHUNK]

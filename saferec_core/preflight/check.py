@@ -23,6 +23,7 @@ from saferec_core.preflight.problems import Problems
 from saferec_core.runs.checkpoints import last_intact, sft_policy
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.machine import has_gpu
+from saferec_core.runs.references import check_reference, planned_reference
 from saferec_core.runs.versions import install_vllm
 from saferec_core.training.batches import check_batches
 from saferec_core.training.combinations import impossible_combinations
@@ -82,6 +83,16 @@ def _check_stage(problems: Problems, config: StageConfig) -> None:
         with problems.collecting():
             start = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
             check_model(problems, start, "--sft-checkpoint")
+    if config.kl_beta:
+        with problems.collecting():
+            _check_reference(problems, config)
+
+
+def _check_reference(problems: Problems, config: TrainConfig) -> None:
+    reference = planned_reference(config)
+    if reference is not None:
+        check_reference(reference)
+        check_model(problems, reference.policy, "--reference-policy")
 
 
 def _check_policy(problems: Problems, policy: str | None) -> None:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from saferec_core.config.schema import SftConfig, TrainConfig
 from saferec_core.errors import SaferecError
 from saferec_core.runs.checkpoints import resolve_folder, sft_policy
+from saferec_core.runs.references import planned_reference
 from saferec_core.training.batches import generation_batch_size
 
 __all__ = ["MemoryEstimate", "estimate_memory", "memory_of_machine"]
@@ -86,8 +87,8 @@ def estimate_memory(config: SftConfig | TrainConfig, optimizer: str, processes: 
     parts["gradients"] = size * trained
     parts["optimizer state"] = int(_state_bytes(optimizer, size) * trained)
     if isinstance(config, TrainConfig):
-        if config.kl_beta > 0 and not model.use_lora:
-            parts["reference policy"] = parts["weights"]
+        if config.kl_beta > 0 and (not model.use_lora or _has_separate_reference(config)):
+            parts["reference policy"] = parts["frozen weights" if model.use_lora else "weights"]
         if not config.rollout.use_vllm and (per_token := _cache_per_token(folder)):
             completions = generation_batch_size(config, processes) // processes
             value = 2 if config.optimization.bf16 else 4
@@ -118,6 +119,14 @@ def _model_folder(config: SftConfig | TrainConfig) -> Path | None:
     except SaferecError:
         return None  # named among the problems
     return folder if (folder / "config.json").is_file() else None
+
+
+def _has_separate_reference(config: TrainConfig) -> bool:
+    """Whether the reference is another policy than the one beneath the adapters."""
+    try:
+        return planned_reference(config) is not None
+    except SaferecError:
+        return False  # named among the problems
 
 
 def _weights(folder: Path) -> Iterator[_Weight]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from saferec_core.errors import SaferecError
 from saferec_core.preflight.check import processes
 from saferec_core.preflight.memory import MemoryEstimate, estimate_memory, memory_of_machine
 from saferec_core.runs.machine import has_gpu
+from saferec_core.runs.references import planned_reference
 from saferec_core.training.batches import generation_batch_size
 from saferec_core.training.optimizers import choose_optimizer
 from saferec_core.training.probe import StageTime
@@ -111,7 +113,18 @@ def _setting(path: str, value: Any, resolved: Resolved[ConfigT]) -> Setting:
     if path.endswith("optimization.optim") and value == "auto":
         choice = choose_optimizer(value, has_gpu=has_gpu())
         return Setting(path, choice.name, choice.reason)
+    if path == "reference_policy" and value is None and isinstance(config, TrainConfig):
+        return Setting(path, *_kept_reference(config, origin))
     return Setting(path, value, origin)
+
+
+def _kept_reference(config: TrainConfig, origin: str) -> tuple[str | None, str]:
+    """Return the reference policy of the run that training starts from, with its origin."""
+    with suppress(SaferecError):  # named among the problems
+        reference = planned_reference(config) if config.kl_beta else None
+        if reference is not None:
+            return reference.policy, f"the reference of {reference.kept_from}"
+    return None, origin
 
 
 def _grpo_batches(config: TrainConfig, prompts: int | None) -> dict[str, int | float | None]:

@@ -21,6 +21,7 @@ def facts(run: Run) -> dict[str, str]:
     lines = {
         "Model": _name(model.get("model")) + lora,
         "Start": _start(config),
+        "Reference policy": _reference(run.manifest),
         "Data": _name(data.get("train_path")),
         "Oracle": _chosen(config.get("oracle")),
         "Rewards": ", ".join(_reward(*item) for item in _section(config, "rewards").items()),
@@ -75,6 +76,12 @@ def _start(config: Mapping[str, Any]) -> str:
     if checkpoint is not None:
         return f"SFT checkpoint {_name(checkpoint)}"
     return "Safe SFT first" if config.get("sft") else ""
+
+
+def _reference(manifest: Mapping[str, Any]) -> str:
+    """Return the policy that the KL divergence is measured from, where it is not the start."""
+    policy = _section(manifest, "reference").get("policy")
+    return "" if policy is None or policy == manifest.get("start") else _name(policy)
 
 
 def _reward(name: str, choice: object) -> str:

@@ -10,6 +10,7 @@
     stacks.txt        stacks of all threads, where it made no progress for stall_time
     sft/              a run folder of its own: Safe SFT, where the run began with it
     base/             weights that adapters were merged into, where the run began with such
+    reference/        the same of the reference policy, where that is another than the run began with
     checkpoints/      checkpoint-STEP, as the trainer writes them
     policy/           the weights that the run ended with or chose
     evaluation/       WHEN-DECODING.parquet: every sample; .json: a summary; checkpoints.json: the choice
@@ -76,6 +77,11 @@ class RunLayout:
     def base(self) -> Path:
         """Weights that adapters were merged into before training."""
         return self.path / "base"
+
+    @property
+    def reference(self) -> Path:
+        """Weights that the adapters of a reference policy were merged into."""
+        return self.path / "reference"
 
     @property
     def checkpoints(self) -> Path:

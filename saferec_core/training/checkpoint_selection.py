@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from saferec_core.analysis.checkpoint_rule import Choice, Rule, choose, read_rule
@@ -91,11 +91,13 @@ def best_checkpoint(
     protocol = run_protocol(config, parts, "greedy")
     results: dict[str, Results] = {}
     summaries: dict[str, Mapping[str, Interval | None]] = {}
-    journal = journal_of(folder, "checkpoints")
+    journal, note = journal_of(folder, "checkpoints"), cache(observer.note)
     with staged(observer, "Evaluate checkpoints", len(records) * len(checkpoints)) as progress:
         for number, checkpoint in enumerate(checkpoints):
             evaluation = evaluator(
-                PolicyGenerator(whole_policy(str(checkpoint), config.model), journal, sharded=True),
+                PolicyGenerator(
+                    whole_policy(str(checkpoint), config.model), journal, sharded=True, note=note
+                ),
                 protocol,
                 policy=str(checkpoint),
                 batch_size=settings.eval_batch_size,

@@ -36,6 +36,8 @@ def dead_knobs(config: TrainConfig, rewards: Sequence[ActiveReward], normalizer:
     gains = [reward for reward in rewards if reward.channel != "cost"]
     for position, reward in enumerate(gains):
         yield from _of_reward(config, reward, gains, normalizer, position)
+    if config.reference_policy is not None and not config.kl_beta:
+        yield "reference_policy has no effect, since kl_beta is 0"
     if not config.limits.limit and config.limits != LimitsConfig():
         yield "limits: nothing is limited, so the other settings have no effect; give --limit"
     rounds = config.rollout.max_resample

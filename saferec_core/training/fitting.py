@@ -9,7 +9,7 @@ from saferec_core.config.schema import TrainConfig
 from saferec_core.data.records import Record
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import ConfigError, DataError
-from saferec_core.models.generation import render
+from saferec_core.models.context import render
 from saferec_core.models.lengths import bounded_lengths, token_lengths
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from saferec_core.models.decoding import TokenAligner, check_line_breaks
 from saferec_core.models.generation import PolicyGenerator, whole_policy
 from saferec_core.models.loading import (
     Policy,
+    check_same_vocabulary,
     checkpoint_dtype,
     context_length,
     end_token_ids,
@@ -54,9 +56,15 @@ from saferec_core.runs.distributed import (
     process_count,
 )
 from saferec_core.runs.folder import RunFolder
-from saferec_core.runs.layout import run_of
-from saferec_core.runs.manifest import now, stage_of
+from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer, Plan, with_hooks
+from saferec_core.runs.references import (
+    Reference,
+    check_reference,
+    described_reference,
+    policies_of,
+    reference_of,
+)
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
 from saferec_core.runs.working import working_on
@@ -178,20 +186,22 @@ def _train(run: _Run) -> None:
     if is_main():
         folder.write_manifest(config, run.plugins, "train")
         observer.happened(RunStarted("train", folder.path, config.model_dump(mode="json")))
-    start = _start(run)
+    start, reference = _beginning(run)
     if folder.policy.is_dir():  # resumed after training
         before = _evaluate(run, whole_policy(start, for_training(config.model)), "before", start)
         _finish(run, before, whole_policy(str(folder.policy), for_training(config.model)))
         return
     tokenizer = load_tokenizer(start, config.model)
+    if reference is not None:
+        check_same_vocabulary(tokenizer, reference.policy, config.model)
     if not config.sft_comes_first:  # which has looked at the same records
         reader = RecordReader(tokenizer, frozenset(), run.parts.parser)
         check_first_records(reader, run.parts.train, config, observer, prompts_only=True)
     fitted = fitted_prompts(config, run.parts.train, tokenizer, context_length(start, config.model))
     if is_main():
-        observer.plan(_plan(run, start, fitted))
+        observer.plan(_plan(run, start, reference, fitted))
     with memory_advised("setting up the training", *LESS_MEMORY):
-        trainer = _trainer(run, start, tokenizer, fitted)
+        trainer = _trainer(run, start, reference, tokenizer, fitted)
     with policy_of(trainer, tokenizer) as policy:
         before = _evaluate(run, policy, "before", start, sharded=can_be_sharded(trainer))
     for fault in faults_of_start(before, config.evaluation.eval_decoding, run.rewards):
@@ -227,7 +237,9 @@ def _finish(run: _Run, before: list[Evaluation], policy: Policy, *, sharded: boo
 
 def _evaluate(run: _Run, policy: Policy, when: str, name: str, *, sharded: bool = True) -> list[Evaluation]:
     """Evaluate a policy and keep every sample at once, so that an interrupted run has its figures."""
-    generator = PolicyGenerator(policy, journal_of(run.folder, when), sharded=sharded)
+    generator = PolicyGenerator(
+        policy, journal_of(run.folder, when), sharded=sharded, note=cache(run.observer.note)
+    )
     made = evaluate(run.config, run.parts, run.plugins, generator, run.observer, when=when, policy=name)
     if is_main():
         for kind, evaluation in zip(run.config.evaluation.eval_decoding, made, strict=False):
@@ -273,18 +285,35 @@ def _report(run: _Run) -> None:
         run.observer.note(f"No report was written: {error}")
 
 
+def _beginning(run: _Run) -> tuple[str, Reference | None]:
+    """Return the policy to start from and, if it is another, the one to measure the KL divergence from."""
+    config, folder = run.config, run.folder
+    start = _start(run)
+    reference = from_main(lambda: reference_of(start, config.reference_policy))
+    whole_start = from_main(lambda: merged_folder(start, config.model, folder.base))
+    if is_main():
+        folder.extend_manifest(policies_of(folder, whole_start, reference))
+    if not config.kl_beta:
+        return whole_start, None
+    if reference is not None:
+        check_reference(reference)
+        if reference.kept_from is not None:
+            run.observer.note(
+                f"{start} was trained by Safe-Rank-GRPO. The KL divergence is measured from the reference of "
+                f"its run, {reference.policy}; --reference-policy start measures it from {start} instead."
+            )
+        policy = reference.policy
+        whole = from_main(lambda: merged_folder(policy, config.model, folder.reference))
+        reference = reference._replace(policy=whole)
+    return whole_start, reference
+
+
 def _start(run: _Run) -> str:
     """Return the policy to start from, trained first by Safe SFT if the run says so."""
     config = run.config
-    reference = str(config.model.model)
+    start = str(config.model.model)
     if config.sft_checkpoint is not None:
-        reference = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
-        begun = run_of(Path(reference))
-        if begun is not None and stage_of(begun) == "train":
-            run.observer.note(
-                f"{reference} was trained by Safe-Rank-GRPO. The KL divergence is measured from it, not from "
-                f"the policy that its run began with; --resume-from {begun.path} continues that run instead."
-            )
+        start = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
     elif config.sft is not None:
         run.observer.note("No SFT policy is named, so one is trained first (Safe SFT).")
         sft, optimizer = settled(config.sft_config())
@@ -302,11 +331,17 @@ def _start(run: _Run) -> str:
                 opened=run.opened,
                 stop=run.stop,
             )
-        reference = str(folder.policy)
-    return from_main(lambda: merged_folder(reference, config.model, run.folder.base))
+        start = str(folder.policy)
+    return start
 
 
-def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: Fitted) -> Any:
+def _trainer(
+    run: _Run,
+    start: str,
+    reference: Reference | None,
+    tokenizer: PreTrainedTokenizerBase,
+    fitted: Fitted,
+) -> Any:
     """Set up the trainer, with this run's folder and observer listening."""
     from saferec_core.training.trl.callbacks import Watcher, watch
     from saferec_core.training.trl.grpo_setup import rank_grpo_trainer  # imports TRL
@@ -344,6 +379,7 @@ def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: 
         output_dir=run.folder.checkpoints,
         on_rollouts=keep,
         limits=run.limits,
+        reference=None if reference is None else reference.policy,
     )
     alarms = AlarmWatch(run.alarms, run.observer, stop=run.stop if config.alarms.stop_on_alarm else None)
     watch(trainer, Watcher("Safe-Rank-GRPO", run.folder, run.observer, alarms), config)
@@ -362,7 +398,7 @@ def _trainer(run: _Run, start: str, tokenizer: PreTrainedTokenizerBase, fitted: 
     return trainer
 
 
-def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
+def _plan(run: _Run, start: str, reference: Reference | None, fitted: Fitted) -> Plan:
     config, parts = run.config, run.parts
     completions = generation_batch_size(config, process_count())
     group = config.rollout.num_generations
@@ -374,6 +410,7 @@ def _plan(run: _Run, start: str, fitted: Fitted) -> Plan:
         {
             "model": str(config.model.model),
             "start": start,
+            "reference": described_reference(reference) if config.kl_beta else "none (KL weight 0)",
             "adapters": f"LoRA r={config.model.lora_r}, alpha={config.model.lora_alpha:g}"
             if config.model.use_lora
             else "none, all weights are trained",

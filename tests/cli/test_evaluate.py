@@ -432,7 +432,7 @@ def test_vllm_is_told_everything_and_inherits_nothing(main, run, vllm):
 
 def test_vllm_reads_the_prompts_as_transformers_does(main, run, vllm, world):
     from saferec_core.config.sections import ModelConfig
-    from saferec_core.models.generation import render
+    from saferec_core.models.context import render
     from saferec_core.models.loading import load_tokenizer
 
     assert main("eval", run, "--eval-engine", "vllm", "--eval-prompts", 1).status == 0

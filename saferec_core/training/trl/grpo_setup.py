@@ -38,10 +38,12 @@ def rank_grpo_trainer(
     output_dir: Path,
     on_rollouts: Callable[[ScoredBatch], None],
     limits: Limits | None = None,
+    reference: str | None = None,
 ) -> RankGRPOTrainer:
     """Build the trainer of a run; the policy is loaded from *start*, which must be on disk or hub.
 
-    Whatever default TRL has changed, or may change, is set explicitly.
+    The KL divergence is measured from *reference*, by default from the policy at *start*. Whatever default
+    TRL has changed, or may change, is set explicitly.
     """
     rollout = config.rollout
     with engine_settings(start), serving(config, start):
@@ -93,6 +95,7 @@ def rank_grpo_trainer(
             normalizer=normalizer,
             args=arguments,
             limits=limits,
+            reference=reference,
             rank_weighting=config.rank_weighting,
             share_prefix=config.optimization.share_prefix,
             max_resample=rollout.max_resample,

@@ -42,6 +42,7 @@ from saferec_core.training.trl.finiteness import check_loss
 from saferec_core.training.trl.phases import Phased
 from saferec_core.training.trl.resampling import DynamicSampling
 from saferec_core.training.trl.resumable import Resumable, parts_with_state
+from saferec_core.training.trl.separate_reference import load_reference, without_reference
 from saferec_core.training.trl.shared_scoring import (
     SharedScoring,
     SharePrefix,
@@ -88,6 +89,7 @@ class RankGRPOTrainer(Phased, DynamicSampling, Resumable, GRPOTrainer):  # type:
         normalizer: Normalizer,
         args: GRPOConfig,
         limits: Limits | None = None,
+        reference: str | None = None,
         rank_weighting: RankWeighting = "ranks",
         share_prefix: SharePrefix = "auto",
         max_resample: int = 0,
@@ -103,6 +105,8 @@ class RankGRPOTrainer(Phased, DynamicSampling, Resumable, GRPOTrainer):  # type:
             normalizer: Turns rewards into advantages.
             args: TRL's configuration; ``loss_type`` must be that of ``LOSS_TYPES``.
             limits: What is charged beside the rewards, at multipliers that adapt; None: nothing.
+            reference: Policy that the KL divergence is measured from, a folder or an id on the hub; None:
+                *model* as it is now.
             rank_weighting: What counts alike in the loss of a completion.
             share_prefix: Whether a prompt is computed once for all of its completions.
             max_resample: Rounds of further prompts in place of those that the normalizer calls uninformative.
@@ -123,7 +127,12 @@ class RankGRPOTrainer(Phased, DynamicSampling, Resumable, GRPOTrainer):  # type:
         self._on_rollouts = on_rollouts
         self._scored: tuple[Sequence[int], Rollouts] | None = None
         self._loss_inputs: dict[str, Any] | None = None
-        super().__init__(model, reward_funcs=self._score, args=args, **kwargs)
+        if reference is None or not args.beta:
+            super().__init__(model, reward_funcs=self._score, args=args, **kwargs)
+        else:
+            with without_reference(args):
+                super().__init__(model, reward_funcs=self._score, args=args, **kwargs)
+            load_reference(self, reference, kwargs.get("quantization_config"))
         self.sharing = SharedScoring(share_prefix)
         policy = self.accelerator.unwrap_model(self.model)
         models = [policy.get_base_model() if hasattr(policy, "get_base_model") else policy]
