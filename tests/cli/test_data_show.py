@@ -47,6 +47,31 @@ def test_a_row_that_does_not_exist_is_named(main, tiny, world):
     assert "train.jsonl has no row 99" in done.err
 
 
+def test_a_prompt_over_the_limit_is_a_problem_of_the_first_records_in_every_training(main, tiny):
+    for command, limit, what in (
+        ("train", ("--max-prompt-length", 16), "the prompt exceeds the limit of 16 tokens"),
+        ("sft", ("--max-length", 40), "prompt and completion exceed the limit of 40 tokens"),
+    ):
+        done = main(command, tiny / "run.yaml", *limit, columns=500)
+        printed = " ".join(f"{done.out} {done.err}".split())
+        assert f"of the first 32 records of {tiny / 'train.jsonl'}: {what}" in printed, printed
+
+
+def test_without_a_limit_the_models_context_is_the_limit(main, tiny, world, tmp_path):
+    row = json.loads((tiny / "train.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    row["prompt"] = [{"role": "user", "content": "Something funny. " * 2000}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+
+    done = main("data", "show", path, "--model", world / "model", "--problems")
+    context = json.loads((world / "model" / "config.json").read_text(encoding="utf-8"))[
+        "max_position_embeddings"
+    ]
+
+    assert done.status == 1
+    assert f"exceed the limit of {context} tokens" in " ".join(done.out.split())
+
+
 def test_training_says_what_looks_wrong_with_its_first_records_and_how_to_see_all(main, tiny, tmp_path):
     rows = [json.loads(line) for line in (tiny / "train.jsonl").read_text(encoding="utf-8").splitlines()]
     rows[1]["prompt"] = [{"role": "user", "content": "Hi"}, *rows[1]["prompt"][-1:]]
