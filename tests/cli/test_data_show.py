@@ -2,6 +2,8 @@
 
 import json
 
+import yaml
+
 
 def test_a_record_is_shown_with_its_tokens_and_the_verdicts_on_its_target(main, tiny, world):
     done = main(
@@ -47,12 +49,21 @@ def test_a_row_that_does_not_exist_is_named(main, tiny, world):
     assert "train.jsonl has no row 99" in done.err
 
 
-def test_a_prompt_over_the_limit_is_a_problem_of_the_first_records_in_every_training(main, tiny):
-    for command, limit, what in (
-        ("train", ("--max-prompt-length", 16), "the prompt exceeds the limit of 16 tokens"),
-        ("sft", ("--max-length", 40), "prompt and completion exceed the limit of 40 tokens"),
+def test_a_prompt_over_the_limit_is_a_problem_of_the_first_records_in_every_training(main, tiny, tmp_path):
+    of_sft = yaml.safe_load((tiny / "run.yaml").read_text(encoding="utf-8"))
+    for of_train in ("rewards", "rollout", "run_name"):
+        del of_sft[of_train]
+    (tmp_path / "sft.yaml").write_text(yaml.safe_dump(of_sft), encoding="utf-8")
+    for command, settings, limit, what in (
+        (
+            "train",
+            tiny / "run.yaml",
+            ("--max-prompt-length", 16),
+            "the prompt exceeds the limit of 16 tokens",
+        ),
+        ("sft", "sft.yaml", ("--max-length", 40), "prompt and completion exceed the limit of 40 tokens"),
     ):
-        done = main(command, tiny / "run.yaml", *limit, columns=500)
+        done = main(command, settings, *limit, columns=500)
         printed = " ".join(f"{done.out} {done.err}".split())
         assert f"of the first 32 records of {tiny / 'train.jsonl'}: {what}" in printed, printed
 
