@@ -100,9 +100,6 @@ def workshop(tmp_path, trained, tiny, world):  # noqa: F811 - fixture
     risks[0]["risk"]["my new trait"] = 0.9
     write(tmp_path / "my_table.jsonl", risks)
     write(tmp_path / "wishes.jsonl", [{"prompt": "Something funny"}, {"prompt": "Something sad"}])
-    held_out = rows_of(tiny / "test.jsonl")[:4]
-    predictions = [{"position": n, "titles": row["seen_titles"]} for n, row in enumerate(held_out)]
-    write(tmp_path / "lists.jsonl", predictions)
     (tmp_path / "my_reward.py").write_text(REWARD, encoding="utf-8")
     write_raw_data(tmp_path, rows_of(tiny / "catalog.jsonl"))
     return tmp_path
@@ -188,12 +185,14 @@ def settled(words, folder, server):
     """Put what there is in place of what the page makes up: ranks, names of runs, an address."""
     if "runs/in-use" in words:
         shutil.copytree(folder / "runs" / "candidate", folder / "runs" / "in-use")
+    if "--predictions" in words:
+        write(folder / "lists.jsonl", [{"position": n, "titles": ["Saw (2004)"]} for n in range(4)])
     if words == ["plan", "train.yaml"]:  # which the reader has filled in
         shutil.copy(folder / "run.yaml", folder / "train.yaml")
     made_up = {
         "http://localhost:8000/v1": server.base_url,
         "runs/eval-gpt-4o-mini-1a2b3c": str(next(folder.glob("runs/eval-gpt-4o-mini-*"), "")),
-        "runs/SFT_RUN": str(next(folder.glob("runs/sft-*"), "")),
+        "runs/SFT_RUN": str(max(folder.glob("runs/*"), key=lambda run: run.stat().st_mtime)),
         "...": "sft.yaml",
         "NAME": "count",
         "5,10": "5",
