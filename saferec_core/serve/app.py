@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import HTMLResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from saferec_core import __version__
 from saferec_core.errors import SaferecError
@@ -19,7 +20,7 @@ from saferec_core.models.streaming import StreamedCompletion
 from saferec_core.pages.environment import asset, environment, safe
 from saferec_core.serve.chat import ChatRequest, chat_completion, chat_events
 from saferec_core.serve.desk import Desk
-from saferec_core.serve.refusals import limited, malformed, refused
+from saferec_core.serve.refusals import limited, malformed, refused, unanswerable
 
 __all__ = ["app_of"]
 
@@ -142,6 +143,7 @@ def app_of(desk: Desk, *, hosts: list[str]) -> Any:
     app.middleware("http")(limited)
     app.add_exception_handler(SaferecError, refused)
     app.add_exception_handler(RequestValidationError, malformed)
+    app.add_exception_handler(HTTPException, unanswerable)
     routes = _Routes(desk)
     app.add_api_route("/", routes.page, response_class=HTMLResponse, include_in_schema=False)
     app.add_api_route("/api/about", routes.about)

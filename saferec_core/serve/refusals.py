@@ -8,11 +8,12 @@ from typing import Any
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from saferec_core.errors import SaferecError
 from saferec_core.serve.desk import BusyError
 
-__all__ = ["LARGEST_REQUEST", "limited", "malformed", "refused"]
+__all__ = ["LARGEST_REQUEST", "limited", "malformed", "refused", "unanswerable"]
 
 LARGEST_REQUEST = 64 * 1024
 """Bytes of a request's body."""
@@ -33,6 +34,12 @@ async def refused(_: Request, error: Exception) -> Any:
     """Answer an error of saferec."""
     assert isinstance(error, SaferecError)
     return _error(429 if isinstance(error, BusyError) else 400, str(error))
+
+
+async def unanswerable(_: Request, error: Exception) -> Any:
+    """Answer what the framework refuses, such as a path that does not exist."""
+    assert isinstance(error, HTTPException)
+    return _error(error.status_code, str(error.detail))
 
 
 async def malformed(request: Request, error: Exception) -> Any:
