@@ -4,8 +4,8 @@
 
 The run is made up: 1,000 logged steps, 100 generation batches of 32 rollouts (20 titles, 512 tokens at
 most), evaluations of 500 prompts before and after, ten checkpoints on validation records. Titles, users and
-their traits are the demo's; what the policy lists becomes safer as the steps go on. Timed is a process of
-its own, imports included, by the clock and by the processor, which a busy machine changes less.
+their traits are the demo's; the policy's lists become safer as training proceeds. What is timed is a
+separate process, imports included: wall-clock time, and processor time, which a busy machine affects less.
 """
 
 from __future__ import annotations

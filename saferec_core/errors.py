@@ -70,7 +70,7 @@ def for_each(call: Callable[[A], R], items: Iterable[A]) -> list[R]:
 
 
 class DataError(SaferecError):
-    """A file, a row or a column is missing or not what was wanted."""
+    """A file, a row or a column is missing or not what was expected."""
 
 
 class PluginError(SaferecError):

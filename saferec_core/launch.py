@@ -59,7 +59,7 @@ class Cluster:
 def run_processes(arguments: Sequence[str], cluster: Cluster, *, accelerate_config: Path | None) -> int:
     """Run a command of saferec in several processes, and return its exit status.
 
-    Each process is given the number wanted and refuses another one.
+    Each process is told how many were asked for, and refuses any other number.
 
     Args:
         arguments: The command and its flags.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from tests.shared import SHARED
 # Before torch is imported: threads that wait by spinning slow a busy machine down tenfold.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# Where the tests run in the background of a script, Ctrl-C is ignored; some tests send it to themselves.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHAPES_ARE_CHECKED_IN = [
     "saferec_core.plugins.contracts.normalizer",
@@ -81,12 +86,23 @@ SLOW = (
 """
 
 
+def _slowness(path: Path, config: pytest.Config) -> int:
+    """Return the index in SLOW of what a path begins with; its length where the tests are fast."""
+    begins = path.relative_to(config.rootpath).as_posix()
+    return next((rank for rank, slow in enumerate(SLOW) if begins.startswith(slow)), len(SLOW))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import slow tests only to leave them out."""
+    is_left_out = config.option.markexpr == "not slow" and _slowness(collection_path, config) < len(SLOW)
+    return is_left_out or None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark slow tests, and run them before the others."""
     order = {}
     for item in items:
-        path = item.path.relative_to(item.config.rootpath).as_posix()
-        rank = next((rank for rank, slow in enumerate(SLOW) if path.startswith(slow)), len(SLOW))
+        rank = _slowness(item.path, item.config)
         if rank < len(SLOW):
             item.add_marker(pytest.mark.slow)
         order[item] = rank

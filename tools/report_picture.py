@@ -69,7 +69,7 @@ def main() -> None:
     chosen = parser.parse_args()
     picture = shrunk(photograph(chosen.report))
     if len(picture) > LARGEST:
-        raise SystemExit(f"the picture has {len(picture):,} bytes; it may have {LARGEST:,}")
+        raise SystemExit(f"the picture has {len(picture):,} bytes; the limit is {LARGEST:,}")
     chosen.out.write_bytes(picture)
 
 

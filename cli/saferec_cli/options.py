@@ -57,7 +57,8 @@ SmokeOption = Annotated[
     bool,
     typer.Option(
         "--smoke",
-        help="Try the whole run on next to nothing: two steps a stage, a few prompts to evaluate.",
+        help="Try the whole run on next to nothing: two steps a stage, 200 records of each split, a few "
+        "prompts to evaluate.",
         rich_help_panel="Run",
     ),
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from saferec_cli import completion
 from saferec_cli.options import JsonOption, RewardOption, SettingOption
+from saferec_cli.printing import print_json
 from saferec_cli.resolve import resolve
 from saferec_core.config.load import Layer
 from saferec_core.config.schema import TrainConfig
@@ -63,7 +63,7 @@ def replay(
     """Credit stored completions by other rewards, weights, normalizers or oracles, without a model.
 
     Prints the advantages by rank, the share of their variance that each reward would supply alone and, for
-    a run, what would have been credited differently. Everything that is not named is that of the run.
+    a run, what would have been credited differently. Everything that is not named is taken from the run.
     """
     from saferec_core.preflight.replay import find_replay_problems  # Arrow; not for --help
     from saferec_core.replay.stored import rollouts_file
@@ -96,7 +96,7 @@ def replay(
     if draw is not None:
         draw_replay(result, draw)
     if as_json:
-        typer.echo(json.dumps(result.as_data(), indent=2, ensure_ascii=False))
+        print_json(result.as_data())
         return
     replayed(result, shown=_SHOWN)
     if draw is not None:

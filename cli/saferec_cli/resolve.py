@@ -75,7 +75,9 @@ def resolve(
             )
     is_demo = demo and not any(_has(layer.settings, path) for layer in (*files, *given) for path in _NAMED)
     if is_demo:
-        profile = _demo_profile(kind, merged(layer.settings for layer in (*files, *given)))
+        short = [smoke_settings(with_sft=False)] if smoke else []
+        asked = merged([*(file.settings for file in files), *short, *(layer.settings for layer in given)])
+        profile = _demo_profile(kind, asked)
         files.insert(0, Layer("demo", profile))
     if (preset := _at(merged(layer.settings for layer in (*files, *given)), "preset")) is not None:
         stage: Stage = "sft" if issubclass(kind, SftConfig) else "train"
@@ -125,12 +127,13 @@ def _transform(text: str) -> dict[str, Any]:
 
 
 def _demo_profile(kind: type[RunConfig], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the demo's settings for the folder and the seed that are *given*."""
+    """Return the demo's settings for the folder, the seed and the number of records that are *given*."""
     from saferec_core.demo.profile import demo_settings  # only for the demo
 
     early = {key: given[key] for key in ("output_dir", "seed") if key in given}
+    early["data"] = {"max_records": _at(given, "data.max_records")}
     where = resolved(kind, files=[Layer("", {"seed": 0, **early})]).config
-    profile = demo_settings(where.output_dir, seed=where.seed)
+    profile = demo_settings(where.output_dir, seed=where.seed, max_records=where.data.max_records)
     if not issubclass(kind, SftConfig):
         return profile
     shared = {key: value for key, value in profile.items() if key in kind.model_fields}

@@ -27,7 +27,6 @@ __all__ = [
     "parse_setting",
     "read_settings",
     "resolved",
-    "validated",
 ]
 
 ConfigT = TypeVar("ConfigT", bound=Section)
@@ -167,24 +166,6 @@ def resolved(
             problems += further
             for problem in error.errors():
                 _remove(settings, location_of(problem))
-
-
-def validated(
-    kind: type[ConfigT],
-    *,
-    files: Sequence[Mapping[str, Any]] = (),
-    overrides: Sequence[Mapping[str, Any]] = (),
-) -> ConfigT:
-    """Make a configuration as :func:`resolved` does, where the origin of a value is of no interest.
-
-    Raises:
-        ConfigError: Every problem with the key's whole path, what was wanted and what came.
-    """
-    return resolved(
-        kind,
-        files=[Layer("", settings) for settings in files],
-        overrides=[Layer("", settings) for settings in overrides],
-    ).checked()
 
 
 def _laid_over(

@@ -96,6 +96,10 @@ def default_origin(stage: Stage, path: str, *, use_lora: bool) -> str:
     return "default for LoRA" if use_lora else "default for full weights"
 
 
+SMOKE_RECORDS = 200
+"""Records of each split in a run of ``--smoke``: as many as two steps of the default batches use."""
+
+
 def smoke_settings(*, with_sft: bool) -> dict[str, Any]:
     """Return the settings of a run that only shows whether everything works: two steps a stage.
 
@@ -107,4 +111,5 @@ def smoke_settings(*, with_sft: bool) -> dict[str, Any]:
         "logging": {"logging_steps": 1},
         "evaluation": {"eval_prompts": 4},
     }
-    return {**short, "rollout_steps": 1, **({"sft": short} if with_sft else {})}
+    data = {"max_records": SMOKE_RECORDS}
+    return {**short, "data": data, "rollout_steps": 1, **({"sft": short} if with_sft else {})}

@@ -202,6 +202,8 @@ class DataConfig(Section):
     """Titles that may be recommended: JSONL, CSV or Parquet with title and year, or a data-only pickle."""
     year_tolerance: int = Field(default=2, ge=0)
     """Maximum difference in release year, in years, when matching titles."""
+    max_records: int | None = Field(default=None, ge=1, exclude_if=lambda number: number is None)
+    """Records of each split to use, the first ones that its transforms leave; none: all."""
     match_subtitles: bool = False
     """Match a title that the catalog lacks with the only one of the same year that has it with a subtitle,
     or without its own, such as Jumanji (2017) with Jumanji: Welcome to the Jungle (2017). Part of the

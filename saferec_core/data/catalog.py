@@ -148,7 +148,7 @@ def read_catalog(path: Path, *, year_tolerance: int = 2, match_subtitles: bool =
         rows = catalog_rows(path)
         first = list(islice(rows, IN_MEMORY + 1))
         if not first:
-            raise DataError(f"catalog {path} is empty; wanted at least one row with title and year")
+            raise DataError(f"catalog {path} is empty; expected at least one row with title and year")
         if len(first) <= IN_MEMORY:
             return _in_memory(first, year_tolerance, match_subtitles=match_subtitles)
         content = map_catalog(path, chain(first, rows), match_subtitles=match_subtitles)

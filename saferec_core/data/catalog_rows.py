@@ -83,14 +83,14 @@ def _title(row: Any, where: str) -> Title:
     if isinstance(row, dict):
         if "title" not in row:
             raise DataError(
-                f"{where}: wanted a column 'title', but the columns are {', '.join(map(str, row))}"
+                f"{where}: expected a column 'title', but the columns are {', '.join(map(str, row))}"
             )
         return title_of_row(row, where, may_lack_year=True)
     if isinstance(row, str) and (title := with_year(row)):
         return title
     if not isinstance(row, list | tuple) or len(row) != 2:
-        raise DataError(f"{where}: wanted an object with title and year, but got {reprlib.repr(row)}")
+        raise DataError(f"{where}: expected an object with title and year, but got {reprlib.repr(row)}")
     name, year = row
     if not isinstance(name, str) or not name.strip():
-        raise DataError(f"{where}: wanted a title, but got {reprlib.repr(name)}")
+        raise DataError(f"{where}: expected a title, but got {reprlib.repr(name)}")
     return without_own_year(Title(name.strip(), year_or_none(year, f"{where}: the year of {name!r}")))

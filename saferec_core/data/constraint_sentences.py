@@ -31,7 +31,9 @@ def stated_in(row: Row) -> list[tuple[str, str]]:
         raise DataError(f"{STATED} must hold a sentence for each trait, but is {value!r:.80}")
     for trait, sentence in pairs:
         if not isinstance(trait, str) or not isinstance(sentence, str) or not sentence.strip():
-            raise DataError(f"{STATED}: wanted a sentence for the trait {trait!r}, but got {sentence!r:.80}")
+            raise DataError(
+                f"{STATED}: expected a sentence for the trait {trait!r}, but got {sentence!r:.80}"
+            )
     return pairs
 
 

@@ -176,7 +176,7 @@ def _table_row(head: Sequence[str], fields: list[str], separator: str) -> dict[s
         quoted = f"; a field that holds {separator!r} must be quoted" if len(fields) > len(head) else ""
         head_of_one = f" ({head[0]})" if len(head) == 1 else ""  # a headline above it, perhaps
         return DataError(
-            f"wanted {len(head)} fields, as the head{head_of_one} has, but got {len(fields)}{quoted}"
+            f"expected {len(head)} fields, as the head{head_of_one} has, but got {len(fields)}{quoted}"
         )
     for field in fields:
         if not field.isascii() and _undecoded(field):

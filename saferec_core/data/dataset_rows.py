@@ -36,7 +36,7 @@ def plain_record(row: Row) -> Row:
     """Return the row in the one form that all files have; columns without a value are left out.
 
     Raises:
-        DataError: A column is not what is wanted.
+        DataError: A column does not hold what is expected.
     """
     columns = [column for column in COLUMNS if column == "prompt" or row.get(column) is not None]
     columns += [column for column in row if column not in COLUMNS and row[column] is not None]

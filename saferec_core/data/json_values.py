@@ -174,7 +174,7 @@ class _Values:
                         if self._here()
                         else "the file ends"
                     )
-                    yield self._number(), DataError(f"wanted {wanted}, but {had}")
+                    yield self._number(), DataError(f"expected {wanted}, but {had}")
                 self._position = len(self._text) + 1
                 return
         self._position += 1

@@ -26,7 +26,7 @@ from saferec_core.data.sealed_tables import is_whole
 from saferec_core.errors import DataError, RunError
 from saferec_core.files import data_hash, json_hash, replacing
 
-__all__ = ["find_derived", "make_derived"]
+__all__ = ["cache_folders", "find_derived", "make_derived", "writable_folder"]
 
 SMALLEST = 1 << 20
 """Bytes; of a smaller source nothing is looked for, since it is read at once."""
@@ -54,7 +54,7 @@ def find_derived(
     if isinstance(source, Path) and (not source.is_file() or source.stat().st_size < SMALLEST):
         return None
     name = _name(kind, source, options, code)
-    return next((path for folder in _folders() if _is_usable(path := folder / name)), None)
+    return next((path for folder in cache_folders() if _is_usable(path := folder / name)), None)
 
 
 def make_derived(
@@ -76,9 +76,9 @@ def make_derived(
     Raises:
         DataError: It cannot be written.
     """
-    folder = _writable_folder(source)
-    path = folder / _name(kind, source, options, code)
     try:
+        folder = writable_folder()
+        path = folder / _name(kind, source, options, code)
         with FileLock(path.with_suffix(".lock")):
             if not _is_usable(path):
                 _remove_unused(folder, kind)
@@ -89,9 +89,14 @@ def make_derived(
     return path
 
 
-def _writable_folder(source: Path | str) -> Path:
+def writable_folder() -> Path:
+    """Return the first of the cache's folders that this user alone may write to; it is made if need be.
+
+    Raises:
+        OSError: There is none.
+    """
     problems = []
-    for folder in _folders():
+    for folder in cache_folders():
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             state = folder.lstat() if folder.parent == Path(tempfile.gettempdir()) else folder.stat()
@@ -101,7 +106,7 @@ def _writable_folder(source: Path | str) -> Path:
                 return folder
         except OSError as error:
             problems.append(f"{folder}: {error.strerror or error}")
-    raise _cannot_keep(source, "; ".join(problems))
+    raise OSError("; ".join(problems))
 
 
 def _cannot_keep(source: Path | str, why: str) -> DataError:
@@ -111,7 +116,8 @@ def _cannot_keep(source: Path | str, why: str) -> DataError:
     )
 
 
-def _folders() -> Iterator[Path]:
+def cache_folders() -> Iterator[Path]:
+    """Yield the folders that may hold the cache, the preferred one first."""
     if named := os.environ.get("SAFEREC_CACHE"):
         yield Path(named)
         return

@@ -67,7 +67,7 @@ def mapped_earlier(path: Path, *, match_subtitles: bool) -> CatalogContent | Non
 
 
 def map_catalog(path: Path, rows: Iterable[CatalogRow], *, match_subtitles: bool) -> CatalogContent:
-    """Index the *rows* of a catalog's file in a file for all processes of this machine, and map it.
+    """Index the *rows* of a catalog file in a file that all processes on this machine share, and map it.
 
     Raises:
         DataError: The file cannot be written, or a row is not a title.

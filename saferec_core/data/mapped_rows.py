@@ -1,9 +1,8 @@
 """Rows that are kept in a file and read from it when they are asked for.
 
-A row as Python objects takes about ten times the space of its text. Beyond a number that is small for every
-machine, rows are therefore written to a temporary Arrow file, one text of JSON each, and mapped into memory:
-what a run holds no longer grows with its data, and what was read stays in memory only as long as there is
-room.
+A row as Python objects takes about ten times the space of its text. Rows beyond a number that any machine
+can hold are therefore written to a temporary Arrow file, each as JSON text, and mapped into memory: what a
+run holds no longer grows with its data, and what was read stays in memory only as long as there is room.
 """
 
 from __future__ import annotations

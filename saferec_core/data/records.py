@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -100,16 +101,18 @@ def read_records(
     *,
     needs: Mapping[str, str],
     stages: Sequence[Stage] = (),
+    limit: int | None = None,
 ) -> Sequence[Record]:
     """Read a split: JSONL, Parquet, or a folder written by ``datasets``.
 
-    Every row is checked. Of more rows than `saferec_core.data.mapped_rows.IN_MEMORY`, a record is read from a
-    mapped file whenever it is asked for.
+    Every row that is read is checked. Of more rows than `saferec_core.data.mapped_rows.IN_MEMORY`, a record
+    is read from a mapped file whenever it is asked for.
 
     Args:
         path: The file or folder.
         needs: Required columns, each with what needs it, such as ``{"constraints": "reward 'safety'"}``.
         stages: Applied to the rows in order, before anything is checked.
+        limit: Reading ends after this many records; None: all are read.
 
     Raises:
         DataError: The file is missing or empty, or a row is malformed; the message names
@@ -130,10 +133,10 @@ def read_records(
                 raise DataError(f"{path}, row {number}{after}: {error}") from error
             yield row, record
 
-    records = mapped_beyond(checked(), partial(record_of, needs={}))
+    records = mapped_beyond(islice(checked(), limit), partial(record_of, needs={}))
     if not records:
         nothing = "no records are left by its transforms" if stages else "holds no records"
-        raise DataError(f"{path}{':' if stages else ''} {nothing}; wanted at least one")
+        raise DataError(f"{path}{':' if stages else ''} {nothing}; expected at least one")
     return records
 
 
@@ -141,7 +144,7 @@ def record_of(row: Row, *, needs: Mapping[str, str]) -> Record:
     """Read one row; see :func:`read_records`.
 
     Raises:
-        DataError: A column is missing or not what is wanted; the message names it.
+        DataError: A column is missing or does not hold what is expected; the message names it.
     """
     for column, who in {"prompt": "every run", **needs}.items():
         if row.get(column) is None:
@@ -174,7 +177,7 @@ def messages_of(row: Row, column: str = "prompt") -> list[dict[str, str]]:
     if isinstance(value, str):
         return [{"role": "assistant" if column == "completion" else "user", "content": value}]
     if not isinstance(value, LIST) or not value:
-        raise DataError(f"{column}: wanted a list of messages, but got {value!r}")
+        raise DataError(f"{column}: expected a list of messages, but got {value!r}")
     messages = []
     for message in value:
         is_object = isinstance(message, OBJECT)
@@ -266,7 +269,7 @@ def _title(entry: Any, column: str) -> Title:
         raise DataError(f"{column} must hold [title, year] pairs, but holds {entry!r}")
     name, year = pair
     if not isinstance(name, str) or not name.strip():
-        raise DataError(f"{column}: wanted a title, but got {name!r}")
+        raise DataError(f"{column}: expected a title, but got {name!r}")
     title = Title(name, year_or_none(year, f"{column}: the year of {name!r}"))
     return with_year(name) or title if title.year is None else without_own_year(title)
 
@@ -274,7 +277,7 @@ def _title(entry: Any, column: str) -> Title:
 def _seen(entry: Any, column: str) -> Title | str:
     if isinstance(entry, str) and with_year(entry) is None:
         if not entry.strip():
-            raise DataError(f"{column}: wanted a title, but got {entry!r}")
+            raise DataError(f"{column}: expected a title, but got {entry!r}")
         return entry
     title = _title(entry, column)
     return title.name if title.year is None else title

@@ -205,4 +205,4 @@ def _shown(value: Any) -> str:
 def _object(value: Any) -> dict[str, Any] | DataError:
     if isinstance(value, dict | DataError):
         return value
-    return DataError(f"wanted an object, but got {type(value).__name__}")
+    return DataError(f"expected an object, but got {type(value).__name__}")

@@ -47,5 +47,5 @@ def read_plain_pickle(path: Path) -> Iterable[Any]:
     except _UNREADABLE as error:
         raise DataError(f"{path} cannot be read as a pickle: {error}") from error
     if not isinstance(loaded, list | tuple | set | frozenset | dict):
-        raise DataError(f"{path}: wanted a collection, but got {type(loaded).__name__}")
+        raise DataError(f"{path}: expected a collection, but got {type(loaded).__name__}")
     return sorted(loaded, key=_ORDER.repr) if isinstance(loaded, set | frozenset) else loaded

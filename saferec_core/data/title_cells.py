@@ -19,7 +19,7 @@ _WITH_YEAR = re.compile(
 
 
 NO_YEAR = (
-    "is missing: wanted a column 'year' (empty where it is not known), or the year in brackets behind "
+    "is missing: expected a column 'year' (empty where it is not known), or the year in brackets behind "
     "the title"
 )
 """What is wrong with a title that has none."""
@@ -67,7 +67,7 @@ def title_of_row(row: Mapping[str, Any], where: str, *, may_lack_year: bool = Fa
     ):  # "1917", read as a number by what wrote the file
         name = str(name)
     if not isinstance(name, str) or not name.strip():
-        raise DataError(f"{where}: wanted a title, but got {name!r:.80}")
+        raise DataError(f"{where}: expected a title, but got {name!r:.80}")
     name, what = name.strip(), f"{where}: the year of {name!r}"
     if "year" in row:
         return without_own_year(Title(name, year_or_none(row["year"], what)))

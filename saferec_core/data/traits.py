@@ -130,7 +130,7 @@ def _parsed(text: str, where: str) -> dict[str, Trait]:
     except yaml.YAMLError as error:
         raise ConfigError(f"{where} is not valid YAML: {error}") from error
     if loaded is None or loaded == {}:
-        raise ConfigError(f"{where} is empty; wanted at least one trait, by name")
+        raise ConfigError(f"{where} is empty; expected at least one trait, by name")
     if not isinstance(loaded, dict):
         raise ConfigError(f"{where} must hold NAME: FIELDS pairs, but holds {_shortened(loaded)}")
     traits, problems = {}, []

@@ -38,7 +38,7 @@ class UnheadedTable:
         fields = line.split(self.separator)
         wanted = len(self.columns) + len(self.flags)
         if len(fields) != wanted:
-            return DataError(f"wanted {wanted} fields, as {self.name} has, but got {len(fields)}")
+            return DataError(f"expected {wanted} fields, as {self.name} has, but got {len(fields)}")
         row: dict[str, Any] = dict(zip(self.columns, fields, strict=False))
         if self.flags:
             row["genres"] = _flagged(self.flags, fields[len(self.columns) :])

@@ -20,7 +20,7 @@ SPLITS: Mapping[str, int] = {"train": 3000, "validation": 200, "test": 400}
 """Users per split; a user has one dialogue and stands in one split."""
 
 
-def write_demo(folder: Path, *, seed: int) -> None:
+def write_demo(folder: Path, *, seed: int, max_records: int | None = None) -> None:
     """Write the demo's world to *folder*; the same seed writes the same bytes.
 
     Args:
@@ -29,6 +29,7 @@ def write_demo(folder: Path, *, seed: int) -> None:
             per trait of every title of the catalog, and ``model/``, an untrained network with its
             tokenizer.
         seed: Decides users, dialogues and weights. The films are the same for every seed.
+        max_records: Records of each split, where a few are enough; None: as many as ``SPLITS`` says.
     """
     from saferec_core.demo.model import train_tokenizer, write_network
 
@@ -36,7 +37,8 @@ def write_demo(folder: Path, *, seed: int) -> None:
     films = load_films()
     population = users(films, seed=seed)
     for split, number in SPLITS.items():
-        _write(folder / f"{split}.jsonl", map(_record, islice(population, number)))
+        drawn = number if max_records is None else min(number, max_records)
+        _write(folder / f"{split}.jsonl", map(_record, islice(population, drawn)))
     _write(folder / "catalog.jsonl", (_title(film.title) for film in films))
     _write(
         folder / "oracle.jsonl",

@@ -15,14 +15,14 @@ from saferec_core.demo.folder import write_demo
 __all__ = ["demo_folder", "demo_settings", "make_demo"]
 
 
-def demo_folder(output_dir: Path, seed: int) -> Path:
-    """Return where the demo's files are, or will be."""
-    return output_dir / f"demo-seed{seed}"
+def demo_folder(output_dir: Path, seed: int, max_records: int | None = None) -> Path:
+    """Return where the demo's files are, or will be; one with fewer records has a folder of its own."""
+    return output_dir / (f"demo-seed{seed}" + (f"-first{max_records}" if max_records else ""))
 
 
-def demo_settings(output_dir: Path, *, seed: int) -> dict[str, Any]:
+def demo_settings(output_dir: Path, *, seed: int, max_records: int | None = None) -> dict[str, Any]:
     """Return the settings of the demo; its files are made by :func:`make_demo`."""
-    folder = demo_folder(output_dir, seed)
+    folder = demo_folder(output_dir, seed, max_records)
     text = files("saferec_core.demo").joinpath("settings.yaml").read_text(encoding="utf-8")
     settings: dict[str, Any] = yaml.safe_load(text)
     settings["seed"] = seed
@@ -33,23 +33,29 @@ def demo_settings(output_dir: Path, *, seed: int) -> dict[str, Any]:
     return settings
 
 
-def make_demo(output_dir: Path, *, seed: int) -> None:
-    """Make the demo's files unless they are there; what is there is left as it is."""
+def make_demo(output_dir: Path, *, seed: int, max_records: int | None = None) -> None:
+    """Make the demo's files unless they are there; what is there is left as it is.
+
+    Args:
+        output_dir: The folder is made in it.
+        seed: Of the demo's world.
+        max_records: Records of each split; None: all.
+    """
     from saferec_core.runs.distributed import from_main  # imports torch
 
-    from_main(lambda: _made(demo_folder(output_dir, seed), seed))
+    from_main(lambda: _made(demo_folder(output_dir, seed, max_records), seed, max_records))
 
 
 _SPLITS = ("train", "validation", "test")
 
 
-def _made(folder: Path, seed: int) -> Path:
+def _made(folder: Path, seed: int, max_records: int | None) -> Path:
     """Build the folder beside its place and move it there whole, so that it is never half made."""
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(mkdtemp(prefix=".demo-", dir=folder.parent))
         try:
-            write_demo(unfinished, seed=seed)
+            write_demo(unfinished, seed=seed, max_records=max_records)
             unfinished.chmod(0o755)
             unfinished.replace(folder)
         except OSError:

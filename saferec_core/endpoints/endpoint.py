@@ -51,7 +51,7 @@ class Endpoint:
             )
         if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
             raise ConfigError(
-                f"the environment variable {key_variable} does not hold a usable key: wanted one line of "
+                f"the environment variable {key_variable} does not hold a usable key: expected one line of "
                 "letters, digits and signs without spaces"
             )
         return cls(address, key_variable, key)
@@ -89,7 +89,7 @@ def check_base_url(base_url: str) -> None:
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigError("base_url is not an address; wanted one such as http://localhost:8000/v1")
+        raise ConfigError("base_url is not an address; expected one such as http://localhost:8000/v1")
     if "@" in parts.netloc:
         raise ConfigError(
             "base_url holds a user name or password; leave it out, and put the key into the environment "

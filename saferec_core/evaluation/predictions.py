@@ -72,7 +72,7 @@ def read_predictions(
 
 
 def answer_of_titles(titles: Sequence[Title]) -> WrittenList:
-    """Return a list that was never text, as if it had been written a title a line and read back."""
+    """Return a list that was never text as if it had been written, one title per line, and read back."""
     lines = [title.name if title.year is None else f"{title.name} ({title.year})" for title in titles]
     items, start = [], 0
     for title, line in zip(titles, lines, strict=True):
@@ -209,7 +209,7 @@ def _positions_by_id(records: Mapping[int, Record]) -> dict[str, int | None]:
 
 def _titles(value: Any) -> list[Title]:
     if not isinstance(value, list | tuple):
-        raise DataError(f"'titles' must be a list: {value!r:.60}")
+        raise DataError(f"'titles' must be a list, but is {value!r:.60}")
     return [title_of(entry) for entry in value]
 
 
@@ -240,7 +240,9 @@ def _ordered(titles: list[Title], scores: Any) -> list[Title]:
         for score in scores
     )
     if not numbers or len(scores) != len(titles):
-        raise DataError(f"'scores' must be a list of finite numbers, one for each title: {scores!r:.60}")
+        raise DataError(
+            f"'scores' must be a list of finite numbers, one for each title, but is {scores!r:.60}"
+        )
     ranked = sorted(zip((-score for score in scores), count(), titles, strict=False))
     return [title for _, _, title in ranked]
 

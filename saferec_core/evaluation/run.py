@@ -26,7 +26,7 @@ from saferec_core.models.guided.guides import Guides
 from saferec_core.models.loading import load_policy
 from saferec_core.models.resume import Journal
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.checkpoints import last_intact, resolve_folder
+from saferec_core.runs.checkpoints import newest_usable, resolve_folder
 from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.layout import RunLayout
@@ -264,7 +264,7 @@ def _check_finished(folder: Path) -> None:
     run = RunLayout(folder)
     if not run.exists or (folder / "config.json").is_file():
         return
-    last = last_intact(run)
+    last = newest_usable(run)
     instead = " and no intact checkpoint" if last is None else f"; evaluate a checkpoint, such as {last}"
     raise RunError(f"run {folder} has no policy (it was not completed){instead}")
 

@@ -81,7 +81,7 @@ def assemble(
 
     Raises:
         ConfigError: Something the run needs is not named, or does not fit.
-        DataError: A file is missing or not what was wanted.
+        DataError: A file is missing or not what was expected.
     """
     data = config.data
     catalog = read_catalog(
@@ -112,9 +112,10 @@ def assemble(
     train_records: Sequence[Record] = []
     if train:
         path = require_path(data.train_path, "training data", "--train-path")
-        train_records = read_records(path, needs={**columns, **(needs or {})}, stages=counted)
+        wanted = {**columns, **(needs or {})}
+        train_records = read_records(path, needs=wanted, stages=counted, limit=data.max_records)
     held_out = [
-        read_records(path, needs=columns, stages=stages) if path is not None else []
+        read_records(path, needs=columns, stages=stages, limit=data.max_records) if path is not None else []
         for path in (data.validation_path, data.test_path)
     ]
     parts = Parts(

@@ -1,7 +1,7 @@
 """Refuse to sample from logits that are not finite.
 
-Sampled from, NaN ends a run on a GPU by an assertion on the device, after which nothing can be read from it
-or saved; the most likely token of NaN is an arbitrary one.
+Sampling from NaN ends a run on a GPU with a device-side assertion, after which nothing can be read from the
+device or saved; the most likely token of NaN is an arbitrary one.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ __all__ = ["only_finite_logits"]
 
 @contextmanager
 def only_finite_logits(model: Any) -> Iterator[None]:
-    """Check the last token's logits of every forward pass meanwhile; minus infinity is allowed.
+    """Check the last token's logits of every forward pass meanwhile; a token at minus infinity is allowed.
 
     Raises:
-        RunError: A logit is NaN or infinite.
+        RunError: A logit is NaN or infinite, or no token is left that could be sampled.
     """
 
     def check(_head: Any, _inputs: Any, logits: Tensor) -> None:
-        if not (logits[:, -1] < torch.inf).all():  # NaN is not
+        highest = logits[:, -1].amax(-1)  # NaN if one is NaN
+        if not highest.isfinite().all():
             raise RunError(_message(model))
 
     hook = model.get_output_embeddings().register_forward_hook(check)

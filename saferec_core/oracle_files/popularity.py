@@ -41,11 +41,11 @@ def popularity_of(
         where = f"popularity {path}, {row_name(path)} {number}"
         name = row.get("title")
         if not isinstance(name, str) or not name.strip():
-            raise DataError(f"{where}: wanted a title, but got {name!r}; columns: {', '.join(row)}")
+            raise DataError(f"{where}: expected a title, but got {name!r}; columns: {', '.join(row)}")
         title = Title(name.strip(), year_or_none(row.get("year"), f"{where}: the year of {name!r}"))
         counts[title] = counts.get(title, 0.0) + _count(row, column, where)
     if not counts:
-        raise DataError(f"popularity {path} holds no rows; wanted a title and a number")
+        raise DataError(f"popularity {path} holds no rows; expected a title and a number")
     known, numbers = TitleMap.of(counts), list(counts.values())
     names, years = [title.name for title in titles], [title.year for title in titles]
     matches = known.find_many(names, years, tolerance=year_tolerance)
@@ -54,7 +54,7 @@ def popularity_of(
 
 def _count(row: dict[str, Any], column: str | None, where: str) -> float:
     if column is not None and column not in row:
-        raise DataError(f"{where}: wanted the column {column!r}; columns: {', '.join(row)}")
+        raise DataError(f"{where}: the column {column!r} is missing; columns: {', '.join(row)}")
     column = column or next((name for name in _COLUMNS if name in row), None)
     if column is None:
         return 1.0

@@ -131,7 +131,7 @@ def findings_of(
                         _check_contract(findings, entry, traits)
                         yield findings
                     else:
-                        rows.reject(DataError(f"wanted a year in 1..9999, but got {findings.title.year}"))
+                        rows.reject(DataError(f"expected a year in 1..9999, but got {findings.title.year}"))
         except DataError as error:
             if rows.broken or not rows.reject(error):
                 raise

@@ -203,7 +203,7 @@ def _keep(outcome: Outcome, reader: _Reader, account: StepAccount, files: dict[s
     elif isinstance(outcome, Counted):
         account.count(outcome.what, outcome.times, outcome.example, outcome.group)
     else:
-        raise TypeError(f"wanted a row or another outcome, but it yielded {outcome!r:.80}")
+        raise TypeError(f"expected a row or another outcome, but it yielded {outcome!r:.80}")
 
 
 def _as_note(note: dict[str, Any]) -> bytes:

@@ -53,11 +53,11 @@ def check_paths(output: Path, source: Path, cache: Path) -> None:
             within it, or is or contains the cache.
     """
     if output.name in {"", ".."}:
-        raise ConfigError(f"output {str(output)!r}: wanted the name of a .jsonl file or of a new folder")
+        raise ConfigError(f"output {str(output)!r}: expected the name of a .jsonl file or of a new folder")
     if not is_file_name(output) and output.suffix in {".json", ".parquet", ".csv", ".gz"}:
         raise ConfigError(
-            f"output {output}: wanted a name that ends with .jsonl, or a folder for a file per split (form: "
-            "jsonl, parquet or datasets)"
+            f"output {output}: expected a name that ends with .jsonl, or a folder for a file per split "
+            "(form: jsonl, parquet or datasets)"
         )
     read = source.resolve()
     for path in _paths_of(output):
@@ -115,8 +115,8 @@ def check_output(output: Path, key: str, *, overwrite: bool) -> None:
         return
     if made["key"] != key:
         raise RunError(
-            f"{output} already exists and was made from something else; name another output, or replace it "
-            "with --overwrite"
+            f"{output} already exists and was made from other inputs or settings; name another output, or "
+            "replace it with --overwrite"
         )
     changed = [name for name, same in _are_there(output, made).items() if same is False]
     if changed:

@@ -167,7 +167,7 @@ def _submitting(
 ) -> Iterator[Callable[[Part], Future[StepAccount]]]:
     """Store the transform where each worker reads it once, and provide a function that submits a part.
 
-    When the block is left, in whatever way, no worker is working on a part.
+    However the block is left, no worker is still working on a part.
     """
     try:
         content = pickle.dumps((step.name, transform))

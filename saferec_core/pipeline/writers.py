@@ -79,7 +79,7 @@ def publish(rows: Path, out: Path, *, form: Form) -> Published:
         for writer in writers.values():
             writer.finish()
     if not writers:
-        raise DataError(f"{rows} holds no rows; wanted at least one to make a dataset of")
+        raise DataError(f"{rows} holds no rows; expected at least one to make a dataset of")
     written = [split for split in SPLITS if counts[split]]
     if form == "datasets":
         _write_json(out / "dataset_dict.json", {"splits": written})
@@ -102,7 +102,7 @@ def published_files(folder: Path) -> tuple[Form, dict[str, Path]]:
         if existing := {split: path for split, path in files.items() if path.exists()}:
             return form, existing
     raise DataError(
-        f"{folder} does not hold a dataset; wanted train.jsonl, train.parquet or the folder train"
+        f"{folder} does not hold a dataset; expected train.jsonl, train.parquet or the folder train"
     )
 
 

@@ -118,14 +118,14 @@ def _described(
 def _fault_of(point: EntryPoint, distribution: str) -> str:
     """Say why an entry point cannot be that of a plugin; empty if it may."""
     if EntryPoint.pattern.match(point.value) is None:
-        return f"its entry point {point.name} = {point.value!r} is malformed; wanted 'package.module'"
+        return f"its entry point {point.name} = {point.value!r} is malformed; expected 'package.module'"
     if canonical(distribution) == BUILT_IN and point.module.partition(".")[0] != _BUILT_IN_PACKAGE:
         return f"its distribution calls itself saferec, of which {point.module!r} is not a part"
     return ""
 
 
 def _mentions_saferec(distribution: Distribution) -> bool:
-    """Whether a file of entry points that is not text is about saferec; other programs have their own."""
+    """Whether a file of entry points that is not text mentions saferec; other programs have such files."""
     path = getattr(distribution, "_path", None)
     try:
         return path is not None and PROJECT.encode() in (path / "entry_points.txt").read_bytes()

@@ -17,7 +17,6 @@ import signal
 import sys
 import tempfile
 import threading
-import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -34,7 +33,6 @@ __all__ = [
     "PluginTimeoutError",
     "in_words",
     "is_interrupt_by_user",
-    "original_traceback",
     "time_limit",
 ]
 
@@ -250,8 +248,3 @@ def in_words(failure: BaseException) -> str:
         message = "(its message cannot be read)"
     shown = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]} ..."
     return f"{type(failure).__name__}: {shown}"
-
-
-def original_traceback(failure: BaseException) -> str:
-    """Return the traceback of a plugin's failure, as Python prints it."""
-    return "".join(traceback.format_exception(failure))

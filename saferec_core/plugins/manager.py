@@ -233,7 +233,7 @@ def _loaded_file(manager: pluggy.PluginManager, path: Path, plugins: Plugins) ->
     """Offer the components of a file, or load it as a plugin where it implements hooks.
 
     Raises:
-        PluginError: It cannot be used: whoever names a file wants it.
+        PluginError: It cannot be used; a file that the user names is never skipped.
     """
     origin = origin_of_file(path)
     notes: list[str] = []

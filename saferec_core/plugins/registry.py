@@ -166,7 +166,7 @@ class Registry(Generic[T]):
         module, _, attribute = reference.rpartition(":")
         if not (module and attribute):
             raise PluginError(
-                f"{self._origin} offers {self.kind} {name!r} as {reference!r}; wanted "
+                f"{self._origin} offers {self.kind} {name!r} as {reference!r}; expected "
                 "'package.module:attribute'"
             )
         if any(entry.origin == self._origin for entry in self._called(name)):
@@ -208,7 +208,7 @@ class Registry(Generic[T]):
         return len(self._entries)
 
     def withdraw(self, origin: Origin) -> list[Entry[T]]:
-        """Take back all that *origin* has offered, and return it."""
+        """Withdraw everything that *origin* has offered, and return it."""
         withdrawn = [entry for entry in self._entries if entry.origin == origin]
         self._entries = [entry for entry in self._entries if entry.origin != origin]
         return withdrawn

@@ -39,9 +39,9 @@ def as_values(
     Args:
         value: What it returned.
         what: The component, as errors name it.
-        shape: The shape wanted.
+        shape: The expected shape.
         axes: The same in words, such as ``"(N, K)"``.
-        dtype: The type wanted.
+        dtype: The expected type.
         integers: Whether integers and truth values are converted; else they are refused.
         nan: Whether NaN, that is "no value", is allowed.
         largest: Numbers of a larger size are refused.

@@ -22,7 +22,7 @@ from saferec_core.plugins.manager import Plugins
 from saferec_core.preflight.components import check_components, check_rewards, columns_of_oracles
 from saferec_core.preflight.inputs import check_data, check_model, is_cached, is_local
 from saferec_core.preflight.problems import Problems
-from saferec_core.runs.checkpoints import last_intact, sft_policy
+from saferec_core.runs.checkpoints import newest_usable, sft_policy
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.machine import has_gpu
 from saferec_core.runs.references import check_reference, planned_reference
@@ -113,7 +113,7 @@ def _check_policy(problems: Problems, config: EvalConfig | RecommendConfig) -> N
     if not unfinished:
         check_model(problems, policy, "POLICY")
         return
-    last = last_intact(run)
+    last = newest_usable(run)
     instead = "it has no intact checkpoint" if last is None else f"evaluate a checkpoint, such as {last}"
     problems.add(f"run {policy} has no policy because it did not finish; {instead}")
 

@@ -74,7 +74,7 @@ def _check_cached(problems: Problems, reference: str, flag: str) -> None:
 
 
 def check_data(problems: Problems, data: DataConfig, *, needs: Mapping[str, str], train: bool) -> None:
-    """Check that the files of a run are there and that their first row has the columns that are needed.
+    """Check that the files of a run exist and that their first rows have the columns that are needed.
 
     Args:
         problems: Gets what is wrong.

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from saferec_core.config.load import DEFAULT, Resolved, flat
 from saferec_core.config.presets import Stage, default_origin
 from saferec_core.config.schema import SftConfig, StageConfig, TrainConfig
+from saferec_core.config.sections import DataConfig
 from saferec_core.data.arrow_rows import arrow_tables
 from saferec_core.data.file_kinds import Kind, kind_of
 from saferec_core.data.rows import numbered_lines, try_values
@@ -93,7 +94,7 @@ def plan_run(resolved: Resolved[ConfigT], problems: list[str], times: Sequence[S
     config = resolved.config
     values = flat(config.model_dump(mode="json"))
     settings = [_setting(path, value, resolved) for path, value in values.items()]
-    rows = _count(config.data.train_path)
+    rows = _count(config.data)
     assert isinstance(config, SftConfig | TrainConfig)
     optimizer = choose_optimizer(config.optimization.optim, has_gpu=has_gpu()).name
     memory = estimate_memory(config, optimizer, processes()), memory_of_machine(has_gpu=has_gpu())
@@ -179,7 +180,13 @@ def _sft_batches(config: SftConfig, samples: int | None) -> dict[str, int | floa
     }
 
 
-def _count(path: Path | None) -> int | None:
+def _count(data: DataConfig) -> int | None:
+    """Count the training records, at most ``max_records``."""
+    rows = _count_rows(data.train_path)
+    return rows if rows is None or data.max_records is None else min(rows, data.max_records)
+
+
+def _count_rows(path: Path | None) -> int | None:
     """Count the rows of a file or folder without parsing them where that is possible."""
     if path is None or not path.exists():
         return None

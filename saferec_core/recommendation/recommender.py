@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from saferec_core.data.records import Message, Record, seen_titles_of
+from saferec_core.data.sentences import ended
 from saferec_core.data.traits import Trait, read_traits, trait_of
 from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.models.generation import Completion, CompletionGenerator, Decoding, PolicyGenerator
@@ -132,7 +133,7 @@ def wish(
         trait = trait_of(traits or {}, constraint)
         stated = [] if trait is None else [*trait.explicit, *trait.implied]
         if not any(sentence in text for sentence in stated):
-            sentences.append(_ended(stated[0]) if stated else f"Please respect this: {constraint}.")
+            sentences.append(ended(stated[0]) if stated else f"Please respect this: {constraint}.")
     prompt: list[Message] = [{"role": "user", "content": " ".join(sentences)}]
     return Record(
         prompt=prompt,
@@ -155,7 +156,3 @@ def check_constraints(constraints: Sequence[str], judge: Judge) -> None:
     for constraint in constraints:
         if constraint not in judge.oracle.traits:
             raise UnknownNameError("trait", constraint, sorted(judge.oracle.traits))
-
-
-def _ended(sentence: str) -> str:
-    return f"{sentence}." if sentence[-1].isalnum() else sentence

@@ -72,7 +72,9 @@ def load_recommender(
     reference = str(config.model.model)
     if names_baseline(reference):
         assert data.train_path is not None or not BASELINES[reference].needs_training
-        train = [] if data.train_path is None else read_records(data.train_path, needs={})
+        train = (
+            [] if data.train_path is None else read_records(data.train_path, needs={}, limit=data.max_records)
+        )
         return BaselineRecommender(
             BASELINES[reference](judge.catalog, train, seed=config.seed),
             judge,
@@ -149,7 +151,7 @@ def recommend_file(
         DataError: *source* has no rows, or none that could be read.
     """
     if next(try_rows(source), None) is None:
-        raise DataError(f"{source} has no rows; wanted one with a prompt for every list")
+        raise DataError(f"{source} has no rows; expected one with a prompt for every list")
     settings = {"policy": policy, "input_sha256": data_hash(source), **asdict(asking)}
     done = _done(out, settings)
     counts = {"lists": 0, "errors": 0, "kept": done}

@@ -56,7 +56,7 @@ def rollouts_file(source: Path) -> Path:
     """Return the file of rollouts of a run folder, or *source* itself.
 
     Raises:
-        RunError: There is nothing to replay.
+        RunError: There are no stored rollouts.
     """
     if not source.exists():
         raise RunError(f"{source} does not exist; name a run folder or a JSONL file of completions")

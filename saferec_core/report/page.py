@@ -6,12 +6,12 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
 from saferec_core.errors import ConfigError
 from saferec_core.pages.environment import asset, environment, safe
+from saferec_core.report.vega import vega_script
 
 __all__ = ["GENERATOR", "check_report_extras", "render_page"]
 
@@ -39,7 +39,7 @@ def render_page(content: Mapping[str, Any]) -> str:
     The page's security policy admits its own scripts by their hashes and nothing from anywhere else: no
     network, and no script that came in with the data.
     """
-    scripts = [_vega(), "\n".join(asset(_PACKAGE, name) for name in _SCRIPTS)]
+    scripts = [vega_script(), "\n".join(asset(_PACKAGE, name) for name in _SCRIPTS)]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
@@ -50,7 +50,7 @@ def render_page(content: Mapping[str, Any]) -> str:
         .get_template("page.html")
         .render(
             generator=safe(GENERATOR),
-            policy=policy,
+            security=policy,
             own_style=safe(asset(_PACKAGE, "report.css")),
             scripts=[safe(script) for script in scripts],
             made=datetime.now(tz=UTC)
@@ -61,18 +61,6 @@ def render_page(content: Mapping[str, Any]) -> str:
         )
     )
     return page
-
-
-@cache
-def _vega() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed in one script, of the versions that Altair writes for."""
-    import vl_convert
-    from altair.vegalite import VEGALITE_VERSION
-
-    version = ".".join(VEGALITE_VERSION.split(".")[:2])
-    javascript_bundle: Any = vl_convert.javascript_bundle  # its stub asks for more than it does
-    bundle: str = javascript_bundle(vl_version=version)
-    return bundle.replace("\r\n", "\n").replace("</script", "<\\/script").replace("<!--", "\\x3c!--")
 
 
 def _digest(script: str) -> str:

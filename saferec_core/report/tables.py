@@ -100,7 +100,7 @@ class MetricTable:
 
     title: str
     heading: str
-    """What it is folded under, perhaps with others, where it is not the first."""
+    """Heading that it is collapsed under, perhaps with others, unless it is the first."""
     names: Sequence[str]
     rows: Sequence[MetricRow]
     remarks: Sequence[str]

@@ -19,7 +19,7 @@ def write_report(folders: Sequence[Path], out: Path, *, overwrite: bool = False)
 
     Args:
         folders: Run folders; later ones are compared with the first.
-        out: The file to write. It is there whole or not at all.
+        out: The file to write. It is written as a whole or not at all.
         overwrite: Replace *out* even if it is not a report.
 
     Returns:

@@ -1,7 +1,7 @@
-"""What a generation batch is watched by, under the names of ``metrics.jsonl``.
+"""The figures that describe a generation batch, under their names in ``metrics.jsonl``.
 
 Figures of lists are means over this process's completions; those of the signal (what rewards and advantages
-can teach) compare siblings, which several processes may share, and so are made of the whole batch.
+can teach) compare siblings, which several processes may share, and so are computed over the whole batch.
 """
 
 from __future__ import annotations

@@ -130,4 +130,4 @@ def _check_figures(
         )
     for name, value in own.items():
         if not (isinstance(name, str) and type(value) is float and math.isfinite(value)):
-            raise PluginError(f"{what} logs {name!r} = {value!r}; wanted a name and a finite number")
+            raise PluginError(f"{what} logs {name!r} = {value!r}; expected a name and a finite number")

@@ -17,7 +17,7 @@ from saferec_core.runs.sealing import damage
 __all__ = [
     "TRAINING_STATE",
     "copy_weights",
-    "last_intact",
+    "newest_usable",
     "remove_passed_over",
     "resolve_folder",
     "run_folder_of",
@@ -46,7 +46,7 @@ _POLICY = (
 """What a policy is made of: weights, configuration, tokenizer, and code of its own if it has some."""
 
 
-def last_intact(run: RunLayout) -> Path | None:
+def newest_usable(run: RunLayout) -> Path | None:
     """Return the newest checkpoint of a run that is not damaged; None if there is none."""
     return next((each for each in reversed(list_checkpoints(run.checkpoints)) if not damage(each)), None)
 
@@ -128,7 +128,7 @@ def resolve_folder(reference: str) -> str:
     if run.policy.is_dir():
         return str(run.policy)
     if run.exists and run.manifest.is_file():
-        last = last_intact(run)
+        last = newest_usable(run)
         instead = "" if last is None else f", or name its last intact checkpoint, {last}"
         raise RunError(
             f"the run {run.path} did not finish and has no policy; continue it with --resume-from {run.path}"

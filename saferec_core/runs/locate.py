@@ -57,14 +57,16 @@ def find_before_and_after(run: Path, *, decoding: str = "greedy") -> tuple[Path,
 def _evaluations(run: Path) -> Mapping[str, Path]:
     """Return the evaluations of a folder by the names of their files."""
     if not run.exists():
-        raise RunError(f"{run} does not exist; wanted a run folder, its evaluation folder or a .parquet file")
+        raise RunError(
+            f"{run} does not exist; expected a run folder, its evaluation folder or a .parquet file"
+        )
     own = RunLayout(run).evaluation
     folder = own if own.is_dir() else run
     evaluations = {path.stem: path for path in sorted(folder.glob("*.parquet"))}
     if not evaluations:
         raise RunError(
             f"{run} holds no evaluation (no .parquet file in {folder}); "
-            "wanted a run folder that was evaluated: see saferec eval"
+            "expected a run folder that was evaluated: see saferec eval"
         )
     return evaluations
 

@@ -17,7 +17,7 @@ from saferec_core.runs.checkpoints import run_folder_of
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.layout import RunLayout, list_checkpoints, step_of
 from saferec_core.runs.manifest import is_finished
-from saferec_core.runs.sealing import damage, newest_whole, sealed_facts
+from saferec_core.runs.sealing import damage, newest_resumable, sealed_facts
 
 __all__ = ["OpenRun", "differences", "find_run", "open_run", "rewind"]
 
@@ -70,7 +70,7 @@ class OpenRun:
         folder = RunLayout(stage).checkpoints
         named = self.checkpoint
         if named is None or named.absolute().parent != folder.absolute():
-            return newest_whole(folder, report)
+            return newest_resumable(folder, report)
         if reason := damage(named):
             raise RunError(
                 f"cannot resume from {named}: {reason}; --resume-from {self.path} takes another one"

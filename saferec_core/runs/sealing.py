@@ -17,7 +17,7 @@ from xxhash import xxh3_128
 
 from saferec_core.runs.layout import list_checkpoints
 
-__all__ = ["SEAL", "damage", "newest_whole", "seal", "sealed_facts", "thin"]
+__all__ = ["SEAL", "damage", "newest_resumable", "seal", "sealed_facts", "thin"]
 
 SEAL = "saferec.json"
 """Name of the seal within a checkpoint."""
@@ -66,7 +66,7 @@ def damage(checkpoint: Path) -> str:
     return ""
 
 
-def newest_whole(folder: Path, report: Callable[[str], None]) -> Path | None:
+def newest_resumable(folder: Path, report: Callable[[str], None]) -> Path | None:
     """Return the newest checkpoint that training can continue from; None if there is none.
 
     Args:

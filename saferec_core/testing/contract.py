@@ -223,7 +223,7 @@ def properties_of(contract: type[Contract[Any]]) -> list[str]:
 
 
 def failures_of(contract: type[Contract[C]], component: C, **samples: Any) -> dict[str, str]:
-    """Try every property on *component* and return why each that does not hold does not.
+    """Try every property on *component*, and return the reason for each one that does not hold.
 
     Args:
         contract: The contract of its kind.

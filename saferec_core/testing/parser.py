@@ -81,7 +81,7 @@ class ParserContract(Contract[ListParser]):
             for item in items:
                 if not 0 <= item.start < item.text_end <= item.end <= len(text):
                     return (
-                        f"{item.name!r} has the span {item.start}:{item.text_end}:{item.end}; wanted "
+                        f"{item.name!r} has the span {item.start}:{item.text_end}:{item.end}; expected "
                         f"0 <= start < text_end <= end <= {len(text)}"
                     )
             return None

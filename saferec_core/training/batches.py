@@ -1,4 +1,4 @@
-"""Whether a run's batches hold whole groups of siblings."""
+"""Whether a run's batches hold whole groups of siblings, and what the plan says about its groups."""
 
 from __future__ import annotations
 
@@ -36,11 +36,18 @@ def check_batches(config: TrainConfig, processes: int) -> None:
     slices = batch // per_slice
     fitting = (count for count in range(1, slices + group + 1) if per_slice * count % group == 0)
     groups = (size for size in range(2, batch + 1) if batch % size == 0)
+    nearest = [
+        f"{setting} {' or '.join(map(str, sizes))}"
+        for setting, sizes in (
+            (name, _nearest(fitting, slices)),
+            ("num_generations", _nearest(groups, group)),
+        )
+        if sizes
+    ]
     raise ConfigError(
         f"num_generations = {group} does not divide the generation batch of {batch} completions "
         f"(per_device_train_batch_size {per_device} x {name} {slices} x {processes} process(es)). "
-        f"Nearest valid settings: {name} {_nearest(fitting, slices)}; or num_generations "
-        f"{_nearest(groups, group)}."
+        f"Nearest valid settings: {'; or '.join(nearest)}."
     )
 
 
@@ -68,9 +75,8 @@ def planned_sharing(config: TrainConfig) -> str:
         if fitting > 1
         else ""
     )
-    return f"{optimization.share_prefix}, but nothing in training passes of one completion{advice}"
+    return f"{optimization.share_prefix}, but a training pass holds one completion alone{advice}"
 
 
-def _nearest(candidates: Iterable[int], wanted: int) -> str:
-    closest = sorted(candidates, key=lambda candidate: (abs(candidate - wanted), candidate))[:2]
-    return " or ".join(str(candidate) for candidate in sorted(closest)) or "(none)"
+def _nearest(candidates: Iterable[int], wanted: int) -> list[int]:
+    return sorted(sorted(candidates, key=lambda candidate: (abs(candidate - wanted), candidate))[:2])

@@ -1,4 +1,4 @@
-"""Settings that are fine by themselves and cannot work together, or not on this machine."""
+"""Settings that are valid by themselves but cannot work together, or not on this machine."""
 
 from __future__ import annotations
 

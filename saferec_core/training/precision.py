@@ -85,7 +85,7 @@ def check_rate(parameters: Iterable[Tensor], optimization: OptimizationConfig) -
         [(dtype, _)] = dtypes.most_common(1)
         raise ConfigError(
             f"a learning rate of {rate:g} cannot train these weights: in {dtype}, {stuck / seen:.1%} of them "
-            f"stay as they are when it is added. {_RAISE_IT if dtype == 'float32' else _REMEDY}"
+            f"remain unchanged when it is added. {_RAISE_IT if dtype == 'float32' else _REMEDY}"
         )
 
 

@@ -11,24 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saferec_core.analysis.checkpoint_rule import Rule
-from saferec_core.config.durations import seconds
 from saferec_core.config.schema import TrainConfig
-from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.truncate import Fitted
-from saferec_core.errors import ConfigError, SaferecError
+from saferec_core.errors import SaferecError
 from saferec_core.evaluation.evaluator import Evaluation
-from saferec_core.evaluation.protocol import described
 from saferec_core.evaluation.setup import Parts, assemble
 from saferec_core.models.decoding import TokenAligner, check_line_breaks
 from saferec_core.models.generation import PolicyGenerator, whole_policy
 from saferec_core.models.loading import (
     Policy,
     check_same_vocabulary,
-    checkpoint_dtype,
     context_length,
     end_token_ids,
     load_tokenizer,
-    merged_folder,
 )
 from saferec_core.models.memory import memory_advised
 from saferec_core.models.record_view import RecordReader
@@ -46,52 +41,26 @@ from saferec_core.rl.limits import Limits, limits_of
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollout_log import rollout_rows
 from saferec_core.rl.rollouts import RolloutScorer
-from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, sft_policy
-from saferec_core.runs.distributed import (
-    from_main,
-    gathered,
-    is_main,
-    join,
-    lonely_launch,
-    process_count,
-)
+from saferec_core.runs.checkpoints import copy_weights, remove_passed_over
+from saferec_core.runs.distributed import from_main, gathered, is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.manifest import now
-from saferec_core.runs.observer import Observer, Plan, with_hooks
-from saferec_core.runs.references import (
-    Reference,
-    check_reference,
-    described_reference,
-    policies_of,
-    reference_of,
-)
+from saferec_core.runs.observer import Observer
+from saferec_core.runs.references import Reference
 from saferec_core.runs.resuming import OpenRun, open_run
 from saferec_core.runs.stopping import Stop
-from saferec_core.runs.working import working_on
 from saferec_core.training.alarms import AlarmWatch, build_alarms
-from saferec_core.training.batches import generation_batch_size, planned_resampling, planned_sharing
-from saferec_core.training.before_after import (
-    check_evaluations,
-    evaluate,
-    greedy_means,
-    report_comparison,
-)
+from saferec_core.training.before_after import check_evaluations, evaluate, greedy_means, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
-from saferec_core.training.dead_knobs import dead_knobs
 from saferec_core.training.first_records import check_first_records
 from saferec_core.training.fitting import fitted_prompts, prompt_limit
 from saferec_core.training.optimizers import settled
-from saferec_core.training.precision import for_training, planned_precision
+from saferec_core.training.plans import rank_grpo_plan
+from saferec_core.training.precision import for_training
+from saferec_core.training.run_scope import LESS_MEMORY, joined, stop_of, whole_checkpoints, within
 from saferec_core.training.setup import build_normalizer, build_rewards
-from saferec_core.training.sft import (
-    LESS_MEMORY,
-    discarded_on_failure,
-    heartbeat_of,
-    stop_of,
-    train_sft,
-    whole_checkpoints,
-)
 from saferec_core.training.start_check import faults_of_start
+from saferec_core.training.starting_point import starting_point
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -130,12 +99,7 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     Raises:
         SaferecError: Something the user can correct; raised before anything is trained where possible.
     """
-    if config.model.model is None:
-        raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
-    join(config.processes, seconds(config.process_timeout))
-    observer = with_hooks(observer, plugins) if is_main() else Observer()  # one speaks for all
-    if note := lonely_launch():
-        observer.note(note)
+    observer = joined(config, plugins, observer)
     config, optimizer = settled(config)
     rewards = build_rewards(config, plugins)
     normalizer = build_normalizer(config, plugins)
@@ -167,12 +131,7 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
         opened=opened,
         stop=stop,
     )
-    with (
-        working_on(folder),
-        stop.listening(),
-        discarded_on_failure(folder, opened),
-        heartbeat_of(config, folder, observer),
-    ):
+    with within(config, folder, observer, opened=opened, stop=stop):
         _train(run)
     return folder.path
 
@@ -186,7 +145,9 @@ def _train(run: _Run) -> None:
     if is_main():
         folder.write_manifest(config, run.plugins, "train")
         observer.happened(RunStarted("train", folder.path, config.model_dump(mode="json")))
-    start, reference = _beginning(run)
+    start, reference = starting_point(
+        config, run.plugins, run.parts, folder, observer, opened=run.opened, stop=run.stop
+    )
     if folder.policy.is_dir():  # resumed after training
         before = _evaluate(run, whole_policy(start, for_training(config.model)), "before", start)
         _finish(run, before, whole_policy(str(folder.policy), for_training(config.model)))
@@ -201,7 +162,20 @@ def _train(run: _Run) -> None:
         check_first_records(reader, run.parts.train, config, observer, prompts_only=True)
     fitted = fitted_prompts(config, run.parts.train, tokenizer, context)
     if is_main():
-        observer.plan(_plan(run, start, reference, fitted))
+        observer.plan(
+            rank_grpo_plan(
+                config,
+                run.parts,
+                fitted,
+                start=start,
+                reference=reference,
+                rewards=run.rewards,
+                normalizer=run.normalizer,
+                limits=run.limits,
+                optimizer=run.optimizer,
+                folder=folder.path,
+            )
+        )
     with memory_advised("setting up the training", *LESS_MEMORY):
         trainer = _trainer(run, start, reference, tokenizer, fitted)
     with policy_of(trainer, tokenizer) as policy:
@@ -287,56 +261,6 @@ def _report(run: _Run) -> None:
         run.observer.note(f"No report was written: {error}")
 
 
-def _beginning(run: _Run) -> tuple[str, Reference | None]:
-    """Return the policy to start from and, if it is another, the one to measure the KL divergence from."""
-    config, folder = run.config, run.folder
-    start = _start(run)
-    reference = from_main(lambda: reference_of(start, config.reference_policy))
-    whole_start = from_main(lambda: merged_folder(start, config.model, folder.base))
-    if is_main():
-        folder.extend_manifest(policies_of(folder, whole_start, reference))
-    if not config.kl_beta:
-        return whole_start, None
-    if reference is not None:
-        check_reference(reference)
-        if reference.kept_from is not None:
-            run.observer.note(
-                f"{start} was trained by Safe-Rank-GRPO. The KL divergence is measured from the reference of "
-                f"its run, {reference.policy}; --reference-policy start measures it from {start} instead."
-            )
-        policy = reference.policy
-        whole = from_main(lambda: merged_folder(policy, config.model, folder.reference))
-        reference = reference._replace(policy=whole)
-    return whole_start, reference
-
-
-def _start(run: _Run) -> str:
-    """Return the policy to start from, trained first by Safe SFT if the run says so."""
-    config = run.config
-    start = str(config.model.model)
-    if config.sft_checkpoint is not None:
-        start = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
-    elif config.sft is not None:
-        run.observer.note("No SFT policy is named, so one is trained first (Safe SFT).")
-        sft, optimizer = settled(config.sft_config())
-        folder = run.folder.sft
-        # The main process decides: another might look before or after the folder is made.
-        from_main(lambda: None if folder.exists else run.folder.make_sft(sft))
-        if not from_main(folder.policy.is_dir):
-            train_sft(
-                sft,
-                run.plugins,
-                run.parts,
-                folder,
-                run.observer,
-                optimizer=optimizer,
-                opened=run.opened,
-                stop=run.stop,
-            )
-        start = str(folder.policy)
-    return start
-
-
 def _trainer(
     run: _Run,
     start: str,
@@ -398,51 +322,3 @@ def _trainer(
     if is_main():
         report_sharing(trainer.sharing, run.folder, run.observer)
     return trainer
-
-
-def _plan(run: _Run, start: str, reference: Reference | None, fitted: Fitted) -> Plan:
-    config, parts = run.config, run.parts
-    completions = generation_batch_size(config, process_count())
-    group = config.rollout.num_generations
-    steps = config.optimization.max_steps
-    oracle = config.oracle
-    dead = list(dead_knobs(config, run.rewards, run.normalizer))
-    return Plan(
-        "Safe-Rank-GRPO",
-        {
-            "model": str(config.model.model),
-            "start": start,
-            "reference": described_reference(reference) if config.kl_beta else "none (KL weight 0)",
-            "adapters": f"LoRA r={config.model.lora_r}, alpha={config.model.lora_alpha:g}"
-            if config.model.use_lora
-            else "none, all weights are trained",
-            "data": f"{config.data.train_path}: {len(fitted.records)} prompts "
-            f"({fitted.shortened} lost old turns, {fitted.left_out} left out); "
-            f"{len(parts.held_out)} held out",
-            **({"transforms": parts.transformed} if parts.transformed else {}),
-            "catalog": f"{config.data.catalog_path}: {len(parts.judge.catalog)} titles",
-            "parser": described(config.data.parser.name, parts.parser),
-            "oracle": "none" if oracle is None else " + ".join(map(_described, oracle.each)),
-            "rewards": ", ".join(
-                f"{reward.name} x {reward.weight:g} ({reward.scope})" for reward in run.rewards
-            ),
-            "limits": ", ".join(map(str, run.limits.limits)) or "none",
-            **({"without effect": "; ".join(dead)} if dead else {}),
-            "normalizer": _described(config.normalizer),
-            "each generation": f"{completions // group} prompts x {group} completions = {completions}, "
-            f"K = {config.num_ranks} ranks{planned_resampling(config, run.normalizer)}",
-            "steps": str(steps) if steps > 0 else f"{config.optimization.num_train_epochs:g} epochs",
-            "optimizer": f"{run.optimizer}, learning rate "
-            f"{config.optimization.learning_rate:g}, KL {config.kl_beta:g}",
-            "precision": planned_precision(
-                config.model, config.optimization, checkpoint_dtype(start, config.model)
-            ),
-            "shared prompts": planned_sharing(config),
-            "run folder": str(run.folder.path),
-        },
-    )
-
-
-def _described(choice: ComponentChoice) -> str:
-    options = ", ".join(f"{name}={value}" for name, value in choice.options.items())
-    return f"{choice.name} ({options})" if options else choice.name

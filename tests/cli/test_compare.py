@@ -141,10 +141,10 @@ def test_runs_of_the_same_name_are_told_apart_by_their_folders(main, evaluated):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("nowhere", "base"), "nowhere does not exist; wanted a run folder"),
-        (("nowhere", "gone"), "error: 2 problems\n  nowhere does not exist; wanted a run folder"),
-        (("nowhere", "gone"), "\n  gone does not exist; wanted a run folder"),
-        (("gone", "gone"), "error: gone does not exist; wanted a run folder"),
+        (("nowhere", "base"), "nowhere does not exist; expected a run folder"),
+        (("nowhere", "gone"), "error: 2 problems\n  nowhere does not exist; expected a run folder"),
+        (("nowhere", "gone"), "\n  gone does not exist; expected a run folder"),
+        (("gone", "gone"), "error: gone does not exist; expected a run folder"),
         (("base", "--when", "after"), "but one run is named"),
         (("base", "--metric", "recal@10"), "unknown metric 'recal@10'. Did you mean 'recall@10'?"),
         (("base", "--primary", "recal@10"), "unknown metric 'recal@10'. Did you mean 'recall@10'?"),

@@ -297,7 +297,7 @@ def demo(monkeypatch):
     """Stand in for the demo's files, which take seconds to make; return the settings that it ships."""
     from saferec_core.demo import profile
 
-    monkeypatch.setattr(profile, "write_demo", lambda folder, *, seed: None)
+    monkeypatch.setattr(profile, "write_demo", lambda folder, **options: None)
     shipped = files("saferec_core.demo").joinpath("settings.yaml").read_text(encoding="utf-8")
     return yaml.safe_load(shipped)
 

@@ -124,6 +124,18 @@ def test_smoke_takes_two_steps_a_stage_unless_a_flag_says_otherwise(main, outlin
     assert json.loads(other.out)["settings"]["optimization.max_steps"]["value"] == 3
 
 
+def test_smoke_uses_the_first_records_and_makes_a_smaller_demo(main, outline, tmp_path):
+    plan = json.loads(main("plan", outline / "run.yaml", "--smoke", "--json").out)
+    few = json.loads(main("plan", outline / "run.yaml", "--smoke", "--max-records", "7", "--json").out)
+    demo = json.loads(main("plan", "--smoke", "--json").out)
+
+    limit = plan["settings"]["data.max_records"]
+    assert limit == {"value": 200, "origin": "--smoke"}
+    assert plan["batches"]["training prompts"] == 32  # the file has no more
+    assert few["batches"]["training prompts"] == 7
+    assert demo["settings"]["data.train_path"]["value"].endswith("demo-seed0-first200/train.jsonl")
+
+
 def test_a_probe_measures_real_steps_of_every_stage_and_leaves_nothing(main, tiny, tmp_path, monkeypatch):
     arguments = ["plan", tiny / "run.yaml", "--set", "sft.optimization.max_steps=40", "--max-steps", 50]
     outcome = main(*arguments, "--probe", "--json")

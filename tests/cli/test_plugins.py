@@ -192,7 +192,7 @@ BROKEN = {
     ),
     "forgets-the-module": (
         HOOK + "def saferec_register_rewards(registry):\n    registry.add('x', 'X', summary='')",
-        "wanted 'package.module:attribute'",
+        "expected 'package.module:attribute'",
     ),
 }
 

@@ -196,7 +196,7 @@ def test_an_empty_file_is_named(refused, tmp_path, flag):
 
     message = refused(flag, "empty.jsonl")
     assert "empty.jsonl" in message
-    assert "at least one" in message or "wanted rows" in message
+    assert "at least one" in message or "expected rows" in message
 
 
 @pytest.mark.parametrize("flag", ["--train-path", "--catalog-path", "--oracle-path"])

@@ -129,7 +129,7 @@ class AssignRisk(AskedModel, EvidenceSource):
     def _question(self, title: Title, row: Row) -> str:
         for column in self.columns:
             if column not in row:
-                raise DataError(f"wanted the column {column!r}; columns: {', '.join(row)}")
+                raise DataError(f"the column {column!r} is missing; columns: {', '.join(row)}")
         return risk_question(title, {column: row[column] for column in self.columns})
 
     def _asker(self, traits: Mapping[str, Trait]) -> Asker:

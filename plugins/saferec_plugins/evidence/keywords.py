@@ -70,7 +70,7 @@ class Keywords(EvidenceSource):
     def _keywords(self, row: Row) -> list[str]:
         """Return the row's keywords, each once."""
         if self.keywords_column not in row:
-            raise DataError(f"wanted the column {self.keywords_column!r}; columns: {', '.join(row)}")
+            raise DataError(f"the column {self.keywords_column!r} is missing; columns: {', '.join(row)}")
         value: Any = row[self.keywords_column]
         if isinstance(value, str):
             separator = self.separator or next((mark for mark in "|;" if mark in value), ",")

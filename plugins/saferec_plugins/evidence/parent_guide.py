@@ -88,7 +88,7 @@ class ParentGuide(EvidenceSource):
         for category in PARENT_GUIDE:
             own = named.get(category)
             if own is not None and own not in row:
-                raise DataError(f"wanted the column {own!r}; columns: {', '.join(row)}")
+                raise DataError(f"the column {own!r} is missing; columns: {', '.join(row)}")
             column = own or columns.get(_letters(category)) or columns.get(_letters(category) + "scenes")
             severities.append(None if column is None else self._severity(row[column], column))
         return severities

@@ -23,7 +23,7 @@ def _compiled(value: Any) -> Any:
     """Compile one regular expression, or several of which any may match."""
     parts = value if isinstance(value, list) else [value]
     if not parts or not all(isinstance(part, str) and part for part in parts):
-        raise ValueError("wanted a regular expression, or a list of them")
+        raise ValueError("expected a regular expression, or a list of them")
     for part in parts:
         try:
             re.compile(part)

@@ -38,7 +38,7 @@ class ScoreRule(Section):
     @model_validator(mode="after")
     def _says_something(self) -> ScoreRule:
         if not self.scores and not self.genres:
-            raise ValueError("wanted scores or genres")
+            raise ValueError("expected scores or genres")
         return self
 
 

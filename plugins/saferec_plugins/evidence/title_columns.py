@@ -24,7 +24,7 @@ def title_of(row: Mapping[str, Any], title_column: str, year_column: str) -> Tit
     """
     name, year = row.get(title_column), row.get(year_column)
     if not isinstance(name, str) or not name.strip():
-        raise DataError(f"wanted a title in {title_column!r}, but got {name!r}")
+        raise DataError(f"expected a title in {title_column!r}, but got {name!r}")
     name = name.strip()
     if year is not None and str(year).strip():
         return Title(name, whole_year(year, f"{year_column!r} of {name!r}"))
@@ -32,7 +32,7 @@ def title_of(row: Mapping[str, Any], title_column: str, year_column: str) -> Tit
     if match is None and year_column in row:
         return Title(name, None)
     if match is None:
-        raise DataError(f"wanted the year of {name!r} in {year_column!r} or after the title, but got none")
+        raise DataError(f"expected the year of {name!r} in {year_column!r} or after the title, but got none")
     return Title(match["name"], int(match["year"]))
 
 
@@ -45,7 +45,7 @@ def id_of(row: Mapping[str, Any], id_column: str | None) -> str:
     if id_column is None:
         return ""
     if id_column not in row:
-        raise DataError(f"wanted the column {id_column!r}; columns: {', '.join(row)}")
+        raise DataError(f"the column {id_column!r} is missing; columns: {', '.join(row)}")
     value = row[id_column]
     if value is None or value != value:
         return ""

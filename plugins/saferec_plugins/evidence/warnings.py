@@ -105,7 +105,7 @@ class Warnings(EvidenceSource):
         except ValidationError as error:
             problem = error.errors()[0]
             raise ConfigError(
-                f"questions {self.questions_path}: wanted {{trait: [question, ...]}}; "
+                f"questions {self.questions_path}: expected {{trait: [question, ...]}}; "
                 f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
             ) from error
 
@@ -168,7 +168,7 @@ def _votes(value: Sequence[Any], question: str) -> tuple[float, float]:
     except (TypeError, ValueError):
         yes = no = -1.0
     if not (0 <= yes < float("inf") and 0 <= no < float("inf")):
-        raise DataError(f"{question!r}: wanted the votes for yes and for no, but got {list(value)!r}")
+        raise DataError(f"{question!r}: expected the votes for yes and for no, but got {list(value)!r}")
     return yes, no
 
 

@@ -94,7 +94,7 @@ def _table(
 
             return map_risks(path, weights, chain(risks.items(), rows))
     if not risks:
-        raise DataError(f"oracle table {path} is empty; wanted rows with title, year and risk")
+        raise DataError(f"oracle table {path} is empty; expected rows with title, year and risk")
     return RiskTable(path, weights, risks)
 
 
@@ -134,7 +134,7 @@ def read_weights(path: Path) -> Weights:
     except (OSError, ValueError) as error:
         raise DataError(f"trait weights {path} cannot be read: {error}") from error
     if not isinstance(weights, Mapping):
-        raise DataError(f"trait weights {path}: wanted {{trait: [weight, ...]}}, but got {weights!r}")
+        raise DataError(f"trait weights {path}: expected {{trait: [weight, ...]}}, but got {weights!r}")
     for trait, row in weights.items():
         if not _numbers(row, most=float("inf")) or not any(row):
             raise DataError(
@@ -148,7 +148,7 @@ def _risk(row: Mapping[str, Any], weights: Weights, where: str) -> Mapping[str, 
     if isinstance(row.get("risk"), Mapping):
         return _stated_risk(row["risk"], where)
     if "warnings" not in row and "severity" not in row:
-        raise DataError(f"{where}: wanted risk, or warnings and severity; columns: {', '.join(row)}")
+        raise DataError(f"{where}: expected risk, or warnings and severity; columns: {', '.join(row)}")
     warnings, severity = row.get("warnings"), row.get("severity")
     if warnings is not None and not (
         isinstance(warnings, list) and all(isinstance(trait, str) for trait in warnings)

@@ -41,33 +41,33 @@ def saferec_register_transforms(registry: Registry[Transform]) -> None:
         (
             "map-titles",
             "map_titles:MapTitles",
-            "Phase 1: maps titles to the entries of the catalog.",
+            "Maps titles to the entries of the catalog.",
         ),
         ("split", "split:Split", "Assigns users or times to train, validation and test."),
         (
             "assign-traits",
             "assign_traits:AssignTraits",
-            "Phase 0.1: a language model assigns traits.",
+            "A language model assigns traits.",
         ),
         (
             "draw-traits",
             "draw_traits:DrawTraits",
-            "Phase 0.1 offline: samples traits by stated rules.",
+            "Samples traits by stated rules.",
         ),
         (
             "filter-ground-truth",
             "filter_ground_truth:FilterGroundTruth",
-            "Phase 0.2: removes violating titles from the ground truth.",
+            "Removes violating titles from the ground truth.",
         ),
         (
             "filter-samples",
             "filter_samples:FilterSamples",
-            "Phase 0.3: keeps samples that can still teach.",
+            "Keeps samples that can still teach.",
         ),
         (
             "inject-constraints",
             "inject_constraints:InjectConstraints",
-            "Phase 2: states the constraints in the user's words.",
+            "States the constraints in the user's words.",
         ),
         (
             "build-targets",
@@ -77,7 +77,7 @@ def saferec_register_transforms(registry: Registry[Transform]) -> None:
         (
             "to-dataset",
             "to_dataset:ToDataset",
-            "Phase 3: records for saferec, split and checked for leakage.",
+            "Records for saferec, split and checked for leakage.",
         ),
     ):
         registry.add(name, f"saferec_plugins.transforms.{reference}", summary=summary)

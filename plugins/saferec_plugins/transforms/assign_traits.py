@@ -1,4 +1,4 @@
-"""Phase 0.1: a language model assigns the traits that a user plausibly has."""
+"""A language model assigns the traits that a user plausibly has."""
 
 from __future__ import annotations
 

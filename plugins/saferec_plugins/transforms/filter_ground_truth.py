@@ -1,4 +1,4 @@
-"""Phase 0.2: removes violating titles from the ground truth."""
+"""Removes violating titles from the ground truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Phase 0.3: keeps samples worth training on."""
+"""Keeps samples worth training on."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Phase 2: states the constraints in the user's words."""
+"""States the constraints in the user's words."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -14,8 +13,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice
+from saferec_core.data.constraint_sentences import STATED
 from saferec_core.data.records import constraints_of, messages_of, seen_titles_of, titles_of
 from saferec_core.data.rows import Row
+from saferec_core.data.sentences import CLOSING, ended
 from saferec_core.data.traits import Trait, read_traits, trait_of
 from saferec_core.errors import ConfigError, DataError, near_misses
 from saferec_core.plugins.build import build_parser
@@ -26,7 +27,7 @@ from saferec_core.plugins.contracts.transform import Counted, Outcome, Transform
 __all__ = ["InjectConstraints", "check_sentences"]
 
 _NAME = "inject-constraints"
-_STATED, _UNSTATED = "constraints_stated", "constraints_unstated"
+_UNSTATED = "constraints_unstated"
 
 
 @component
@@ -101,7 +102,7 @@ class InjectConstraints(Transform):
             turn["content"] = _placed(text, _joined(list(stated.values()), rng), position, gaps, rng)
             assert all(sentence in turn["content"] for sentence in stated.values())
             result["prompt"] = messages
-            result[_STATED] = stated
+            result[STATED] = stated
             outcomes += [Counted(f"stated: {trait}", example=stated[trait]) for trait in stated_traits]
             outcomes.append(Counted(f"position: {position}"))
         return outcomes
@@ -150,7 +151,7 @@ def check_sentences(traits: Mapping[str, Trait], parse: ListParser) -> None:
 
 def _checked(row: Row, traits: Mapping[str, Trait], source: Path | None) -> tuple[str, ...]:
     """Read the constraints of a row that does not state any yet."""
-    for column in (_STATED, _UNSTATED):
+    for column in (STATED, _UNSTATED):
         if row.get(column) is not None:
             raise DataError(f"column {column!r} already exists: {_NAME} states constraints only once")
     constraints = constraints_of(row)
@@ -167,7 +168,7 @@ def _last_user_turn(messages: Sequence[dict[str, str]]) -> dict[str, str]:
     for message in reversed(messages):
         if message["role"] == "user":
             return message
-    raise DataError("prompt: wanted a turn of the user that can state the constraints, but there is none")
+    raise DataError("prompt: expected a turn of the user that can state the constraints, but there is none")
 
 
 # --- the sentences ------------------------------------------------------------------------------
@@ -191,7 +192,7 @@ def _joined(sentences: Sequence[str], rng: Random) -> str:
         if linked or rng.random() < 0.5:
             link = ""
         linked = linked or bool(link)
-        text = f"{_finished(text)} {link}{sentence}"
+        text = f"{ended(text)} {link}{sentence}"
     return text
 
 
@@ -205,13 +206,10 @@ def _links_to(sentence: str) -> Sequence[str]:
 # --- their position --------------------------------------------------------------------------
 
 _PAIRS = (("(", ")"), ("[", "]"), ("“", "”"), ("«", "»"))
-_CLOSING = "\"'”’»)]*_"
-_END = re.compile(rf"[.!?…。！？][{re.escape(_CLOSING)}]*$")
-_SMILEY = re.compile(r"(?:^|\s)(?:[:;=]['^-]?[()DPpO3/|]+|[xX]D+|</?3)$")
 _LIST_LINE = re.compile(r"\s*(?:[-*+•>]|[0-9]{1,3}[.)])\s")
 
 _SENTENCE_END = re.compile(
-    rf"(?<![.!?…])[.!?…]++[{re.escape(_CLOSING)}]*+(?=\s++[\"“'‘]?(?P<first>[^\W_])(?P<rest>\w?))"
+    rf"(?<![.!?…])[.!?…]++[{re.escape(CLOSING)}]*+(?=\s++[\"“'‘]?(?P<first>[^\W_])(?P<rest>\w?))"
 )
 _NO_SENTENCE_END = re.compile(
     r"""
@@ -237,14 +235,14 @@ def _placed(text: str, sentences: str, position: str, gaps: Sequence[int], rng: 
         return sentences
     if position == "before":
         space = "\n\n" if _LIST_LINE.match(text) else " "
-        return f"{_finished(sentences)}{space}{text.lstrip()}"
+        return f"{ended(sentences)}{space}{text.lstrip()}"
     if position == "inside":
         gap = rng.choice(gaps)
-        return f"{text[:gap]} {_finished(sentences)}{text[gap:]}"
+        return f"{text[:gap]} {ended(sentences)}{text[gap:]}"
     text = text.rstrip()
     if _LIST_LINE.match(text.rpartition("\n")[2]):  # or it would belong to the last entry
         return f"{text}\n\n{sentences}"
-    return f"{_finished(text)} {sentences}"
+    return f"{ended(text)} {sentences}"
 
 
 def _gaps(text: str, titles: Iterable[str]) -> list[int]:
@@ -278,11 +276,3 @@ def _gaps(text: str, titles: Iterable[str]) -> list[int]:
         ):
             gaps.append(end)
     return gaps
-
-
-def _finished(text: str) -> str:
-    """End the text with a full stop unless it ends with something that closes a sentence."""
-    is_emoji = unicodedata.category(text[-1]) in {"So", "Sk"} or text[-1] == "\ufe0f"
-    if is_emoji or _END.search(text) or _SMILEY.search(text):
-        return text
-    return (text.rstrip(" ,;:-–—") or text) + "."

@@ -46,7 +46,7 @@ def kept_apart_by(row: Row, by: By) -> str | int | None:
         return None if row.get("id") is None else dialogue_of(name_of(row, "id"))
     time = row.get("time")
     if type(time) is not int:
-        raise DataError(f"time: wanted whole seconds since 1970, but got {time!r}")
+        raise DataError(f"time: expected whole seconds since 1970, but got {time!r}")
     return time
 
 

@@ -1,4 +1,4 @@
-"""Phase 1: maps titles to the entries of the catalog."""
+"""Maps titles to the entries of the catalog."""
 
 from __future__ import annotations
 

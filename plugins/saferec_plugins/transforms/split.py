@@ -104,7 +104,7 @@ class SplitAtMoments(Transform):
             time = _time(row)
             if time is None:
                 raise DataError(
-                    f"time: wanted whole seconds since 1970 to split by, but got {row.get('time')!r}"
+                    f"time: expected whole seconds since 1970 to split by, but got {row.get('time')!r}"
                 )
             yield {**row, "split": self._at(time)}
 

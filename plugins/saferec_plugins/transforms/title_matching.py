@@ -96,7 +96,7 @@ class TitleMatcher:
             nearest = self._nearest(form, article, title.year)
             if not nearest:
                 continue
-            if len({entry.year for entry in nearest}) > 1:
+            if _of_several_years(nearest):
                 return Match(None, How.UNDECIDED)
             fitting = _most_alike(nearest, title.name)
             if len(fitting) > 1:
@@ -107,16 +107,18 @@ class TitleMatcher:
         return None
 
     def _by_subtitle(self, title: Title) -> Match | None:
-        entry = self._subtitles and self._subtitles.find(title)
+        entry = None if self._subtitles is None else self._subtitles.find(title)
         return Match(entry, How.SUBTITLE) if entry else None
 
     def _by_spelling(self, title: Title) -> Match | None:
-        nearest = self._spelling and self._spelling.nearest_form(title)
-        if not nearest:
+        similar = None if self._spelling is None else self._spelling.nearest_form(title)
+        if similar is None:
             return None
-        form, score = nearest
-        near = self._nearest(form, None, title.year)
-        fitting = _most_alike(near, title.name)
+        form, score = similar
+        nearest = self._nearest(form, None, title.year)
+        if _of_several_years(nearest):
+            return Match(None, How.UNDECIDED, score)
+        fitting = _most_alike(nearest, title.name)
         return Match(fitting[0], How.AMBIGUOUS if len(fitting) > 1 else How.SPELLING, score)
 
     def _nearest(self, form: str, article: str | None, year: int | None) -> list[Title]:
@@ -129,6 +131,10 @@ class TitleMatcher:
             if agreement is not None:
                 near.setdefault(agreement[0], []).append(entry)  # of one year the spelling decides
         return sorted(near[min(near)], key=lambda entry: entry.year or 0) if near else []
+
+
+def _of_several_years(entries: Iterable[Title]) -> bool:
+    return len({entry.year for entry in entries}) > 1
 
 
 def _most_alike(entries: Sequence[Title], name: str) -> Sequence[Title]:

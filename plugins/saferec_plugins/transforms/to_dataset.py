@@ -1,4 +1,4 @@
-"""Phase 3: records for saferec, in splits without leakage."""
+"""Records for saferec, in splits without leakage."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class ToDataset(Surveying):
         truth = record[_TRUTH]
         unseen = [[name, year] for name, year in truth if not user.has_seen(name, year, self.year_tolerance)]
         if truth and not unseen:
-            raise DataError(f"{_TRUTH}: wanted a title that is not in seen_titles, but all are: {truth}")
+            raise DataError(f"{_TRUTH}: expected a title that is not in seen_titles, but all are: {truth}")
         return unseen
 
     def _split(self) -> Split:
@@ -183,18 +183,18 @@ def _checked(record: Row) -> Row:
     """Return a record that `saferec train` reads, and that every file format can hold."""
     truth = record["groundtruth_with_release_year"]
     if not truth:
-        raise DataError("groundtruth_with_release_year: wanted at least one title, but it is empty")
+        raise DataError("groundtruth_with_release_year: expected at least one title, but it is empty")
     for name, year in truth:
         if year is not None and not _FIRST_YEAR <= year <= _LAST_YEAR:
             raise DataError(f"groundtruth_with_release_year: the year of {name!r} is {year}")
     last = record.get("completion", [None])[-1]
     if last and (last["role"] != "assistant" or not last["content"].strip()):
-        raise DataError(f"completion: wanted words of the assistant, but got {last!r}")
+        raise DataError(f"completion: expected words of the assistant, but got {last!r}")
     for column in {"id", "user"} & record.keys():
         record[column] = name_of(record, column)
     time = record.get("time")
     if time is not None and (type(time) is not int or not _FIRST_SECOND <= time <= _LAST_SECOND):
-        raise DataError(f"time: wanted whole seconds since 1970, but got {time!r}")
+        raise DataError(f"time: expected whole seconds since 1970, but got {time!r}")
     try:
         as_line(record)
     except (TypeError, ValueError) as error:

@@ -20,7 +20,7 @@ def check_traits(constraints: Iterable[str], oracle: Oracle) -> None:
     """Refuse constraints that the oracle cannot judge.
 
     Raises:
-        DataError: There is one; the message has its near misses.
+        DataError: There are such constraints; the message suggests near misses.
     """
     for trait in constraints:
         if trait not in oracle.traits:

@@ -1,4 +1,4 @@
-"""Responsiveness: what a policy does once a constraint is stated that was not, or the other way round.
+"""Responsiveness: how a policy reacts when a constraint is added to a dialogue or removed from it.
 
 A low share of violations may also come from a policy that recommends the same family films to everybody.
 Whether it heeds constraints shows when the same dialogue has one constraint more or less.

@@ -11,6 +11,7 @@ from typing import Literal
 
 from saferec_core.data.constraint_sentences import stated_in
 from saferec_core.data.records import Message, Record
+from saferec_core.data.sentences import ended
 from saferec_core.data.traits import Trait
 
 __all__ = ["Change", "Flip", "flips_of", "why_not"]
@@ -159,22 +160,18 @@ def _beside(prompt: Sequence[Message], sentence: str | None, other: str) -> list
         if stop == "" and after[:1] in {".", "!", "?"}:
             stop, after = after[0], after[1:]
         joint = " " if after[:1].isalnum() else ""
-        return _with_turn(prompt, turn, f"{before}{sentence}{stop} {_ended(other)}{joint}{after}")
+        return _with_turn(prompt, turn, f"{before}{sentence}{stop} {ended(other)}{joint}{after}")
     turns = [n for n, message in enumerate(prompt) if message["role"] == "user"]
     if not turns:
         return None
     text = prompt[turns[-1]]["content"].rstrip()
-    return _with_turn(prompt, turns[-1], f"{_ended(text)} {other}" if text else other)
+    return _with_turn(prompt, turns[-1], f"{ended(text)} {other}" if text else other)
 
 
 def _with_turn(prompt: Sequence[Message], turn: int, text: str) -> list[Message]:
     return [{**message, "content": text} if n == turn else message for n, message in enumerate(prompt)]
 
 
-def _ended(text: str) -> str:
-    return f"{text}." if text[-1].isalnum() else text
-
-
 def _ended_like(sentence: str, other: str) -> str:
     """Give *other* an end of its own only if the sentence it stands for had one."""
-    return other.rstrip(".") if sentence[-1].isalnum() else _ended(other)
+    return other.rstrip(".") if sentence[-1].isalnum() else ended(other)

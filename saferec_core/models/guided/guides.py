@@ -36,7 +36,7 @@ class Guides:
     marker: str | None = None
     """Text that ends free reasoning in front of a list; None: lists begin at once."""
     max_tokens: int = 0
-    """Longest completion, of which reasoning may take what the longest list leaves; without a marker a
+    """Longest completion; reasoning may use what the longest list leaves of it. Without a marker, a
     completion takes what its list needs."""
 
     def __call__(self, records: Sequence[Record]) -> Guiding:

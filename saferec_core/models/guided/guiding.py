@@ -43,7 +43,7 @@ class Guiding:
         return Guiding(self.guide, chosen, self.marker, self.free_tokens)
 
     def logits_processor(self, siblings: int, device: torch.device | str) -> LogitsProcessor:
-        """Return what masks the logits of one call of ``generate`` with so many completions per prompt."""
+        """Return what masks the logits of one call of ``generate``, given the completions per prompt."""
         rows = [allowance for allowance in self.allowances for _ in range(siblings)]
         return _GuidedLogits(self, rows, device)
 

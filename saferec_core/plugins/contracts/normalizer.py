@@ -140,7 +140,7 @@ def charge(advantages: Advantages, costs: Costs, rank_mask: Bool[Tensor, "N K"])
 
     The mean runs over all completions of the generation batch that wrote the rank, not over the
     siblings: where all siblings violate or waste a rank, a mean over them would leave nothing to learn.
-    Centered it must be, or shorter lists are cheaper. The list part is left as it is.
+    It has to be centered, or shorter lists would be cheaper. The list part is unchanged.
     """
     written = torch.where(rank_mask, costs.values, torch.nan)  # (C, N, K)
     centered = (written - written.nanmean(1, keepdim=True)).nan_to_num(0.0)

@@ -53,8 +53,8 @@ class Verdict:
     open: tuple[str, ...] = ()
     """The asked traits of which ``risks`` leaves open whether the title violates them."""
     ambiguous: bool = False
-    """Whether several films may be meant that are not judged alike, so that the highest risk counts, or the
-    verdict rests on a film of the same name and nearly the same year."""
+    """Whether several works may be meant that are not judged alike, so that the highest risk counts, or the
+    verdict rests on a work of the same name and nearly the same year."""
 
 
 class Oracle(ABC):
@@ -170,7 +170,7 @@ def check_order(oracle: Oracle, questions: Sequence[Question], verdicts: Sequenc
 def _faults(verdict: object, asked: Sequence[str]) -> Iterator[str]:
     """Yield what is wrong with a verdict."""
     if type(verdict) is not Verdict:  # of a class of its own it may say something else each time
-        yield f"wanted a Verdict, but got {type(verdict).__name__}"
+        yield f"expected a Verdict, but got {type(verdict).__name__}"
         return
     if not isinstance(verdict.known, bool):
         yield f"known must be True or False, but is {verdict.known!r}"

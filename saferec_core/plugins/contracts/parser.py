@@ -143,9 +143,9 @@ _LAST_YEAR = 9999
 def _fault_of_titles(item: object) -> str:
     """Say what is wrong with the names of an item; nothing if it is sound."""
     if type(item) is not ParsedItem:
-        return f"wanted a ParsedItem, but got {type(item).__name__}"
+        return f"expected a ParsedItem, but got {type(item).__name__}"
     if type(item.name) is not str or not (item.year is None or type(item.year) is int):
-        return f"wanted a name and a year or None, but got {item.name!r} and {item.year!r}"
+        return f"expected a name and a year or None, but got {item.name!r} and {item.year!r}"
     if item.year is not None and not 0 <= item.year <= _LAST_YEAR:
         return f"the year must lie in 0..{_LAST_YEAR}, but is {item.year}"
     if not item.name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item.name):

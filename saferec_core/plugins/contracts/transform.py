@@ -51,7 +51,7 @@ class Rejected:
     row: Row
     """The row as the transform was given it, the very object."""
     reason: str
-    """What was wanted and what came."""
+    """What was expected, and what came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def new_package(kind: str, name: str, folder: Path | None = None) -> Path:
         raise UnknownNameError("kind of plugin", kind, KINDS)
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise ConfigError(
-            f"a component cannot be called {name!r}; wanted lower-case words joined by '-' or '_', such as "
+            f"a component cannot be called {name!r}; expected lower-case words joined by '-' or '_', such as "
             "release-year"
         )
     package = Package(kind, name)

@@ -42,8 +42,8 @@ def rank_grpo_trainer(
 ) -> RankGRPOTrainer:
     """Build the trainer of a run; the policy is loaded from *start*, which must be on disk or hub.
 
-    The KL divergence is measured from *reference*, by default from the policy at *start*. Whatever default
-    TRL has changed, or may change, is set explicitly.
+    The KL divergence is measured from *reference*, by default from the policy at *start*. Every default that
+    TRL has changed or may change is set explicitly.
     """
     rollout = config.rollout
     with engine_settings(start), serving(config, start):

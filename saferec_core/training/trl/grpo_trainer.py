@@ -367,7 +367,7 @@ def check_trl() -> None:
         method = getattr(GRPOTrainer, name, None)
         present = list(inspect.signature(inspect.unwrap(method)).parameters)[1:] if method else None
         if present != parameters:
-            problems.append(f"GRPOTrainer.{name} takes {present}, wanted {parameters}")
+            problems.append(f"GRPOTrainer.{name} takes {present}, expected {parameters}")
     if not problems:
         source = inspect.getsource(inspect.unwrap(GRPOTrainer._compute_loss))
         scored = source.find("_get_per_token_logps_and_entropies(")

@@ -122,8 +122,8 @@ class Resumable:
     def save_after_failure(self: Any) -> Path | None:
         """Save the state as it was after the last complete step; None where that cannot be.
 
-        Not with several processes, of which the others may wait for this one, and not where the step failed
-        while it moved the weights.
+        It cannot be with several processes, since the others may be waiting for this one, or where the step
+        failed while it was changing the weights.
         """
         state, step = self._at_step_begin, int(self.state.global_step)
         if state is None or step == 0 or self.args.world_size > 1 or self._moving:

@@ -15,7 +15,7 @@ from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.observer import Observer
 from saferec_core.runs.resuming import rewind
-from saferec_core.runs.sealing import newest_whole, sealed_facts
+from saferec_core.runs.sealing import newest_resumable, sealed_facts
 from saferec_core.runs.stopping import Stop
 from saferec_core.training.trl.engine import check_engine, engine_facts
 
@@ -65,7 +65,7 @@ def train_stage(
                 trainer.resume(checkpoint)
     except Exception as error:
         if _device_fault(error):
-            last = newest_whole(RunLayout(folder.path).checkpoints, observer.note)
+            last = newest_resumable(RunLayout(folder.path).checkpoints, observer.note)
             raise RunError(_device_advice(trainer, error, last, stop.command)) from error
         saved = _saved(trainer, observer, error)
         if is_out_of_memory(error):

@@ -154,6 +154,6 @@ class UpdateCheck(TrainerCallback):  # type: ignore[misc]  # transformers is not
 
 
 def _over_all_processes(moved: Moved, device: torch.device) -> Moved:
-    """Add up the counts of processes that hold different weights, so that all decide alike."""
+    """Add up the counts of processes that hold different weights, so that all make the same decision."""
     counts = reduce(torch.tensor(moved, dtype=torch.float64, device=device), "sum").tolist()
     return Moved(*map(int, counts))

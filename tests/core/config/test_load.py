@@ -10,10 +10,17 @@ from saferec_core.config.load import (
     parse_setting,
     read_settings,
     resolved,
-    validated,
 )
 from saferec_core.config.schema import SftConfig, TrainConfig
 from saferec_core.errors import ConfigError
+
+
+def validated(kind, *, files=(), overrides=()):
+    return resolved(
+        kind,
+        files=[Layer("", settings) for settings in files],
+        overrides=[Layer("", settings) for settings in overrides],
+    ).checked()
 
 
 def test_a_setting_is_read_as_yaml_and_nested_by_its_dots():

@@ -82,24 +82,28 @@ def test_a_year_that_is_no_number_is_told_with_file_and_line(catalog):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("c.jsonl", "", "is empty; wanted at least one row with title and year"),
+        ("c.jsonl", "", "is empty; expected at least one row with title and year"),
         ("c.csv", "title,year\n", "is empty"),
-        ("c.csv", "name,year\nSaw,2004\n", "line 2: wanted a column 'title', but the columns are name, year"),
-        ("c.csv", "title,year\nSaw\n", "line 2: wanted 2 fields, as the head has, but got 1"),
-        ("c.jsonl", jsonl({"title": " ", "year": 2004}), "line 1: wanted a title"),
-        ("c.jsonl", jsonl("Saw"), "line 1: wanted an object with title and year"),
+        (
+            "c.csv",
+            "name,year\nSaw,2004\n",
+            "line 2: expected a column 'title', but the columns are name, year",
+        ),
+        ("c.csv", "title,year\nSaw\n", "line 2: expected 2 fields, as the head has, but got 1"),
+        ("c.jsonl", jsonl({"title": " ", "year": 2004}), "line 1: expected a title"),
+        ("c.jsonl", jsonl("Saw"), "line 1: expected an object with title and year"),
         ("c.jsonl", jsonl({"title": "Saw", "year": True}), "the year of 'Saw'"),
         ("c.jsonl", "Saw (2004)\n", "line 1: not a JSON object"),
         ("c.jsonl", "Amélie".encode("latin-1"), "not UTF-8 text"),
         ("c.pkl", pickle.dumps([]), "is empty"),
-        ("c.pkl", pickle.dumps("Saw"), "wanted a collection, but got str"),
+        ("c.pkl", pickle.dumps("Saw"), "expected a collection, but got str"),
         ("c.pkl", pickle.dumps([("Saw", 2004)])[:-4], "cannot be read as a pickle"),
         ("c.pkl", b"no pickle at all", "cannot be read as a pickle"),
         ("c.pkl", b"\x80\x04}]K\x01s.", "cannot be read as a pickle"),
         ("c.pkl", b"\x80\x04\x8c\x01aK\x01a.", "cannot be read as a pickle"),  # APPEND to a str
         ("c.pkl", b"\x80\x04\x95" + b"\xff" * 8 + b"].", "cannot be read as a pickle"),  # FRAME without end
-        ("c.pkl", pickle.dumps([NESTED_BY_REFERENCE]), "row 1: wanted an object with title and year"),
-        ("c.pkl", pickle.dumps([(NESTED_BY_REFERENCE, 2004)]), "row 1: wanted a title, but got [[["),
+        ("c.pkl", pickle.dumps([NESTED_BY_REFERENCE]), "row 1: expected an object with title and year"),
+        ("c.pkl", pickle.dumps([(NESTED_BY_REFERENCE, 2004)]), "row 1: expected a title, but got [[["),
         ("c.pkl", pickle.dumps([("Saw", NESTED_BY_REFERENCE)]), "the year of 'Saw' must be a whole number"),
     ],
 )
@@ -201,7 +205,7 @@ def test_a_catalog_has_one_column_of_ids(catalog):
 
 
 def test_a_table_without_a_column_title_is_refused_with_the_columns_it_has(catalog):
-    with pytest.raises(DataError, match="line 2: wanted a column 'title', but the columns are Name, Year"):
+    with pytest.raises(DataError, match="line 2: expected a column 'title', but the columns are Name, Year"):
         catalog("c.csv", "Name,Year\nSaw,2004\n")
 
 
@@ -315,7 +319,7 @@ def test_other_columns_keep_their_capitals(catalog, name):
 
 def test_a_file_in_which_no_title_has_a_year_says_what_is_missing(catalog):
     with pytest.raises(
-        DataError, match=r"the year of 'Saw' is missing: wanted a column 'year' \(empty where"
+        DataError, match=r"the year of 'Saw' is missing: expected a column 'year' \(empty where"
     ):
         catalog("c.csv", "title,genres\nSaw,horror\n")
 
@@ -370,7 +374,7 @@ def test_an_encoding_of_another_alphabet_is_not_called_windows_1252(catalog, enc
 
 
 def test_a_headline_above_the_head_is_named(catalog):
-    with pytest.raises(DataError, match=r"wanted 1 fields, as the head \(My films\) has, but got 2"):
+    with pytest.raises(DataError, match=r"expected 1 fields, as the head \(My films\) has, but got 2"):
         catalog("c.csv", "My films\n\ntitle,year\nSaw,2004\n")
 
 

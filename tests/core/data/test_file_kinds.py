@@ -306,7 +306,7 @@ def test_an_empty_file_has_no_rows_and_an_empty_catalog_is_refused(tmp_path, con
 
     assert list(read_rows(tmp_path / "films.jsonl")) == []
     for name in ("films.jsonl", "films.csv", "films.json"):
-        with pytest.raises(DataError, match="is empty; wanted at least one row"):
+        with pytest.raises(DataError, match="is empty; expected at least one row"):
             read_catalog(tmp_path / name)
 
 

@@ -187,7 +187,7 @@ def test_processes_that_read_it_at_once_make_one_file(tmp_path, cache):
 def test_a_malformed_row_is_named_and_leaves_nothing_in_the_cache(tmp_path, cache):
     path = write(tmp_path / "catalog.jsonl", [*ROWS_OF_FILMS, {"name": "Heat"}])
 
-    with pytest.raises(DataError, match=r"catalog.jsonl, line 51: wanted a column 'title'"):
+    with pytest.raises(DataError, match=r"catalog.jsonl, line 51: expected a column 'title'"):
         read_catalog(path)
 
     assert not list(cache.glob("*.arrow"))

@@ -81,7 +81,7 @@ def test_a_row_that_is_malformed_is_named_though_many_come_before_it(file, scrat
     path = file(6)
     path.write_text(path.read_text() + '{"prompt": 5}\n')
 
-    with pytest.raises(DataError, match=r"row 7: prompt: wanted a list of messages, but got 5"):
+    with pytest.raises(DataError, match=r"row 7: prompt: expected a list of messages, but got 5"):
         read_records(path, needs={})
 
 

@@ -8,7 +8,7 @@ import pytest
 from saferec_core.data.records import Record, constraints_of, read_records, record_of
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, PluginError
-from saferec_core.plugins.contracts.transform import Transform, transformed
+from saferec_core.plugins.contracts.transform import Removed, Transform, transformed
 
 ROW = {
     "prompt": [{"role": "user", "content": "Films without gore?"}],
@@ -23,11 +23,11 @@ ROW = {
 def read(tmp_path):
     """Write rows to a JSONL file and read them as records."""
 
-    def run(*rows, needs=None, transforms=()):
+    def run(*rows, needs=None, transforms=(), limit=None):
         stages = [partial(transformed, transform) for transform in transforms]
         path = tmp_path / "rows.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        return read_records(path, needs=needs or {}, stages=stages)
+        return read_records(path, needs=needs or {}, stages=stages, limit=limit)
 
     return run
 
@@ -46,6 +46,18 @@ def as_arrow(rows):
         }
         for row in rows
     ]
+
+
+def test_a_limit_counts_what_transforms_leave_and_ends_the_reading(read):
+    class Odd(Transform):
+        def __call__(self, rows):
+            return (row if row["n"] % 2 else Removed(row, "even") for row in rows)
+
+    rows = [ROW | {"n": n} for n in range(8)]
+
+    assert [record.columns["n"] for record in read(*rows, limit=3)] == [0, 1, 2]
+    assert [record.columns["n"] for record in read(*rows, transforms=[Odd()], limit=3)] == [1, 3, 5]
+    assert len(read(*rows[:3], {"prompt": None}, limit=3)) == 3  # the broken row is not read
 
 
 def test_a_row_becomes_a_record_in_one_form(read):
@@ -159,8 +171,8 @@ def test_a_column_of_none_is_missing_but_an_empty_list_is_not(read):
     ("change", "message"),
     [
         ({"prompt": None}, "column 'prompt' is missing; every run needs it"),
-        ({"prompt": []}, "prompt: wanted a list of messages"),
-        ({"prompt": 5}, "prompt: wanted a list of messages"),
+        ({"prompt": []}, "prompt: expected a list of messages"),
+        ({"prompt": 5}, "prompt: expected a list of messages"),
         ({"prompt": [{"role": "user"}]}, "a message needs role and content"),
         ({"prompt": [{"role": "user", "content": None}]}, "a message needs role and content"),
         ({"prompt": ["hi"]}, "a message needs role and content"),
@@ -198,10 +210,10 @@ def test_an_item_may_have_no_year(read):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "holds no records; wanted at least one"),
-        (b"\n\n", "holds no records; wanted at least one"),
+        (b"", "holds no records; expected at least one"),
+        (b"\n\n", "holds no records; expected at least one"),
         (b'{"prompt": "a"}\n{"prompt": ', "line 2: not a JSON object"),
-        (b'{"prompt": "a"}\n\n[1]\n', "line 3: wanted an object, but got list"),
+        (b'{"prompt": "a"}\n\n[1]\n', "line 3: expected an object, but got list"),
         ('{"prompt": "é"}'.encode("latin-1"), "not UTF-8 text"),
     ],
 )
@@ -338,7 +350,7 @@ def test_cells_of_tables_mean_the_lists_that_they_hold_as_text(column, cell, rea
     [
         ("groundtruth_with_release_year", "[['Saw', 2004]]", "holds text that Python printed"),
         ("seen_titles", "('Saw', 'Up')", "seen_titles must be a list"),
-        ("seen_titles", [""], "seen_titles: wanted a title, but got ''"),
+        ("seen_titles", [""], "seen_titles: expected a title, but got ''"),
         (
             "constraints",
             "['gore']",

@@ -55,7 +55,7 @@ def test_a_malformed_row_is_given_with_its_line_and_the_next_is_read(tmp_path):
     entries = list(try_rows(path))
 
     assert entries[0] == (2, {"title": "Saw", "year": "2004"})
-    assert (entries[1][0], str(entries[1][1])) == (3, "wanted 2 fields, as the head has, but got 1")
+    assert (entries[1][0], str(entries[1][1])) == (3, "expected 2 fields, as the head has, but got 1")
     assert entries[2] == (5, {"title": "two\nlines", "year": "2009"})
     assert entries[3][0] == 6
     assert str(entries[3][1]).startswith(
@@ -63,7 +63,7 @@ def test_a_malformed_row_is_given_with_its_line_and_the_next_is_read(tmp_path):
     )
     assert (entries[4][0], str(entries[4][1])) == (
         7,
-        "wanted 2 fields, as the head has, but got 3; a field that holds ',' must be quoted",
+        "expected 2 fields, as the head has, but got 3; a field that holds ',' must be quoted",
     )
     assert entries[5] == (8, {"title": "Her", "year": "2013"})
 

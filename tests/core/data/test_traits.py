@@ -131,7 +131,7 @@ def test_a_missing_file_and_one_that_is_no_text_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"own\.yaml is empty; wanted at least one trait"),
+        ("", r"own\.yaml is empty; expected at least one trait"),
         ("# nothing yet\n", "is empty"),
         ("{}", "is empty"),
         ("A: [", r"own\.yaml is not valid YAML: .*line [12]"),

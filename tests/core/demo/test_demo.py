@@ -252,12 +252,24 @@ def test_special_tokens_are_those_of_the_qwen_chat_format(folder: Path, tokenize
     assert len(tokenizer) <= config["vocab_size"] <= 1024
 
 
+def test_a_demo_of_a_few_records_has_the_first_users_and_a_folder_of_its_own(
+    folder: Path, tmp_path: Path
+) -> None:
+    profile.make_demo(tmp_path, seed=3, max_records=5)
+
+    few = profile.demo_folder(tmp_path, 3, 5)
+    lines = {split: (few / f"{split}.jsonl").read_text(encoding="utf-8").splitlines() for split in SPLITS}
+    assert {split: len(rows) for split, rows in lines.items()} == dict.fromkeys(SPLITS, 5)
+    assert lines["train"] == (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()[:5]
+    assert few != profile.demo_folder(tmp_path, 3)
+
+
 def test_runs_that_begin_at_the_same_moment_share_the_demo_that_is_made_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Path] = []
 
-    def written(folder: Path, *, seed: int) -> None:
+    def written(folder: Path, *, seed: int, max_records: int | None) -> None:
         calls.append(folder)
         if len(calls) == 1:
             profile.make_demo(tmp_path, seed=seed)  # the other run, which is faster

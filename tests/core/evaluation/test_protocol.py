@@ -5,7 +5,6 @@ import json
 import pytest
 
 from saferec_core import load_plugins
-from saferec_core.config.load import validated
 from saferec_core.config.schema import EvalConfig, TrainConfig
 from saferec_core.config.sections import EvaluationConfig
 from saferec_core.data.catalog import Catalog
@@ -81,7 +80,7 @@ def test_choices_that_no_preset_makes_are_called_custom():
 
 
 def resolved(**evaluation):
-    config = validated(EvalConfig, files=[{"evaluation": evaluation}])
+    config = EvalConfig.model_validate({"evaluation": evaluation})
     return protocol_of(config, "greedy", catalog=Catalog([Title("A", 2000)]), parser=None, oracle=None)
 
 
@@ -95,7 +94,7 @@ def test_a_preset_is_named_and_each_of_its_choices_can_be_made_differently():
 
 def test_the_version_of_a_metric_of_another_plugin_changes_the_id_and_saferecs_own_do_not():
     def with_metrics(of_others):
-        config = validated(EvalConfig, files=[{"evaluation": {}}])
+        config = EvalConfig.model_validate({})
         options = {"catalog": Catalog([Title("A", 2000)]), "parser": None, "oracle": None}
         return protocol_of(config, "greedy", **options, metrics_of_others=of_others)
 

@@ -48,4 +48,14 @@ def test_minus_infinity_forbids_a_token_and_is_allowed(policy):
     forbidding.remove()
 
 
+def test_a_row_whose_every_token_is_forbidden_is_refused(policy):
+    head = policy.model.get_output_embeddings()
+    forbidding = head.register_forward_hook(
+        lambda _head, _inputs, logits: torch.full_like(logits, -torch.inf)
+    )
+    with only_finite_logits(policy.model), pytest.raises(RunError, match="nothing can be sampled"):
+        policy.model(torch.tensor([[1, 2]]))
+    forbidding.remove()
+
+
 FIRST = torch.tensor([0])

@@ -159,7 +159,7 @@ def test_two_processes_do_not_write_one_output(tmp_path, file):
         ("a.jsonl", "a.removed.jsonl", "c", "contains or lies within the input"),
         ("d", "a.jsonl", "d/cache", "lies within the output"),
         ("d", "a.jsonl", "d", "lies within the output"),
-        (".", "a.jsonl", "c", "wanted the name of"),
+        (".", "a.jsonl", "c", "expected the name of"),
         ("o.csv", "a.jsonl", "c", "ends with .jsonl"),
     ],
 )

@@ -65,7 +65,7 @@ def test_a_malformed_row_costs_itself_and_is_told_with_file_and_line(tmp_path, s
     rejects = lines(result.folder / "rejects.jsonl")
     assert [(reject["line"], reject["reason"].partition(":")[0]) for reject in rejects] == [
         (2, "not a JSON object"),
-        (4, "wanted an object, but got list"),
+        (4, "expected an object, but got list"),
         (5, "column 'n' is missing; columns"),
         (6, "n must not be negative, but is -4"),
         (7, "not UTF-8 text"),
@@ -241,7 +241,7 @@ def test_long_rows_make_short_parts(tmp_path):
         (
             "Yields",
             (7,),
-            "JSON cannot represent: wanted a row or another outcome",
+            "JSON cannot represent: expected a row or another outcome",
         ),
         ("Yields", ({"x": float("nan")},), "step 'step' yielded a value that JSON cannot represent"),
         (

@@ -151,7 +151,7 @@ def test_arrow_types_fit_all_rows_and_only_irregular_values_become_json(publishe
     [
         ({"split": "dev"}, r"rows\.jsonl, line 2: split must be train, validation or test, but is 'dev'"),
         ({"split": "../../etc"}, "line 2: split must be"),
-        ({"prompt": None}, "line 2: prompt: wanted a list of messages"),
+        ({"prompt": None}, "line 2: prompt: expected a list of messages"),
         (
             {"seen_titles": [["Saw", 2**40]]},
             "line 2: seen_titles: the year of 'Saw' must have at most four digits, but is 1099511627776",

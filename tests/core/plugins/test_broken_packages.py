@@ -224,7 +224,7 @@ def test_signals_that_harm_nobody_are_sent(install, load):
 @pytest.mark.parametrize(
     ("entry_points", "metadata", "reason"),
     [
-        (b"[saferec]\nmain = \n", None, "its entry point main = '' is malformed; wanted 'package.module'"),
+        (b"[saferec]\nmain = \n", None, "its entry point main = '' is malformed; expected 'package.module'"),
         (b"[saferec]\nmain = acme:: x\n", None, "its entry point main = 'acme:: x' is malformed"),
         (b"[saferec]\nmain = acme\n\xff = b\n", None, "its entry_points.txt cannot be read: it is not UTF-8"),
         (None, b"\xff\xfe\x00", "its METADATA cannot be read: it is not UTF-8 text"),
@@ -533,7 +533,10 @@ class Reading(ListParser):
         (ParsedList((ParsedItem("Saw", -5, 0, 3, 3),)), r"the year must lie in 0\.\.9999, but is -5"),
         (ParsedList((ParsedItem("Saw", 10**30, 0, 3, 3),)), "the year must lie in"),
         (ParsedList((ParsedItem("\ud800", 2004, 0, 3, 3),)), "holds half of a character"),
-        (ParsedList((ParsedItem(type("T", (str,), {})("Saw"), 2004, 0, 3, 3),)), "wanted a name and a year"),
+        (
+            ParsedList((ParsedItem(type("T", (str,), {})("Saw"), 2004, 0, 3, 3),)),
+            "expected a name and a year",
+        ),
         (ParsedList((ParsedItem("Saw", 2004, 0.0, 3, 3),)), "must be integers"),
         (ParsedList((ParsedItem("Saw", 2004, False, 3, 3),)), "must be integers"),
         (type("Lists", (ParsedList,), {})(()), "must return a ParsedList, but returned Lists"),

@@ -102,7 +102,7 @@ def test_a_malformed_name_is_refused_with_its_origin(registry, name):
 
 
 def test_a_reference_without_an_attribute_is_refused(registry):
-    with registry.offered_by(GLOBEX), pytest.raises(PluginError, match="wanted 'package"):
+    with registry.offered_by(GLOBEX), pytest.raises(PluginError, match="expected 'package"):
         registry.add("other", "globex.rewards", summary="")
 
 

@@ -358,8 +358,8 @@ QUESTIONS = [Question("Saw", 2004, ("gore",)), Question("Up", 2009, ("gore",))]
         (Verdict(True, violated="gore"), "violated must be a tuple of traits"),
         (Verdict("yes"), "known must be True or False"),
         (Verdict(True, [0.5]), "risks must be a mapping"),
-        ({"known": True}, "wanted a Verdict, but got dict"),
-        (Fickle(True), "wanted a Verdict, but got Fickle"),
+        ({"known": True}, "expected a Verdict, but got dict"),
+        (Fickle(True), "expected a Verdict, but got Fickle"),
     ],
     ids=[
         *("above", "below", "nan", "text", "truth", "other-trait", "other-violated", "other-open"),
@@ -424,9 +424,9 @@ def item(start, text_end, end, name="Saw", year=2004):
         ([item(0, 5, 4)], "its span must be"),
         ([item(0, 9, 10), item(5, 15, 16)], "2: it begins at 5, before the end of the item before, 10"),
         ([item(10, 15, 16), item(0, 9, 10)], "2: it begins at 0"),
-        ([item(0, 5, 6, year="2004")], "wanted a name and a year or None"),
+        ([item(0, 5, 6, year="2004")], "expected a name and a year or None"),
         ([item(0.0, 5, 6)], "must be integers"),
-        ([("Saw", 2004)], "wanted a ParsedItem, but got tuple"),
+        ([("Saw", 2004)], "expected a ParsedItem, but got tuple"),
     ],
     ids=[
         *("reversed", "empty", "negative", "beyond", "text-beyond-line", "overlapping", "backwards"),

@@ -64,7 +64,7 @@ def test_what_is_there_is_named_where_the_wanted_is_not(run):
 def test_a_folder_without_evaluations_says_where_they_were_looked_for(run, tmp_path):
     with pytest.raises(RunError, match=r"holds no evaluation \(no .parquet file in .*evaluation\)"):
         find_results(run())
-    with pytest.raises(RunError, match="does not exist; wanted a run folder"):
+    with pytest.raises(RunError, match="does not exist; expected a run folder"):
         find_results(tmp_path / "nothing")
 
 

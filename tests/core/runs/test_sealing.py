@@ -3,7 +3,7 @@
 import pytest
 
 from saferec_core.runs.checkpoints import TRAINING_STATE
-from saferec_core.runs.sealing import SEAL, damage, newest_whole, seal, sealed_facts, thin
+from saferec_core.runs.sealing import SEAL, damage, newest_resumable, seal, sealed_facts, thin
 
 
 def checkpoint(folder, step, *, sealed=True):
@@ -58,12 +58,12 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_message_and_the_one_before_i
     checkpoint(tmp_path, 11, sealed=False)
     reported = []
 
-    assert newest_whole(tmp_path, reported.append) == good
+    assert newest_resumable(tmp_path, reported.append) == good
     assert ["checkpoint-11" in reported[0], "checkpoint-10" in reported[1]] == [True, True]
 
 
 def test_without_a_whole_checkpoint_there_is_none(tmp_path):
-    assert newest_whole(tmp_path / "nowhere", pytest.fail) is None
+    assert newest_resumable(tmp_path / "nowhere", pytest.fail) is None
 
 
 def test_a_thinned_checkpoint_keeps_its_weights_is_whole_and_cannot_be_continued_from(tmp_path):
@@ -72,4 +72,4 @@ def test_a_thinned_checkpoint_keeps_its_weights_is_whole_and_cannot_be_continued
 
     assert sorted(path.name for path in newer.iterdir()) == ["config.json", "model.safetensors", SEAL]
     assert damage(newer) == ""
-    assert newest_whole(tmp_path, pytest.fail) == older
+    assert newest_resumable(tmp_path, pytest.fail) == older

@@ -42,6 +42,11 @@ def test_a_torn_group_is_told_with_the_nearest_settings_that_are_whole():
     assert "gradient_accumulation_steps 4 or 6; or num_generations 2 or 5." in message
 
 
+def test_a_batch_of_one_completion_has_no_group_size_to_offer():
+    with pytest.raises(ConfigError, match=r"valid settings: gradient_accumulation_steps 4\.$"):
+        check_batches(config(1, 1, 4), 1)
+
+
 def test_the_setting_that_decides_is_the_one_that_is_named():
     with pytest.raises(ConfigError, match=r"settings: steps_per_generation 2 or 4; or"):
         check_batches(config(2, 8, 4, steps_per_generation=3), 1)
@@ -53,10 +58,12 @@ def test_every_setting_that_an_error_names_is_accepted(batch, slices, group, pro
         check_batches(config(batch, slices, group), processes)
     except ConfigError as error:
         assert batch * slices * processes % group
-        advice = re.search(r"gradient_accumulation_steps ([\d or]+); or num_generations (.+)\.", str(error))
+        advice = re.search(
+            r"gradient_accumulation_steps ([\d or]+)(?:; or num_generations (.+))?\.", str(error)
+        )
         for number in re.findall(r"\d+", advice[1]):
             check_batches(config(batch, int(number), group), processes)
-        for number in re.findall(r"\d+", advice[2]):
+        for number in re.findall(r"\d+", advice[2] or ""):
             check_batches(config(batch, slices, int(number)), processes)
     else:
         assert batch * slices * processes % group == 0
@@ -65,7 +72,7 @@ def test_every_setting_that_an_error_names_is_accepted(batch, slices, group, pro
 def test_the_plan_names_the_batch_size_that_would_share_prompts():
     alone = planned_sharing(config(1, 24, 4))
 
-    assert "nothing in training passes of one completion" in alone
+    assert "but a training pass holds one completion alone" in alone
     assert "--per-device-train-batch-size 4 --gradient-accumulation-steps 6" in alone
     assert planned_sharing(config(16, 6, 8)) == "auto, up to 8 completions of a prompt together"
     assert "--per-device" not in planned_sharing(config(1, 5, 5 - 1))  # 5 and 4 have no common divisor

@@ -140,7 +140,7 @@ def test_a_source_may_ask_in_other_words(source, tmp_path):
     with pytest.raises(UnknownNameError, match=r"'Anti-gorre'. Did you mean 'Anti-gore'"):
         read(source("warnings", questions_path=path))
     path.write_text(f"{GORE}: gore\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"questions\.yaml: wanted"):
+    with pytest.raises(ConfigError, match=r"questions\.yaml: expected"):
         read(source("warnings", questions_path=path))
 
 
@@ -435,7 +435,7 @@ def test_the_keywords_of_the_highest_risk_are_the_detail(source):
 
 
 def test_a_table_without_the_column_is_told_apart_from_one_without_keywords(source):
-    with pytest.raises(DataError, match=r"wanted the column 'keywords'; columns: title, year, tags"):
+    with pytest.raises(DataError, match=r"the column 'keywords' is missing; columns: title, year, tags"):
         risks(source("keywords", KEYWORD_RULES), {"tags": "gore"})
 
 

@@ -244,14 +244,14 @@ def test_without_constraints_a_title_of_the_table_is_known_and_safe(table):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"year": 2004, "risk": {}}, "wanted a title, but got None"),
+        ({"year": 2004, "risk": {}}, "expected a title, but got None"),
         ({"title": "Saw", "risk": {}}, "the year of 'Saw'"),
         ({"title": "Saw", "year": "MMIV", "risk": {}}, "'MMIV'"),
         ({**SAW, "risk": {GORE: 1.5}}, "must be in 0..1, but is 1.5"),
         ({**SAW, "risk": {GORE: -0.1}}, "must be in 0..1, but is -0.1"),
         ({**SAW, "risk": {GORE: "high"}}, "must be in 0..1, but is 'high'"),
         ({**SAW, "risk": {GORE: float("nan")}}, "a number that is not finite: NaN"),
-        (SAW, "wanted risk, or warnings and severity"),
+        (SAW, "expected risk, or warnings and severity"),
         ({**SAW, "warnings": GORE}, "warnings"),
     ],
 )
@@ -264,7 +264,7 @@ def test_a_bad_row_is_named_with_its_table_and_what_was_wanted(table, row, messa
 
 
 def test_an_empty_table_is_refused(table):
-    with pytest.raises(DataError, match=r"oracle\.jsonl is empty; wanted rows"):
+    with pytest.raises(DataError, match=r"oracle\.jsonl is empty; expected rows"):
         _ = table().traits
 
 

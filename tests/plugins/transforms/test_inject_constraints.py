@@ -432,10 +432,10 @@ def test_nothing_is_said_twice(own, rate):
     [
         ({"constraints": "A"}, "constraints must be a list, but is 'A'"),
         ({"constraints": [3]}, "constraints must be a list of trait names"),
-        ({"prompt": []}, "prompt: wanted a list of messages"),
+        ({"prompt": []}, "prompt: expected a list of messages"),
         ({"prompt": [{"role": "user"}]}, "prompt: a message needs role and content"),
-        ({"prompt": [{"role": "assistant", "content": "Hi."}]}, "wanted a turn of the user"),
-        ({"seen_titles": [["", 1999]]}, "seen_titles: wanted a title"),
+        ({"prompt": [{"role": "assistant", "content": "Hi."}]}, "expected a turn of the user"),
+        ({"seen_titles": [["", 1999]]}, "seen_titles: expected a title"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_told_why_before_anything_is_yielded(own, columns, message):

@@ -384,6 +384,17 @@ def test_misspelled_titles_are_found_with_their_score(mapped, title, entry):
         assert counts == {"ground truth: mapped by spelling": 1}
 
 
+def test_a_misspelled_title_between_two_years_of_a_name_is_left_undecided(mapped):
+    twins = (Title("The Shawshank Redemption", 2009), Title("The Shawshank Redemption", 2011))
+
+    row, counts = mapped(truth_of(Title("Shawshank Redemtion", 2010)), twins, fuzzy=True)
+    assert row[TRUTH] == []
+    assert counts == {"ground truth: ambiguous: entries of two years are equally near, not mapped": 1}
+
+    nearer, _ = mapped(truth_of(Title("Shawshank Redemtion", 2011)), twins, fuzzy=True)
+    assert nearer[TRUTH] == [["The Shawshank Redemption", 2011]]
+
+
 @pytest.mark.parametrize(
     "title",
     [

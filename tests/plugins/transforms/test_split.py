@@ -105,7 +105,7 @@ def test_a_share_of_nothing_gets_nothing(shares, names):
     [
         ("user", {"id": "1"}, "column 'user' is missing; a split by user needs it"),
         ("user", {"id": "1", "user": ""}, "column 'user' is missing"),
-        ("user", {"id": "1", "user": ["ann"]}, "user: wanted a name or a number"),
+        ("user", {"id": "1", "user": ["ann"]}, "user: expected a name or a number"),
         ("sample", {"user": "ann"}, "column 'id' is missing; a split by sample needs it"),
     ],
 )
@@ -175,7 +175,7 @@ def test_by_time_a_row_without_a_time_is_told_and_does_not_move_the_cuts(time):
     surveyed = Split(by="time").survey([*rows, {"id": "x", "time": time}, {"id": "y"}])
 
     assert [row["split"] for row in surveyed(rows)] == dealt(Split(by="time"), rows)
-    with pytest.raises(DataError, match="time: wanted whole seconds since 1970 to split by, but got"):
+    with pytest.raises(DataError, match="time: expected whole seconds since 1970 to split by, but got"):
         list(surveyed([{"id": "x", "time": time}]))
 
 

@@ -115,7 +115,7 @@ def test_a_sample_without_constraints_and_history_is_a_record_too():
         ({"prompt": [{"role": "assistant", "content": "Hello"}]}, "must end with a turn of the user"),
         ({"prompt": [{"role": "user", "content": " "}]}, "the content of user is empty"),
         ({"prompt": [{"role": "bot", "content": "x"}]}, "a role must be"),
-        ({"prompt": 5}, "wanted a list of messages"),
+        ({"prompt": 5}, "expected a list of messages"),
         (
             {
                 "prompt": [
@@ -127,18 +127,18 @@ def test_a_sample_without_constraints_and_history_is_a_record_too():
             "can only be the first",
         ),
         ({"groundtruth_with_release_year": [["Saw", 2004]]}, "that is not in seen_titles, but all are"),
-        ({"groundtruth_with_release_year": []}, "wanted at least one title, but it is empty"),
+        ({"groundtruth_with_release_year": []}, "expected at least one title, but it is empty"),
         ({"groundtruth_with_release_year": [["Up", 9]]}, "the year of 'Up' is 9"),
         (
             {"seen_titles": [["Up", 2**50]]},
             "the year of 'Up' must have at most four digits, but is 1125899906842624",
         ),
-        ({"completion": [{"role": "user", "content": "Up (2009)"}]}, "wanted words of the assistant"),
-        ({"completion": [{"role": "assistant", "content": ""}]}, "wanted words of the assistant"),
+        ({"completion": [{"role": "user", "content": "Up (2009)"}]}, "expected words of the assistant"),
+        ({"completion": [{"role": "assistant", "content": ""}]}, "expected words of the assistant"),
         ({"constraints": "squeamish"}, "constraints must be a list"),
         ({"constraints_stated": "no gore"}, "a sentence for each trait"),
-        ({"time": "2020-01-01"}, "wanted whole seconds since 1970"),
-        ({"time": 10**18}, "wanted whole seconds since 1970"),
+        ({"time": "2020-01-01"}, "expected whole seconds since 1970"),
+        ({"time": 10**18}, "expected whole seconds since 1970"),
         ({"split": "dev"}, "split must be train, validation or test"),
         ({"user": None}, "(user|column 'user')"),
         ({"user": None, "split": "test"}, "(user|column 'user')"),

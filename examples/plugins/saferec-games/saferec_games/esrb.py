@@ -55,9 +55,11 @@ class EsrbDescriptors(EvidenceSource):
         for row in rows:
             name, descriptors = row.get("title"), row.get("descriptors")
             if not isinstance(name, str) or not name.strip():
-                raise DataError(f"title: wanted a name, but got {name!r}")
+                raise DataError(f"title: expected a name, but got {name!r}")
             if descriptors is not None and not isinstance(descriptors, str):
-                raise DataError(f"descriptors of {name!r}: wanted words with commas, but got {descriptors!r}")
+                raise DataError(
+                    f"descriptors of {name!r}: expected words with commas, but got {descriptors!r}"
+                )
             title = Title(name, year_or_none(row.get("year"), f"the year of {name!r}"))
             words = [] if descriptors is None else [each.strip() for each in descriptors.split(",")]
             is_rated = any(words)

@@ -79,7 +79,7 @@ class FromPlaytimes(Transform):
 def _game(row: Row) -> Title:
     name = row["game"]
     if not isinstance(name, str) or not name.strip():
-        raise DataError(f"game: wanted a name, but got {name!r}")
+        raise DataError(f"game: expected a name, but got {name!r}")
     year = row.get("year")
     return Title(name.strip(), None if year in {None, ""} else whole_year(year, f"the year of {name!r}"))
 
@@ -90,5 +90,5 @@ def _hours(value: object) -> float:
     except ValueError:
         hours = math.nan
     if not hours >= 0:
-        raise DataError(f"hours: wanted a number of at least 0, but got {value!r}")
+        raise DataError(f"hours: expected a number of at least 0, but got {value!r}")
     return hours

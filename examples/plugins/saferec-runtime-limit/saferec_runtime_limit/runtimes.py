@@ -33,7 +33,7 @@ class Runtimes:
             where = f"{path}, row {number}"
             name = row.get("title")
             if not isinstance(name, str) or not name.strip():
-                raise DataError(f"{where}: wanted a title, but got {name!r}")
+                raise DataError(f"{where}: expected a title, but got {name!r}")
             title = Title(name, whole_year(row.get("year"), f"{where}: year"))
             runtime = whole_year(row.get("runtime"), f"{where}: runtime in minutes")
             minutes.setdefault(normal_form(name), {})[title.year or 0] = runtime

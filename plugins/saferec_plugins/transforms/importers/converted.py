@@ -30,13 +30,13 @@ def read_converted(row: Row) -> Dialogue:
     name = name_of(row, "id")
     movies = row.get("movies") or {}
     if not isinstance(movies, Mapping):
-        raise DataError(f"movies: wanted an object with films by key, but got {movies!r}")
+        raise DataError(f"movies: expected an object with films by key, but got {movies!r}")
     known = {key: movie for key, movie in movies.items() if movie is not None}
     films = {key: film for key, movie in known.items() if (film := _film(movie, f"movies[{key!r}]"))}
     respelt = {known[key]["title"]: film.title[0] for key, film in films.items()}
     turns = row.get("turns")
     if not isinstance(turns, Sequence) or isinstance(turns, str):
-        raise DataError(f"turns: wanted a list, but got {turns!r}")
+        raise DataError(f"turns: expected a list, but got {turns!r}")
     read = merged(_turn(turn, f"turns[{number}]", respelt) for number, turn in enumerate(turns))
     mentioned = dict.fromkeys(key for turn in read for key in turn.films)
     unnamed = tuple(key for key in dict.fromkeys((*known, *mentioned)) if key not in films)
@@ -46,12 +46,12 @@ def read_converted(row: Row) -> Dialogue:
 
 def _film(movie: Any, where: str) -> Film | None:
     if not isinstance(movie, Mapping):
-        raise DataError(f"{where}: wanted an object with title and year, but got {movie!r}")
+        raise DataError(f"{where}: expected an object with title and year, but got {movie!r}")
     name, year = movie.get("title"), movie.get("year")
     if is_nothing(name):
         return None
     if not isinstance(name, str):
-        raise DataError(f"{where}: wanted a title, but got {name!r}")
+        raise DataError(f"{where}: expected a title, but got {name!r}")
     known = None if is_nothing(year) else whole_year(year, f"{where}: the year of {name!r}")
     title = unquote(html.unescape(name)).strip(), known
     return Film(title, suggested=movie.get("suggested") != 0, liked=movie.get("liked") != 0)
@@ -59,7 +59,7 @@ def _film(movie: Any, where: str) -> Film | None:
 
 def _turn(turn: Any, where: str, respelt: Mapping[str, str]) -> Turn:
     if not isinstance(turn, Mapping):
-        raise DataError(f"{where}: wanted an object, but got {turn!r}")
+        raise DataError(f"{where}: expected an object, but got {turn!r}")
     role = turn.get("role")
     if not isinstance(role, str) or role not in _ROLES:
         raise DataError(f"{where}: role must be seeker or recommender, but is {role!r}")

@@ -65,7 +65,7 @@ class FromInspired(Transform):
     def _converted(self, row: Row) -> Iterator[Outcome]:
         if "turns" not in row:
             had = ", ".join(sorted(row)) or "none"
-            raise DataError(f"wanted dialog_id, as INSPIRED has, or turns; columns: {had}")
+            raise DataError(f"expected dialog_id, as INSPIRED has, or turns; columns: {had}")
         dialogue = read_converted(row)
         names = {key: film.title[0] for key, film in dialogue.films.items()}
         turns = [

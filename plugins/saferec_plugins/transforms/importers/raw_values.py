@@ -53,7 +53,7 @@ def text_of(row: Row, column: str) -> str:
     """
     value = row.get(column)
     if not isinstance(value, str) or not value.strip():
-        raise DataError(f"{column}: wanted text, but got {_shown(row, column)}")
+        raise DataError(f"{column}: expected text, but got {_shown(row, column)}")
     return value.strip()
 
 
@@ -67,7 +67,7 @@ def name_of(row: Row, column: str) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int) or is_nothing(value):
-        raise DataError(f"{column}: wanted a name or a number, but got {_shown(row, column)}")
+        raise DataError(f"{column}: expected a name or a number, but got {_shown(row, column)}")
     return str(value).strip()
 
 
@@ -141,7 +141,7 @@ def titles_in(value: Any, what: str, *, separator: str | None = None) -> list[Ra
     if isinstance(value, str) and separator is not None:
         value = [part for part in value.split(separator) if part.strip()]
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise DataError(f"{what}: wanted a list of titles, but got {value!r}")
+        raise DataError(f"{what}: expected a list of titles, but got {value!r}")
     return list(_titles(value, what))
 
 
@@ -151,10 +151,10 @@ def _titles(entries: Sequence[Any], what: str) -> Iterator[RawTitle]:
         if isinstance(pair, str):
             pair = title_and_year(pair)
         if not isinstance(pair, Sequence) or len(pair) != 2:
-            raise DataError(f'{what}: wanted [title, year] or "Title (Year)", but got {entry!r}')
+            raise DataError(f'{what}: expected [title, year] or "Title (Year)", but got {entry!r}')
         name, year = pair
         if not isinstance(name, str) or not name.strip():
-            raise DataError(f"{what}: wanted a title, but got {name!r} in {entry!r}")
+            raise DataError(f"{what}: expected a title, but got {name!r} in {entry!r}")
         known = None if is_nothing(year) else whole_year(year, f"{what}: the year of {name!r}")
         yield name.strip(), known
 

@@ -72,5 +72,5 @@ def _constraints(row: Row) -> tuple[str, ...]:
     if is_nothing(assigned):
         return ()
     if not isinstance(assigned, str):
-        raise DataError(f"assigned_trait: wanted the name of a trait, but got {assigned!r}")
+        raise DataError(f"assigned_trait: expected the name of a trait, but got {assigned!r}")
     return (assigned,)

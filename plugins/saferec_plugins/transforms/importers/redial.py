@@ -49,19 +49,21 @@ def _dialogue(row: Row) -> Dialogue:
         return _official(row)
     if "turns" in row:
         return read_converted(row)
-    raise DataError(f"wanted messages, as ReDial has, or turns; columns: {', '.join(sorted(row)) or 'none'}")
+    raise DataError(
+        f"expected messages, as ReDial has, or turns; columns: {', '.join(sorted(row)) or 'none'}"
+    )
 
 
 def _official(row: Row) -> Dialogue:
     seeker, recommender = name_of(row, "initiatorWorkerId"), name_of(row, "respondentWorkerId")
     if seeker == recommender:
-        raise DataError(f"worker {seeker} both seeks and recommends; wanted two workers")
+        raise DataError(f"worker {seeker} both seeks and recommends; expected two workers")
     titles = _titles(row)
     forms = [dict(_by_film(row, form, None)) for form in ("initiatorQuestions", "respondentQuestions")]
     films = {key: _film(title, [form.get(key) for form in forms]) for key, title in titles.items()}
     messages = row["messages"]
     if not isinstance(messages, Sequence) or isinstance(messages, str):
-        raise DataError(f"messages: wanted a list, but got {messages!r}")
+        raise DataError(f"messages: expected a list, but got {messages!r}")
     turns = [
         _turn(message, f"messages[{number}]", {seeker: "user", recommender: "assistant"}, titles)
         for number, message in enumerate(messages)
@@ -94,10 +96,10 @@ def _by_film(row: Row, column: str, value: str | None) -> Iterator[tuple[str, An
         yield from entries.items()
         return
     if isinstance(entries, str) or not isinstance(entries, Sequence):
-        raise DataError(f"{column}: wanted an object with entries by film, but got {entries!r}")
+        raise DataError(f"{column}: expected an object with entries by film, but got {entries!r}")
     for entry in entries:
         if not isinstance(entry, Mapping) or "movieId" not in entry:
-            raise DataError(f"{column}: wanted an object with movieId, but got {entry!r}")
+            raise DataError(f"{column}: expected an object with movieId, but got {entry!r}")
         yield str(entry["movieId"]), entry.get(value) if value else entry
 
 
@@ -113,7 +115,7 @@ def _turn(
     titles: Mapping[str, RawTitle],
 ) -> Turn:
     if not isinstance(message, Mapping):
-        raise DataError(f"{where}: wanted an object, but got {message!r}")
+        raise DataError(f"{where}: expected an object, but got {message!r}")
     text = message.get("text")
     if not isinstance(text, str):
         raise DataError(f"{where}: text must be text, but is {text!r}")

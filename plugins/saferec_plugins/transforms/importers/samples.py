@@ -86,7 +86,7 @@ def _check(message: Message, roles: Collection[str]) -> None:
     if message["role"] not in roles:
         raise DataError(f"prompt: a role must be {', '.join(roles)}, but is {message['role']!r}")
     if not message["content"].strip():
-        raise DataError(f"prompt: wanted text, but the content of {message['role']} is empty")
+        raise DataError(f"prompt: expected text, but the content of {message['role']} is empty")
 
 
 def content_id(*parts: Any) -> str:

@@ -109,7 +109,7 @@ class FromTable(Transform):
         if "prompt" not in values:
             raise DataError(f"{self._wanted('prompt')} Columns: {', '.join(sorted(row)) or 'none'}")
         if is_nothing(values["prompt"]):
-            raise DataError(f"prompt: wanted text or messages, but got {values['prompt']!r}")
+            raise DataError(f"prompt: expected text or messages, but got {values['prompt']!r}")
         return ending_with_the_user(messages_of(values))
 
     def _truth(self, values: Row, row: Row) -> list[RawTitle]:

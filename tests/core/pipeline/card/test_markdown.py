@@ -66,7 +66,7 @@ def accounts():
     first, second = StepAccount("from-table"), StepAccount("map-titles")
     first.read, first.written, first.rejected = 9, 6, 1
     first.removed["no ground truth"] = 2
-    first.rejections = ["/home/ann/secret/raw.csv, line 3: wanted a title"]
+    first.rejections = ["/home/ann/secret/raw.csv, line 3: expected a title"]
     second.read, second.written = 6, 6
     second.counted.update({"ground truth: mapped exactly": 6, "ground truth: unmapped": 2, EVIL: 1})
     second.groups = {"ground truth: mapped exactly": "ground truth", "ground truth: unmapped": "ground truth"}
@@ -218,7 +218,7 @@ def test_the_card_tells_what_each_step_lost_and_how_to_train(facts):
     assert "| from-table | no ground truth | 2 |" in text
     assert "| ground truth: mapped exactly | 6 | 75.0% |" in text
     assert "| from-table | cost in dollars | 0.25 |  |" in text
-    assert "raw.csv, line 3: wanted a title" in text
+    assert "raw.csv, line 3: expected a title" in text
     assert "/home/ann" not in text
     assert "saferec sft --model MODEL \\\n    --train-path train.jsonl" in text
     assert "--test-path test.jsonl" in text

@@ -663,11 +663,11 @@ def only_advantages_by_completion(self, model, inputs):
 @pytest.mark.parametrize(
     ("method", "replacement", "difference"),
     [
-        ("_compute_loss", renamed_parameter, r"_compute_loss takes \['model', 'batch'\], wanted"),
+        ("_compute_loss", renamed_parameter, r"_compute_loss takes \['model', 'batch'\], expected"),
         ("_compute_loss", read_before_scoring, "reads old_per_token_logps before scoring"),
         ("_compute_loss", only_advantages_by_completion, "does not take advantages by token"),
         ("_generate_and_score_completions", renamed_parameter, r"completions takes \['model', 'batch'\]"),
-        ("_generate_and_score_completions", None, "completions takes None, wanted"),
+        ("_generate_and_score_completions", None, "completions takes None, expected"),
     ],
 )
 def test_a_trl_with_other_internals_is_refused_when_the_trainer_is_built(

@@ -125,13 +125,13 @@ def test_years_come_in_every_spelling_of_a_whole_number_or_not_at_all(year, know
     [
         ([["Heat", "soon"]], "the year of 'Heat' must be a whole number, but is 'soon'"),
         ([["Heat", math.inf]], "the year of 'Heat' must be a whole number"),
-        ([["", 1995]], "wanted a title, but got ''"),
-        ([[None, 1995]], "wanted a title, but got None"),
-        ([["Heat", 1995, 1]], r"wanted \[title, year\] or \"Title \(Year\)\", but got \['Heat', 1995, 1\]"),
+        ([["", 1995]], "expected a title, but got ''"),
+        ([[None, 1995]], "expected a title, but got None"),
+        ([["Heat", 1995, 1]], r"expected \[title, year\] or \"Title \(Year\)\", but got \['Heat', 1995, 1\]"),
         ([7], "but got 7"),
-        ("Heat (1995)", "wanted a list of titles, but got 'Heat"),
-        ({"Heat": 1995}, "wanted a list of titles"),
-        (7, "wanted a list of titles, but got 7"),
+        ("Heat (1995)", "expected a list of titles, but got 'Heat"),
+        ({"Heat": 1995}, "expected a list of titles"),
+        (7, "expected a list of titles, but got 7"),
     ],
 )
 def test_what_is_no_list_of_titles_is_told(value, message):
@@ -368,31 +368,31 @@ def test_in_the_plain_form_a_film_without_a_title_is_left_out():
 
 
 BROKEN_DIALOGUES = [
-    ({}, "wanted messages, as ReDial has, or turns; columns: none"),
+    ({}, "expected messages, as ReDial has, or turns; columns: none"),
     ({"id": "x"}, "columns: id"),
-    (redial("?Hi", "@11", messages=None), "messages: wanted a list, but got None"),
-    (redial("?Hi", "@11", messages="Hi"), "messages: wanted a list, but got 'Hi'"),
-    (redial("?Hi", "@11", messages=["Hi"]), r"messages\[0\]: wanted an object, but got 'Hi'"),
+    (redial("?Hi", "@11", messages=None), "messages: expected a list, but got None"),
+    (redial("?Hi", "@11", messages="Hi"), "messages: expected a list, but got 'Hi'"),
+    (redial("?Hi", "@11", messages=["Hi"]), r"messages\[0\]: expected an object, but got 'Hi'"),
     (
         redial("?Hi", "@11", messages=[{"text": None, "senderWorkerId": 7}]),
         r"messages\[0\]: text must be text, but is None",
     ),
     (
         redial("?Hi", "@11", messages=[{"text": "Hi"}]),
-        r"messages\[0\]: senderWorkerId: wanted a name or a number, but got no such column",
+        r"messages\[0\]: senderWorkerId: expected a name or a number, but got no such column",
     ),
     (
         redial("?Hi", "@11", messages=[{"text": "Hi", "senderWorkerId": 1}]),
         r"worker 1 is neither initiator nor respondent \(7, 9\)",
     ),
-    (redial("?Hi", "@11", initiatorWorkerId=None), "initiatorWorkerId: wanted a name or a number"),
+    (redial("?Hi", "@11", initiatorWorkerId=None), "initiatorWorkerId: expected a name or a number"),
     (redial("?Hi", "@11", initiatorWorkerId=HELPER), "worker 9 both seeks and recommends"),
-    (redial("?Hi", "@11", conversationId=""), "conversationId: wanted a name or a number, but got ''"),
-    (redial("?Hi", "@11", movieMentions="Heat"), "movieMentions: wanted an object with entries by film"),
-    (redial("?Hi", "@11", movieMentions=[7]), "movieMentions: wanted an object with movieId, but got 7"),
-    (redial("?Hi", "@11", respondentQuestions=7), "respondentQuestions: wanted an object"),
-    (plain_dialogue(turns="Hi"), "turns: wanted a list, but got 'Hi'"),
-    (plain_dialogue(turns=[7]), r"turns\[0\]: wanted an object, but got 7"),
+    (redial("?Hi", "@11", conversationId=""), "conversationId: expected a name or a number, but got ''"),
+    (redial("?Hi", "@11", movieMentions="Heat"), "movieMentions: expected an object with entries by film"),
+    (redial("?Hi", "@11", movieMentions=[7]), "movieMentions: expected an object with movieId, but got 7"),
+    (redial("?Hi", "@11", respondentQuestions=7), "respondentQuestions: expected an object"),
+    (plain_dialogue(turns="Hi"), "turns: expected a list, but got 'Hi'"),
+    (plain_dialogue(turns=[7]), r"turns\[0\]: expected an object, but got 7"),
     (plain_dialogue(("robot", "Hi")), r"turns\[0\]: role must be seeker or recommender, but is 'robot'"),
     (plain_dialogue(("seeker", None)), r"turns\[0\]: text must be text, but is None"),
     (
@@ -403,14 +403,14 @@ BROKEN_DIALOGUES = [
         plain_dialogue(turns=[{"role": "seeker", "text": "Hi", "movies": "a"}]),
         "movies must be a list of keys",
     ),
-    (plain_dialogue(movies=["a"]), "movies: wanted an object with films by key"),
-    (plain_dialogue(movies={"a": "Heat"}), r"movies\['a'\]: wanted an object with title and year"),
-    (plain_dialogue(movies={"a": {"title": 7}}), r"movies\['a'\]: wanted a title, but got 7"),
+    (plain_dialogue(movies=["a"]), "movies: expected an object with films by key"),
+    (plain_dialogue(movies={"a": "Heat"}), r"movies\['a'\]: expected an object with title and year"),
+    (plain_dialogue(movies={"a": {"title": 7}}), r"movies\['a'\]: expected a title, but got 7"),
     (
         plain_dialogue(movies={"a": {"title": "Heat", "year": "soon"}}),
         r"movies\['a'\]: the year of 'Heat' must be a whole number, but is 'soon'",
     ),
-    (plain_dialogue(id=None), "id: wanted a name or a number, but got None"),
+    (plain_dialogue(id=None), "id: expected a name or a number, but got None"),
 ]
 
 
@@ -585,10 +585,10 @@ def test_a_movie_database_that_cannot_be_used_stops_the_run(tmp_path):
     ("other", "message"),
     [
         ({"speaker": "ROBOT"}, "speaker must be SEEKER or RECOMMENDER, but is 'ROBOT'"),
-        ({"speaker": ""}, "speaker: wanted text, but got ''"),
-        ({"text": " "}, "text: wanted text, but got ' '"),
-        ({"text": None}, "text: wanted text, but got None"),
-        ({"movies": 7}, "movies: wanted a list of titles, but got 7"),
+        ({"speaker": ""}, "speaker: expected text, but got ''"),
+        ({"text": " "}, "text: expected text, but got ' '"),
+        ({"text": None}, "text: expected text, but got None"),
+        ({"movies": 7}, "movies: expected a list of titles, but got 7"),
     ],
 )
 def test_a_broken_utterance_costs_itself_only(other, message):
@@ -607,7 +607,9 @@ def test_an_utterance_without_its_dialogue_costs_itself_only():
 
     assert len(imported.rows) == 1
     assert imported.rejected[0].row is lost
-    assert "wanted dialog_id, as INSPIRED has, or turns; columns: dialog_id, " in imported.rejected[0].reason
+    assert (
+        "expected dialog_id, as INSPIRED has, or turns; columns: dialog_id, " in imported.rejected[0].reason
+    )
 
 
 def test_in_the_plain_form_the_recommended_films_are_looked_for_in_the_turns():
@@ -745,9 +747,9 @@ def test_numbers_that_json_cannot_say_are_not_passed_on():
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"prompt": ""}, "prompt: wanted text, but the content of user is empty"),
-        ({"prompt": None}, "prompt: wanted a list of messages, but got None"),
-        ({"prompt": []}, "prompt: wanted a list of messages"),
+        ({"prompt": ""}, "prompt: expected text, but the content of user is empty"),
+        ({"prompt": None}, "prompt: expected a list of messages, but got None"),
+        ({"prompt": []}, "prompt: expected a list of messages"),
         ({"prompt": [{"role": "user"}]}, "prompt: a message needs role and content"),
         (
             {"prompt": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]},
@@ -757,13 +759,13 @@ def test_numbers_that_json_cannot_say_are_not_passed_on():
             {"prompt": [{"role": "robot", "content": "Hi"}]},
             "a role must be system, user, assistant, but is 'robot'",
         ),
-        ({TRUTH: "Saw (2004)"}, "groundtruth_with_release_year: wanted a list of titles"),
+        ({TRUTH: "Saw (2004)"}, "groundtruth_with_release_year: expected a list of titles"),
         ({TRUTH: [["Saw", "soon"]]}, "the year of 'Saw' must be a whole number, but is 'soon'"),
         ({TRUTH: [["<b></b>", "2004</td>"]]}, "the year of '<b></b>' must be a whole number"),
-        ({"seen_titles": 7}, "seen_titles: wanted a list of titles, but got 7"),
+        ({"seen_titles": 7}, "seen_titles: expected a list of titles, but got 7"),
         ({"constraints": "Gore"}, "constraints must be a list"),
-        ({"assigned_trait": 7}, "assigned_trait: wanted the name of a trait, but got 7"),
-        ({"id": ["x"]}, "id: wanted a name or a number"),
+        ({"assigned_trait": 7}, "assigned_trait: expected the name of a trait, but got 7"),
+        ({"id": ["x"]}, "id: expected a name or a number"),
         ({"time": "soon"}, "time must be seconds since 1970"),
         ({"completion": [{"role": "assistant"}]}, "completion: a message needs role and content"),
     ],
@@ -887,10 +889,10 @@ def test_a_film_without_a_year_is_left_out_and_counted(tmp_path):
     ("other", "message"),
     [
         ({"movieId": "99"}, "movieId '99' is not in "),
-        ({"movieId": ""}, "movieId: wanted a name or a number, but got ''"),
-        ({"rating": "good"}, "rating: wanted a number, but got 'good'"),
-        ({"rating": "nan"}, "rating: wanted a number, but got 'nan'"),
-        ({"rating": None}, "rating: wanted a number, but got None"),
+        ({"movieId": ""}, "movieId: expected a name or a number, but got ''"),
+        ({"rating": "good"}, "rating: expected a number, but got 'good'"),
+        ({"rating": "nan"}, "rating: expected a number, but got 'nan'"),
+        ({"rating": None}, "rating: expected a number, but got None"),
         ({"timestamp": ""}, "timestamp must be seconds since 1970"),
         ({"timestamp": "<td>"}, "timestamp must be seconds since 1970"),
     ],
@@ -920,7 +922,7 @@ def test_a_table_of_films_that_cannot_be_used_stops_the_run_before_a_row_is_read
         list(FromMovielens(movies_path=tmp_path / "missing.csv")(ratings((1, 5, 1))))
     path = tmp_path / "movies.csv"
     path.write_text("movieId,name\n1,Heat\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="title: wanted text, but got no such column"):
+    with pytest.raises(ConfigError, match="title: expected text, but got no such column"):
         list(FromMovielens(movies_path=path)(ratings((1, 5, 1))))
 
 
@@ -1052,17 +1054,17 @@ def test_an_unknown_target_is_an_error_with_near_misses_when_it_is_built(plugins
         ({}, "column 'prompt' is missing; column_map says which one holds the prompt. Columns: none"),
         ({"groundtruth": "Heat (1995)", "q": "?"}, "Columns: groundtruth, q"),
         ({"prompt": "?"}, "column 'groundtruth' is missing"),
-        ({"prompt": "", "groundtruth": "Heat (1995)"}, "prompt: wanted text or messages, but got ''"),
-        ({"prompt": None, "groundtruth": "Heat (1995)"}, "prompt: wanted text or messages, but got None"),
-        ({"prompt": 7, "groundtruth": "Heat (1995)"}, "prompt: wanted a list of messages, but got 7"),
-        ({"prompt": "?", "groundtruth": 7}, "groundtruth: wanted a list of titles, but got 7"),
-        ({"prompt": "?", "title": ""}, "title: wanted text, but got ''"),
+        ({"prompt": "", "groundtruth": "Heat (1995)"}, "prompt: expected text or messages, but got ''"),
+        ({"prompt": None, "groundtruth": "Heat (1995)"}, "prompt: expected text or messages, but got None"),
+        ({"prompt": 7, "groundtruth": "Heat (1995)"}, "prompt: expected a list of messages, but got 7"),
+        ({"prompt": "?", "groundtruth": 7}, "groundtruth: expected a list of titles, but got 7"),
+        ({"prompt": "?", "title": ""}, "title: expected text, but got ''"),
         (
             {"prompt": "?", "title": "Heat", "year": "<i>"},
             "the year of 'Heat' must be a whole number, but is '<i>'",
         ),
         ({"prompt": "?", "groundtruth": "Heat (1995)", "time": "soon"}, "time must be seconds since 1970"),
-        ({"prompt": "?", "groundtruth": "Heat (1995)", "user": [1]}, "user: wanted a name or a number"),
+        ({"prompt": "?", "groundtruth": "Heat (1995)", "user": [1]}, "user: expected a name or a number"),
     ],
 )
 def test_a_broken_row_of_a_table_costs_itself_only(row, message):

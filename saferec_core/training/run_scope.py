@@ -1,0 +1,90 @@
+"""What surrounds the training of either stage: processes that join, the run folder, requests to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+from saferec_core.config.durations import seconds
+from saferec_core.config.schema import SftConfig, TrainConfig
+from saferec_core.errors import ConfigError
+from saferec_core.plugins.manager import Plugins
+from saferec_core.runs.distributed import from_main, is_main, join, lonely_launch, process_index
+from saferec_core.runs.folder import RunFolder
+from saferec_core.runs.heartbeat import watched
+from saferec_core.runs.layout import list_checkpoints
+from saferec_core.runs.observer import Observer, with_hooks
+from saferec_core.runs.resuming import OpenRun
+from saferec_core.runs.sealing import damage
+from saferec_core.runs.stopping import Stop
+from saferec_core.runs.working import working_on
+
+__all__ = ["LESS_MEMORY", "joined", "stop_of", "whole_checkpoints", "within"]
+
+LESS_MEMORY = (
+    "--use-lora",
+    "--load-in-4bit with it",
+    "a smaller --vllm-gpu-memory-utilization where vLLM shares the GPU",
+)
+"""What makes a model fit that does not."""
+
+
+def joined(config: SftConfig | TrainConfig, plugins: Plugins, observer: Observer) -> Observer:
+    """Let this process join those that it was launched with; return whom it reports to.
+
+    Of several processes only the main one reports.
+
+    Raises:
+        ConfigError: No model is named, or the processes cannot work together.
+    """
+    if config.model.model is None:
+        raise ConfigError("no model is named; give --model (hub id, folder or GGUF file)")
+    join(config.processes, seconds(config.process_timeout))
+    observer = with_hooks(observer, plugins) if is_main() else Observer()
+    if note := lonely_launch():
+        observer.note(note)
+    return observer
+
+
+def stop_of(config: SftConfig | TrainConfig, folder: RunFolder, command: str) -> Stop:
+    """Return the object that notices requests to stop a run and names the command that continues it."""
+    limit = config.logging.max_time
+    return Stop(f"saferec {command} --resume-from {folder.path}", None if limit is None else seconds(limit))
+
+
+@contextmanager
+def within(
+    config: SftConfig | TrainConfig, folder: RunFolder, observer: Observer, *, opened: OpenRun, stop: Stop
+) -> Iterator[None]:
+    """Work in a run folder: no other command does, requests to stop are noticed, a heartbeat is written.
+
+    A new run folder is removed if it is left with nothing done in it; a resumed one never is.
+    """
+    discarded = nullcontext() if opened.is_resumed else folder.discarded_if_nothing_was_done()
+    with working_on(folder), stop.listening(), discarded, _heartbeat(config, folder, observer):
+        yield
+
+
+def whole_checkpoints(folder: RunFolder, observer: Observer) -> list[Path]:
+    """Return the checkpoints of a stage to choose among; damaged ones are reported and left out."""
+
+    def look() -> list[Path]:
+        whole = []
+        for checkpoint in list_checkpoints(folder.checkpoints):
+            if reason := damage(checkpoint):
+                observer.note(f"{checkpoint} is damaged and is left out: {reason}.")
+            else:
+                whole.append(checkpoint)
+        return whole
+
+    return from_main(look)
+
+
+def _heartbeat(
+    config: SftConfig | TrainConfig, folder: RunFolder, observer: Observer
+) -> AbstractContextManager[None]:
+    """Report what the run is doing, on every process."""
+    limit = config.logging.stall_time
+    stall = None if limit is None else seconds(limit)
+    return watched(folder, process=process_index(), stall_seconds=stall, report=observer.note)
