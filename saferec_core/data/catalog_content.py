@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
-
-import xxhash
 
 from saferec_core.data.title_subtitles import SubtitleLookup
 from saferec_core.data.title_tiers import NamedEntry, Tiers
@@ -22,11 +19,11 @@ class TitleLookup(Protocol):
     def find(self, name: str, year: int | None, *, tolerance: int) -> int | None:
         """Look up a title."""
 
+    def named(self, form: str) -> Sequence[NamedEntry]:
+        """Return each name of an entry that has this normal form."""
+
     def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
         """Return all positions that may be meant by a title."""
-
-    def named(self, form: str) -> Sequence[NamedEntry]:
-        """Return all names with one normal form."""
 
     def years_of(self, name: str) -> Sequence[int | None]:
         """Return the years of all entries with this name."""
@@ -41,11 +38,3 @@ class CatalogContent:
     ids: Mapping[int, str]
     index: TitleLookup
     subtitles: SubtitleLookup
-
-    def fingerprint(self) -> str:
-        """Return the hash of the titles with their further names."""
-        digest = xxhash.xxh3_128()
-        for name, year in self.titles:
-            digest.update(f"{name}\0{year}\0".encode(errors="surrogatepass"))
-        digest.update(json.dumps([(n, list(names)) for n, names in self.aliases.items()]).encode())
-        return digest.hexdigest()

@@ -47,11 +47,6 @@ class _Mapped(CatalogContent):
         )
         object.__setattr__(self, "_opened_with", (path, match_subtitles))
 
-    def fingerprint(self) -> str:
-        """Return the file's name, which is made of the hash of all that it was made of."""
-        path, _ = vars(self)["_opened_with"]
-        return str(path.name)
-
     def __reduce__(self) -> tuple[Any, ...]:
         return _opened, vars(self)["_opened_with"]
 

@@ -167,6 +167,19 @@ class TitleMap:
                 entries[title] = -1 if entry is None else entry
         return entries
 
+    def named(self, normal_form: str) -> Sequence[NamedEntry]:
+        """Return each name of an entry that has this normal form; see `TitleIndex.named`."""
+        form, digest = _encoded(normal_form), _hash(normal_form)
+        hashes, years, entries, articles, aliases = self._views
+        starts, letters = self._form_views
+        row, names = bisect_left(hashes, digest), []
+        while row < len(hashes) and hashes[row] == digest:
+            if letters[starts[row] : starts[row + 1]] == form:  # two forms may share a hash
+                year = None if years[row] == NO_YEAR else years[row]
+                names.append(NamedEntry(_ARTICLES[articles[row]], year, entries[row], bool(aliases[row])))
+            row += 1
+        return names
+
     def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
         """Return all entries that may be meant by a title, in tiers: see `tiers_of`."""
         for key in name_keys(name):
@@ -182,19 +195,6 @@ class TitleMap:
                 own = [each for each in names if not each.is_alias] or names
                 return list(dict.fromkeys(each.year for each in own))
         return ()
-
-    def named(self, form: str) -> list[NamedEntry]:
-        """Return all names with one normal form."""
-        encoded, digest = _encoded(form), _hash(form)
-        hashes, years, entries, articles, aliases = self._views
-        starts, letters = self._form_views
-        row, names = bisect_left(hashes, digest), []
-        while row < len(hashes) and hashes[row] == digest:
-            if letters[starts[row] : starts[row + 1]] == encoded:  # two forms may share a hash
-                year = None if years[row] == NO_YEAR else years[row]
-                names.append(NamedEntry(_ARTICLES[articles[row]], year, entries[row], bool(aliases[row])))
-            row += 1
-        return names
 
     def _nearest(
         self, forms: Sequence[str], articles: Sequence[str], years: Positions, tolerance: int

@@ -277,6 +277,10 @@ class TitleIndex:
                 return the_one(names, article=article, year=year, tolerance=tolerance)
         return None
 
+    def named(self, form: str) -> Sequence[NamedEntry]:
+        """Return each name of an entry that has this normal form; entries of one year in their order."""
+        return self._entries.get(form, ())
+
     def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
         """Return all positions that may be meant by a title, in tiers: see `tiers_of`."""
         for form, article in name_keys(name):
@@ -284,10 +288,6 @@ class TitleIndex:
             if tiers:
                 return tiers
         return ()
-
-    def named(self, form: str) -> Sequence[NamedEntry]:
-        """Return all names with one normal form."""
-        return self._entries.get(form, ())
 
     def years_of(self, name: str) -> Sequence[int | None]:
         """Return the years of all entries that *name* is a name of, an entry's own name before an alias."""

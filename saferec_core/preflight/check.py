@@ -26,7 +26,7 @@ from saferec_core.runs.checkpoints import newest_usable, sft_policy
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.machine import has_gpu
 from saferec_core.runs.references import check_reference, planned_reference
-from saferec_core.runs.versions import install_vllm
+from saferec_core.runs.versions import vllm_problem
 from saferec_core.training.batches import check_batches
 from saferec_core.training.combinations import impossible_combinations
 from saferec_core.training.extras import missing_extras
@@ -164,8 +164,8 @@ def _check_evaluation_engine(problems: Problems, config: EvalConfig) -> None:
             "--eval-engine vllm, or leave them out"
         )
     if config.evaluation.eval_engine == "vllm":
-        if find_spec("vllm") is None:
-            problems.add(f"--eval-engine vllm needs vLLM: {install_vllm()}, or leave the flag out")
+        if problem := vllm_problem():
+            problems.add(f"--eval-engine vllm {problem}")
         elif str(config.model.model).endswith(".gguf"):
             problems.add("--eval-engine vllm cannot read GGUF files; use transformers")
 

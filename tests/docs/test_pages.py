@@ -4,13 +4,12 @@ import gzip
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
 import yaml
 
+from tests import warm
 from tests.cli.conftest import main, tiny  # noqa: F401 - fixtures
 from tests.docs.test_commands import ROOT, lines_of, words_of
 from tests.plugins.llm_server import LlmServer, completion
@@ -74,8 +73,9 @@ def trained(tiny, tmp_path_factory):  # noqa: F811 - fixture
     """A finished run that kept rollouts, and the demo's oracle as a file."""
     folder = tmp_path_factory.mktemp("trained")
     decodings = ("--eval-decoding", "greedy,sampled", "--rollout-steps", "1")
-    command = [sys.executable, "-m", "saferec_cli", "train", str(tiny / "run.yaml"), "--quiet", *decodings]
-    subprocess.run(command, cwd=folder, check=True)
+    output = folder / "output"
+    training = warm.start("train", tiny / "run.yaml", "--quiet", *decodings, folder=folder, output=output)
+    assert training.wait() == 0, output.read_text(encoding="utf-8")
     return folder / "runs" / "run"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saferec_core.data.records import Record
+from saferec_core.data.titles import normal_form
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.record_columns import RecordColumns
 
@@ -36,7 +37,7 @@ class AllowedTitles:
     """Works out allowances, after one pass of the oracle over the catalog for all traits that it lists."""
 
     def __init__(self, judge: Judge, unknown: UnknownTitles = "allow") -> None:
-        """Remember whom to ask.
+        """Ask nothing yet.
 
         Args:
             judge: Catalog and oracle; without an oracle nothing is known to violate anything.
@@ -69,8 +70,9 @@ class AllowedTitles:
             name, year = (title, None) if isinstance(title, str) else title
             if year is not None and (match := catalog.find(name, year)) is not None:
                 positions.add(match)
-            for position in catalog.named(name):
-                other = catalog.titles[position].year
-                if record.has_seen(name, other, catalog.year_tolerance):
-                    positions.add(position)
+            form = normal_form(name)
+            for named in catalog.named(form):
+                is_own_name = normal_form(catalog.titles[named.entry].name) == form
+                if is_own_name and record.has_seen(name, named.year, catalog.year_tolerance):
+                    positions.add(named.entry)
         return tuple(sorted(positions))

@@ -70,7 +70,7 @@ def guide_of(
         return build_guide(tokenizer, parser, catalog, **shape)
     source = json_hash(
         {
-            "catalog": catalog.fingerprint(),
+            "catalog": [catalog.content_hash, catalog.year_tolerance, catalog.match_subtitles],
             "tokenizer": [tokenizers.__version__, len(tokenizer), _hash_of(tokenizer)],
             "parser": [type(parser).__module__, type(parser).__qualname__, options_of(parser)],
             "code": code_hash(type(parser).__module__.partition(".")[0]),

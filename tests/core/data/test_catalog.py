@@ -401,17 +401,3 @@ def test_what_was_compressed_twice_is_named(catalog, inner):
         DataError, match=r"c.jsonl.gz is compressed twice \(\w+ within gzip\); decompress it once"
     ):
         catalog("c.jsonl.gz", gzip.compress(inner(jsonl(["Saw", 2004]).encode())))
-
-
-@pytest.mark.parametrize("limit", [0, 100], ids=["mapped", "in memory"])
-def test_titles_of_one_name_are_found_by_it_and_not_by_an_alias(tmp_path, monkeypatch, limit):
-    monkeypatch.setattr("saferec_core.data.catalog.IN_MEMORY", limit)
-    monkeypatch.setenv("SAFEREC_CACHE", str(tmp_path / "cache"))
-    path = tmp_path / "catalog.jsonl"
-    rows = [("The Heat", 2013, []), ("Seven", 1995, ["Heat"]), ("Heat", 1995, [])]
-    path.write_text(
-        "".join(json.dumps(dict(zip(("title", "year", "aliases"), row, strict=True))) + "\n" for row in rows)
-    )
-
-    assert sorted(read_catalog(path).named("HEAT")) == [0, 2]
-    assert read_catalog(path).named("Cold") == []
