@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -96,6 +97,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Do not import slow tests only to leave them out."""
     is_left_out = config.option.markexpr == "not slow" and _slowness(collection_path, config) < len(SLOW)
     return is_left_out or None
+
+
+def pytest_collection_finish() -> None:
+    """Let garbage collections pass over what was imported: transformers asks for one in every training."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -38,8 +38,8 @@ def show(
 ) -> None:
     """Show records as the policy reads them: template, tokens, loss, and the target list with verdicts.
 
-    --problems checks all rows instead: roles that the template refuses or leaves out, turns of one role
-    in a row, completions without an end token, lengths, constraints that no sentence states, and target
+    --problems checks all rows instead: roles that the template refuses or leaves out, consecutive turns
+    of one role, completions without an end token, lengths, constraints that no sentence states, and target
     titles that the catalog lacks.
     """
     if oracle_path is not None and catalog_path is None:

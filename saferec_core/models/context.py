@@ -54,7 +54,7 @@ def encode_fitting(
     """Return the tokens of conversations; those that are too long lose their oldest turns, never the last.
 
     Args:
-        tokenizer: Of the policy.
+        tokenizer: The policy's tokenizer.
         prompts: Conversations that end where the policy's turn begins.
         room: Tokens that each may have; None: any number.
         note: Called with a sentence if some were shortened.

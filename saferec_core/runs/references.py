@@ -84,7 +84,7 @@ def planned_reference(config: TrainConfig) -> Reference | None:
     """Return the reference policy of a run that has not begun; None: the policy that it starts from.
 
     Raises:
-        RunError: As of `reference_of`, or the policy to start from cannot be found.
+        RunError: As in `reference_of`, or the policy to start from cannot be found.
     """
     if config.sft_comes_first:  # and makes the policy to start from
         return None if config.reference_policy is None else reference_of("", config.reference_policy)

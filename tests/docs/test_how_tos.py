@@ -2,11 +2,10 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 
+from tests import warm
 from tests.cli.conftest import main, tiny  # noqa: F401 - fixtures
 from tests.docs.test_commands import ROOT, lines_of, words_of
 from tests.plugins.llm_server import LlmServer, completion
@@ -27,8 +26,9 @@ ELSEWHERE = {
 def trained(tiny, tmp_path_factory):  # noqa: F811 - fixture
     """A finished run."""
     folder = tmp_path_factory.mktemp("trained")
-    command = [sys.executable, "-m", "saferec_cli", "train", str(tiny / "run.yaml"), "--quiet"]
-    subprocess.run(command, cwd=folder, check=True)
+    output = folder / "output"
+    training = warm.start("train", tiny / "run.yaml", "--quiet", folder=folder, output=output)
+    assert training.wait() == 0, output.read_text(encoding="utf-8")
     return folder / "runs" / "run"
 
 
