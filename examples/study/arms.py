@@ -220,7 +220,7 @@ class _SequenceTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL shi
     """TRL's own trainer, which credits a completion as a whole with the sum of its rewards."""
 
     def __init__(self, model: Any, *, scorer: RolloutScorer, args: Any, **options: Any) -> None:
-        """Leave out what only rank-level training takes."""
+        """Leave out what only rank-level training takes; the KL divergence is measured from the start."""
         self._scorer = scorer
         self.sharing = SimpleNamespace(mode="off", reason="TRL's own trainer")  # as saferec reports it
         of_trl = signature(GRPOTrainer.__init__).parameters
