@@ -40,14 +40,14 @@ _HERE = Path(__file__).parent
 def find_derived(
     kind: str, source: Path | str, options: Mapping[str, Any], code: Path = _HERE
 ) -> Path | None:
-    """Return the file that was made of a source earlier, None if there is none or it was damaged.
+    """Return the file that was made from a source earlier, None if there is none or it was damaged.
 
     It is not looked for where the source is a file smaller than ``SMALLEST`` or can be read only once, as a
     pipe.
 
     Args:
         kind: What is made, such as ``"catalog"``.
-        source: What it is made of: a file, or the hash of what exists in memory alone.
+        source: What it is made from: a file, or the hash of what exists in memory alone.
         options: Whatever else determines it, as JSON values.
         code: Folder of the code that makes it; that of this room always counts.
     """
@@ -67,11 +67,11 @@ def make_derived(
     """Make such a file, or return the one that another process has made meanwhile.
 
     Args:
-        kind: As of `find_derived`.
-        source: As of `find_derived`.
-        options: As of `find_derived`.
+        kind: As in `find_derived`.
+        source: As in `find_derived`.
+        options: As in `find_derived`.
         write: Writes it, with `saferec_core.data.sealed_tables.write_sealed`, to the path that it is given.
-        code: As of `find_derived`.
+        code: As in `find_derived`.
 
     Raises:
         DataError: It cannot be written.

@@ -92,7 +92,7 @@ def chat_events(
     """Yield the completion piece by piece as it is written, as server-sent events.
 
     Args:
-        pieces: As `saferec_core.models.streaming.stream` yields them.
+        pieces: Pieces of text as `saferec_core.models.streaming.stream` yields them.
         model: What to call the policy.
         include_usage: Whether the last event says how many tokens were read and written.
     """

@@ -50,8 +50,8 @@ def fitted_prompts(
 
     Args:
         config: The run.
-        records: Of the training split.
-        tokenizer: Of the policy.
+        records: Records of the training split.
+        tokenizer: The policy's tokenizer.
         context: Tokens that the policy can read; None: it does not say.
 
     Raises:
