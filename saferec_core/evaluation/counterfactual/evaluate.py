@@ -153,7 +153,7 @@ class Flipping:
             policy: What to call it.
             data_sha256: Hash of the records.
             batch_size: Prompts that are generated together.
-            seed: Of what is drawn.
+            seed: Seed of everything that is drawn.
             progress: Called with the number of prompts done so far.
         """
         decoding = protocol.drawing(batch_size=batch_size, seed=seed)

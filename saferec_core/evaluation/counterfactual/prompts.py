@@ -50,7 +50,7 @@ def flips_of(
     went and of the one that came.
 
     Args:
-        position: Of the record in its split.
+        position: Position of the record in its split.
         record: The dialogue and its constraints.
         traits: Sentences to add, by trait.
         known: Traits that can be judged; no other one is touched.

@@ -134,8 +134,8 @@ class MetVerdicts:
         """Return where the verdict on each pair of a kind and a title stands.
 
         Args:
-            kinds: By `kind_of`.
-            titles: By number.
+            kinds: The kinds, as of `kind_of`.
+            titles: The titles, by number.
             ask: Returns the verdicts on pairs of a title and a kind that were not asked about before.
         """
         keys = ((titles << 32) | kinds).tolist()
