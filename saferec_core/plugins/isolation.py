@@ -4,8 +4,8 @@ Within :class:`Isolation` the output of a plugin is captured, its exceptions are
 ``KeyboardInterrupt`` of its own included), and what it changes of the process is put back: environment,
 working folder, ``sys.path``, ``sys.argv``, warning filters, root logger, signal handlers, and the global
 random generators. Threads that it starts cannot keep the process from ending. What was captured or put back
-is reported as :attr:`Isolation.notes`; :mod:`saferec_core.plugins.patches` looks after modules of others. Not
-covered: a crash in a C extension.
+is reported as :attr:`Isolation.notes`; :mod:`saferec_core.plugins.patches` looks after modules of others. A
+crash in a C extension ends the process all the same; :mod:`saferec_core.plugins.last_words` names the plugin.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dis import get_instructions
 from types import FrameType, TracebackType
 from typing import IO, NoReturn, Self
 
 from saferec_core.plugins.endings import endings_guarded, within_plugin
+from saferec_core.plugins.last_words import at_work
 from saferec_core.plugins.surroundings import surroundings_kept
 
 __all__ = [
@@ -62,22 +63,25 @@ class Isolation(AbstractContextManager["Isolation"]):
         >>> run.failure, run.notes
     """
 
-    def __init__(self, *, limit: float | None = None) -> None:
+    def __init__(self, what: str = "", *, limit: float | None = None) -> None:
         """Prepare to run code.
 
         Args:
+            what: The plugin, to be named if the process dies; empty: what is built in.
             limit: Seconds that it may take, kept in the main thread only; None: the default.
         """
         self.failure: BaseException | None = None
         """What the code raised; None if it returned."""
         self.notes: list[str] = []
         """What it printed, warned of or changed, a sentence each."""
+        self._what = what
         self._limit = _time_limit() if limit is None else limit
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         """Take note of everything that is put back later."""
         with ExitStack() as stack:
+            stack.enter_context(at_work(self._what) if self._what else nullcontext())
             stack.enter_context(surroundings_kept(self.notes, loading=True))
             stack.enter_context(_output(self.notes))
             stack.enter_context(_warnings(self.notes))

@@ -12,6 +12,7 @@ from saferec_core.data.titles import Title
 from saferec_core.errors import PluginError
 from saferec_core.plugins.calls import calling, named
 from saferec_core.plugins.endings import within_plugin
+from saferec_core.plugins.last_words import at_work
 
 __all__ = ["EventKind", "ListParser", "ParseEvent", "ParsedItem", "ParsedList", "parse"]
 
@@ -118,7 +119,7 @@ def parse(parser: ListParser, text: str, *, finished: bool = True) -> ParsedList
             behind that of the item before: its reward would be credited to other tokens.
     """
     what = named("parser", parser)
-    with calling(what), within_plugin:
+    with calling(what), at_work(what), within_plugin:
         parsed = parser(text, finished=finished)
     if type(parsed) is not ParsedList:  # of a class of its own it may say something else each time
         raise PluginError(f"{what} must return a ParsedList, but returned {type(parsed).__name__}")
