@@ -50,8 +50,8 @@ _FROM_USER = ("asyncio.", "saferec_core.runs.", "saferec_cli.", "threading", "si
 """Modules whose code raises ``KeyboardInterrupt`` because the user pressed Ctrl-C."""
 
 
-class PluginTimeoutError(Exception):
-    """A plugin took longer than it may."""
+class PluginTimeoutError(BaseException):
+    """A plugin took longer than it may; whoever catches ``Exception`` to try again does not catch it."""
 
 
 class Isolation(AbstractContextManager["Isolation"]):
@@ -96,7 +96,10 @@ class Isolation(AbstractContextManager["Isolation"]):
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
     ) -> bool:
         """Put everything back, and keep a failure unless it is the user's Ctrl-C."""
-        self._stack.close()
+        try:
+            self._stack.close()
+        except PluginTimeoutError as late:
+            failure = late if failure is None else failure
         if failure is None:
             return False
         if is_interrupt_by_user(failure):
@@ -111,7 +114,7 @@ def is_interrupt_by_user(failure: BaseException) -> bool:
     A signal interrupts code at any instruction; whoever raises does so by a ``raise`` statement. Other
     requests to stop (``RunStopped`` of :mod:`saferec_core.runs.stopping`) come from handlers of saferec.
     """
-    if isinstance(failure, Exception | SystemExit):
+    if isinstance(failure, Exception | SystemExit | PluginTimeoutError):
         return False
     trace = failure.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -147,8 +150,12 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         yield
         return
 
+    late = PluginTimeoutError(f"it took longer than {seconds:g} s")
+    rung: list[bool] = []
+
     def on_alarm(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise PluginTimeoutError(f"it took longer than {seconds:g} s")
+        rung.append(True)
+        raise late
 
     handler = signal.signal(signal.SIGALRM, on_alarm)
     remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -157,6 +164,8 @@ def time_limit(seconds: float | None) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, remaining, interval)
         signal.signal(signal.SIGALRM, handler)
+    if rung:  # it caught the exception and went on
+        raise late
 
 
 @contextmanager

@@ -26,7 +26,8 @@ def vega_script() -> str:
     from altair.vegalite import VEGALITE_VERSION
 
     wanted = ".".join(VEGALITE_VERSION.split(".")[:2])
-    name = f"vega-{wanted}-bundled-{version('vl-convert-python')}.js"
+    bundled = f"{version('vl-convert-python')}-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]}"
+    name = f"vega-{wanted}-bundled-{bundled}.js"
     for folder in cache_folders():
         if kept := _kept(folder / name):
             return kept

@@ -145,7 +145,7 @@ class Contract(Generic[C]):
         answered = snapshot(self.answer(component, *self.inputs()))
         try:
             copy = pickle.loads(pickle.dumps(self.make()))  # noqa: S301 - written a moment ago
-        except Exception as error:
+        except (Exception, PluginTimeoutError) as error:
             raise AssertionError(f"it cannot be pickled: {_described(error)}") from error
         if self._repeats_itself():
             copied = snapshot(self.answer(copy, *self.inputs()))
@@ -241,7 +241,7 @@ def failures_of(contract: type[Contract[C]], component: C, **samples: Any) -> di
             getattr(tried, name)()
         except SkipTest:
             continue
-        except Exception as error:  # noqa: BLE001 - the other properties are to be tried as well
+        except (Exception, PluginTimeoutError) as error:  # noqa: BLE001 - the other properties are to be tried as well
             failures[name] = str(error) if isinstance(error, AssertionError) else _described(error)
     return failures
 

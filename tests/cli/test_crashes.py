@@ -28,6 +28,8 @@ from saferec_core.plugins.component import component
 class Mood(RewardFunction):
     """Crashes."""
 
+    scope = "rank"
+
     def __call__(self, lists):
         if any(Path("{runs}").rglob("checkpoint-*/saferec.json")):
             ctypes.string_at(0)
