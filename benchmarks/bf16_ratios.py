@@ -59,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     mask = torch.zeros_like(rank_ids, dtype=torch.bool)
     for row, ids in enumerate(lists):
         text, starts = aligner.decode(ids)
-        rank_ids[row, : len(ids)] = torch.from_numpy(assign_ranks(starts, parse(text).items, chosen_.titles))
+        (ranks,) = assign_ranks([starts], [parse(text)], chosen_.titles)
+        rank_ids[row, : len(ids)] = torch.from_numpy(ranks)
         mask[row, : len(ids)] = True
     alone = torch.cat(
         [scored(policy.model, prompt, lists[row : row + 1], width) for row in range(len(lists))]

@@ -68,7 +68,7 @@ def main() -> None:
             earned = defaultdict(list)
             for row, parsed in enumerate(lists):
                 starts = np.array([item.text_end - back for item in parsed.items[:-1]])
-                ranks = assign_ranks(starts, parsed.items, escapes.NUM_RANKS)
+                (ranks,) = assign_ranks([starts], [parsed], escapes.NUM_RANKS)
                 for position, rank in enumerate(ranks[: escapes.NUM_RANKS]):
                     kind = "relevant" if judged.hits[row, position] else "safe"
                     kind = "violating" if judged.violations[row, position] else kind

@@ -5,9 +5,10 @@ token ids: prompts and completions are made beforehand, and what would generate 
 has one scalar reward that costs nothing; saferec has relevance, safety and count, GDPO, and weighting by
 ranks. The first pair of steps, which compiles and allocates what the others reuse, is left out.
 
-Phases: *old* and *reference* are the scoring passes without gradient, *reward* is everything else that turns
-completions into advantages, *forward* is the loss, then *backward* and *optimizer*. *training part* is old +
-reference + forward + backward.
+Phases: *generate* is the sampling of the completions, where that is measured: what is sampled is thrown away,
+so that both train on the same; *old* and *reference* are the scoring passes without gradient, *reward* is
+everything else that turns completions into advantages, *forward* is the loss, then *backward* and
+*optimizer*. *training part* is old + reference + forward + backward.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ TOKENS_A_LINE = 9
 
 SCORING = ("old", "reference")
 TRAINING = (*SCORING, "forward", "backward")
-PHASES = (*SCORING, "reward", "forward", "backward", "optimizer")
+PHASES = ("generate", *SCORING, "reward", "forward", "backward", "optimizer")
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,13 @@ class Shape:
     checkpointing: bool = False
     iterations: int = 1
     """How often a generation batch is trained on; above 1 there is a pass for the old policy."""
+    generated: bool = False
+    """Whether as many tokens are sampled in every step, too."""
 
     def __str__(self) -> str:
         trained = f"LoRA {self.lora}" if self.lora else "full"
         more = ", checkpointing" * self.checkpointing + f", x{self.iterations}" * (self.iterations > 1)
+        more += ", generated" * self.generated
         return (
             f"prompt {self.prompt}, list {self.listed}, G {self.group}, {self.rows} rows in passes of "
             f"{self.micro}, {trained}{more}"
@@ -95,7 +99,7 @@ class Phases:
 
     @property
     def whole(self) -> float:
-        """Seconds of the step without generation."""
+        """Seconds of the step, without generation unless that is measured."""
         return sum(self.seconds.values())
 
 
@@ -132,9 +136,18 @@ class Clock:
 class Steps:
     """A trainer whose steps are timed."""
 
-    def __init__(self, trainer: Any, *, processor: bool) -> None:
-        """Make *trainer* take single steps; activations are recomputed if its arguments say so."""
+    def __init__(self, trainer: Any, *, processor: bool, generated: int = 0) -> None:
+        """Make *trainer* take single steps; activations are recomputed if its arguments say so.
+
+        Args:
+            trainer: Of TRL or of saferec.
+            processor: Whether to count the processor's time and not the clock's.
+            generated: How many tokens to sample for every completion; 0: none.
+        """
         self.trainer = trainer
+        self._generate = trainer._generate_single_turn if generated else None
+        if generated:
+            trainer.generation_config.max_new_tokens = generated
         self._processor = processor
         self._cuda = next(trainer.model.parameters()).is_cuda
         trainer.create_optimizer()
@@ -177,7 +190,14 @@ class Steps:
         """Train on rollouts once, in as many passes as the arguments say."""
         trainer = self.trainer
         trainer._tokenize_prompts = lambda _: ([list(ids) for ids in prompts], None, {})
-        trainer._generate_single_turn = lambda *_: ([list(ids) for ids in completions], None)
+
+        def sampled(*args: Any, **kwargs: Any) -> tuple[list[list[int]], None]:
+            if self._generate is not None:
+                with self._clock.phase("generate"):
+                    self._generate(*args, **kwargs)
+            return [list(ids) for ids in completions], None
+
+        trainer._generate_single_turn = sampled
         inputs = [{"prompt": PROMPT, "record": record} for record in records]
         self._clock = Clock(self._cuda, self._processor)
         self._passes = 0
@@ -333,7 +353,8 @@ def measure(
     """
     deadline = time.perf_counter() + seconds
     stock, ours = trainers(folder, world, shape, dtype, bf16=bf16)
-    both = [Steps(trainer, processor=processor) for trainer in (stock, ours)]
+    generated = shape.listed if shape.generated else 0
+    both = [Steps(trainer, processor=processor, generated=generated) for trainer in (stock, ours)]
     result = Result(shape)
     for number in range(pairs + 1):
         rows = range(number * shape.rows, (number + 1) * shape.rows)

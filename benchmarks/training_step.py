@@ -1,11 +1,12 @@
 """What the training part of a step costs against stock TRL on the same rollouts, shape by shape.
 
-    python benchmarks/training_step.py [--pairs 4] [--minutes 10] [--json FILE]
+    python benchmarks/training_step.py [--pairs 4] [--minutes 10] [--shapes 1,7] [--json FILE]
 
 On a machine without a GPU the network has about 30 million weights and times are the processor's, on one
 thread, so that other work counts as little as possible; with a GPU it has the dimensions of Qwen2.5-0.5B.
 Around one shape (prompt 512, list 200, G = 8) one dimension varies at a time. A step trains on one group on a
-processor, on 96 completions on a GPU. Phases and what the trainers do are described in ``paired_steps.py``.
+processor, on 96 completions on a GPU. The last two shapes sample as many tokens as well, so that *step* is
+the whole one. Phases and what the trainers do are described in ``paired_steps.py``.
 """
 
 from __future__ import annotations
@@ -38,11 +39,17 @@ def shapes(cuda: bool) -> list[Shape]:
     """Return the shapes to measure, that in the middle first."""
 
     def shape(
-        prompt: int = 512, listed: int = 200, group: int = 8, lora: int = 0, iterations: int = 1
+        prompt: int = 512,
+        listed: int = 200,
+        group: int = 8,
+        lora: int = 0,
+        iterations: int = 1,
+        *,
+        generated: bool = False,
     ) -> Shape:
         rows = 96 if cuda else group
         micro = max(16, group) if cuda else group
-        return Shape(prompt, listed, group, rows, micro, lora, iterations=iterations)
+        return Shape(prompt, listed, group, rows, micro, lora, iterations=iterations, generated=generated)
 
     return [
         shape(),
@@ -53,6 +60,8 @@ def shapes(cuda: bool) -> list[Shape]:
         shape(group=4),
         shape(group=16),
         shape(iterations=2),
+        shape(generated=True),
+        shape(lora=32, generated=True),
     ]
 
 
@@ -63,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--hidden", type=int, help="width of a network of the user's own size")
     parser.add_argument("--layers", type=int)
     parser.add_argument("--vocabulary", type=int)
-    parser.add_argument("--first", type=int, default=99, help="measure only so many of the shapes")
+    parser.add_argument("--shapes", help="measure only these, by number from 1, such as 1,7,8")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -77,7 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             chosen.hidden, chosen.layers or 4, chosen.hidden * 8 // 3, heads, heads, chosen.vocabulary or 8192
         )
     dtype = "bfloat16" if cuda else "float32"
-    wanted = shapes(cuda)[: chosen.first]
+    wanted = shapes(cuda)
+    if chosen.shapes:
+        wanted = [wanted[int(number) - 1] for number in chosen.shapes.split(",")]
     start, results = time.perf_counter(), []
     for number, shape in enumerate(wanted):
         left = 60 * chosen.minutes - (time.perf_counter() - start)
@@ -112,7 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             chosen.json.write_text(json.dumps(content, indent=1))
         del world
         gc.collect()
-    print(f"\n{results[0].shape}\n{phase_table(results[0])}")
+    for result in results:
+        print(f"\n{result.shape}\n{phase_table(result)}")
     time_ratio = results[0].ratio(lambda phases: phases.training)[0]
     memory_ratio = results[0].ratio(lambda phases: phases.peak)[0]
     for what, ratio, goal in (("time", time_ratio, GOAL_TIME), ("peak memory", memory_ratio, GOAL_MEMORY)):

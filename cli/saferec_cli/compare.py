@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from saferec_cli import completion
 from saferec_cli.options import JsonOption
+from saferec_cli.printing import print_json
 from saferec_cli.result_options import DecodingOption, WhenOption
 from saferec_core.errors import ConfigError, for_each
 
@@ -91,7 +91,7 @@ def compare(
             {"file": str(file), "policy": results.policy, "protocol": results.protocol.get("id")}
             for file, results in zip(files, (first, second), strict=True)
         ]
-        typer.echo(json.dumps({"evaluations": facts, **table.as_data()}, indent=2))
+        print_json({"evaluations": facts, **table.as_data()})
         return
     from saferec_cli.render_compare import comparison
 

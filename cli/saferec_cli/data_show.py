@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from saferec_cli.options import JsonOption
+from saferec_cli.printing import print_json
 from saferec_core.errors import ConfigError
 
 __all__ = ["show"]
@@ -64,12 +64,12 @@ def show(
     if problems:
         faults = inspected.problems()
         if as_json:
-            typer.echo(json.dumps(faults.as_data(), indent=2, ensure_ascii=False))
+            print_json(faults.as_data())
         else:
             problem_table(faults)
         raise typer.Exit(1 if faults.rows_by_problem else 0)
     shown = inspected.show(row)
     if as_json:
-        typer.echo(json.dumps(shown.as_data(), indent=2, ensure_ascii=False))
+        print_json(shown.as_data())
         return
     record_sheet(shown)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from saferec_cli.options import JsonOption
+from saferec_cli.printing import print_json
 from saferec_core import load_plugins
 
 __all__ = ["doctor"]
@@ -41,7 +41,7 @@ def doctor(
     unwell = [finding for finding in findings if finding.status == "problem"]
     if as_json:
         facts = {"healthy": not unwell, "findings": [finding.as_data() for finding in findings]}
-        typer.echo(json.dumps(facts, indent=2))
+        print_json(facts)
     else:
         typer.echo(f"{len(unwell)} problem{'s' * (len(unwell) != 1)}" if unwell else "Everything works.")
     if unwell:

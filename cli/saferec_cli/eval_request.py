@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import typer
-
+from saferec_cli.printing import print_json
 from saferec_cli.resolve import oracle_name
 from saferec_core.config.load import Layer, Resolved, eval_settings, read_settings, resolved
 from saferec_core.config.schema import EvalConfig
@@ -52,13 +50,4 @@ def run_folder(run: str | None) -> str | None:
 
 def print_summaries(summaries: Mapping[str, Any]) -> None:
     """Print what was measured as JSON."""
-    typer.echo(json.dumps(_finite(summaries), indent=2))
-
-
-def _finite(value: Any) -> Any:
-    """Replace NaN, which JSON does not have, by null."""
-    if isinstance(value, Mapping):
-        return {key: _finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    return None if value != value else value
+    print_json(summaries)

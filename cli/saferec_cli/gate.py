@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from saferec_cli import completion
 from saferec_cli.options import JsonOption
+from saferec_cli.printing import print_json
 from saferec_cli.result_options import DecodingOption, WhenOption
 from saferec_core.errors import ConfigError, for_each
 
@@ -88,7 +88,7 @@ def gate(
             "holds": holds,
             "claims": [result.as_data() for result in checked],
         }
-        typer.echo(json.dumps(facts, indent=2))
+        print_json(facts)
     else:
         from saferec_cli.render_gate import verdicts
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ import typer
 
 from saferec_cli import completion
 from saferec_cli.options import JsonOption, SettingOption
+from saferec_cli.printing import print_json
 from saferec_cli.resolve import setting_layers
 from saferec_core.config.load import Layer, read_settings, resolved
 from saferec_core.errors import ConfigError, UnknownNameError
@@ -145,7 +145,7 @@ def check(
         year_tolerance=year_tolerance,
     )
     if as_json:
-        typer.echo(json.dumps(checked.as_json(), indent=2, ensure_ascii=False))
+        print_json(checked.as_json())
         return
     from saferec_cli.render_oracle import title_sheet  # rich is not needed for JSON
 
@@ -188,7 +188,7 @@ def card(
 
     oracle = OracleFile(oracle_path)
     catalog = None if catalog_path is None else read_catalog(catalog_path).titles
-    titles = [oracle.title(rows[0]) for rows in oracle.films()] if catalog is None else catalog
+    titles = [oracle.title(rows[0]) for rows in oracle.works()] if catalog is None else catalog
     popularity = None
     if popularity_path is not None:
         popularity = popularity_of(
@@ -204,7 +204,7 @@ def card(
         open_from=open_from,
     )
     if as_json:
-        typer.echo(json.dumps(figures.as_json(), indent=2, ensure_ascii=False))
+        print_json(figures.as_json())
         return
     from saferec_cli.render_oracle import card_tables  # rich is not needed for JSON
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -11,6 +10,7 @@ import typer
 
 from saferec_cli import completion
 from saferec_cli.options import JsonOption
+from saferec_cli.printing import print_json
 from saferec_core.plugins.manager import load_plugins
 
 __all__ = ["audit_plugins", "check", "new"]
@@ -83,7 +83,7 @@ def check(
     checked = [check_installed(entry, options, sample) for entry in entries]
     checked += [check_observer_installed(each, plugins) for each in observers]
     if as_json:
-        typer.echo(json.dumps([_as_data(each) for each in checked], indent=2))
+        print_json([_as_data(each) for each in checked])
     else:
         check_sheet(checked)
     if any(each.failures for each in checked):
@@ -96,7 +96,7 @@ def audit_plugins(*, as_json: JsonOption = False) -> None:
 
     described = audit(load_plugins())
     if as_json:
-        typer.echo(json.dumps(described, indent=2))
+        print_json(described)
         return
     from saferec_cli.render_plugin_checks import audit_sheet
 

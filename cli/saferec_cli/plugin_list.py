@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
+from saferec_cli.printing import print_json
 from saferec_core.plugins.manager import Plugins, PluginState, load_plugins
 
 __all__ = ["list_plugins"]
@@ -26,7 +26,7 @@ def list_plugins(*, as_json: bool) -> None:
     """Print every component by kind, and what is wrong with plugins that cannot be used."""
     plugins = load_plugins()
     if as_json:
-        sys.stdout.write(json.dumps(_as_data(plugins), indent=2) + "\n")
+        print_json(_as_data(plugins))
         return
     for line in _lines(plugins, shutil.get_terminal_size().columns):
         sys.stdout.write(f"{line}\n")

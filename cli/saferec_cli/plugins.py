@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from saferec_cli import completion, plugin_checks, plugin_list
 from saferec_cli.options import JsonOption
+from saferec_cli.printing import print_json
 from saferec_core.plugins.manager import load_plugins
 
 __all__ = ["app"]
@@ -53,7 +53,7 @@ def show(
             }
         )
     if as_json:
-        typer.echo(json.dumps(shown, indent=2, default=sorted))
+        print_json(shown, default=sorted)
         return
     from saferec_cli.render_plugins import component_sheet  # rich is not needed for JSON
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +17,7 @@ from saferec_cli.options import (
     QuietOption,
     SettingOption,
 )
+from saferec_cli.printing import print_json
 from saferec_cli.recommend_request import recommend_request
 from saferec_core.errors import ConfigError, one_error
 from saferec_core.plugins.manager import load_plugins
@@ -140,7 +140,7 @@ def recommend(
         record = wish(wanted, constraints=constraints, seen=seen or (), traits=recommender.traits)
         (recommendation,) = recommender([record])
     if as_json:
-        typer.echo(json.dumps(recommendation.as_data(), indent=2, ensure_ascii=False))
+        print_json(recommendation.as_data())
     else:
         recommended(recommendation)
 

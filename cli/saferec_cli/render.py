@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from saferec_cli.printing import print_line
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.observer import Observer, Plan, StepReport
 
@@ -131,7 +132,7 @@ class RichObserver(Observer):
         if self._changes:
             self._console.print()
         for line in (*self._changes, *_ending(folder)):
-            self._console.print(escape(line), soft_wrap=True, highlight=False)
+            print_line(self._console, line)
 
 
 class QuietObserver(Observer):

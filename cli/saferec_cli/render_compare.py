@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from saferec_cli.printing import print_line
 from saferec_core.analysis.compare import ComparisonTable, GroupComparison, MetricComparison
 from saferec_core.analysis.metrics import primary_metric, written, written_interval
 from saferec_core.analysis.number_format import p_value
-from saferec_core.analysis.outcome import listed, outcome
+from saferec_core.analysis.outcome import outcome
+from saferec_core.data.sentences import listed
 from saferec_core.data.traits import short_names
 
 __all__ = ["comparison"]
@@ -41,14 +43,14 @@ def comparison(
         console.print(f"[yellow]Note:[/] {escape(remark)}", soft_wrap=True, highlight=False)
     console.print()
     console.print(_table(table, title, trait_metrics or _standing(table)))
-    _line(console, outcome(table).sentence)
+    print_line(console, outcome(table).sentence)
     for pairs, names in _one_sided(table.overall.metrics).items():
-        _line(console, f"{pairs:,} pairs left out of {listed(names)}: only one of the two has a value.")
+        print_line(console, f"{pairs:,} pairs left out of {listed(names)}: only one of the two has a value.")
     few = [str(group.trait) for group in table.traits if group.suppressed]
     if few:
-        _line(console, f"Not shown, fewer than {table.min_cell} users: {', '.join(few)}.")
+        print_line(console, f"Not shown, fewer than {table.min_cell} users: {', '.join(few)}.")
     star = "" if table.primary is None else "*: primary metric. "
-    _line(console, f"\n{star}{table.caption}. Changes of percentages are in points.")
+    print_line(console, f"\n{star}{table.caption}. Changes of percentages are in points.")
 
 
 def _table(table: ComparisonTable, title: str, trait_metrics: Sequence[str]) -> Table:
@@ -111,7 +113,3 @@ def _cells(metric: MetricComparison, min_cell: int) -> list[str]:
 def _standing(table: ComparisonTable) -> list[str]:
     facts = {metric.metric: metric.facts for metric in table.overall.metrics}
     return [name for role in ("relevance", "safety") if (name := primary_metric(facts, role))]
-
-
-def _line(console: Console, text: str) -> None:
-    console.print(escape(text), soft_wrap=True, highlight=False)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from saferec_cli.printing import print_line
 from saferec_core.pipeline.step import StepResult
 from saferec_core.pipeline.step_report import StepAccount
 
@@ -37,10 +38,10 @@ def chain_summary(results: Sequence[StepResult], output: Path) -> None:
             table.add_row(escape(account.step), *(f"{count:,}" for count in counts), cached)
     console.print(table)
     if left_out := len(results) - len(by_loss):
-        _line(console, f"{left_out} more steps lost fewer rows; --verbose shows what each step counted")
+        print_line(console, f"{left_out} more steps lost fewer rows; --verbose shows what each step counted")
     card = output / "card.html"
     where = f"Dataset: {output}   Card: {card}" if card.is_file() else f"Rows: {output}"
-    _line(console, where)
+    print_line(console, where)
 
 
 def _lost(account: StepAccount) -> int:
@@ -63,11 +64,7 @@ def _details(console: Console, account: StepAccount) -> None:
     if lines:
         console.print(f"[bold]{escape(account.step)}[/]")
     for line in lines:
-        _line(console, f"  {line}")
-
-
-def _line(console: Console, text: str) -> None:
-    console.print(escape(text), soft_wrap=True, highlight=False)
+        print_line(console, f"  {line}")
 
 
 def _number(times: float) -> str:

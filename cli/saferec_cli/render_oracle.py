@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from saferec_cli.printing import print_line
 from saferec_core.oracle_files.build import BuildReport
 from saferec_core.oracle_files.card import THRESHOLDS, Collisions, OracleCard
 from saferec_core.oracle_files.check import TitleCheck, TraitCheck
@@ -44,29 +45,29 @@ def build_table(report: BuildReport) -> None:
     console.print(table)
     for source in report.sources:
         if source.account:
-            _say(console, f"{source.source}: {source.account}")
+            print_line(console, f"{source.source}: {source.account}")
         for note, rows in source.notes.items():
-            _say(console, f"{source.source}: {note} ({rows:,} rows)")
+            print_line(console, f"{source.source}: {note} ({rows:,} rows)")
     if report.aliases:
         unknown = (
             f", {report.unknown_aliases:,} of titles that no source has" if report.unknown_aliases else ""
         )
-        _say(console, f"{report.aliases:,} further names{unknown}")
+        print_line(console, f"{report.aliases:,} further names{unknown}")
     if report.rejects_path is not None:
-        _say(console, f"Rows that could not be used: {report.rejects_path}")
-    _say(console, f"{report.titles:,} titles: {report.out}")
+        print_line(console, f"Rows that could not be used: {report.rejects_path}")
+    print_line(console, f"{report.titles:,} titles: {report.out}")
 
 
 def title_sheet(checked: TitleCheck) -> None:
     """Print the verdict on every trait with its evidence, or the titles that may have been meant."""
     console = Console()
     if not checked.has_entry:
-        _say(console, f"{checked.title} is not known to the oracle.")
+        print_line(console, f"{checked.title} is not known to the oracle.")
         if checked.near:
-            _say(console, f"Known are: {'; '.join(map(str, checked.near))}")
+            print_line(console, f"Known are: {'; '.join(map(str, checked.near))}")
         return
     as_entry = "" if checked.entry in (None, checked.title) else f", found as {checked.entry}"
-    _say(
+    print_line(
         console,
         f"{checked.title}{as_entry}; a risk of {checked.risk_threshold:g} is a violation, one from "
         f"{checked.open_from:g} leaves it open",
@@ -93,16 +94,16 @@ def card_tables(card: OracleCard) -> None:
     """Print coverage, what is blocked, examples, collisions and disagreement."""
     console = Console()
     sources = ", ".join(str(source.get("source")) for source in card.sources)
-    _say(console, f"{card.path}: {card.oracle_titles:,} films of {sources}")
+    print_line(console, f"{card.path}: {card.oracle_titles:,} titles of {sources}")
     for source in card.sources:
         for note, rows in source.get("notes", {}).items():
-            _say(console, f"{source.get('source')}: {note} ({rows:,} rows)")
+            print_line(console, f"{source.get('source')}: {note} ({rows:,} rows)")
     whose = "catalog" if card.of_catalog else "oracle"
     if card.of_catalog:
         with_entry, known = (
             f"{part:,} ({_share(part, card.titles)})" for part in (card.with_entry, card.known)
         )
-        _say(
+        print_line(
             console,
             f"Of {card.titles:,} titles of the catalog {with_entry} have an entry, and {known} a known "
             "verdict on some trait",
@@ -131,16 +132,17 @@ def _shares(console: Console, card: OracleCard, whose: str) -> None:
         popular = [f"{trait.popular_known or 0:.1%}"] if is_weighted else []
         table.add_row(escape(trait.trait) + (" *" if trait.one_sided else ""), known, *popular, *others)
     console.print(table)
-    _say(
+    print_line(
         console,
         f"A risk of {card.threshold:g} or more is a violation. Evidence from {card.open_from:g} up to there "
         "leaves it open: a title of which nothing else is said is unknown.",
     )
     if ambiguous := {trait.trait: trait.ambiguous for trait in card.traits if trait.ambiguous}:
         listed = ", ".join(f"{trait} {titles:,}" for trait, titles in ambiguous.items())
-        _say(console, f"Ambiguous titles, which may mean several films with different verdicts: {listed}")
+        may_mean = "Ambiguous titles, which may mean several works with different verdicts"
+        print_line(console, f"{may_mean}: {listed}")
     if any(trait.one_sided for trait in card.traits):
-        _say(
+        print_line(
             console,
             "* No source names a title that is safe for this trait: whatever is known is blocked, and the "
             "share of violations among known titles means nothing.",
@@ -165,7 +167,7 @@ def _examples(console: Console, examples: TraitExamples) -> None:
 
 def _collisions(console: Console, whose: str, collisions: Collisions) -> None:
     examples = f", such as {'; '.join(collisions.examples)}" if collisions.examples else ""
-    _say(
+    print_line(
         console,
         f"Collisions in the {whose}: {collisions.same_year:,} titles stand there twice (one normal form and "
         f"year), {collisions.near_years:,} have a neighbor within the year tolerance{examples}",
@@ -198,7 +200,3 @@ def _table(title: str, texts: Sequence[str], numbers: Sequence[str]) -> Table:
 
 def _share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else "-"
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(escape(text), soft_wrap=True, highlight=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from saferec_cli import completion
 from saferec_cli.options import JsonOption, RewardOption, SettingOption
+from saferec_cli.printing import print_json
 from saferec_cli.resolve import resolve
 from saferec_core.config.load import Layer
 from saferec_core.config.schema import TrainConfig
@@ -96,7 +96,7 @@ def replay(
     if draw is not None:
         draw_replay(result, draw)
     if as_json:
-        typer.echo(json.dumps(result.as_data(), indent=2, ensure_ascii=False))
+        print_json(result.as_data())
         return
     replayed(result, shown=_SHOWN)
     if draw is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
+from saferec_cli.printing import print_json
 from saferec_cli.resolve import Request, resolve
 from saferec_core.config.load import Layer
 from saferec_core.config.schema import StageConfig
@@ -99,7 +99,7 @@ def _show_plan(
 
     plan = plan_run(request.resolved, problems, times)
     if as_json:
-        typer.echo(json.dumps(plan.as_json(), indent=2, default=str))
+        print_json(plan.as_json(), default=str)
     else:
         from saferec_cli.render_plan import run_plan  # rich is not needed for JSON
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -215,11 +216,11 @@ class _SequenceTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL shi
     """TRL's own trainer, which credits a completion as a whole with the sum of its rewards."""
 
     def __init__(self, model: Any, *, scorer: RolloutScorer, args: Any, **options: Any) -> None:
-        """Leave out what only rank-level training needs."""
-        own = ("normalizer", "limits", "rank_weighting", "share_prefix", "on_rollouts")
+        """Leave out what only rank-level training takes."""
         self._scorer = scorer
         self.sharing = SimpleNamespace(mode="off", reason="TRL's own trainer")  # as saferec reports it
-        kept = {name: value for name, value in options.items() if name not in own}
+        of_trl = signature(GRPOTrainer.__init__).parameters
+        kept = {name: value for name, value in options.items() if name in of_trl}
         super().__init__(model, self._total, args, **kept)
 
     def _total(self, completion_ids: Sequence[Sequence[int]], record: Sequence[int], **_: Any) -> list[float]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from saferec_core.analysis.compare import ComparisonTable, MetricComparison
 from saferec_core.analysis.metrics import headline_metrics, label
+from saferec_core.data.sentences import listed
 
-__all__ = ["Outcome", "listed", "outcome"]
+__all__ = ["Outcome", "outcome"]
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,6 @@ def outcome(table: ComparisonTable) -> Outcome:
         by_kind.setdefault(_kind(compared[name]), []).append(label(name, compared[name].facts))
     kinds = ("better", "worse", "higher", "lower", "unchanged", "unclaimed", "missing")
     return Outcome(*(by_kind.get(kind, []) for kind in kinds))
-
-
-def listed(labels: Sequence[str]) -> str:
-    """Join labels as a sentence does: ``a, b and c``."""
-    *front, last = labels
-    return f"{', '.join(front)} and {last}" if front else last
 
 
 def _kind(metric: MetricComparison) -> str:

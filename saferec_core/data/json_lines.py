@@ -1,14 +1,16 @@
-"""Values as lines of JSON."""
+"""Values as JSON: one line for each, and without what JSON does not have."""
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
 import orjson
 
-__all__ = ["as_line"]
+__all__ = ["as_line", "finite"]
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
@@ -25,6 +27,17 @@ def as_line(value: Any) -> bytes:
     except orjson.JSONEncodeError:
         return _slowly(value)  # which accepts more, such as integers beyond 64 bits
     return _slowly(value) if b"null" in line else line  # null may have been a number that is not finite
+
+
+def finite(value: Any) -> Any:
+    """Return *value* with None in place of NaN and infinities, which JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(part) for part in value]
+    return value
 
 
 def _slowly(value: Any) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import islice
@@ -63,6 +63,16 @@ class Record:
         """Return the positions of the ground-truth titles that a title may stand for, nearest first."""
         near = _nearness(self._truth_by_form, name, year, tolerance)
         return [position for _, position in sorted(near)] if self._truth_by_form else []
+
+    @property
+    def truth_forms(self) -> Collection[str]:
+        """The normal forms of all names of ground-truth titles: `truth_near` finds none for other names."""
+        return self._truth_by_form.keys()
+
+    @property
+    def seen_forms(self) -> Collection[str]:
+        """The normal forms of all names of seen titles: `has_seen` is false for other names."""
+        return self._seen_by_form.keys()
 
     @cached_property
     def _truth_by_form(self) -> _ByForm:

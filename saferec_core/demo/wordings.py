@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from saferec_core.data.sentences import listed
 from saferec_core.data.titles import Title
 
 __all__ = ["Message", "all_texts", "dialogue"]
@@ -120,7 +121,7 @@ def dialogue(
         constraints: Traits that must be respected; each is worded in a sentence of its own.
         number: Titles asked for.
     """
-    likes = [rng.choice(LIKED).format(liked=_listing(liked))]
+    likes = [rng.choice(LIKED).format(liked=listed([str(title) for title in liked]))]
     if rng.random() < 0.5:
         likes.append(rng.choice(MOODS[taste]))
     avoided = [rng.choice(AVOIDED[trait]) for trait in constraints]
@@ -147,8 +148,3 @@ def all_texts(number: int) -> list[str]:
 
 def _turn(role: str, *sentences: str) -> Message:
     return {"role": role, "content": " ".join(sentences)}
-
-
-def _listing(titles: Sequence[Title]) -> str:
-    *first, last = map(str, titles)
-    return f"{', '.join(first)} and {last}" if first else last

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import torch
 from jaxtyping import Bool, Float
@@ -78,9 +79,10 @@ class ProtocolLists(JudgedLists):
         if self._as_listed:
             return [list(range(len(parsed.items))) for parsed in self.lists]
         records = self.records if self.protocol.title_matching == "exact" else self._meant_records
+        repeated = iter(self._listed.repeated.tolist())
         return [
-            list(self._left(parsed, record, repeats))
-            for parsed, record, (repeats, _) in zip(self.lists, records, self._whole_lists, strict=True)
+            list(self._left(parsed, record, list(islice(repeated, len(parsed.items)))))
+            for parsed, record in zip(self.lists, records, strict=True)
         ]
 
     def _left(self, parsed: ParsedList, record: Record, repeats: Sequence[bool]) -> Iterator[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, chain, pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,7 +37,7 @@ class TokenAligner:
     Example:
         >>> aligner = TokenAligner(tokenizer)
         >>> text, starts = aligner.decode(completion_ids)
-        >>> ranks = assign_ranks(starts, parser(text).items, num_ranks=20)
+        >>> (ranks,) = assign_ranks([starts], [parser(text)], num_ranks=20)
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -55,21 +56,26 @@ class TokenAligner:
         self._special_ids = special_ids - special_ids_of(backend)  # those are left out by the decoder
 
     def decode(self, ids: Sequence[int]) -> Decoded:
-        """Decode a completion.
+        """Decode one completion; see `decode_all`."""
+        return self.decode_all([ids])[0]
+
+    def decode_all(self, completions: Sequence[Sequence[int]]) -> list[Decoded]:
+        """Decode the completions of a batch.
 
         Args:
-            ids: Its T token ids, as plain integers.
+            completions: The T token ids of each, as plain integers.
 
         Returns:
-            The text without special tokens, and for each token (T,) the index of its first
-            character, or NO_START if it writes nothing. Tokens that share a character start
-            together. Bytes at the end that make no whole character are left out of the text.
+            For each the text without special tokens, and for each of its tokens (T,) the index of its first
+            character, or NO_START if it writes nothing. Tokens that share a character start together. Bytes
+            at the end that make no whole character are left out of the text.
         """
-        text, starts = self._decoder.decode(ids)
-        if not self._special_ids.isdisjoint(ids):
-            is_special = map(self._special_ids.__contains__, ids)
-            starts[np.fromiter(is_special, np.bool_, len(ids))] = NO_START
-        return text, starts
+        decoded = self._decoder.decode_all(completions)
+        if self._special_ids:
+            for ids, (_, starts) in zip(completions, decoded, strict=True):
+                is_special = map(self._special_ids.__contains__, ids)
+                starts[np.fromiter(is_special, np.bool_, len(ids))] = NO_START
+        return decoded
 
 
 def backend_of(tokenizer: Any) -> Tokenizer:
@@ -103,8 +109,8 @@ def check_line_breaks(tokenizer: Any) -> None:
 class TokenDecoder(Protocol):
     """One way to decode."""
 
-    def decode(self, ids: Sequence[int]) -> Decoded:
-        """Decode *ids*; see `TokenAligner.decode`."""
+    def decode_all(self, completions: Sequence[Sequence[int]]) -> list[Decoded]:
+        """Decode the completions of a batch; see `TokenAligner.decode_all`."""
         ...
 
 
@@ -116,8 +122,11 @@ class StreamDecoder:
         self._backend = backend
         self._special_ids = special_ids_of(backend)
 
-    def decode(self, ids: Sequence[int]) -> Decoded:
-        """Decode *ids*; see `TokenAligner.decode`."""
+    def decode_all(self, completions: Sequence[Sequence[int]]) -> list[Decoded]:
+        """Decode the completions of a batch; see `TokenAligner.decode_all`."""
+        return [self._decoded(ids) for ids in completions]
+
+    def _decoded(self, ids: Sequence[int]) -> Decoded:
         stream = DecodeStream(skip_special_tokens=True)
         starts = np.empty(len(ids), dtype=np.int64)
         chunks: list[str] = []
@@ -148,50 +157,85 @@ class ByteDecoder:
 
     def __init__(self, backend: Tokenizer) -> None:
         """Decode with *backend*."""
-        self._bytes_of = TokenBytes(backend)
+        self._tokens = TokenBytes(backend)
 
-    def decode(self, ids: Sequence[int]) -> Decoded:
-        """Decode *ids*; see `TokenAligner.decode`."""
-        bytes_of = self._bytes_of
-        pieces = [bytes_of[token_id] for token_id in ids]
-        joined = b"".join(pieces)
-        lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
-        try:
-            text = joined.decode()
-        except UnicodeDecodeError:
-            text, starts = decode_stepwise(pieces)
-        else:
-            if len(text) == len(joined):
-                starts = lengths.cumsum() - lengths
-            elif REPLACEMENT in text:  # streaming takes it for an unfinished character
-                text, starts = decode_stepwise(pieces)
+    def decode_all(self, completions: Sequence[Sequence[int]]) -> list[Decoded]:
+        """Decode the completions of a batch; see `TokenAligner.decode_all`.
+
+        Their tokens are looked up together, as one array, and so are the characters that they begin in.
+        """
+        ends = [0, *accumulate(map(len, completions))]
+        written, lengths = self._tokens.write(
+            np.fromiter(chain.from_iterable(completions), np.int64, ends[-1])
+        )
+        byte_bounds = np.append(0, lengths.cumsum())
+        raw = written.tobytes()
+        starts = character_starts(written, byte_bounds[:-1])
+        silent = lengths == 0
+        decoded: list[Decoded] = []
+        for (first, last), (begin, end) in zip(
+            pairwise(ends), pairwise(byte_bounds[ends].tolist()), strict=True
+        ):
+            text, own = whole_characters(raw[begin:end]), starts[first:last]
+            if text is None:
+                bounds = pairwise(byte_bounds[first : last + 1].tolist())
+                text, own = decode_stepwise([raw[start:stop] for start, stop in bounds])
             else:
-                starts = character_starts(joined, lengths.cumsum() - lengths)
-        starts[lengths == 0] = NO_START
-        return text, starts
+                own = own - own[:1]
+            own[silent[first:last]] = NO_START
+            decoded.append((text, own))
+        return decoded
 
 
-class TokenBytes(dict[int, bytes]):
+def whole_characters(raw: bytes) -> str | None:
+    """Decode bytes that are whole characters; None where streaming would take any for unfinished ones."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if REPLACEMENT in text else text
+
+
+class TokenBytes:
     """The bytes that each token id writes, worked out when an id is first met."""
 
     def __init__(self, backend: Tokenizer) -> None:
         """Take the vocabulary and the added tokens of *backend*."""
-        super().__init__()
         self._backend = backend
         self._added = backend.get_added_tokens_decoder()
+        outside = 1 + max([*backend.get_vocab().values(), *self._added])
+        self._starts = np.zeros(outside + 1, np.int64)  # the last one is for ids outside the vocabulary
+        self._lengths = np.full(outside + 1, -1)  # -1: not met yet
+        self._bytes = np.empty(0, np.uint8)
 
-    def __missing__(self, token_id: int) -> bytes:
+    def write(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return the bytes of T tokens one after another, and how many each writes (T,)."""
+        outside = len(self._lengths) - 1
+        ids = np.where((ids >= 0) & (ids < outside), ids, outside)
+        lengths = self._lengths[ids]
+        if (lengths < 0).any():
+            self._meet(np.unique(ids[lengths < 0]).tolist())
+            lengths = self._lengths[ids]
+        shifts = self._starts[ids] - (lengths.cumsum() - lengths)
+        return self._bytes[np.repeat(shifts, lengths) + np.arange(lengths.sum())], lengths
+
+    def _meet(self, ids: Sequence[int]) -> None:
+        pieces = list(map(self._written, ids))
+        lengths = np.array([len(piece) for piece in pieces])
+        self._starts[ids] = len(self._bytes) + lengths.cumsum() - lengths
+        self._bytes = np.concatenate([self._bytes, np.frombuffer(b"".join(pieces), np.uint8)])
+        self._lengths[ids] = lengths
+
+    def _written(self, token_id: int) -> bytes:
         """Translate the vocabulary's spelling of *token_id*; an unknown id writes nothing."""
-        piece = self._backend.id_to_token(token_id) if token_id >= 0 else None
+        piece = self._backend.id_to_token(token_id)
         added = self._added.get(token_id)
         if piece is None or (added is not None and added.special):
-            written = b""
-        else:
-            written = bytes_of_piece(piece)
-            # An added token is never part of a character. Decoded as bytes, "Amélie" is "Am\ufffdlie".
-            if added is not None and REPLACEMENT in written.decode(errors="replace"):
-                written = piece.encode()
-        self[token_id] = written
+            return b""
+        written = bytes_of_piece(piece)
+        # An added token is never part of a character. Decoded as bytes, "Amélie" is "Am\ufffdlie".
+        if added is not None and REPLACEMENT in written.decode(errors="replace"):
+            written = piece.encode()
         return written
 
 
@@ -217,12 +261,15 @@ def byte_alphabet() -> dict[str, int]:
 BYTE_OF_CHARACTER = byte_alphabet()
 
 
-def character_starts(text: bytes, byte_starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Turn byte offsets into the valid UTF-8 *text* into character offsets.
+def character_starts(text: NDArray[np.uint8], byte_starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Turn byte offsets into the UTF-8 *text* into character offsets.
 
     A token that starts within a character starts where the token that began the character does.
     """
-    begins = (np.frombuffer(text + b".", np.uint8) & 0xC0) != 0x80
+    begins = (text & 0xC0) != 0x80
+    if begins.all():
+        return byte_starts
+    begins = np.append(begins, True)  # of what may follow
     before = begins.cumsum() - begins
     return np.maximum.accumulate(np.where(begins[byte_starts], before[byte_starts], 0))
 

@@ -56,7 +56,7 @@ class OracleBuildConfig(Section):
     aliases_path: Path | None = None
     """Rows with title, alias and, where titles have years, year and optionally alias_year: further names."""
     join_tolerance: int = Field(default=2, ge=0)
-    """Maximum difference in release year, in years, between sources about one film; the name must be the very
+    """Maximum difference in release year, in years, between sources about one work; the name must be the very
     same."""
     max_rejects: float = Field(default=0.01, ge=0, le=1)
     """Share of the rows of a source that may be malformed before the build stops, in 0..1."""
@@ -95,9 +95,9 @@ class BuildReport:
 
     out: Path
     titles: int
-    """Films with evidence from any source."""
+    """Works with evidence from any source."""
     known: Mapping[str, int]
-    """Films with evidence, by trait."""
+    """Works with evidence, by trait."""
     sources: tuple[SourceReport, ...]
     aliases: int
     """Further names that were read."""
@@ -165,11 +165,11 @@ def run_oracle_build(
     known: dict[str, set[int | None]] = {trait: set() for trait in traits}
     for title in entries:
         for evidence in title.evidence:
-            known[evidence.trait].add(title.film)
+            known[evidence.trait].add(title.work)
     return BuildReport(
         out=config.out,
-        titles=len({title.film for title in entries}),
-        known={trait: len(films) for trait, films in known.items()},
+        titles=len({title.work for title in entries}),
+        known={trait: len(works) for trait, works in known.items()},
         sources=tuple(reports),
         aliases=aliases,
         unknown_aliases=lost.unknown,

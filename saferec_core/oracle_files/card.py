@@ -47,7 +47,7 @@ class TraitFigures:
     blocked: dict[str, int]
     """Titles with a risk of at least the threshold, by threshold."""
     ambiguous: int
-    """Titles that may be one of several films which are not judged alike."""
+    """Titles that may be one of several works which are not judged alike."""
     one_sided: bool
     """Whether no title at all is known to be safe, so that being known is the same as being blocked and the
     share of violations among known titles means nothing."""
@@ -90,7 +90,7 @@ class OracleCard:
     sources: list[dict[str, Any]]
     """Descriptions of the sources, from the file."""
     oracle_titles: int
-    """Films that it has."""
+    """Works that it has."""
     oracle_collisions: Collisions
     of_catalog: bool
     """Whether the following figures are about a catalog; else about the oracle's own titles."""
@@ -138,10 +138,10 @@ def oracle_card(
         threshold: A risk of at least this is a violation.
         open_from: Evidence of a risk from this up to the threshold does not decide.
     """
-    films = oracle.films()
-    own = [oracle.title(rows[0]) for rows in films]
+    works = oracle.works()
+    own = [oracle.title(rows[0]) for rows in works]
     titles = own if catalog is None else catalog
-    tiers: list[Tiers] = [[rows] for rows in films]
+    tiers: list[Tiers] = [[rows] for rows in works]
     if catalog is not None:
         tiers = [oracle.tiers(*title, tolerance=year_tolerance) for title in catalog]
     judged = JudgedTitles(oracle, titles, tiers, DecisionRule(threshold, open_from), popularity)
@@ -150,7 +150,7 @@ def oracle_card(
     return OracleCard(
         path=str(oracle.path),
         sources=list(oracle.about.get("sources", ())),
-        oracle_titles=len(films),
+        oracle_titles=len(works),
         oracle_collisions=own_collisions,
         of_catalog=catalog is not None,
         titles=len(titles),
@@ -215,7 +215,7 @@ def _disagreements(oracle: OracleFile, threshold: float) -> list[Disagreement]:
         pair = sources[first], sources[second]
         by_trait = []
         for trait in oracle.traits:
-            matrix = matrices[trait]  # (sources, films), NaN where a source has no evidence
+            matrix = matrices[trait]  # (sources, works), NaN where a source has no evidence
             both = ~np.isnan(matrix[first]) & ~np.isnan(matrix[second])
             # Disagreement is about the verdict, not the risk: on which side of the threshold each stands.
             apart = (matrix[first][both] >= limit) != (matrix[second][both] >= limit)
@@ -232,17 +232,17 @@ def _disagreements(oracle: OracleFile, threshold: float) -> list[Disagreement]:
 def _evidence_by_source(
     oracle: OracleFile,
 ) -> tuple[list[str], dict[str, npt.NDArray[np.float32]]]:
-    """Return the sources, and per trait their risks for every film."""
+    """Return the sources, and per trait their risks for every work."""
     column = oracle.table.column("evidence")
     chunk = column.chunk(0)
     flat = chunk.flatten()
     counts = np.diff(chunk.offsets.to_numpy(zero_copy_only=False))
-    films = oracle.films()
-    # Rows of one film (its names, its years) are one film here, or its sources would be counted twice.
-    film_of_row = np.zeros(len(oracle), dtype=np.int64)
-    for number, rows in enumerate(films):
-        film_of_row[rows] = number
-    film = np.repeat(film_of_row, counts)
+    works = oracle.works()
+    # Rows of one work (its names, its years) are one work here, or its sources would be counted twice.
+    work_of_row = np.zeros(len(oracle), dtype=np.int64)
+    for number, rows in enumerate(works):
+        work_of_row[rows] = number
+    work = np.repeat(work_of_row, counts)
     risk = flat.field("risk").to_numpy(zero_copy_only=False)
     trait, traits = _codes(flat.field("trait"))
     source, names = _codes(flat.field("source"))
@@ -250,11 +250,11 @@ def _evidence_by_source(
     source_number = np.array([sources.index(name) for name in names], dtype=np.int64)[source]
     matrices = {}
     for name in oracle.traits:
-        matrices[name] = np.full((len(sources), len(films)), np.nan, dtype=np.float32)
+        matrices[name] = np.full((len(sources), len(works)), np.nan, dtype=np.float32)
         if name in traits:
             here = trait == traits.index(name)
             # The highest risk counts; fmax takes a number over the NaN of no evidence.
-            np.fmax.at(matrices[name], (source_number[here], film[here]), risk[here])
+            np.fmax.at(matrices[name], (source_number[here], work[here]), risk[here])
     return sources, matrices
 
 

@@ -29,7 +29,7 @@ class TraitCheck:
     open."""
     violated: bool
     ambiguous: bool
-    """Whether it may refer to several films that are judged differently; the highest risk counts then."""
+    """Whether it may refer to several works that are judged differently; the highest risk counts then."""
     evidence: tuple[Evidence, ...]
     """What the risk rests on, the highest risk first."""
 

@@ -1,7 +1,7 @@
 """Whether a title is known to be safe, known to be unsafe, or neither, by all of its evidence.
 
 Evidence decides if its risk reaches the threshold or stays below the open band; a risk inside the band leaves
-open what the film shows. Any deciding evidence makes a title known, so that no source makes it less known;
+the question open. Any deciding evidence makes a title known, so that no source makes it less known;
 the highest deciding risk counts. A model's evidence counts only where no evidence from people decides.
 """
 
@@ -43,8 +43,8 @@ class RisksByRow(Protocol):
         """Like `risks_of`, for what models say."""
         ...
 
-    def film_of(self, row: int) -> int:
-        """Return the number of the film that the entry is about, the same for entries of one film."""
+    def work_of(self, row: int) -> int:
+        """Return the number of the work that the entry is about, the same for entries of one work."""
         ...
 
 
@@ -56,8 +56,8 @@ class Decision(NamedTuple):
     risk: float | None
     """The risk that counts, the highest of its evidence; None without evidence."""
     ambiguous: bool
-    """Whether several films may be meant and their verdicts differ, or the deciding evidence is about another
-    film than the nearest."""
+    """Whether several works may be meant and their verdicts differ, or the deciding evidence is about another
+    work than the nearest."""
     by_model: bool
     """Whether a model's evidence decides."""
     rows: tuple[int, ...]
@@ -82,15 +82,15 @@ class DecisionRule:
         return self.reaches(risks.highest) or risks.lowest < min(self.open_from, self.threshold) - _ROUNDING
 
     def decision(self, titles: RisksByRow, tiers: Tiers, trait: str) -> Decision:
-        """Decide by the nearest entries with deciding evidence, and by other entries of their films."""
+        """Decide by the nearest entries with deciding evidence, and by other entries of their works."""
         for risks_of, by_model in ((titles.risks_of, False), (titles.model_risks_of, True)):
             for tier in tiers:
-                rows = tuple(_with_their_films(titles, tier, tiers))
+                rows = tuple(_with_their_works(titles, tier, tiers))
                 risks = _pooled(risks_of, rows, trait)
                 if risks is not None and self.decides(risks):
-                    films = _by_film(titles, tier, rows)
-                    sides = {self._side(_pooled(risks_of, of_film, trait)) for of_film in films}
-                    ambiguous = len(sides) > 1 or _are_other_films(titles, tiers[0], rows)
+                    works = _by_work(titles, tier, rows)
+                    sides = {self._side(_pooled(risks_of, of_work, trait)) for of_work in works}
+                    ambiguous = len(sides) > 1 or _are_other_works(titles, tiers[0], rows)
                     return Decision(
                         known=True, risk=risks.highest, ambiguous=ambiguous, by_model=by_model, rows=rows
                     )
@@ -104,23 +104,23 @@ class DecisionRule:
         return self.reaches(risks.highest) if risks is not None and self.decides(risks) else None
 
 
-def _with_their_films(titles: RisksByRow, tier: Sequence[int], tiers: Tiers) -> Iterator[int]:
-    films = {titles.film_of(row) for row in tier}
+def _with_their_works(titles: RisksByRow, tier: Sequence[int], tiers: Tiers) -> Iterator[int]:
+    works = {titles.work_of(row) for row in tier}
     yield from tier
     for row in chain.from_iterable(tiers):
-        if row not in tier and titles.film_of(row) in films:
+        if row not in tier and titles.work_of(row) in works:
             yield row
 
 
-def _by_film(titles: RisksByRow, tier: Sequence[int], rows: Sequence[int]) -> list[list[int]]:
-    """Sort entries by the films that a tier is about."""
-    films = dict.fromkeys(titles.film_of(row) for row in tier)
-    return [[row for row in rows if titles.film_of(row) == film] for film in films]
+def _by_work(titles: RisksByRow, tier: Sequence[int], rows: Sequence[int]) -> list[list[int]]:
+    """Sort entries by the works that a tier is about."""
+    works = dict.fromkeys(titles.work_of(row) for row in tier)
+    return [[row for row in rows if titles.work_of(row) == work] for work in works]
 
 
-def _are_other_films(titles: RisksByRow, nearest: Sequence[int], rows: Sequence[int]) -> bool:
-    """Return whether entries are about other films than the nearest entries."""
-    return {titles.film_of(row) for row in nearest}.isdisjoint(map(titles.film_of, rows))
+def _are_other_works(titles: RisksByRow, nearest: Sequence[int], rows: Sequence[int]) -> bool:
+    """Return whether entries are about other works than the nearest entries."""
+    return {titles.work_of(row) for row in nearest}.isdisjoint(map(titles.work_of, rows))
 
 
 def _pooled(risks_of: Callable[[int, str], Risks | None], rows: Sequence[int], trait: str) -> Risks | None:

@@ -3,8 +3,8 @@
 One file of three parts, so that it is complete or not at all:
 
 1. An Arrow IPC stream with a row per entry. An entry holds the evidence under one name and year, or, where a
-   source distinguishes films with that name and year, for one of them: ``title``, ``year``, ``id``, ``film``
-   (a number that entries of one film share), for each trait two float32 columns, the highest risk of any
+   source distinguishes works with that name and year, for one of them: ``title``, ``year``, ``id``, ``film``
+   (a number that entries of one work share), for each trait two float32 columns, the highest risk of any
    evidence (null without evidence) and, as ``lowest: TRAIT``, the lowest, and ``evidence``, a list of the
    evidence. Sources that are models have two further columns per trait, ``model: TRAIT`` and
    ``lowest by model: TRAIT``. The schema's metadata, JSON under the key ``saferec``, holds the version of
@@ -62,10 +62,10 @@ class OracleTitle:
     """Evidence of all sources; the risk of a trait is the highest of its evidence."""
     other_names: tuple[Title, ...] = field(default=())
     """Further names and years of the title."""
-    film: int | None = None
-    """A number that entries of one film share; by default the film has no other entry."""
+    work: int | None = None
+    """A number that entries of one work share; by default the work has no other entry."""
     id: str = ""
-    """Distinguishes it from other films of its name and year, if a source has ids."""
+    """Distinguishes it from other works of its name and year, if a source has ids."""
 
 
 def check_oracle_out(path: Path, *, overwrite: bool) -> None:
@@ -145,13 +145,13 @@ def _title_table(titles: Sequence[OracleTitle], traits: Sequence[str], models: C
     prefixes = ("", _LOWEST, _MODEL, _MODEL_LOWEST) if models else ("", _LOWEST)
     risks = [*highest[0], *lowest[0], *highest[1], *lowest[1]][: len(prefixes) * len(traits)]
     all_evidence = [[evidence._asdict() for evidence in title.evidence] for title in titles]
-    films = [row if title.film is None else title.film for row, title in enumerate(titles)]
+    works = [row if title.work is None else title.work for row, title in enumerate(titles)]
     return pa.table(
         [
             pa.array([title.title.name for title in titles], type=pa.string()),
             pa.array([title.title.year for title in titles], type=pa.int16()),
             pa.array([title.id for title in titles], type=pa.string()),
-            pa.array(films, type=pa.int32()),
+            pa.array(works, type=pa.int32()),
             *(pa.array(risk, type=pa.float32(), mask=np.isnan(risk)) for risk in risks),
             pa.array(all_evidence, type=_EVIDENCE),
         ],
@@ -206,7 +206,7 @@ class OracleFile:
                 columns = (column(_MODEL_LOWEST + trait), column(_MODEL + trait))
                 lowest, highest = (_values(each, np.float32) for each in columns)
                 self._by_model[trait] = lowest, highest
-        self._films = _values(column("film"), np.int32)
+        self._works = _values(column("film"), np.int32)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -238,9 +238,9 @@ class OracleFile:
         lowest, highest = (float(risks[row]) for risks in self._by_model[trait])
         return None if highest != highest else RiskRange(lowest, highest)
 
-    def film_of(self, row: int) -> int:
-        """Return the number that entries of one film share."""
-        return int(self._films[row])
+    def work_of(self, row: int) -> int:
+        """Return the number that entries of one work share."""
+        return int(self._works[row])
 
     def evidence_counts(self) -> npt.NDArray[np.int64]:
         """Return how many pieces of evidence each entry has."""
@@ -248,11 +248,11 @@ class OracleFile:
         counts: npt.NDArray[np.int64] = np.diff(offsets)
         return counts
 
-    def films(self) -> list[list[int]]:
-        """Return the rows of each film, in the order of their first rows."""
+    def works(self) -> list[list[int]]:
+        """Return the rows of each work, in the order of their first rows."""
         rows: dict[int, list[int]] = {}
-        for row, film in enumerate(self._films.tolist()):
-            rows.setdefault(film, []).append(row)
+        for row, work in enumerate(self._works.tolist()):
+            rows.setdefault(work, []).append(row)
         return list(rows.values())
 
     def title(self, row: int) -> Title:
@@ -260,7 +260,7 @@ class OracleFile:
         return Title(self.table.column("title")[row].as_py(), self.table.column("year")[row].as_py())
 
     def id(self, row: int) -> str:
-        """Return the id that distinguishes an entry from films of its name and year; empty if it has none."""
+        """Return the id that distinguishes an entry from works of its name and year; empty if it has none."""
         return str(self.table.column("id")[row].as_py())
 
     def titles(self) -> Iterator[Title]:

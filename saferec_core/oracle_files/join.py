@@ -1,4 +1,4 @@
-"""Titles of several sources, and of aliases, become the entries of an oracle file, grouped by film."""
+"""Titles of several sources, and of aliases, become the entries of an oracle file, grouped by work."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Key(NamedTuple):
     """0 for a title without a year, which is nearer to no other than to one without."""
     article: str
     variant: str
-    """Distinguishes films of one name and year: an id, else "#2" and so on; empty where there is one film."""
+    """Distinguishes works of one name and year: an id, else "#2" and so on; empty where there is one work."""
 
 
 def _key(title: Title, variant: str = "") -> _Key:
@@ -36,7 +36,7 @@ def _key(title: Title, variant: str = "") -> _Key:
 
 @dataclass(slots=True)
 class _Row:
-    """The evidence of a source for one film."""
+    """The evidence of a source for one work."""
 
     title: Title
     id: str
@@ -56,10 +56,10 @@ class _Row:
 
 
 class SourceTitles:
-    """The evidence of one source, grouped by film.
+    """The evidence of one source, grouped by work.
 
-    Rows of one name and year are about one film if they have the same id, or have none and agree (or are
-    marked as parts); otherwise they are kept apart, since they may be about two films.
+    Rows of one name and year are about one work if they have the same id, or have none and agree (or are
+    marked as parts); otherwise they are kept apart, since they may be about two works.
     """
 
     def __init__(self, source: str) -> None:
@@ -85,8 +85,8 @@ class SourceTitles:
             rows.append(row)
         row.add(findings.findings)
 
-    def films(self, key: _Key) -> Sequence[str]:
-        """Return an id for each film that the source has under one name and year."""
+    def works(self, key: _Key) -> Sequence[str]:
+        """Return an id for each work that the source has under one name and year."""
         rows = self._rows.get(key._replace(variant=""), [])
         return [row.id or f"#{number}" for number, row in enumerate(rows, start=1)]
 
@@ -94,10 +94,10 @@ class SourceTitles:
         """Return a title as its first row wrote it."""
         return self._rows[key._replace(variant="")][0].title
 
-    def evidence(self, key: _Key, film: str) -> Iterator[Evidence]:
-        """Yield the evidence of the source for a film, one piece for each trait."""
+    def evidence(self, key: _Key, work: str) -> Iterator[Evidence]:
+        """Yield the evidence of the source for a work, one piece for each trait."""
         rows = self._rows[key._replace(variant="")]
-        for trait, (risk, details) in rows[self.films(key).index(film)].by_trait.items():
+        for trait, (risk, details) in rows[self.works(key).index(work)].by_trait.items():
             more = len(details) - _DETAILS
             text = "; ".join(details[:_DETAILS]) + (f"; and {more} more" if more > 0 else "")
             yield Evidence(trait, risk, self.source, text)
@@ -130,8 +130,8 @@ class _Name(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Film:
-    """One film with its names."""
+class _Work:
+    """One work with its names."""
 
     keys: list[_Key]
     """Names and years under which sources have it; variants are left out."""
@@ -141,10 +141,10 @@ class _Film:
 class TitleJoin:
     """Joins sources; what is joined does not depend on their order.
 
-    Every name and year is an entry of its own, with all evidence under it. Entries are one film if any of
+    Every name and year is an entry of its own, with all evidence under it. Entries are one work if any of
     their names (see `name_keys`) agree in normal form and their years are equal, or if any name is the very
     same (articles included) and the years are within the tolerance. The nearest years are joined first, no
-    two years of a film are further apart than the tolerance, and two titles that one source distinguishes are
+    two years of a work are further apart than the tolerance, and two titles that one source distinguishes are
     never joined, neither by year nor by alias.
     """
 
@@ -153,39 +153,39 @@ class TitleJoin:
         self.tolerance = tolerance
         self._alias_names: list[tuple[Title, Title]] = []
         self._sources: list[SourceTitles] = []
-        self._films: dict[_Key, _Film] = {}
+        self._works: dict[_Key, _Work] = {}
 
     def add_alias(self, title: Title, alias: Title) -> None:
         """Note a further name of a title."""
         self._alias_names.append((title, alias))
 
     def add(self, titles: SourceTitles) -> None:
-        """Add a source; a film carries the name that its first source has for it."""
+        """Add a source; a work carries the name that its first source has for it."""
         for key in titles:
-            self._films.setdefault(key, _Film([key]))
+            self._works.setdefault(key, _Work([key]))
         self._sources.append(titles)
 
     def join(self) -> AliasCounts:
         """Join what has been added, first by the years and then by the aliases; to be called once."""
         named: dict[str, list[_Name]] = {}
-        for key in self._films:
+        for key in self._works:
             for number, (form, article) in enumerate(name_keys(self._title(key).name)):
                 named.setdefault(form, []).append(_Name(key, article, is_further=number > 0))
         pairs = {pair for names in named.values() for pair in self._pairs(names)}
         for _, _, earlier, later in sorted(pairs):
-            years = [key.year for one in (earlier, later) for key in self._films[one].keys]
+            years = [key.year for one in (earlier, later) for key in self._works[one].keys]
             if max(years) - min(years) <= self.tolerance:
-                self._merge(self._films[earlier], self._films[later])
+                self._merge(self._works[earlier], self._works[later])
         unknown = collisions = 0
         for title, alias in self._alias_names:
-            film, other = self._nearest(_key(title), named), self._films.get(_key(alias))
-            if film is None and other is None:
+            work, other = self._nearest(_key(title), named), self._works.get(_key(alias))
+            if work is None and other is None:
                 unknown += 1
-            elif film is None and other is not None:
+            elif work is None and other is not None:
                 other.aliases.append(title)
-            elif film is not None and other is None:
-                film.aliases.append(alias)
-            elif film is not None and other is not None and not self._merge(film, other):
+            elif work is not None and other is None:
+                work.aliases.append(alias)
+            elif work is not None and other is not None and not self._merge(work, other):
                 collisions += 1
         return AliasCounts(unknown, collisions)
 
@@ -197,46 +197,46 @@ class TitleJoin:
         def order(evidence: Evidence) -> tuple[int, float, int]:
             return trait_order[evidence.trait], -evidence.risk, source_order[evidence.source]
 
-        films = {id(film): film for film in self._films.values()}.values()
+        works = {id(work): work for work in self._works.values()}.values()
         numbers = count()
         entries: list[tuple[_Key, OracleTitle]] = []
-        for film in sorted(films, key=lambda film: min(film.keys)):
+        for work in sorted(works, key=lambda work: min(work.keys)):
             number = next(numbers)
-            for key in sorted(film.keys):
-                sources_with_it = [source for source in self._sources if source.films(key)]
-                evidence_by_film = self._evidence_by_film(key, sources_with_it)
-                for variant, evidence in evidence_by_film.items():
+            for key in sorted(work.keys):
+                sources_with_it = [source for source in self._sources if source.works(key)]
+                evidence_by_work = self._evidence_by_work(key, sources_with_it)
+                for variant, evidence in evidence_by_work.items():
                     entry = OracleTitle(
                         sources_with_it[0].title(key),
                         tuple(sorted(evidence, key=order)),
-                        self._further_names(film, key),
-                        film=number if len(evidence_by_film) == 1 else next(numbers),
+                        self._further_names(work, key),
+                        work=number if len(evidence_by_work) == 1 else next(numbers),
                         id="" if variant.startswith("#") else variant,
                     )
                     entries.append((key._replace(variant=variant), entry))
         return [entry for _, entry in sorted(entries, key=lambda entry: entry[0])]
 
-    def _further_names(self, film: _Film, key: _Key) -> tuple[Title, ...]:
-        """Return the film's further names: aliases, and names from other sources."""
-        others = [other for other in film.keys if (other.form, other.article) != (key.form, key.article)]
-        names = [source.title(other) for other in others for source in self._sources if source.films(other)]
-        return tuple(alias for alias in dict.fromkeys([*film.aliases, *names]) if _key(alias) != key)
+    def _further_names(self, work: _Work, key: _Key) -> tuple[Title, ...]:
+        """Return the work's further names: aliases, and names from other sources."""
+        others = [other for other in work.keys if (other.form, other.article) != (key.form, key.article)]
+        names = [source.title(other) for other in others for source in self._sources if source.works(other)]
+        return tuple(alias for alias in dict.fromkeys([*work.aliases, *names]) if _key(alias) != key)
 
-    def _evidence_by_film(self, key: _Key, having: Sequence[SourceTitles]) -> Mapping[str, list[Evidence]]:
-        """Sort the evidence under one name and year by the films that any source distinguishes."""
-        apart = [film for source in having if len(source.films(key)) > 1 for film in source.films(key)]
-        by_film: dict[str, list[Evidence]] = {film: [] for film in dict.fromkeys(apart)} or {"": []}
+    def _evidence_by_work(self, key: _Key, having: Sequence[SourceTitles]) -> Mapping[str, list[Evidence]]:
+        """Sort the evidence under one name and year by the works that any source distinguishes."""
+        apart = [work for source in having if len(source.works(key)) > 1 for work in source.works(key)]
+        by_work: dict[str, list[Evidence]] = {work: [] for work in dict.fromkeys(apart)} or {"": []}
         for source in having:
-            for film in source.films(key):
-                group = film if film in by_film else ""
-                by_film.setdefault(group, []).extend(source.evidence(key, film))
-        return by_film
+            for work in source.works(key):
+                group = work if work in by_work else ""
+                by_work.setdefault(group, []).extend(source.evidence(key, work))
+        return by_work
 
     def _title(self, key: _Key) -> Title:
-        return next(source.title(key) for source in self._sources if source.films(key))
+        return next(source.title(key) for source in self._sources if source.works(key))
 
     def _pairs(self, names: Sequence[_Name]) -> Iterator[tuple[int, bool, _Key, _Key]]:
-        """Yield the entries with one normal form that may be one film, with the distance of their years.
+        """Yield the entries with one normal form that may be one work, with the distance of their years.
 
         Of pairs with equal distances those that agree in the name as written go first.
         """
@@ -245,24 +245,24 @@ class TitleJoin:
             if distance == 0 or (distance <= self.tolerance and one.article == other.article):
                 yield distance, one.is_further or other.is_further, one.key, other.key
 
-    def _merge(self, film: _Film, other: _Film) -> bool:
-        """Make two films one, unless one source has both; return whether they are one now."""
-        if film is other:
+    def _merge(self, work: _Work, other: _Work) -> bool:
+        """Make two works one, unless one source has both; return whether they are one now."""
+        if work is other:
             return True
         for source in self._sources:
-            if any(map(source.films, film.keys)) and any(map(source.films, other.keys)):
+            if any(map(source.works, work.keys)) and any(map(source.works, other.keys)):
                 return False
-        film.keys += other.keys
-        film.aliases += other.aliases
+        work.keys += other.keys
+        work.aliases += other.aliases
         for key in other.keys:
-            self._films[key] = film
+            self._works[key] = work
         return True
 
-    def _nearest(self, key: _Key, named: Mapping[str, Sequence[_Name]]) -> _Film | None:
-        """Find the film of the nearest year within the tolerance; earlier years win ties."""
+    def _nearest(self, key: _Key, named: Mapping[str, Sequence[_Name]]) -> _Work | None:
+        """Find the work of the nearest year within the tolerance; earlier years win ties."""
         near = [
             (abs(name.key.year - key.year), name.is_further, name.key)
             for name in named.get(key.form, ())
             if abs(name.key.year - key.year) <= self.tolerance
         ]
-        return self._films[min(near)[-1]] if near else None
+        return self._works[min(near)[-1]] if near else None

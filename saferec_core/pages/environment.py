@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-__all__ = ["asset", "environment", "safe"]
+__all__ = ["asset", "color_on_light_pages", "environment", "safe"]
 
 _SHARED = "saferec_core.pages"
 
@@ -37,6 +38,17 @@ def environment(package: str) -> jinja2.Environment:
 def asset(package: str, name: str) -> str:
     """Return the text of a file in the folder ``assets`` of *package*."""
     return (files(package) / "assets" / name).read_text(encoding="utf-8")
+
+
+def color_on_light_pages(name: str) -> str:
+    """Return a color of the style sheet, such as ``violation``, for pictures that no page colors.
+
+    Raises:
+        KeyError: The style sheet has no color of this name.
+    """
+    light = asset(_SHARED, "style.css").partition("@media")[0]
+    colors: dict[str, str] = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", light))
+    return colors[name]
 
 
 def safe(text: str) -> Markup:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from saferec_core.data.records import Message, Record, seen_titles_of
-from saferec_core.data.sentence_ends import ended
+from saferec_core.data.sentences import ended
 from saferec_core.data.traits import Trait, read_traits, trait_of
 from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.models.generation import Completion, CompletionGenerator, Decoding, PolicyGenerator

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.files import replacing
+from saferec_core.pages.environment import color_on_light_pages
 from saferec_core.replay.run import KINDS, Replay
 from saferec_core.report.drawing import chart_of
 
 __all__ = ["draw_replay"]
 
-_COLORS = {"hit": "#08684c", "violation": "#a3261b", "wasted": "#9a2c6f", "other": "#595f68"}
-"""As in the report's style sheet, for light pages."""
+_COLORS = {"hit": "hit", "violation": "violation", "wasted": "again", "other": "plain"}
+"""The style sheet's name for the color of each kind of rank."""
 _MOST_POINTS = 3000
 _RUN, _REPLAY = "run", "replay"
 
@@ -72,7 +73,7 @@ def _chart(shown: Replay) -> Any:
 def _kind_color() -> Any:
     import altair as alt
 
-    scale = alt.Scale(domain=list(KINDS), range=[_COLORS[kind] for kind in KINDS])
+    scale = alt.Scale(domain=list(KINDS), range=[color_on_light_pages(_COLORS[kind]) for kind in KINDS])
     return alt.Color("kind:N", title=None, scale=scale)
 
 
@@ -80,6 +81,10 @@ def _by_rank() -> Any:
     import altair as alt
 
     dash = alt.Scale(domain=[_REPLAY, _RUN], range=[[1, 0], [4, 3]])
+    ink = color_on_light_pages("ink")
+    strokes = alt.Legend(
+        symbolType="stroke", symbolSize=300, symbolStrokeColor=ink, symbolFillColor="transparent"
+    )
     return (
         chart_of("by_rank")
         .mark_line(point=True)
@@ -87,7 +92,7 @@ def _by_rank() -> Any:
             x=alt.X("rank:O", title="rank", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("advantage:Q", title=None),
             color=_kind_color(),
-            strokeDash=alt.StrokeDash("of:N", title=None, scale=dash),
+            strokeDash=alt.StrokeDash("of:N", title=None, scale=dash, legend=strokes),
         )
         .properties(title="Mean advantage by rank", width=260, height=220)
     )
@@ -96,7 +101,9 @@ def _by_rank() -> Any:
 def _shares(rewards: int) -> Any:
     import altair as alt
 
-    color = alt.Scale(domain=[_RUN, _REPLAY], range=["#b9b3a6", "#2a6cb3"])
+    color = alt.Scale(
+        domain=[_RUN, _REPLAY], range=[color_on_light_pages("muted"), color_on_light_pages("series-1")]
+    )
     return (
         chart_of("shares")
         .mark_bar()

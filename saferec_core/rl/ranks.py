@@ -7,6 +7,7 @@ or ``NO_RANK``; ``token_mask`` is True for the tokens of the completion and Fals
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from saferec_core.models.decoding import NO_RANK
-from saferec_core.plugins.contracts.parser import ParsedItem
+from saferec_core.plugins.contracts.parser import ParsedList
 
 __all__ = ["rank_mean", "rank_ratio", "rank_weights", "spread"]
 
@@ -85,25 +86,37 @@ def _per_rank(values: Tensor, rank_ids: Tensor, num_ranks: int) -> Tensor:
     return totals.scatter_add(1, rank_ids.clamp(min=0), values)
 
 
-def assign_ranks(starts: NDArray[np.int64], items: Sequence[ParsedItem], num_ranks: int) -> NDArray[np.int64]:
-    """Give every token the rank in whose text it begins.
+def assign_ranks(
+    starts: Sequence[NDArray[np.int64]], lists: Sequence[ParsedList], num_ranks: int
+) -> list[NDArray[np.int64]]:
+    """Give every token of N completions the rank in whose text it begins.
 
     A token that begins behind the text, such as a line break of its own, has no rank: going on or
     stopping is a decision about the list, and the title before it must not be charged with it.
 
     Args:
-        starts: The first character of each token (T,), from `TokenAligner.decode`.
-        items: The parsed list; items beyond *num_ranks* have no rank.
+        starts: For each completion the first character of each token (T,), from `TokenAligner.decode_all`.
+        lists: The parsed lists; items beyond *num_ranks* have no rank.
         num_ranks: The number of ranks, K.
 
     Returns:
-        For each token (T,) the rank index k, from 0, or NO_RANK.
+        For each completion and token (T,) the rank index k, from 0, or NO_RANK.
     """
-    ranked = items[:num_ranks]
-    if not ranked:
-        return np.full(starts.shape, NO_RANK, dtype=np.int64)
-    line_starts = np.array([item.start for item in ranked])
-    text_ends = np.array([item.text_end for item in ranked])
-    ranks = line_starts.searchsorted(starts, side="right") - 1  # before the first line: -1
-    ranks[starts >= text_ends[ranks]] = NO_RANK
-    return ranks
+    ranked = [parsed.items[:num_ranks] for parsed in lists]
+    sizes = [len(items) for items in ranked]
+    spans = [(item.start, item.text_end) for item in chain.from_iterable(ranked)]
+    if not spans:
+        return [np.full(own.shape, NO_RANK, dtype=np.int64) for own in starts]
+    line_starts, text_ends = np.array(spans).T
+    # One text behind the other, so that all tokens are looked up in all lines at once.
+    shift = 1 + int(text_ends.max())
+    offsets = np.arange(len(lists)) * shift
+    line_starts = line_starts + np.repeat(offsets, sizes)
+    text_ends = text_ends + np.repeat(offsets, sizes)
+    ranks = np.concatenate([np.arange(size) for size in sizes])
+    lengths = [len(own) for own in starts]
+    tokens = np.concatenate(starts).clip(max=shift - 1) + np.repeat(offsets, lengths)
+    lines = line_starts.searchsorted(tokens, side="right") - 1  # before the first line: -1
+    inside = (lines >= 0) & (tokens < text_ends[lines])
+    assigned = np.where(inside, ranks[lines], NO_RANK)
+    return [assigned[first:last] for first, last in pairwise([0, *accumulate(lengths)])]

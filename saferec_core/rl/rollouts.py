@@ -105,14 +105,13 @@ class RolloutScorer:
         Raises:
             RewardError: A reward function broke its contract.
         """
-        texts, rank_ids, token_starts, lists = [], [], [], []
-        for ids in completion_ids:
-            text, starts = self.aligner.decode(ids)
-            parsed = parse(self.parser, text, finished=bool(ids) and ids[-1] in self.end_ids)
-            texts.append(text)
-            lists.append(parsed)
-            token_starts.append(starts)
-            rank_ids.append(assign_ranks(starts, parsed.items, self.num_ranks))
+        decoded = self.aligner.decode_all(completion_ids)
+        finished = [bool(ids) and ids[-1] in self.end_ids for ids in completion_ids]
+        texts, token_starts = [text for text, _ in decoded], [starts for _, starts in decoded]
+        lists = [
+            parse(self.parser, text, finished=ended) for text, ended in zip(texts, finished, strict=True)
+        ]
+        rank_ids = assign_ranks(token_starts, lists, self.num_ranks)
         judged = JudgedLists(
             lists=lists,
             records=[self.records[position] for position in record_ids],

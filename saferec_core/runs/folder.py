@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 
 from saferec_core.config.load import as_yaml
 from saferec_core.config.schema import RunConfig, StageConfig
+from saferec_core.data.json_lines import finite
 from saferec_core.errors import RunError, SaferecError
 from saferec_core.files import beside, remove, write_text
 from saferec_core.plugins.manager import Plugins
@@ -90,14 +90,14 @@ class RunFolder(RunLayout):
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as file:
                 for row in rows:
-                    file.write(json.dumps(_finite(row), ensure_ascii=False) + "\n")
+                    file.write(json.dumps(finite(row), ensure_ascii=False) + "\n")
         except OSError as error:
             raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
 
     @staticmethod
     def write_json(path: Path, content: Any) -> None:
         """Write a JSON file, such as the summary of an evaluation; NaN is written as null."""
-        text = json.dumps(_finite(content), indent=2, ensure_ascii=False)
+        text = json.dumps(finite(content), indent=2, ensure_ascii=False)
         write_text(path, text + "\n")
 
     def write_manifest(self, config: RunConfig, plugins: Plugins, stage: Stage) -> None:
@@ -137,14 +137,3 @@ def _taken(run: RunLayout) -> str:
         f"run folder {run.path} already exists and is not overwritten; continue that run with --resume, or "
         "choose another --run-name"
     )
-
-
-def _finite(value: Any) -> Any:
-    """Replace NaN and infinities by None: JSON has neither."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    return value

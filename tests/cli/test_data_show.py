@@ -3,26 +3,38 @@
 import json
 
 
-def test_a_record_is_shown_with_its_tokens_and_the_verdicts_on_its_target(main, tiny, world):
+def test_a_record_is_shown_with_its_tokens_and_the_verdicts_on_its_target(main, tiny, world, tmp_path):
+    row = json.loads((tiny / "train.jsonl").read_text(encoding="utf-8").splitlines()[1])
+    trait = row["constraints"][0]
+    judged = [json.loads(line) for line in (tiny / "oracle.jsonl").read_text(encoding="utf-8").splitlines()]
+    bad, fine = (
+        next(title for title in judged if (title["risk"].get(trait, 0) >= 0.66) == violates)
+        for violates in (True, False)
+    )
+    target = [f"{title['title']} ({title['year']})" for title in (fine, bad)]
+    row["completion"][0]["content"] = "\n".join(target)
+    row["constraints"] = [trait]
+    path = tmp_path / "train.jsonl"
+    path.write_text(f"{{}}\n{json.dumps(row)}\n", encoding="utf-8")
+
     done = main(
         "data",
-        *("show", tiny / "train.jsonl", "--model", world / "model", "--row", "2", "--json"),
+        *("show", path, "--model", world / "model", "--row", "2", "--json"),
         *("--catalog-path", tiny / "catalog.jsonl", "--oracle-path", tiny / "oracle.jsonl"),
     )
     shown = json.loads(done.out)
-    row = json.loads((tiny / "train.jsonl").read_text(encoding="utf-8").splitlines()[1])
 
     assert (done.status, done.err) == (0, "")
     assert shown["row"] == 2
     assert row["prompt"][-1]["content"] in shown["prompt"]
     assert shown["completion"].startswith(row["completion"][0]["content"])
     assert shown["completion_tokens"] == len(shown["tokens_with_loss"]) > 0
-    assert shown["constraints"] == sorted(row["constraints"])
-    assert [title["rank"] for title in shown["titles"]] == list(range(1, len(shown["titles"]) + 1))
+    assert shown["constraints"] == [trait]
+    assert [(title["rank"], title["verdict"], title["violated"]) for title in shown["titles"]] == [
+        (1, "safe", []),
+        (2, "violation", [trait]),
+    ]
     assert all(title["in_catalog"] for title in shown["titles"])
-    assert {title["verdict"] for title in shown["titles"]} <= {"safe", "unknown", "violation"}
-    for title in shown["titles"]:
-        assert (title["verdict"] == "violation") == bool(set(title["violated"]) & set(shown["constraints"]))
 
 
 def test_problems_are_listed_by_row_and_end_with_status_1(main, tiny, world, tmp_path):

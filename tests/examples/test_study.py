@@ -27,6 +27,8 @@ SMALL = {
         "broken": {"of": "sft", "label": "fails", "train": {"normalizer": {"name": "gdqo"}}},
         "built on it": {"of": "broken", "label": "left out", "lists": "filtered"},
         "filtered": {"of": "sft", "label": "goes on", "lists": "filtered"},
+        "by list": {"of": "sft", "label": "TRL's own trainer", "train": {}, "level": "sequence"},
+        "by line": {"of": "sft", "label": "counted lines", "train": {}, "credit": "newline"},
     },
     "findings": [
         {
@@ -187,7 +189,8 @@ def test_a_failing_arm_is_named_the_others_go_on_and_a_changed_grid_is_refused(t
     assert "seed 3, broken: exit status 1" in first.stdout
     assert "gdpo" in first.stdout  # the error's last line: did you mean
     assert "failed: seed 3, built on it: left out, since broken failed" in first.stdout
-    assert {path.parent.name for path in results.glob("seed-3/*/result.json")} == {"sft", "filtered"}
+    done = {"sft", "filtered", "by list", "by line"}
+    assert {path.parent.name for path in results.glob("seed-3/*/result.json")} == done
     page = (results / "findings.md").read_text(encoding="utf-8")
     assert "| Filtered lists violate less |" in page
     assert "Without a result: broken (seed 3), built on it (seed 3)." in page

@@ -35,9 +35,9 @@ class RiskFile:
         """Return the lowest and the highest risk that models give, None without evidence."""
         return self._file.model_risks_of(row, trait)
 
-    def film_of(self, row: int) -> int:
-        """Return the number that entries of one film share."""
-        return self._file.film_of(row)
+    def work_of(self, row: int) -> int:
+        """Return the number that entries of one work share."""
+        return self._file.work_of(row)
 
     def title(self, row: int) -> Title:
         """Return the title of an entry."""

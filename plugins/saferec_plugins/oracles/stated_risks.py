@@ -19,6 +19,6 @@ class StatedRisks:
         """Return None: a table does not state who estimated its risks."""
         return None
 
-    def film_of(self, row: int) -> int:
-        """Return the row itself: a table does not state which rows are one film."""
+    def work_of(self, row: int) -> int:
+        """Return the row itself: a table does not state which rows are one work."""
         return row

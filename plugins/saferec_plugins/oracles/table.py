@@ -49,7 +49,7 @@ class TableOracle(Oracle):
     ``max(warning, (w . s) / (3 * sum(w)))`` with the weights ``w`` of *traits*.
 
     A title is known if any evidence decides: if its risk reaches the threshold, or stays below the open band.
-    The highest deciding risk counts. If several films may be meant (one name and year, or equally near years)
+    The highest deciding risk counts. If several works may be meant (one name and year, or equally near years)
     and their verdicts differ, the verdict is marked as ambiguous.
     """
 
@@ -127,9 +127,9 @@ class TableOracle(Oracle):
         )
 
     def _attributed(self, row: int, evidence: Evidence, tiers: Tiers) -> Evidence:
-        """Name the film that evidence is about, if it is not the nearest one."""
+        """Name the work that evidence is about, if it is not the nearest one."""
         risks = self._risks
-        if risks.film_of(row) in map(risks.film_of, tiers[0]):
+        if risks.work_of(row) in map(risks.work_of, tiers[0]):
             return evidence
         return evidence._replace(detail=f"{evidence.detail} (about {risks.title(row)})")
 

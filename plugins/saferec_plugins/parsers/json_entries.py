@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from saferec_core.data.title_cells import without_own_year
 from saferec_core.data.titles import Title
 from saferec_plugins.parsers.entries import bare_names, dated_entries
+from saferec_plugins.parsers.readings import Rank
 
 __all__ = ["JsonEntry", "may_be_json", "read_json_entries"]
 
@@ -68,6 +69,11 @@ class JsonEntry(NamedTuple):
     end: int
     further: tuple[Title, ...] = ()
 
+    @property
+    def rank(self) -> Rank:
+        """The rank that it takes."""
+        return Rank(self.start, self.end, self.end, self.readings, self.bare, self.further)
+
 
 @dataclass(slots=True)
 class _Container:
@@ -84,7 +90,7 @@ class _Container:
 
 def may_be_json(text: str, start: int, stop: int) -> bool:
     """Whether ``text[start:stop]`` holds an array or object with a string or an object in it."""
-    return QUOTED_BEGIN.search(text, start, stop) is not None
+    return ("[" in text or "{" in text) and QUOTED_BEGIN.search(text, start, stop) is not None
 
 
 def read_json_entries(text: str, start: int, stop: int) -> list[JsonEntry]:

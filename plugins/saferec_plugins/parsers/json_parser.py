@@ -12,7 +12,6 @@ from saferec_core.data.titles import Title
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedItem, ParsedList, ParseEvent
 from saferec_plugins.parsers.json_entries import read_json_entries
-from saferec_plugins.parsers.listing import Rank
 from saferec_plugins.parsers.naming import Naming, check_completion
 from saferec_plugins.parsers.sections import list_sections
 
@@ -51,9 +50,7 @@ class JsonParser(ListParser):
         items: list[ParsedItem] = []
         events: list[ParseEvent] = []
         for entry in entries:
-            item = self._naming.item(
-                Rank(entry.start, entry.end, entry.end, entry.readings, entry.bare, entry.further)
-            )
+            item = self._naming.item(entry.rank)
             items.append(item)
             if not item.readable:
                 events.append(ParseEvent(EventKind.UNREADABLE, entry.start, entry.end))

@@ -1,4 +1,4 @@
-"""The lines of a completion without markup, with their positions in the text."""
+"""The lines of a completion without markup, with the positions of their characters."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
-
-from saferec_plugins.parsers.remembered import remembered
+from typing import NamedTuple
 
 __all__ = ["BLANKS", "Line", "lines_of"]
 
@@ -66,51 +64,37 @@ SHADOW = str.maketrans(
 """Look-alikes of characters in patterns; one character each, so that positions stay."""
 
 
-@dataclass(slots=True)
-class Line:
-    """One line of a completion."""
+class Line(NamedTuple):
+    """One line without markup; positions count from its first character."""
 
-    start: int
-    """Index of its first character in the completion."""
-    text_end: int
-    """Index after its last character that writes anything."""
-    end: int
-    """Index after its line break."""
+    length: int
+    """Characters up to the last one that writes anything."""
+    size: int
+    """Characters with the line break."""
     text: str
     """The line without markup and without its line break."""
     shadow: str
     """The same with the digits and the punctuation of all scripts as ASCII has them, character by
     character."""
     offsets: tuple[int, ...] | None = None
-    """For each character of *text* its offset in the raw line; None if they are the same."""
+    """For each character of *text* its position in the line; None if they are the same."""
 
     def position(self, index: int) -> int:
-        """Return the position of a character of *text* in the completion."""
+        """Return the position of a character of *text*."""
         if self.offsets is None:
-            return self.start + index
-        return self.start + self.offsets[index] if index < len(self.offsets) else self.text_end
+            return index
+        return self.offsets[index] if index < len(self.offsets) else self.length
 
 
-def lines_of(text: str, start: int, stop: int) -> Iterator[Line]:
-    """Cut ``text[start:stop]`` into lines that are not blank.
+def lines_of(raw: str) -> list[tuple[int, Line]]:
+    """Cut a line with its line break into lines that are not blank; return where each begins.
 
     The numbers of a list that is written in one line (``1. Heat 2. Saw``) begin lines too.
     """
-    position = start
-    for raw in text[start:stop].splitlines(keepends=True):
-        if raw.isspace():
-            position += len(raw)
-            continue
-        for begin, end, length, content, shadow, offsets in _pieces(raw):
-            start = position + begin
-            yield Line(start, start + length, position + end, content, shadow, offsets)
-        position += len(raw)
-
-
-@remembered
-def _pieces(raw: str) -> tuple[tuple[int, int, int, str, str, tuple[int, ...] | None], ...]:
-    """Cut a line up; each piece begins and ends somewhere, and has what `_content` returns."""
-    return tuple((begin, end, *_content(raw[begin:end])) for begin, end in _cuts(raw))
+    if raw.isspace():
+        return []
+    lines = [(begin, Line(*_content(raw[begin:end]))) for begin, end in _cuts(raw)]
+    return [(begin, line) for begin, line in lines if line.length]
 
 
 def _cuts(raw: str) -> Iterator[tuple[int, int]]:
@@ -148,8 +132,8 @@ def _numbered_starts(piece: str) -> list[int]:
     return starts if in_front or len(starts) > 1 else []
 
 
-def _content(raw: str) -> tuple[int, str, str, tuple[int, ...] | None]:
-    """Return a line's length, its text without markup, its shadow and the offsets of its characters."""
+def _content(raw: str) -> tuple[int, int, str, str, tuple[int, ...] | None]:
+    """Return the fields of a `Line`."""
     content = raw.rstrip(BLANKS + "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029")
     text, offsets = content, None
     if any(mark in content for mark in "<[\\&"):
@@ -157,7 +141,7 @@ def _content(raw: str) -> tuple[int, str, str, tuple[int, ...] | None]:
     shadow = text
     if not text.isascii():
         shadow = "".join(map(_ascii_digit, text.translate(SHADOW)))
-    return len(content), text, shadow, offsets
+    return len(content), len(raw), text, shadow, offsets
 
 
 def _ascii_digit(character: str) -> str:

@@ -11,7 +11,7 @@ from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError
 from saferec_core.plugins.build import chosen_catalog
 from saferec_core.plugins.contracts.parser import ParsedItem
-from saferec_plugins.parsers.listing import Rank
+from saferec_plugins.parsers.readings import Rank
 
 __all__ = ["Naming", "check_completion"]
 
@@ -56,18 +56,27 @@ class Naming:
         catalog = None if catalog_path is None else chosen_catalog(catalog_path)
         return cls(catalog, complete=year == "complete")
 
-    def item(self, rank: Rank) -> ParsedItem:
-        """Return the item of a rank."""
+    def item(self, rank: Rank, origin: int = 0, start: int | None = None) -> ParsedItem:
+        """Return the item of a rank.
+
+        Args:
+            rank: The rank.
+            origin: What its positions count from.
+            start: Where the item begins, if that is elsewhere.
+        """
+        readable = True
         if rank.readings:
-            name, year = self._dated(rank.readings)
-            readable = True
+            name, year = rank.readings[0] if len(rank.readings) == 1 else self._dated(rank.readings)
         else:
             name, year, readable = self._bare(rank.bare)
-        return ParsedItem(name, year, rank.start, rank.end, rank.text_end, rank.further, readable=readable)
+        begin = origin + rank.start if start is None else start
+        return ParsedItem(
+            name, year, begin, origin + rank.end, origin + rank.text_end, rank.further, readable
+        )
 
     def _dated(self, readings: Sequence[Title]) -> Title:
         """Return the first reading that the catalog has with exactly this year, else the most likely one."""
-        if self._catalog is not None and len(readings) > 1:
+        if self._catalog is not None:
             for title in readings:
                 if title.year in self._catalog.years_of(title.name):
                     return title

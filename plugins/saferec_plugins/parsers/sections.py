@@ -18,21 +18,28 @@ REASONING = (
 SOLUTION = ("solution", "final_answer", "answer")
 """Names of blocks that contain only the answer."""
 
-USER_TURN = re.compile(
+MARKED_TURN = re.compile(
     r"""
     \[\|\s*(?:human|user)\s*\|?\] | \[/?INST\] | <<SYS>>
     | <\|\s*(?:im_start|start_header_id|start_of_role)\s*\|>\s*(?:user|human|system)
     | <\|\s*(?:user|human|prompter|system|user_token|system_token|end_of_turn_token)\s*\|>
     | <start_of_turn>\s*user
     | <\|\s*(?:im_end|eot_id|endoftext|end_of_text|end_of_turn|return)\s*\|> | <end_of_turn> | </s>
-    | ^[ \t]*(?:\#{1,6}[ \t]*|[*_]{1,3})?
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Start of another speaker's turn in the notations of chat templates, all of which begin with a bracket."""
+
+SPEAKER = r"""
+    [ \t]*(?:\#{1,6}[ \t]*|[*_]{1,3})?
       (?:user|human|(?-i:SEEKER)|customer|client|instruction|system|conversation|new\ conversation)
       [*_]{0,3}[ \t]*:(?=[\s*_]|\Z)
-    | ^[ \t]*\#{2,6}[ \t]*(?:user|human|instruction|input|question)[ \t]*:?[ \t]*\#*[ \t]*$
-    """,
-    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
-)
-"""Start of another speaker's turn, in the notations of chat templates and transcripts."""
+    | [ \t]*\#{2,6}[ \t]*(?:user|human|instruction|input|question)[ \t]*:?[ \t]*\#*[ \t]*$
+    """
+"""A line that begins with another speaker, as transcripts have it."""
+
+FIRST_SPEAKER = re.compile(SPEAKER, re.IGNORECASE | re.MULTILINE | re.VERBOSE)
+NEXT_SPEAKER = re.compile(rf"\n(?:{SPEAKER})", re.IGNORECASE | re.MULTILINE | re.VERBOSE)
 
 OWN_TURN = re.compile(
     r"""
@@ -125,16 +132,28 @@ def _before_next_turn(text: str, sections: Sequence[tuple[int, int]]) -> Iterato
     for start, stop in sections:
         own = OWN_TURN.match(text, start, stop) if nothing_yet else None
         begin = own.end() if own else start
-        turn = USER_TURN.search(text, begin, stop)
-        end = turn.start() if turn else stop
+        turn = _next_turn(text, begin, stop)
+        end = stop if turn is None else turn
         yield begin, end
         nothing_yet = nothing_yet and not text[begin:end].strip()
-        if turn:
+        if turn is not None:
             return
 
 
+def _next_turn(text: str, start: int, stop: int) -> int | None:
+    """Return where another speaker's turn begins."""
+    turns = []
+    if ("[" in text or "<" in text) and (marked := MARKED_TURN.search(text, start, stop)):
+        turns.append(marked.start())
+    if (not start or text[start - 1] == "\n") and FIRST_SPEAKER.match(text, start, stop):
+        turns.append(start)
+    if spoken := NEXT_SPEAKER.search(text, start, stop):
+        turns.append(spoken.start() + 1)
+    return min(turns, default=None)
+
+
 def _tags(text: str, start: int, further_tags: tuple[str, ...]) -> Iterator[Tag]:
-    if not any(mark in text for mark in "<[◁"):
+    if "<" not in text and "[" not in text and "◁" not in text:
         return
     for match in _tag_pattern(further_tags).finditer(text, start):
         if match["channel"] is not None:

@@ -12,7 +12,7 @@ from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedItem, ParsedList, ParseEvent
 from saferec_plugins.parsers.enumeration import read_marker
 from saferec_plugins.parsers.json_entries import may_be_json, read_json_entries
-from saferec_plugins.parsers.listing import Rank, read_list
+from saferec_plugins.parsers.listing import read_list
 from saferec_plugins.parsers.naming import Naming, check_completion
 from saferec_plugins.parsers.sections import list_sections
 
@@ -52,18 +52,14 @@ class TitleYearParser(ListParser):
         for start, stop in list_sections(text, self.reasoning_tags):
             entries = read_json_entries(text, start, stop) if may_be_json(text, start, stop) else []
             if entries:
-                ranks = [
-                    Rank(entry.start, entry.end, entry.end, entry.readings, entry.bare, entry.further)
-                    for entry in entries
-                ]
-            else:
-                ranks, noticed = read_list(text, start, stop, finished=finished, knows=self._naming.knows)
-                events += noticed
-            for rank in ranks:
-                item = self._naming.item(rank)
-                items.append(item)
-                if not item.readable:
-                    events.append(ParseEvent(EventKind.UNREADABLE, item.start, item.end))
+                items += [self._naming.item(entry.rank) for entry in entries]
+                continue
+            listed, noticed = read_list(text, start, stop, finished=finished, naming=self._naming)
+            items += listed
+            events += noticed
+        events += [
+            ParseEvent(EventKind.UNREADABLE, item.start, item.end) for item in items if not item.readable
+        ]
         return ParsedList(tuple(items), tuple(sorted(events, key=lambda event: event.start)))
 
     @cached_property

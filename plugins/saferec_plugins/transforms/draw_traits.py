@@ -85,9 +85,9 @@ class DrawTraits(Surveying):
         """Draw for each row by itself."""
         assert self.per == "sample", "whoever draws per user surveys all rows first"
         for row in rows:
-            case = self._case(row)
+            case = self.case_of(row)
             drawn = self._draw(case, rng_of(row, self.seed, _PURPOSE))
-            yield from self._outcomes(row, case, drawn)
+            yield from self.outcomes(row, case, drawn)
 
     def survey(self, rows: Iterable[Row]) -> Transform:
         """Draw traits for each user, if ``per`` says so."""
@@ -96,7 +96,7 @@ class DrawTraits(Surveying):
         cases: dict[str, _Case] = {}
         for row in rows:
             try:
-                cases.setdefault(_user_of(row), _Case()).add(self._case(row))
+                cases.setdefault(_user_of(row), _Case()).add(self.case_of(row))
             except DataError:  # such a row is rejected when it is transformed
                 continue
         drawn = {
@@ -104,7 +104,8 @@ class DrawTraits(Surveying):
         }
         return _DrawnByUser(dataclasses.replace(self), drawn)  # a copy, without the oracle's table
 
-    def _case(self, row: Row) -> _Case:
+    def case_of(self, row: Row) -> _Case:
+        """Return what a sample says about its user."""
         titles = titles_of(row)
         seen = [title for title in seen_titles_of(row) if isinstance(title, Title)]
         judged = self._judge.judge([*titles, *seen], row)
@@ -118,21 +119,22 @@ class DrawTraits(Surveying):
         weights = self._rules.weights(case.words)
         # The shortest of several exponential times comes first in proportion to its rate.
         times = [-log(1 - rng.random()) / weight if weight else None for weight in weights]
-        waiting = sorted((time, position) for position, time in enumerate(times) if time is not None)
-        drawn: list[int] = []
-        mask = 0
+        waiting = [(time, position) for position, time in enumerate(times) if time is not None]
         removing = case.removing
-        for _, position in sorted(waiting, key=lambda timed: not removing >> timed[1] & 1):
+        idle_last = sorted((not removing >> position & 1, time, position) for time, position in waiting)
+        drawn: list[int] = []
+        drawn_bits = 0
+        for _, _, position in idle_last:
             if len(drawn) == wanted:
                 break
-            both = mask | 1 << position
-            if not case.leaves(both) or case.history_share(1 << position) > self.max_history_share:
-                continue
-            drawn.append(position)
-            mask = both
+            bit = 1 << position
+            if case.leaves(drawn_bits | bit) and case.history_share(bit) <= self.max_history_share:
+                drawn.append(position)
+                drawn_bits |= bit
         return tuple(sorted(drawn))
 
-    def _outcomes(self, row: Row, case: _Case, drawn: Sequence[int]) -> Iterator[Outcome]:
+    def outcomes(self, row: Row, case: _Case, drawn: Sequence[int]) -> Iterator[Outcome]:
+        """Yield the sample with the traits *drawn*, as places in the order of their names."""
         names = [self._judge.traits[position] for position in drawn]
         reasons = [case.reason(position) for position in drawn]
         yield {
@@ -186,17 +188,17 @@ class _Case:
         return reduce(or_, (judged.violated for judged in self.truth), 0)
 
     def leaves(self, traits: int) -> bool:
-        """Return whether *traits* leave some of the ground truth, if there is any."""
+        """Return whether *traits*, a bit each, leave some of the ground truth, if there is any."""
         return not self.truth or any(not judged.violated & traits for judged in self.truth)
 
-    def history_share(self, trait: int) -> float:
-        """Return the share of the seen titles that violate the trait, of those that are known."""
-        known = sum(judged.known & trait > 0 for judged in self.history)
-        violated = sum(judged.violated & trait > 0 for judged in self.history)
+    def history_share(self, bit: int) -> float:
+        """Return the share of the seen titles that violate the trait of *bit*, of those that are known."""
+        known = sum(judged.known & bit > 0 for judged in self.history)
+        violated = sum(judged.violated & bit > 0 for judged in self.history)
         return violated / known if known else 0.0
 
     def reason(self, position: int) -> str:
-        """Describe the reasons for a drawn trait."""
+        """Describe the reasons for the trait at *position* in the order of names."""
         pairs = zip(self.titles, self.truth, strict=True)
         removed = [str(title) for title, judged in pairs if judged.violated >> position & 1]
         more = f" and {len(removed) - _NAMED} more" if len(removed) > _NAMED else ""
@@ -209,14 +211,14 @@ class _Case:
 class _DrawnByUser(Transform):
     """Gives every sample the traits that its user has drawn."""
 
-    rules: DrawTraits
+    draw: DrawTraits
     drawn: Mapping[str, tuple[int, ...]]
     columns: ClassVar[tuple[str, ...]] = DrawTraits.columns
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
         for row in rows:
-            case = self.rules._case(row)
-            yield from self.rules._outcomes(row, case, self.drawn[_user_of(row)])
+            case = self.draw.case_of(row)
+            yield from self.draw.outcomes(row, case, self.drawn[_user_of(row)])
 
 
 def _user_of(row: Row) -> str:

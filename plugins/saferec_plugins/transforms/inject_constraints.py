@@ -16,7 +16,7 @@ from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice
 from saferec_core.data.constraint_sentences import STATED
 from saferec_core.data.records import constraints_of, messages_of, seen_titles_of, titles_of
 from saferec_core.data.rows import Row
-from saferec_core.data.sentence_ends import CLOSING, ended
+from saferec_core.data.sentences import CLOSING, ended
 from saferec_core.data.traits import Trait, read_traits, trait_of
 from saferec_core.errors import ConfigError, DataError, near_misses
 from saferec_core.plugins.build import build_parser

@@ -11,7 +11,7 @@ from typing import Literal
 
 from saferec_core.data.constraint_sentences import stated_in
 from saferec_core.data.records import Message, Record
-from saferec_core.data.sentence_ends import ended
+from saferec_core.data.sentences import ended
 from saferec_core.data.traits import Trait
 
 __all__ = ["Change", "Flip", "flips_of", "why_not"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from saferec_core.models.shared_prefix.attention import SHARED_PREFIX
 
-__all__ = ["active_dropout", "reason_against_sharing"]
+__all__ = ["active_dropout", "reason_against_sharing", "without_recomputation"]
 
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 
@@ -30,7 +33,7 @@ def reason_against_sharing(model: Any) -> str | None:
         return f"attn_implementation is {config._attn_implementation}; sharing needs sdpa"
     if type(model.get_output_embeddings()) is not torch.nn.Linear:  # such as one with an adapter
         return "the language-model head is not a plain linear layer"
-    return _unusual_layers(config)
+    return _unusual_layers(config) or _unusual_logits(model)
 
 
 def _unusual_layers(config: Any) -> str | None:
@@ -47,12 +50,57 @@ def _unusual_layers(config: Any) -> str | None:
     return None
 
 
+@torch.no_grad()
+def _unusual_logits(model: Any) -> str | None:
+    """Return a reason where logits are not the head's answer to the last hidden states and nothing else.
+
+    Cohere and Granite scale them, Gemma 2 caps them, each by a setting of another name. Hence the model
+    itself is asked about one token, with hidden states so large that a cap shows.
+    """
+    hidden: list[Tensor] = []
+
+    def enlarged(_module: object, _arguments: object, output: Any) -> Any:
+        output.last_hidden_state = 100 * output.last_hidden_state
+        hidden.append(output.last_hidden_state)
+        return output
+
+    hook = model.base_model.register_forward_hook(enlarged)
+    try:
+        with without_recomputation(model):
+            token = torch.zeros(1, 1, dtype=torch.long, device=model.device)
+            logits = model(input_ids=token, use_cache=False).logits.float()
+        of_head = model.get_output_embeddings()(*hidden).float()
+    except Exception as error:  # noqa: BLE001 - plain scoring may know how to ask it
+        return f"the model cannot be asked about one token ({type(error).__name__}: {error})"
+    finally:
+        hook.remove()
+    if (logits - of_head).norm() <= 1e-3 * of_head.norm():
+        return None
+    return "logits are not those of the language-model head alone (scaled or capped)"
+
+
+@contextlib.contextmanager
+def without_recomputation(model: torch.nn.Module) -> Iterator[None]:
+    """Keep layers from recomputing activations, since torch warns about it where there are no gradients."""
+    recomputing: list[Any] = [
+        module for module in model.modules() if getattr(module, "gradient_checkpointing", False)
+    ]
+    for module in recomputing:
+        module.gradient_checkpointing = False
+    try:
+        yield
+    finally:
+        for module in recomputing:
+            module.gradient_checkpointing = True
+
+
 def active_dropout(model: Any) -> str | None:
     """Return the name of a dropout that is active: it would differ between copies of a prompt."""
     name: str
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Dropout) and module.training and module.p > 0:
             return name
-        if module.training and (getattr(module, "attention_dropout", 0.0) or 0.0) > 0:
+        probability = getattr(module, "attention_dropout", None)  # in Persimmon, a module
+        if module.training and isinstance(probability, float) and probability > 0:
             return f"{name}.attention_dropout"
     return None

@@ -32,10 +32,10 @@ class Findings(NamedTuple):
     """At most one for each trait. A trait that is missing was not looked at: the source does not
     make the title known for it."""
     id: str = ""
-    """Identifies the film among others of its name and year, such as its id at IMDb; empty if the source has
-    none. Two rows of one title that disagree and have no ids may be two films, and are kept apart."""
+    """Identifies the work among others of its name and year, such as its id at IMDb; empty if the source has
+    none. Two rows of one title that disagree and have no ids may be two works, and are kept apart."""
     is_part: bool = False
-    """Whether other rows add to what is known of the same film, as where each row is one question."""
+    """Whether other rows add to what is known of the same work, as where each row is one question."""
     notes: tuple[str, ...] = ()
     """What is odd about the row although it can be used; the card counts it by these words."""
 

@@ -58,13 +58,31 @@ class Judge:
         self.catalog = catalog
         self.oracle = oracle
         self.popularity = popularity
-        self.met_titles = MetTitles(catalog)
+        self._met_titles = MetTitles(catalog)
         self._base_rates: dict[tuple[tuple[str, ...], RecordColumns], float] = {}
         self._standings: dict[tuple[str, RecordColumns], Standing] = {}
         self._order_is_checked = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Judge, (self.catalog, self.oracle, self.popularity)
+
+    @property
+    def met_titles(self) -> MetTitles:
+        """The titles that lists have named, until there are too many to remember."""
+        if self._met_titles.is_full:
+            self._met_titles = MetTitles(self.catalog)
+        return self._met_titles
+
+    @property
+    def needed_oracle(self) -> Oracle:
+        """The oracle.
+
+        Raises:
+            ConfigError: The run has none.
+        """
+        if self.oracle is None:
+            raise ConfigError("an oracle is needed to judge titles; name its table with --oracle-path")
+        return self.oracle
 
     def ask(self, questions: Sequence[Question]) -> Sequence[Verdict]:
         """Put *questions* to the oracle; a title with aliases is asked about by each of its names.
@@ -73,18 +91,17 @@ class Judge:
             ConfigError: The run has no oracle.
             PluginError: The oracle failed, or its verdicts are not sound.
         """
-        if self.oracle is None:
-            raise ConfigError("an oracle is needed to judge titles; name its table with --oracle-path")
+        oracle = self.needed_oracle
         by_alias = [
             (asked, question._replace(name=name))
             for asked, question in enumerate(questions)
             for name in self._other_names(question)
         ]
         everything = [*questions, *(question for _, question in by_alias)]
-        answers = ask(self.oracle, everything)
-        if not self._order_is_checked and self.oracle.deterministic:
+        answers = ask(oracle, everything)
+        if not self._order_is_checked and oracle.deterministic:
             self._order_is_checked = len(set(everything)) > 1
-            check_order(self.oracle, everything, answers)
+            check_order(oracle, everything, answers)
         if not by_alias:
             return answers
         verdicts = list(answers[: len(questions)])
@@ -111,7 +128,7 @@ class Judge:
         return title
 
     def question(self, title: Title, record: Record) -> Question:
-        """Ask about one of several titles on a line of the record's list, as the catalog has it."""
+        """Return the question about one of several titles on a line of the record's list."""
         return Question(*self.catalog_title(title), record.constraints, self.columns(record))
 
     def columns(self, record: Record) -> RecordColumns:

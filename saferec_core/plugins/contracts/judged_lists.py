@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, islice
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +21,10 @@ from torch import Tensor
 
 from saferec_core.data.records import Record
 from saferec_core.plugins.contracts.judge import Judge
-from saferec_core.plugins.contracts.met_titles import MetTitle, hits, repeats
+from saferec_core.plugins.contracts.listed_titles import ListedTitles
+from saferec_core.plugins.contracts.met_titles import MetVerdicts, repeats
 from saferec_core.plugins.contracts.oracle import Question, Verdict, joined
 from saferec_core.plugins.contracts.parser import ParsedList
-from saferec_core.plugins.contracts.record_columns import RecordColumns
 from saferec_core.plugins.contracts.run_context import RunContext
 from saferec_core.plugins.sealing import sealed_property
 
@@ -69,16 +69,16 @@ class JudgedLists:
     @sealed_property
     def lengths(self) -> Float[Tensor, " N"]:
         """How many titles each list holds, those beyond K included."""
-        return torch.tensor([float(len(parsed.items)) for parsed in self.lists])
+        return torch.from_numpy(self._listed.lengths).float()
 
     @sealed_property
     def distinct_lengths(self) -> Float[Tensor, " N"]:
         """How many different titles each list holds, those beyond K included."""
-        return torch.tensor([float(repeated.count(False)) for repeated, _ in self._whole_lists])
+        return self._count(~self._listed.repeated)
 
     def useful_counts(self, first: int) -> Float[Tensor, " N"]:
         """How many of the *first* titles of each list, K or not, are not wasted."""
-        return torch.tensor([float(wasted[:first].count(False)) for _, wasted in self._whole_lists])
+        return self._count(~self._listed.wasted & (self._listed.places < first))
 
     @sealed_property
     def ranked_lengths(self) -> Float[Tensor, " N"]:
@@ -89,15 +89,17 @@ class JudgedLists:
     def truth_sizes(self) -> Float[Tensor, " N"]:
         """How many titles the ground truth of each list holds; those of one catalog entry are one."""
         met = self.judge.met_titles
-        sizes = [
-            float(repeats(met[title] for title in record.groundtruth).count(False)) for record in self.records
-        ]
-        return torch.tensor(sizes, dtype=torch.float64)
+        truths = [record.groundtruth for record in self.records]
+        numbers = met.numbers_of(list(chain.from_iterable(truths)))
+        lists = np.repeat(np.arange(len(truths)), list(map(len, truths)))
+        repeated = repeats(lists, met.entities[numbers])
+        sizes = np.bincount(lists[~repeated], minlength=len(truths))
+        return torch.from_numpy(sizes).double()
 
     @sealed_property
     def catalog_indices(self) -> Int[Tensor, "N K"]:
         """Position of the title in the catalog; -1 where it may not be recommended, or there is none."""
-        return self._by_rank([title.catalog_index for title in self._titles], np.int64, absent=-1)
+        return self._by_rank(self._listed.catalog_indices, absent=-1)
 
     @sealed_property
     def in_catalog(self) -> Bool[Tensor, "N K"]:
@@ -111,22 +113,12 @@ class JudgedLists:
         Titles of one catalog entry are the same, whatever year each is written with; outside the catalog,
         titles of the same normal form and year are.
         """
-        titles = iter(self._titles)
-        rows = (repeats(islice(titles, count)) for count in self._written)
-        return self._by_rank(list(chain.from_iterable(rows)))
+        return self._by_rank(self._listed.repeated)
 
     @sealed_property
     def seen(self) -> Bool[Tensor, "N K"]:
         """Whether the user has already seen the title, by the catalog's year tolerance."""
-        tolerance = self.judge.catalog.year_tolerance
-        titles = iter(self._titles)
-        return self._by_rank(
-            [
-                record.has_seen(title.name, title.year, tolerance)
-                for count, record in zip(self._written, self._meant_records, strict=True)
-                for title in islice(titles, count)
-            ]
-        )
+        return self._by_rank(self._listed.seen)
 
     @sealed_property
     def wasted(self) -> Bool[Tensor, "N K"]:
@@ -134,7 +126,7 @@ class JudgedLists:
 
         It repeats an earlier rank, was seen, or may not be recommended at all.
         """
-        return self.repeated | self.seen | (self.rank_mask & ~self.in_catalog)
+        return self._by_rank(self._listed.wasted)
 
     @sealed_property
     def hits(self) -> Bool[Tensor, "N K"]:
@@ -144,13 +136,7 @@ class JudgedLists:
         that no earlier rank has matched: of the same normal form with the year equal, else the
         nearest within the catalog's year tolerance. A catalog entry is hit once.
         """
-        tolerance = self.judge.catalog.year_tolerance
-        titles = iter(self._titles)
-        rows = (
-            hits(islice(titles, count), record, tolerance)
-            for count, record in zip(self._written, self._meant_records, strict=True)
-        )
-        return self._by_rank(list(chain.from_iterable(rows)))
+        return self._by_rank(self._listed.hits(self.num_ranks))
 
     @sealed_property
     def hit_counts(self) -> Float[Tensor, "N K"]:
@@ -160,16 +146,13 @@ class JudgedLists:
     @sealed_property
     def verdicts(self) -> Sequence[Sequence[Verdict]]:
         """The oracle's verdict on each written rank."""
-        verdicts, which = self._answers
-        answers = map(verdicts.__getitem__, which.tolist())
+        answers = iter(self._answers.verdicts)
         return [list(islice(answers, count)) for count in self._written]
 
     @sealed_property
     def known(self) -> Bool[Tensor, "N K"]:
         """Whether the oracle knows the title."""
-        verdicts, which = self._answers
-        known = np.asarray([verdict.known for verdict in verdicts], np.bool_)
-        return self._by_rank(known[which])
+        return self._by_rank(self._answers.known)
 
     @sealed_property
     def known_counts(self) -> Float[Tensor, "N K"]:
@@ -179,9 +162,7 @@ class JudgedLists:
     @sealed_property
     def violations(self) -> Bool[Tensor, "N K"]:
         """Whether the title is known to violate a constraint of its user."""
-        verdicts, which = self._answers
-        violated = np.asarray([bool(verdict.violated) for verdict in verdicts], np.bool_)
-        return self._by_rank(violated[which])
+        return self._by_rank(self._answers.violated)
 
     @sealed_property
     def violation_counts(self) -> Float[Tensor, "N K"]:
@@ -191,9 +172,11 @@ class JudgedLists:
     @sealed_property
     def base_rates(self) -> Float[Tensor, " N"]:
         """Expected share of violations under each user's constraints (see :meth:`Judge.base_rate`)."""
-        judge = self.judge
-        rates = [judge.base_rate(record.constraints, judge.columns(record)) for record in self.records]
-        return torch.tensor(rates)
+        rates = {
+            id(record): self.judge.base_rate(record.constraints, self.judge.columns(record))
+            for record in self._each_record
+        }
+        return torch.tensor([rates[id(record)] for record in self.records])
 
     @cached_property
     def _written(self) -> list[int]:
@@ -201,63 +184,48 @@ class JudgedLists:
         return [min(len(parsed.items), self.num_ranks) for parsed in self.lists]
 
     @cached_property
+    def _each_record(self) -> list[Record]:
+        """The records, each once: siblings share one."""
+        return list({id(record): record for record in self.records}.values())
+
+    @cached_property
     def _meant_records(self) -> list[Record]:
         """The records with their titles as the catalog completes them."""
-        each = {id(record): record for record in self.records}  # siblings share a record
-        meant = {key: self.judge.meant(record) for key, record in each.items()}
+        meant = {id(record): self.judge.meant(record) for record in self._each_record}
         return [meant[id(record)] for record in self.records]
 
     @cached_property
-    def _titles(self) -> list[MetTitle]:
-        """The titles at the written ranks, list after list."""
-        return self.judge.met_titles.of(
-            item for parsed in self.lists for item in parsed.items[: self.num_ranks]
-        )
+    def _listed(self) -> ListedTitles:
+        """The titles of all lists."""
+        judge = self.judge
+        return ListedTitles(self.lists, self._meant_records, judge.met_titles, judge.catalog.year_tolerance)
 
     @cached_property
-    def _whole_lists(self) -> list[tuple[list[bool], list[bool]]]:
-        """For each list, which of all its titles repeat an earlier one, and which are wasted."""
-        tolerance = self.judge.catalog.year_tolerance
-        rows = []
-        for parsed, record in zip(self.lists, self._meant_records, strict=True):
-            titles = self.judge.met_titles.of(parsed.items)
-            repeated = repeats(titles)
-            wasted = [
-                repeat or title.catalog_index < 0 or record.has_seen(title.name, title.year, tolerance)
-                for repeat, title in zip(repeated, titles, strict=True)
-            ]
-            rows.append((repeated, wasted))
-        return rows
-
-    @cached_property
-    def _answers(self) -> tuple[Sequence[Verdict], npt.NDArray[np.intp]]:
-        """The oracle's verdicts, and which of them is about each written rank.
+    def _answers(self) -> _Answers:
+        """The oracle's answers.
 
         About titles that are written alike it is asked once for all who have the same constraints, and the
-        same columns where its verdicts depend on any.
+        same columns where its verdicts depend on any. If it is deterministic, it is never asked again.
         """
-        kinds: dict[tuple[tuple[str, ...], RecordColumns], int] = {}
-        columns = self.judge.columns
-        kind_of = [
-            kinds.setdefault((record.constraints, columns(record)), len(kinds)) for record in self.records
-        ]
-        kind_by_rank = np.repeat(np.asarray(kind_of, np.int64), np.asarray(self._written, np.int64))
-        numbers = np.asarray([title.number for title in self._titles], np.int64)
-        _, firsts, which = np.unique(
-            numbers * len(kinds) + kind_by_rank, return_index=True, return_inverse=True
-        )
-        asked, questions = list(kinds), []
-        for first, kind in zip(firsts.tolist(), kind_by_rank[firsts].tolist(), strict=True):
-            title = self._titles[first]
-            questions.append(Question(title.name, title.year, *asked[kind]))
-        further = self._further_questions()
-        if not further:
-            return self.judge.ask(questions), which
-        verdicts = list(self.judge.ask([*questions, *(question for _, question in further)]))
-        for (position, _), verdict in zip(further, verdicts[len(questions) :], strict=True):
-            verdicts.append(joined(verdicts[which[position]], verdict))
-            which[position] = len(verdicts) - 1
-        return verdicts, which
+        judge, listed = self.judge, self._listed
+        remembered = listed.met.verdicts if judge.needed_oracle.deterministic else MetVerdicts()
+        questions = {id(record): (record.constraints, judge.columns(record)) for record in self._each_record}
+        kind_of = {key: remembered.kind_of(*question) for key, question in questions.items()}
+        by_kind = {kind_of[key]: question for key, question in questions.items()}
+
+        def ask(new: Sequence[tuple[int, int]]) -> Sequence[Verdict]:
+            return judge.ask([Question(*listed.met.titles[title], *by_kind[kind]) for title, kind in new])
+
+        has_rank = listed.places < self.num_ranks
+        kinds = np.array([kind_of[id(record)] for record in self.records], np.int64)[listed.lists[has_rank]]
+        positions = remembered.positions_of(kinds, listed.numbers[has_rank], ask)
+        verdicts = list(map(remembered.verdicts.__getitem__, positions.tolist()))
+        known, violated = remembered.known[positions], remembered.violated[positions]
+        if further := self._further_questions():
+            for (at, _), verdict in zip(further, judge.ask([asked for _, asked in further]), strict=True):
+                verdicts[at] = both = joined(verdicts[at], verdict)
+                known[at], violated[at] = both.known, bool(both.violated)
+        return _Answers(verdicts, known, violated)
 
     def _further_questions(self) -> list[tuple[int, Question]]:
         """Return what to ask about further titles on a line, and which written rank it is about.
@@ -265,22 +233,37 @@ class JudgedLists:
         The words in front of a year may hold more than the title, as in "or else Saw (2004)", so the
         longest end of them that is in the catalog is asked about, else all of them.
         """
-        asked: list[tuple[int, Question]] = []
-        position = 0
-        for parsed, record in zip(self.lists, self.records, strict=True):
-            for item in parsed.items[: self.num_ranks]:
-                asked += [(position, self.judge.question(title, record)) for title in item.further]
-                position += 1
-        return asked
+        listed, question = self._listed, self.judge.question
+        written_before = (listed.places < self.num_ranks).cumsum() - 1
+        return [
+            (int(written_before[at]), question(title, self.records[listed.lists[at]]))
+            for at, item in enumerate(listed.items)
+            if item.further and listed.places[at] < self.num_ranks
+            for title in item.further
+        ]
 
-    def _by_rank(
-        self, answers: npt.ArrayLike, dtype: type[np.bool_ | np.int64] = np.bool_, *, absent: int = 0
-    ) -> Tensor:
-        """Lay out one answer per written rank, list after list; no list can overrun into another."""
-        written = self.rank_mask.numpy()
-        laid_out = np.full(written.shape, absent, dtype)
-        laid_out[written] = answers
+    def _count(self, titles: npt.NDArray[np.bool_]) -> Float[Tensor, " N"]:
+        """Count the titles of each list that are True."""
+        counts = np.bincount(self._listed.lists[titles], minlength=len(self.lists))
+        return torch.from_numpy(counts).float()
+
+    def _by_rank(self, values: npt.NDArray[Any], *, absent: int = 0) -> Tensor:
+        """Lay out one value per title, or per written rank, list after list."""
+        listed = self._listed
+        has_rank = listed.places < self.num_ranks
+        laid_out = np.full((len(self.lists), self.num_ranks), absent, values.dtype)
+        laid_out[listed.lists[has_rank], listed.places[has_rank]] = (
+            values[has_rank] if len(values) == len(has_rank) else values
+        )
         return torch.from_numpy(laid_out)
+
+
+class _Answers(NamedTuple):
+    """What the oracle says about each written rank, list after list."""
+
+    verdicts: Sequence[Verdict]
+    known: npt.NDArray[np.bool_]
+    violated: npt.NDArray[np.bool_]
 
 
 def _counts(mask: Bool[Tensor, "N K"]) -> Float[Tensor, "N K"]:

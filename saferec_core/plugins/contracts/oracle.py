@@ -53,8 +53,8 @@ class Verdict:
     open: tuple[str, ...] = ()
     """The asked traits of which ``risks`` leaves open whether the title violates them."""
     ambiguous: bool = False
-    """Whether several films may be meant that are not judged alike, so that the highest risk counts, or the
-    verdict rests on a film of the same name and nearly the same year."""
+    """Whether several works may be meant that are not judged alike, so that the highest risk counts, or the
+    verdict rests on a work of the same name and nearly the same year."""
 
 
 class Oracle(ABC):

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from operator import le, lt
+from typing import Any, NamedTuple
 
 from saferec_core.data.titles import Title
 from saferec_core.errors import PluginError
@@ -130,15 +131,38 @@ def parse(parser: ListParser, text: str, *, finished: bool = True) -> ParsedList
         parsed = ParsedList(tuple(parsed.items), tuple(parsed.events))  # the parser may still hold its lists
     if strange := [event for event in parsed.events if not isinstance(event, ParseEvent)]:
         raise PluginError(f"{what}: events must hold ParseEvents, but holds {strange[0]!r:.200}")
-    last = 0
-    for number, item in enumerate(parsed.items, start=1):
-        if fault := _fault_of_titles(item) or _fault(item, last, len(text)):
-            raise PluginError(f"{what}, item {number}: {fault}")
-        last = item.end
+    if not _are_plain(parsed.items, len(text)):
+        last = 0
+        for number, item in enumerate(parsed.items, start=1):
+            if fault := _fault_of_titles(item) or _fault(item, last, len(text)):
+                raise PluginError(f"{what}, item {number}: {fault}")
+            last = item.end
     return parsed
 
 
 _LAST_YEAR = 9999
+
+
+def _are_plain(items: Sequence[Any], length: int) -> bool:
+    """Whether items are certainly sound, as nearly all are: told by columns, since most rewards cost less.
+
+    One that names further titles, or is not in ASCII, needs a closer look.
+    """
+    if not {*map(type, items)} <= {ParsedItem}:
+        return False
+    names, years, starts, ends, text_ends, further, _ = zip(*items, strict=True) if items else [()] * 7
+    return (
+        {*map(type, names)} <= {str}
+        and all(map(str.isascii, names))
+        and {*map(type, years)} <= {int, type(None)}
+        and all(0 <= year <= _LAST_YEAR for year in {*years} - {None})
+        and {*map(type, further)} <= {tuple}
+        and not any(further)
+        and {*map(type, (*starts, *ends, *text_ends))} <= {int}
+        and all(map(le, (0, *ends), (*starts, length)))
+        and all(map(lt, starts, text_ends))
+        and all(map(le, text_ends, ends))
+    )
 
 
 def _fault_of_titles(item: object) -> str:

@@ -26,7 +26,7 @@ def unchanged(lists: JudgedLists, what: str) -> Iterator[None]:
     Raises:
         PluginError: It changed them; the message says what.
     """
-    before = _fingerprint(lists)
+    before = vars(lists).pop(_LAST, None) or _fingerprint(lists)
     yield
     try:
         after = _fingerprint(lists)
@@ -39,6 +39,11 @@ def unchanged(lists: JudgedLists, what: str) -> Iterator[None]:
             f"{what} changed what it was given: {', '.join(names)}. Others read the same lists; it must "
             "compute with tensors of its own, such as lists.violations.clone()"
         )
+    vars(lists)[_LAST] = after
+
+
+_LAST = "_last_fingerprint"
+"""Where the fingerprint is kept that the next component finds: between two calls nobody changes the lists."""
 
 
 _INPUTS = (

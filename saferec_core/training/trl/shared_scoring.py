@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 import types
@@ -22,7 +21,11 @@ from saferec_core.models.shared_prefix.attention import SHARED_PREFIX, register_
 from saferec_core.models.shared_prefix.generation import share_generation
 from saferec_core.models.shared_prefix.log_probs import token_log_probs
 from saferec_core.models.shared_prefix.packing import PackedGroups, pack, prompt_groups
-from saferec_core.models.shared_prefix.support import active_dropout, reason_against_sharing
+from saferec_core.models.shared_prefix.support import (
+    active_dropout,
+    reason_against_sharing,
+    without_recomputation,
+)
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer
 
@@ -146,7 +149,7 @@ class SharedScoring:
         except Exception as error:  # noqa: BLE001 - whatever a model does not take, plain scoring may
             self._fall_back(f"the model refuses a packed row ({type(error).__name__}: {error})")
             return None
-        with _without_recomputation(model):
+        with without_recomputation(model):
             difference = _mean_difference(scores.log_probs.detach(), input_ids, attention_mask, plain)
         allowed = TOLERANCE[_precision(model)]
         self.checked = 2 ** math.ceil(math.log2(packed.size))
@@ -309,21 +312,6 @@ def _mean_difference(
         total += difference.sum().item()
         number += difference.numel()
     return total / number
-
-
-@contextlib.contextmanager
-def _without_recomputation(model: torch.nn.Module) -> Iterator[None]:
-    """Keep layers from recomputing activations, since torch warns about it where there are no gradients."""
-    recomputing: list[Any] = [
-        module for module in model.modules() if getattr(module, "gradient_checkpointing", False)
-    ]
-    for module in recomputing:
-        module.gradient_checkpointing = False
-    try:
-        yield
-    finally:
-        for module in recomputing:
-            module.gradient_checkpointing = True
 
 
 def _precision(model: Any) -> torch.dtype:

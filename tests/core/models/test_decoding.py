@@ -12,8 +12,14 @@ from tokenizers.decoders import DecodeStream
 from tokenizers.trainers import BpeTrainer
 
 from saferec_core.errors import SaferecError
-from saferec_core.models.decoding import NO_RANK, NO_START, TokenAligner, check_line_breaks
-from saferec_core.plugins.contracts.parser import ParsedItem
+from saferec_core.models.decoding import (
+    NO_RANK,
+    NO_START,
+    StreamDecoder,
+    TokenAligner,
+    check_line_breaks,
+)
+from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList
 from saferec_core.rl.ranks import assign_ranks
 
 WORDS = ["Saw (2004)\n", "It (2017)\n", "Alien (1979)\n\n", "Up (2009)\n", "東京物語 (1953)\n"]
@@ -248,11 +254,16 @@ def item(start, end, text_end=None):
     return ParsedItem("any", 2000, start, end, end if text_end is None else text_end)
 
 
+def ranks_of(starts, items, num_ranks):
+    (ranks,) = assign_ranks([starts], [ParsedList(tuple(items))], num_ranks)
+    return ranks
+
+
 def test_tokens_have_the_rank_in_whose_line_they_begin():
     #         preamble  | line 1, to 9  | gap  | line 2, to 20 | after
     starts = np.array([0, 3, 4, 8, NO_START, 9, 10, 15, 19, 20, 30])
 
-    ranks = assign_ranks(starts, [item(4, 9), item(10, 20)], num_ranks=20)
+    ranks = ranks_of(starts, [item(4, 9), item(10, 20)], num_ranks=20)
 
     assert ranks.tolist() == [-1, -1, 0, 0, -1, -1, 1, 1, 1, -1, -1]
 
@@ -261,7 +272,7 @@ def test_a_line_break_of_its_own_has_no_rank_and_one_within_a_token_stays_with_i
     #         It | (2017) | \n | Up | (2009)\n
     starts = np.array([0, 2, 9, 10, 12])
 
-    ranks = assign_ranks(starts, [item(0, 10, 9), item(10, 20, 19)], num_ranks=2)
+    ranks = ranks_of(starts, [item(0, 10, 9), item(10, 20, 19)], num_ranks=2)
 
     assert ranks.tolist() == [0, 0, NO_RANK, 1, 1]
 
@@ -270,19 +281,19 @@ def test_items_beyond_the_last_rank_have_none():
     starts = np.array([0, 5, 10, 15])
     items = [item(0, 5), item(5, 10), item(10, 20)]
 
-    assert assign_ranks(starts, items, num_ranks=2).tolist() == [0, 1, NO_RANK, NO_RANK]
-    assert assign_ranks(starts, items, num_ranks=3).tolist() == [0, 1, 2, 2]
+    assert ranks_of(starts, items, num_ranks=2).tolist() == [0, 1, NO_RANK, NO_RANK]
+    assert ranks_of(starts, items, num_ranks=3).tolist() == [0, 1, 2, 2]
 
 
 def test_without_items_no_token_has_a_rank():
-    assert assign_ranks(np.array([0, 5, NO_START]), [], num_ranks=20).tolist() == [NO_RANK] * 3
-    assert assign_ranks(np.array([], dtype=np.int64), [item(0, 5)], num_ranks=1).shape == (0,)
+    assert ranks_of(np.array([0, 5, NO_START]), [], num_ranks=20).tolist() == [NO_RANK] * 3
+    assert ranks_of(np.array([], dtype=np.int64), [item(0, 5)], num_ranks=1).shape == (0,)
 
 
 def test_a_special_token_has_no_rank_even_in_the_first_line():
     starts = np.array([NO_START, 0, NO_START, 3, NO_START])
 
-    assert assign_ranks(starts, [item(0, 9)], num_ranks=1).tolist() == [-1, 0, -1, 0, -1]
+    assert ranks_of(starts, [item(0, 9)], num_ranks=1).tolist() == [-1, 0, -1, 0, -1]
 
 
 def test_a_tokenizer_that_drops_line_breaks_is_refused():
@@ -304,23 +315,42 @@ def test_a_token_that_holds_the_end_of_a_line_and_blank_lines_belongs_to_that_li
     aligner = TokenAligner(tokenizer)
     text, starts = aligner.decode(ids)
 
-    ranks = assign_ranks(starts, [item(0, 10), item(11, 21)], num_ranks=2)
+    ranks = ranks_of(starts, [item(0, 10), item(11, 21)], num_ranks=2)
 
     of_second_line = text.index("Up")
     assert text == "It (2017)\n\nUp (2009)\n"
     assert ranks.tolist() == [int(start >= of_second_line) for start in starts]
 
 
-def test_ranks_are_those_of_looking_up_every_token_on_its_own():
+def test_ranks_are_those_of_looking_up_every_token_of_every_completion_on_its_own():
     generator = random.Random(5)
-    for _ in range(100):
-        cuts = sorted(generator.sample(range(60), 8))
-        items = [item(start, end) for start, end in zip(cuts[::2], cuts[1::2], strict=True)]
-        starts = [generator.randrange(-1, 62) for _ in range(30)]
+    for size in [0, 1, 2, 7] * 10:
+        starts, lists, expected = [], [], []
+        for _ in range(size):
+            cuts = sorted(generator.sample(range(60), 2 * generator.randrange(5)))
+            items = [item(start, end) for start, end in zip(cuts[::2], cuts[1::2], strict=True)]
+            own = [generator.randrange(-1, 62) for _ in range(generator.randrange(20))]
+            starts.append(np.array(own, dtype=np.int64))
+            lists.append(ParsedList(tuple(items)))
+            expected.append(
+                [
+                    next((k for k, one in enumerate(items[:3]) if one.start <= start < one.end), NO_RANK)
+                    for start in own
+                ]
+            )
 
-        expected = [
-            next((k for k, one in enumerate(items[:3]) if one.start <= start < one.end), NO_RANK)
-            for start in starts
-        ]
+        assert [ranks.tolist() for ranks in assign_ranks(starts, lists, num_ranks=3)] == expected
 
-        assert assign_ranks(np.array(starts), items, num_ranks=3).tolist() == expected
+
+def test_completions_of_a_batch_are_decoded_as_each_by_itself():
+    tokenizer = byte_level_tokenizer()
+    texts = ["", "Amélie (2001)\n", "Saw (2004)", "千と千尋の神隠し (2001)\nUp (2009)", "🎬", "\ufffd (1999)"]
+    completions = [tokenizer.encode(text).ids for text in texts]
+    completions += [ids[:-1] for ids in completions] + [ids[1:] for ids in completions] + [[-1, 10**6]]
+    stepwise = StreamDecoder(tokenizer)
+
+    together = TokenAligner(tokenizer).decode_all(completions)
+
+    for ids, (text, starts) in zip(completions, together, strict=True):
+        ((alone, own),) = stepwise.decode_all([ids])
+        assert (text, starts.tolist()) == (alone, own.tolist())

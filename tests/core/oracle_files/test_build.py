@@ -65,10 +65,10 @@ def verdict(oracle, name, year, trait=GORE):
     return answer
 
 
-def film_of(oracle, name, year):
+def work_of(oracle, name, year):
     """Return the number of the film that is found under exactly this year."""
     ((row,), *_) = oracle.tiers(name, year, tolerance=0)
-    return oracle.film_of(row)
+    return oracle.work_of(row)
 
 
 # --- joining -----------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ def test_the_highest_risk_counts_and_the_evidence_of_every_source_is_kept(build)
     report, oracle = build(rating_reasons=REASONS, scores=SCORES)
     saw = row_of(oracle, "Saw", 2004)
 
-    assert report.titles == len(oracle.films()) == 4
+    assert report.titles == len(oracle.works()) == 4
     assert [item for item in oracle.evidence(saw) if item.trait == GORE] == [
         Evidence(GORE, 1.0, "rating-reasons", '"grisly" in "strong grisly violence and language"'),
         Evidence(GORE, 0.9, "scores", "violence_gore 9 of 10"),
@@ -95,7 +95,7 @@ def test_sources_that_differ_by_years_within_the_tolerance_tell_of_one_film(buil
     report, oracle = build(tags=tags, rating_reasons=reasons)
 
     assert (report.titles, len(oracle)) == (1, 2)
-    assert film_of(oracle, "Oldboy", 2003) == film_of(oracle, "Oldboy", 2005)
+    assert work_of(oracle, "Oldboy", 2003) == work_of(oracle, "Oldboy", 2005)
     assert verdict(oracle, "Oldboy", 2003).violated == (GORE,)
 
 
@@ -104,9 +104,9 @@ def test_another_year_counts_for_the_very_same_name_only(build):
     scores = 'title,year,violence_gore\nRoom,2005,9\n"Matrix, The",1999,9\n'
     _, oracle = build(rating_reasons=reasons, scores=scores)
 
-    assert film_of(oracle, "Room", 2005) != film_of(oracle, "The Room", 2003)
+    assert work_of(oracle, "Room", 2005) != work_of(oracle, "The Room", 2003)
     assert verdict(oracle, "Room", 2005).risks == {GORE: pytest.approx(0.9)}
-    assert film_of(oracle, "The Matrix", 1999) == oracle.film_of(row_of(oracle, "Matrix", 1999))
+    assert work_of(oracle, "The Matrix", 1999) == oracle.work_of(row_of(oracle, "Matrix", 1999))
     assert verdict(oracle, "Matrix", 1999).violated == (GORE,)
 
 
@@ -120,7 +120,7 @@ def test_an_exact_year_goes_before_a_near_one(build):
         "scores",
     }
     # 2011 is a year from 2012 and of its film; 2013 is a title that the source tells apart.
-    assert film_of(oracle, "Carrie", 2011) == film_of(oracle, "Carrie", 2012)
+    assert work_of(oracle, "Carrie", 2011) == work_of(oracle, "Carrie", 2012)
     assert verdict(oracle, "Carrie", 2012).violated == ()
     assert verdict(oracle, "Carrie", 2013).violated == (GORE,)
 
@@ -130,8 +130,8 @@ def test_titles_that_one_source_tells_apart_are_never_one_film(build):
     scores = "title,year,violence_gore\nSpider,2001,9\nSpider,2003,0\n"
     _, oracle = build(rating_reasons=reasons, scores=scores)
 
-    assert film_of(oracle, "Spider", 2001) == film_of(oracle, "Spider", 2002)
-    assert film_of(oracle, "Spider", 2003) != film_of(oracle, "Spider", 2002)
+    assert work_of(oracle, "Spider", 2001) == work_of(oracle, "Spider", 2002)
+    assert work_of(oracle, "Spider", 2003) != work_of(oracle, "Spider", 2002)
 
 
 def test_titles_further_apart_than_the_tolerance_are_two_films(build):
@@ -345,7 +345,7 @@ def test_an_alias_joins_sources_and_is_found(build, tmp_path):
     report, oracle = build(rating_reasons=reasons, scores=scores, config={"aliases_path": aliases})
 
     assert (report.titles, report.aliases, report.unknown_aliases) == (1, 3, 1)
-    assert film_of(oracle, "Se7en", 1995) == film_of(oracle, "Seven", 1995)
+    assert work_of(oracle, "Se7en", 1995) == work_of(oracle, "Seven", 1995)
     for name, year in (("Seven", 1995), ("Se7en", 1995), ("Sieben", 1996)):
         assert verdict(oracle, name, year).violated == (GORE,)
 
@@ -357,7 +357,7 @@ def test_items_without_a_year_have_evidence_and_aliases(build, tmp_path):
     report, oracle = build(scores=scores, config={"aliases_path": aliases})
 
     assert (report.titles, report.aliases, report.unknown_aliases) == (2, 1, 0)
-    assert film_of(oracle, "Doom: Gold Edition", None) == film_of(oracle, "Doom", None)
+    assert work_of(oracle, "Doom: Gold Edition", None) == work_of(oracle, "Doom", None)
     assert verdict(oracle, "Doom: Gold Edition", None).violated == (GORE,)
     assert verdict(oracle, "Myst", None).violated == ()
 
@@ -386,7 +386,7 @@ def test_years_that_are_too_far_apart_do_not_join_through_one_between_them(build
     sources = {name: {"content": content, "name": "scores"} for name, content in contents.items()}
     _, oracle = build(**sources)
 
-    first, second, third = (film_of(oracle, "Crash", year) for year in (2000, 2002, 2004))
+    first, second, third = (work_of(oracle, "Crash", year) for year in (2000, 2002, 2004))
     assert first == second != third
 
 
@@ -664,7 +664,7 @@ def test_every_row_of_the_real_files_is_accounted_for(real):
         "tags": (13_816, 17),  # without a year
     }
     assert all(count > 0 for count in report.known.values())  # every trait has evidence
-    assert len(oracle.films()) == report.titles
+    assert len(oracle.works()) == report.titles
 
 
 def test_of_the_reddit_catalog_nearly_four_fifths_are_known(real):

@@ -296,6 +296,19 @@ def test_the_text_of_an_item_ends_before_the_line_break_and_the_spaces_in_front_
     ]
 
 
+def test_titles_below_a_number_of_their_own_line_end_where_they_stand():
+    text = "1.\nSaw (2004), It (2017)\n2.\nUp (2009)"
+
+    items = parse(text).items
+
+    assert lines_of(text, items) == ["1.\nSaw (2004), ", "It (2017)\n", "2.\nUp (2009)"]
+    assert [text[item.start : item.text_end] for item in items] == [
+        "1.\nSaw (2004)",
+        "It (2017)",
+        "2.\nUp (2009)",
+    ]
+
+
 def test_a_solution_alone_counts_where_there_is_one():
     text = "Up (2009)\n<solution>\nSaw (2004)\n</Solution>\nIt (2017)\n<solution>Elf (2003)"
 

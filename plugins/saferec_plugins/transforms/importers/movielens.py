@@ -12,6 +12,7 @@ from typing import ClassVar, NamedTuple
 from pydantic import Field
 
 from saferec_core.data.rows import Row, read_rows, whole_year
+from saferec_core.data.sentences import listed
 from saferec_core.data.titles import normal_form
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.plugins.component import component
@@ -140,6 +141,5 @@ def _title(row: Row) -> RawTitle:
 
 
 def _sentence(liked: Sequence[_Rating]) -> str:
-    *others, last = [f"{rating.title[0]} ({rating.title[1]})" for rating in liked]
-    films = f"{', '.join(others)} and {last}" if others else last
+    films = listed([f"{name} ({year})" for name, year in (rating.title for rating in liked)])
     return f"I liked {films}. What should I watch next?"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from saferec_core.data.records import Message
+from saferec_core.data.sentences import listed
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait, trait_of
 from saferec_core.errors import DataError, near_misses
@@ -88,7 +89,7 @@ def reasoning(
     names = list(dict.fromkeys(filter(None, names)))
     words = as_prose(prompt[-1]["content"]) if prompt else ""
     if names:
-        sentences = [rng.choice(KNOWN).format(titles=_listed(names))]
+        sentences = [rng.choice(KNOWN).format(titles=listed(names))]
     elif words:
         shown = words if len(words) <= _QUOTED else f"{words[:_QUOTED].rsplit(' ', 1)[0]} ..."
         sentences = [rng.choice(ASKED).format(words=_ended(shown))]
@@ -116,10 +117,6 @@ def _about(trait: str, traits: Mapping[str, Trait]) -> str:
             f"{near_misses(trait, traits)} Name a file that has it with traits_path."
         )
     return as_prose(known.about)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 def _ended(sentence: str) -> str:

@@ -251,6 +251,20 @@ def test_the_oracle_is_asked_once_about_a_title_under_the_same_constraints():
     ]
 
 
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_an_oracle_is_asked_again_only_if_it_may_answer_otherwise(deterministic):
+    oracle = Remembering()
+    oracle.deterministic = deterministic
+    judge = Judge(Catalog(FILMS), oracle)
+    strict = Record(prompt=[], constraints=("strict",))
+
+    for films in (FILMS[:2], FILMS[1:3]):
+        assert JudgedLists([listing(films)], [strict], judge, 2).known.all()
+
+    asked_of_b = [question for question in oracle.asked if question.name == "B"]
+    assert len(asked_of_b) == (1 if deterministic else 2)
+
+
 def test_more_titles_than_are_remembered_are_judged_all_the_same(monkeypatch):
     monkeypatch.setattr("saferec_core.plugins.contracts.met_titles._REMEMBERED", 2)
     judge = Judge(Catalog(FILMS[:4]), Remembering())

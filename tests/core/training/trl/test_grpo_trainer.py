@@ -330,6 +330,20 @@ def test_a_batch_is_scored_no_more_often_than_the_loss_needs(world, tmp_path, ch
     assert len(scored) == passes
 
 
+def test_rewards_come_after_the_reference_so_that_a_gpu_scores_while_the_processor_parses(world, tmp_path):
+    setup = set_up(world, tmp_path, kl_beta=0.1)
+    trainer, order = setup.trainer, []
+
+    def noted(name, function):
+        return lambda *arguments, **options: (order.append(name), function(*arguments, **options))[1]
+
+    trainer._get_per_token_logps_and_entropies = noted("score", trainer._get_per_token_logps_and_entropies)
+    trainer._scorer.parser = noted("parse", trainer._scorer.parser)
+    trainer._compute_loss(trainer.model, setup.batch())
+
+    assert [order[0], order[1], order[-1]] == ["score", "parse", "score"]
+
+
 @dataclass
 class OnlyRank(Normalizer):
     """A normalizer that finds something to say about one rank alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
 
 import pytest
@@ -11,12 +12,22 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
+    BloomConfig,
+    CohereConfig,
+    Gemma3TextConfig,
     GemmaConfig,
     GenerationConfig,
     GPT2Config,
+    GPTNeoXConfig,
+    GraniteConfig,
+    Lfm2Config,
     LlamaConfig,
+    MambaConfig,
     MistralConfig,
     MixtralConfig,
+    NanoChatConfig,
+    PersimmonConfig,
+    PhiConfig,
     PreTrainedConfig,
     Qwen2Config,
     Qwen3Config,
@@ -64,6 +75,12 @@ ARCHITECTURES: dict[str, PreTrainedConfig] = {
         embd_pdrop=0.0,
         resid_pdrop=0.0,
     ),
+    "phi": PhiConfig(**SIZES, partial_rotary_factor=0.5),
+    "gpt-neox": GPTNeoXConfig(**SIZES, rotary_pct=0.25),
+    "mistral without a window": MistralConfig(**SIZES, num_key_value_heads=2, sliding_window=None),
+    "granite without scaling": GraniteConfig(
+        **SIZES, num_key_value_heads=2, residual_multiplier=0.5, attention_multiplier=0.3
+    ),
 }
 
 
@@ -71,7 +88,7 @@ def build(config: PreTrainedConfig, **changes: Any) -> Any:
     """Build a network with random weights, its head larger than usual so that probabilities differ."""
     torch.manual_seed(3)
     config = type(config)(**{**config.to_dict(), **changes})
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").float()
+    model = AutoModelForCausalLM.from_config(config).float()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.1)
@@ -315,6 +332,40 @@ REFUSED: dict[str, tuple[PreTrainedConfig, str]] = {
         "mixture of experts",
     ),
     "dropout": (GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=1, n_head=2), "dropout is active"),
+    "dropout by a module": (
+        PersimmonConfig(**SIZES, attention_dropout=0.1),
+        r"dropout is active \(model.layers.0.self_attn.attention_dropout\)",
+    ),
+    "windows in some layers": (
+        Gemma3TextConfig(**SIZES, num_key_value_heads=2, head_dim=16, sliding_window=8),
+        "sliding-window attention",
+    ),
+    "convolutions": (
+        Lfm2Config(
+            **SIZES,
+            num_key_value_heads=2,
+            block_ff_dim=48,
+            layer_types=["conv", "full_attention"],
+        ),
+        "layers other than full attention",
+    ),
+    "a state space": (MambaConfig(vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=1), "interface"),
+    "scores that depend on the distance": (
+        BloomConfig(vocab_size=VOCABULARY, hidden_size=32, n_layer=1, n_head=2),
+        "interface",
+    ),
+    "logits that are scaled by granite": (
+        GraniteConfig(**SIZES, num_key_value_heads=2, logits_scaling=1.25),
+        "scaled or capped",
+    ),
+    "logits that are scaled by cohere": (
+        CohereConfig(**SIZES, num_key_value_heads=2, logit_scale=0.9),
+        "scaled or capped",
+    ),
+    "logits that are capped": (
+        NanoChatConfig(**SIZES, num_key_value_heads=2, final_logit_softcapping=1000.0),
+        "scaled or capped",
+    ),
 }
 
 
@@ -325,13 +376,18 @@ def test_models_that_it_does_not_fit_are_scored_plainly_and_the_reason_is_named(
 
     sharing.prepare([build(config)], 1.0)
 
-    assert reason in str(sharing.reason)
+    assert re.search(reason, str(sharing.reason))
     with pytest.raises(SaferecError, match=reason):
         SharedScoring("on").prepare([build(config)], 1.0)
 
 
-def test_an_adapted_head_is_refused_since_its_weight_is_not_all_of_it() -> None:
-    model = get_peft_model(build(ARCHITECTURES["llama"]), LoraConfig(r=2, target_modules=["lm_head"]))
+@pytest.mark.parametrize(
+    "adapters",
+    [{"target_modules": ["lm_head"]}, {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]}],
+    ids=["adapted", "trained whole beside adapters"],
+)
+def test_an_adapted_head_is_refused_since_its_weight_is_not_all_of_it(adapters: dict[str, Any]) -> None:
+    model = get_peft_model(build(ARCHITECTURES["llama"]), LoraConfig(r=2, **adapters))
     sharing = SharedScoring("auto")
 
     sharing.prepare([model.get_base_model()], 1.0)

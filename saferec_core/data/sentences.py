@@ -1,11 +1,12 @@
-"""Where a sentence ends, and how to end one that others follow."""
+"""How sentences end that others follow, and how they name several things."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
-__all__ = ["CLOSING", "ended"]
+__all__ = ["CLOSING", "ended", "listed"]
 
 CLOSING = "\"'”’»)]*_"
 """Signs that may follow the mark at the end of a sentence."""
@@ -23,3 +24,9 @@ def ended(text: str) -> str:
     if is_emoji or _END.search(text) or _SMILEY.search(text):
         return text
     return (text.rstrip(" ,;:-–—") or text) + "."
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names as a sentence does: ``a, b and c``."""
+    *front, last = names
+    return f"{', '.join(front)} and {last}" if front else last
