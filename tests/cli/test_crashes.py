@@ -31,7 +31,7 @@ class Mood(RewardFunction):
     scope = "rank"
 
     def __call__(self, lists):
-        if any(Path("{runs}").rglob("checkpoint-*/saferec.json")):
+        if any(Path("{checkpoints}").glob("checkpoint-*")):
             ctypes.string_at(0)
         return torch.rand(lists.rank_mask.shape)
 '''
@@ -118,11 +118,11 @@ def test_a_process_that_a_plugin_forks_keeps_no_note_of_its_own(tmp_path):
 
 def test_a_reward_that_crashes_in_training_is_named_with_the_command_that_goes_on(acme, tiny, tmp_path):
     runs = tmp_path / "runs"
-    env = acme(HOOK + CRASHING_REWARD.format(runs=runs))
+    env = acme(HOOK + CRASHING_REWARD.format(checkpoints=runs / "a" / "checkpoints"))
     command = ("-m", "saferec_cli", "train", tiny / "run.yaml", "--reward", "mood", "--quiet")
-    options = ("--output-dir", runs, "--run-name", "a", "--max-steps", 3, "--save-steps", 1)
+    options = ("--output-dir", runs, "--run-name", "a", "--max-steps", 3, "--save-strategy", "steps")
 
-    done = run(*command, *options, "--eval-prompts", 0, env=env, cwd=tmp_path)
+    done = run(*command, *options, "--save-steps", 1, "--eval-prompts", 0, env=env, cwd=tmp_path)
 
     assert done.returncode == -signal.SIGSEGV
     assert done.stderr.splitlines()[-1] == (
