@@ -1,11 +1,12 @@
 """How much memory the records of a run take, by their number: kept as objects, and mapped from a file.
 
     python benchmarks/record_memory.py --records 10000 100000 1000000
+    python benchmarks/record_memory.py --records 10000 100000 1000000 --short
 
 Every number is measured in a process of its own, which reads a JSONL file of that many records as a run does,
-fits the prompts and goes through half of them in random order. What is printed is memory that the process
-has to itself (``RssAnon``, Linux); pages of the mapped file are the system's, and given back when others need
-them.
+fits the prompts and goes through half of them, 100,000 at most, in random order. What is printed is memory
+that the process has to itself (``RssAnon``, Linux); pages of the mapped file are the system's, and given back
+when others need them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
-SEEN, TURNS = 20, 4
+SEEN, TURNS, WORDS = 20, 4, 20
+MOST_ACCESSES = 100_000
 
 
 def main() -> None:
@@ -27,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--objects", action="store_true", help="keep all records as objects")
+    parser.add_argument("--short", action="store_true", help="one short turn and one seen title a record")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
@@ -36,26 +39,29 @@ def main() -> None:
     for number in given.records:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "records.jsonl"
-            write(path, number)
+            write(path, number, *((1, 1, 1) if given.short else (SEEN, TURNS, WORDS)))
             flags = ["--objects"] if given.objects else []
             command = [sys.executable, __file__, "--measure", str(path), *flags]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             print(f"{number:9,}   {path.stat().st_size / 2**20:8.1f}   {done.stdout.strip()}", flush=True)
 
 
-def write(path: Path, number: int) -> None:
-    """Write records as they come from a data set of conversations, about 2.4 kB each."""
+def write(path: Path, number: int, seen: int, length: int, words: int) -> None:
+    """Write records of conversations, each with so many seen titles and turns."""
     draws = random.Random(0)
     with path.open("w", encoding="utf-8") as file:
         for record in range(number):
             turns = [
-                {"role": ("user", "assistant")[turn % 2], "content": f"{record} {turn} " + "some words " * 20}
-                for turn in range(TURNS)
+                {
+                    "role": ("user", "assistant")[turn % 2],
+                    "content": f"{record} {turn} " + "some words " * words,
+                }
+                for turn in range(length)
             ]
             row = {
                 "prompt": turns,
                 "groundtruth_with_release_year": [[f"Film {draws.randrange(10**6)}", 1990 + record % 30]],
-                "seen_titles": [f"Film {draws.randrange(10**6)} ({1990 + n})" for n in range(SEEN)],
+                "seen_titles": [f"Film {draws.randrange(10**6)} ({1990 + n})" for n in range(seen)],
                 "constraints": ["gore"],
             }
             file.write(json.dumps(row) + "\n")
@@ -75,7 +81,7 @@ def measure(path: Path, *, objects: bool) -> None:
     fitted = fit_records(records, 10**6, lambda some: [1] * len(some)).records
     dataset = prompt_dataset(fitted)
     read = time.perf_counter() - began
-    order = random.Random(1).sample(range(len(fitted)), len(fitted) // 2)
+    order = random.Random(1).sample(range(len(fitted)), min(len(fitted) // 2, MOST_ACCESSES))
     began = time.perf_counter()
     for position in order:
         assert dataset[position]["prompt"]

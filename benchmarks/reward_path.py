@@ -40,7 +40,7 @@ from saferec_core.models.decoding import TokenAligner
 from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.parser import parse
+from saferec_core.plugins.contracts.parser import parse_all
 from saferec_core.rl.ranks import assign_ranks
 from saferec_core.rl.rewards import ActiveReward, score
 from saferec_core.rl.rollouts import RolloutScorer
@@ -155,7 +155,9 @@ def measure(scorer: RolloutScorer, world: World) -> dict[str, float]:
     """Time each part of a scorer's call in the order in which they come, on the same objects."""
     took: dict[str, float] = {}
     took["decode"], decoded = seconds(lambda: scorer.aligner.decode_all(world.ids))
-    took["parse"], parsed = seconds(lambda: [parse(scorer.parser, text) for text, _ in decoded])
+    took["parse"], parsed = seconds(
+        lambda: parse_all(scorer.parser, [text for text, _ in decoded], [True] * len(decoded))
+    )
     took["assign ranks"], _ = seconds(
         lambda: assign_ranks([starts for _, starts in decoded], parsed, NUM_RANKS)
     )

@@ -17,9 +17,27 @@ __all__ = ["beside", "data_hash", "json_hash", "remove", "replacing", "write_tex
 
 
 def json_hash(content: Any) -> str:
-    """Return the SHA-256 of *content* as JSON, whatever the order of its keys."""
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    """Return the SHA-256 of *content* as JSON, whatever the order of its keys.
+
+    An iterator in its place, or in a list in its place, counts as a list, of which an item at a time is read.
+    """
+    digest = hashlib.sha256()
+    for text in _json_parts(content):
+        digest.update(text.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _json_parts(content: Any) -> Iterator[str]:
+    """Write JSON in pieces."""
+    is_list_of_iterators = isinstance(content, list) and any(isinstance(each, Iterator) for each in content)
+    if not isinstance(content, Iterator) and not is_list_of_iterators:
+        yield json.dumps(content, sort_keys=True, ensure_ascii=False)
+        return
+    yield "["
+    for number, item in enumerate(content):
+        yield ", " if number else ""
+        yield from _json_parts(item)
+    yield "]"
 
 
 def data_hash(path: Path) -> str:

@@ -64,7 +64,7 @@ def run_processes(arguments: Sequence[str], cluster: Cluster, *, accelerate_conf
     Args:
         arguments: The command and its flags.
         cluster: The processes.
-        accelerate_config: For DeepSpeed or FSDP; None: plain data parallelism.
+        accelerate_config: Configuration for DeepSpeed or FSDP; None: plain data parallelism.
 
     Raises:
         ConfigError: The command cannot run in several processes, or the numbers do not fit.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -98,6 +99,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return is_left_out or None
 
 
+def pytest_collection_finish() -> None:
+    """Let garbage collections pass over what was imported: transformers asks for one in every training."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark slow tests, and run them before the others."""
     order = {}
@@ -145,3 +152,22 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer = train_tokenizer([*all_texts(5), *lines], [], vocab_size=900)
     write_network(folder / "pieces", tokenizer, seed=11)
     return folder
+
+
+@pytest.fixture
+def catalog_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A catalog of Film 0 (1950) to Film 49 (1999) that is mapped, and fails if anything reads all of it."""
+    from saferec_core.data import catalog, machine_cache
+    from saferec_core.data.mapped_titles import MappedTitles
+
+    def refuse(titles: MappedTitles) -> None:
+        raise AssertionError("every title became an object")
+
+    monkeypatch.setattr(catalog, "IN_MEMORY", 2)
+    monkeypatch.setattr(machine_cache, "SMALLEST", 0)
+    monkeypatch.setenv("SAFEREC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(MappedTitles, "__iter__", refuse)
+    path = tmp_path / "catalog.jsonl"
+    rows = ({"title": f"Film {n}", "year": 1950 + n, "aliases": f"Movie {n}"} for n in range(50))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path

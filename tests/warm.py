@@ -14,6 +14,7 @@ one with :mod:`subprocess`; where a server cannot be had, so does :func:`start`.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -38,6 +39,7 @@ IMPORTED = (
     "saferec_core.training.trl.sft_setup",
     "saferec_core.evaluation.run",
     "saferec_core.report",
+    "altair",
 )
 """What brings the libraries; nothing of the command line or of plugins, which read their environment."""
 
@@ -394,6 +396,8 @@ if __name__ == "__main__":
     _added = {name: value for name, value in os.environ.items() if _before.get(name) != value}
     if _threads() > 1:  # which do not survive a fork
         sys.exit()
+    gc.collect()
+    gc.freeze()  # garbage collections of those that are forked pass over what they share, and copy none of it
     _requests = socket.socket(fileno=int(sys.argv[1]))
     _requests.send(_READY)
     _request = _serve(_requests)

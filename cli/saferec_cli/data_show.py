@@ -26,7 +26,10 @@ def show(
         typer.Option("--problems", help="List what looks wrong in all rows; exits with 1 if anything does."),
     ] = False,
     max_length: Annotated[
-        int | None, typer.Option(min=1, help="Limit on the tokens of prompt and completion.")
+        int | None,
+        typer.Option(
+            min=1, help="Limit on the tokens of prompt and completion; by default the model's context."
+        ),
     ] = None,
     catalog_path: Annotated[
         Path | None, typer.Option(help="Catalog in which the titles of the target list are looked up.")
@@ -44,8 +47,8 @@ def show(
 ) -> None:
     """Show records as the policy reads them: template, tokens, loss, and the target list with verdicts.
 
-    --problems checks all rows instead: roles that the template refuses or leaves out, turns of one role
-    in a row, completions without an end token, lengths, constraints that no sentence states, and target
+    --problems checks all rows instead: roles that the template refuses or leaves out, consecutive turns
+    of one role, completions without an end token, lengths, constraints that no sentence states, and target
     titles that the catalog lacks.
     """
     if oracle_path is not None and catalog_path is None:

@@ -55,7 +55,7 @@ def gate(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Check claims about metrics: exit with 0 only if the interval of each allows the claim, else with 1."""
+    """Check claims about metrics: exit with 0 only if the interval of each supports it, otherwise with 1."""
     from saferec_core.analysis.gate import check_claims, read_claim
     from saferec_core.analysis.junit import Case, write_junit
     from saferec_core.analysis.results import read_results

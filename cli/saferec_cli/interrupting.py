@@ -1,4 +1,4 @@
-"""Ctrl-C: what is kept, and how to go on."""
+"""Ctrl-C: what is kept, and how to continue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def interruptible(kept: str) -> Iterator[None]:
     """End on Ctrl-C without a traceback.
 
     Args:
-        kept: What is kept and how to go on, such as "finished steps are kept; ...".
+        kept: What is kept and how to continue, such as "finished steps are kept; ...".
     """
     try:
         yield

@@ -39,8 +39,8 @@ def launch(
 ) -> None:
     """Start a command in several processes that train together.
 
-    Put the flags of launch first: saferec launch -n 4 train run.yaml --bf16. On several machines run it on
-    each, with another --machine and an --output-dir that all of them see.
+    Put the flags of launch first: saferec launch -n 4 train run.yaml --bf16. With several machines, run it on
+    each, with a --machine of its own and an --output-dir that all of them can access.
     """
     from saferec_core.launch import Cluster, run_processes  # imports torch
 

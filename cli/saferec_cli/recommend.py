@@ -38,7 +38,10 @@ def recommend(
     ],
     prompt: Annotated[
         str | None,
-        typer.Option(help="The wish; asked for, or read from a pipe, if not given.", rich_help_panel=_WISH),
+        typer.Option(
+            help="What the user asks for; prompted for, or read from a pipe, if omitted.",
+            rich_help_panel=_WISH,
+        ),
     ] = None,
     constraint: Annotated[
         list[str] | None,
@@ -61,7 +64,7 @@ def recommend(
         Path | None,
         typer.Option(
             "--input",
-            help="Rows with prompt and perhaps constraints and seen_titles, instead of one wish.",
+            help="Rows with prompt, and optionally constraints and seen_titles, instead of --prompt.",
             rich_help_panel=_WISH,
         ),
     ] = None,

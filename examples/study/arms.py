@@ -32,9 +32,10 @@ from saferec_core.models.generation import (
     whole_policy,
 )
 from saferec_core.models.guided.allowed import AllowedTitles
-from saferec_core.models.guided.guide import build_guide
 from saferec_core.models.guided.guiding import Guiding
+from saferec_core.models.guided.kept_guide import guide_of
 from saferec_core.plugins.contracts.oracle import Question
+from saferec_core.plugins.contracts.parser import ParsedList
 from saferec_core.plugins.manager import Plugins
 from saferec_core.rl import rollouts
 from saferec_core.rl.rollouts import RolloutScorer
@@ -122,7 +123,7 @@ def _measured(config: TrainConfig, plugins: Plugins, run: Path, arm: Arm) -> dic
     if arm.lists == "filtered":
         generator = _Filtered(generator, parts)
     elif arm.lists == "guided":
-        guide = build_guide(
+        guide = guide_of(
             policy.tokenizer,
             parts.parser,
             parts.judge.catalog,
@@ -203,20 +204,23 @@ def _levelled(arm: Arm) -> Any:
     return _patched(grpo_setup, "RankGRPOTrainer", _SequenceTrainer)
 
 
-def by_line(starts: np.ndarray, items: Sequence[Any], num_ranks: int) -> np.ndarray:
-    """Give a token the rank of the line that it stands in, line break and end included.
+def by_line(starts: Sequence[np.ndarray], lists: Sequence[ParsedList], num_ranks: int) -> list[np.ndarray]:
+    """Give every token of N completions the rank of the line that it stands in, line break and end included.
 
     This is what counting line breaks comes to where every line has one title.
     """
-    ranks = np.searchsorted([item.start for item in items], starts, side="right") - 1
-    return np.where(ranks < num_ranks, ranks, NO_RANK)
+    lines = [
+        np.searchsorted([item.start for item in parsed.items], own, side="right") - 1
+        for own, parsed in zip(starts, lists, strict=True)
+    ]
+    return [np.where(ranks < num_ranks, ranks, NO_RANK) for ranks in lines]
 
 
 class _SequenceTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
     """TRL's own trainer, which credits a completion as a whole with the sum of its rewards."""
 
     def __init__(self, model: Any, *, scorer: RolloutScorer, args: Any, **options: Any) -> None:
-        """Leave out what only rank-level training takes."""
+        """Leave out what only rank-level training takes; the KL divergence is measured from the start."""
         self._scorer = scorer
         self.sharing = SimpleNamespace(mode="off", reason="TRL's own trainer")  # as saferec reports it
         of_trl = signature(GRPOTrainer.__init__).parameters

@@ -203,12 +203,12 @@ def compare(
         names: What to call them.
         metrics: Which to compare, in this order; None: all that both have, as every table orders them.
         primary: The metric to test on its own; None: the one that stands for safety, else for relevance.
-        confidence: Of the intervals; a difference is claimed at ``1 - confidence``.
+        confidence: Confidence level of the intervals; a difference is claimed at ``1 - confidence``.
         by_trait: Whether to compare by trait as well.
         min_cell: Users that a cell by trait must rest on to be shown.
         resamples: Resamples of each bootstrap and flips of each permutation test.
         force: Compare although they were evaluated differently.
-        seed: Of what is drawn; the same seed gives the same figures whatever metrics are chosen.
+        seed: Seed of everything that is drawn; the same seed gives the same figures whatever the metrics.
 
     Raises:
         ConfigError: *confidence* is not between 0 and 1, or the protocols differ.

@@ -105,7 +105,7 @@ def estimate_means(
         users: Whose each of the N rows is.
         generator: Draws the resamples.
         shares: Which of the M metrics are 0 or 1 in each row; None: none.
-        confidence: Of the two-sided interval. Each bound alone has ``(1 + confidence) / 2``.
+        confidence: Confidence level of the two-sided interval. Each bound alone has ``(1 + confidence) / 2``.
         resamples: How many to draw.
     """
     by_user = grouped(values, users)
@@ -152,7 +152,7 @@ def compare_pairs(
         second: (N, M), row by row the partner of *first*.
         users: Whose each of the N pairs is.
         generator: Draws resamples and flips.
-        confidence: Of the two-sided interval.
+        confidence: Confidence level of the two-sided interval.
         resamples: How many to draw, and how often to flip.
     """
     by_user = grouped(second - first, users)

@@ -144,9 +144,9 @@ def check_claims(
         results: The evaluation.
         claims: At least one.
         baseline: What relative claims compare with, row by row; follows the same protocol.
-        confidence: Of each one-sided bound; above 0.5.
+        confidence: Confidence level of each one-sided bound; above 0.5.
         resamples: Resamples of a bootstrap.
-        seed: Of what is drawn.
+        seed: Seed of everything that is drawn.
 
     Raises:
         ConfigError: No claim is given, no baseline for a relative one, or the confidence is not a valid one.

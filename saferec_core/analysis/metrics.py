@@ -121,7 +121,7 @@ def written(
     """Write values of a metric, or changes of it, with its unit and as many decimals as they bear out.
 
     Args:
-        facts: Of the metric.
+        facts: Facts about the metric.
         numbers: Values of it; NaN is "no value".
         like: Numbers, such as an interval's, whose decimals to use instead of those of *numbers*.
         change: Whether *numbers* are differences: they get a sign, and shares are in percentage points.

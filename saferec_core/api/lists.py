@@ -90,7 +90,7 @@ def score(
         records: The N records that they answer.
         at: Depths of the metrics that have one.
         metrics: Names of metrics; None: saferec's own.
-        options: As `judged_lists` takes them; ``num_ranks`` is the largest depth unless given.
+        options: Options as `judged_lists` takes them; ``num_ranks`` is the largest depth unless given.
 
     Returns:
         (N,) by column, such as ``"recall@10"``; NaN where a list has no value.
@@ -154,7 +154,7 @@ def compare(first: Results | str | Path, second: Results | str | Path, **options
     Args:
         first: The one to compare with: results, a Parquet file of them, or a run folder.
         second: The one whose gain or loss is of interest.
-        options: As `saferec_core.analysis.compare.compare` takes them, such as ``names`` or ``metrics``.
+        options: Options that `saferec_core.analysis.compare.compare` takes, such as ``names`` or ``metrics``.
 
     Raises:
         SaferecError: They were evaluated differently; the message names every difference.

@@ -89,7 +89,7 @@ def recommend(
     """Ask for one list; for many, call the policy with records.
 
     Args:
-        policy: As `load_policy` returns it.
+        policy: A policy as `load_policy` returns it.
         text: The wish.
         constraints: Traits of which nothing must be shown.
         seen: Titles that must not come back, such as ``"Saw (2004)"``.

@@ -80,7 +80,7 @@ def as_trl_reward(
     completion: values by rank are reduced, so that credit by rank, which `saferec train` gives, is lost.
 
     Args:
-        name: Of the reward, such as ``"safety"``.
+        name: Name of the reward, such as ``"safety"``.
         catalog: The titles that may be recommended.
         oracle: Judges violations, for rewards that need it.
         num_ranks: K, the ranks that are rewarded.
@@ -123,7 +123,7 @@ def as_verl_score(
     ``extra_info``, of which ``seen_titles`` and ``constraints`` are read.
 
     Args:
-        name: Of the reward; it and what is not named here are as in `as_trl_reward`.
+        name: Name of the reward; arguments not described here are those of `as_trl_reward`.
         catalog: The titles that may be recommended.
         oracle: Judges violations, for rewards that need it.
         num_ranks: K, the ranks that are rewarded.

@@ -64,7 +64,7 @@ def with_domain(settings: Any, *names: str) -> Any:
     """Complete settings by those of the domain file that their ``domain_path`` names.
 
     Args:
-        settings: As they were given.
+        settings: The settings as they were given.
         names: Fields of the domain that the settings have as well.
     """
     if not isinstance(settings, Mapping) or settings.get("domain_path") is None:

@@ -16,7 +16,7 @@ def misfit(path: str, message: str) -> PydanticCustomError:
     """Return the error that a model's validator raises.
 
     Args:
-        path: Of the value to leave out, seen from the model, so that the other problems can be found as well.
+        path: Path of the value to leave out, seen from the model, so that other problems can be found.
         message: What does not fit and what to change.
     """
     return PydanticCustomError(_TYPE, "{message}", {"path": path, "message": message})

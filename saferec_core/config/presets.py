@@ -68,7 +68,7 @@ def preset_settings(name: str, stage: Stage, *, with_sft: bool = False) -> dict[
     """Return the settings of a preset for a stage.
 
     Args:
-        name: Of the preset.
+        name: Name of the preset.
         stage: Whose configuration is made.
         with_sft: Whether the configuration has a section ``sft``, which then starts from the preset as well.
 
@@ -85,7 +85,7 @@ def default_origin(stage: Stage, path: str, *, use_lora: bool) -> str:
     """Say where the value of a setting comes from that neither preset, file nor flag names.
 
     Args:
-        stage: Of the configuration.
+        stage: Stage of the configuration.
         path: Dotted path of the setting, such as ``"optimization.learning_rate"``.
         use_lora: Whether adapters are trained.
     """

@@ -20,7 +20,7 @@ def in_words(kind: type[BaseModel], problem: Mapping[str, Any], origin: str) -> 
 
     Args:
         kind: The configuration.
-        problem: As pydantic reports it.
+        problem: The problem as pydantic reports it.
         origin: Where the value came from; empty if that is of no interest.
     """
     path = ".".join(map(str, problem["loc"])) or "configuration"

@@ -93,7 +93,7 @@ def lines_of(file: IO[bytes], path: Path) -> Iterator[bytes]:
     Text in UTF-16 or UTF-32 comes as UTF-8; all other bytes are passed on as they are.
 
     Args:
-        file: As `open_bytes` returned it.
+        file: The file that `open_bytes` returned.
         path: Named in errors.
 
     Raises:

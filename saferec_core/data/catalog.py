@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -11,8 +11,10 @@ from typing import Any, NamedTuple, Self
 from saferec_core.data.catalog_content import CatalogContent
 from saferec_core.data.catalog_rows import CatalogRow, catalog_rows
 from saferec_core.data.title_subtitles import SubtitleSearch
+from saferec_core.data.title_tiers import NamedEntry
 from saferec_core.data.titles import Title, TitleIndex, name_keys
 from saferec_core.errors import DataError
+from saferec_core.files import json_hash
 
 __all__ = ["Catalog", "CatalogMatch", "read_catalog"]
 
@@ -94,6 +96,20 @@ class Catalog:
     def years_of(self, name: str) -> Sequence[int | None]:
         """Return the years of the titles with this name; see `TitleIndex.years_of`."""
         return self._index.years_of(name)
+
+    def named(self, form: str) -> Sequence[NamedEntry]:
+        """Return each name, aliases included, that has this normal form; see `TitleIndex.named`."""
+        return self._index.named(form)
+
+    def find_by_subtitle(self, title: Title) -> Title | None:
+        """Return the only title that is this one but for a subtitle; None without `match_subtitles`."""
+        return self._by_subtitle.find(title)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Hash of the titles with their years, in order, and of their further names."""
+        titles: Iterator[Any] = map(list, self.titles)  # as JSON, a title at a time
+        return json_hash([titles, sorted(self.aliases.items())] if self.aliases else titles)
 
     def _match(self, name: str, year: int | None) -> CatalogMatch:
         position = self._index.find(name, year, tolerance=self.year_tolerance)

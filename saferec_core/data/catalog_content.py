@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from saferec_core.data.title_subtitles import SubtitleLookup
-from saferec_core.data.title_tiers import Tiers
+from saferec_core.data.title_tiers import NamedEntry, Tiers
 from saferec_core.data.titles import Title
 
 __all__ = ["CatalogContent", "TitleLookup"]
@@ -18,6 +18,9 @@ class TitleLookup(Protocol):
 
     def find(self, name: str, year: int | None, *, tolerance: int) -> int | None:
         """Look up a title."""
+
+    def named(self, form: str) -> Sequence[NamedEntry]:
+        """Return each name of an entry that has this normal form."""
 
     def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
         """Return all positions that may be meant by a title."""

@@ -56,7 +56,7 @@ def _opened(path: Path, match_subtitles: bool) -> CatalogContent:
 
 
 def mapped_earlier(path: Path, *, match_subtitles: bool) -> CatalogContent | None:
-    """Map what was made of a catalog's file earlier; None if nothing was."""
+    """Map the index that was made of a catalog file earlier; None if there is none."""
     made = find_derived(_KIND, path, {"subtitles": match_subtitles})
     return None if made is None else _Mapped(made, match_subtitles=match_subtitles)
 

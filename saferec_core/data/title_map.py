@@ -136,7 +136,7 @@ class TitleMap:
     def find(self, name: str, year: int | None, *, tolerance: int) -> int | None:
         """Look a title up; see `saferec_core.data.titles.TitleIndex.find`."""
         for key in name_keys(name):
-            names = self._named(key)
+            names = self.named(key.form)
             if tiers_of(names, article=key.article, year=year, tolerance=tolerance):
                 return the_one(names, article=key.article, year=year, tolerance=tolerance)
         return None
@@ -167,10 +167,23 @@ class TitleMap:
                 entries[title] = -1 if entry is None else entry
         return entries
 
+    def named(self, normal_form: str) -> Sequence[NamedEntry]:
+        """Return each name of an entry that has this normal form; see `TitleIndex.named`."""
+        form, digest = _encoded(normal_form), _hash(normal_form)
+        hashes, years, entries, articles, aliases = self._views
+        starts, letters = self._form_views
+        row, names = bisect_left(hashes, digest), []
+        while row < len(hashes) and hashes[row] == digest:
+            if letters[starts[row] : starts[row + 1]] == form:  # two forms may share a hash
+                year = None if years[row] == NO_YEAR else years[row]
+                names.append(NamedEntry(_ARTICLES[articles[row]], year, entries[row], bool(aliases[row])))
+            row += 1
+        return names
+
     def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
         """Return all entries that may be meant by a title, in tiers: see `tiers_of`."""
         for key in name_keys(name):
-            tiers = tiers_of(self._named(key), article=key.article, year=year, tolerance=tolerance)
+            tiers = tiers_of(self.named(key.form), article=key.article, year=year, tolerance=tolerance)
             if tiers:
                 return tiers
         return []
@@ -178,7 +191,7 @@ class TitleMap:
     def years_of(self, name: str) -> Sequence[int | None]:
         """Return the years of all entries with this name; see `TitleIndex.years_of`."""
         for key in name_keys(name):
-            if names := sorted(self._named(key), key=attrgetter("entry")):
+            if names := sorted(self.named(key.form), key=attrgetter("entry")):
                 own = [each for each in names if not each.is_alias] or names
                 return list(dict.fromkeys(each.year for each in own))
         return ()
@@ -235,20 +248,6 @@ class TitleMap:
             running = running[self._hashes[row] == digests[running]]
             counts[running] += 1
         return first, counts
-
-    def _named(self, key: NameKey) -> list[NamedEntry]:
-        """Return all names with one normal form."""
-        form = _encoded(key.form)
-        digest = _hash(key.form)
-        hashes, years, entries, articles, aliases = self._views
-        starts, letters = self._form_views
-        row, names = bisect_left(hashes, digest), []
-        while row < len(hashes) and hashes[row] == digest:
-            if letters[starts[row] : starts[row + 1]] == form:  # two forms may share a hash
-                year = None if years[row] == NO_YEAR else years[row]
-                names.append(NamedEntry(_ARTICLES[articles[row]], year, entries[row], bool(aliases[row])))
-            row += 1
-        return names
 
 
 def _encoded(text: str) -> bytes:

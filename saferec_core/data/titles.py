@@ -272,15 +272,19 @@ class TitleIndex:
             they are equally near, or the year is not known.
         """
         for form, article in name_keys(name):
-            names = self._entries.get(form, ())
+            names = self.named(form)
             if tiers_of(names, article=article, year=year, tolerance=tolerance):
                 return the_one(names, article=article, year=year, tolerance=tolerance)
         return None
 
+    def named(self, form: str) -> Sequence[NamedEntry]:
+        """Return each name of an entry that has this normal form; entries of one year in their order."""
+        return self._entries.get(form, ())
+
     def tiers(self, name: str, year: int | None, *, tolerance: int) -> Tiers:
         """Return all positions that may be meant by a title, in tiers: see `tiers_of`."""
         for form, article in name_keys(name):
-            tiers = tiers_of(self._entries.get(form, ()), article=article, year=year, tolerance=tolerance)
+            tiers = tiers_of(self.named(form), article=article, year=year, tolerance=tolerance)
             if tiers:
                 return tiers
         return ()
@@ -288,7 +292,7 @@ class TitleIndex:
     def years_of(self, name: str) -> Sequence[int | None]:
         """Return the years of all entries that *name* is a name of, an entry's own name before an alias."""
         for form, _ in name_keys(name):
-            entries = self._entries.get(form, ())
+            entries = self.named(form)
             if entries:
                 own = [entry for entry in entries if not entry.is_alias] or entries
                 return list(dict.fromkeys(entry.year for entry in own))

@@ -54,7 +54,7 @@ def write_records(path: Path, number: int, *, seed: int, heeded: bool = True) ->
     Args:
         path: A JSONL file.
         number: With ``SPLITS["train"]``, the users whose records are ``train.jsonl``.
-        seed: Of the world.
+        seed: Seed of the world.
         heeded: Whether demonstrations are drawn with an eye on the constraints; false for the data of plain
             SFT.
     """

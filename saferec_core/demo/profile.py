@@ -38,7 +38,7 @@ def make_demo(output_dir: Path, *, seed: int, max_records: int | None = None) ->
 
     Args:
         output_dir: The folder is made in it.
-        seed: Of the demo's world.
+        seed: Seed of the demo's world.
         max_records: Records of each split; None: all.
     """
     from saferec_core.runs.distributed import from_main  # imports torch

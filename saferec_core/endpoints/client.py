@@ -55,7 +55,7 @@ async def connected(
         endpoint: Where to ask.
         model: The model's name.
         parameters: What else is sent with each question, such as the temperature.
-        seconds: To wait for an answer before it is asked for again.
+        seconds: How long to wait for an answer before asking again.
         max_retries: How often a question is asked again, with growing pauses or as the server says.
 
     Raises:

@@ -34,7 +34,7 @@ class Baseline(ABC):
         Args:
             catalog: The C titles that may be recommended.
             train: Training records; ground truth outside of the catalog is ignored.
-            seed: Of what is drawn.
+            seed: Seed of everything that is drawn.
         """
         self._catalog = catalog
         self._seed = seed
@@ -45,7 +45,7 @@ class Baseline(ABC):
 
         Args:
             record: The user's prompt, history and constraints; never looked at for its ground truth.
-            position: Of the record among the held-out ones.
+            position: Position of the record among the held-out ones.
         """
 
     def rank(
@@ -55,7 +55,7 @@ class Baseline(ABC):
 
         Args:
             record: Whom to recommend to.
-            position: Of the record among the held-out ones.
+            position: Position of the record among the held-out ones.
             num_titles: Length of the list; it is shorter where fewer titles are left.
             allowed: What users have seen, and may be shown.
             safe: Whether titles that are known to violate a constraint of the user are left out.

@@ -107,7 +107,7 @@ class Evaluator:
             protocol: How to draw and how to score.
             policy: What to call it.
             batch_size: Prompts that are generated together.
-            seed: Of what is drawn.
+            seed: Seed of everything that is drawn.
             guiding: Restricts the lists of some records; needed where the protocol is guided.
             progress: Called with the number of records done so far.
         """

@@ -54,7 +54,7 @@ def run_baseline(
         config: Data, catalog, oracle and metrics.
         plugins: What is installed.
         observer: Shown the progress and the figures.
-        name: Of the baseline.
+        name: Name of the baseline.
         safe: Whether it leaves out titles that are known to violate a constraint of the user.
         unknown: Whether a safe list may hold titles that the oracle cannot judge.
         out: Folder for the results; by default a new one.

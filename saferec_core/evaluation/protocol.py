@@ -209,7 +209,7 @@ def protocol_of(
             **_guidance(settings, config.data.list_marker),
             "max_completion_length": config.max_completion_length,
             "parser": described(config.data.parser.name, parser),
-            "catalog": json_hash(_catalog_content(catalog))[:12],
+            "catalog": catalog.content_hash[:12],
             "metrics": settings.eval_metric_options,
             "metrics_of_others": dict(metrics_of_others or {}),
             "oracle": None if config.oracle is None else _described_oracles(config.oracle, oracle),
@@ -226,11 +226,6 @@ def _guidance(settings: EvaluationConfig, list_marker: str | None) -> dict[str, 
     if not isinstance(settings, StandaloneEvaluation) or not settings.guided:
         return {}
     return {"guided": True, "unknown": settings.unknown, "list_marker": list_marker}
-
-
-def _catalog_content(catalog: Catalog) -> list[Any]:
-    titles: list[Any] = [list(title) for title in catalog.titles]
-    return [titles, sorted(catalog.aliases.items())] if catalog.aliases else titles
 
 
 def described(name: str, component: object) -> str:

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from saferec_core.data.records import Record
-from saferec_core.data.titles import Title
+from saferec_core.data.titles import normal_form
 from saferec_core.evaluation.protocol import EvaluationProtocol
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.oracle import Question
@@ -98,12 +98,10 @@ class ProtocolLists(JudgedLists):
 
     def _in_catalog(self, item: ParsedItem) -> bool:
         if self.protocol.title_matching == "exact":
-            return item.title in self._exact_catalog
+            catalog = self.judge.catalog
+            same_form = catalog.named(normal_form(item.name))
+            return any(catalog.titles[named.entry] == item.title for named in same_form)
         return item.readable and self.judge.catalog.find(item.name, item.year) is not None
-
-    @cached_property
-    def _exact_catalog(self) -> frozenset[Title]:
-        return frozenset(self.judge.catalog.titles)
 
     def _is_seen(self, item: ParsedItem, record: Record) -> bool:
         if self.protocol.title_matching == "exact":

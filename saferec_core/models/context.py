@@ -54,7 +54,7 @@ def encode_fitting(
     """Return the tokens of conversations; those that are too long lose their oldest turns, never the last.
 
     Args:
-        tokenizer: Of the policy.
+        tokenizer: The policy's tokenizer.
         prompts: Conversations that end where the policy's turn begins.
         room: Tokens that each may have; None: any number.
         note: Called with a sentence if some were shortened.
@@ -71,10 +71,11 @@ def encode_fitting(
     for number in long:
         fitting = fit_records([Record(prompt=prompts[number])], room or 0, lengths).records
         if not fitting:
+            last = prompts[number][-1]["content"]
             raise DataError(
-                f"prompt {number + 1} of {len(prompts)} has {len(encoded[number])} tokens, and even its last "
-                f"turn alone, which is never cut, has more than the {room} that the model's context leaves "
-                "beside a completion; shorten it, or lower --max-completion-length"
+                f"a prompt has {len(encoded[number])} tokens, and even its last turn alone, which is never "
+                f"cut, has more than the {room} that the model's context leaves beside a completion. Shorten "
+                f"it, or lower --max-completion-length. Its last turn begins: {last[:80]!r}"
             )
         (encoded[number],) = encode(tokenizer, [fitting[0].prompt])
     if long:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate, chain, pairwise
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +21,9 @@ NO_RANK = -1
 
 NO_START = -1
 """The start of a token that writes nothing: a special token, or an id outside the vocabulary."""
+
+_LOCK = Lock()
+"""Held while a token is met; one for all, so that aligners can be copied."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -214,14 +218,15 @@ class TokenBytes:
         ids = np.where((ids >= 0) & (ids < outside), ids, outside)
         lengths = self._lengths[ids]
         if (lengths < 0).any():
-            self._meet(np.unique(ids[lengths < 0]).tolist())
+            with _LOCK:
+                self._meet(np.unique(ids[self._lengths[ids] < 0]).tolist())
             lengths = self._lengths[ids]
         shifts = self._starts[ids] - (lengths.cumsum() - lengths)
         return self._bytes[np.repeat(shifts, lengths) + np.arange(lengths.sum())], lengths
 
     def _meet(self, ids: Sequence[int]) -> None:
         pieces = list(map(self._written, ids))
-        lengths = np.array([len(piece) for piece in pieces])
+        lengths = np.array([len(piece) for piece in pieces], np.int64)
         self._starts[ids] = len(self._bytes) + lengths.cumsum() - lengths
         self._bytes = np.concatenate([self._bytes, np.frombuffer(b"".join(pieces), np.uint8)])
         self._lengths[ids] = lengths

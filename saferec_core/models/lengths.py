@@ -23,7 +23,7 @@ def token_lengths(
     Args:
         records: The same on every process.
         render: Writes a record as the policy reads it, special tokens included.
-        tokenizer: Of the policy.
+        tokenizer: The policy's tokenizer.
     """
     if len(records) == 1:
         return _counted(records, render, tokenizer)
@@ -52,7 +52,7 @@ def bounded_lengths(
         records: The same on every process.
         limit: Tokens that a record may have.
         render: Writes the prompt of a record as the policy reads it, special tokens included.
-        tokenizer: Of the policy.
+        tokenizer: The policy's tokenizer.
     """
     around = len(render(Record(prompt=[{"role": "user", "content": "x"}])).encode())
     lengths = array("q", (_bytes_of(record, around) for record in records))

@@ -25,7 +25,7 @@ def memory_advised(doing: str, *remedies: str) -> Iterator[None]:
     """Name what was being done and what would help if memory runs out meanwhile.
 
     Args:
-        doing: As the end of "out of memory while".
+        doing: What was being done; ends the sentence "out of memory while".
         remedies: What helps, the best first.
 
     Raises:

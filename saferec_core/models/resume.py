@@ -81,7 +81,7 @@ def key_of(policy: str, decoding: Mapping[str, Any], number: int, batch: Sequenc
     Args:
         policy: Hash of the policy.
         decoding: Every setting of the decoding.
-        number: Of the batch, which its seed is made of.
+        number: Number of the batch, from which its seed is derived.
         batch: The prompts as the policy reads them.
     """
     return json_hash([policy, dict(decoding), number, list(batch)])

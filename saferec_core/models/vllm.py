@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from saferec_core.models.generation import Completion, Decoding, Progress, decod
 from saferec_core.models.loading import end_token_ids, is_adapter, load_tokenizer
 from saferec_core.models.resume import Journal, key_of
 from saferec_core.runs.layout import moved_base
-from saferec_core.runs.versions import install_vllm
+from saferec_core.runs.versions import vllm_problem
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -54,10 +53,10 @@ def check_vllm(reference: str) -> None:
     """Refuse what vLLM cannot do here, before anything is read.
 
     Raises:
-        ConfigError: It is not installed, or the policy is a GGUF file.
+        ConfigError: It is not installed in a version that can be used, or the policy is a GGUF file.
     """
-    if find_spec("vllm") is None:
-        raise ConfigError(f"--eval-engine vllm needs vLLM: {install_vllm()}, or use transformers")
+    if problem := vllm_problem():
+        raise ConfigError(f"--eval-engine vllm {problem}")
     if reference.endswith(".gguf"):
         raise ConfigError(f"--eval-engine vllm cannot read GGUF files such as {reference}; use transformers")
 

@@ -73,7 +73,7 @@ def check_title(
 
     Args:
         oracle: Built with the threshold, open band and tolerance below.
-        title: In any spelling that has its normal form.
+        title: The title, in any spelling with the same normal form.
         traits: Those to ask for; all that the oracle has if none is named.
         path: The file that the oracle reads, in which its entry and similar titles are looked up.
         risk_threshold: A risk of at least this is a violation.

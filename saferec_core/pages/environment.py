@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +16,7 @@ __all__ = ["asset", "color_on_light_pages", "environment", "safe"]
 _SHARED = "saferec_core.pages"
 
 
+@cache
 def environment(package: str) -> jinja2.Environment:
     """Return an environment with the templates of *package*, in its folder ``assets``, and the shared ones.
 

@@ -139,7 +139,7 @@ def _run(content: bytes, folder: str, path: Sequence[str]) -> _Outcome:
 
 
 def _check_answers(address: str) -> None:
-    """Raise at once if nothing listens at an address; Ray would go on trying for minutes."""
+    """Raise at once if nothing listens at an address; Ray would keep trying for minutes."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if not host or not port.isdigit():
         return

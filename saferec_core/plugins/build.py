@@ -50,14 +50,14 @@ def chosen(
     return build(plugins.find(registry, choice.name), choice.options, inherited)
 
 
-def chosen_catalog(path: Path, *, year_tolerance: int = 2) -> Catalog:
+def chosen_catalog(path: Path, *, year_tolerance: int = 2, match_subtitles: bool = False) -> Catalog:
     """Read a catalog that an option names; see :func:`saferec_core.data.catalog.read_catalog`.
 
     Raises:
         ConfigError: It is missing or damaged, which is not the fault of the current row.
     """
     try:
-        return read_catalog(path, year_tolerance=year_tolerance)
+        return read_catalog(path, year_tolerance=year_tolerance, match_subtitles=match_subtitles)
     except DataError as error:
         raise ConfigError(str(error)) from error
     except OSError as error:

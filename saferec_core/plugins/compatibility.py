@@ -16,7 +16,7 @@ def incompatibility(requires: Iterable[str], version: str) -> str:
 
     Args:
         requires: The ``Requires-Dist`` of its metadata, such as ``saferec>=0.2,<1``.
-        version: Of the installed saferec.
+        version: Version of the installed saferec.
     """
     required = [text for text in requires if BUILT_IN in text.lower()]
     if not required:

@@ -157,7 +157,7 @@ def saferec_register_alarms(registry: Registry[Alarm]) -> None:
         alarm(log) -> str | None
 
     A sentence (what was seen, what it means, which setting to change) raises it; it is reported once, until
-    it has cleared. An alarm that fails is reported and left out, and training goes on; see
+    it has cleared. An alarm that fails is reported and left out, and training continues; see
     :class:`~saferec_core.plugins.contracts.alarm.Alarm`.
 
     .. versionadded:: 0.3
@@ -169,7 +169,7 @@ def saferec_run_started(event: RunStarted) -> None:
     """Observe that a run begins to train, or is resumed.
 
     Called on the main process only. What is returned is ignored; a hook that fails is reported once and not
-    called again in the run, which goes on, unless ``--strict-plugins`` is given.
+    called again in the run, which continues, unless ``--strict-plugins`` is given.
 
     .. versionadded:: 0.3
     """
@@ -180,7 +180,7 @@ def saferec_rollouts_scored(event: RolloutsScored) -> None:
     """Observe that a generation batch was rewarded.
 
     Called on the main process only. What is returned is ignored; a hook that fails is reported once and not
-    called again in the run, which goes on, unless ``--strict-plugins`` is given.
+    called again in the run, which continues, unless ``--strict-plugins`` is given.
 
     .. versionadded:: 0.3
     """
@@ -191,7 +191,7 @@ def saferec_checkpoint_saved(event: CheckpointSaved) -> None:
     """Observe that a checkpoint was written.
 
     Called on the main process only. What is returned is ignored; a hook that fails is reported once and not
-    called again in the run, which goes on, unless ``--strict-plugins`` is given.
+    called again in the run, which continues, unless ``--strict-plugins`` is given.
 
     .. versionadded:: 0.3
     """
@@ -202,7 +202,7 @@ def saferec_evaluation_finished(event: EvaluationFinished) -> None:
     """Observe that a policy was evaluated.
 
     Called on the main process only. What is returned is ignored; a hook that fails is reported once and not
-    called again in the run, which goes on, unless ``--strict-plugins`` is given.
+    called again in the run, which continues, unless ``--strict-plugins`` is given.
 
     .. versionadded:: 0.3
     """
@@ -213,7 +213,7 @@ def saferec_run_finished(event: RunFinished) -> None:
     """Observe that a run is complete.
 
     Called on the main process only. What is returned is ignored; a hook that fails is reported once and not
-    called again in the run, which goes on, unless ``--strict-plugins`` is given.
+    called again in the run, which continues, unless ``--strict-plugins`` is given.
 
     .. versionadded:: 0.3
     """

@@ -1,4 +1,4 @@
-"""Tell plugins what happens in a run; a hook that fails is reported and left out, and the run goes on."""
+"""Tell plugins what happens in a run; a hook that fails is reported and left out, and the run continues."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Lifecycle:
         """Take the hooks of the plugins that are loaded.
 
         Args:
-            hooks: In the order in which they are called.
+            hooks: The hooks, in the order in which they are called.
             report: Called with a sentence about a hook that fails.
             strict: Whether such a failure ends the run.
         """

@@ -24,7 +24,7 @@ class Problems:
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
-        """Note what is raised within as a problem, and go on behind it."""
+        """Note what is raised within as a problem, and continue after it."""
         try:
             yield
         except SaferecError as error:

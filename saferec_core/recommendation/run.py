@@ -147,7 +147,7 @@ def recommend_file(
         How many rows got a list, got an error, and were already done.
 
     Raises:
-        RunError: *out* was made of something else.
+        RunError: *out* was made from something else.
         DataError: *source* has no rows, or none that could be read.
     """
     if next(try_rows(source), None) is None:
@@ -204,7 +204,7 @@ def _done(out: Path, settings: Mapping[str, Any]) -> int:
     """Return how many rows are done; a line that was cut off is removed.
 
     Raises:
-        RunError: The file was made of something else.
+        RunError: The file was made from something else.
     """
     manifest = _manifest_of(out)
     key = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()

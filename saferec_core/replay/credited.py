@@ -66,7 +66,7 @@ class Recipe:
         """Score and credit stored completions, batch by batch.
 
         Args:
-            batches: Of N completions.
+            batches: Batches of N completions.
             stored: What a run has credited to them; the shares are then those of its variance.
 
         Raises:

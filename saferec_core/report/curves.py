@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from saferec_core.report.drawing import SERIES_COLORS, SERIES_DASHES, Picture, chart_of, picture, value_axis
+from saferec_core.report.drawing import SERIES_COLORS, SERIES_DASHES, Picture, layered
 from saferec_core.report.reading import CheckpointChoice, Run, Stage
 
 __all__ = ["CurveSection", "curve_sections"]
@@ -15,6 +15,13 @@ __all__ = ["CurveSection", "curve_sections"]
 _POINTS = 400  # of a line; more are averaged
 _SMOOTHED_FROM = 40  # points; fewer are shown as they are
 _HEIGHT = 150
+_STEPS = {"tickCount": 4, "tickMinStep": 1, "format": ",d", "labelOverlap": True}
+"""The axis of steps."""
+_NEAR = {
+    "name": "near",
+    "select": {"type": "point", "nearest": True, "on": "pointerover", "fields": ["step"]},
+}
+"""Selects the points of the step that the pointer is nearest to."""
 
 _LISTS = {
     "violation_rate": "Violation rate",
@@ -155,69 +162,110 @@ def _panel(
     bounds: Sequence[Mapping[str, Any]],
     names: Sequence[str],
 ) -> Picture:
-    import altair as alt
-
+    """Draw one figure over the steps, in plain Vega-Lite: Altair takes seconds for the panels of a run."""
     title = _title(figure)
     rows = [row for line in lines for row in _points(line)]
-    form = ".2~%" if _is_share(figure) else ".3~f"
-    base = chart_of("logged").encode(
-        x=alt.X(
-            "step:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format=",d", labelOverlap=True)
-        ),
-        color=alt.Color("run:N", legend=None, scale=alt.Scale(domain=names, range=SERIES_COLORS)),
-        strokeDash=alt.StrokeDash("run:N", legend=None, scale=alt.Scale(domain=names, range=SERIES_DASHES)),
-    )
-    axis = value_axis(share=_is_share(figure), ticks=4)
-    y = alt.Scale(zero=_is_share(figure))
-    near = alt.selection_point(name="near", nearest=True, on="pointerover", fields=["step"], empty=False)
-    drawn = base.mark_line(strokeWidth=2, clip=True).encode(y=alt.Y("mean:Q", title=None, axis=axis, scale=y))
-    points = (
-        base.mark_point(filled=True, size=55)
-        .encode(
-            y="mean:Q",
-            opacity=alt.condition(near, alt.value(1), alt.value(1 if len(rows) < 25 else 0)),
-            tooltip=[
-                alt.Tooltip("run:N"),
-                alt.Tooltip("step:Q", format=","),
-                alt.Tooltip("value:Q", title=title.lower(), format=form),
-                *([alt.Tooltip("mean:Q", title="smoothed", format=form)] if _smooth(lines) else []),
-            ],
-        )
-        .add_params(near)
-    )
-    layers = [drawn, points]
+    by_step = {
+        "x": _quantity("step", title=None, axis=_STEPS),
+        "color": _of_run(names, SERIES_COLORS),
+        "strokeDash": _of_run(names, SERIES_DASHES),
+    }
+    axis = {"tickCount": 4, **({"format": "%"} if _is_share(figure) else {})}
+    mean = _quantity("mean", title=None, axis=axis, scale={"zero": _is_share(figure)})
+    layers: list[dict[str, Any]] = [
+        {
+            "data": {"name": "logged"},
+            "mark": {"type": "line", "strokeWidth": 2, "clip": True},
+            "encoding": {**by_step, "y": mean},
+        },
+        {
+            "data": {"name": "logged"},
+            "params": [_NEAR],
+            "mark": {"type": "point", "filled": True, "size": 55},
+            "encoding": {
+                **by_step,
+                "y": _quantity("mean"),
+                "opacity": {
+                    "condition": {"param": "near", "value": 1, "empty": False},
+                    "value": 1 if len(rows) < 25 else 0,
+                },
+                "tooltip": _tooltip(figure, smooth=_smooth(lines)),
+            },
+        },
+    ]
     if _smooth(lines) and len(names) == 1:
-        layers.insert(0, base.mark_line(strokeWidth=1, opacity=0.35).encode(y="value:Q"))
+        raw = {
+            "data": {"name": "logged"},
+            "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.35},
+            "encoding": {**by_step, "y": _quantity("value")},
+        }
+        layers.insert(0, raw)
     if marks:
         layers += _marked(alone=len(names) == 1, late=marks[0]["step"] > max(row["step"] for row in rows) / 2)
     if bounds:
-        rule = chart_of("bounds").mark_rule(strokeDash=[6, 4], strokeWidth=1.5)
-        layers.append(rule.encode(y="bound:Q", color=alt.value("var(--violation)")))
+        layers.append(
+            {
+                "data": {"name": "bounds"},
+                "mark": {"type": "rule", "strokeDash": [6, 4], "strokeWidth": 1.5},
+                "encoding": {"y": _quantity("bound"), "color": {"value": "var(--violation)"}},
+            }
+        )
     summary = "; ".join(
         f"{line.run} from {line.values[0]:.4g} at step {line.steps[0]:g} to {line.values[-1]:.4g} at step "
         f"{line.steps[-1]:g}"
         for line in lines
     )
-    chart = alt.layer(*layers).properties(width="container", height=_HEIGHT)
     limit = "".join(f" The limit is {bound['bound']:g}." for bound in bounds[:1])
-    return picture(
-        title, f"{title} over steps: {summary}.{limit}", chart, logged=rows, chosen=marks, bounds=bounds
+    return layered(
+        title,
+        f"{title} over steps: {summary}.{limit}",
+        layers,
+        height=_HEIGHT,
+        logged=rows,
+        chosen=marks,
+        bounds=bounds,
     )
 
 
-def _marked(*, alone: bool, late: bool) -> list[Any]:
-    """Draw where a checkpoint was chosen: in words for one run, in its color for several."""
-    import altair as alt
+def _quantity(field: str, **how: Any) -> dict[str, Any]:
+    return {"field": field, "type": "quantitative", **how}
 
-    base = chart_of("chosen").encode(x="step:Q")
-    rule = base.mark_rule(strokeDash=[2, 3], opacity=0.8)
-    if not alone:
-        return [rule.encode(color="run:N")]
-    side: dict[str, Any] = {"align": "right", "dx": 3} if late else {"align": "left", "dx": -3}
+
+def _of_run(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    return {"field": "run", "type": "nominal", "legend": None, "scale": {"domain": names, "range": values}}
+
+
+def _tooltip(figure: str, *, smooth: bool) -> list[dict[str, Any]]:
+    form = ".2~%" if _is_share(figure) else ".3~f"
     return [
-        rule.encode(color=alt.value("var(--ink)")),
-        base.mark_text(text="chosen", baseline="bottom", y=-3, color="var(--muted)", **side),
+        {"field": "run", "type": "nominal"},
+        _quantity("step", format=","),
+        _quantity("value", title=_title(figure).lower(), format=form),
+        *([_quantity("mean", title="smoothed", format=form)] if smooth else []),
     ]
+
+
+def _marked(*, alone: bool, late: bool) -> list[dict[str, Any]]:
+    """Draw where a checkpoint was chosen: in words for one run, in its color for several."""
+    rule = {
+        "data": {"name": "chosen"},
+        "mark": {"type": "rule", "strokeDash": [2, 3], "opacity": 0.8},
+        "encoding": {
+            "x": _quantity("step"),
+            "color": {"value": "var(--ink)"} if alone else {"field": "run", "type": "nominal"},
+        },
+    }
+    if not alone:
+        return [rule]
+    words = {
+        "type": "text",
+        "text": "chosen",
+        "baseline": "bottom",
+        "y": -3,
+        "color": "var(--muted)",
+        **({"align": "right", "dx": 3} if late else {"align": "left", "dx": -3}),
+    }
+    return [rule, {"data": {"name": "chosen"}, "mark": words, "encoding": {"x": _quantity("step")}}]
 
 
 def _smooth(lines: Sequence[_Line]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["SERIES_COLORS", "SERIES_DASHES", "Picture", "chart_of", "picture", "value_axis"]
+__all__ = ["SERIES_COLORS", "SERIES_DASHES", "Picture", "chart_of", "layered", "picture", "value_axis"]
 
 SERIES_COLORS = [f"var(--series-{number})" for number in range(1, 7)]
 """Of runs or policies, in order; the style sheet gives them for light and dark."""
@@ -38,6 +38,21 @@ def chart_of(name: str) -> Any:
 def picture(title: str, description: str, chart: Any, **rows: Sequence[Mapping[str, Any]]) -> Picture:
     """Put a chart and its rows, by the names that it calls them, together."""
     return Picture(title, description, {**chart.to_dict(validate=False), "datasets": rows})
+
+
+def layered(
+    title: str,
+    description: str,
+    layers: Sequence[Mapping[str, Any]],
+    *,
+    height: int,
+    **rows: Sequence[Mapping[str, Any]],
+) -> Picture:
+    """Put layers written in Vega-Lite, which call their rows by name, into a chart as wide as the page."""
+    import altair as alt
+
+    spec = {"$schema": alt.SCHEMA_URL, "width": "container", "height": height, "layer": list(layers)}
+    return Picture(title, description, {**spec, "datasets": rows})
 
 
 def value_axis(*, share: bool, ticks: int) -> Any:

@@ -124,7 +124,7 @@ def policy_pareto(
 
     Args:
         runs: Whose policies to draw, a color each.
-        decoding: Of the lists; those of another one do not compare.
+        decoding: Decoding of the lists; lists of different decodings cannot be compared.
         axes: The metric that stands for relevance and the one that stands for safety.
         estimator: Averages evaluations.
 

@@ -149,9 +149,9 @@ def metric_table(
     """Lay policies side by side and compare each with the first, where their protocols and data agree.
 
     Args:
-        title: Of the table.
+        title: Title of the table.
         heading: What it is folded under.
-        policies: By name.
+        policies: The policies by name.
         estimator: Averages them.
         whole: What was measured of all lists together, by policy.
         apart: Choices of the protocol in which the policies differ on purpose: what the table is about.
@@ -209,7 +209,7 @@ def checkpoint_table(choice: CheckpointChoice, facts: Mapping[str, MetricFacts])
 
     Args:
         choice: The checkpoints with their metrics.
-        facts: Of metrics, as far as they are known.
+        facts: What is known of the metrics.
     """
     named = dict.fromkeys(metric for measured in choice.metrics.values() for metric in measured)
     known = {metric: facts.get(metric, UNKNOWN) for metric in named}

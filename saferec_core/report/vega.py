@@ -25,13 +25,18 @@ def vega_script() -> str:
     """
     from altair.vegalite import VEGALITE_VERSION
 
-    wanted = ".".join(VEGALITE_VERSION.split(".")[:2])
-    bundled = f"{version('vl-convert-python')}-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]}"
-    name = f"vega-{wanted}-bundled-{bundled}.js"
+    vegalite = ".".join(VEGALITE_VERSION.split(".")[:2])
+    script = _bundled_once(vegalite)
+    # What is kept stays as it was bundled, so that a change of this reaches those who keep it as well.
+    return script.replace("</script", "<\\/script").replace("<!--", "\\x3c!--")
+
+
+def _bundled_once(vegalite: str) -> str:
+    name = f"vega-{vegalite}-of-{version('vl-convert-python')}.js"
     for folder in cache_folders():
         if kept := _kept(folder / name):
             return kept
-    script = _bundled(wanted)
+    script = _bundled(vegalite)
     with (
         suppress(OSError, RunError),
         replacing(writable_folder() / name) as draft,
@@ -45,7 +50,7 @@ def _bundled(vegalite: str) -> str:
 
     javascript_bundle: Any = vl_convert.javascript_bundle  # its stub asks for more than it does
     bundle: str = javascript_bundle(vl_version=vegalite)
-    return bundle.replace("\r\n", "\n").replace("</script", "<\\/script").replace("<!--", "\\x3c!--")
+    return bundle.replace("\r\n", "\n")
 
 
 def _sealed(script: str) -> str:

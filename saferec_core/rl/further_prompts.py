@@ -22,8 +22,8 @@ class FurtherPrompts:
         Args:
             records: How many records the run trains on.
             batch: The positions of those in the generation batch.
-            seed: Of the run.
-            position: Of the generation batch within the run.
+            seed: Seed of the run.
+            position: Position of the generation batch within the run.
         """
         self._records = records
         self._drawn = set(batch)

@@ -95,7 +95,7 @@ def assign_ranks(
     stopping is a decision about the list, and the title before it must not be charged with it.
 
     Args:
-        starts: For each completion the first character of each token (T,), from `TokenAligner.decode_all`.
+        starts: For each completion, the first character of each token (T,), from `TokenAligner.decode_all`.
         lists: The parsed lists; items beyond *num_ranks* have no rank.
         num_ranks: The number of ranks, K.
 

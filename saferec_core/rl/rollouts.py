@@ -14,7 +14,7 @@ from saferec_core.models.decoding import TokenAligner
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.normalizer import Advantages
-from saferec_core.plugins.contracts.parser import ListParser, parse
+from saferec_core.plugins.contracts.parser import ListParser, parse_all
 from saferec_core.plugins.contracts.run_context import RunContext
 from saferec_core.rl.ranks import assign_ranks
 from saferec_core.rl.rewards import ActiveReward, RewardValues, score
@@ -108,9 +108,7 @@ class RolloutScorer:
         decoded = self.aligner.decode_all(completion_ids)
         finished = [bool(ids) and ids[-1] in self.end_ids for ids in completion_ids]
         texts, token_starts = [text for text, _ in decoded], [starts for _, starts in decoded]
-        lists = [
-            parse(self.parser, text, finished=ended) for text, ended in zip(texts, finished, strict=True)
-        ]
+        lists = parse_all(self.parser, texts, finished)
         rank_ids = assign_ranks(token_starts, lists, self.num_ranks)
         judged = JudgedLists(
             lists=lists,

@@ -103,12 +103,14 @@ class RunFolder(RunLayout):
     def write_manifest(self, config: RunConfig, plugins: Plugins, stage: Stage) -> None:
         """Write what the run is made with, so far as that is known before it starts.
 
-        That of a run that is resumed keeps when it was created, and lists when and how it was resumed.
+        That of a run that is resumed keeps when it was created and what it began with, and lists when and how
+        it was resumed.
         """
         facts = {**manifest_of(config, plugins, stage), "launch": launch_facts()}
         if known := read_manifest(self):
             resumed = {"time": facts["created"], "command": facts["command"], "launch": facts["launch"]}
             facts |= {"created": known["created"], "resumes": [*known.get("resumes", ()), resumed]}
+            facts |= {name: known[name] for name in ("start", "reference") if name in known}
         self.write_json(self.manifest, facts)
 
     def extend_manifest(self, facts: Mapping[str, Any]) -> None:

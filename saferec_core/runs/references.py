@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import RunError
 from saferec_core.runs.checkpoints import resolve_folder, sft_policy, starting_policy
-from saferec_core.runs.layout import RunLayout, run_of
+from saferec_core.runs.layout import RunLayout, list_checkpoints, run_of
 from saferec_core.runs.manifest import read_manifest, stage_of
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "planned_reference",
     "policies_of",
     "reference_of",
+    "reference_of_begun",
 ]
 
 START = "start"
@@ -57,11 +58,33 @@ def reference_of(start: str, named: str | None) -> Reference | None:
     return Reference(_reference_of_run(begun), begun.path)
 
 
+def reference_of_begun(run: RunLayout, start: str, named: str | None) -> Reference | None:
+    """Return the reference policy of a run that may be resumed: the one that it has trained against so far.
+
+    Args:
+        run: The run.
+        start: As of `reference_of`, for a run that has not begun.
+        named: As of `reference_of`.
+
+    Raises:
+        RunError: As of `reference_of`.
+    """
+    stated = read_manifest(run).get("reference")
+    if isinstance(stated, Mapping):
+        if "kept_from" not in stated:  # the policy that it started from
+            return None
+        kept_from = stated["kept_from"]
+        return Reference(_reference_of_run(run), None if kept_from is None else Path(kept_from))
+    if list_checkpoints(run.checkpoints):  # begun before manifests named it
+        return None
+    return reference_of(start, named)
+
+
 def planned_reference(config: TrainConfig) -> Reference | None:
     """Return the reference policy of a run that has not begun; None: the policy that it starts from.
 
     Raises:
-        RunError: As of `reference_of`, or the policy to start from cannot be found.
+        RunError: As in `reference_of`, or the policy to start from cannot be found.
     """
     if config.sft_comes_first:  # and makes the policy to start from
         return None if config.reference_policy is None else reference_of("", config.reference_policy)

@@ -146,8 +146,8 @@ def rewind(folder: Path, sizes: Mapping[str, int]) -> None:
     """Cut the logs of a run back to what they were when a checkpoint was written.
 
     Args:
-        folder: Of the stage.
-        sizes: In bytes, by the names of the files; a log that is not among them did not exist.
+        folder: Folder of the stage.
+        sizes: Sizes in bytes, by file name; a log that is not among them did not exist.
     """
     for path in folder.glob("*.jsonl"):
         size = sizes.get(path.name, 0)

@@ -70,7 +70,7 @@ def newest_resumable(folder: Path, report: Callable[[str], None]) -> Path | None
     """Return the newest checkpoint that training can continue from; None if there is none.
 
     Args:
-        folder: Of the checkpoints.
+        folder: Folder of the checkpoints.
         report: Called with a sentence for every damaged checkpoint that is passed over.
     """
     for checkpoint in reversed(list_checkpoints(folder)):

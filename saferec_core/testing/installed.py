@@ -48,7 +48,7 @@ def check_installed(
 
     Args:
         entry: The registered component.
-        options: By name.
+        options: Options by name.
         rows: Rows such as it reads, for transforms and evidence sources; transforms have rows to begin with.
             Of an oracle that declares columns the first row is the record.
 

@@ -279,7 +279,7 @@ def check_oracle(
         titles: Titles to ask about, among them such as it knows.
         constraints: Constraints to ask about; all of its traits unless given.
         record: Columns of a record such as it reads, for an oracle that declares ``columns``.
-        year_tolerance: By how many years a title may be off; its option of this name unless given.
+        year_tolerance: Maximum difference in release year; by default the component's option of this name.
 
     Raises:
         ContractError: It lists every property that does not hold.

@@ -27,7 +27,7 @@ def noting_changes(changes: set[str]) -> Iterator[None]:
     finally:
         changes.update(notes)
         if started := set(threading.enumerate()) - threads:
-            changes.add(f"started a thread that goes on: {started.pop().name}")
+            changes.add(f"started a thread that keeps running: {started.pop().name}")
 
 
 def output_of(call: Callable[[], object]) -> list[str]:

@@ -92,7 +92,7 @@ def judged_lists(
     """Make what a reward or a metric is called with: *lists* that all answer one *record*.
 
     Args:
-        lists: By their titles, or parsed.
+        lists: Lists of titles, or parsed lists.
         num_ranks: K, the ranks that are judged.
         record: What the lists answer; by default a user who likes the first three titles and wants no gore.
         oracle: Tells violations; by default one for which the films of odd years are gory.

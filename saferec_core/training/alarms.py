@@ -45,7 +45,7 @@ def build_alarms(
         try:
             alarms[name] = build(plugins.alarms.get(name), options.get(name, {}), inherited)
         except PluginError as error:
-            note(f"{error} The run goes on without this alarm.")
+            note(f"{error} The run continues without this alarm.")
     return alarms
 
 
@@ -56,9 +56,9 @@ class AlarmWatch:
         """Begin with an empty log.
 
         Args:
-            alarms: By name.
+            alarms: The alarms by name.
             observer: Told what they say, and which of them fail.
-            stop: Asked to end the run when an alarm is raised; None: the run goes on.
+            stop: Asked to end the run when an alarm is raised; None: the run continues.
         """
         self._alarms = dict(alarms)
         self._observer = observer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from saferec_core.config.schema import SftConfig, TrainConfig
-from saferec_core.runs.versions import install_vllm, unsupported
+from saferec_core.runs.versions import vllm_problem
 from saferec_core.training.optimizers import optimizer_problem
 
 __all__ = ["missing_extras"]
@@ -24,9 +24,6 @@ def missing_extras(config: SftConfig | TrainConfig) -> list[str]:
     ]
     if problem := optimizer_problem(config.optimization.optim):
         problems.append(problem)
-    if isinstance(config, TrainConfig) and config.rollout.use_vllm:
-        if find_spec("vllm") is None:
-            problems.append(f"--use-vllm needs vLLM: {install_vllm()}, or leave the flag out")
-        elif problem := unsupported("vllm"):
-            problems.append(f"--use-vllm: {problem}")
+    if isinstance(config, TrainConfig) and config.rollout.use_vllm and (problem := vllm_problem()):
+        problems.append(f"--use-vllm {problem}")
     return problems

@@ -10,7 +10,7 @@ from saferec_core.runs.checkpoints import sft_policy
 from saferec_core.runs.distributed import from_main, is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer
-from saferec_core.runs.references import Reference, check_reference, policies_of, reference_of
+from saferec_core.runs.references import Reference, check_reference, policies_of, reference_of_begun
 from saferec_core.runs.resuming import OpenRun
 from saferec_core.runs.stopping import Stop
 from saferec_core.training.optimizers import settled
@@ -58,7 +58,7 @@ def starting_point(
                 sft, plugins, parts, folder.sft, observer, optimizer=optimizer, opened=opened, stop=stop
             )
         start = str(folder.sft.policy)
-    reference = from_main(lambda: reference_of(start, config.reference_policy))
+    reference = from_main(lambda: reference_of_begun(folder, start, config.reference_policy))
     whole_start = from_main(lambda: merged_folder(start, config.model, folder.base))
     if is_main():
         folder.extend_manifest(policies_of(folder, whole_start, reference))

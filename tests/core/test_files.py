@@ -34,6 +34,8 @@ def test_what_cannot_be_written_is_named_and_leaves_the_old_content(tmp_path):
 def test_a_hash_of_json_depends_on_the_content_alone():
     assert json_hash({"a": 1, "b": "\u00e9"}) == json_hash({"b": "\u00e9", "a": 1})
     assert json_hash([1, 2]) != json_hash([2, 1])
+    assert json_hash(iter([[1, "a"], {"b": 2}])) == json_hash([[1, "a"], {"b": 2}])
+    assert json_hash([iter([1, 2]), "c", iter(())]) == json_hash([[1, 2], "c", []])
     assert len(json_hash("\ud800")) == 64  # half of a surrogate pair, as damaged text has it
 
 

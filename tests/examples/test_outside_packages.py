@@ -1,6 +1,7 @@
 """The example packages work beside an installed saferec, far from the checkout."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -69,14 +70,24 @@ def test_saferec_and_every_example_come_from_their_wheels(layer, wheels, tmp_pat
     assert not any(each["broken"] for each in audited.values())
 
 
-@pytest.mark.parametrize("package", EXAMPLES, ids=lambda path: path.name)
-def test_the_tests_of_each_example_pass_against_the_wheels(layer, package, tmp_path):
-    copy = shutil.copytree(package / "tests", tmp_path / "tests")
-    shutil.copy(package / "pyproject.toml", tmp_path)
-    options = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib"]
-    done = layer.run(layer.python, "-m", "pytest", *options, copy, cwd=tmp_path)
+@pytest.fixture(scope="module")
+def tested(layer, tmp_path_factory):
+    """What became of the examples' own tests, run against the wheels in one process, and all it printed."""
+    folder = tmp_path_factory.mktemp("tests")
+    for package in EXAMPLES:
+        shutil.copytree(package / "tests", folder / package.name / "tests")
+    options = ["-v", "-W", "error", "-p", "no:cacheprovider", "--import-mode=importlib"]
+    done = layer.run(layer.python, "-m", "pytest", *options, *[each.name for each in EXAMPLES], cwd=folder)
+    results = re.findall(r"^(\S+?)/tests/\S+::.* (PASSED|FAILED|ERROR|SKIPPED)\b", done.stdout, re.MULTILINE)
+    return done.returncode, results, done.stdout + done.stderr
 
-    assert done.returncode == 0, done.stdout + done.stderr
+
+@pytest.mark.parametrize("package", EXAMPLES, ids=lambda path: path.name)
+def test_the_tests_of_each_example_pass_against_the_wheels(tested, package):
+    status, results, printed = tested
+
+    assert status == 0, printed
+    assert {result for name, result in results if name == package.name} == {"PASSED"}, printed
 
 
 def test_the_demo_trains_with_rewards_normalizer_and_transform_of_the_examples(layer, tmp_path):

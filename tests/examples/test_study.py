@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 import yaml
 
+from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList
+from saferec_core.rl.ranks import assign_ranks
+
 STUDY = Path(__file__).parents[2] / "examples" / "study"
 
 SMALL = {
@@ -201,3 +204,12 @@ def test_a_failing_arm_is_named_the_others_go_on_and_a_changed_grid_is_refused(t
     changed = study(grid_file(tmp_path, settings={}), results)
     assert changed.returncode == 2
     assert "settings.evaluation" in changed.stderr
+
+
+def test_counted_lines_give_line_breaks_to_the_title_before_them(module):
+    starts = [np.array([0, 9, 10, 12, 20]), np.array([], dtype=np.int64)]
+    items = (ParsedItem("It", 2017, 0, 10, 9), ParsedItem("Up", 2009, 10, 20, 19))
+    batch = starts, [ParsedList(items), ParsedList(())], 1
+
+    assert [ranks.tolist() for ranks in module("arms").by_line(*batch)] == [[0, 0, -1, -1, -1], []]
+    assert [ranks.tolist() for ranks in assign_ranks(*batch)] == [[0, -1, -1, -1, -1], []]

@@ -88,8 +88,7 @@ def read_list(
     ):
         if use is _Use.RANKS:
             for rank in reading.ranks:
-                first = origin + rank.start if rank.start else begin
-                items.append(naming.item(rank, origin, first))
+                items.append(naming.item(rank, origin, None if rank.start else begin))
             open_rank = rank
             if reading.has_further_titles:
                 events.append(ParseEvent(EventKind.SECOND_TITLE, begin, origin + reading.line.size))

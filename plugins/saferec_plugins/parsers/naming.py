@@ -37,6 +37,10 @@ class Named(NamedTuple):
     readable: bool
 
 
+_item = ParsedItem._make
+"""Makes an item of its fields in half the time; there is one for every title of every completion."""
+
+
 class Naming:
     """Decides which title the readings of a line mean."""
 
@@ -64,15 +68,15 @@ class Naming:
             origin: What its positions count from.
             start: Where the item begins, if that is elsewhere.
         """
-        readable = True
-        if rank.readings:
-            name, year = rank.readings[0] if len(rank.readings) == 1 else self._dated(rank.readings)
+        readings, readable = rank.readings, True
+        if len(readings) == 1:
+            name, year = readings[0]
+        elif readings:
+            name, year = self._dated(readings)
         else:
             name, year, readable = self._bare(rank.bare)
         begin = origin + rank.start if start is None else start
-        return ParsedItem(
-            name, year, begin, origin + rank.end, origin + rank.text_end, rank.further, readable
-        )
+        return _item((name, year, begin, origin + rank.end, origin + rank.text_end, rank.further, readable))
 
     def _dated(self, readings: Sequence[Title]) -> Title:
         """Return the first reading that the catalog has with exactly this year, else the most likely one."""

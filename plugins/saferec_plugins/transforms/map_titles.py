@@ -12,7 +12,6 @@ from pydantic import Field
 
 from saferec_core.data.records import Record, seen_titles_of, titles_of
 from saferec_core.data.rows import Row
-from saferec_core.data.title_subtitles import SubtitleSearch
 from saferec_core.data.titles import Title
 from saferec_core.plugins.build import chosen_catalog
 from saferec_core.plugins.component import component
@@ -106,11 +105,11 @@ class MapTitles(Transform):
 
     @cached_property
     def _matcher(self) -> TitleMatcher:
-        titles = chosen_catalog(self.catalog_path).titles
-        tolerance = self.year_tolerance
-        search = SpellingSearch(titles, tolerance=tolerance, min_score=self.min_score) if self.fuzzy else None
-        subtitles = SubtitleSearch(titles) if self.subtitles else None
-        return TitleMatcher(titles, tolerance=tolerance, subtitles=subtitles, spelling=search)
+        catalog = chosen_catalog(self.catalog_path, match_subtitles=self.subtitles)
+        search = None
+        if self.fuzzy:
+            search = SpellingSearch(catalog.titles, tolerance=self.year_tolerance, min_score=self.min_score)
+        return TitleMatcher(catalog, tolerance=self.year_tolerance, spelling=search)
 
 
 class _Mapping:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from saferec_core.data.title_subtitles import SubtitleSearch
-from saferec_core.data.title_tiers import NamedEntry, nearness
+from saferec_core.data.catalog import Catalog
+from saferec_core.data.title_tiers import nearness
 from saferec_core.data.titles import Title, name_keys
 from saferec_plugins.transforms.title_spelling import SpellingSearch, without_article, words_of
 
@@ -58,28 +58,23 @@ class TitleMatcher:
 
     def __init__(
         self,
-        titles: Iterable[Title],
+        catalog: Catalog,
         *,
         tolerance: int,
-        subtitles: SubtitleSearch | None = None,
         spelling: SpellingSearch | None = None,
     ) -> None:
-        """Index *titles*.
+        """Remember no answer yet.
 
         Args:
-            titles: The catalog.
+            catalog: The entries; its own year tolerance does not count. Titles without a match by normal form
+                are looked up by their subtitles if it has them.
             tolerance: Maximum difference in release year, in years.
-            subtitles: Used for titles without a match by normal form.
             spelling: Used for titles that still have no match.
         """
+        self._catalog = catalog
         self._tolerance = tolerance
-        self._subtitles = subtitles
         self._spelling = spelling
-        self._entries: dict[str, list[tuple[str, Title]]] = {}
         self._answers: dict[Title, Match | None] = {}
-        for title in dict.fromkeys(titles):
-            for form, article in name_keys(title.name):
-                self._entries.setdefault(form, []).append((article, title))
 
     def match(self, title: Title) -> Match | None:
         """Return the match of *title*, or None."""
@@ -107,7 +102,7 @@ class TitleMatcher:
         return None
 
     def _by_subtitle(self, title: Title) -> Match | None:
-        entry = None if self._subtitles is None else self._subtitles.find(title)
+        entry = self._catalog.find_by_subtitle(title)
         return Match(entry, How.SUBTITLE) if entry else None
 
     def _by_spelling(self, title: Title) -> Match | None:
@@ -123,14 +118,15 @@ class TitleMatcher:
 
     def _nearest(self, form: str, article: str | None, year: int | None) -> list[Title]:
         """Return the entries with a name of this form whose years are nearest; any *article* if None."""
-        near: dict[int, list[Title]] = {}
-        for other, entry in self._entries.get(form, ()):
-            named = NamedEntry(other, entry.year, 0)
-            asked = other if article is None else article
+        near: dict[int, list[int]] = {}
+        for named in self._catalog.named(form):
+            asked = named.article if article is None else article
             agreement = nearness(named, article=asked, year=year, tolerance=self._tolerance)
             if agreement is not None:
-                near.setdefault(agreement[0], []).append(entry)  # of one year the spelling decides
-        return sorted(near[min(near)], key=lambda entry: entry.year or 0) if near else []
+                near.setdefault(agreement[0], []).append(named.entry)  # of one year the spelling decides
+        nearest = sorted(near[min(near)]) if near else []
+        entries = dict.fromkeys(self._catalog.titles[entry] for entry in nearest)
+        return sorted(entries, key=lambda entry: entry.year or 0)
 
 
 def _of_several_years(entries: Iterable[Title]) -> bool:

@@ -87,16 +87,18 @@ class Flipping:
         self._known = tuple(sorted({*known, *(flip.trait for flip in self.flips)}))
         if not self.flips:
             raise DataError(
-                "no constraint can be changed: no record has the column constraints_stated with a sentence "
-                "that its prompt holds, and of the traits that the oracle judges none has built-in sentences "
-                f"and is not active already. The oracle judges: {', '.join(self._known) or 'none'}"
+                f"no constraint can be changed. {' '.join(self.coverage)} The oracle judges: "
+                f"{', '.join(self._known) or 'nothing'}."
             )
 
     @property
     def coverage(self) -> list[str]:
-        """How many records each change was possible for, and why not for the others, in sentences."""
+        """In how many records each change was possible, and why not in the others, in sentences.
+
+        Changes that are possible in as many records, for the same reasons, share a sentence.
+        """
         made: Counter[Change] = Counter()
-        reasons: dict[Change, Counter[str]] = {"removed": Counter(), "added": Counter(), "swapped": Counter()}
+        reasons: dict[Change, Counter[str]] = {change: Counter() for change in _CALLED}
         by_record: dict[int, list[Flip]] = {}
         for flip in self.flips:
             by_record.setdefault(flip.position, []).append(flip)
@@ -105,11 +107,12 @@ class Flipping:
             made.update({flip.change for flip in flips})
             for change, reason in why_not(record, flips, self._sentences, self._known).items():
                 reasons[change][reason] += 1
-        return [
-            f"Constraints {change}: {made[change]:,} of {len(self._records):,} records"
-            + "".join(f"; {times:,} not because {reason}" for reason, times in whys.most_common())
-            for change, whys in reasons.items()
-        ]
+        together: dict[str, list[str]] = {}
+        for change, whys in reasons.items():
+            counted = f"was possible in {made[change]:,} of {len(self._records):,} records."
+            excepted = [f"In {times:,} it was not: {reason}." for reason, times in whys.most_common()]
+            together.setdefault(" ".join([counted, *excepted]), []).append(_CALLED[change])
+        return [f"{' or '.join(changes).capitalize()} {what}" for what, changes in together.items()]
 
     @cached_property
     def prompts(self) -> dict[_Key, Sequence[Message]]:
@@ -150,7 +153,7 @@ class Flipping:
             policy: What to call it.
             data_sha256: Hash of the records.
             batch_size: Prompts that are generated together.
-            seed: Of what is drawn.
+            seed: Seed of everything that is drawn.
             progress: Called with the number of prompts done so far.
         """
         decoding = protocol.drawing(batch_size=batch_size, seed=seed)
@@ -267,6 +270,11 @@ class Flipping:
             }
 
 
+_CALLED: dict[Change, str] = {
+    "removed": "removing a constraint",
+    "added": "adding a constraint",
+    "swapped": "swapping a constraint for another",
+}
 _AT_DEPTH = ("violations_stated", "violations_unstated", "effect", "over_blocking", "leakage")
 _FACTS = {
     "violations_stated": MetricFacts(

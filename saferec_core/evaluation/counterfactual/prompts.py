@@ -50,7 +50,7 @@ def flips_of(
     went and of the one that came.
 
     Args:
-        position: Of the record in its split.
+        position: Position of the record in its split.
         record: The dialogue and its constraints.
         traits: Sentences to add, by trait.
         known: Traits that can be judged; no other one is touched.
@@ -101,20 +101,25 @@ def why_not(
     stated = stated_in(dict(record.columns))
     judged = [sentence.strip() for trait, sentence in stated if trait in known]
     in_prompt = [sentence for sentence in judged if _turn_with(record.prompt, sentence) is not None]
-    if not stated:
-        nothing_stated = "the column constraints_stated names no sentence"
+    if not stated and not record.constraints:
+        nothing_stated = "the record has no constraint"
+    elif not stated:
+        nothing_stated = (
+            "the column constraints_stated, which inject-constraints writes, does not name the sentence that "
+            "states the constraint"
+        )
     elif not judged:
-        nothing_stated = "the oracle does not judge the stated trait"
+        nothing_stated = "the oracle does not judge the stated constraint"
     elif not in_prompt:
-        nothing_stated = "the prompt does not contain the stated sentence"
+        nothing_stated = "the prompt does not contain the sentence that constraints_stated names"
     else:
         nothing_stated = ""
     active = {*record.constraints, *(trait for trait, _ in stated)}
     addable = any(trait in known and trait not in active for trait in traits)
-    nothing_to_add = "" if addable else "no further trait has built-in sentences and is judged by the oracle"
+    nothing_to_add = "" if addable else "the oracle judges no further trait that there are sentences for"
     reasons: dict[Change, str] = {
-        "removed": nothing_stated or "the user would say nothing without it",
-        "added": nothing_to_add or "the dialogue has no turn of the user",
+        "removed": nothing_stated or "the user's turn consists of that sentence alone",
+        "added": nothing_to_add or "the dialogue has no user turn",
         "swapped": nothing_stated or nothing_to_add or "the sentence cannot be replaced",
     }
     return {change: reason for change, reason in reasons.items() if change not in made}

@@ -37,7 +37,7 @@ class AllowedTitles:
     """Works out allowances, after one pass of the oracle over the catalog for all traits that it lists."""
 
     def __init__(self, judge: Judge, unknown: UnknownTitles = "allow") -> None:
-        """Index the catalog by normal form.
+        """Ask nothing yet.
 
         Args:
             judge: Catalog and oracle; without an oracle nothing is known to violate anything.
@@ -46,9 +46,6 @@ class AllowedTitles:
         self._judge = judge
         self._unknown = unknown
         self._by_constraints: dict[tuple[tuple[str, ...], RecordColumns], Mask] = {}
-        self._positions: dict[str, list[int]] = {}
-        for position, title in enumerate(judge.catalog.titles):
-            self._positions.setdefault(normal_form(title.name), []).append(position)
 
     def of(self, record: Record) -> Allowance:
         """Return what the user of *record* may be shown."""
@@ -73,8 +70,9 @@ class AllowedTitles:
             name, year = (title, None) if isinstance(title, str) else title
             if year is not None and (match := catalog.find(name, year)) is not None:
                 positions.add(match)
-            for position in self._positions.get(normal_form(name), ()):
-                other = catalog.titles[position].year
-                if record.has_seen(name, other, catalog.year_tolerance):
-                    positions.add(position)
+            form = normal_form(name)
+            for named in catalog.named(form):
+                is_own_name = normal_form(catalog.titles[named.entry].name) == form
+                if is_own_name and record.has_seen(name, named.year, catalog.year_tolerance):
+                    positions.add(named.entry)
         return tuple(sorted(positions))

@@ -60,8 +60,9 @@ def _unusual_logits(model: Any) -> str | None:
     hidden: list[Tensor] = []
 
     def enlarged(_module: object, _arguments: object, output: Any) -> Any:
-        output.last_hidden_state = 100 * output.last_hidden_state
-        hidden.append(output.last_hidden_state)
+        large = output.last_hidden_state * (100 / output.last_hidden_state.abs().max())
+        output.last_hidden_state = large
+        hidden.append(large)
         return output
 
     hook = model.base_model.register_forward_hook(enlarged)
@@ -74,6 +75,8 @@ def _unusual_logits(model: Any) -> str | None:
         return f"the model cannot be asked about one token ({type(error).__name__}: {error})"
     finally:
         hook.remove()
+    if not (logits.isfinite().all() and of_head.isfinite().all()):
+        return "its logits cannot be compared with those of its language-model head"
     if (logits - of_head).norm() <= 1e-3 * of_head.norm():
         return None
     return "logits are not those of the language-model head alone (scaled or capped)"

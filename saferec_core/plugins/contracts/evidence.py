@@ -55,7 +55,7 @@ class EvidenceSource(ABC):
 
         A row that cannot be understood is rejected by raising a
         :class:`~saferec_core.errors.DataError`, which the builder notes with file and line before it
-        goes on with the next row.
+        continues with the next row.
         """
 
     def account(self) -> str:

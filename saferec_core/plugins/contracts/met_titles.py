@@ -23,6 +23,9 @@ _REMEMBERED = 1 << 16
 _REMEMBERED_VERDICTS = 1 << 18
 """Likewise of verdicts."""
 
+_LOCK = Lock()
+"""Held while anything is added; one for all, since what is met can be copied and pickled."""
+
 UNREADABLE = ("", None)
 """What stands for every rank that names no title."""
 
@@ -44,7 +47,6 @@ class MetTitles:
             catalog: The titles that may be recommended.
         """
         self._catalog = catalog
-        self._lock = Lock()
         self._numbers: dict[tuple[str, int | None], int] = {}
         self._entities: dict[int | tuple[str, int | None], int] = {}
         self._by_form: defaultdict[str, list[int]] = defaultdict(list)
@@ -76,7 +78,7 @@ class MetTitles:
         """Return the numbers of titles by name and year as written; new ones get the next numbers."""
         numbers = list(map(self._numbers.get, titles))
         if None in numbers:
-            with self._lock:
+            with _LOCK:
                 self._meet([title for title in dict.fromkeys(titles) if title not in self._numbers])
             numbers = list(map(self._numbers.get, titles))
         return np.array(numbers, np.int64)
@@ -106,7 +108,6 @@ class MetVerdicts:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._lock = Lock()
         self._kinds: dict[tuple[tuple[str, ...], RecordColumns], int] = {}
         self._positions: dict[int, int] = {}
         self.verdicts: list[Verdict] = []
@@ -133,8 +134,8 @@ class MetVerdicts:
         """Return where the verdict on each pair of a kind and a title stands.
 
         Args:
-            kinds: By `kind_of`.
-            titles: By number.
+            kinds: The kinds, as of `kind_of`.
+            titles: The titles, by number.
             ask: Returns the verdicts on pairs of a title and a kind that were not asked about before.
         """
         keys = ((titles << 32) | kinds).tolist()
@@ -146,7 +147,7 @@ class MetVerdicts:
         return np.array(positions, np.int64)
 
     def _add(self, keys: Sequence[int], verdicts: Sequence[Verdict]) -> None:
-        with self._lock:
+        with _LOCK:
             first = len(self.verdicts)
             self.verdicts += verdicts
             self.known = np.append(self.known, [verdict.known for verdict in verdicts])

@@ -15,7 +15,7 @@ from saferec_core.plugins.calls import calling, named
 from saferec_core.plugins.endings import within_plugin
 from saferec_core.plugins.last_words import at_work
 
-__all__ = ["EventKind", "ListParser", "ParseEvent", "ParsedItem", "ParsedList", "parse"]
+__all__ = ["EventKind", "ListParser", "ParseEvent", "ParsedItem", "ParsedList", "parse", "parse_all"]
 
 
 class ParsedItem(NamedTuple):
@@ -106,14 +106,20 @@ class ListParser(ABC):
 
 
 def parse(parser: ListParser, text: str, *, finished: bool = True) -> ParsedList:
-    """Have *parser* read a completion, and check what it returns.
+    """Have *parser* read one completion; see :func:`parse_all`."""
+    (parsed,) = parse_all(parser, [text], [finished])
+    return parsed
+
+
+def parse_all(parser: ListParser, texts: Sequence[str], finished: Sequence[bool]) -> list[ParsedList]:
+    """Have *parser* read completions, and check what it returns.
 
     Which titles repeat an earlier one is worked out from the items; a parser does not report it.
 
     Args:
         parser: The parser.
-        text: The completion as decoded.
-        finished: Whether the policy ended the completion itself.
+        texts: The completions as decoded.
+        finished: Of each, whether the policy ended it itself.
 
     Raises:
         PluginError: The parser failed, or an item's span is empty, reversed, outside of the text, or not
@@ -121,7 +127,12 @@ def parse(parser: ListParser, text: str, *, finished: bool = True) -> ParsedList
     """
     what = named("parser", parser)
     with calling(what), at_work(what), within_plugin:
-        parsed = parser(text, finished=finished)
+        lists = [parser(text, finished=ended) for text, ended in zip(texts, finished, strict=True)]
+    return [_checked(what, parsed, len(text)) for parsed, text in zip(lists, texts, strict=True)]
+
+
+def _checked(what: str, parsed: ParsedList, length: int) -> ParsedList:
+    """Return what a parser returned for a text of some length, if it is sound."""
     if type(parsed) is not ParsedList:  # of a class of its own it may say something else each time
         raise PluginError(f"{what} must return a ParsedList, but returned {type(parsed).__name__}")
     for name, kept in (("items", parsed.items), ("events", parsed.events)):
@@ -131,10 +142,10 @@ def parse(parser: ListParser, text: str, *, finished: bool = True) -> ParsedList
         parsed = ParsedList(tuple(parsed.items), tuple(parsed.events))  # the parser may still hold its lists
     if strange := [event for event in parsed.events if not isinstance(event, ParseEvent)]:
         raise PluginError(f"{what}: events must hold ParseEvents, but holds {strange[0]!r:.200}")
-    if not _are_plain(parsed.items, len(text)):
+    if not _are_plain(parsed.items, length):
         last = 0
         for number, item in enumerate(parsed.items, start=1):
-            if fault := _fault_of_titles(item) or _fault(item, last, len(text)):
+            if fault := _fault_of_titles(item) or _fault(item, last, length):
                 raise PluginError(f"{what}, item {number}: {fault}")
             last = item.end
     return parsed
@@ -144,16 +155,16 @@ _LAST_YEAR = 9999
 
 
 def _are_plain(items: Sequence[Any], length: int) -> bool:
-    """Whether items are certainly sound, as nearly all are: told by columns, since most rewards cost less.
+    """Whether items are certainly sound, as nearly all are; those with further titles need a closer look.
 
-    One that names further titles, or is not in ASCII, needs a closer look.
+    Checked column by column, because item by item costs more than most rewards.
     """
     if not {*map(type, items)} <= {ParsedItem}:
         return False
     names, years, starts, ends, text_ends, further, _ = zip(*items, strict=True) if items else [()] * 7
     return (
         {*map(type, names)} <= {str}
-        and all(map(str.isascii, names))
+        and _is_text("".join(names))
         and {*map(type, years)} <= {int, type(None)}
         and all(0 <= year <= _LAST_YEAR for year in {*years} - {None})
         and {*map(type, further)} <= {tuple}
@@ -165,6 +176,15 @@ def _are_plain(items: Sequence[Any], length: int) -> bool:
     )
 
 
+def _is_text(name: str) -> bool:
+    """Whether a name holds whole characters only: half of a pair cannot be written."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _fault_of_titles(item: object) -> str:
     """Say what is wrong with the names of an item; nothing if it is sound."""
     if type(item) is not ParsedItem:
@@ -173,7 +193,7 @@ def _fault_of_titles(item: object) -> str:
         return f"expected a name and a year or None, but got {item.name!r} and {item.year!r}"
     if item.year is not None and not 0 <= item.year <= _LAST_YEAR:
         return f"the year must lie in 0..{_LAST_YEAR}, but is {item.year}"
-    if not item.name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item.name):
+    if not _is_text(item.name):
         return f"the name must be text, but {item.name!r} holds half of a character"
     if not isinstance(item.further, tuple | list) or not all(
         isinstance(each, Title) for each in item.further

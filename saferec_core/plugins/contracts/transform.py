@@ -206,7 +206,7 @@ def rng_of(row: Row, seed: int, purpose: str) -> Random:
 
     Args:
         row: Identified by its ``id``; a row without one, by its prompt.
-        seed: Of the run.
+        seed: Seed of the run.
         purpose: What is drawn, so that two transforms do not draw alike.
     """
     own = row.get("id")

@@ -43,7 +43,10 @@ def unchanged(lists: JudgedLists, what: str) -> Iterator[None]:
 
 
 _LAST = "_last_fingerprint"
-"""Where the fingerprint is kept that the next component finds: between two calls nobody changes the lists."""
+"""Where the fingerprint after a call is kept, with which the next call begins.
+
+What is changed between two calls, by a thread of the first, is thus noticed in the second.
+"""
 
 
 _INPUTS = (

@@ -82,7 +82,7 @@ def new_package(kind: str, name: str, folder: Path | None = None) -> Path:
     """Write an installable package that offers one component, with tests that pass.
 
     Args:
-        kind: Of the component, such as ``"reward"``; or ``"observer"``.
+        kind: Kind of the component, such as ``"reward"``; or ``"observer"``.
         name: What a run configuration will call it.
         folder: Where to; ``saferec-NAME`` unless given.
 

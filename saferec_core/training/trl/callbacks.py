@@ -150,7 +150,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not fol
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Announce the stage; a resumed one goes on with its log, which was cut back to the checkpoint."""
+        """Announce the stage; a resumed one continues its log, which was cut back to the checkpoint."""
         if state.is_world_process_zero:
             if self._alarms is not None:
                 self._alarms.continue_from(self.folder.metrics, self._name)

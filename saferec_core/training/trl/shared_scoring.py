@@ -97,7 +97,7 @@ class SharedScoring:
         if self.mode == "off":
             self.reason = "share_prefix is off"
             return
-        reasons = (reason_against_sharing(model) or _dropout(model) for model in models)
+        reasons = (_dropout(model) or reason_against_sharing(model) for model in models)
         reason = obstacle or next(filter(None, reasons), None)
         if reason is not None:
             self.give_up(reason)

@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from saferec_core.data import catalog as catalogs
 from saferec_core.data import machine_cache, mapped_catalog
 from saferec_core.data.catalog import Catalog, read_catalog
 from saferec_core.data.mapped_titles import MappedTitles
-from saferec_core.data.titles import Title
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import DataError
 
 NAMES = [
@@ -96,6 +97,10 @@ def test_every_answer_is_that_of_the_catalog_in_memory(tmp_path_factory, rows, t
         assert catalog.match(name, year) == memory.match(name, year)
         assert catalog.find(name, year) == memory.find(name, year)
         assert list(catalog.years_of(name)) == list(memory.years_of(name))
+        form = normal_form(name)
+        assert Counter(catalog.named(form)) == Counter(memory.named(form))
+        assert catalog.find_by_subtitle(Title(name, year)) == memory.find_by_subtitle(Title(name, year))
+    assert catalog.content_hash == memory.content_hash
 
 
 ROWS_OF_FILMS = [{"title": f"Film {n}", "year": 1950 + n % 70, "id": f"f{n}"} for n in range(50)]
@@ -164,6 +169,7 @@ def test_a_catalog_in_memory_keeps_its_ids_in_another_process():
 
 READ = """
 import sys
+from collections import Counter
 from pathlib import Path
 from saferec_core.data import catalog
 

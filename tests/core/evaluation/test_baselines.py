@@ -1,10 +1,10 @@
 import pytest
 
-from saferec_core.data.catalog import Catalog
+from saferec_core.data.catalog import Catalog, read_catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.errors import UnknownNameError
-from saferec_core.evaluation.baselines import CoOccurrence, Popularity, RandomTitles, baseline
+from saferec_core.evaluation.baselines import BASELINES, CoOccurrence, Popularity, RandomTitles, baseline
 from saferec_core.models.guided.allowed import AllowedTitles
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.testing import StatedOracle
@@ -83,3 +83,14 @@ def test_random_titles_differ_between_users_and_are_the_same_for_the_same_seed()
 def test_a_baseline_of_an_unknown_name_is_refused_with_the_near_miss():
     with pytest.raises(UnknownNameError, match="Did you mean 'popularity'"):
         baseline("popularty")
+
+
+@pytest.mark.parametrize("kind", BASELINES.values(), ids=BASELINES)
+def test_a_mapped_catalog_is_never_read_as_a_whole(catalog_file, kind):
+    catalog = read_catalog(catalog_file)
+    train = [Record(prompt=(), groundtruth=(Title("Film 9", 1959),), seen_titles=(Title("Film 1", 1951),))]
+    user = Record(prompt=(), seen_titles=(Title("Film 1", 1951),))
+    ranked = kind(catalog, train).rank(user, 0, 3, AllowedTitles(Judge(catalog)), safe=True)
+
+    assert len(set(ranked)) == 3
+    assert Title("Film 1", 1951) not in ranked

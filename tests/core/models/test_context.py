@@ -51,7 +51,7 @@ def test_a_streamed_completion_is_of_the_shortened_prompt_too(policy):
 def test_a_last_turn_that_is_too_long_is_never_cut(policy):
     turn = {"role": "user", "content": LAST[0]["content"] * 2}
     with pytest.raises(
-        DataError, match=r"^prompt 2 of 2 has [0-9]+ tokens, and even its last turn alone, which is never cut"
+        DataError, match=r"even its last turn alone, which is never cut, .* begins: 'Something funny"
     ):
         PolicyGenerator(policy)([LAST, [*OLDER, turn]], DECODING)
 

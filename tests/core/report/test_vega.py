@@ -57,3 +57,9 @@ def test_without_a_folder_to_write_to_pages_are_made_all_the_same(bundles, tmp_p
 
     assert script() == script() == "draw();\r// bundled\n"
     assert len(bundles) == 2
+
+
+def test_what_would_end_the_element_of_a_script_is_replaced_also_in_a_kept_bundle(monkeypatch):
+    monkeypatch.setattr(vega, "_bundled", lambda _: "'</script><!--'")
+
+    assert script() == script() == r"'<\/script>\x3c!--'"

@@ -7,7 +7,14 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from saferec_core.runs import versions
-from saferec_core.runs.versions import install_vllm, installed, ranges, unsupported, vulnerability
+from saferec_core.runs.versions import (
+    install_vllm,
+    installed,
+    ranges,
+    unsupported,
+    vllm_problem,
+    vulnerability,
+)
 
 
 @pytest.fixture
@@ -54,6 +61,16 @@ def test_a_missing_package_is_not_unsupported(only):
 
     assert installed("deepspeed") is None
     assert unsupported("deepspeed") == ""
+
+
+def test_vllm_can_be_used_only_if_it_is_there_in_a_supported_version(only, monkeypatch):
+    only(vllm="0.32.0")
+    monkeypatch.setattr(versions, "find_spec", lambda _: object())
+    assert vllm_problem().startswith("cannot be used: vllm 0.32.0 is installed, but saferec supports")
+    only(vllm="0.31.0")
+    assert vllm_problem() == ""
+    monkeypatch.setattr(versions, "find_spec", lambda _: None)
+    assert vllm_problem().startswith("needs vLLM: ")
 
 
 def test_versions_with_a_known_vulnerability_are_named_with_the_advisory():

@@ -174,4 +174,4 @@ def test_an_alarm_that_cannot_be_loaded_is_reported_and_the_others_watch():
 
     assert list(alarms) == ["kl"]
     assert "alarm 'gone' of acme" in notes[0]
-    assert "goes on without this alarm" in notes[0]
+    assert "continues without this alarm" in notes[0]

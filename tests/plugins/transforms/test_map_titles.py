@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saferec_core.data.catalog import Catalog
 from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import ConfigError
 from saferec_core.plugins.build import build
@@ -60,7 +61,7 @@ def mapped(tmp_path):
 
 @pytest.fixture(scope="module")
 def matcher():
-    return TitleMatcher(CATALOG, tolerance=2)
+    return TitleMatcher(Catalog(CATALOG), tolerance=2)
 
 
 def truth_of(*titles, **columns):
@@ -76,7 +77,7 @@ def test_a_missing_catalog_is_no_fault_of_the_row(tmp_path):
 
 
 def test_accents_of_two_code_points_are_those_of_one():
-    matcher = TitleMatcher([Title("Amelie", 2001), Title("Amélie", 2001)], tolerance=2)
+    matcher = TitleMatcher(Catalog([Title("Amelie", 2001), Title("Amélie", 2001)]), tolerance=2)
     asked = Title(unicodedata.normalize("NFD", "Amélie"), 2001)
 
     assert matcher.match(asked) == Match(Title("Amélie", 2001), How.EXACTLY)
@@ -195,7 +196,7 @@ def test_if_letters_do_not_decide_the_first_is_taken_and_called_ambiguous(matche
 
 
 def test_another_year_is_mapped_for_the_very_same_name_alone():
-    matcher = TitleMatcher([Title("The Batman", 2022), Title("Batman", 2020)], tolerance=2)
+    matcher = TitleMatcher(Catalog([Title("The Batman", 2022), Title("Batman", 2020)]), tolerance=2)
 
     assert matcher.match(Title("the batman", 2021)) == Match(Title("The Batman", 2022), How.OTHER_YEAR)
     assert matcher.match(Title("Bat Man", 2021)) == Match(Title("Batman", 2020), How.OTHER_YEAR)
@@ -250,7 +251,7 @@ def test_a_subtitle_that_is_not_unique_or_of_another_year_is_not_mapped(mapped):
 
 
 def test_an_entry_that_the_catalog_holds_twice_is_not_ambiguous():
-    matcher = TitleMatcher([Title("Saw", 2004), Title("Saw", 2004)], tolerance=0)
+    matcher = TitleMatcher(Catalog([Title("Saw", 2004), Title("Saw", 2004)]), tolerance=0)
 
     assert matcher.match(Title("saw", 2004)) == Match(Title("Saw", 2004), How.EXACTLY)
 
@@ -309,7 +310,7 @@ def test_every_title_of_a_real_catalog_maps_to_itself_in_all_its_spellings(reddi
     differ in the leading article alone, and 3 in spaces alone.
     """
     write, indistinct = SPELLINGS[spelling]
-    matcher = TitleMatcher(reddit, tolerance=2)
+    matcher = TitleMatcher(Catalog(reddit), tolerance=2)
     matches = {title: matcher.match(Title(write(title.name), title.year)) for title in reddit}
     others = {title: match.title for title, match in matches.items() if match.title != title}
 
@@ -491,3 +492,10 @@ def test_a_row_is_mapped_with_bounded_work_however_many_there_are(tmp_path):
     rows = 200
     lines = lines_executed(lambda: list(transform([row] * rows)))
     assert lines < 1000 * rows  # of Python; about 600 a row, 0.2 ms
+
+
+def test_a_mapped_catalog_is_asked_and_never_read_as_a_whole(catalog_file):
+    row = truth_of(("film 7", 1957), ("Movie 9", 1959), ("Saw", 2004))
+    *_, mapped = MapTitles(catalog_path=catalog_file)([row])
+
+    assert mapped[TRUTH] == [["Film 7", 1957], ["Film 9", 1959]]  # by its alias too

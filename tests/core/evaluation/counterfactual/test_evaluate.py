@@ -443,7 +443,9 @@ def test_without_an_oracle_nothing_can_be_judged():
 
 
 def test_with_nothing_to_change_it_is_told_what_was_looked_for():
-    with pytest.raises(DataError, match=r"constraints_stated.*The oracle judges: drugs, gore, spiders"):
+    with pytest.raises(
+        DataError, match=r"has no constraint.*no further trait.*The oracle judges: drugs, gore, spiders"
+    ):
         Flipping({0: Record(prompt=message("Hi."))}, TitleYearParser(), JUDGE, K, {})
 
 
@@ -480,15 +482,31 @@ def test_reasons_name_what_is_missing():
     unstated = reasons("I liked Saw.")
     gone = reasons("I liked Saw.", stated={"gore": "No blood."}, constraints=("gore",))
 
-    assert unstated["removed"] == "the column constraints_stated names no sentence"
-    assert gone["swapped"] == "the prompt does not contain the stated sentence"
-    assert reasons("I liked Saw.", constraints=tuple(TRAITS))["added"].startswith("no further trait")
+    assert unstated["removed"] == "the record has no constraint"
+    assert "constraints_stated" in reasons("No gore.", constraints=("gore",))["removed"]
+    assert gone["swapped"] == "the prompt does not contain the sentence that constraints_stated names"
+    assert "no further trait" in reasons("I liked Saw.", constraints=tuple(TRAITS))["added"]
+    alone = reasons("No gore.", stated={"gore": "No gore."}, constraints=("gore",))
+    assert alone == {"removed": "the user's turn consists of that sentence alone"}
 
 
 def test_the_coverage_counts_records_and_reasons(flipping):
     # 20 of 60 users state a constraint.
-    removed, added, swapped = flipping.coverage
+    removed, added = flipping.coverage
 
-    assert removed.startswith("Constraints removed: 20 of 60 records; 40 not because the column")
-    assert added == "Constraints added: 60 of 60 records"
-    assert swapped.startswith("Constraints swapped: 20 of 60 records; 40 not because ")
+    assert removed.startswith(
+        "Removing a constraint or swapping a constraint for another was possible in 20 of "
+    )
+    assert removed.endswith(" 60 records. In 40 it was not: the record has no constraint.")
+    assert added == "Adding a constraint was possible in 60 of 60 records."
+
+
+def test_where_nothing_can_be_changed_every_reason_is_named():
+    record = Record(prompt=message("No gore."), constraints=tuple(TRAITS), columns={})
+    with pytest.raises(DataError) as error:
+        Flipping({0: record}, TitleYearParser(), JUDGE, K, TRAITS)
+
+    reason = str(error.value)
+    assert reason.startswith("no constraint can be changed. Removing a constraint or swapping ")
+    assert "Adding a constraint was possible in 0 of 1 records. In 1 it was not: the oracle" in reason
+    assert reason.endswith("The oracle judges: drugs, gore, spiders.")

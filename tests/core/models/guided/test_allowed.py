@@ -2,7 +2,7 @@
 
 import pytest
 
-from saferec_core.data.catalog import Catalog
+from saferec_core.data.catalog import Catalog, read_catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.models.guided.allowed import AllowedTitles
@@ -29,3 +29,9 @@ def test_no_further_name_lets_a_seen_or_violating_title_through(seen):
 
     assert titles.of(Record(prompt=[], seen_titles=(seen,))).seen == (1,)
     assert titles.of(Record(prompt=[], constraints=("gore",))).safe.tolist() == [True, False]
+
+
+def test_seen_titles_of_a_mapped_catalog_are_looked_up_one_by_one(catalog_file):
+    user = Record(prompt=(), seen_titles=("Film 3", Title("Movie 9", 1959), Title("Film 7", 1999)))
+
+    assert AllowedTitles(Judge(read_catalog(catalog_file))).of(user).seen == (3, 9)
