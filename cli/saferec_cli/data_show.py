@@ -26,7 +26,10 @@ def show(
         typer.Option("--problems", help="List what looks wrong in all rows; exits with 1 if anything does."),
     ] = False,
     max_length: Annotated[
-        int | None, typer.Option(min=1, help="Limit on the tokens of prompt and completion.")
+        int | None,
+        typer.Option(
+            min=1, help="Limit on the tokens of prompt and completion; by default the model's context."
+        ),
     ] = None,
     catalog_path: Annotated[
         Path | None, typer.Option(help="Catalog in which the titles of the target list are looked up.")

@@ -32,8 +32,8 @@ from saferec_core.models.generation import (
     whole_policy,
 )
 from saferec_core.models.guided.allowed import AllowedTitles
-from saferec_core.models.guided.guide import build_guide
 from saferec_core.models.guided.guiding import Guiding
+from saferec_core.models.guided.kept_guide import guide_of
 from saferec_core.plugins.contracts.oracle import Question
 from saferec_core.plugins.contracts.parser import ParsedList
 from saferec_core.plugins.manager import Plugins
@@ -123,7 +123,7 @@ def _measured(config: TrainConfig, plugins: Plugins, run: Path, arm: Arm) -> dic
     if arm.lists == "filtered":
         generator = _Filtered(generator, parts)
     elif arm.lists == "guided":
-        guide = build_guide(
+        guide = guide_of(
             policy.tokenizer,
             parts.parser,
             parts.judge.catalog,
@@ -220,7 +220,7 @@ class _SequenceTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL shi
     """TRL's own trainer, which credits a completion as a whole with the sum of its rewards."""
 
     def __init__(self, model: Any, *, scorer: RolloutScorer, args: Any, **options: Any) -> None:
-        """Leave out what only rank-level training takes."""
+        """Leave out what only rank-level training takes; the KL divergence is measured from the start."""
         self._scorer = scorer
         self.sharing = SimpleNamespace(mode="off", reason="TRL's own trainer")  # as saferec reports it
         of_trl = signature(GRPOTrainer.__init__).parameters

@@ -19,7 +19,7 @@ from saferec_core.data.catalog import read_catalog
 from saferec_core.data.records import Record, record_of
 from saferec_core.data.rows import Row, try_rows
 from saferec_core.errors import DataError
-from saferec_core.models.loading import end_token_ids, load_tokenizer
+from saferec_core.models.loading import context_length, end_token_ids, load_tokenizer
 from saferec_core.models.record_view import RecordReader, RecordView
 from saferec_core.plugins.build import build_oracle, build_parser
 from saferec_core.plugins.contracts.judge import Judge
@@ -129,7 +129,7 @@ def open_records(
         model: Hub id or folder of the model, or a run.
         catalog_path: Its titles are looked up in target lists.
         oracle_path: Judges target lists.
-        max_length: Tokens that a record may have.
+        max_length: Tokens that a record may have; by default those that the model can read.
 
     Raises:
         SaferecError: Something cannot be read.
@@ -148,7 +148,13 @@ def open_records(
             else build_oracle(ComponentChoice.model_validate(choice), year_tolerance=2)
         )
         judge = Judge(read_catalog(catalog_path), oracle)
-    reader = RecordReader(tokenizer, end_token_ids(reference, tokenizer, config), parser, judge, max_length)
+    reader = RecordReader(
+        tokenizer,
+        end_token_ids(reference, tokenizer, config),
+        parser,
+        judge,
+        context_length(reference, config) if max_length is None else max_length,
+    )
     return InspectedRecords(_split_of(dataset), reader)
 
 

@@ -642,7 +642,11 @@ def scored(world, plugins, *, oracle=None, completions=1):
     config = TrainConfig.model_validate(
         {
             "model": {"model": str(world / "pieces")},
-            "data": {"train_path": world / "train.jsonl", "catalog_path": world / "catalog.jsonl"},
+            "data": {
+                "train_path": world / "train.jsonl",
+                "catalog_path": world / "catalog.jsonl",
+                "max_records": 40,
+            },
             "oracle": {"name": "table", "path": world / "oracle.jsonl"},
             "num_ranks": 2,
             "rewards": {"relevance": {}, "safety": {}, "count": {"target": 2}},

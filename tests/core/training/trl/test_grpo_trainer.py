@@ -116,7 +116,11 @@ def set_up(
     """Put a trainer together as `saferec train` does, with *changes* of the settings."""
     paths = {
         "model": {"model": str(world / network)},
-        "data": {"train_path": world / "train.jsonl", "catalog_path": world / "catalog.jsonl"},
+        "data": {
+            "train_path": world / "train.jsonl",
+            "catalog_path": world / "catalog.jsonl",
+            "max_records": 40,
+        },
         "oracle": {"path": world / "oracle.jsonl"},
     }
     config = TrainConfig.model_validate(merged([SETTINGS, paths, changes]))
@@ -130,7 +134,7 @@ def set_up(
         tokenizer,
         config,
         scorer=RolloutScorer(
-            records=parts.train[:40],
+            records=parts.train,
             parser=parts.parser,
             judge=parts.judge,
             rewards=rewards,
