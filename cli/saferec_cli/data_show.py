@@ -26,13 +26,22 @@ def show(
         typer.Option("--problems", help="List what looks wrong in all rows; exits with 1 if anything does."),
     ] = False,
     max_length: Annotated[
-        int | None, typer.Option(min=1, help="Limit on the tokens of prompt and completion.")
+        int | None,
+        typer.Option(
+            min=1, help="Limit on the tokens of prompt and completion; by default the model's context."
+        ),
     ] = None,
     catalog_path: Annotated[
         Path | None, typer.Option(help="Catalog in which the titles of the target list are looked up.")
     ] = None,
     oracle_path: Annotated[
         Path | None, typer.Option(help="Oracle that judges the target list; needs --catalog-path.")
+    ] = None,
+    domain_path: Annotated[
+        Path | None,
+        typer.Option(
+            help="Domain file, which says how lists are written; by default as the model's run has it."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,7 +57,12 @@ def show(
     from saferec_core.preflight.records import open_records
 
     inspected = open_records(
-        dataset, model, catalog_path=catalog_path, oracle_path=oracle_path, max_length=max_length
+        dataset,
+        model,
+        catalog_path=catalog_path,
+        oracle_path=oracle_path,
+        domain_path=domain_path,
+        max_length=max_length,
     )
     if problems:
         faults = inspected.problems()

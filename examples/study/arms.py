@@ -32,8 +32,8 @@ from saferec_core.models.generation import (
     whole_policy,
 )
 from saferec_core.models.guided.allowed import AllowedTitles
-from saferec_core.models.guided.guide import build_guide
 from saferec_core.models.guided.guiding import Guiding
+from saferec_core.models.guided.kept_guide import guide_of
 from saferec_core.plugins.contracts.oracle import Question
 from saferec_core.plugins.contracts.parser import ParsedList
 from saferec_core.plugins.manager import Plugins
@@ -123,7 +123,7 @@ def _measured(config: TrainConfig, plugins: Plugins, run: Path, arm: Arm) -> dic
     if arm.lists == "filtered":
         generator = _Filtered(generator, parts)
     elif arm.lists == "guided":
-        guide = build_guide(
+        guide = guide_of(
             policy.tokenizer,
             parts.parser,
             parts.judge.catalog,

@@ -37,25 +37,32 @@ _UNUSED_SECONDS = 30 * 24 * 3600
 _HERE = Path(__file__).parent
 
 
-def find_derived(kind: str, source: Path, options: Mapping[str, Any], code: Path = _HERE) -> Path | None:
+def find_derived(
+    kind: str, source: Path | str, options: Mapping[str, Any], code: Path = _HERE
+) -> Path | None:
     """Return the file that was made from a source earlier, None if there is none or it was damaged.
 
-    It is not looked for where the source is smaller than ``SMALLEST`` or can be read only once, as a pipe.
+    It is not looked for where the source is a file smaller than ``SMALLEST`` or can be read only once, as a
+    pipe.
 
     Args:
         kind: What is made, such as ``"catalog"``.
-        source: What it is made from.
+        source: What it is made from: a file, or the hash of what exists in memory alone.
         options: Whatever else determines it, as JSON values.
         code: Folder of the code that makes it; that of this room always counts.
     """
-    if not source.is_file() or source.stat().st_size < SMALLEST:
+    if isinstance(source, Path) and (not source.is_file() or source.stat().st_size < SMALLEST):
         return None
     name = _name(kind, source, options, code)
     return next((path for folder in cache_folders() if _is_usable(path := folder / name)), None)
 
 
 def make_derived(
-    kind: str, source: Path, options: Mapping[str, Any], write: Callable[[Path], None], code: Path = _HERE
+    kind: str,
+    source: Path | str,
+    options: Mapping[str, Any],
+    write: Callable[[Path], None],
+    code: Path = _HERE,
 ) -> Path:
     """Make such a file, or return the one that another process has made meanwhile.
 
@@ -102,7 +109,7 @@ def writable_folder() -> Path:
     raise OSError("; ".join(problems))
 
 
-def _cannot_keep(source: Path, why: str) -> DataError:
+def _cannot_keep(source: Path | str, why: str) -> DataError:
     return DataError(
         f"what is made of {source}, to be mapped by all processes, cannot be kept ({why}). Set SAFEREC_CACHE "
         "to a folder with more space"
@@ -119,10 +126,10 @@ def cache_folders() -> Iterator[Path]:
     yield Path(tempfile.gettempdir()) / f"saferec-cache-{os.getuid()}"
 
 
-def _name(kind: str, source: Path, options: Mapping[str, Any], code: Path) -> str:
+def _name(kind: str, source: Path | str, options: Mapping[str, Any], code: Path) -> str:
     made_of = {
-        "content": data_hash(source),
-        "name": source.name,
+        "content": data_hash(source) if isinstance(source, Path) else source,
+        "name": source.name if isinstance(source, Path) else "",
         "options": dict(options),
         "code": [_hash_of(_HERE), _hash_of(code)],
     }

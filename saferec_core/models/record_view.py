@@ -61,7 +61,7 @@ class RecordReader:
     judge: Judge | None = None
     """Has the catalog that target titles are looked up in; None: they are not."""
     max_length: int | None = None
-    """Tokens that prompt and completion may have together; None: any number."""
+    """Tokens that the prompt, or prompt and completion together, may have; None: any number."""
 
     def view(self, record: Record) -> RecordView:
         """Apply the chat template and count tokens.
@@ -110,7 +110,8 @@ class RecordReader:
                 yield RecordProblem("the chat template leaves the system message out")
         length = len(view.prompt_tokens) + len(view.completion_tokens)
         if self.max_length is not None and length > self.max_length:
-            yield RecordProblem(f"prompt and completion exceed the limit of {self.max_length} tokens")
+            what = "prompt and completion exceed" if record.completion else "the prompt exceeds"
+            yield RecordProblem(f"{what} the limit of {self.max_length} tokens", f"{length} tokens")
         if not record.completion:
             return
         if not view.completion_tokens:

@@ -16,9 +16,11 @@ from saferec_core.config.schema import (
 )
 from saferec_core.config.sections import EngineConfig
 from saferec_core.endpoints.endpoint import Endpoint, check_key_variable
+from saferec_core.errors import near_misses
+from saferec_core.evaluation.baseline_names import BASELINE_NAMES
 from saferec_core.plugins.manager import Plugins
 from saferec_core.preflight.components import check_components, check_rewards, columns_of_oracles
-from saferec_core.preflight.inputs import check_data, check_model, is_local
+from saferec_core.preflight.inputs import check_data, check_model, is_cached, is_local
 from saferec_core.preflight.problems import Problems
 from saferec_core.runs.checkpoints import newest_usable, sft_policy
 from saferec_core.runs.layout import RunLayout
@@ -53,7 +55,7 @@ def find_problems(
     if not is_demo:
         if isinstance(config, EvalConfig | RecommendConfig):
             if policy and not _is_hosted(config):
-                _check_policy(problems, config.model.model)
+                _check_policy(problems, config)
             if isinstance(config, EvalConfig):
                 _check_held_out(problems, config)
         else:
@@ -95,10 +97,15 @@ def _check_reference(problems: Problems, config: TrainConfig) -> None:
         check_model(problems, reference.policy, "--reference-policy")
 
 
-def _check_policy(problems: Problems, policy: str | None) -> None:
-    """Check what is to be evaluated: for a run folder without a policy, name its checkpoints."""
+def _check_policy(problems: Problems, config: EvalConfig | RecommendConfig) -> None:
+    """Check the policy: for a run folder without one, name its checkpoints."""
+    policy = config.model.model
     if policy is None or not is_local(policy):
-        check_model(problems, policy, "POLICY")
+        if baseline := _meant_baseline(policy):
+            way = "saferec baseline " if isinstance(config, EvalConfig) else ""
+            problems.add(f"POLICY {policy} is neither a run nor a model. Did you mean {way + baseline!r}?")
+        else:
+            check_model(problems, policy, "POLICY")
         return
     folder = Path(policy)
     run = RunLayout(folder)
@@ -109,6 +116,13 @@ def _check_policy(problems: Problems, policy: str | None) -> None:
     last = newest_usable(run)
     instead = "it has no intact checkpoint" if last is None else f"evaluate a checkpoint, such as {last}"
     problems.add(f"run {policy} has no policy because it did not finish; {instead}")
+
+
+def _meant_baseline(policy: str | None) -> str | None:
+    """Return the baseline that a name resembles, unless it is that of a model that was downloaded."""
+    if policy is None or "/" in policy or is_cached(policy):
+        return None
+    return next((name for name in BASELINE_NAMES if name == policy or near_misses(policy, [name])), None)
 
 
 def _check_held_out(problems: Problems, config: EvalConfig) -> None:

@@ -15,7 +15,7 @@ from saferec_core.errors import DataError
 from saferec_core.preflight.problems import Problems
 from saferec_core.runs.checkpoints import resolve_folder
 
-__all__ = ["check_data", "check_model", "is_local"]
+__all__ = ["check_data", "check_model", "is_cached", "is_local"]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _TO_NAME = "a hub id, a model folder, a run folder or a GGUF file"
@@ -58,10 +58,15 @@ def check_model(problems: Problems, reference: str | None, flag: str) -> None:
         problems.add(f"{flag}: {reference} contains no model (no config.json); name {_TO_NAME}")
 
 
-def _check_cached(problems: Problems, reference: str, flag: str) -> None:
-    from huggingface_hub import try_to_load_from_cache  # only where the hub cannot be asked
+def is_cached(reference: str) -> bool:
+    """Tell whether a model of the hub was downloaded before."""
+    from huggingface_hub import try_to_load_from_cache  # only where the hub cannot or need not be asked
 
-    if not isinstance(try_to_load_from_cache(reference, "config.json"), str):
+    return isinstance(try_to_load_from_cache(reference, "config.json"), str)
+
+
+def _check_cached(problems: Problems, reference: str, flag: str) -> None:
+    if not is_cached(reference):
         problems.add(
             f"{flag}: {reference} is neither a folder nor in the local hub cache, and HF_HUB_OFFLINE "
             "forbids downloading it"

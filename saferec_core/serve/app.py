@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
-from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from saferec_core import __version__
 from saferec_core.errors import SaferecError
 from saferec_core.models.streaming import StreamedCompletion
 from saferec_core.pages.environment import asset, environment, safe
 from saferec_core.serve.chat import ChatRequest, chat_completion, chat_events
-from saferec_core.serve.desk import BusyError, Desk
+from saferec_core.serve.desk import Desk
+from saferec_core.serve.refusals import limited, malformed, refused, unanswerable
 
-__all__ = ["LARGEST_REQUEST", "app_of"]
-
-LARGEST_REQUEST = 64 * 1024
-"""Bytes of a request's body."""
+__all__ = ["app_of"]
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
@@ -33,7 +33,7 @@ _POLICY = (
 class Wish(BaseModel):
     """What somebody wants to watch."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     text: str = Field(min_length=1, max_length=4_000)
     """The wish in words."""
@@ -109,9 +109,9 @@ class _Routes:
 
     def chat(self, request: ChatRequest) -> Any:
         """Complete a conversation with a guided list, as OpenAI's interface does."""
-        messages = [{"role": message.role, "content": message.content} for message in request.messages]
+        messages = [message.as_message() for message in request.messages]
         record = self._desk.conversation(messages, request.constraints, request.seen_titles)
-        pieces = self._desk.stream(record, temperature=request.temperature or None)
+        pieces = self._desk.stream(record, temperature=request.temperature or None, seed=request.seed)
         first = next(pieces)  # what cannot be answered is refused before anything is sent
         whole = chain([first], pieces)
         if request.stream:
@@ -140,8 +140,10 @@ def app_of(desk: Desk, *, hosts: list[str]) -> Any:
         redoc_url=None,
     )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
-    app.middleware("http")(_limited)
-    app.add_exception_handler(SaferecError, _refused)
+    app.middleware("http")(limited)
+    app.add_exception_handler(SaferecError, refused)
+    app.add_exception_handler(RequestValidationError, malformed)
+    app.add_exception_handler(HTTPException, unanswerable)
     routes = _Routes(desk)
     app.add_api_route("/", routes.page, response_class=HTMLResponse, include_in_schema=False)
     app.add_api_route("/api/about", routes.about)
@@ -150,23 +152,3 @@ def app_of(desk: Desk, *, hosts: list[str]) -> Any:
     app.add_api_route("/v1/models", routes.models)
     app.add_api_route("/v1/chat/completions", routes.chat, methods=["POST"], response_model=None)
     return app
-
-
-async def _limited(request: Request, answer: Callable[[Request], Awaitable[Any]]) -> Any:
-    """Refuse a body that is too large, or of which nobody says how large it is."""
-    if request.method == "POST":
-        length = request.headers.get("content-length", "")
-        if not length.isdigit():
-            return _error(411, "a request needs a content-length")
-        if int(length) > LARGEST_REQUEST:
-            return _error(413, f"a request may have {LARGEST_REQUEST:,} bytes")
-    return await answer(request)
-
-
-async def _refused(_: Request, error: Exception) -> Any:
-    return _error(429 if isinstance(error, BusyError) else 400, str(error))
-
-
-def _error(status: int, message: str) -> Any:
-    """Return an error in the form that OpenAI clients read."""
-    return JSONResponse({"error": {"message": message, "type": "saferec", "code": status}}, status)

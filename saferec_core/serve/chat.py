@@ -5,22 +5,36 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import uuid4
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
+from saferec_core.data.records import Message
 from saferec_core.errors import SaferecError
 from saferec_core.models.streaming import StreamedCompletion
 
 __all__ = ["ChatRequest", "chat_completion", "chat_events"]
 
 
+class TextPart(BaseModel):
+    """A part of a turn, as clients send them that can also send images."""
+
+    type: Literal["text"]
+    text: str = Field(max_length=20_000)
+
+
 class ChatMessage(BaseModel):
     """One turn."""
 
-    role: Literal["system", "user", "assistant"]
-    content: str = Field(max_length=20_000)
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Annotated[str, Field(max_length=20_000)] | list[TextPart]
+
+    def as_message(self) -> Message:
+        """Return it as records have it."""
+        parts = self.content
+        text = parts if isinstance(parts, str) else "".join(part.text for part in parts)
+        return {"role": "system" if self.role == "developer" else self.role, "content": text}
 
 
 class StreamOptions(BaseModel):
@@ -30,17 +44,39 @@ class StreamOptions(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """A conversation to complete; fields of OpenAI's interface that mean nothing here are ignored."""
+    """A conversation to complete.
+
+    Fields of OpenAI's interface that change nothing about a guided list, such as ``max_tokens``, are ignored;
+    what the client would miss in the answer is refused.
+    """
 
     model: str = ""
     messages: list[ChatMessage] = Field(min_length=1, max_length=200)
     temperature: float | None = Field(default=None, ge=0, le=5)
+    seed: int | None = None
+    """Samples the same list again, at a temperature above 0."""
+    n: int | None = None
+    stop: str | list[str] | None = None
+    logprobs: bool | None = None
     stream: bool = False
     stream_options: StreamOptions | None = None
     constraints: list[str] = Field(default=[], max_length=50)
     """Traits of which nothing must be shown; clients send them as an extra field of the body."""
     seen_titles: list[str] = Field(default=[], max_length=1_000)
     """Titles that must not come back, likewise."""
+
+    @model_validator(mode="after")
+    def _can_be_answered(self) -> Self:
+        impossible = []
+        if self.n not in {None, 1}:
+            impossible.append(f"n = {self.n} is not possible: one list a request")
+        if self.stop:
+            impossible.append("stop is not possible: a guided list ends by itself")
+        if self.logprobs:
+            impossible.append("logprobs are not computed")
+        if impossible:
+            raise ValueError("; ".join(impossible))
+        return self
 
 
 def chat_completion(streamed: StreamedCompletion, model: str) -> dict[str, Any]:

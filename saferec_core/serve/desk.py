@@ -93,16 +93,20 @@ class Desk:
             return recommender([record])[0]
 
     def stream(
-        self, record: Record, *, temperature: float | None = None
+        self, record: Record, *, temperature: float | None = None, seed: int | None = None
     ) -> Iterator[str | StreamedCompletion]:
         """Yield a guided completion token by token as it is written, then the whole.
+
+        Args:
+            record: The conversation.
+            temperature: Samples at this temperature; None: the most likely list.
+            seed: Samples the same list again; None: the seed of the policy's settings.
 
         Raises:
             BusyError: Too many requests wait already; instead of the first piece.
         """
-        return self._written(
-            self._recommender(guided=True, temperature=temperature), record, lambda whole: whole
-        )
+        recommender = self._recommender(guided=True, temperature=temperature, seed=seed)
+        return self._written(recommender, record, lambda whole: whole)
 
     def watch(
         self, record: Record, *, guided: bool, temperature: float | None = None
@@ -155,10 +159,14 @@ class Desk:
         finally:
             closed.set()
 
-    def _recommender(self, *, guided: bool, temperature: float | None) -> Recommender | BaselineRecommender:
+    def _recommender(
+        self, *, guided: bool, temperature: float | None, seed: int | None = None
+    ) -> Recommender | BaselineRecommender:
         recommender = self.guided if guided else self.free
         if temperature and isinstance(recommender, Recommender):
-            sampled = replace(recommender.decoding, kind="sampled", temperature=temperature)
+            decoding = recommender.decoding
+            seed = decoding.seed if seed is None else seed
+            sampled = replace(decoding, kind="sampled", temperature=temperature, seed=seed)
             return replace(recommender, decoding=sampled)
         return recommender
 

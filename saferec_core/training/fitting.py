@@ -15,7 +15,29 @@ from saferec_core.models.lengths import bounded_lengths, token_lengths
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["fitted_prompts"]
+__all__ = ["fitted_prompts", "prompt_limit"]
+
+
+def prompt_limit(config: TrainConfig, context: int | None) -> int | None:
+    """Return the tokens that a prompt may have; None: any number.
+
+    Args:
+        config: The run.
+        context: Tokens that the policy can read; None: it does not say.
+
+    Raises:
+        ConfigError: A completion alone fills the context.
+    """
+    limit = config.data.max_prompt_length
+    if context is None:
+        return limit
+    room = context - config.max_completion_length
+    if room < 1:
+        raise ConfigError(
+            f"--max-completion-length {config.max_completion_length} leaves a prompt no room in the "
+            f"model's context of {context} tokens; lower it"
+        )
+    return room if limit is None else min(limit, room)
 
 
 def fitted_prompts(
@@ -37,18 +59,11 @@ def fitted_prompts(
         ConfigError: A completion alone fills the context, or a prompt is too long for vLLM, which would
             refuse it in the middle of the run.
     """
-    limit, setting = config.data.max_prompt_length, "--max-prompt-length"
-    in_context = False
-    if context is not None:
-        room = context - config.max_completion_length
-        if room < 1:
-            raise ConfigError(
-                f"--max-completion-length {config.max_completion_length} leaves a prompt no room in the "
-                f"model's context of {context} tokens; lower it"
-            )
-        if in_context := limit is None or limit > room:
-            limit = room
-            setting = f"the model's context of {context}, less --max-completion-length"
+    limit = prompt_limit(config, context)
+    in_context = limit != config.data.max_prompt_length
+    setting = "--max-prompt-length"
+    if in_context:
+        setting = f"the model's context of {context}, less --max-completion-length"
 
     def lengths(some: Sequence[Record]) -> Sequence[int]:
         return token_lengths(some, lambda record: render(tokenizer, record.prompt), tokenizer)

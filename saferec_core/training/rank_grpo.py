@@ -53,7 +53,7 @@ from saferec_core.training.alarms import AlarmWatch, build_alarms
 from saferec_core.training.before_after import check_evaluations, evaluate, greedy_means, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.first_records import check_first_records
-from saferec_core.training.fitting import fitted_prompts
+from saferec_core.training.fitting import fitted_prompts, prompt_limit
 from saferec_core.training.optimizers import settled
 from saferec_core.training.plans import rank_grpo_plan
 from saferec_core.training.precision import for_training
@@ -155,10 +155,12 @@ def _train(run: _Run) -> None:
     tokenizer = load_tokenizer(start, config.model)
     if reference is not None:
         check_same_vocabulary(tokenizer, reference.policy, config.model)
+    context = context_length(start, config.model)
     if not config.sft_comes_first:  # which has looked at the same records
-        reader = RecordReader(tokenizer, frozenset(), run.parts.parser)
+        limit = prompt_limit(config, context)
+        reader = RecordReader(tokenizer, frozenset(), run.parts.parser, max_length=limit)
         check_first_records(reader, run.parts.train, config, observer, prompts_only=True)
-    fitted = fitted_prompts(config, run.parts.train, tokenizer, context_length(start, config.model))
+    fitted = fitted_prompts(config, run.parts.train, tokenizer, context)
     if is_main():
         observer.plan(
             rank_grpo_plan(

@@ -90,9 +90,9 @@ def train_sft(
     start = from_main(lambda: merged_folder(reference, config.model, folder.base))
     with memory_advised("loading the model", *LESS_MEMORY):
         policy = load_policy(start, for_training(config.model))
-    reader = RecordReader(policy.tokenizer, policy.end_ids, parts.parser, parts.judge)
-    check_first_records(reader, parts.train, config, observer)
     longest = min(config.max_length, declared_context(policy.model.config) or config.max_length)
+    reader = RecordReader(policy.tokenizer, policy.end_ids, parts.parser, parts.judge, longest)
+    check_first_records(reader, parts.train, config, observer)
     fitted = _fitted(parts.train, policy, longest)
     validation = _fitted([r for r in parts.validation if r.completion], policy, longest)
     if not validation.records and config.eval_strategy != "no":

@@ -2,6 +2,8 @@
 
 import json
 
+import yaml
+
 
 def test_a_record_is_shown_with_its_tokens_and_the_verdicts_on_its_target(main, tiny, world, tmp_path):
     row = json.loads((tiny / "train.jsonl").read_text(encoding="utf-8").splitlines()[1])
@@ -57,6 +59,40 @@ def test_a_row_that_does_not_exist_is_named(main, tiny, world):
 
     assert (done.status, done.out) == (2, "")
     assert "train.jsonl has no row 99" in done.err
+
+
+def test_a_prompt_over_the_limit_is_a_problem_of_the_first_records_in_every_training(main, tiny, tmp_path):
+    of_sft = yaml.safe_load((tiny / "run.yaml").read_text(encoding="utf-8"))
+    for of_train in ("rewards", "rollout", "run_name"):
+        del of_sft[of_train]
+    (tmp_path / "sft.yaml").write_text(yaml.safe_dump(of_sft), encoding="utf-8")
+    for command, settings, limit, what in (
+        (
+            "train",
+            tiny / "run.yaml",
+            ("--max-prompt-length", 16),
+            "the prompt exceeds the limit of 16 tokens",
+        ),
+        ("sft", "sft.yaml", ("--max-length", 40), "prompt and completion exceed the limit of 40 tokens"),
+    ):
+        done = main(command, settings, *limit, columns=500)
+        printed = " ".join(f"{done.out} {done.err}".split())
+        assert f"of the first 32 records of {tiny / 'train.jsonl'}: {what}" in printed, printed
+
+
+def test_without_a_limit_the_models_context_is_the_limit(main, tiny, world, tmp_path):
+    row = json.loads((tiny / "train.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    row["prompt"] = [{"role": "user", "content": "Something funny. " * 2000}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+
+    done = main("data", "show", path, "--model", world / "model", "--problems")
+    context = json.loads((world / "model" / "config.json").read_text(encoding="utf-8"))[
+        "max_position_embeddings"
+    ]
+
+    assert done.status == 1
+    assert f"exceed the limit of {context} tokens" in " ".join(done.out.split())
 
 
 def test_training_says_what_looks_wrong_with_its_first_records_and_how_to_see_all(main, tiny, tmp_path):

@@ -107,6 +107,18 @@ def test_popularity_recommends_without_a_model_what_the_user_may_be_shown(main, 
     assert len(free) == 3
 
 
+@pytest.mark.parametrize(
+    ("command", "near"),
+    [("recommend", "popularity"), ("serve", "popularity"), ("eval", "baseline popularity")],
+)
+def test_a_baseline_that_is_misspelled_is_not_looked_for_on_the_hub(main, tiny, world, command, near):
+    done = main(command, "populrity", "--set", f"data.catalog_path={world / 'catalog.jsonl'}")
+
+    assert done.status == 2
+    assert near in done.err
+    assert "hub cache" not in done.err
+
+
 def test_a_baseline_without_training_records_is_refused(main, world):
     done = main("recommend", "popularity", "--catalog-path", world / "catalog.jsonl", "--prompt", "Hi")
 

@@ -105,15 +105,40 @@ def test_the_endpoints_describe_themselves(server, trait):
         ({"text": ""}, 422, "at least 1 character"),
         ({"text": "Hi", "more": 1}, 422, "Extra inputs are not permitted"),
         (b'{"text": "' + b"x" * 70_000 + b'"}', 413, "65,536 bytes"),
-        (b"{", 422, "JSON decode error"),
+        ({"text": " \n"}, 422, "text: String should have at least 1 character"),
+        ({"text": "Hi", "temperature": float("nan")}, 422, "temperature: "),
+        (b'{"text": "\\ud800"}', 422, "text: "),
+        ([1], 422, "the body: "),
+        (b"{", 422, "the body is not JSON: "),
+        (b"\xff\xfe", 422, "the body is not JSON: "),
+        (b"[" * 5_000, 400, '"error":'),
     ],
-    ids=["trait", "empty", "key", "large", "json"],
+    ids=[
+        "trait",
+        "empty",
+        "key",
+        "large",
+        "blank",
+        "nan",
+        "half a character",
+        "list",
+        "json",
+        "bytes",
+        "deep",
+    ],
 )
 def test_what_cannot_be_answered_is_refused_with_the_reason(server, content, status, message):
     code, body = post(f"{server}/api/recommend", content)
 
     assert code == status
     assert message in body
+
+
+def test_a_body_of_another_kind_is_refused_by_its_kind(server):
+    status, body = post(f"{server}/api/recommend", {"text": "Hi"}, **{"content-type": "text/plain"})
+
+    assert status == 415
+    assert "must be JSON, sent as application/json, but came as text/plain" in body
 
 
 def test_a_name_of_the_web_does_not_reach_the_server(server):
@@ -135,6 +160,20 @@ def test_the_openai_client_gets_guided_lists(server, trait):
         with pytest.raises(openai.BadRequestError, match="unknown trait 'nosuch'"):
             client.chat.completions.create(**{**asked, "extra_body": {"constraints": ["nosuch"]}})
 
+        parts = [{"type": "text", "text": "Something funny"}]
+        in_parts = client.chat.completions.create(
+            **{**asked, "messages": [{"role": "user", "content": parts}]}
+        )
+        sampled = {**asked, "temperature": 1.5, "max_tokens": 1, "user": "me"}
+        drawn = [client.chat.completions.create(**sampled, seed=seed) for seed in (1, 1, 2, 3, 4)]
+        for impossible in ({"n": 3}, {"stop": "\n"}, {"logprobs": True}):
+            with pytest.raises(openai.UnprocessableEntityError, match=next(iter(impossible))):
+                client.chat.completions.create(**asked, **impossible)
+
+    lists = [each.choices[0].message.content for each in drawn]
+    assert lists[0] == lists[1]
+    assert len(set(lists)) > 1
+    assert in_parts.choices[0].message.content == answer.choices[0].message.content
     whole = answer.choices[0]
     assert whole.finish_reason == "stop"
     assert len(whole.message.content.splitlines()) == 3

@@ -10,8 +10,9 @@ from saferec_core.data.records import Record
 from saferec_core.errors import ConfigError
 from saferec_core.models.generation import generation_prefix
 from saferec_core.models.guided.allowed import AllowedTitles, UnknownTitles
-from saferec_core.models.guided.guide import Guide, build_guide
+from saferec_core.models.guided.guide import Guide
 from saferec_core.models.guided.guiding import Guiding
+from saferec_core.models.guided.kept_guide import guide_of
 from saferec_core.models.guided.marker import Marker, marker_of
 from saferec_core.models.loading import Policy
 from saferec_core.plugins.contracts.judge import Judge
@@ -45,7 +46,7 @@ class Guides:
 
     @cached_property
     def _guide(self) -> Guide:
-        return build_guide(
+        return guide_of(
             self.policy.tokenizer,
             self.parser,
             self.judge.catalog,

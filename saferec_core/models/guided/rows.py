@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -13,12 +12,10 @@ from torch import Tensor
 from saferec_core.errors import ConfigError
 from saferec_core.models.guided.allowed import Allowance
 from saferec_core.models.guided.guide import Guide
-from saferec_core.models.guided.title_trie import END
+from saferec_core.models.guided.title_trie import END, Ints
 from saferec_core.models.guided.users import users_of
 
 __all__ = ["GuidedRows"]
-
-Ints = npt.NDArray[np.int64]
 
 _CLOSED = float("-inf")
 
@@ -165,8 +162,8 @@ class GuidedRows:
         for end in self._guide.end_ids:
             token = np.where(token == end, self._guide.vocabulary, token)
         key = self._node * (self._guide.vocabulary + 1) + token
-        edge = np.minimum(self._guide.by_token.searchsorted(key), len(self._edges.token) - 1)
-        if not ((self._guide.by_token[edge] == key) | stays).all():
+        edge = np.minimum(self._edges.by_token.searchsorted(key), len(self._edges.token) - 1)
+        if not ((self._edges.by_token[edge] == key) | stays).all():
             raise ConfigError(
                 "a token was drawn that guided decoding forbids; another logits processor overrides its mask"
             )

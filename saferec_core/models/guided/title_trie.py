@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from saferec_core.errors import ConfigError
+from saferec_core.models.guided.title_tokens import TokenRows
 
-__all__ = ["END", "Edges", "TrieBuilder"]
+__all__ = ["END", "Edges", "Ints", "TrieBuilder"]
 
 END = 0
 """The node after which a completion ends."""
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -44,16 +45,10 @@ class Edges:
     """(M,): the leaf that a node is, -1 for any other node."""
     entry: Ints
     """(L,): the title that a leaf stands for."""
-
-    @cached_property
-    def source(self) -> Ints:
-        """(E,): the node of each edge."""
-        return np.repeat(np.arange(len(self.low)), np.diff(self.first))
-
-    @cached_property
-    def by_leaf(self) -> Ints:
-        """(E,): node and first leaf below each edge in one number, ``node * (L + 1) + leaf``, rising."""
-        return self.source * (len(self.entry) + 1) + self.low[self.target]
+    by_token: Ints
+    """(E,): node and token of each edge in one number, ``node * (V + 1) + token``, rising."""
+    by_leaf: Ints
+    """(E,): node and first leaf below each edge in one number, ``node * (L + 1) + leaf``, rising."""
 
 
 class TrieBuilder:
@@ -63,11 +58,9 @@ class TrieBuilder:
         """Begin with the node that ends a list."""
         self._nodes = 1
         self._leaves = 0
-        self._low, self._high, self._leaf = (
-            [np.zeros(1, np.int64)],
-            [np.zeros(1, np.int64)],
-            [-np.ones(1, np.int64)],
-        )
+        self._low: list[Ints] = [np.zeros(1, np.int64)]
+        self._high: list[Ints] = [np.zeros(1, np.int64)]
+        self._leaf: list[Ints] = [-np.ones(1, np.int64)]
         self._source: list[Ints] = []
         self._token: list[Ints] = []
         self._target: list[Ints] = []
@@ -88,19 +81,15 @@ class TrieBuilder:
         """Let *node* write *token* and stay where it is."""
         self._add_edges(np.array([node]), np.array([token]), np.array([node]))
 
-    def add_trie(self, sequences: Sequence[Sequence[int]], entries: Ints) -> int:
+    def add_trie(self, sequences: TokenRows, entries: Ints) -> int:
         """Add a trie of token sequences, one per entry; return its root.
 
         Raises:
             ConfigError: One sequence is the beginning of another, or there are two alike.
         """
-        lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
-        width = int(lengths.max())
-        matrix = np.zeros((len(sequences), width), ">u4")  # big-endian: bytes compare as numbers do
-        matrix[np.arange(width) < lengths[:, None]] = (
-            np.concatenate([np.asarray(s, np.uint32) for s in sequences]) + 1
-        )
-        order = np.argsort(matrix.view(f"S{4 * width}").ravel(), kind="stable")
+        lengths, matrix = sequences.lengths, sequences.matrix()
+        width = matrix.shape[1]
+        order = np.argsort(matrix.view(f"S{4 * width}").ravel(), kind="stable")  # bytes compare as numbers do
         rows, lengths = matrix[order], lengths[order]
         shared = np.zeros(len(rows), np.int64)  # leading tokens that a row shares with the row before
         shared[1:] = np.logical_and.accumulate(rows[1:] == rows[:-1], axis=1).sum(1)
@@ -132,19 +121,23 @@ class TrieBuilder:
         self._entry.append(np.asarray(entries, np.int64)[order])
         return root
 
-    def build(self) -> Edges:
-        """Return the automaton."""
+    def build(self, largest_token: int) -> Edges:
+        """Return the automaton, in which no token is larger than *largest_token*."""
         source, token, target = map(np.concatenate, (self._source, self._token, self._target))
-        order = np.lexsort((token, source))
-        first = np.searchsorted(source[order], np.arange(self._nodes + 1))
+        by_token = source * (largest_token + 1) + token
+        order = by_token.argsort()
+        source, token, target = source[order], token[order], target[order]
+        low, entry = np.concatenate(self._low), np.concatenate(self._entry)
         return Edges(
-            first=first,
-            token=token[order],
-            target=target[order],
-            low=np.concatenate(self._low),
-            high=np.concatenate(self._high),
-            leaf=np.concatenate(self._leaf),
-            entry=np.concatenate(self._entry) if self._entry else np.zeros(0, np.int64),
+            first=np.searchsorted(source, np.arange(self._nodes + 1)),
+            token=token.astype(np.int32),
+            target=target.astype(np.int32),
+            low=low.astype(np.int32),
+            high=np.concatenate(self._high).astype(np.int32),
+            leaf=np.concatenate(self._leaf).astype(np.int32),
+            entry=entry.astype(np.int32),
+            by_token=by_token[order],
+            by_leaf=source * (len(entry) + 1) + low[target],
         )
 
     def _add_nodes(self, low: Ints, high: Ints, leaf: Ints) -> None:

@@ -122,8 +122,16 @@ def test_a_template_that_writes_nothing_is_a_problem_and_no_crash():
 def test_a_completion_without_an_end_token_and_one_too_long_are_named():
     problems = reader(CHATML, ends=("<eos>",), max_length=20).problems(record())
 
-    assert str(problems[0]) == "prompt and completion exceed the limit of 20 tokens"
+    # 26 characters and marks of the system, 33 of the user, 11 that begin the answer, 13 of the completion
+    assert str(problems[0]) == "prompt and completion exceed the limit of 20 tokens: 83 tokens"
     assert "the chat template ends turns with 'Heat (1995)<|im_end|>'" in str(problems[1])
+
+
+def test_a_prompt_over_the_limit_is_named_where_only_prompts_count():
+    over = reader(CHATML, max_length=69).problems(record(completion=None))
+
+    assert [str(problem) for problem in over] == ["the prompt exceeds the limit of 69 tokens: 70 tokens"]
+    assert reader(CHATML, max_length=70).problems(record(completion=None)) == []
 
 
 def test_a_record_that_the_template_refuses_cannot_be_shown():

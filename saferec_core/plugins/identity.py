@@ -1,0 +1,67 @@
+"""What determines the work of a component: its options, the files that they name, and its code."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import sys
+from collections.abc import Collection, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from saferec_core.files import data_hash
+
+__all__ = ["code_hash", "options_of"]
+
+
+def options_of(component: Any, *, without: Collection[str] = ()) -> dict[str, Any]:
+    """Return the options of a component in JSON values, a file by its content.
+
+    Args:
+        component: The component; one that is not a dataclass has no options.
+        without: Options that do not count.
+    """
+    if not dataclasses.is_dataclass(component):
+        return {}
+    fields = (field.name for field in dataclasses.fields(component))
+    return {name: _plain(getattr(component, name)) for name in fields if name not in without}
+
+
+@cache
+def code_hash(package: str) -> str:
+    """Return the hash of the code of a package or single module."""
+    file = getattr(sys.modules.get(package), "__file__", None)
+    if file is None:
+        return package
+    path = Path(file)
+    files = sorted(path.parent.rglob("*")) if path.name == "__init__.py" else [path]
+    digest = hashlib.sha256()
+    for source in files:
+        if source.suffix in {".py", ".yaml"}:
+            digest.update(source.name.encode() + source.read_bytes())
+    return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Represent an option in JSON; a file, also one in an oracle's options, by its content."""
+    if isinstance(value, BaseModel):
+        value = {**dict(value), **(value.model_extra or {})}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        parts = sorted(value, key=str) if isinstance(value, set | frozenset) else value
+        return [_plain(part) for part in parts]
+    if isinstance(value, Path) or (isinstance(value, str) and _names_file(value)):
+        return {"content": data_hash(Path(value)) if Path(value).exists() else None}
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+def _names_file(text: str) -> bool:
+    """Return whether a text option names a file, as an oracle's may."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # a sentence, too long for a name, or with a null character
+        return False
