@@ -68,7 +68,7 @@ def _unusual_logits(model: Any) -> str | None:
     hook = model.base_model.register_forward_hook(enlarged)
     try:
         with without_recomputation(model):
-            token = torch.zeros(1, 1, dtype=torch.long, device=model.device)
+            token = torch.full((1, 1), _first_token(model), device=model.device)
             logits = model(input_ids=token, use_cache=False).logits.float()
         of_head = model.get_output_embeddings()(*hidden).float()
     except Exception as error:  # noqa: BLE001 - plain scoring may know how to ask it
@@ -80,6 +80,11 @@ def _unusual_logits(model: Any) -> str | None:
     if (logits - of_head).norm() <= 1e-3 * of_head.norm():
         return None
     return "logits are not those of the language-model head alone (scaled or capped)"
+
+
+def _first_token(model: Any) -> int:
+    """Return the first token that is not padding, of which all hidden states are 0."""
+    return 1 if getattr(model.get_input_embeddings(), "padding_idx", None) == 0 else 0
 
 
 @contextlib.contextmanager

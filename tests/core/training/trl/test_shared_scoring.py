@@ -363,7 +363,7 @@ REFUSED: dict[str, tuple[PreTrainedConfig, str]] = {
         "scaled or capped",
     ),
     "logits that are capped": (
-        NanoChatConfig(**SIZES, num_key_value_heads=2, final_logit_softcapping=1000.0),
+        NanoChatConfig(**SIZES, num_key_value_heads=2, final_logit_softcapping=30.0),
         "scaled or capped",
     ),
 }
