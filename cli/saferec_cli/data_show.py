@@ -37,6 +37,12 @@ def show(
     oracle_path: Annotated[
         Path | None, typer.Option(help="Oracle that judges the target list; needs --catalog-path.")
     ] = None,
+    domain_path: Annotated[
+        Path | None,
+        typer.Option(
+            help="Domain file, which says how lists are written; by default as the model's run has it."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show records as the policy reads them: template, tokens, loss, and the target list with verdicts.
@@ -51,7 +57,12 @@ def show(
     from saferec_core.preflight.records import open_records
 
     inspected = open_records(
-        dataset, model, catalog_path=catalog_path, oracle_path=oracle_path, max_length=max_length
+        dataset,
+        model,
+        catalog_path=catalog_path,
+        oracle_path=oracle_path,
+        domain_path=domain_path,
+        max_length=max_length,
     )
     if problems:
         faults = inspected.problems()

@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from saferec_cli.everywhere import with_common_options_first
 from saferec_core.errors import SaferecError
+from saferec_core.plugins.last_words import say_at_a_crash
 from saferec_core.plugins.selection import FILES, LEFT_OUT, STRICT
 from saferec_core.runs.stopping import RunStopped
 
@@ -39,10 +40,12 @@ def main() -> None:
 
 
 def _show_where_it_crashes() -> None:
-    """Have a crash in a C extension print the lines of Python that led to it: they name the plugin's file."""
+    """Have a crash in a C extension print the lines of Python that led to it, and the plugin at work."""
     if not faulthandler.is_enabled():
-        with suppress(OSError, ValueError):  # a copy, since the output of plugins is captured while they load
-            faulthandler.enable(open(os.dup(2), "w"))  # noqa: PTH123, SIM115 - open as long as the process
+        with suppress(OSError, ValueError):
+            output = os.dup(2)  # since the output of plugins is captured while they load
+            faulthandler.enable(open(output, "w"))  # noqa: PTH123, SIM115 - open as long as the process
+            say_at_a_crash(output)
 
 
 def _run() -> None:

@@ -188,7 +188,8 @@ def _checked(metric: ActiveMetric, lists: JudgedLists, k: int, wanted: tuple[int
     with unchanged(lists, name), undisturbed(name), calling(name):
         value = metric.function(lists, k)
     axes = "(N,)" if wanted else "a single value, of shape ()"
-    value = as_values(value, name, wanted, axes, dtype=torch.float64, largest=sys.float_info.max)
+    with calling(name):  # what it returned may itself fail when it is looked at
+        value = as_values(value, name, wanted, axes, dtype=torch.float64, largest=sys.float_info.max)
     if metric.function.kind == "share" and not ((value == 0) | (value == 1) | value.isnan()).all():
         raise PluginError(f"{name} is a share, so it must return 0, 1 or NaN, but returned other values")
     return value

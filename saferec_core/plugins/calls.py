@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from saferec_core.errors import PluginError, SaferecError
 from saferec_core.plugins.endings import within_plugin
 from saferec_core.plugins.isolation import LOGGER, in_words, is_interrupt_by_user
+from saferec_core.plugins.last_words import at_work
 from saferec_core.plugins.patches import patches_undone
 from saferec_core.plugins.registry import entry_of
 from saferec_core.plugins.surroundings import GENERATORS, advance_random_state, surroundings_kept
@@ -74,7 +75,12 @@ def undisturbed(what: str) -> Iterator[None]:
     notes: list[str] = []
     is_new = what not in _called
     _called.add(what)
-    with surroundings_kept(notes), patches_undone(notes) if is_new else nullcontext(), within_plugin:
+    with (
+        at_work(what),
+        surroundings_kept(notes),
+        patches_undone(notes) if is_new else nullcontext(),
+        within_plugin,
+    ):
         yield
     for note in notes:
         if GENERATORS in note:

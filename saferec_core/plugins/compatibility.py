@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from saferec_core.plugins.registry import BUILT_IN
@@ -26,7 +27,9 @@ def incompatibility(requires: Iterable[str], version: str) -> str:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
-            continue  # whoever installed it could not read it either
+            if re.match(rf"\s*{BUILT_IN}\s*([<>=!~;\[(]|$)", text, re.IGNORECASE):
+                return f"its requirement {text!r} cannot be read; expected such as saferec>=0.2,<1"
+            continue  # of another package
         if canonical(requirement.name) != BUILT_IN or not _applies(requirement):
             continue
         specifier = requirement.specifier

@@ -4,7 +4,8 @@
 place (``os.execv``) leave no exception to catch. The functions themselves are therefore replaced, once, by
 ones that raise ``SystemExit`` while a plugin's code runs in the main thread. A process that a plugin has
 forked and that returns from the plugin's code would run the rest of the command a second time: it ends there.
-A crash in a C extension, and a signal that somebody else sends, cannot be kept off.
+A crash in a C extension, and a signal that somebody else sends, cannot be kept off; who was at work then is
+said by `saferec_core.plugins.last_words`.
 """
 
 from __future__ import annotations

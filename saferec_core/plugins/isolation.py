@@ -4,8 +4,8 @@ Within :class:`Isolation` the output of a plugin is captured, its exceptions are
 ``KeyboardInterrupt`` of its own included), and what it changes of the process is put back: environment,
 working folder, ``sys.path``, ``sys.argv``, warning filters, root logger, signal handlers, and the global
 random generators. Threads that it starts cannot keep the process from ending. What was captured or put back
-is reported as :attr:`Isolation.notes`; :mod:`saferec_core.plugins.patches` looks after modules of others. Not
-covered: a crash in a C extension.
+is reported as :attr:`Isolation.notes`; :mod:`saferec_core.plugins.patches` looks after modules of others. A
+crash in a C extension ends the process all the same; :mod:`saferec_core.plugins.last_words` names the plugin.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dis import get_instructions
 from types import FrameType, TracebackType
 from typing import IO, NoReturn, Self
 
 from saferec_core.plugins.endings import endings_guarded, within_plugin
+from saferec_core.plugins.last_words import at_work
 from saferec_core.plugins.surroundings import surroundings_kept
 
 __all__ = [
@@ -49,8 +50,8 @@ _FROM_USER = ("asyncio.", "saferec_core.runs.", "saferec_cli.", "threading", "si
 """Modules whose code raises ``KeyboardInterrupt`` because the user pressed Ctrl-C."""
 
 
-class PluginTimeoutError(Exception):
-    """A plugin took longer than it may."""
+class PluginTimeoutError(BaseException):
+    """A plugin took longer than it may; whoever catches ``Exception`` to try again does not catch it."""
 
 
 class Isolation(AbstractContextManager["Isolation"]):
@@ -62,22 +63,25 @@ class Isolation(AbstractContextManager["Isolation"]):
         >>> run.failure, run.notes
     """
 
-    def __init__(self, *, limit: float | None = None) -> None:
+    def __init__(self, what: str = "", *, limit: float | None = None) -> None:
         """Prepare to run code.
 
         Args:
+            what: The plugin, to be named if the process dies; empty: what is built in.
             limit: Seconds that it may take, kept in the main thread only; None: the default.
         """
         self.failure: BaseException | None = None
         """What the code raised; None if it returned."""
         self.notes: list[str] = []
         """What it printed, warned of or changed, a sentence each."""
+        self._what = what
         self._limit = _time_limit() if limit is None else limit
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         """Take note of everything that is put back later."""
         with ExitStack() as stack:
+            stack.enter_context(at_work(self._what) if self._what else nullcontext())
             stack.enter_context(surroundings_kept(self.notes, loading=True))
             stack.enter_context(_output(self.notes))
             stack.enter_context(_warnings(self.notes))
@@ -92,7 +96,10 @@ class Isolation(AbstractContextManager["Isolation"]):
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
     ) -> bool:
         """Put everything back, and keep a failure unless it is the user's Ctrl-C."""
-        self._stack.close()
+        try:
+            self._stack.close()
+        except PluginTimeoutError as late:
+            failure = late if failure is None else failure
         if failure is None:
             return False
         if is_interrupt_by_user(failure):
@@ -107,7 +114,7 @@ def is_interrupt_by_user(failure: BaseException) -> bool:
     A signal interrupts code at any instruction; whoever raises does so by a ``raise`` statement. Other
     requests to stop (``RunStopped`` of :mod:`saferec_core.runs.stopping`) come from handlers of saferec.
     """
-    if isinstance(failure, Exception | SystemExit):
+    if isinstance(failure, Exception | SystemExit | PluginTimeoutError):
         return False
     trace = failure.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -143,8 +150,12 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         yield
         return
 
+    late = PluginTimeoutError(f"it took longer than {seconds:g} s")
+    rung: list[bool] = []
+
     def on_alarm(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise PluginTimeoutError(f"it took longer than {seconds:g} s")
+        rung.append(True)
+        raise late
 
     handler = signal.signal(signal.SIGALRM, on_alarm)
     remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -153,6 +164,8 @@ def time_limit(seconds: float | None) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, remaining, interval)
         signal.signal(signal.SIGALRM, handler)
+    if rung:  # it caught the exception and went on
+        raise late
 
 
 @contextmanager

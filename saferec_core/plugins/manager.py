@@ -222,7 +222,7 @@ def _loaded(
         return PluginState(origin, "broken", plugin.fault)
     if not origin.is_built_in and (reason := incompatibility(plugin.requires, __version__)):
         return PluginState(origin, "incompatible", reason)
-    with Isolation() as loading:
+    with Isolation("" if origin.is_built_in else f"plugin {origin}, being loaded,") as loading:
         loading.notes.extend(_registered(manager, point.load(), origin, plugins))
     if patches is not None:
         loading.notes.extend(patches.put_back())
@@ -237,7 +237,7 @@ def _loaded_file(manager: pluggy.PluginManager, path: Path, plugins: Plugins) ->
     """
     origin = origin_of_file(path)
     notes: list[str] = []
-    with patches_undone(notes), Isolation() as loading:
+    with patches_undone(notes), Isolation(f"plugin {path}, being loaded,") as loading:
         if has_hooks(path):
             loading.notes.extend(_registered(manager, module_of_file(path), origin, plugins))
         else:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
@@ -37,7 +38,7 @@ _CLASSES = ("logging.Logger", "pathlib.Path", "random.Random", "torch.Tensor")
 
 _MOST_NAMED = 5
 
-_FUNCTIONS = (FunctionType, BuiltinFunctionType, type, property, classmethod, staticmethod)
+_FUNCTIONS = (FunctionType, BuiltinFunctionType, type, property, cached_property, classmethod, staticmethod)
 
 
 class Patches:

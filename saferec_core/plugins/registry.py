@@ -77,7 +77,8 @@ class Entry(Generic[T]):
         module_name, _, attribute = self.reference.rpartition(":")
         notes: list[str] = []
         undone = nullcontext() if self.origin.is_built_in else patches_undone(notes)
-        with undone, Isolation() as importing:
+        what = "" if self.origin.is_built_in else f"{self}, being imported,"
+        with undone, Isolation(what) as importing:
             module = (
                 module_of_file(Path(module_name))
                 if module_name.endswith(".py")

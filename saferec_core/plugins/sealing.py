@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,14 +40,27 @@ else:
     sealed_property = _SealedProperty
 
 
-def changed(instance: object) -> list[str]:
-    """Return the names of the sealed properties whose values were replaced or changed in place."""
+def changed(instance: Any) -> list[str]:
+    """Return the names of the sealed properties whose values were replaced, changed in place, or made up."""
     values = vars(instance)
+    seals = values.get(_SEALS, {})
     return [
-        name
-        for name, (value, seal) in values.get(_SEALS, {}).items()
-        if values.get(name) is not value or fingerprint(value) != seal
+        *(
+            name
+            for name, (value, seal) in seals.items()
+            if values.get(name) is not value or fingerprint(value) != seal
+        ),
+        *(
+            name
+            for name in _sealed_names(type(instance))  # type: ignore[arg-type]
+            if name in values and name not in seals
+        ),
     ]
+
+
+@cache
+def _sealed_names(cls: type) -> tuple[str, ...]:
+    return tuple(name for name in dir(cls) if isinstance(getattr_static(cls, name), _SealedProperty))
 
 
 def fingerprint(value: Any) -> int:

@@ -14,6 +14,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib.machinery import PathFinder
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -254,6 +255,27 @@ def _put_back_path(before: list[str]) -> None:
     sys.path[:] = before
 
 
+def _first_finders() -> tuple[int, ...]:
+    """Return the identities of the finders down to Python's own, which a plugin's may follow."""
+    own = next((n for n, finder in enumerate(sys.meta_path) if finder is PathFinder), -1)
+    return tuple(map(id, sys.meta_path[: own + 1]))
+
+
+def _put_back_finders(before: tuple[int, ...]) -> None:
+    """Move finders that stand before Python's own to the end, and drop those that fail at a strange name."""
+    found = {id(finder): finder for finder in sys.meta_path}
+    first = [found[each] for each in before if each in found]
+    others = [finder for finder in sys.meta_path if id(finder) not in before]
+    sys.meta_path[:] = [*first, *filter(_finds_nothing, others)]
+
+
+def _finds_nothing(finder: Any) -> bool:
+    try:
+        return finder.find_spec("saferec_that_nobody_has", None) is None
+    except BaseException:  # noqa: BLE001 - of a plugin
+        return False
+
+
 def _put_back_arguments(before: list[str]) -> None:
     sys.argv[:] = before
 
@@ -286,4 +308,6 @@ _PARTS: Mapping[str, _Part] = MappingProxyType(
         GENERATORS: _Part(lambda: MappingProxyType(dict(random_state())), restore_random_state),
     }
 )
-_AT_LOADING: Mapping[str, _Part] = MappingProxyType({"the umask": _Part(_umask, os.umask)})
+_AT_LOADING: Mapping[str, _Part] = MappingProxyType(
+    {"the umask": _Part(_umask, os.umask), "how modules are found": _Part(_first_finders, _put_back_finders)}
+)

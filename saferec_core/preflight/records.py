@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from saferec_core.config.domain import read_domain
+from saferec_core.config.load import read_settings
 from saferec_core.config.sections import (
     DEFAULT_ORACLE,
     DEFAULT_PARSER,
@@ -18,13 +20,14 @@ from saferec_core.config.sections import (
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.records import Record, record_of
 from saferec_core.data.rows import Row, try_rows
-from saferec_core.errors import DataError
+from saferec_core.errors import DataError, RunError
 from saferec_core.models.loading import context_length, end_token_ids, load_tokenizer
 from saferec_core.models.record_view import RecordReader, RecordView
 from saferec_core.plugins.build import build_oracle, build_parser
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.recommendation.verdicts import JudgedTitle, judged_titles
-from saferec_core.runs.checkpoints import resolve_folder
+from saferec_core.runs.checkpoints import resolve_folder, run_folder_of
+from saferec_core.runs.layout import RunLayout
 
 __all__ = ["InspectedRecords", "RecordFaults", "ShownRecord", "open_records"]
 
@@ -120,6 +123,7 @@ def open_records(
     *,
     catalog_path: Path | None = None,
     oracle_path: Path | None = None,
+    domain_path: Path | None = None,
     max_length: int | None = None,
 ) -> InspectedRecords:
     """Open a dataset beside the tokenizer of a model.
@@ -129,6 +133,7 @@ def open_records(
         model: Hub id or folder of the model, or a run.
         catalog_path: Its titles are looked up in target lists.
         oracle_path: Judges target lists.
+        domain_path: Says how target lists are written; None: as in the run of the model, else as for films.
         max_length: Tokens that a record may have; by default those that the model can read.
 
     Raises:
@@ -137,8 +142,8 @@ def open_records(
     config = ModelConfig(model=model)
     reference = resolve_folder(model)
     tokenizer = load_tokenizer(reference, config)
-    options: dict[str, str] = {} if catalog_path is None else {"catalog_path": str(catalog_path)}
-    parser = build_parser(ComponentChoice.model_validate({"name": DEFAULT_PARSER.name, **options}))
+    written = _parser_of_run(Path(model)) if domain_path is None else read_domain(domain_path).parser
+    parser = build_parser(written, catalog_path=catalog_path)
     judge = None
     if catalog_path is not None:
         choice = {"name": DEFAULT_ORACLE, "path": str(oracle_path)}
@@ -156,6 +161,16 @@ def open_records(
         context_length(reference, config) if max_length is None else max_length,
     )
     return InspectedRecords(_split_of(dataset), reader)
+
+
+def _parser_of_run(model: Path) -> ComponentChoice:
+    """Return the parser of the run that a model belongs to, the default one where it belongs to none."""
+    try:
+        run = RunLayout(run_folder_of(model))
+    except RunError:
+        return DEFAULT_PARSER
+    data = read_settings(run.config).get("data") or {}
+    return ComponentChoice.model_validate(data.get("parser") or DEFAULT_PARSER)
 
 
 def _split_of(dataset: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -45,7 +45,8 @@ def checked_values(
             value = _awaited(value)
     shape = shape_of(function, lists)
     axes = "(N, K)" if len(shape) > 1 else "(N,)"
-    return as_values(value, what, shape, axes, error=RewardError)
+    with calling(what, error=RewardError):  # what it returned may itself fail when it is looked at
+        return as_values(value, what, shape, axes, error=RewardError)
 
 
 def shape_of(function: RewardFunction, lists: JudgedLists) -> tuple[int, ...]:
@@ -60,10 +61,28 @@ def _awaited(awaitable: Awaitable[Any]) -> Any:
     async def wait() -> Any:
         return await awaitable
 
-    run: Callable[[], Any] = lambda: asyncio.run(wait())  # noqa: E731
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return run()
+        return _run(wait())
     with ThreadPoolExecutor(1) as pool:  # within a notebook, whose thread has a loop that runs
-        return pool.submit(run).result()
+        return pool.submit(_run, wait()).result()
+
+
+_TO_END = 1.0
+"""Seconds in which tasks that are no longer waited for have to end."""
+
+
+def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine; unlike ``asyncio.run``, without end for tasks that refuse to be cancelled."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(coroutine)
+    finally:
+        if tasks := asyncio.all_tasks(loop):
+            for task in tasks:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(tasks, timeout=_TO_END))
+            for task in asyncio.all_tasks(loop):
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # the failure says it
+        loop.close()

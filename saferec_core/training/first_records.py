@@ -47,7 +47,8 @@ def check_first_records(
         observer.note(warning)
     if warnings:
         catalog = "" if config.data.catalog_path is None else f" --catalog-path {config.data.catalog_path}"
+        domain = "" if config.data.domain_path is None else f" --domain-path {config.data.domain_path}"
         observer.note(
             "This looks wrong with all records: "
-            f"saferec data show {source} --model {config.model.model}{catalog} --problems"
+            f"saferec data show {source} --model {config.model.model}{catalog}{domain} --problems"
         )

@@ -104,3 +104,10 @@ def test_a_policy_trains_on_games_by_plugins_and_configuration_alone(main, games
     run = games / "runs" / "games"
     assert yaml.safe_load((run / "config.yaml").read_text())["data"]["parser"]["year"] == "complete"
     assert (run / "policy").is_dir()
+    (games / "yearless.jsonl").write_text(
+        json.dumps({**rows[0], "completion": "Tetris\nChess\nPinball"}) + "\n"
+    )
+    shown = ("data", "show", "yearless.jsonl", "--catalog-path", "games.jsonl", "--problems", "--model")
+    assert main(*shown, "runs/games", cwd=games).out.startswith("Nothing looks wrong")
+    assert main(*shown, "model", "--domain-path", "domain.yaml", cwd=games).status == 0
+    assert "the parser reads no title in the completion" in main(*shown, "model", cwd=games).out  # of films

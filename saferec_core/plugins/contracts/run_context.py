@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from saferec_core.errors import PluginError
-
 __all__ = ["Phase", "RunContext"]
 
 Phase = Literal["train", "evaluate", "check"]
@@ -35,11 +33,11 @@ class RunContext:
         """Have a figure of this batch written to ``metrics.jsonl``, as ``REWARD/NAME``.
 
         Raises:
-            PluginError: It is not a finite number.
+            ValueError: It is not a finite number; the run names the plugin.
         """
-        if not isinstance(name, str) or not name.isprintable():
-            raise PluginError(f"the name of a figure must be text on one line, but is {name!r}")
+        if type(name) is not str or not name.isprintable():
+            raise ValueError(f"the name of a figure must be text on one line, but is {name!r:.100}")
         number = float(value)
         if not math.isfinite(number):
-            raise PluginError(f"figure {name!r} must be a finite number, but is {value!r}")
+            raise ValueError(f"figure {name!r} must be a finite number, but is {value!r}")
         self.figures[name] = number

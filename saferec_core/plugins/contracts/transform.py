@@ -15,6 +15,7 @@ from saferec_core.data.rows import Row
 from saferec_core.errors import ConfigError, DataError, PluginError
 from saferec_core.plugins.calls import calling, named
 from saferec_core.plugins.endings import within_plugin
+from saferec_core.plugins.last_words import at_work
 
 __all__ = [
     "Counted",
@@ -157,9 +158,9 @@ def transformed(
     counts = RowCounts() if counts is None else counts
     with calling(name):
         if isinstance(transform, Surveying):
-            with within_plugin:
+            with at_work(name), within_plugin:
                 transform = transform.survey(rows())
-        for outcome in _guarded(transform(counts.reading(rows()))):
+        for outcome in _guarded(transform(counts.reading(rows())), name):
             if isinstance(outcome, Removed):
                 counts.removed[outcome.reason] += 1
             row = _row_of(outcome, name)
@@ -175,11 +176,11 @@ def transformed(
 _END: Any = object()
 
 
-def _guarded(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+def _guarded(outcomes: Iterable[Outcome], name: str) -> Iterator[Outcome]:
     """Pass on what a transform yields; its code cannot end the process."""
     remaining = iter(outcomes)
     while True:
-        with within_plugin:
+        with at_work(name), within_plugin:
             outcome = next(remaining, _END)
         if outcome is _END:
             return

@@ -28,9 +28,13 @@ def unchanged(lists: JudgedLists, what: str) -> Iterator[None]:
     """
     before = vars(lists).pop(_LAST, None) or _fingerprint(lists)
     yield
-    after = _fingerprint(lists)
-    parts = [name for name, was, now in zip(_INPUTS, before, after, strict=True) if was != now]
-    if names := [*parts, *changed(lists)]:
+    try:
+        after = _fingerprint(lists)
+        parts = [name for name, was, now in zip(_INPUTS, before, after, strict=True) if was != now]
+        names = [*parts, *changed(lists)]
+    except Exception:  # noqa: BLE001 - what it left can no longer be read
+        names = ["so much that it can no longer be read"]
+    if names:
         raise PluginError(
             f"{what} changed what it was given: {', '.join(names)}. Others read the same lists; it must "
             "compute with tensors of its own, such as lists.violations.clone()"

@@ -11,6 +11,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from saferec_core.errors import RunError, SaferecError
 from saferec_core.models.memory import is_out_of_memory
+from saferec_core.plugins.last_words import continues_with
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.observer import Observer
@@ -48,6 +49,7 @@ def train_stage(
         SaferecError: It failed; what can be saved is.
     """
     main = trainer.is_world_process_zero()
+    continues_with("" if checkpoint is None else stop.command)
     if main:
         rewind(folder.path, {} if checkpoint is None else sealed_facts(checkpoint)["logs"])
         if checkpoint is not None:
@@ -143,6 +145,12 @@ class _StopCheck(TrainerCallback):  # type: ignore[misc]  # transformers is not 
     def __init__(self, stop: Stop) -> None:
         """Ask *stop* after every step."""
         self._stop = stop
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Name the command that continues the run, should the process die."""
+        continues_with(self._stop.command)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

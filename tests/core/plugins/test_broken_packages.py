@@ -600,3 +600,57 @@ def test_rows_that_a_transform_fills_anew_each_time_stay_apart():
     rows = list(transformed(OneDictionary(), lambda: [{"id": 1}, {"id": 2}]))
 
     assert rows == [{"id": 1}, {"id": 2}]
+
+
+FINDER = """
+import sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        {body}
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize("body", ["raise KeyboardInterrupt", "raise SystemExit(0)"], ids=["ctrl-c", "exit"])
+def test_a_finder_of_modules_that_fails_is_removed(install, load, monkeypatch, body):
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    install("acme", FINDER.format(body=body) + REWARD)
+
+    state = states(load())["acme"]
+
+    assert state.status == "ok"
+    assert any("how modules are found" in note for note in state.notes)
+    with pytest.raises(ModuleNotFoundError):
+        import_module("a_module_that_nobody_has")
+
+
+def test_a_finder_of_modules_comes_after_those_of_python(install, load, monkeypatch):
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    install("acme", FINDER.format(body="return None") + REWARD)
+
+    load()
+
+    assert type(sys.meta_path[-1]).__name__ == "Finder"
+
+
+def test_a_requirement_of_saferec_that_cannot_be_read_is_quoted(install, load):
+    install("acme", REWARD, requires="saferec >>= banana")
+
+    state = states(load())["acme"]
+
+    assert (state.status, state.reason.partition(";")[0]) == (
+        "incompatible",
+        "its requirement 'saferec >>= banana' cannot be read",
+    )
+
+
+def test_who_catches_the_time_limit_while_it_is_loaded_is_late_all_the_same(install, load, monkeypatch):
+    monkeypatch.setenv("SAFEREC_PLUGIN_TIMEOUT", "0.1")
+    stubborn = "import time\nfor _ in range(3):\n    try: time.sleep(0.2)\n    except BaseException: pass\n"
+    install("acme", stubborn + REWARD)
+
+    state = states(load())["acme"]
+
+    assert (state.status, state.reason) == ("broken", "PluginTimeoutError: it took longer than 0.1 s")

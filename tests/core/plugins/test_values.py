@@ -217,7 +217,7 @@ def test_figures_that_are_not_logged_as_they_should_be_are_refused(log, problem)
 
 @pytest.mark.parametrize("name", [5, "two\nlines", "\x1b[2J"], ids=["number", "lines", "escape"])
 def test_the_name_of_a_figure_is_text_on_one_line(name):
-    with pytest.raises(PluginError, match="the name of a figure must be text on one line"):
+    with pytest.raises(ValueError, match="the name of a figure must be text on one line"):
         RunContext().log(name, 1.0)
 
 

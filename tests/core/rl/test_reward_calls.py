@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from contextlib import suppress
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 from saferec_core.config.schema import TrainConfig
 from saferec_core.config.sections import RewardCalls
 from saferec_core.errors import PluginError, RewardError
+from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.rl.rewards import ActiveReward, score
 from saferec_core.testing import TITLES, judged_lists
@@ -28,6 +30,18 @@ class Counting(RewardFunction):
         self.calls.append(len(lists.lists))
         self.act(lists)
         return torch.ones(len(lists.lists))
+
+
+class Answering(RewardFunction):
+    """Answers as a test says."""
+
+    scope = "rank"
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def __call__(self, lists):
+        return self.answer(lists)
 
 
 def lists_of(*lengths):
@@ -129,7 +143,7 @@ def test_figures_of_a_reward_are_logged_under_its_name():
 def test_a_figure_that_is_not_finite_is_refused():
     reward = Counting(lambda lists: lists.context.log("loss", math.inf))
 
-    with pytest.raises(PluginError, match="figure 'loss' must be a finite number"):
+    with pytest.raises(RewardError, match="failed: ValueError: figure 'loss' must be a finite number"):
         score([ActiveReward("mood", reward, 1.0)], lists_of(1))
 
 
@@ -148,3 +162,69 @@ def test_how_a_reward_is_called_is_set_beside_its_weight_and_options():
 
     choice = config.rewards["mood"]
     assert (choice.calls.timeout, choice.calls.on_error, choice.options) == (5, "drop", {"level": 2})
+
+
+def test_who_catches_the_time_limit_and_goes_on_is_late_all_the_same():
+    def stubborn(lists):
+        ends = time.monotonic() + 0.5
+        while time.monotonic() < ends:
+            with suppress(BaseException):
+                time.sleep(0.2)
+        return torch.zeros(lists.rank_mask.shape)
+
+    with pytest.raises(RewardError, match=r"PluginTimeoutError: it took longer than 0\.1 s"):
+        score([ActiveReward("mood", Answering(stubborn), 1.0, RewardCalls(timeout=0.1))], lists_of(1))
+
+
+def test_an_async_reward_that_refuses_to_be_cancelled_is_left_behind():
+    async def stubborn(lists):
+        while True:
+            with suppress(BaseException):
+                await asyncio.sleep(60)
+
+    with pytest.raises(RewardError, match=r"PluginTimeoutError: it took longer than 0\.1 s"):
+        score([ActiveReward("mood", Answering(stubborn), 1.0, RewardCalls(timeout=0.1))], lists_of(1))
+
+
+def test_an_answer_that_cannot_be_looked_at_is_refused_by_name():
+    class Nameless(type):
+        __name__ = property(lambda _: 1 / 0)
+
+    class Answer(metaclass=Nameless):
+        pass
+
+    with pytest.raises(RewardError, match="reward 'mood' failed: ZeroDivisionError"):
+        score([ActiveReward("mood", Answering(lambda _: Answer()), 1.0)], lists_of(1))
+
+
+def make_up_seen(lists):
+    lists.__dict__["seen"] = torch.zeros(lists.rank_mask.shape, dtype=torch.bool)
+
+
+def empty_the_catalog(lists):
+    vars(lists.judge.catalog).clear()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [(make_up_seen, "seen"), (empty_the_catalog, "so much that it can no longer be read")],
+    ids=["a value that was not computed yet", "the catalog"],
+)
+def test_what_others_would_read_instead_is_refused(change, named):
+    def reward(lists):
+        change(lists)
+        return torch.zeros(lists.rank_mask.shape)
+
+    with pytest.raises(PluginError, match=f"'mood' changed what it was given: {named}"):
+        score([ActiveReward("mood", Answering(reward), 1.0)], lists_of(1))
+
+
+def test_a_computed_property_of_a_shared_class_that_is_replaced_comes_back():
+    def reward(lists):
+        JudgedLists.violations = property(lambda lists: ~lists.rank_mask)
+        return torch.zeros(lists.rank_mask.shape)
+
+    before = vars(JudgedLists)["violations"]
+    score([ActiveReward("a mood of its own", Answering(reward), 1.0)], lists_of(1))
+
+    assert vars(JudgedLists)["violations"] is before

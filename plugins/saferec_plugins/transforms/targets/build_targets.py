@@ -165,7 +165,7 @@ class TargetBuilder(Transform):
         if len(listed) < settings.list_length:
             reason = f"fewer than {settings.list_length} titles are safe, new to the user and in the catalog"
             return [Removed(row, reason, {"available": len(listed), "constraints": list(constraints)})]
-        text = "\n".join(self.lines[each.title] for each in listed)
+        text = self._written([each.title for each in listed])
         if settings.style == "reasoning":
             why = reasoning(prompt, history, constraints, self.traits, rng)
             text = f"<reasoning>\n{why}\n</reasoning>\n<solution>\n{text}\n</solution>"
@@ -253,10 +253,21 @@ class TargetBuilder(Transform):
             return None
         return build_oracle(settings.oracle, year_tolerance=settings.year_tolerance)
 
+    def _written(self, positions: Sequence[int]) -> str:
+        """Write titles of the catalog as the parser does."""
+        if self.lines is not None:
+            return "\n".join(self.lines[position] for position in positions)
+        titles = self.catalog.titles
+        return self._settings.list_parser.format([titles[position] for position in positions])
+
     @cached_property
-    def lines(self) -> list[str]:
-        """How the parser writes each title of the catalog."""
-        return [self._settings.list_parser.format([title]) for title in self.catalog.titles]
+    def lines(self) -> list[str] | None:
+        """Each title of the catalog written once, if the parser writes a list as such lines; else None."""
+        write = self._settings.list_parser.format
+        few = [self.catalog.titles[position] for position in range(min(3, len(self.catalog.titles)))]
+        if write(few) != "\n".join(write([title]) for title in few):
+            return None
+        return [write([title]) for title in self.catalog.titles]
 
     @cached_property
     def oracle_check(self) -> OracleCheck | None:

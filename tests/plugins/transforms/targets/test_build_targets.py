@@ -97,6 +97,18 @@ UNSAFE = next(Title(row["title"], row["year"]) for row in RISKS[1:] if row["risk
 """It violates, and can be written."""
 
 
+def test_a_list_is_written_as_a_whole_by_a_parser_that_does_not_write_lines(options):
+    rows = [row_of(number, truth=[Title("Up", 2009)]) for number in range(3)]
+
+    lines = rows_of(surveyed(options, rows)(rows))
+    arrays = rows_of(surveyed(options, rows, parser={"name": "json"})(rows))
+
+    for row, array in zip(lines, arrays, strict=True):
+        written = json.loads(array["completion"][0]["content"])
+        assert [Title(each["title"], each["year"]) for each in written] == listed(row)
+        assert len(written) == 4
+
+
 # --- properties --------------------------------------------------------------------------------
 
 SOME_TITLES = st.lists(
