@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,11 @@ def run_processes(arguments: Sequence[str], cluster: Cluster, *, accelerate_conf
         raise ConfigError(
             f"'saferec {arguments[0]}' does not run in several processes; {', '.join(COMMANDS)} do"
         )
+    if (asked := _processes_in(arguments)) not in {None, str(cluster.processes)}:
+        raise ConfigError(
+            f"the command asks for --processes {asked}, but launch starts {cluster.processes} (-n); leave "
+            "--processes out"
+        )
     command = ["-m", "saferec_cli", *arguments]
     if arguments[0] != "eval":
         command += ["--processes", str(cluster.processes)]
@@ -88,6 +94,15 @@ def run_processes(arguments: Sequence[str], cluster: Cluster, *, accelerate_conf
     if accelerate_config is None:
         return _status(_torchrun, command, cluster, port)
     return _status(_accelerate, command, cluster, port, accelerate_config)
+
+
+def _processes_in(arguments: Sequence[str]) -> str | None:
+    """Return the number of processes that a command is given by itself."""
+    for argument, following in pairwise([*arguments, ""]):
+        name, equals, value = argument.partition("=")
+        if name == "--processes":
+            return value if equals else following
+    return None
 
 
 def _torchrun(command: Sequence[str], cluster: Cluster, port: str) -> None:

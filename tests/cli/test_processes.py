@@ -112,8 +112,9 @@ def test_two_machines_that_share_a_folder_train_one_run_together(tiny, tmp_path)
         (("-n", 3, "--machines", 2, "train"), "--processes 3 cannot be divided among 2 machines"),
         (("-n", 4, "--machines", 2, "--machine", 2, "train"), "--machine 2 does not exist"),
         (("-n", 4, "--machines", 2, "train"), "--port is missing"),
+        (("-n", 2, "train", "--processes=3"), "asks for --processes 3, but launch starts 2 (-n)"),
     ],
-    ids=["command", "division", "machine", "port"],
+    ids=["command", "division", "machine", "port", "another number"],
 )
 def test_processes_that_cannot_be_started_are_refused(main, arguments, message):
     outcome = main("launch", *arguments)

@@ -87,7 +87,9 @@ def test_the_tests_of_each_example_pass_against_the_wheels(tested, package):
     status, results, printed = tested
 
     assert status == 0, printed
-    assert {result for name, result in results if name == package.name} == {"PASSED"}, printed
+    own = {result for name, result in results if name == package.name}
+    assert "PASSED" in own, printed
+    assert own <= {"PASSED", "SKIPPED"}, printed  # properties that do not apply are skipped
 
 
 def test_the_demo_trains_with_rewards_normalizer_and_transform_of_the_examples(layer, tmp_path):
