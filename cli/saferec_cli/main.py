@@ -41,7 +41,8 @@ def main() -> None:
 
 def _show_where_it_crashes() -> None:
     """Have a crash in a C extension print the lines of Python that led to it, and the plugin at work."""
-    if not faulthandler.is_enabled():
+    by_user = "PYTHONFAULTHANDLER" in os.environ or "faulthandler" in sys._xoptions or sys.flags.dev_mode
+    if by_user or not faulthandler.is_enabled():
         with suppress(OSError, ValueError):
             output = os.dup(2)  # since the output of plugins is captured while they load
             faulthandler.enable(open(output, "w"))  # noqa: PTH123, SIM115 - open as long as the process

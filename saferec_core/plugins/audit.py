@@ -40,13 +40,14 @@ def _described(name: str, offered: Sequence[InstalledPlugin], plugins: Plugins) 
     files = recorded_files or dict(_package_files(points))
     hashes = {path: _hash(file) for path, (file, _) in files.items()}
     components = [entry for entry in plugins if entry.origin.distribution == name]
+    observed = {hook.name for hook in plugins.lifecycle_hooks if hook.origin.distribution == name}
     return {
         "distribution": name,
         "version": version,
         "location": str(distribution.locate_file("")),
         "editable": editable,
         "entry_points": {point.name: point.value for point in sorted(points, key=lambda point: point.name)},
-        "hooks": sorted({_hook_of(entry.kind) for entry in components}),
+        "hooks": sorted({*map(_hook_of, {entry.kind for entry in components}), *observed}),
         "components": [f"{entry.kind}:{entry.name}" for entry in components],
         "broken": {
             broken.origin.entry_point: broken.reason

@@ -125,9 +125,16 @@ def continues_with(command: str) -> None:
     _note.command = command
 
 
+@lru_cache(maxsize=256)
+def _is_built_in(what: str) -> bool:
+    return " of saferec " in what
+
+
 @dataclass(slots=True)
 class at_work(AbstractContextManager[None]):  # noqa: N801 - read as a function, and too hot to be a generator
-    """Note that a plugin is at work in the main thread.
+    """Note that a plugin is at work in the main thread; what is built in is not noted.
+
+    A process that is killed while a built-in component computes was killed for another reason.
 
     Args:
         what: The plugin, as `saferec_core.plugins.calls.named` returns it.
@@ -139,11 +146,13 @@ class at_work(AbstractContextManager[None]):  # noqa: N801 - read as a function,
     def __enter__(self) -> None:
         """Note it."""
         self.before = _note.what
-        self._write(self.what)
+        if not _is_built_in(self.what):
+            self._write(self.what)
 
     def __exit__(self, *_: object) -> None:
         """Note what was at work before."""
-        self._write(self.before)
+        if _note.what != self.before:
+            self._write(self.before)
 
     @staticmethod
     def _write(what: str) -> None:

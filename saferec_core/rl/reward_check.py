@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from torch import Tensor
@@ -85,4 +86,6 @@ def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
             loop.run_until_complete(asyncio.wait(tasks, timeout=_TO_END))
             for task in asyncio.all_tasks(loop):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]  # the failure says it
+        with suppress(TimeoutError):
+            loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), _TO_END))
         loop.close()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from saferec_core.errors import PluginError
+from saferec_core.plugins.audit import audit
 from saferec_core.plugins.contracts.lifecycle import CheckpointSaved, RunFinished
 from saferec_core.plugins.lifecycle import Lifecycle
 
@@ -63,3 +64,11 @@ def test_strict_makes_a_hook_that_fails_end_the_run(install, load):
 
     with pytest.raises(PluginError, match=r"hook 'saferec_checkpoint_saved' of acme 1\.2\.3 failed"):
         lifecycle.happened(CheckpointSaved(1, Path("x")))
+
+
+def test_the_audit_names_hooks_that_observe(install, load):
+    install("acme", "import saferec_core\n@saferec_core.hookimpl\ndef saferec_run_finished(event): pass\n")
+
+    (acme,) = [each for each in audit(load()) if each["distribution"] == "acme"]
+
+    assert acme["hooks"] == ["saferec_run_finished"]
