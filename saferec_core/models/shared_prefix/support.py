@@ -52,39 +52,35 @@ def _unusual_layers(config: Any) -> str | None:
 
 @torch.no_grad()
 def _unusual_logits(model: Any) -> str | None:
-    """Return a reason where logits are not the head's answer to the last hidden states and nothing else.
+    """Return a reason where logits are not what the language-model head returns.
 
     Cohere and Granite scale them, Gemma 2 caps them, each by a setting of another name. Hence the model
-    itself is asked about one token, with hidden states so large that a cap shows.
+    itself is asked about one token, with an input of the head so large that a cap shows.
     """
-    hidden: list[Tensor] = []
+    head = model.get_output_embeddings()
+    of_head: list[Tensor] = []
 
-    def enlarged(_module: object, _arguments: object, output: Any) -> Any:
-        large = output.last_hidden_state * (100 / output.last_hidden_state.abs().max())
-        output.last_hidden_state = large
-        hidden.append(large)
-        return output
+    def enlarged(_head: object, arguments: tuple[Tensor]) -> Tensor:
+        return arguments[0] * (100 / arguments[0].abs().max())
 
-    hook = model.base_model.register_forward_hook(enlarged)
+    def noted(_head: object, _arguments: object, output: Tensor) -> None:
+        of_head.append(output.float())
+
+    hooks = [head.register_forward_pre_hook(enlarged), head.register_forward_hook(noted)]
     try:
         with without_recomputation(model):
-            token = torch.full((1, 1), _first_token(model), device=model.device)
+            token = torch.zeros(1, 1, dtype=torch.long, device=model.device)
             logits = model(input_ids=token, use_cache=False).logits.float()
-        of_head = model.get_output_embeddings()(*hidden).float()
     except Exception as error:  # noqa: BLE001 - plain scoring may know how to ask it
         return f"the model cannot be asked about one token ({type(error).__name__}: {error})"
     finally:
-        hook.remove()
-    if not (logits.isfinite().all() and of_head.isfinite().all()):
+        for hook in hooks:
+            hook.remove()
+    if len(of_head) != 1 or not (logits.isfinite().all() and of_head[0].isfinite().all()):
         return "its logits cannot be compared with those of its language-model head"
-    if (logits - of_head).norm() <= 1e-3 * of_head.norm():
+    if (logits - of_head[0]).norm() <= 1e-3 * of_head[0].norm():
         return None
     return "logits are not those of the language-model head alone (scaled or capped)"
-
-
-def _first_token(model: Any) -> int:
-    """Return the first token that is not padding, of which all hidden states are 0."""
-    return 1 if getattr(model.get_input_embeddings(), "padding_idx", None) == 0 else 0
 
 
 @contextlib.contextmanager

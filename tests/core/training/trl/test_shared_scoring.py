@@ -26,6 +26,7 @@ from transformers import (
     MistralConfig,
     MixtralConfig,
     NanoChatConfig,
+    OPTConfig,
     PersimmonConfig,
     PhiConfig,
     PreTrainedConfig,
@@ -77,6 +78,16 @@ ARCHITECTURES: dict[str, PreTrainedConfig] = {
     ),
     "phi": PhiConfig(**SIZES, partial_rotary_factor=0.5),
     "gpt-neox": GPTNeoXConfig(**SIZES, rotary_pct=0.25),
+    "opt": OPTConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        ffn_dim=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        word_embed_proj_dim=32,
+        max_position_embeddings=256,
+        dropout=0.0,
+    ),
     "mistral without a window": MistralConfig(**SIZES, num_key_value_heads=2, sliding_window=None),
     "granite without scaling": GraniteConfig(
         **SIZES, num_key_value_heads=2, residual_multiplier=0.5, attention_multiplier=0.3
