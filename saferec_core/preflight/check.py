@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -120,9 +121,10 @@ def _check_policy(problems: Problems, config: EvalConfig | RecommendConfig) -> N
 
 def _meant_baseline(policy: str | None) -> str | None:
     """Return the baseline that a name resembles, unless it is that of a model that was downloaded."""
-    if policy is None or "/" in policy or is_cached(policy):
+    if not policy or not re.fullmatch(r"[a-zA-Z]+(-[a-zA-Z]+)*", policy):
         return None
-    return next((name for name in BASELINE_NAMES if name == policy or near_misses(policy, [name])), None)
+    meant = next((name for name in BASELINE_NAMES if name == policy or near_misses(policy, [name])), None)
+    return None if meant is None or is_cached(policy) else meant
 
 
 def _check_held_out(problems: Problems, config: EvalConfig) -> None:

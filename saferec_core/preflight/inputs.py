@@ -61,8 +61,12 @@ def check_model(problems: Problems, reference: str | None, flag: str) -> None:
 def is_cached(reference: str) -> bool:
     """Tell whether a model of the hub was downloaded before."""
     from huggingface_hub import try_to_load_from_cache  # only where the hub cannot or need not be asked
+    from huggingface_hub.errors import HFValidationError
 
-    return isinstance(try_to_load_from_cache(reference, "config.json"), str)
+    try:
+        return isinstance(try_to_load_from_cache(reference, "config.json"), str)
+    except HFValidationError:  # no model of the hub can have this name
+        return False
 
 
 def _check_cached(problems: Problems, reference: str, flag: str) -> None:

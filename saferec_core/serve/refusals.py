@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -39,7 +39,7 @@ async def refused(_: Request, error: Exception) -> Any:
 async def unanswerable(_: Request, error: Exception) -> Any:
     """Answer what the framework refuses, such as a path that does not exist."""
     assert isinstance(error, HTTPException)
-    return _error(error.status_code, str(error.detail))
+    return _error(error.status_code, str(error.detail), error.headers)
 
 
 async def malformed(request: Request, error: Exception) -> Any:
@@ -67,5 +67,6 @@ def _path(parts: Sequence[int | str]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
 
 
-def _error(status: int, message: str) -> Any:
-    return JSONResponse({"error": {"message": message, "type": "saferec", "code": status}}, status)
+def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Any:
+    content = {"error": {"message": message, "type": "saferec", "code": status}}
+    return JSONResponse(content, status, headers=headers)

@@ -119,6 +119,14 @@ def test_a_baseline_that_is_misspelled_is_not_looked_for_on_the_hub(main, tiny, 
     assert "hub cache" not in done.err
 
 
+@pytest.mark.parametrize("name", ["my policy", "a--b", "checkpoint-20.", ""])
+def test_a_name_that_nothing_can_have_is_an_error_and_no_crash(main, world, name):
+    done = main("eval", name, "--set", f"data.catalog_path={world / 'catalog.jsonl'}")
+
+    assert done.status == 2
+    assert "POLICY" in done.err
+
+
 def test_a_baseline_without_training_records_is_refused(main, world):
     done = main("recommend", "popularity", "--catalog-path", world / "catalog.jsonl", "--prompt", "Hi")
 
