@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from ctypes import py_object, pythonapi
 from typing import Any
 
 from torch import Tensor
@@ -75,7 +75,7 @@ _TO_END = 1.0
 
 
 def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine; unlike ``asyncio.run``, without end for tasks that refuse to be cancelled."""
+    """Run a coroutine; unlike ``asyncio.run``, without end for tasks that refuse to be canceled."""
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(coroutine)
@@ -84,8 +84,11 @@ def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
             for task in tasks:
                 task.cancel()
             loop.run_until_complete(asyncio.wait(tasks, timeout=_TO_END))
-            for task in asyncio.all_tasks(loop):
-                task._log_destroy_pending = False  # type: ignore[attr-defined]  # the failure says it
-        with suppress(TimeoutError):
-            loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), _TO_END))
+        generators = loop.create_task(loop.shutdown_asyncgens())
+        loop.run_until_complete(asyncio.wait({generators}, timeout=_TO_END))
+        for task in asyncio.all_tasks(loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # the failure says it
+            pythonapi.Py_IncRef(
+                py_object(task)
+            )  # the garbage collector would run it to its end, which never comes
         loop.close()

@@ -119,7 +119,9 @@ def test_a_baseline_that_is_misspelled_is_not_looked_for_on_the_hub(main, tiny, 
     assert "hub cache" not in done.err
 
 
-@pytest.mark.parametrize("name", ["my policy", "a--b", "checkpoint-20.", ""])
+@pytest.mark.parametrize(
+    "name", ["my policy", "a--b", "checkpoint-20.", ""], ids=["space", "hyphens", "dot at the end", "empty"]
+)
 def test_a_name_that_nothing_can_have_is_an_error_and_no_crash(main, world, name):
     done = main("eval", name, "--set", f"data.catalog_path={world / 'catalog.jsonl'}")
 
