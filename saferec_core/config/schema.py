@@ -30,6 +30,7 @@ from saferec_core.config.sections import (
     LoggingConfig,
     MaxTime,
     ModelConfig,
+    Occasion,
     OracleChoice,
     RewardChoice,
     RolloutConfig,
@@ -146,7 +147,7 @@ class SftSettings(Section):
     are dropped and counted if that is not enough."""
     per_device_eval_batch_size: int = Field(default=12, ge=1)
     """Sequences per forward pass and process when computing the validation loss."""
-    eval_strategy: Literal["no", "steps", "epoch"] = "steps"
+    eval_strategy: Occasion = "steps"
     """When to compute the validation loss."""
     eval_steps: int = Field(default=100, ge=1)
     """Optimizer steps between two computations of the validation loss."""

@@ -20,6 +20,7 @@ __all__ = [
     "LoggingConfig",
     "MaxTime",
     "ModelConfig",
+    "Occasion",
     "OptimizationConfig",
     "OracleChoice",
     "Preset",
@@ -42,6 +43,14 @@ def _minus_one_or_positive(steps: int) -> int:
 
 Steps = Annotated[int, AfterValidator(_minus_one_or_positive)]
 """A number of optimizer steps, or -1."""
+
+
+def _no_of_yaml(value: Any) -> Any:
+    return "no" if value is False else value  # an unquoted "no" is false in YAML
+
+
+Occasion = Annotated[Literal["no", "steps", "epoch"], BeforeValidator(_no_of_yaml)]
+"""When training stops for something else, such as to save."""
 
 
 def _without_none(names: list[str]) -> list[str]:
@@ -281,7 +290,7 @@ class LoggingConfig(Section):
 
     logging_steps: int = Field(default=10, ge=1)
     """Optimizer steps between two rows of metrics.jsonl."""
-    save_strategy: Literal["no", "steps", "epoch"] = "steps"
+    save_strategy: Occasion = "steps"
     """When checkpoints are written."""
     save_steps: int = Field(default=100, ge=1)
     """Optimizer steps between two checkpoints."""

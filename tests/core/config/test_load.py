@@ -123,6 +123,17 @@ def test_every_default_is_written_out_and_read_back(kind):
     assert yaml.safe_load(text)["optimization"]["max_grad_norm"] == 1.0
 
 
+def test_no_means_no_without_quotes_too(tmp_path):
+    path = tmp_path / "sft.yaml"
+    path.write_text("eval_strategy: no\nlogging: {save_strategy: no}\n", encoding="utf-8")
+
+    config = validated(SftConfig, files=[read_settings(path)])
+    assert (config.eval_strategy, config.logging.save_strategy) == ("no", "no")
+
+    with pytest.raises(ConfigError, match="'no', 'steps' or 'epoch'"):
+        validated(SftConfig, overrides=[{"eval_strategy": True}])
+
+
 def test_what_is_no_mapping_of_settings_is_refused_with_its_file(tmp_path):
     for name, content in (("list", b"[1]"), ("damaged", b"a: [b"), ("binary", b"\xff\xfe\x00")):
         (tmp_path / name).write_bytes(content)
