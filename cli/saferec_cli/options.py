@@ -14,6 +14,7 @@ __all__ = [
     "ConfigArgument",
     "DryRunOption",
     "JsonOption",
+    "NumTitlesOption",
     "OraclePathOption",
     "PlanJsonOption",
     "PolicyRunOption",
@@ -60,6 +61,16 @@ SmokeOption = Annotated[
         help="Try the whole run on next to nothing: two steps a stage, 200 records of each split, a few "
         "prompts to evaluate.",
         rich_help_panel="Run",
+    ),
+]
+NumTitlesOption = Annotated[
+    int | None,
+    typer.Option(
+        "-k",
+        "--num-titles",
+        min=1,
+        help="Titles of a list; by default as many as the lists of the policy's run are judged by, else 10.",
+        rich_help_panel="List",
     ),
 ]
 PolicyRunOption = Annotated[

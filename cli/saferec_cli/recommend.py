@@ -12,6 +12,7 @@ from saferec_cli import completion
 from saferec_cli.options import (
     CatalogPathOption,
     JsonOption,
+    NumTitlesOption,
     OraclePathOption,
     PolicyRunOption,
     QuietOption,
@@ -72,9 +73,7 @@ def recommend(
         Path | None,
         typer.Option(help="JSONL file that gets a list for every row of --input.", rich_help_panel=_LIST),
     ] = None,
-    num_titles: Annotated[
-        int, typer.Option("-k", "--num-titles", min=1, help="Titles of a list.", rich_help_panel=_LIST)
-    ] = 10,
+    num_titles: NumTitlesOption = None,
     guided: Annotated[
         bool,
         typer.Option(
@@ -110,7 +109,14 @@ def recommend(
     """
     plugins = load_plugins()
     request, problems = recommend_request(
-        policy, run, catalog_path, oracle_path, setting or (), plugins=plugins, unknown=unknown
+        policy,
+        run,
+        catalog_path,
+        oracle_path,
+        setting or (),
+        plugins=plugins,
+        num_titles=num_titles,
+        unknown=unknown,
     )
     problems += _argument_problems(source=source, out=out, prompt=prompt, constraint=constraint)
     if problems:
@@ -123,7 +129,7 @@ def recommend(
     from saferec_core.recommendation.run import Asking, load_recommender, recommend_file  # imports torch
 
     asking = Asking(
-        num_titles=num_titles,
+        num_titles=request.config.num_ranks,
         guided=guided,
         unknown="forbid" if unknown == "forbid" else "allow",
         decoding="greedy" if temperature is None else "sampled",

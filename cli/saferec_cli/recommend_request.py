@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ def recommend_request(
     settings: Iterable[str],
     *,
     plugins: Plugins,
+    num_titles: int | None,
     unknown: str,
 ) -> tuple[Resolved[RecommendConfig], list[str]]:
     """Resolve what a policy needs: the settings of *run*, else of the run that it lies in, then flags.
@@ -42,7 +43,12 @@ def recommend_request(
     is_baseline = names_baseline(policy)
     if not is_baseline and is_local(policy) and not Path(policy).exists():
         raise RunError(f"{policy} does not exist; name a run folder, a checkpoint or a model")
-    request = _resolved(policy, run_folder(run) or policy, catalog_path, oracle_path, settings)
+    flags: dict[str, Any] = {} if num_titles is None else {"num_ranks": num_titles}
+    if catalog_path is not None:
+        flags["data"] = {"catalog_path": str(catalog_path)}
+    if oracle_path is not None:
+        flags["oracle"] = {"path": str(oracle_path)}
+    request = _resolved(policy, run_folder(run) or policy, [Layer("flags", flags), *setting_layers(settings)])
     problems = list(request.problems)
     needs_train = is_baseline and policy != "random"
     if needs_train and request.config.data.train_path is None:
@@ -54,15 +60,7 @@ def recommend_request(
     return request, problems
 
 
-def _resolved(
-    policy: str, source: str, catalog_path: Path | None, oracle_path: Path | None, settings: Iterable[str]
-) -> Resolved[RecommendConfig]:
-    paths: dict[str, Any] = {}
-    if catalog_path is not None:
-        paths["data"] = {"catalog_path": str(catalog_path)}
-    if oracle_path is not None:
-        paths["oracle"] = {"path": str(oracle_path)}
-    given = [Layer("flags", paths), *setting_layers(settings)]
+def _resolved(policy: str, source: str, given: Sequence[Layer]) -> Resolved[RecommendConfig]:
     folder = run_of(Path(source))
     files = []
     if folder is not None:

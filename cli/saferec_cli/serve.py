@@ -9,6 +9,7 @@ import typer
 from saferec_cli import completion
 from saferec_cli.options import (
     CatalogPathOption,
+    NumTitlesOption,
     OraclePathOption,
     PolicyRunOption,
     QuietOption,
@@ -38,9 +39,7 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port; 0: any that is free.", rich_help_panel=_PAGE)
     ] = 8080,
-    num_titles: Annotated[
-        int, typer.Option("-k", "--num-titles", min=1, help="Titles of a list.", rich_help_panel=_PAGE)
-    ] = 10,
+    num_titles: NumTitlesOption = None,
     unknown: Annotated[
         str,
         typer.Option(
@@ -62,7 +61,14 @@ def serve(
     """
     plugins = load_plugins()
     request, problems = recommend_request(
-        policy, run, catalog_path, oracle_path, setting or (), plugins=plugins, unknown=unknown
+        policy,
+        run,
+        catalog_path,
+        oracle_path,
+        setting or (),
+        plugins=plugins,
+        num_titles=num_titles,
+        unknown=unknown,
     )
     if problems:
         raise one_error(problems)
@@ -76,7 +82,7 @@ def serve(
     from saferec_core.recommendation.run import Asking, load_recommender  # imports torch
     from saferec_core.serve.desk import Desk
 
-    asking = Asking(num_titles=num_titles, unknown="forbid" if unknown == "forbid" else "allow")
+    asking = Asking(num_titles=request.config.num_ranks, unknown="forbid" if unknown == "forbid" else "allow")
     desk = Desk(load_recommender(request.config, plugins, asking), policy)
     if not is_loopback(host):
         typer.echo(

@@ -27,7 +27,7 @@ def load_policy(
     catalog_path: str | Path | None = None,
     oracle_path: str | Path | None = None,
     train_path: str | Path | None = None,
-    num_titles: int = 10,
+    num_titles: int | None = None,
     guided: bool = True,
     unknown: UnknownTitles = "allow",
     temperature: float | None = None,
@@ -41,7 +41,7 @@ def load_policy(
         catalog_path: Catalog to use instead.
         oracle_path: Oracle file or table to use instead.
         train_path: Training records, for a baseline.
-        num_titles: Titles of a list.
+        num_titles: Titles of a list; by default as many as the lists of the run are judged by, else 10.
         guided: Whether only titles of the catalog can be written that are unseen and not known to violate a
             constraint.
         unknown: Whether a guided list may hold titles that the oracle cannot judge.
@@ -58,6 +58,8 @@ def load_policy(
         kept = {name: settings[name] for name in settings if name != "evaluation"}
         files.append(Layer(str(folder.config), kept))
     given: dict[str, Any] = {"model": {"model": str(policy)}}
+    if num_titles is not None:
+        given["num_ranks"] = num_titles
     paths = {"catalog_path": catalog_path, "train_path": train_path}
     given["data"] = {name: str(path) for name, path in paths.items() if path is not None}
     if oracle_path is not None:
@@ -69,7 +71,7 @@ def load_policy(
     if request.config.data.catalog_path is None:
         raise ConfigError("the catalog is missing; give catalog_path, or run")
     asking = Asking(
-        num_titles=num_titles,
+        num_titles=request.config.num_ranks,
         guided=guided,
         unknown=unknown,
         decoding="greedy" if temperature is None else "sampled",

@@ -112,6 +112,9 @@ class EvalConfig(RunConfig):
 class RecommendConfig(RunConfig):
     """Lists of a stored policy (``saferec recommend``)."""
 
+    num_ranks: int = Field(default=10, ge=1)
+    """Titles of a list, k; by default as many as the lists of the policy's run are judged by, else 10."""
+
 
 class StageConfig(RunConfig):
     """Settings that both training stages share."""

@@ -36,6 +36,20 @@ def test_as_json_every_title_comes_with_its_evidence(main, named, trait):
     assert stored["constraints"] == [trait]
 
 
+def test_a_list_is_as_long_as_those_that_the_run_is_judged_by_or_as_asked(main, named, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text("num_ranks: 3\n", encoding="utf-8")
+
+    def ranks(*flags):
+        shown = json.loads(main(*named, "--prompt", "Something funny", "--json", *flags).out)
+        return [title["rank"] for title in shown["titles"]][-1]
+
+    assert ranks("--run", run) == 3
+    assert ranks("--run", run, "-k", 4) == 4
+    assert ranks() == 10
+
+
 def test_a_seen_title_does_not_come_back(main, named):
     first = json.loads(main(*named, "--prompt", "Something funny", "-k", 1, "--json").out)["titles"][0]
     name = f"{first['title']} ({first['year']})"
