@@ -55,13 +55,14 @@ def _unusual_logits(model: Any) -> str | None:
     """Return a reason where logits are not what the language-model head returns.
 
     Cohere and Granite scale them, Gemma 2 caps them, each by a setting of another name. Hence the model
-    itself is asked about one token, with an input of the head so large that a cap shows.
+    itself is asked about one token, with an input of its head in place of the token's that makes a cap show.
     """
     head = model.get_output_embeddings()
     of_head: list[Tensor] = []
 
     def enlarged(_head: object, arguments: tuple[Tensor]) -> Tensor:
-        return arguments[0] * (100 / arguments[0].abs().max())
+        # Not a multiple of what came: hidden states of the padding token are 0 in many models.
+        return torch.linspace(-100, 100, arguments[0].shape[-1]).to(arguments[0]).expand_as(arguments[0])
 
     def noted(_head: object, _arguments: object, output: Tensor) -> None:
         of_head.append(output.float())

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from saferec_core.config.load import validated
+from saferec_core.config.load import Layer, resolved
 from saferec_core.config.schema import TrainConfig
 from saferec_core.training.dead_knobs import dead_knobs
 from saferec_core.training.setup import build_normalizer, build_rewards
 
 
 def dead_in(plugins, **settings):
-    config = validated(TrainConfig, files=[{"oracle": {"name": "table"}, **settings}])
+    files = [Layer("", {"oracle": {"name": "table"}, **settings})]
+    config = resolved(TrainConfig, files=files).checked()
     rewards = build_rewards(config, plugins)
     return list(dead_knobs(config, rewards, build_normalizer(config, plugins)))
 
