@@ -263,9 +263,9 @@ def _first_finders() -> tuple[int, ...]:
 
 def _put_back_finders(before: tuple[int, ...]) -> None:
     """Move finders that stand before Python's own to the end, and drop those that fail at a strange name."""
-    found = {id(finder): finder for finder in sys.meta_path}
-    first = [found[each] for each in before if each in found]
-    others = [finder for finder in sys.meta_path if id(finder) not in before]
+    finders = {id(finder): finder for finder in sys.meta_path}
+    first = [finders[each] for each in before if each in finders]
+    others = [finder for number, finder in finders.items() if number not in before]
     sys.meta_path[:] = [*first, *filter(_finds_nothing, others)]
 
 

@@ -75,7 +75,7 @@ def reference_of_begun(run: RunLayout, start: str, named: str | None) -> Referen
             return None
         kept_from = stated["kept_from"]
         return Reference(_reference_of_run(run), None if kept_from is None else Path(kept_from))
-    if list_checkpoints(run.checkpoints):  # begun before manifests named it
+    if run.policy.is_dir() or list_checkpoints(run.checkpoints):  # begun before manifests named it
         return None
     return reference_of(start, named)
 

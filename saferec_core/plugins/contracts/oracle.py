@@ -135,7 +135,7 @@ def joined(first: Verdict, second: Verdict) -> Verdict:
     """Judge two titles as one: what either violates, both do; known if either is."""
     if not second.known:
         return first
-    traits = {*first.risks, *second.risks}
+    traits = dict.fromkeys([*first.risks, *second.risks])
     violated = tuple(dict.fromkeys([*first.violated, *second.violated]))
     return Verdict(
         known=True,
