@@ -209,7 +209,7 @@ def _positions_by_id(records: Mapping[int, Record]) -> dict[str, int | None]:
 
 def _titles(value: Any) -> list[Title]:
     if not isinstance(value, list | tuple):
-        raise DataError(f"'titles' must be a list, but is {value!r:.60}")
+        raise DataError(f"'titles' must be a list: {value!r:.60}")
     return [title_of(entry) for entry in value]
 
 
@@ -240,9 +240,7 @@ def _ordered(titles: list[Title], scores: Any) -> list[Title]:
         for score in scores
     )
     if not numbers or len(scores) != len(titles):
-        raise DataError(
-            f"'scores' must be a list of finite numbers, one for each title, but is {scores!r:.60}"
-        )
+        raise DataError(f"'scores' must be a list of finite numbers, one for each title: {scores!r:.60}")
     ranked = sorted(zip((-score for score in scores), count(), titles, strict=False))
     return [title for _, _, title in ranked]
 

@@ -348,10 +348,10 @@ class _Tokens:
 def _share_prompts(model: Any) -> None:
     """Let ``generate`` compute equal rows once, where the model allows it."""
     from saferec_core.models.shared_prefix.generation import share_generation  # imports transformers
-    from saferec_core.models.shared_prefix.support import reason_against_sharing
+    from saferec_core.models.shared_prefix.support import reason_against_shared_attention
 
     bare = model.get_base_model() if hasattr(model, "get_base_model") else model
-    if reason_against_sharing(bare) is None:
+    if reason_against_shared_attention(bare) is None:
         share_generation(bare)
 
 

@@ -11,7 +11,12 @@ from torch import Tensor
 
 from saferec_core.models.shared_prefix.attention import SHARED_PREFIX
 
-__all__ = ["active_dropout", "reason_against_sharing", "without_recomputation"]
+__all__ = [
+    "active_dropout",
+    "reason_against_shared_attention",
+    "reason_against_sharing",
+    "without_recomputation",
+]
 
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 
@@ -19,9 +24,14 @@ _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_exp
 def reason_against_sharing(model: Any) -> str | None:
     """Return why *model* (of transformers, without wrappers) is not scored over a shared prompt.
 
-    None if there is none. What cannot be read off a configuration is left to the comparison with
-    plain scoring.
+    None if there is none. What can be seen neither in a configuration nor in the logits of one token is left
+    to the comparison with plain scoring.
     """
+    return reason_against_shared_attention(model) or _unusual_logits(model)
+
+
+def reason_against_shared_attention(model: Any) -> str | None:
+    """Return why the siblings of a prompt cannot attend to one computation of it; None if they can."""
     config = model.config
     if config.get_text_config() is not config or getattr(config, "vision_config", None) is not None:
         return "the model reads more than text"
@@ -33,7 +43,7 @@ def reason_against_sharing(model: Any) -> str | None:
         return f"attn_implementation is {config._attn_implementation}; sharing needs sdpa"
     if type(model.get_output_embeddings()) is not torch.nn.Linear:  # such as one with an adapter
         return "the language-model head is not a plain linear layer"
-    return _unusual_layers(config) or _unusual_logits(model)
+    return _unusual_layers(config)
 
 
 def _unusual_layers(config: Any) -> str | None:

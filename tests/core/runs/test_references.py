@@ -60,8 +60,8 @@ def test_a_resumed_run_stays_with_the_reference_that_it_has_trained_against(run_
     first = run_of_rl("first")
     start, kept = str(first.policy), Reference(str(tmp_path / "sft"), first.path)
     begun, at_the_start = run_of_rl("begun", start, kept), run_of_rl("start", start, None)
-    older, new = run_of_rl("older"), run_of_rl("new")
-    older.checkpoint(2).mkdir(parents=True)  # trained before manifests named the reference
+    older = run_of_rl("older")  # trained before manifests named the reference
+    new = RunLayout(tmp_path / "new")
 
     assert reference_of_begun(begun, start, None) == kept
     assert reference_of_begun(at_the_start, start, None) is None
