@@ -31,7 +31,7 @@ _POLICY = (
 
 
 class Wish(BaseModel):
-    """What somebody wants to watch."""
+    """What somebody is looking for."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
