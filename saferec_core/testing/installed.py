@@ -61,16 +61,18 @@ def check_installed(
         component = build(entry, options or {})
     except ConfigError as error:
         return Checked(entry, not_checked=str(error))
+    contract = _contract_of(entry.kind)
+    if not rows and (columns := _columns_beyond_the_samples(entry.kind, component, contract)):
+        return Checked(entry, not_checked=f"it needs rows with the columns {', '.join(columns)}: --rows FILE")
     samples: dict[str, Any] = {}
-    if entry.kind == "oracle" and component.columns:
-        if not rows:
-            columns = ", ".join(component.columns)
-            return Checked(entry, not_checked=f"it needs a row with the columns {columns}: --rows FILE")
+    if rows and entry.kind == "oracle" and component.columns:
         samples = {"record": rows[0]}
     elif rows and entry.kind in {"evidence", "transform"}:
         samples = {"rows": tuple(rows)}
-    contract = _contract_of(entry.kind)
-    return Checked(entry, len(properties_of(contract)), failures_of(contract, component, **samples))
+    failures = failures_of(contract, component, **samples)
+    if entry.kind == "transform" and not rows and (refusal := _refusal(failures)):
+        return Checked(entry, not_checked=f"it refuses the rows that the kit has ({refusal}): --rows FILE")
+    return Checked(entry, len(properties_of(contract)), failures)
 
 
 def check_observer_installed(name: str, plugins: Plugins) -> Checked:
@@ -80,6 +82,21 @@ def check_observer_installed(name: str, plugins: Plugins) -> Checked:
     origin, observer = plugins.observers()[name]
     entry: Entry[Any] = Entry("observer", name, "", "Observes runs.", origin)
     return Checked(entry, len(properties_of(ObserverContract)), failures_of(ObserverContract, observer))
+
+
+def _columns_beyond_the_samples(kind: str, component: Any, contract: Any) -> tuple[str, ...]:
+    """Return the columns that a component declares, if the rows that the kit has lack one of them."""
+    if kind not in {"oracle", "transform"}:
+        return ()
+    columns: tuple[str, ...] = component.columns
+    here = contract.rows[0] if kind == "transform" else {}
+    return columns if any(column not in here for column in columns) else ()
+
+
+def _refusal(failures: Mapping[str, str]) -> str:
+    """Return what a component finds wrong with its rows; empty if that is not why it fails."""
+    _, is_refused, reason = failures.get("test_it_answers", "").partition("DataError: ")
+    return reason if is_refused else ""
 
 
 def _contract_of(kind: str) -> type[Contract[Any]]:

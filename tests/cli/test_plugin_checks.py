@@ -76,10 +76,36 @@ def test_check_says_what_it_needs_where_it_cannot_build_a_component(main, tmp_pa
     assert "option 'path' is missing" in outcome.out
 
     assert "it needs rows such as it reads: --rows FILE" in main("plugins", "check", "keywords").out
+    of_dialogues = main("plugins", "check", "from-redial")
+    assert (of_dialogues.status, of_dialogues.out[:11]) == (0, "not checked")
+    assert "it refuses the rows that the kit has (expected messages" in of_dialogues.out
     rows = tmp_path / "rows.jsonl"
     rows.write_text(json.dumps({"title": "Saw", "year": 2004, "keywords": "gore"}) + "\n")
     checked = main("plugins", "check", "keywords", "--set", f"path={rows}", "--rows", rows)
     assert (checked.status, checked.out[:5]) == (0, "holds")
+
+
+TRANSFORM = """
+import saferec_core
+from saferec_core.plugins.contracts.transform import Transform
+
+@saferec_core.hookimpl
+def saferec_register_transforms(registry):
+    registry.add("long-played", "acme_times:LongPlayed", summary="Keeps what was played for long.")
+
+class LongPlayed(Transform):
+    columns = ("hours",)
+    def __call__(self, rows):
+        yield from (row for row in rows if row["hours"] > 1)
+"""
+
+
+def test_a_transform_is_not_tried_on_rows_without_the_columns_that_it_declares(main, installed):
+    installed("acme-times", TRANSFORM)
+
+    outcome = main("plugins", "check", "long-played")
+    assert (outcome.status, outcome.out[:11]) == (0, "not checked")
+    assert "it needs rows with the columns hours: --rows FILE" in outcome.out
 
 
 def test_check_without_any_plugin_of_others_says_so(main):
