@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import subprocess
+import sys
 import time
 from contextlib import suppress
 
@@ -184,6 +186,36 @@ def test_an_async_reward_that_refuses_to_be_cancelled_is_left_behind():
 
     with pytest.raises(RewardError, match=r"PluginTimeoutError: it took longer than 0\.1 s"):
         score([ActiveReward("mood", Answering(stubborn), 1.0, RewardCalls(timeout=0.1))], lists_of(1))
+
+
+_STUBBORN = """
+import asyncio, gc
+from saferec_core.rl.reward_check import _run
+
+async def stubborn():
+    while True:
+        try:
+            await asyncio.sleep(0.01)
+        except BaseException:
+            pass
+
+async def reward():
+    asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    return "an answer"
+
+print(_run(reward()))
+gc.collect()
+print("collected")
+"""
+
+
+def test_a_task_that_catches_everything_does_not_run_on_in_the_garbage_collector():
+    done = subprocess.run(  # of its own: without what is tested it never ends
+        [sys.executable, "-c", _STUBBORN], capture_output=True, text=True, check=False, timeout=300
+    )
+
+    assert (done.returncode, done.stdout.splitlines()) == (0, ["an answer", "collected"])
 
 
 def test_an_answer_that_cannot_be_looked_at_is_refused_by_name():
