@@ -143,7 +143,8 @@ def _train(run: _Run) -> None:
 
     config, folder, observer = run.config, run.folder, run.observer
     if is_main():
-        folder.write_manifest(config, run.plugins, "train")
+        for sentence in folder.write_manifest(config, run.plugins, "train"):
+            observer.note(sentence)
         observer.happened(RunStarted("train", folder.path, config.model_dump(mode="json")))
     start, reference = starting_point(
         config, run.plugins, run.parts, folder, observer, opened=run.opened, stop=run.stop

@@ -98,7 +98,8 @@ def train_sft(
     if not validation.records and config.eval_strategy != "no":
         observer.note("There are no validation records with completions, so no validation loss is computed.")
     if is_main():
-        folder.write_manifest(config, plugins, "sft")
+        for sentence in folder.write_manifest(config, plugins, "sft"):
+            observer.note(sentence)
         observer.happened(RunStarted("sft", folder.path, config.model_dump(mode="json")))
         observer.plan(
             sft_plan(

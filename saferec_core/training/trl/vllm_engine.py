@@ -15,6 +15,7 @@ from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import RunError
 from saferec_core.models.vllm import engine_dtype
 from saferec_core.models.vllm_cpu.group import WeightGroup
+from saferec_core.models.vllm_cpu.memory import engine_settings
 from saferec_core.runs.distributed import from_main
 from saferec_core.runs.ports import check_port
 from saferec_core.training.precision import for_training
@@ -47,7 +48,7 @@ def serving(config: TrainConfig, start: str) -> Iterator[None]:
     engine, client = generation.LLM, generation.VLLMClient
     in_bfloat16 = config.optimization.bf16
     dtype = "bfloat16" if in_bfloat16 else engine_dtype(start, for_training(config.model))
-    generation.LLM = partial(engine, dtype=dtype)
+    generation.LLM = partial(engine, dtype=dtype, **engine_settings())
     if not torch.cuda.is_available():
         generation.VLLMClient = gloo_client(client)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -46,7 +47,8 @@ def start(tmp_path):
     ],
     ids=["full", "autocast", "lora", "lora-float32"],
 )
-def test_vllm_computes_in_the_type_that_is_trained(engines, start, settings, dtype):
+def test_vllm_computes_in_the_type_that_is_trained(engines, start, settings, dtype, monkeypatch):
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
     config = TrainConfig.model_validate({"rollout": {"use_vllm": True}, **settings})
 
     with serving(config, start):
@@ -54,6 +56,22 @@ def test_vllm_computes_in_the_type_that_is_trained(engines, start, settings, dty
 
     assert engine.settings == {"model": start, "dtype": dtype}
     assert (vllm_generation.LLM, vllm_generation.VLLMClient) == (Engine, Client)
+
+
+def test_without_a_gpu_vllm_gets_a_part_of_the_memory_that_is_free(engines, start, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE", raising=False)
+    free = SimpleNamespace(available=2 << 30)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: free)
+    config = TrainConfig.model_validate({"rollout": {"use_vllm": True}})
+
+    with serving(config, start):
+        small = vllm_generation.LLM(model=start).settings["kv_cache_memory_bytes"]
+        free.available = 64 << 30
+
+    with serving(config, start):
+        large = vllm_generation.LLM(model=start).settings["kv_cache_memory_bytes"]
+    assert (small, large) == (512 << 20, 4 << 30)
 
 
 def test_without_a_gpu_weights_are_sent_by_gloo(engines, start, monkeypatch):
