@@ -8,7 +8,7 @@ from pathlib import Path
 
 from saferec_core.config.durations import seconds
 from saferec_core.config.schema import SftConfig, TrainConfig
-from saferec_core.errors import ConfigError
+from saferec_core.errors import ConfigError, SaferecError
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.distributed import from_main, is_main, join, lonely_launch, process_index
 from saferec_core.runs.folder import RunFolder
@@ -62,8 +62,20 @@ def within(
     A new run folder is removed if the run fails before its first step has ended; a resumed one never is.
     """
     discarded = nullcontext() if opened.is_resumed else folder.discarded_unless(lambda: stop.any_step_ended)
-    with working_on(folder), stop.listening(), discarded, _heartbeat(config, folder, observer):
+    heartbeat = _heartbeat(config, folder, observer)
+    with working_on(folder), stop.listening(), discarded, _continuable(stop, opened), heartbeat:
         yield
+
+
+@contextmanager
+def _continuable(stop: Stop, opened: OpenRun) -> Iterator[None]:
+    """Add to an error how to continue, if anything was trained."""
+    try:
+        yield
+    except SaferecError as error:
+        if (stop.any_step_ended or opened.is_resumed) and stop.command not in str(error):
+            error.add_note(f"Once the cause is repaired, continue with: {stop.command}")
+        raise
 
 
 def whole_checkpoints(folder: RunFolder, observer: Observer) -> list[Path]:

@@ -94,7 +94,7 @@ def train_sft(
     reader = RecordReader(policy.tokenizer, policy.end_ids, parts.parser, parts.judge, longest)
     check_first_records(reader, parts.train, config, observer)
     fitted = _fitted(parts.train, policy, longest)
-    validation = _fitted([r for r in parts.validation if r.completion], policy, longest)
+    validation = _fitted(_with_completions(parts.validation), policy, longest)
     if not validation.records and config.eval_strategy != "no":
         observer.note("There are no validation records with completions, so no validation loss is computed.")
     if is_main():
@@ -144,6 +144,13 @@ def train_sft(
             copy_weights(chosen, folder.policy)
             remove_passed_over(checkpoints, chosen, limit)
     trainer.accelerator.wait_for_everyone()
+
+
+def _with_completions(records: Sequence[Record]) -> Sequence[Record]:
+    """Leave out records that have nothing to imitate; where all have, they stay where they are."""
+    if all(record.completion for record in records):
+        return records
+    return [record for record in records if record.completion]
 
 
 def _fitted(records: Sequence[Record], policy: Policy, limit: int) -> Fitted:

@@ -337,6 +337,9 @@ def test_a_checkpoint_that_cannot_be_written_is_named_and_leaves_all_else_that_t
     )
     assert "Traceback" not in outcome.err
     run = tmp_path / "runs" / "run"
+    assert outcome.err.endswith(
+        "Once the cause is repaired, continue with: saferec train --resume-from runs/run\n"
+    )
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["checkpoint-1"][: step - 1]
     assert (run / "rollouts.jsonl").is_file()
 

@@ -211,9 +211,8 @@ class Resumable:
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
             if isinstance(error, RuntimeError):
                 reason = f"the disk may be full ({reason})"
-            raise RunError(
-                f"checkpoint {target} cannot be written: {reason}. The checkpoints before it are intact."
-            ) from error
+            intact = ". Those before it are intact" if list_checkpoints(target.parent) else ""
+            raise RunError(f"checkpoint {target} cannot be written: {reason}{intact}") from error
         finally:
             self._draft = None
 

@@ -135,7 +135,12 @@ def _memory_advice(trainer: Any, saved: Path | None) -> str:
         f"out of memory in step {step}. What helps, in this order: --gradient-checkpointing; half of "
         "--per-device-train-batch-size with twice the --gradient-accumulation-steps; a shorter "
         "--max-completion-length or --max-prompt-length (Safe SFT: --max-length)."
-        + ("" if saved is None else f" What was trained so far is in {saved}.")
+        + (
+            ""
+            if saved is None
+            else f" What was trained so far is in {saved}; a new run with other settings can start from it "
+            f"(--sft-checkpoint {saved})."
+        )
     )
 
 
