@@ -234,7 +234,7 @@ def test_a_failure_keeps_what_was_trained_and_the_run_goes_on_from_there_with_th
 
 
 STATEFUL = """
-import torch
+from pathlib import Path
 from saferec_core import hookimpl
 from saferec_core.plugins.contracts.reward import RewardFunction
 
@@ -248,7 +248,7 @@ class Counting(RewardFunction):
     def state_dict(self):
         return {"calls": self.calls}
     def load_state_dict(self, state):
-        self.calls = state["KEY"]
+        self.calls = state[Path("key").read_text()]
     def __call__(self, lists):
         self.calls += 1
         return lists.lengths.float()
@@ -256,27 +256,26 @@ class Counting(RewardFunction):
 
 
 def test_a_run_is_not_continued_with_other_data_or_a_plugin_that_does_not_know_its_own_state(
-    main, distribution, tiny, tmp_path
+    main, installed, tiny, tmp_path
 ):
     data = tmp_path / "train.jsonl"
     data.write_bytes((tiny / "train.jsonl").read_bytes())
-    site = distribution("acme-counts", STATEFUL.replace("KEY", "calls"))
-    plugin = ("--plugin", site / "acme_counts.py")
+    installed("acme-counts", STATEFUL)
     config = write(tiny, "counts.yaml", SETTINGS)
     arguments = ("train", config, "--train-path", data, "--reward", "counting", "--max-time", "0.001s")
-    assert main(*plugin, *arguments).status == 75
+    assert main(*arguments).status == 75
     run = tmp_path / "runs" / "run"
     before = {path: path.read_bytes() for path in run.glob("*.json*") if "heartbeat" not in path.name}
 
     data.write_bytes(data.read_bytes() + (tiny / "test.jsonl").read_bytes())
-    refused = main(*plugin, *arguments, "--resume")
+    refused = main(*arguments, "--resume")
     assert refused.status == 2
     assert "run runs/run began with other data and cannot be continued: train_path (" in refused.err
     assert {path: path.read_bytes() for path in before} == before
 
     data.write_bytes((tiny / "train.jsonl").read_bytes())
-    (site / "acme_counts.py").write_text(STATEFUL.replace("KEY", "count"), encoding="utf-8")
-    refused = main(*plugin, *arguments, "--resume")
+    (tmp_path / "key").write_text("count", encoding="utf-8")
+    refused = main(*arguments, "--resume")
     assert refused.status == 2
     assert "reward 'counting'" in refused.err
     assert (
