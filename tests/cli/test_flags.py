@@ -196,6 +196,12 @@ def test_rewards_named_on_the_command_line_are_used_and_no_others(resolved):
     assert weights(config) == {"relevance": 1, "safety": 0, "count": 1}
 
 
+def test_the_rewards_of_the_readmes_command_are_the_demos_with_their_weights(resolved):
+    config = resolved("train", "--reward", "relevance", "--reward", "safety", "--reward", "count")
+
+    assert weights(config) == {"relevance": 3, "safety": 1, "count": 1}
+
+
 def test_a_reward_keeps_the_weight_that_the_file_gives_it(resolved, tmp_path):
     file = tmp_path / "run.yaml"
     file.write_text("model: {model: some/model}\nrewards: {relevance: {weight: 3}, safety: {}}\n")
