@@ -21,7 +21,7 @@ DOCUMENT_SFT = """
     --save_steps 100 --eval_strategy steps --eval_steps 10 --logging_steps 10 --bf16
     --max_length 1024 --optim paged_adamw_8bit
 """
-"""Sections 2.2 and 2.3 of the document, each argument as it stands there."""
+"""The arguments of the Safe-Rank-GRPO reference implementation, each as it is written there."""
 
 DOCUMENT_TRAIN = """
     --train_path grpo_dataset --model_name Qwen/Qwen2.5-0.5B-Instruct --sft_checkpoint 800
