@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
@@ -75,11 +75,12 @@ def run_processes(arguments: Sequence[str], cluster: Cluster, *, accelerate_conf
         raise ConfigError(
             f"'saferec {arguments[0]}' does not run in several processes; {', '.join(COMMANDS)} do"
         )
-    if (asked := _processes_in(arguments)) not in {None, str(cluster.processes)}:
-        raise ConfigError(
-            f"the command asks for --processes {asked}, but launch starts {cluster.processes} (-n); leave "
-            "--processes out"
-        )
+    for flag, asked in _processes_in(arguments):
+        if asked != str(cluster.processes):
+            raise ConfigError(
+                f"the command asks for {flag}{asked}, but launch starts {cluster.processes} (-n); leave "
+                f"{flag.rstrip(' =')} out"
+            )
     command = ["-m", "saferec_cli", *arguments]
     if arguments[0] != "eval":
         command += ["--processes", str(cluster.processes)]
@@ -96,13 +97,17 @@ def run_processes(arguments: Sequence[str], cluster: Cluster, *, accelerate_conf
     return _status(_accelerate, command, cluster, port, accelerate_config)
 
 
-def _processes_in(arguments: Sequence[str]) -> str | None:
-    """Return the number of processes that a command is given by itself."""
+def _processes_in(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each number of processes that a command is given by itself, after how it is given."""
     for argument, following in pairwise([*arguments, ""]):
-        name, equals, value = argument.partition("=")
-        if name == "--processes":
-            return value if equals else following
-    return None
+        flag, equals, value = argument.partition("=")
+        if flag not in {"--processes", "--set"}:
+            continue
+        value = value if equals else following
+        if flag == "--processes":
+            yield "--processes ", value
+        elif (setting := value.partition("="))[0].strip() == "processes":
+            yield "--set processes=", setting[2].strip()
 
 
 def _torchrun(command: Sequence[str], cluster: Cluster, port: str) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,15 +45,18 @@ class RunFolder(RunLayout):
         return cls._make(path, text)
 
     @contextmanager
-    def discarded_if_nothing_was_done(self) -> Iterator[None]:
-        """Remove the folder if the run fails before its first step was logged or saved.
+    def discarded_unless(self, anything_was_done: Callable[[], bool]) -> Iterator[None]:
+        """Remove the folder if the run fails before anything was trained in it.
 
-        A corrected command can then use the same name. What was trained is never removed.
+        A corrected command can then use the same name.
+
+        Args:
+            anything_was_done: Asked when the run has failed.
         """
         try:
             yield
         except SaferecError:
-            if is_main() and not any((*self.path.rglob(self.metrics.name), *self.path.rglob("checkpoint-*"))):
+            if is_main() and not anything_was_done():
                 shutil.rmtree(self.path)
             raise
 

@@ -48,6 +48,8 @@ class Stop:
         self._step_began = time.monotonic()
         self.request = 0
         """Exit status of a request that waits for the end of the step; 0: there is none."""
+        self.any_step_ended = False
+        """Whether anything was trained."""
         self._reasons = {
             OUT_OF_TIME: "the time of --max-time is up",
             ALARMED: "stopped by an alarm (--stop-on-alarm)",
@@ -82,6 +84,7 @@ class Stop:
 
         The time is up when another step as long as the longest so far would exceed it.
         """
+        self.any_step_ended = True
         now = time.monotonic()
         self._longest_step = max(self._longest_step, now - self._step_began)
         self._step_began = now

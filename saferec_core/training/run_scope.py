@@ -59,9 +59,9 @@ def within(
 ) -> Iterator[None]:
     """Work in a run folder: no other command does, requests to stop are noticed, a heartbeat is written.
 
-    A new run folder is removed if it is left with nothing done in it; a resumed one never is.
+    A new run folder is removed if the run fails before its first step has ended; a resumed one never is.
     """
-    discarded = nullcontext() if opened.is_resumed else folder.discarded_if_nothing_was_done()
+    discarded = nullcontext() if opened.is_resumed else folder.discarded_unless(lambda: stop.any_step_ended)
     with working_on(folder), stop.listening(), discarded, _heartbeat(config, folder, observer):
         yield
 

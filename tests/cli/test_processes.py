@@ -113,8 +113,10 @@ def test_two_machines_that_share_a_folder_train_one_run_together(tiny, tmp_path)
         (("-n", 4, "--machines", 2, "--machine", 2, "train"), "--machine 2 does not exist"),
         (("-n", 4, "--machines", 2, "train"), "--port is missing"),
         (("-n", 2, "train", "--processes=3"), "asks for --processes 3, but launch starts 2 (-n)"),
+        (("-n", 2, "train", "--processes", 2, "--processes", 3), "asks for --processes 3, but launch"),
+        (("-n", 2, "train", "--set", "processes=3"), "asks for --set processes=3, but launch starts 2 (-n)"),
     ],
-    ids=["command", "division", "machine", "port", "another number"],
+    ids=["command", "division", "machine", "port", "another number", "the last of two", "a setting"],
 )
 def test_processes_that_cannot_be_started_are_refused(main, arguments, message):
     outcome = main("launch", *arguments)

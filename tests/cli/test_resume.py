@@ -251,22 +251,23 @@ def test_a_run_out_of_time_saves_and_ends_with_a_status_of_its_own(main, config,
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("step", "error"),
     [
-        OSError(28, "No space left on device"),
-        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 1186944 vs 1186832"),
+        (1, OSError(28, "No space left on device")),
+        (2, OSError(28, "No space left on device")),
+        (2, RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 1186944 vs 1186832")),
     ],
-    ids=["at once", "at the end of a file of torch"],
+    ids=["the first", "at once", "at the end of a file of torch"],
 )
-def test_a_checkpoint_that_cannot_be_written_is_named_and_leaves_those_before_it(
-    main, config, tmp_path, monkeypatch, error
+def test_a_checkpoint_that_cannot_be_written_is_named_and_leaves_all_else_that_the_run_has(
+    main, config, tmp_path, monkeypatch, step, error
 ):
     import torch
 
     save = torch.save
 
     def full(content, path, *arguments, **options):
-        if "checkpoint-2" in str(path):
+        if f"checkpoint-{step}" in str(path):
             raise error
         save(content, path, *arguments, **options)
 
@@ -274,10 +275,13 @@ def test_a_checkpoint_that_cannot_be_written_is_named_and_leaves_those_before_it
     outcome = main("train", config)
 
     assert outcome.status == 2
-    assert re.search(r"checkpoint-2 cannot be written: (No space left|the disk may be full)", outcome.err)
+    assert re.search(
+        rf"checkpoint-{step} cannot be written: (No space left|the disk may be full)", outcome.err
+    )
     assert "Traceback" not in outcome.err
-    checkpoints = tmp_path / "runs" / "run" / "checkpoints"
-    assert [path.name for path in checkpoints.iterdir()] == ["checkpoint-1"]
+    run = tmp_path / "runs" / "run"
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["checkpoint-1"][: step - 1]
+    assert (run / "rollouts.jsonl").is_file()
 
 
 def test_a_policy_holds_weights_configuration_and_tokenizer_and_nothing_else(undisturbed):

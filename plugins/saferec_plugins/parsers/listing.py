@@ -186,6 +186,8 @@ def _uses(forms: tuple[Form, ...], cut_off: bool) -> Sequence[_Use]:
     main = _main_level(forms, levels)
     uses: list[_Use] = []
     last = 0
+    falling = True
+    """Whether the numbers so far count down, as in ``3.``, ``2.``, ``1.``, which begins no other list."""
     lacks_year = False
     for number, (form, level) in enumerate(zip(forms, levels, strict=True)):
         if form.year_only and lacks_year:
@@ -195,13 +197,14 @@ def _uses(forms: tuple[Form, ...], cut_off: bool) -> Sequence[_Use]:
             uses.append(_Use.TRUNCATED)
         elif not _belongs(form, level, main):
             uses.append(_Use.OTHER)
-        elif level == main and form.value == 1 and last > 1:
+        elif level == main and form.value == 1 and last > 1 and not (falling and last == 2):
             uses.append(_Use.END)
             break
         else:
             uses.append(_Use.RANKS)
             lacks_year = not form.dated
             if level == main and form.value is not None:
+                falling = falling and (not last or form.value == last - 1)
                 last = form.value
     return tuple(uses)
 
