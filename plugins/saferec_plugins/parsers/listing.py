@@ -147,7 +147,9 @@ def _read(lines: Sequence[WrittenLine], origins: Sequence[int]) -> tuple[list[Re
         header = line.header
         if header and (header.sign != "|" or header.year is not None or is_rule(following)):
             columns, reading = header, line.as_other()
-        elif line.separates:
+        elif line.separates or (
+            line.row and is_rule(following) and "|" in following
+        ):  # a head of other words
             reading = line.as_other()
         elif line.is_lone_number and following:
             readings.append(line.as_other())
