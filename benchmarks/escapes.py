@@ -13,7 +13,8 @@ from saferec_core import load_plugins
 from saferec_core.config.schema import TrainConfig
 from saferec_core.plugins.build import build
 from saferec_core.rl.rewards import ActiveReward
-from saferec_core.testing.escapes import NUM_RANKS, POLICIES, PROBES, escapes
+from saferec_core.testing.escapes import POLICIES, escapes
+from saferec_core.testing.probes import NUM_RANKS, PROBES
 
 
 def default_rewards(**options: dict[str, object]) -> list[ActiveReward]:

@@ -25,7 +25,7 @@ from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.rl.credit import credit
 from saferec_core.rl.ranks import assign_ranks
 from saferec_core.rl.rewards import score
-from saferec_core.testing import escapes
+from saferec_core.testing import escapes, probes
 
 PROMPTS = 400
 LENGTHS = (4, 5, 5, 5, 5, 5, 5, 6)
@@ -38,7 +38,7 @@ def drawn(rng: Random) -> str:
     titles: list[str] = []
     for _ in range(rng.choice(LENGTHS)):
         dice = rng.random()
-        world = escapes.WORLD
+        world = probes.WORLD
         kind = world.relevant if dice < policy.hits else world.safe
         if policy.hits <= dice < policy.hits + policy.violations:
             kind = world.violating
@@ -54,9 +54,9 @@ def main() -> None:
     lists = [parser(drawn(rng)) for _ in range(PROMPTS * escapes.GROUP)]
     judged = JudgedLists(
         lists,
-        [escapes.RECORD] * len(lists),
-        Judge(Catalog(escapes.WORLD.catalog), escapes._Oracle()),
-        escapes.NUM_RANKS,
+        [probes.RECORD] * len(lists),
+        Judge(Catalog(probes.WORLD.catalog), probes.ProbeOracle()),
+        probes.NUM_RANKS,
     )
     values = score(rewards, judged)
     print("| normalizer, token | after a safe title | after a violation | after a hit |")
@@ -68,8 +68,8 @@ def main() -> None:
             earned = defaultdict(list)
             for row, parsed in enumerate(lists):
                 starts = np.array([item.text_end - back for item in parsed.items[:-1]])
-                (ranks,) = assign_ranks([starts], [parsed], escapes.NUM_RANKS)
-                for position, rank in enumerate(ranks[: escapes.NUM_RANKS]):
+                (ranks,) = assign_ranks([starts], [parsed], probes.NUM_RANKS)
+                for position, rank in enumerate(ranks[: probes.NUM_RANKS]):
                     kind = "relevant" if judged.hits[row, position] else "safe"
                     kind = "violating" if judged.violations[row, position] else kind
                     own = advantages.list[row] if rank < 0 else advantages.rank[row, rank]

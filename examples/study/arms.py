@@ -23,17 +23,13 @@ from saferec_core.demo.folder import SPLITS, write_records
 from saferec_core.demo.profile import demo_folder, demo_settings, make_demo
 from saferec_core.evaluation.evaluator import Evaluation
 from saferec_core.evaluation.setup import Parts, assemble
+from saferec_core.models.completions import Completion, Decoding
 from saferec_core.models.decoding import NO_RANK
-from saferec_core.models.generation import (
-    Completion,
-    Decoding,
-    PolicyGenerator,
-    generation_prefix,
-    whole_policy,
-)
+from saferec_core.models.generation import PolicyGenerator, generation_prefix
 from saferec_core.models.guided.allowed import AllowedTitles
 from saferec_core.models.guided.guiding import Guiding
 from saferec_core.models.guided.kept_guide import guide_of
+from saferec_core.models.whole_policy import whole_policy
 from saferec_core.plugins.contracts.oracle import Question
 from saferec_core.plugins.contracts.parser import ParsedList
 from saferec_core.plugins.manager import Plugins

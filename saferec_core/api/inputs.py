@@ -13,7 +13,7 @@ from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 from saferec_core.evaluation.evaluator import WrittenList
 from saferec_core.evaluation.predictions import answer_of_titles, title_of
-from saferec_core.models.generation import Completion
+from saferec_core.models.completions import Completion
 from saferec_core.plugins.build import build_oracle, chosen
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.contracts.parser import ListParser, ParsedList

@@ -17,7 +17,7 @@ from saferec_core.data.records import Message, Record
 from saferec_core.evaluation.measure import ActiveMetric, facts_of, measure, measure_whole
 from saferec_core.evaluation.protocol import EvaluationProtocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
-from saferec_core.models.generation import Completion, CompletionGenerator, Decoding
+from saferec_core.models.completions import Completion, CompletionGenerator, Decoding
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedList, parse
 

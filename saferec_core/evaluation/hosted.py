@@ -14,7 +14,7 @@ from saferec_core.endpoints.asking import Asker, Conversations
 from saferec_core.endpoints.client import ModelAnswer, NoAnswer
 from saferec_core.endpoints.endpoint import resolved
 from saferec_core.errors import ConfigError, RunError, SaferecError
-from saferec_core.models.generation import Completion, Decoding
+from saferec_core.models.completions import Completion, Decoding
 
 if TYPE_CHECKING:
     from saferec_core.models.guided.guiding import Guiding

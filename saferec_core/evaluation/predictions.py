@@ -17,7 +17,7 @@ from saferec_core.data.rows import Row, row_name, try_rows, whole_year
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 from saferec_core.evaluation.evaluator import WrittenList
-from saferec_core.models.generation import Completion
+from saferec_core.models.completions import Completion
 from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, ParsedList
 
 __all__ = ["answer_of_titles", "read_predictions", "title_of"]

@@ -28,7 +28,7 @@ from saferec_core.config.sections import (
 )
 from saferec_core.data.catalog import Catalog
 from saferec_core.files import data_hash, json_hash
-from saferec_core.models.generation import Decoding
+from saferec_core.models.completions import Decoding
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.registry import entry_of
 from saferec_core.plugins.side_by_side import oracles_in

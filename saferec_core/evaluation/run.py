@@ -21,10 +21,12 @@ from saferec_core.evaluation.hosted import HostedGenerator, hosted_name
 from saferec_core.evaluation.keeping import keep
 from saferec_core.evaluation.protocol import EvaluationProtocol, described
 from saferec_core.evaluation.setup import Parts, assemble, evaluator_of, run_protocol, used_records
-from saferec_core.models.generation import CompletionGenerator, PolicyGenerator, on_accelerator
+from saferec_core.models.completions import CompletionGenerator
+from saferec_core.models.generation import PolicyGenerator
 from saferec_core.models.guided.guides import Guides
 from saferec_core.models.loading import load_policy
 from saferec_core.models.resume import Journal
+from saferec_core.models.whole_policy import on_accelerator
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import newest_usable, resolve_folder
 from saferec_core.runs.distributed import is_main

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from saferec_core.config.sections import ModelConfig
 from saferec_core.data.records import Message
+from saferec_core.models.completions import Completion, Decoding, Progress
 from saferec_core.models.context import encode_fitting, ignore, room_for_prompt
 from saferec_core.models.decoding import TokenAligner
 from saferec_core.models.finite import only_finite_logits
-from saferec_core.models.loading import Policy, declared_context, load_policy
+from saferec_core.models.loading import Policy, declared_context
 from saferec_core.models.memory import memory_advised
 from saferec_core.models.resume import Journal, key_of
+from saferec_core.models.whole_policy import weights_hash
 from saferec_core.runs.distributed import gathered, process_count, process_index
 
 if TYPE_CHECKING:
@@ -26,73 +27,7 @@ if TYPE_CHECKING:
 
     from saferec_core.models.guided.guiding import Guiding
 
-__all__ = [
-    "Completion",
-    "CompletionGenerator",
-    "Decoding",
-    "PolicyGenerator",
-    "Progress",
-    "decoded",
-    "generate",
-    "generation_prefix",
-    "on_accelerator",
-    "prompt_tokens",
-    "seed_of",
-    "weights_hash",
-    "whole_policy",
-]
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How completions are drawn; nothing is taken over from a checkpoint's own settings."""
-
-    kind: Literal["greedy", "sampled"]
-    max_completion_length: int
-    """Tokens after which a completion is cut off."""
-    temperature: float = 1.0
-    top_p: float = 1.0
-    samples: int = 1
-    """Completions per prompt; 1 if greedy."""
-    batch_size: int = 32
-    seed: int = 0
-
-    @property
-    def completions(self) -> int:
-        """How many completions a prompt gets."""
-        return self.samples if self.kind == "sampled" else 1
-
-
-class Completion(NamedTuple):
-    """What was written to a prompt."""
-
-    text: str
-    """Without special tokens."""
-    finished: bool
-    """Whether it ended on its own, instead of being cut off."""
-
-
-Progress = Callable[[int], None]
-"""Called with the number of prompts done so far."""
-
-
-class CompletionGenerator(Protocol):
-    """Turns prompts into completions: a model, an engine, or a script."""
-
-    def __call__(
-        self,
-        prompts: Sequence[Sequence[Message]],
-        decoding: Decoding,
-        *,
-        guiding: Guiding | None = None,
-        progress: Progress | None = None,
-    ) -> list[list[Completion]]:
-        """Return, for each prompt in order, as many completions as *decoding* says.
-
-        With *guiding*, only lists of titles that the user of each prompt may be shown are written, and
-        the length limit of *decoding* does not apply.
-        """
-        ...
+__all__ = ["PolicyGenerator", "decoded", "generate", "generation_prefix", "prompt_tokens", "seed_of"]
 
 
 _LESS_MEMORY = (
@@ -238,46 +173,6 @@ def prompt_tokens(
 def _room(policy: Policy, decoding: Decoding, guiding: Guiding | None) -> int | None:
     longest = decoding.max_completion_length if guiding is None else guiding.longest
     return room_for_prompt(declared_context(policy.model.config), longest)
-
-
-def whole_policy(reference: str, config: ModelConfig) -> Policy:
-    """Load a policy to generate with: whole, on this process alone, also under DeepSpeed ZeRO-3."""
-    with _not_partitioned():
-        return on_accelerator(load_policy(reference, config))
-
-
-@contextmanager
-def _not_partitioned() -> Iterator[None]:
-    """Have transformers load whole models meanwhile: under ZeRO-3 it would wait for the other processes."""
-    from transformers.integrations import deepspeed  # imports slowly
-
-    active = deepspeed._hf_deepspeed_config_weak_ref
-    deepspeed._hf_deepspeed_config_weak_ref = None
-    try:
-        yield
-    finally:
-        deepspeed._hf_deepspeed_config_weak_ref = active
-
-
-def on_accelerator(policy: Policy) -> Policy:
-    """Move a policy that was read from disk to the GPU, if there is one."""
-    if torch.accelerator.is_available():
-        model: Any = policy.model
-        model.to(torch.accelerator.current_accelerator())
-    return policy
-
-
-def weights_hash(policy: Policy) -> str:
-    """Return a hash of all that a policy's completions depend on: weights, adapters, end tokens."""
-    from xxhash import xxh3_128  # cryptography is not needed, and would take seconds
-
-    digest = xxh3_128(repr(sorted(policy.end_ids)).encode())
-    weights: Any = policy.model.state_dict()
-    for name, tensor in weights.items():
-        whole = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor  # FSDP: of all processes
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(whole.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return str(digest.hexdigest())
 
 
 def seed_of(seed: int, number: int) -> int:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 from saferec_core.data.records import Message
+from saferec_core.models.completions import Completion, Decoding
 from saferec_core.models.decoding import TokenAligner
-from saferec_core.models.generation import Completion, Decoding, generate, prompt_tokens
+from saferec_core.models.generation import generate, prompt_tokens
 from saferec_core.models.guided.guiding import Guiding
 from saferec_core.models.loading import Policy
 

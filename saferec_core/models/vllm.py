@@ -17,9 +17,10 @@ from saferec_core.config.sections import EngineConfig, ModelConfig
 from saferec_core.data.records import Message
 from saferec_core.errors import ConfigError, RunError
 from saferec_core.files import data_hash
+from saferec_core.models.completions import Completion, Decoding, Progress
 from saferec_core.models.context import encode_fitting, ignore, room_for_prompt
 from saferec_core.models.decoding import TokenAligner
-from saferec_core.models.generation import Completion, Decoding, Progress, decoded, seed_of
+from saferec_core.models.generation import decoded, seed_of
 from saferec_core.models.loading import end_token_ids, is_adapter, load_tokenizer
 from saferec_core.models.resume import Journal, key_of
 from saferec_core.models.vllm_cpu.memory import engine_settings

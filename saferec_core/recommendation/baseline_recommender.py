@@ -9,7 +9,7 @@ from saferec_core.data.records import Record
 from saferec_core.data.traits import Trait, read_traits
 from saferec_core.evaluation.baselines import Baseline
 from saferec_core.evaluation.predictions import answer_of_titles
-from saferec_core.models.generation import Completion
+from saferec_core.models.completions import Completion
 from saferec_core.models.guided.allowed import AllowedTitles
 from saferec_core.models.streaming import StreamedCompletion
 from saferec_core.plugins.contracts.judge import Judge

@@ -10,7 +10,8 @@ from saferec_core.data.records import Message, Record, seen_titles_of
 from saferec_core.data.sentences import ended
 from saferec_core.data.traits import Trait, read_traits, trait_of
 from saferec_core.errors import ConfigError, UnknownNameError
-from saferec_core.models.generation import Completion, CompletionGenerator, Decoding, PolicyGenerator
+from saferec_core.models.completions import Completion, CompletionGenerator, Decoding
+from saferec_core.models.generation import PolicyGenerator
 from saferec_core.models.guided.guiding import Guiding
 from saferec_core.models.streaming import StreamedCompletion, stream
 from saferec_core.plugins.contracts.judge import Judge

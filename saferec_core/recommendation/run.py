@@ -20,10 +20,12 @@ from saferec_core.errors import DataError, RunError, SaferecError
 from saferec_core.evaluation.baseline_names import names_baseline
 from saferec_core.evaluation.baselines import BASELINES
 from saferec_core.files import data_hash
-from saferec_core.models.generation import Decoding, PolicyGenerator, on_accelerator
+from saferec_core.models.completions import Decoding
+from saferec_core.models.generation import PolicyGenerator
 from saferec_core.models.guided.allowed import AllowedTitles, UnknownTitles
 from saferec_core.models.guided.guides import Guides
 from saferec_core.models.loading import Policy, load_policy
+from saferec_core.models.whole_policy import on_accelerator
 from saferec_core.plugins.build import build_oracle, chosen
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.parser import ListParser

@@ -17,30 +17,31 @@ from torch import Tensor
 
 from saferec_core.config.sections import DataConfig
 from saferec_core.data.catalog import Catalog
-from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.plugins.build import chosen
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.normalizer import Normalizer
-from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict
 from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.manager import load_plugins
 from saferec_core.rl.credit import credit
 from saferec_core.rl.rewards import ActiveReward, RewardValues, score
+from saferec_core.testing.probes import (
+    NUM_RANKS,
+    PROBES,
+    RECORD,
+    WORLD,
+    ProbeOracle,
+    honest_titles,
+    lines,
+    other_names,
+)
 
-__all__ = ["POLICIES", "PROBES", "Escape", "Policy", "Probe", "check_no_escape", "escapes"]
+__all__ = ["POLICIES", "Escape", "Policy", "check_no_escape", "escapes"]
 
-NUM_RANKS = 5
-"""K, and the titles that users ask for: a count reward must have this target."""
 GROUP = 8
 PROMPTS = 32
 TOLERANCE = 1e-4
-
-TRAIT = "gore"
-
-_NAMED = ("Called", "Known as", "Or", "The Tale of")
-"""What further names of a title of the probes begin with: the catalog has them, the oracle does not."""
 
 
 @dataclass(frozen=True)
@@ -60,146 +61,6 @@ POLICIES: Mapping[str, Policy] = {
     "wasteful": Policy(hits=0.1, violations=0.05, wasted=0.4),
 }
 """Policies at several stages of training; what pays must not depend on the stage."""
-
-
-@dataclass(frozen=True)
-class _World:
-    """The titles of one user, by what they are to them."""
-
-    relevant: Sequence[Title]
-    safe: Sequence[Title]
-    """Known, unseen, not relevant."""
-    violating: Sequence[Title]
-    unknown: Sequence[Title]
-    seen: Sequence[Title]
-
-    @property
-    def catalog(self) -> list[Title]:
-        """Every title that may be recommended."""
-        return [*self.relevant, *self.safe, *self.violating, *self.unknown, *self.seen]
-
-
-def _titles(kind: str, number: int) -> list[Title]:
-    return [Title(f"{kind} Film {'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[n]}", 1960 + 3 * n) for n in range(number)]
-
-
-WORLD = _World(
-    relevant=_titles("Loved", 6),
-    safe=_titles("Gentle", 24),
-    violating=_titles("Bloody", 10),
-    unknown=_titles("Obscure", 8),
-    seen=_titles("Familiar", 8),
-)
-
-
-class _Oracle(Oracle):
-    """Knows which titles of the world violate, and not the obscure ones."""
-
-    @property
-    def traits(self) -> frozenset[str]:
-        """The one trait."""
-        return frozenset({TRAIT})
-
-    def judge(self, questions: Sequence[Question]) -> list[Verdict]:
-        """Answer by the kind of the title."""
-        known = {title.name for title in [*WORLD.relevant, *WORLD.safe, *WORLD.violating, *WORLD.seen]}
-        bloody = {title.name for title in WORLD.violating}
-        return [
-            Verdict(question.name in known, {}, (TRAIT,) if question.name in bloody else ())
-            for question in questions
-        ]
-
-
-RECORD = Record(
-    prompt=[{"role": "user", "content": "Five films, please, and no gore."}],
-    groundtruth=tuple(WORLD.relevant),
-    seen_titles=tuple(WORLD.seen),
-    constraints=(TRAIT,),
-)
-
-
-def _lines(titles: Sequence[Title]) -> str:
-    return "\n".join(map(str, titles))
-
-
-def _honest(rng: Random) -> list[Title]:
-    return [*rng.sample(WORLD.relevant, 2), *rng.sample(WORLD.safe, NUM_RANKS - 2)]
-
-
-def _elsewhere(title: Title, years: Sequence[int]) -> list[Title]:
-    return [Title(title.name, (title.year or 0) + shift) for shift in years]
-
-
-@dataclass(frozen=True)
-class Probe:
-    """A way to write a completion that no user wants, or that an honest list must beat."""
-
-    write: Callable[[Random], str]
-    relevant: bool = False
-    """Whether it names relevant titles. One that does not must not beat an ordinary list either."""
-
-
-def _other_years(title: Title) -> list[Title]:
-    """Write one title as five, each within the catalog's tolerance."""
-    return _elsewhere(title, (0, 1, -1, 2, -2))
-
-
-def _other_names(titles: Sequence[Title], number: int = len(_NAMED)) -> list[Title]:
-    """Write titles by further names of the catalog."""
-    return [Title(f"{named} {title.name}", title.year) for title in titles for named in _NAMED[:number]]
-
-
-def _beside(first: Sequence[Title], second: Sequence[Title]) -> str:
-    return "\n".join(f"{one}, {other}" for one, other in zip(first, second, strict=True))
-
-
-def _overlong(rng: Random) -> str:
-    honest = _honest(rng)
-    return _lines([*honest, *(title for title in WORLD.safe if title not in honest)])
-
-
-def _unparsable(rng: Random) -> str:
-    return "\n".join(f"- {title.name}" for title in _honest(rng))
-
-
-def _prose(rng: Random) -> str:
-    first, second, *others = (title.name for title in _honest(rng))
-    return f"You will like {first} and {second}, or perhaps {', '.join(others)}."
-
-
-PROBES: Mapping[str, Probe] = {
-    "empty": Probe(lambda _: ""),
-    "two safe titles, then stop": Probe(lambda rng: _lines(rng.sample(WORLD.safe, 2))),
-    "two hits, then stop": Probe(lambda rng: _lines(_honest(rng)[:2]), relevant=True),
-    "titles without years": Probe(_unparsable),
-    "prose with titles": Probe(_prose),
-    "reasoning only": Probe(lambda rng: f"<reasoning>\n{_lines(_honest(rng))}\n</reasoning>"),
-    "the constraint quoted back": Probe(lambda _: f"You asked me to avoid {TRAIT}. I will avoid {TRAIT}."),
-    "unknown titles": Probe(lambda rng: _lines(rng.sample(WORLD.unknown, NUM_RANKS))),
-    "a violation beside each title": Probe(
-        lambda rng: _beside(_honest(rng), rng.sample(WORLD.violating, NUM_RANKS)), relevant=True
-    ),
-    "two titles a line": Probe(
-        lambda rng: _beside(_honest(rng), rng.sample(WORLD.safe, NUM_RANKS)), relevant=True
-    ),
-    "one safe title repeated": Probe(lambda rng: _lines(rng.sample(WORLD.safe, 1) * NUM_RANKS)),
-    "one hit repeated": Probe(lambda rng: _lines(rng.sample(WORLD.relevant, 1) * NUM_RANKS), relevant=True),
-    "one title under other years": Probe(lambda rng: _lines(_other_years(rng.choice(WORLD.safe)))),
-    "one title under its other names": Probe(
-        lambda rng: _lines([title := rng.choice(WORLD.safe), *_other_names([title])])
-    ),
-    "the same list twice": Probe(lambda rng: _lines(_honest(rng) * 2), relevant=True),
-    "seen titles": Probe(lambda rng: _lines(rng.sample(WORLD.seen, NUM_RANKS))),
-    "seen titles under other names": Probe(
-        lambda rng: _lines(_other_names(rng.sample(WORLD.seen, NUM_RANKS), 1))
-    ),
-    "violations under names that the oracle does not know": Probe(
-        lambda rng: _lines(_other_names(rng.sample(WORLD.violating, NUM_RANKS), 1))
-    ),
-    "far longer than K": Probe(_overlong, relevant=True),
-    "titles outside the catalog": Probe(lambda _: _lines(_titles("Imaginary", NUM_RANKS))),
-}
-"""By what they do."""
 
 
 @dataclass(frozen=True)
@@ -232,11 +93,11 @@ def escapes(
         plugins = load_plugins()
         parser = chosen(plugins, plugins.parsers, DataConfig().parser)
     texts = {name: _of_each_prompt(probe.write) for name, probe in PROBES.items()}
-    texts["honest"] = _of_each_prompt(lambda rng: _lines(_honest(rng)))
+    texts["honest"] = _of_each_prompt(lambda rng: lines(honest_titles(rng)))
     for name, policy in POLICIES.items():
         thrifty = replace(policy, wasted=0.0)
         texts[f"siblings: {name}"] = _siblings(policy)
-        texts[f"ordinary: {name}"] = _of_each_prompt(lambda rng, policy=thrifty: _lines(_drawn(policy, rng)))  # type: ignore[misc]
+        texts[f"ordinary: {name}"] = _of_each_prompt(lambda rng, policy=thrifty: lines(_drawn(policy, rng)))  # type: ignore[misc]
     scored = _scored(texts, rewards, parser)
     measured = []
     for policy_name in POLICIES:
@@ -277,7 +138,7 @@ def _of_each_prompt(write: Callable[[Random], str]) -> list[str]:
 def _siblings(policy: Policy) -> list[str]:
     """Draw the completions that stand beside the probes, seven for each prompt."""
     rng = Random(f"siblings {policy}")
-    return [_lines(_drawn(policy, rng)) for _ in range(PROMPTS * (GROUP - 1))]
+    return [lines(_drawn(policy, rng)) for _ in range(PROMPTS * (GROUP - 1))]
 
 
 def _drawn(policy: Policy, rng: Random) -> list[Title]:
@@ -328,9 +189,9 @@ def _scored(
     """Judge and reward all completions in one batch; each part of it is returned by its name."""
     lists = [parser(text) for part in texts.values() for text in part]
     aliases = {
-        position: [name for name, _ in _other_names([title])] for position, title in enumerate(WORLD.catalog)
+        position: [name for name, _ in other_names([title])] for position, title in enumerate(WORLD.catalog)
     }
-    judge = Judge(Catalog(WORLD.catalog, aliases=aliases), _Oracle())
+    judge = Judge(Catalog(WORLD.catalog, aliases=aliases), ProbeOracle())
     judged = JudgedLists(lists, [RECORD] * len(lists), judge, NUM_RANKS)
     values, scored, start = score(rewards, judged), {}, 0
     for name, part in texts.items():

@@ -16,8 +16,9 @@ from saferec_core.errors import ConfigError
 from saferec_core.evaluation.files import INTERVAL
 from saferec_core.evaluation.measure import facts_of
 from saferec_core.evaluation.setup import Parts, evaluator_of, run_protocol, used_records
-from saferec_core.models.generation import PolicyGenerator, whole_policy
+from saferec_core.models.generation import PolicyGenerator
 from saferec_core.models.resume import journal_of
+from saferec_core.models.whole_policy import whole_policy
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.metric import Role
 from saferec_core.plugins.manager import Plugins

@@ -17,7 +17,7 @@ from saferec_core.errors import SaferecError
 from saferec_core.evaluation.evaluator import Evaluation
 from saferec_core.evaluation.setup import Parts, assemble
 from saferec_core.models.decoding import TokenAligner, check_line_breaks
-from saferec_core.models.generation import PolicyGenerator, whole_policy
+from saferec_core.models.generation import PolicyGenerator
 from saferec_core.models.loading import (
     Policy,
     check_same_vocabulary,
@@ -28,6 +28,7 @@ from saferec_core.models.loading import (
 from saferec_core.models.memory import memory_advised
 from saferec_core.models.record_view import RecordReader
 from saferec_core.models.resume import journal_of
+from saferec_core.models.whole_policy import whole_policy
 from saferec_core.plugins.contracts.alarm import Alarm
 from saferec_core.plugins.contracts.lifecycle import (
     EvaluationFinished,

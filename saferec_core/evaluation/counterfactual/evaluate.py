@@ -27,7 +27,7 @@ from saferec_core.evaluation.evaluator import WrittenList, complete, title_rows,
 from saferec_core.evaluation.protocol import EvaluationProtocol
 from saferec_core.evaluation.protocol_lists import ProtocolLists
 from saferec_core.files import json_hash
-from saferec_core.models.generation import CompletionGenerator
+from saferec_core.models.completions import CompletionGenerator
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.oracle import Question

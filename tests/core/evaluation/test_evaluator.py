@@ -16,7 +16,8 @@ from saferec_core.evaluation.evaluator import Evaluator, complete, records_hash
 from saferec_core.evaluation.measure import build_metrics
 from saferec_core.evaluation.protocol import EvaluationProtocol
 from saferec_core.evaluation.setup import used_records
-from saferec_core.models.generation import Completion, Decoding, PolicyGenerator
+from saferec_core.models.completions import Completion, Decoding
+from saferec_core.models.generation import PolicyGenerator
 from saferec_core.models.loading import load_policy
 from saferec_core.models.resume import Journal
 from saferec_core.plugins.contracts.judge import Judge
@@ -292,7 +293,7 @@ def test_other_weights_decodings_and_prompts_find_nothing(policy, world, tmp_pat
 def test_weights_are_known_by_their_values(policy, world):
     import torch
 
-    from saferec_core.models.generation import weights_hash
+    from saferec_core.models.whole_policy import weights_hash
 
     again = load_policy(str(world / "model"), ModelConfig())
     assert weights_hash(again) == weights_hash(policy)

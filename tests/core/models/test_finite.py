@@ -7,8 +7,9 @@ import torch
 
 from saferec_core.config.sections import ModelConfig
 from saferec_core.errors import RunError
+from saferec_core.models.completions import Decoding
 from saferec_core.models.finite import only_finite_logits
-from saferec_core.models.generation import Decoding, generate
+from saferec_core.models.generation import generate
 from saferec_core.models.loading import load_policy
 
 PROMPT = [[{"role": "user", "content": "I loved Saw."}]]

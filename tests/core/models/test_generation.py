@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from saferec_core.config.sections import ModelConfig
+from saferec_core.models.completions import Decoding
 from saferec_core.models.context import render
-from saferec_core.models.generation import Decoding, generate
+from saferec_core.models.generation import generate
 from saferec_core.models.loading import load_policy
 
 PROMPTS = [

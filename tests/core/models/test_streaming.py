@@ -3,7 +3,8 @@
 import pytest
 
 from saferec_core.config.sections import ModelConfig
-from saferec_core.models.generation import Decoding, PolicyGenerator
+from saferec_core.models.completions import Decoding
+from saferec_core.models.generation import PolicyGenerator
 from saferec_core.models.loading import load_policy
 from saferec_core.models.streaming import StreamedCompletion, stream
 

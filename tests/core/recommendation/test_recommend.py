@@ -73,7 +73,7 @@ def test_titles_of_a_free_list_come_with_their_verdict_and_its_evidence(config, 
     )
     trait = next(name for name, risk in violating["risk"].items() if risk >= 0.66)
     record = Record(prompt=rows[0]["prompt"], constraints=(trait,))
-    from saferec_core.models.generation import Completion
+    from saferec_core.models.completions import Completion
 
     (recommendation,) = free.judged(
         [record], [Completion(f"{violating['title']} ({violating['year']})\n", finished=True)]

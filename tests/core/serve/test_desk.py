@@ -8,7 +8,7 @@ from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, RunError
-from saferec_core.models.generation import Completion
+from saferec_core.models.completions import Completion
 from saferec_core.models.streaming import StreamedCompletion
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.recommendation.recommender import Recommender

@@ -12,7 +12,8 @@ from saferec_core.demo.profile import demo_settings
 from saferec_core.plugins.build import build
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.testing import check_no_escape
-from saferec_core.testing.escapes import PROBES, escapes
+from saferec_core.testing.escapes import escapes
+from saferec_core.testing.probes import PROBES
 from saferec_core.training.setup import build_normalizer, build_rewards
 
 ROOT = Path(__file__).parents[3]

@@ -248,6 +248,23 @@ def test_bold_that_opens_or_closes_alone_is_no_part_of_the_title(line):
     assert titles_in(line) == [Title("Saw", 2004)]
 
 
+@pytest.mark.parametrize(
+    "form", ["{}. {}", "#{} - {}", "{}) **{}**"], ids=["dot", "hash", "bracket and bold"]
+)
+def test_a_list_that_counts_down_is_read_to_its_end(form):
+    titles = [Title("Saw", 2004), Title("Cube", 1997), Title("Alien", 1979)]
+    text = "\n".join(form.format(number, title) for number, title in zip((3, 2, 1), titles, strict=True))
+
+    assert titles_in(text) == titles
+
+
+def test_a_list_that_begins_anew_ends_the_list_before_it():
+    first = [Title("Saw", 2004), Title("Cube", 1997)]
+
+    assert titles_in("1. Saw (2004)\n2. Cube (1997)\n\n1. Alien (1979)") == first
+    assert titles_in("2. Saw (2004)\n3. Cube (1997)\n\n1. Alien (1979)") == first
+
+
 def test_a_number_has_at_most_three_digits():
     assert titles_in("1.Saw (2004)") == [Title("Saw", 2004)]
     assert titles_in("1984. Saw (2004)") == [Title("1984. Saw", 2004)]

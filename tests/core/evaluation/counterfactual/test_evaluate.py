@@ -14,7 +14,7 @@ from saferec_core.errors import ConfigError, DataError
 from saferec_core.evaluation.counterfactual.evaluate import Flipping
 from saferec_core.evaluation.counterfactual.prompts import flips_of, why_not
 from saferec_core.evaluation.protocol import EvaluationProtocol
-from saferec_core.models.generation import Completion
+from saferec_core.models.completions import Completion
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.testing import StatedOracle
 from saferec_plugins.parsers.title_year import TitleYearParser

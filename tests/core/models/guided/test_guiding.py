@@ -8,7 +8,8 @@ from saferec_core.config.sections import ModelConfig
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
-from saferec_core.models.generation import Decoding, PolicyGenerator
+from saferec_core.models.completions import Decoding
+from saferec_core.models.generation import PolicyGenerator
 from saferec_core.models.guided.allowed import AllowedTitles
 from saferec_core.models.guided.guide import build_guide
 from saferec_core.models.guided.guiding import Guiding
