@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import Any
 
-import psutil
 import torch
 
 __all__ = ["engine_settings"]
@@ -23,4 +23,5 @@ def engine_settings() -> dict[str, Any]:
     """
     if torch.cuda.is_available() or os.environ.get("VLLM_CPU_KVCACHE_SPACE"):
         return {}
+    psutil: Any = import_module("psutil")  # comes with accelerate, without types
     return {"kv_cache_memory_bytes": min(_MOST, psutil.virtual_memory().available // _SHARE)}

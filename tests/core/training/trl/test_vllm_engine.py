@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
 import requests
-from trl.generation import vllm_generation
+from trl.generation import vllm_client, vllm_generation
 
 from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import ConfigError, RunError
@@ -109,6 +111,50 @@ def test_a_server_that_does_not_answer_is_named_with_the_settings_that_help(engi
     ):
         raise kind
     assert vllm_generation.VLLMClient is Client
+
+
+class NotVllm(BaseHTTPRequestHandler):
+    """Answers every request with a page."""
+
+    def do_POST(self):
+        self.send_response(200 if self.path == "/page" else 404)
+        self.end_headers()
+        self.wfile.write(b"<html>Welcome\nto nginx</html>")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def stranger():
+    """A server that is not vLLM's; yields its address."""
+    server = HTTPServer(("127.0.0.1", 0), NotVllm)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("page", "JSONDecodeError: Expecting value"),
+        ("generate", "Exception: Request failed: 404, <html>Welcome"),
+    ],
+    ids=["another answer", "an error"],
+)
+def test_a_server_that_is_not_vllm_is_named_with_what_it_answered(engines, start, stranger, path, reason):
+    config = TrainConfig.model_validate({"rollout": {"use_vllm": True, "vllm_mode": "server"}})
+
+    with requests.Session() as session:
+        client = SimpleNamespace(session=session)
+        with (
+            pytest.raises(RunError, match=rf"is not a vLLM server that takes weights \({reason}[^\n]*$"),
+            serving(config, start),
+        ):
+            vllm_client.VLLMClient._post(client, f"{stranger}/{path}", json={})
 
 
 def test_a_port_for_the_weights_that_is_taken_is_refused_before_anything_is_set_up(engines, start):
