@@ -14,7 +14,7 @@ from torch import Tensor
 from saferec_core.analysis.results import COLUMNS, MetricFacts
 from saferec_core.errors import ConfigError, PluginError
 from saferec_core.plugins.build import build
-from saferec_core.plugins.calls import calling, named, undisturbed
+from saferec_core.plugins.calls import calling, named, overseen, undisturbed
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.metric import Better, Kind, Metric, Role, Unit
 from saferec_core.plugins.contracts.unchanged import unchanged
@@ -138,12 +138,13 @@ def measure(
             becomes a 0.
     """
     _check_depths(lists, at)
-    return {
-        column: _checked(metric, lists, k, (len(lists.lists),))
-        for metric in _or_default(metrics)
-        if metric.function.kind != "whole"
-        for column, k in metric.columns(lists, at).items()
-    }
+    with overseen():
+        return {
+            column: _checked(metric, lists, k, (len(lists.lists),))
+            for metric in _or_default(metrics)
+            if metric.function.kind != "whole"
+            for column, k in metric.columns(lists, at).items()
+        }
 
 
 def measure_whole(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import tempfile
 from _thread import get_ident
 from contextlib import AbstractContextManager, suppress
@@ -21,7 +22,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["at_work", "continues_with", "say_at_a_crash"]
+__all__ = ["at_work", "continues_with", "is_built_in", "say_at_a_crash"]
 
 _SIZE = 4096
 """Bytes of the note."""
@@ -125,9 +126,17 @@ def continues_with(command: str) -> None:
     _note.command = command
 
 
+_BUILT_IN = re.compile(r"\w+ '[^' ]+' of saferec \S+?(, being \w+,)?")
+
+
 @lru_cache(maxsize=256)
-def _is_built_in(what: str) -> bool:
-    return " of saferec " in what
+def is_built_in(what: str) -> bool:
+    """Whether a component is one of saferec itself.
+
+    Args:
+        what: The component, as `saferec_core.plugins.calls.named` returns it.
+    """
+    return _BUILT_IN.fullmatch(what) is not None
 
 
 @dataclass(slots=True)
@@ -146,7 +155,7 @@ class at_work(AbstractContextManager[None]):  # noqa: N801 - read as a function,
     def __enter__(self) -> None:
         """Note it."""
         self.before = _note.what
-        if not _is_built_in(self.what):
+        if not is_built_in(self.what):
             self._write(self.what)
 
     def __exit__(self, *_: object) -> None:

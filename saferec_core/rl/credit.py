@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from saferec_core.errors import PluginError
-from saferec_core.plugins.calls import calling, named, undisturbed
+from saferec_core.plugins.calls import calling, named, overseen, undisturbed
 from saferec_core.plugins.contracts.normalizer import (
     Advantages,
     Costs,
@@ -43,7 +43,8 @@ def credit(
     Raises:
         PluginError: The normalizer broke its contract.
     """
-    advantages = _normalized(normalizer, _weighted(rewards, values, rank_mask, group_size))
+    with overseen():
+        advantages = _normalized(normalizer, _weighted(rewards, values, rank_mask, group_size))
     if not len(values.cost):
         return advantages
     return charge(advantages, Costs(values.cost, _weights(rewards, "cost")), rank_mask)

@@ -11,6 +11,7 @@ from jaxtyping import Int
 
 from saferec_core.data.records import Record
 from saferec_core.models.decoding import TokenAligner
+from saferec_core.plugins.calls import overseen
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.normalizer import Advantages
@@ -108,16 +109,18 @@ class RolloutScorer:
         decoded = self.aligner.decode_all(completion_ids)
         finished = [bool(ids) and ids[-1] in self.end_ids for ids in completion_ids]
         texts, token_starts = [text for text, _ in decoded], [starts for _, starts in decoded]
-        lists = parse_all(self.parser, texts, finished)
+        with overseen():
+            lists = parse_all(self.parser, texts, finished)
+            judged = JudgedLists(
+                lists=lists,
+                records=[self.records[position] for position in record_ids],
+                judge=self.judge,
+                num_ranks=self.num_ranks,
+                context=context or RunContext(),
+            )
+            values = score(self.rewards, judged)
         rank_ids = assign_ranks(token_starts, lists, self.num_ranks)
-        judged = JudgedLists(
-            lists=lists,
-            records=[self.records[position] for position in record_ids],
-            judge=self.judge,
-            num_ranks=self.num_ranks,
-            context=context or RunContext(),
-        )
-        return Rollouts(texts, rank_ids, token_starts, judged, score(self.rewards, judged))
+        return Rollouts(texts, rank_ids, token_starts, judged, values)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,7 @@ from typing import Any, NamedTuple
 
 from saferec_core.data.titles import Title
 from saferec_core.errors import PluginError
-from saferec_core.plugins.calls import calling, named
-from saferec_core.plugins.endings import within_plugin
-from saferec_core.plugins.last_words import at_work
+from saferec_core.plugins.calls import calling, named, undisturbed
 
 __all__ = ["EventKind", "ListParser", "ParseEvent", "ParsedItem", "ParsedList", "parse", "parse_all"]
 
@@ -126,7 +124,7 @@ def parse_all(parser: ListParser, texts: Sequence[str], finished: Sequence[bool]
             behind that of the item before: its reward would be credited to other tokens.
     """
     what = named("parser", parser)
-    with calling(what), at_work(what), within_plugin:
+    with calling(what), undisturbed(what):
         lists = [parser(text, finished=ended) for text, ended in zip(texts, finished, strict=True)]
     return [_checked(what, parsed, len(text)) for parsed, text in zip(lists, texts, strict=True)]
 

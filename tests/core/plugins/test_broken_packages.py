@@ -1,5 +1,6 @@
 """Further ways in which packages are broken; each becomes a note, a status or an error that names it."""
 
+import builtins
 import decimal
 import gc
 import json
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -26,9 +28,10 @@ from saferec_core.errors import PluginError
 from saferec_core.oracle_files.sources import Rejects, SourceRows, findings_of
 from saferec_core.plugins import surroundings
 from saferec_core.plugins.build import build, build_oracle
-from saferec_core.plugins.calls import calling, undisturbed
+from saferec_core.plugins.calls import calling, overseen, undisturbed
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
 from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, ParsedList, parse
+from saferec_core.plugins.contracts.run_context import RunContext
 from saferec_core.plugins.contracts.transform import Transform, transformed
 from saferec_core.plugins.registry import Registry
 from saferec_core.plugins.selection import Selection
@@ -156,7 +159,7 @@ def test_what_it_changes_while_it_computes_is_put_back_and_warned_of(change, wha
 ENDS = """
 import os, signal, threading
 from saferec_core.errors import PluginError
-from saferec_core.plugins.calls import calling, undisturbed
+from saferec_core.plugins.calls import calling, overseen, undisturbed
 from saferec_core.plugins.isolation import Isolation
 
 for number in (signal.SIGTERM, signal.SIGUSR1):
@@ -295,6 +298,53 @@ def test_a_function_that_it_replaces_when_it_is_built_or_first_called_comes_back
     assert torch.softmax is softmax
     for name in ("isnan", "softmax"):
         assert f"replaced torch.{name} (put back)" in caplog.text
+
+
+PATCHING_LATER = """
+import torch
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.reward import RewardFunction
+
+
+@component
+class LateReward(RewardFunction):
+    '''Replaces a function when it is called for the second time.'''
+
+    scope = "rank"
+
+    def __call__(self, lists):
+        if lists.context.step == 2:
+            torch.softmax = None
+        return lists.hits
+"""
+
+
+def test_a_function_that_it_replaces_in_a_later_batch_comes_back_too(load, tmp_path, caplog):
+    (tmp_path / "late.py").write_text(PATCHING_LATER, encoding="utf-8")
+    softmax = torch.softmax
+    entry = load(Selection(files=(tmp_path / "late.py",))).rewards.get("late")
+    reward = ActiveReward("late", build(entry, {}), 1.0)
+
+    with caplog.at_level(logging.WARNING, "saferec.plugins"):
+        for step in (1, 2):
+            lists = judged_lists([TITLES[1:3]], num_ranks=2)
+            lists = replace(lists, context=RunContext(step=step, steps=2))
+            with overseen():
+                score([reward], lists)
+            assert torch.softmax is softmax, step
+
+    assert f"reward 'late' of {tmp_path / 'late.py'}" in caplog.text
+    assert "replaced torch.softmax (put back)" in caplog.text
+
+
+def test_whatever_it_puts_among_the_builtins_is_taken_out_again(install, load):
+    body = "import builtins\nimport numpy as np\nvars(builtins)[3] = 4\nbuiltins.repr = np.zeros(2)\n"
+    install("acme", f"{body}{REWARD}")
+
+    state = states(load())["acme"]
+
+    assert (repr("x"), 3 in vars(builtins)) == ("'x'", False)
+    assert any(note.startswith("changed the builtins") for note in state.notes), state.notes
 
 
 def test_distributions_whose_folders_are_not_normalized_stay_apart(install, load):
