@@ -44,8 +44,8 @@ class LengthGroups(Sampler[int]):
         """Yield the position of every sample once; an incomplete batch comes last."""
         generator = torch.Generator().manual_seed(self._seed + self._epoch)
         drawn = torch.randperm(len(self), generator=generator)
-        pools = drawn.split(_POOL * self._batch_size)
+        pools = torch.split(drawn, _POOL * self._batch_size)
         ordered = torch.cat([pool[self._lengths[pool].argsort(stable=True)] for pool in pools])
-        *batches, last = ordered.split(self._batch_size)
+        *batches, last = torch.split(ordered, self._batch_size)
         shuffled = [batches[number] for number in torch.randperm(len(batches), generator=generator)]
         yield from torch.cat([*shuffled, last]).tolist()
