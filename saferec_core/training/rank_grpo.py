@@ -53,8 +53,10 @@ from saferec_core.runs.stopping import Stop
 from saferec_core.training.alarms import AlarmWatch, build_alarms
 from saferec_core.training.before_after import check_evaluations, evaluate, greedy_means, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
+from saferec_core.training.dead_knobs import dead_knobs
 from saferec_core.training.first_records import check_first_records
 from saferec_core.training.fitting import fitted_prompts, prompt_limit
+from saferec_core.training.idle_settings import idle_limits
 from saferec_core.training.optimizers import settled
 from saferec_core.training.plans import rank_grpo_plan
 from saferec_core.training.precision import for_training
@@ -147,6 +149,11 @@ def _train(run: _Run) -> None:
         for sentence in folder.write_manifest(config, run.plugins, "train"):
             observer.note(sentence)
         observer.happened(RunStarted("train", folder.path, config.model_dump(mode="json")))
+        if config.sft_comes_first:  # the plan of this stage follows minutes or hours later
+            dead = [*dead_knobs(config, run.rewards, run.normalizer)]
+            dead += idle_limits(run.limits.limits, run.parts.train)
+            if dead:
+                observer.note(f"Without effect: {'; '.join(dead)}.")
     start, reference = starting_point(
         config, run.plugins, run.parts, folder, observer, opened=run.opened, stop=run.stop
     )

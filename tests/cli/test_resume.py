@@ -32,6 +32,7 @@ SFT = {
     "logging": {"logging_steps": 2, "save_steps": 1},
     "eval_strategy": "no",
     "max_length": 256,
+    "group_by_length": True,
     "evaluation": {"eval_prompts": 0, "eval_at": [5]},
 }
 
