@@ -34,7 +34,6 @@ from saferec_core.plugins.contracts.lifecycle import (
     EvaluationFinished,
     RolloutsScored,
     RunFinished,
-    RunStarted,
 )
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.manager import Plugins
@@ -60,7 +59,7 @@ from saferec_core.training.idle_settings import idle_limits
 from saferec_core.training.optimizers import settled
 from saferec_core.training.plans import rank_grpo_plan
 from saferec_core.training.precision import for_training
-from saferec_core.training.run_scope import LESS_MEMORY, joined, stop_of, whole_checkpoints, within
+from saferec_core.training.run_scope import LESS_MEMORY, begin, joined, stop_of, whole_checkpoints, within
 from saferec_core.training.setup import build_normalizer, build_rewards
 from saferec_core.training.start_check import faults_of_start
 from saferec_core.training.starting_point import starting_point
@@ -146,9 +145,7 @@ def _train(run: _Run) -> None:
 
     config, folder, observer = run.config, run.folder, run.observer
     if is_main():
-        for sentence in folder.write_manifest(config, run.plugins, "train"):
-            observer.note(sentence)
-        observer.happened(RunStarted("train", folder.path, config.model_dump(mode="json")))
+        begin(config, run.plugins, folder, "train", observer)
         if config.sft_comes_first:  # the plan of this stage follows minutes or hours later
             dead = [*dead_knobs(config, run.rewards, run.normalizer)]
             dead += idle_limits(run.limits.limits, run.parts.train)
