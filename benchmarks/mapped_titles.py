@@ -5,8 +5,8 @@
     python benchmarks/mapped_titles.py --titles 5000000 --only oracle
 
 For each number of titles, made up, it prints the processor's seconds to read catalog and table first and
-again, the memory that a process then has to itself (``RssAnon``, Linux; mapped pages are the system's, for all
-processes), and the time of a look-up and of a verdict on titles drawn at random, none asked twice. With
+again, the memory that a process then has to itself (``RssAnon``, Linux; mapped pages are the system's, for
+all processes), and the time of a look-up and of a verdict on titles drawn at random, none asked twice. With
 ``--objects`` everything stays in memory, as it does without that up to 100,000 titles.
 """
 
