@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from saferec_core.config.sections import EngineConfig, ModelConfig
 from saferec_core.data.records import Message
 from saferec_core.errors import ConfigError, RunError
@@ -21,6 +23,7 @@ from saferec_core.models.decoding import TokenAligner
 from saferec_core.models.generation import decoded, seed_of
 from saferec_core.models.loading import end_token_ids, is_adapter, load_tokenizer
 from saferec_core.models.resume import Journal, key_of
+from saferec_core.models.vllm_cpu.memory import engine_settings
 from saferec_core.runs.layout import moved_base
 from saferec_core.runs.versions import vllm_problem
 
@@ -75,6 +78,8 @@ def load_vllm(reference: str, config: ModelConfig, engine: EngineConfig) -> Vllm
     """
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # what is printed may be JSON
+    if not torch.cuda.is_available():  # or three processes in turn import all of vLLM, to compute in one
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     vllm: Any = import_module("vllm")  # takes seconds, and is not always there
     folder = Path(reference)
     adapter = _adapter_of(folder) if is_adapter(folder) else None
@@ -93,6 +98,7 @@ def load_vllm(reference: str, config: ModelConfig, engine: EngineConfig) -> Vllm
             tensor_parallel_size=engine.vllm_tensor_parallel_size,
             max_model_len=engine.vllm_max_model_length,
             enable_lora=adapter is not None,
+            **engine_settings(),
             **({} if adapter is None else {"max_lora_rank": next(n for n in _LORA_RANKS if n >= lora_rank)}),
         )
     except (OSError, ValueError, RuntimeError) as error:

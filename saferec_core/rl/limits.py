@@ -152,7 +152,10 @@ class Limits:
         sentences = []
         for limit, controller in zip(self.limits, self.controllers, strict=True):
             now = controller.smoothed
-            if not now > limit.bound:
+            if math.isnan(now):
+                sentences.append(f"The limit {limit} never applied: no list was written that it is about.")
+                continue
+            if now <= limit.bound:
                 sentences.append(f"The limit {limit} was kept: {now:.3g} at the end of training.")
                 continue
             best = f"the lowest was {controller.lowest:.3g}. " if controller.lowest < math.inf else ""

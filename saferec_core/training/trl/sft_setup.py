@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from datasets import Dataset
+from pyarrow import compute
 from trl import SFTConfig as TrlSFTConfig
 from trl import SFTTrainer
 
@@ -20,6 +21,7 @@ from saferec_core.data.records import Record
 from saferec_core.models.loading import Policy
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
 from saferec_core.training.trl.compact_head import compact_head
+from saferec_core.training.trl.length_groups import LengthGroups
 from saferec_core.training.trl.phases import Phased
 from saferec_core.training.trl.resumable import Resumable
 
@@ -28,6 +30,19 @@ __all__ = ["SafeSFTTrainer", "sft_trainer"]
 
 class SafeSFTTrainer(Phased, Resumable, SFTTrainer):  # type: ignore[misc]  # TRL ships no types
     """``SFTTrainer`` that can be continued exactly, and computes logits of completions only."""
+
+    group_by_length = False
+    """Whether the samples of a batch are about as long as each other."""
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Any:
+        """Return TRL's sampler, or one that groups samples by length."""
+        if not self.group_by_length:
+            return super()._get_train_sampler(train_dataset)
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        lengths = compute.list_value_length(dataset.data.column("input_ids")).to_numpy()
+        args = self.args
+        together = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        return LengthGroups(lengths, together, args.seed)
 
     def compute_loss(self, *arguments: Any, **options: Any) -> Any:
         """Compute TRL's loss."""
@@ -55,7 +70,7 @@ def sft_trainer(
             eval_steps=config.eval_steps if evaluated == "steps" else None,
             per_device_eval_batch_size=config.per_device_eval_batch_size,
         )
-        return SafeSFTTrainer(
+        trainer = SafeSFTTrainer(
             policy.model,
             args=arguments,
             train_dataset=_dataset(train),
@@ -63,6 +78,8 @@ def sft_trainer(
             processing_class=policy.tokenizer,
             peft_config=lora_config(config.model),
         )
+    trainer.group_by_length = config.group_by_length
+    return trainer
 
 
 def _dataset(records: Sequence[Record]) -> Dataset:

@@ -85,7 +85,7 @@ def test_a_server_that_no_longer_answers_is_named_with_what_is_saved_and_how_to_
         fail(tmp_path, ConnectionRefusedError("connection refused"))
 
     message = str(raised.value)
-    assert "the vLLM server at box:8000 no longer answers (connection refused)" in message
+    assert "the vLLM server at box:8000 no longer answers as it should (ConnectionRefused" in message
     assert "continue with: saferec train --resume-from runs/run" in message
     assert f"is in {tmp_path / 'checkpoint-6'}" in message
 
