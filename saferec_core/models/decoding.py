@@ -175,7 +175,9 @@ class ByteDecoder:
         byte_bounds = np.append(0, lengths.cumsum())
         raw = written.tobytes()
         starts = character_starts(written, byte_bounds[:-1])
+        starts = starts - np.repeat(np.append(starts, 0)[ends[:-1]], np.diff(ends))
         silent = lengths == 0
+        starts[silent] = NO_START
         decoded: list[Decoded] = []
         for (first, last), (begin, end) in zip(
             pairwise(ends), pairwise(byte_bounds[ends].tolist()), strict=True
@@ -184,9 +186,7 @@ class ByteDecoder:
             if text is None:
                 bounds = pairwise(byte_bounds[first : last + 1].tolist())
                 text, own = decode_stepwise([raw[start:stop] for start, stop in bounds])
-            else:
-                own = own - own[:1]
-            own[silent[first:last]] = NO_START
+                own[silent[first:last]] = NO_START
             decoded.append((text, own))
         return decoded
 

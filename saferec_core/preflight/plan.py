@@ -111,7 +111,7 @@ def plan_run(resolved: Resolved[ConfigT], problems: list[str], times: Sequence[S
         batches=batches,
         problems=problems,
         without_effect=list(idle_settings(config)),
-        memory=estimate_memory(config, optimizer, processes()),
+        memory=estimate_memory(config, optimizer, processes(config)),
         available=memory_of_machine(has_gpu=has_gpu()),
         times=times,
     )
@@ -146,15 +146,17 @@ def _grpo_batches(config: TrainConfig, prompts: int | None) -> dict[str, int | f
     """Count prompts, completions and tokens; tokens are the most that completions may have."""
     optimization, group = config.optimization, config.rollout.num_generations
     per_step = (
-        optimization.per_device_train_batch_size * optimization.gradient_accumulation_steps * processes()
+        processes(config)
+        * optimization.per_device_train_batch_size
+        * optimization.gradient_accumulation_steps
     )
-    generation = generation_batch_size(config, processes())
+    generation = generation_batch_size(config, processes(config))
     fresh = per_step / config.num_iterations  # completions generated for each optimizer step, on average
     steps: int | None = optimization.max_steps
     if optimization.max_steps < 0:
         steps = None if prompts is None else int(optimization.num_train_epochs * prompts * group / fresh)
     return {
-        "processes": processes(),
+        "processes": processes(config),
         "training prompts": prompts,
         "completions per prompt (G)": group,
         "completions per generation batch": generation,
@@ -176,13 +178,15 @@ def _grpo_batches(config: TrainConfig, prompts: int | None) -> dict[str, int | f
 def _sft_batches(config: SftConfig, samples: int | None) -> dict[str, int | float | None]:
     optimization = config.optimization
     per_step = (
-        optimization.per_device_train_batch_size * optimization.gradient_accumulation_steps * processes()
+        processes(config)
+        * optimization.per_device_train_batch_size
+        * optimization.gradient_accumulation_steps
     )
     steps: int | None = optimization.max_steps
     if optimization.max_steps < 0:
         steps = None if samples is None else int(optimization.num_train_epochs * -(-samples // per_step))
     return {
-        "processes": processes(),
+        "processes": processes(config),
         "training samples": samples,
         "samples per optimizer step": per_step,
         "optimizer steps": steps,

@@ -144,13 +144,12 @@ def _train(run: _Run) -> None:
     from saferec_core.training.trl.whole import can_be_sharded, policy_of
 
     config, folder, observer = run.config, run.folder, run.observer
-    if is_main():
-        begin(config, run.plugins, folder, "train", observer)
-        if config.sft_comes_first:  # the plan of this stage follows minutes or hours later
-            dead = [*dead_knobs(config, run.rewards, run.normalizer)]
-            dead += idle_limits(run.limits.limits, run.parts.train)
-            if dead:
-                observer.note(f"Without effect: {'; '.join(dead)}.")
+    begin(config, run.plugins, folder, "train", observer)
+    if is_main() and config.sft_comes_first:  # the plan of this stage follows minutes or hours later
+        dead = [*dead_knobs(config, run.rewards, run.normalizer)]
+        dead += idle_limits(run.limits.limits, run.parts.train)
+        if dead:
+            observer.note(f"Without effect: {'; '.join(dead)}.")
     start, reference = starting_point(
         config, run.plugins, run.parts, folder, observer, opened=run.opened, stop=run.stop
     )

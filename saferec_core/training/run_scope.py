@@ -87,12 +87,12 @@ def begin(
     stage: Literal["sft", "train"],
     observer: Observer,
 ) -> None:
-    """Write the manifest of a stage and tell the observer that it starts; called on the main process.
+    """Write the manifest of a stage and tell the observer that it starts.
 
     Raises:
-        RunError: It is resumed with other data than it began with.
+        RunError: It is resumed with other data than it began with; raised on every process.
     """
-    for sentence in folder.write_manifest(config, plugins, stage):
+    for sentence in from_main(lambda: folder.write_manifest(config, plugins, stage)):
         observer.note(sentence)
     observer.happened(RunStarted(stage, folder.path, config.model_dump(mode="json")))
 

@@ -97,8 +97,8 @@ def train_sft(
     validation = _fitted(_with_completions(parts.validation), policy, longest)
     if not validation.records and config.eval_strategy != "no":
         observer.note("There are no validation records with completions, so no validation loss is computed.")
+    begin(config, plugins, folder, "sft", observer)
     if is_main():
-        begin(config, plugins, folder, "sft", observer)
         observer.plan(
             sft_plan(
                 config,

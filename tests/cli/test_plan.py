@@ -165,3 +165,10 @@ def test_a_probe_measures_real_steps_of_every_stage_and_leaves_nothing(main, tin
     refused = main(*arguments, "--probe")
     assert refused.status == 2
     assert "--probe measures one process" in refused.out
+
+
+def test_the_plan_of_several_processes_needs_no_launcher(main, outline):
+    plan = json.loads(main("plan", outline / "run.yaml", "--processes", 2, "--json").out)
+
+    assert plan["batches"]["processes"] == 2
+    assert plan["batches"]["completions per optimizer step"] == 16  # 8 a process

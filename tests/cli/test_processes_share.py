@@ -132,7 +132,7 @@ def test_a_separate_reference_policy_is_whole_where_weights_are_partitioned(engi
     flags = ("--reference-policy", reference, "--kl-beta", 0.01, "--max-steps", 2, "--eval-prompts", 0)
     finished = train_launched(tmp_path, "engine.yaml", *command, "train", tiny / "run.yaml", *flags)
 
-    assert read_manifest(RunLayout(finished))["reference"] == {"policy": str(reference)}
+    assert read_manifest(RunLayout(finished))["reference"]["policy"] == str(reference)
     first, second = (row["kl"] for row in rows(finished / "metrics.jsonl") if "kl" in row)
     assert first == pytest.approx(0, abs=1e-6)  # the same weights score the same
     assert second > 1e-4  # those of the reference have not moved with the policy's

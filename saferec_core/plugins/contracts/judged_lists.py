@@ -234,10 +234,12 @@ class JudgedLists:
         longest end of them that is in the catalog is asked about, else all of them.
         """
         listed, question = self._listed, self.judge.question
+        if not any(listed.batch.columns.further):
+            return []
         written_before = (listed.places < self.num_ranks).cumsum() - 1
         return [
             (int(written_before[at]), question(title, self.records[listed.lists[at]]))
-            for at, item in enumerate(listed.items)
+            for at, item in enumerate(listed.batch.items)
             if item.further and listed.places[at] < self.num_ranks
             for title in item.further
         ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from saferec_core.data.records import Record
 from saferec_core.plugins.contracts.met_titles import UNREADABLE, MetTitles, repeats
-from saferec_core.plugins.contracts.parser import ParsedList
+from saferec_core.plugins.contracts.parser import ParsedList, ParsedLists
 
 __all__ = ["ListedTitles"]
 
@@ -32,7 +31,10 @@ class ListedTitles:
             year_tolerance: Maximum difference in release year, in years, when matching titles.
         """
         self.met = met
-        self.lengths = np.fromiter((len(parsed.items) for parsed in lists), np.int64, len(lists))
+        self.batch = lists if isinstance(lists, ParsedLists) else ParsedLists(lists)
+        """The lists."""
+        columns = self.batch.columns
+        self.lengths = np.array(self.batch.sizes, np.int64)
         """Titles of each list (N,)."""
         self.lists = np.repeat(np.arange(len(lists)), self.lengths)
         """The list that each title stands in."""
@@ -40,9 +42,13 @@ class ListedTitles:
             self.lengths.cumsum() - self.lengths, self.lengths
         )
         """Its rank in it, from 0."""
-        self.items = list(chain.from_iterable(parsed.items for parsed in lists))
-        """The titles as written."""
-        self.numbers = met.numbers_of([item[:2] if item.readable else UNREADABLE for item in self.items])
+        titles = list(zip(columns.name, columns.year, strict=True))
+        if not all(columns.readable):
+            titles = [
+                title if readable else UNREADABLE
+                for title, readable in zip(titles, columns.readable, strict=True)
+            ]
+        self.numbers = met.numbers_of(titles)
         """The number of each title among those met."""
         self._tolerance = year_tolerance
         each = {id(record): record for record in records}
