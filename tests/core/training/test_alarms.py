@@ -101,10 +101,13 @@ def test_a_stopped_run_names_the_alarms_that_were_raised_until_it_ended():
     stop = Stop("")
     watch = AlarmWatch({"high": High(), "higher": Higher()}, Observer(), stop=stop)
 
-    with pytest.raises(RunStopped, match="stopped by alarm: high, higher "), stop.after_the_step():
-        for row in rows(2, 3):
-            watch.look(row)
-        stop.step_ended()
+    def train():
+        with stop.after_the_step():
+            for row in rows(2, 3):
+                watch.look(row)
+
+    with pytest.raises(RunStopped, match="stopped by alarm: high, higher "):
+        train()
 
 
 def test_the_last_row_is_reported_and_stops_nothing():
