@@ -1,10 +1,10 @@
-"""Losses of Safe SFT with one process and with two, by plain data parallelism and by DeepSpeed.
+"""Losses of Safe SFT with one process and with two, by plain data parallelism, DeepSpeed and FSDP2.
 
     python benchmarks/process_parity.py [--steps 5]
 
 Every way of distributing trains on the same samples in the same steps, from the same weights of the demo, so
 that the losses must be equal to about four digits: sums are only taken in another order. Where an engine is
-missing its row says so.
+missing its row says so. FSDP2 runs by ``fsdp_on_cpu.py``, since accelerate sets it up with a GPU alone.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ WAYS = {
     "2 processes, DDP": (2, None),
     "2 processes, ZeRO-2": (2, CONFIGS / "zero2.yaml"),
     "2 processes, ZeRO-3": (2, CONFIGS / "zero3.yaml"),
+    "2 processes, FSDP2": (2, CONFIGS / "fsdp2.yaml"),
 }
 SAMPLES = 16
 
@@ -43,7 +44,7 @@ def main() -> None:
         print("| | " + " | ".join(f"step {step}" for step in range(1, steps + 1)) + " | engine |")
         print("|---" * (steps + 2) + "|")
         for way, (processes, config) in WAYS.items():
-            if config is not None and find_spec("deepspeed") is None:
+            if "ZeRO" in way and find_spec("deepspeed") is None:
                 print(f"| {way} | DeepSpeed is not installed |", flush=True)
                 continue
             run = train(folder, way, processes, config, steps)
@@ -75,15 +76,34 @@ def train(folder: Path, way: str, processes: int, config: Path | None, steps: in
     }
     path = folder / "sft.yaml"
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
-    launch = [] if processes == 1 else ["launch", "-n", str(processes)]
-    launch += [] if config is None else ["--config", str(config)]
     subprocess.run(
-        [sys.executable, "-m", "saferec_cli", *launch, "sft", str(path)],
+        [*command(folder, processes, config), "sft", str(path)],
         check=True,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
     )
     return folder / "runs" / str(settings["run_name"])
+
+
+def command(folder: Path, processes: int, config: Path | None) -> list[str]:
+    """Return the beginning of the command line that starts saferec in so many processes."""
+    saferec = [sys.executable, "-m", "saferec_cli"]
+    if processes == 1:
+        return saferec
+    if config is None or "fsdp" not in config.name:
+        return [
+            *saferec,
+            "launch",
+            "-n",
+            str(processes),
+            *([] if config is None else ["--config", str(config)]),
+        ]
+    on_cpu = folder / config.name
+    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+    on_cpu.write_text(yaml.safe_dump({**settings, "use_cpu": True}), encoding="utf-8")
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(on_cpu)]
+    launch += ["--num_processes", str(processes), "--main_process_port", "0"]
+    return [*launch, str(Path(__file__).with_name("fsdp_on_cpu.py"))]
 
 
 if __name__ == "__main__":

@@ -75,9 +75,10 @@ def main() -> None:
             for transfer in (True, False):
                 row("in the process", (), trained, transfer=transfer)
         with serving(folder / "world" / "model", folder / "server.log") as server:
+            # The control first: afterwards the server has the weights of the run that sent it some last.
+            row("server", server.flags, "all weights", transfer=False)
             for trained in WEIGHTS:
                 row("server", server.flags, trained, transfer=True)
-            row("server", server.flags, "all weights", transfer=False)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"\n{used.ru_utime + used.ru_stime:.0f} s of processor time")
 

@@ -59,7 +59,7 @@ def _run() -> None:
 
             app_for(arguments)(arguments, prog_name="saferec")
     except SaferecError as error:
-        _exit(f"error: {error}", 2)
+        _exit("\n".join([f"error: {error}", *getattr(error, "__notes__", ())]), 2)
     except RunStopped as stopped:
         _exit(str(stopped), stopped.status)
     except KeyboardInterrupt:  # while the command and what it needs are imported: nothing has been done

@@ -49,6 +49,8 @@ def run_plan(plan: RunPlan) -> None:
         _print_memory(console, plan.memory, *plan.available)
     if plan.times:
         _print_times(console, plan.times)
+    for sentence in plan.without_effect:
+        console.print(f"[yellow]{escape(sentence)}[/]", highlight=False, soft_wrap=True)
     if not plan.problems:
         console.print("[green]Ready to start.[/]")
         return

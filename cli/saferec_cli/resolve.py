@@ -24,6 +24,7 @@ from saferec_core.config.sections import DEFAULT_ORACLE
 from saferec_core.errors import ConfigError
 from saferec_core.runs.checkpoints import run_folder_of
 from saferec_core.runs.layout import RunLayout
+from saferec_core.runs.manifest import stage_of
 
 __all__ = ["Request", "oracle_name", "resolve", "setting_layers", "transform_layers"]
 
@@ -65,7 +66,7 @@ def resolve(
     given += transform_layers(transforms)
     resume_from = _at(merged(layer.settings for layer in given), "resume_from")
     if file is None and resume_from is not None:
-        file = RunLayout(run_folder_of(Path(resume_from))).config
+        file = _run_to_resume(kind, Path(resume_from)).config
     files = [Layer(str(file), read_settings(file))] if file is not None else []
     for layer in (*files, *given):
         if not isinstance(layer.settings.get("rewards", {}), Mapping):
@@ -91,6 +92,20 @@ def resolve(
     if kind is TrainConfig:
         given += _reward_layers(files, given, rewards)
     return Request(resolved(kind, files=files, overrides=given), is_demo)
+
+
+def _run_to_resume(kind: type[RunConfig], named: Path) -> RunLayout:
+    """Return the run that a folder is or lies in.
+
+    Raises:
+        ConfigError: It is a run of another command.
+    """
+    run = RunLayout(run_folder_of(named))
+    command: Stage = "sft" if issubclass(kind, SftConfig) else "train"
+    if (stage := stage_of(run)) not in {None, command}:
+        advice = "" if stage == "eval" else f"; continue it with: saferec {stage} --resume-from {named}"
+        raise ConfigError(f"{run.path} is a run of 'saferec {stage}', not of 'saferec {command}'{advice}")
+    return run
 
 
 def setting_layers(settings: Iterable[str]) -> list[Layer]:

@@ -81,8 +81,8 @@ def _measured(
 
     if probe is None or problems:
         return ()
-    if processes() > 1:
-        problems.append("--probe measures one process; start the plan without a launcher, or leave it out")
+    if processes(request.resolved.config) > 1:
+        problems.append("--probe measures one process; leave out --processes and the launcher, or --probe")
         return ()
     from saferec_cli.running import running  # imports transformers
 

@@ -242,7 +242,8 @@ def compare(
     (overall,), groups = _adjusted([overall], alone=primary), _adjusted(groups)
     remarks = list(pairs.remarks)
     if (users := len(np.unique(pairs.users))) < MIN_CELL:
-        remarks.append(f"{users} users are few: intervals and p-values are rough for so few")
+        few = "1 user is" if users == 1 else f"{users} users are"
+        remarks.append(f"{few} few: intervals and p-values are rough for so few")
     return ComparisonTable(
         names, overall, groups, confidence, resamples, min_cell, pairs.by, remarks, primary
     )

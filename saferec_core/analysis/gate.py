@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from scipy.stats import norm
 
 from saferec_core.analysis.bootstrap import RESAMPLES
 from saferec_core.analysis.estimates import Difference, Estimate, compare_pairs, estimate_means, wilson
+from saferec_core.analysis.metrics import is_share
 from saferec_core.analysis.number_format import figures
 from saferec_core.analysis.pairing import known_metrics, pair
 from saferec_core.analysis.results import Results
@@ -149,7 +150,8 @@ def check_claims(
         seed: Seed of everything that is drawn.
 
     Raises:
-        ConfigError: No claim is given, no baseline for a relative one, or the confidence is not a valid one.
+        ConfigError: No claim is given, no baseline for a relative one, or the confidence is not a valid one;
+            or a limit of a share is not a share, or two claims exclude one another.
         DataError: There are no rows, or the baseline used other data.
         UnknownNameError: A claim names a metric that the evaluation does not have.
     """
@@ -167,6 +169,8 @@ def check_claims(
     if not len(results):
         raise DataError("the evaluation holds no rows; evaluate again")
     known_metrics([claim.metric for claim in claims], results.metrics)
+    if problems := [*_no_shares(claims, results), *_contradictions(claims)]:
+        raise ConfigError("; ".join(problems))
     numbers = {"confidence": 2 * confidence - 1, "resamples": resamples}  # each of its bounds has confidence
     absolute = list(dict.fromkeys(claim.metric for claim in claims if not claim.relative))
     alone = _estimates(results, absolute, np.random.default_rng(seed), **numbers) if absolute else {}
@@ -179,13 +183,40 @@ def check_claims(
     ]
 
 
+def _no_shares(claims: Sequence[Claim], results: Results) -> Iterator[str]:
+    """Name limits of shares that no share can miss or reach, such as 5 where 5 % was meant."""
+    for claim in claims:
+        within = -1 <= claim.limit <= 1 if claim.relative else 0 <= claim.limit <= 1
+        if is_share(results.metrics[claim.metric]) and not within:
+            yield f"{claim.text!r}: {claim.metric} is a share in 0..1, of which 5% is written 0.05"
+
+
+def _contradictions(claims: Sequence[Claim]) -> Iterator[str]:
+    """Name pairs of claims that cannot both hold."""
+    for most in claims:
+        for least in claims:
+            same = (most.side, least.side, most.subject) == ("max", "min", least.subject)
+            if same and most.limit < least.limit:
+                yield f"{most.text!r} and {least.text!r} cannot both hold"
+
+
 def _estimates(
     results: Results, metrics: Sequence[str], generator: np.random.Generator, **numbers: Any
 ) -> dict[str, Estimate]:
     values = np.stack([results.values(name) for name in metrics], axis=1)
     shares = [results.metrics[name].kind == "share" for name in metrics]
     estimates = estimate_means(values, results.users, generator=generator, shares=shares, **numbers)
-    return dict(zip(metrics, estimates, strict=True))
+    return {
+        name: _of_counts(estimate) if results.metrics[name].unit == "titles" else estimate
+        for name, estimate in zip(metrics, estimates, strict=True)
+    }
+
+
+def _of_counts(estimate: Estimate) -> Estimate:
+    """Leave out the interval of a count that is the same in every row: it is a share's, and too narrow."""
+    if estimate.interval != "wilson":
+        return estimate
+    return replace(estimate, low=math.nan, high=math.nan, interval="none")
 
 
 def _differences(
@@ -207,7 +238,7 @@ def _as_estimate(difference: Difference) -> Estimate:
 
 def _check(claim: Claim, estimate: Estimate, confidence: float) -> ClaimResult:
     bound = estimate.high if claim.side == "max" else estimate.low
-    trusted = estimate.interval == "wilson" or estimate.users >= MIN_USERS
+    trusted = not math.isnan(bound) and (estimate.interval == "wilson" or estimate.users >= MIN_USERS)
     holds = trusted and claim.allows(bound)
     sentence = _sentence(claim, estimate, bound, confidence, trusted=trusted, holds=holds)
     return ClaimResult(
@@ -222,11 +253,13 @@ def _sentence(
         return f"no row has a value of {claim.metric}, so that nothing can be claimed of it"
     value, shown = figures(estimate.mean, bound)
     limit, most = f"{claim.limit:g}", "at most" if claim.side == "max" else "at least"
+    if not trusted and estimate.users < MIN_USERS:
+        few = "1 user has" if estimate.users == 1 else f"{estimate.users} users have"
+        why = f"only {few} a value; a bootstrap of fewer than {MIN_USERS} is not relied on"
+        return f"{claim.subject} is {value}, but {why}"
     if not trusted:
-        return (
-            f"{claim.subject} is {value}, but only {estimate.users} users have a value; a bootstrap "
-            f"of fewer than {MIN_USERS} is not relied on"
-        )
+        why = "from which no bound of a mean follows; claim a share instead, such as any_violation@10"
+        return f"{claim.subject} is {value} in every list, {why}"
     if holds:
         return f"{claim.subject} is {value}, {most} {shown} with {confidence:.0%} confidence"
     if claim.allows(estimate.mean):

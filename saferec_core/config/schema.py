@@ -148,6 +148,8 @@ class SftSettings(Section):
     max_length: int = Field(default=1024, ge=16)
     """Maximum length of prompt and completion, in tokens; longer samples lose their oldest turns, and
     are dropped and counted if that is not enough."""
+    group_by_length: bool = False
+    """Put samples of about the same length into a batch, so that little is computed for padding."""
     per_device_eval_batch_size: int = Field(default=12, ge=1)
     """Sequences per forward pass and process when computing the validation loss."""
     eval_strategy: Occasion = "steps"

@@ -369,7 +369,7 @@ class EngineConfig(Section):
     """vLLM, where it generates for an evaluation."""
 
     vllm_gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
-    """Fraction of GPU memory for vLLM; nothing else is on the GPU."""
+    """Fraction of GPU memory for vLLM; nothing else is on the GPU. Without one: VLLM_CPU_KVCACHE_SPACE."""
     vllm_tensor_parallel_size: int = Field(default=1, ge=1)
     """GPUs that share the weights."""
     vllm_max_model_length: int | None = Field(default=None, ge=1)

@@ -149,6 +149,8 @@ def whole_year(value: Any, what: str) -> int:
     Raises:
         DataError: It is not a whole number of at most four digits; *what* names it in the message.
     """
+    if type(value) is int and abs(value) <= _LAST_YEAR:  # as most years are written
+        return value
     try:
         number = (
             math.nan

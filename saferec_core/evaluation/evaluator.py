@@ -76,6 +76,13 @@ class Evaluation:
         events = sum(row.count(EventKind.UNREADABLE) for row in table.column("events").to_pylist())
         return events, sum(len(row) for row in table.column("titles").to_pylist())
 
+    @property
+    def outside(self) -> tuple[int, int]:
+        """How many titles in the top K of all lists are not in the catalog, and how many there are."""
+        rows = self.results.table.column("titles").to_pylist()
+        inside = [title["in_catalog"] for row in rows for title in row if title["in_catalog"] is not None]
+        return inside.count(False), len(inside)
+
 
 @dataclass(frozen=True)
 class Evaluator:

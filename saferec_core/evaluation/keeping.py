@@ -16,6 +16,9 @@ __all__ = ["keep"]
 _MUCH_UNREADABLE = 0.05
 """Share of unreadable lines above which the figures describe the parser rather than the policy."""
 
+_MUCH_OUTSIDE = 0.5
+"""Share of titles outside of the catalog above which lists are probably not written as the catalog is."""
+
 
 def keep(
     evaluation: Evaluation,
@@ -57,6 +60,12 @@ def keep(
     show_whole(observer, {"value": evaluation.whole})
     if config.data.match_subtitles:
         observer.note(f"Titles of the lists that were matched by their subtitles: {evaluation.by_subtitle}.")
+    outside, listed = evaluation.outside
+    if outside > _MUCH_OUTSIDE * listed:
+        observer.note(
+            f"Warning: {outside} of {listed} titles of the lists are not in the catalog, so they cannot be "
+            "relevant. Look at the lists: titles need the catalog's names and years; ids go into 'items'."
+        )
     if engine != "baseline":  # which writes nothing that has to be read
         observer.note(_unreadable(evaluation))
 

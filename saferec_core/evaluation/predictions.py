@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from saferec_core.data.catalog import Catalog
-from saferec_core.data.records import Record
-from saferec_core.data.rows import Row, row_name, try_rows, whole_year
+from saferec_core.data.cell_text import not_as_text
+from saferec_core.data.records import Record, messages_of
+from saferec_core.data.rows import Row, row_name, try_rows, year_or_none
+from saferec_core.data.title_cells import with_year, without_own_year
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 from saferec_core.evaluation.evaluator import WrittenList
@@ -22,7 +24,6 @@ from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, Parsed
 
 __all__ = ["answer_of_titles", "read_predictions", "title_of"]
 
-_WITH_YEAR = re.compile(r"^(.*\S)\s*\((\d{4})\)$")
 _SHOWN = 5
 """Problems of one kind that a message spells out."""
 
@@ -40,7 +41,8 @@ def read_predictions(
     the order of the split). Its list is ``completion``, a text that the parser reads; or ``titles`` in rank
     order: texts such as ``"Saw (2004)"``, ``[title, year]`` pairs or ``{title, year}`` objects; or ``items``,
     ids of the catalog's titles. With ``scores``, a number for each title, titles are put in the order of
-    falling scores. Several lists of one record are numbered by ``sample``, from 0.
+    falling scores. Several lists of one record are numbered by ``sample``, from 0. Tables hold lists as JSON
+    text.
 
     Args:
         path: The file.
@@ -117,14 +119,16 @@ class _Reading:
             raise row
         position = self._position(row)
         self.named.add(position)
-        key = position, _whole(row.get("sample") or 0, "sample")
+        key = position, _whole(row["sample"] if _is_given(row, "sample") else 0, "sample")
         if key in self.answers:
-            named = f"id {row['id']!r}" if row.get("id") is not None else f"position {key[0]}"
+            named = f"id {row['id']!r}" if _is_given(row, "id") else f"position {key[0]}"
             raise DataError(f"a record has two lists; number them by 'sample': {named}")
         self.answers[key] = self._answer(row)
 
     def check_complete(self, used: Mapping[int, Record]) -> None:
         """Note the records that lack a list."""
+        if self.problems and not self.named:
+            return  # no row names any record, which is the one problem
         lacking = [position for position in used if position not in self.named]
         records = "1 record has" if len(lacking) == 1 else f"{len(lacking):,} records have"
         for position in lacking:
@@ -146,16 +150,16 @@ class _Reading:
         self.problems.setdefault(kind, []).append(where)
 
     def _position(self, row: Row) -> int:
-        if row.get("id") is not None:
-            name = str(row["id"])
+        if _is_given(row, "id"):
+            name = _identifier(row["id"])
             if name not in self.by_id:
                 raise DataError(f"no held-out record has the id: {name!r}")
             position = self.by_id[name]
             if position is None:
                 raise DataError(f"several held-out records have the id; name them by 'position': {name!r}")
             return position
-        if row.get("position") is None:
-            raise DataError("a row must name its record by 'id' or 'position'")
+        if not _is_given(row, "position"):
+            raise DataError(f"a row must name its record by 'id' or 'position', but has {_columns(row)}")
         position = _whole(row["position"], "position")
         if position not in self.positions:
             last = max(self.positions, default=-1)
@@ -163,12 +167,20 @@ class _Reading:
         return position
 
     def _answer(self, row: Row) -> WrittenList:
-        completion, titles, items = (row.get(name) for name in ("completion", "titles", "items"))
-        if sum(value is not None for value in (completion, titles, items)) != 1:
-            raise DataError("a row must have one of 'completion', 'titles' and 'items'")
-        if completion is None:
-            listed = self._titles_of(items) if titles is None else _titles(titles)
-            return answer_of_titles(_ordered(listed, row.get("scores")))
+        given = [name for name in ("completion", "titles", "items") if _is_given(row, name)]
+        if len(given) > 1 or (not given and row.get("completion") != ""):
+            raise DataError(
+                "a row must hold a whole list, in one of 'completion', 'titles' and 'items', but has "
+                f"{_columns(row)}"
+            )
+        if given in (["titles"], ["items"]):
+            value = not_as_text(row[given[0]], given[0])
+            listed = _titles(value) if given == ["titles"] else self._titles_of(value)
+            scores = not_as_text(row["scores"], "scores") if _is_given(row, "scores") else None
+            return answer_of_titles(_ordered(listed, scores))
+        completion = row["completion"]
+        if isinstance(completion, list):
+            completion = "\n".join(message["content"] for message in messages_of(row, "completion"))
         if not isinstance(completion, str):
             raise DataError(f"'completion' must be text: {completion!r:.60}")
         return WrittenList(Completion(completion, finished=True), self.parser(completion))
@@ -181,9 +193,9 @@ class _Reading:
             raise DataError("'items' are ids, but the catalog has no column 'id'")
         titles = []
         for item in items:
-            if str(item) not in self.titles_by_id:
+            if _identifier(item) not in self.titles_by_id:
                 raise DataError(f"the catalog has no title with the id: {item!r:.60}")
-            title = self.titles_by_id[str(item)]
+            title = self.titles_by_id[_identifier(item)]
             if title is None:
                 raise DataError(f"several titles of the catalog have the id: {item!r:.60}")
             titles.append(title)
@@ -207,9 +219,23 @@ def _positions_by_id(records: Mapping[int, Record]) -> dict[str, int | None]:
     return by_id
 
 
+def _columns(row: Row) -> str:
+    return ", ".join(repr(name) for name in row if _is_given(row, name)) or "no values"
+
+
+def _is_given(row: Row, column: str) -> bool:
+    """Whether a cell is not blank; tables have no null."""
+    return row.get(column) not in (None, "")
+
+
+def _identifier(value: Any) -> str:
+    """Return an id as text, also one that pandas made a fraction."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
 def _titles(value: Any) -> list[Title]:
     if not isinstance(value, list | tuple):
-        raise DataError(f"'titles' must be a list: {value!r:.60}")
+        raise DataError(f"'titles' must be a list, in a table as JSON text: {value!r:.60}")
     return [title_of(entry) for entry in value]
 
 
@@ -219,17 +245,18 @@ def title_of(entry: Any) -> Title:
     Raises:
         DataError: It is something else.
     """
-    if isinstance(entry, str) and entry.strip():
-        match = _WITH_YEAR.match(entry.strip())
-        return Title(match[1], int(match[2])) if match else Title(entry.strip(), None)
     pair = (entry.get("title"), entry.get("year")) if isinstance(entry, Mapping) else entry
-    if isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[0], str) and pair[0].strip():
-        return Title(
-            pair[0].strip(), None if pair[1] is None else whole_year(pair[1], f"the year of {pair[0]!r}")
-        )
+    name, year = (pair, None) if isinstance(pair, str) else pair if _is_pair(pair) else (None, None)
+    if isinstance(name, str) and name.strip():
+        title = Title(name.strip(), year_or_none(year, f"the year of {name!r}"))
+        return with_year(title.name) or title if title.year is None else without_own_year(title)
     raise DataError(
         f"a title must be text, a [title, year] pair or an object with title and year: {entry!r:.60}"
     )
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2
 
 
 def _ordered(titles: list[Title], scores: Any) -> list[Title]:
@@ -246,6 +273,10 @@ def _ordered(titles: list[Title], scores: Any) -> list[Title]:
 
 
 def _whole(value: Any, what: str) -> int:
+    """Read a whole number; tables hold it as text, and pandas as a fraction."""
+    if isinstance(value, str | float):
+        with suppress(ValueError):
+            value = int(number) if (number := float(value)).is_integer() else value
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise DataError(f"{what!r} must be a whole number of at least 0: {value!r:.60}")
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
@@ -140,14 +140,15 @@ def used_records(records: Sequence[Record], settings: EvaluationConfig) -> dict[
         DataError: No record has one of the wanted constraints.
     """
     wanted = set(settings.eval_traits)
-    fitting = [pair for pair in enumerate(records) if not wanted or wanted & {*pair[1].constraints}]
-    if records and not fitting:
+    fitting = (pair for pair in enumerate(records) if not wanted or wanted & {*pair[1].constraints})
+    used = dict(islice(fitting, settings.eval_prompts))
+    if settings.eval_prompts and records and not used:
         present = sorted({trait for record in records for trait in record.constraints})
         raise DataError(
             f"no held-out record has one of the constraints eval_traits = {sorted(wanted)}. There: "
             f"{', '.join(present) or 'no constraints at all'}"
         )
-    return dict(fitting[: settings.eval_prompts])
+    return used
 
 
 def evaluator_of(

@@ -78,7 +78,7 @@ def _check_stage(problems: Problems, config: StageConfig) -> None:
     if not isinstance(config, TrainConfig):
         return
     with problems.collecting():
-        check_batches(config, processes())
+        check_batches(config, processes(config))
     if config.sft_comes_first:
         for problem in missing_extras(config.sft_config()):
             problems.add(problem)
@@ -176,6 +176,6 @@ def _is_hosted(config: RunConfig) -> bool:
     return isinstance(config, EvalConfig) and config.evaluation.eval_engine == "openai"
 
 
-def processes() -> int:
-    """Return how many processes a launcher has started for this run."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+def processes(config: StageConfig) -> int:
+    """Return how many processes a run has: those that were launched or, in a plan, that it is meant for."""
+    return int(os.environ.get("WORLD_SIZE") or config.processes or 1)

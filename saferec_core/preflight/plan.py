@@ -21,6 +21,7 @@ from saferec_core.preflight.memory import MemoryEstimate, estimate_memory, memor
 from saferec_core.runs.machine import has_gpu
 from saferec_core.runs.references import planned_reference
 from saferec_core.training.batches import generation_batch_size
+from saferec_core.training.idle_settings import idle_settings
 from saferec_core.training.optimizers import choose_optimizer
 from saferec_core.training.probe import StageTime
 
@@ -50,6 +51,8 @@ class RunPlan:
     """Sizes and counts by name; None where they cannot be known yet."""
     problems: list[str]
     """What keeps the run from starting."""
+    without_effect: Sequence[str] = ()
+    """Settings that do nothing beside the others, a sentence each."""
     memory: MemoryEstimate | None = None
     """What each process keeps in memory; None if the model's files cannot tell."""
     available: tuple[str, int] = ("machine", 0)
@@ -79,6 +82,7 @@ class RunPlan:
                 }
                 for time in self.times
             },
+            "without effect": list(self.without_effect),
             "problems": self.problems,
         }
 
@@ -97,10 +101,20 @@ def plan_run(resolved: Resolved[ConfigT], problems: list[str], times: Sequence[S
     rows = _count(config.data)
     assert isinstance(config, SftConfig | TrainConfig)
     optimizer = choose_optimizer(config.optimization.optim, has_gpu=has_gpu()).name
-    memory = estimate_memory(config, optimizer, processes()), memory_of_machine(has_gpu=has_gpu())
     if isinstance(config, TrainConfig):
-        return RunPlan("Safe-Rank-GRPO", settings, _grpo_batches(config, rows), problems, *memory, times)
-    return RunPlan("Safe SFT", settings, _sft_batches(config, rows), problems, *memory, times)
+        stage_name, batches = "Safe-Rank-GRPO", _grpo_batches(config, rows)
+    else:
+        stage_name, batches = "Safe SFT", _sft_batches(config, rows)
+    return RunPlan(
+        stage=stage_name,
+        settings=settings,
+        batches=batches,
+        problems=problems,
+        without_effect=list(idle_settings(config)),
+        memory=estimate_memory(config, optimizer, processes(config)),
+        available=memory_of_machine(has_gpu=has_gpu()),
+        times=times,
+    )
 
 
 def _setting(path: str, value: Any, resolved: Resolved[ConfigT]) -> Setting:
@@ -132,15 +146,17 @@ def _grpo_batches(config: TrainConfig, prompts: int | None) -> dict[str, int | f
     """Count prompts, completions and tokens; tokens are the most that completions may have."""
     optimization, group = config.optimization, config.rollout.num_generations
     per_step = (
-        optimization.per_device_train_batch_size * optimization.gradient_accumulation_steps * processes()
+        processes(config)
+        * optimization.per_device_train_batch_size
+        * optimization.gradient_accumulation_steps
     )
-    generation = generation_batch_size(config, processes())
+    generation = generation_batch_size(config, processes(config))
     fresh = per_step / config.num_iterations  # completions generated for each optimizer step, on average
     steps: int | None = optimization.max_steps
     if optimization.max_steps < 0:
         steps = None if prompts is None else int(optimization.num_train_epochs * prompts * group / fresh)
     return {
-        "processes": processes(),
+        "processes": processes(config),
         "training prompts": prompts,
         "completions per prompt (G)": group,
         "completions per generation batch": generation,
@@ -162,13 +178,15 @@ def _grpo_batches(config: TrainConfig, prompts: int | None) -> dict[str, int | f
 def _sft_batches(config: SftConfig, samples: int | None) -> dict[str, int | float | None]:
     optimization = config.optimization
     per_step = (
-        optimization.per_device_train_batch_size * optimization.gradient_accumulation_steps * processes()
+        processes(config)
+        * optimization.per_device_train_batch_size
+        * optimization.gradient_accumulation_steps
     )
     steps: int | None = optimization.max_steps
     if optimization.max_steps < 0:
         steps = None if samples is None else int(optimization.num_train_epochs * -(-samples // per_step))
     return {
-        "processes": processes(),
+        "processes": processes(config),
         "training samples": samples,
         "samples per optimizer step": per_step,
         "optimizer steps": steps,

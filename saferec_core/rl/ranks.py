@@ -7,7 +7,7 @@ or ``NO_RANK``; ``token_mask`` is True for the tokens of the completion and Fals
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import torch
@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from saferec_core.models.decoding import NO_RANK
-from saferec_core.plugins.contracts.parser import ParsedList
+from saferec_core.models.decoding import NO_RANK, NO_START
+from saferec_core.plugins.contracts.parser import ParsedList, ParsedLists
 
 __all__ = ["rank_mean", "rank_ratio", "rank_weights", "spread"]
 
@@ -95,28 +95,33 @@ def assign_ranks(
     stopping is a decision about the list, and the title before it must not be charged with it.
 
     Args:
-        starts: For each completion, the first character of each token (T,), from `TokenAligner.decode_all`.
+        starts: For each completion, the first character of each token (T,), in the order of the text or
+            NO_START, from `TokenAligner.decode_all`.
         lists: The parsed lists; items beyond *num_ranks* have no rank.
         num_ranks: The number of ranks, K.
 
     Returns:
         For each completion and token (T,) the rank index k, from 0, or NO_RANK.
     """
-    ranked = [parsed.items[:num_ranks] for parsed in lists]
-    sizes = [len(items) for items in ranked]
-    spans = [(item.start, item.text_end) for item in chain.from_iterable(ranked)]
-    if not spans:
+    batch = lists if isinstance(lists, ParsedLists) else ParsedLists(lists)
+    sizes = np.array(batch.sizes, np.int64)
+    places = np.arange(sizes.sum()) - np.repeat(sizes.cumsum() - sizes, sizes)
+    has_rank = places < num_ranks
+    if not has_rank.any():
         return [np.full(own.shape, NO_RANK, dtype=np.int64) for own in starts]
-    line_starts, text_ends = np.array(spans).T
-    # One text behind the other, so that all tokens are looked up in all lines at once.
-    shift = 1 + int(text_ends.max())
-    offsets = np.arange(len(lists)) * shift
-    line_starts = line_starts + np.repeat(offsets, sizes)
-    text_ends = text_ends + np.repeat(offsets, sizes)
-    ranks = np.concatenate([np.arange(size) for size in sizes])
+    bounds = np.array([batch.columns.start, batch.columns.text_end], np.int64)[:, has_rank]
     lengths = [len(own) for own in starts]
-    tokens = np.concatenate(starts).clip(max=shift - 1) + np.repeat(offsets, lengths)
-    lines = line_starts.searchsorted(tokens, side="right") - 1  # before the first line: -1
-    inside = (lines >= 0) & (tokens < text_ends[lines])
-    assigned = np.where(inside, ranks[lines], NO_RANK)
+    tokens = np.concatenate(starts)
+    # One text behind the other, so that all lines are looked up in all tokens at once.
+    shift = 1 + max(int(bounds.max()), int(tokens.max(initial=0)))
+    offsets = np.arange(len(lists)) * shift
+    # Tokens that write nothing have no start; in their place stands that of the token before.
+    positions = np.maximum.accumulate(tokens + np.repeat(offsets, lengths))
+    bounds += np.repeat(offsets, sizes)[has_rank]
+    # In turns the tokens before a line, which have no rank, and those of the line.
+    ranks = np.full(bounds.size + 1, NO_RANK)
+    ranks[1::2] = places[has_rank]
+    counts = np.diff(positions.searchsorted(bounds.T.ravel()), prepend=0, append=len(tokens))
+    assigned = np.repeat(ranks, counts)
+    assigned[tokens == NO_START] = NO_RANK
     return [assigned[first:last] for first, last in pairwise([0, *accumulate(lengths)])]

@@ -19,6 +19,7 @@ from saferec_core.data.json_lines import finite
 from saferec_core.errors import RunError, SaferecError
 from saferec_core.files import beside, remove, write_text
 from saferec_core.plugins.manager import Plugins
+from saferec_core.runs.continuity import check_data, other_versions
 from saferec_core.runs.distributed import is_main, launch_facts
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.manifest import Stage, is_finished, manifest_of, read_manifest
@@ -103,18 +104,28 @@ class RunFolder(RunLayout):
         text = json.dumps(finite(content), indent=2, ensure_ascii=False)
         write_text(path, text + "\n")
 
-    def write_manifest(self, config: RunConfig, plugins: Plugins, stage: Stage) -> None:
+    def write_manifest(self, config: RunConfig, plugins: Plugins, stage: Stage) -> list[str]:
         """Write what the run is made with, so far as that is known before it starts.
 
         That of a run that is resumed keeps when it was created and what it began with, and lists when and how
         it was resumed.
+
+        Returns:
+            A sentence if a run is resumed with other versions than it began with.
+
+        Raises:
+            RunError: A run is resumed with other data than it began with.
         """
         facts = {**manifest_of(config, plugins, stage), "launch": launch_facts()}
+        notes = []
         if known := read_manifest(self):
+            check_data(self, known, facts)
+            notes = other_versions(known, facts)
             resumed = {"time": facts["created"], "command": facts["command"], "launch": facts["launch"]}
-            facts |= {"created": known["created"], "resumes": [*known.get("resumes", ()), resumed]}
-            facts |= {name: known[name] for name in ("start", "reference") if name in known}
+            facts["resumes"] = [*known.get("resumes", ()), resumed]
+            facts |= {name: known[name] for name in ("created", "start", "reference") if name in known}
         self.write_json(self.manifest, facts)
+        return notes
 
     def extend_manifest(self, facts: Mapping[str, Any]) -> None:
         """Add to the manifest what is known only once the run is under way."""

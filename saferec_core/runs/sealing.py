@@ -47,7 +47,7 @@ def sealed_facts(checkpoint: Path) -> dict[str, Any]:
         loaded = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return loaded if isinstance(loaded, dict) and isinstance(loaded.get("files"), dict) else {}
+    return loaded if _is_seal(loaded) else {}
 
 
 def damage(checkpoint: Path) -> str:
@@ -57,12 +57,15 @@ def damage(checkpoint: Path) -> str:
         return f"it has no readable {SEAL}, so it was not completed, or not by saferec"
     for name, wanted in facts["files"].items():
         path = checkpoint / name
-        if not path.is_file():
-            return f"{name} is missing"
-        if path.stat().st_size != wanted["bytes"]:
-            return f"{name} has {path.stat().st_size} bytes instead of {wanted['bytes']}"
-        if _hash(path) != wanted["xxh3_128"]:
-            return f"the content of {name} has changed since it was written"
+        try:
+            if not path.is_file():
+                return f"{name} is missing"
+            if path.stat().st_size != wanted["bytes"]:
+                return f"{name} has {path.stat().st_size} bytes instead of {wanted['bytes']}"
+            if _hash(path) != wanted["xxh3_128"]:
+                return f"the content of {name} has changed since it was written"
+        except OSError as error:
+            return f"{name} cannot be read: {error.strerror or error}"
     return ""
 
 
@@ -71,13 +74,16 @@ def newest_resumable(folder: Path, report: Callable[[str], None]) -> Path | None
 
     Args:
         folder: Folder of the checkpoints.
-        report: Called with a sentence for every damaged checkpoint that is passed over.
+        report: Called with a sentence for every damaged checkpoint that is passed over, and if none is left.
     """
-    for checkpoint in reversed(list_checkpoints(folder)):
+    checkpoints = list_checkpoints(folder)
+    for checkpoint in reversed(checkpoints):
         if reason := damage(checkpoint):
             report(f"{checkpoint} is damaged and is skipped: {reason}.")
         elif sealed_facts(checkpoint).get("resumable", True):
             return checkpoint
+    if checkpoints:
+        report(f"No checkpoint of {folder} can be continued from, so the stage begins anew.")
     return None
 
 
@@ -92,6 +98,16 @@ def thin(checkpoint: Path, patterns: Iterable[str]) -> None:
     _write(checkpoint, {**facts, "resumable": False, "files": files})  # first: the rest may then go
     for path in doomed:
         path.unlink(missing_ok=True)
+
+
+def _is_seal(loaded: Any) -> bool:
+    """Tell whether this is what :func:`seal` writes; another version may have written something else."""
+    if not isinstance(loaded, dict) or not isinstance(files := loaded.get("files"), dict):
+        return False
+    described = all(
+        isinstance(each, dict) and each.keys() >= {"bytes", "xxh3_128"} for each in files.values()
+    )
+    return described and isinstance(loaded.get("logs"), dict) and isinstance(loaded.get("processes"), int)
 
 
 def _files(checkpoint: Path) -> list[Path]:

@@ -8,9 +8,10 @@ from dataclasses import replace
 import torch
 
 from saferec_core.config.schema import TrainConfig
-from saferec_core.config.sections import LimitsConfig, RolloutConfig
+from saferec_core.config.sections import RolloutConfig
 from saferec_core.plugins.contracts.normalizer import Normalizer, WeightedRewards
 from saferec_core.rl.rewards import ActiveReward
+from saferec_core.training.idle_settings import idle_settings
 
 __all__ = ["dead_knobs"]
 
@@ -29,17 +30,14 @@ def dead_knobs(config: TrainConfig, rewards: Sequence[ActiveReward], normalizer:
         rewards: Its reward functions.
         normalizer: Its normalizer.
     """
-    for name, choice in config.rewards.items():
-        if choice.weight == 0 and choice.options:
-            options = ", ".join(sorted(choice.options))
-            yield f"rewards.{name}: {options} has no effect, since the reward has weight 0"
+    yield from idle_settings(config)
+    for reward in rewards:
+        span = reward.function.range(config.num_ranks)
+        if span is not None and span[0] == span[1]:
+            yield f"rewards.{reward.name} is always {span[0]:g}, so it never prefers one list to another"
     gains = [reward for reward in rewards if reward.channel != "cost"]
     for position, reward in enumerate(gains):
         yield from _of_reward(config, reward, gains, normalizer, position)
-    if config.reference_policy is not None and not config.kl_beta:
-        yield "reference_policy has no effect, since kl_beta is 0"
-    if not config.limits.limit and config.limits != LimitsConfig():
-        yield "limits: nothing is limited, so the other settings have no effect; give --limit"
     rounds = config.rollout.max_resample
     if not normalizer.dynamic_sampling and rounds != RolloutConfig.model_fields["max_resample"].default:
         yield (
@@ -48,11 +46,6 @@ def dead_knobs(config: TrainConfig, rewards: Sequence[ActiveReward], normalizer:
         )
     if normalizer.dynamic_sampling and not rounds:
         yield "normalizer.dynamic_sampling has no effect, since rollout.max_resample is 0"
-    if _always_on_policy(config) and config.epsilon != TrainConfig.model_fields["epsilon"].default:
-        yield (
-            "epsilon has no effect: each generation batch is trained on once and in one step, so every "
-            "importance ratio is 1"
-        )
 
 
 def _of_reward(
@@ -64,9 +57,6 @@ def _of_reward(
 ) -> Iterator[str]:
     """Yield what is set for one reward, the one at *position* of *gains*, and has no effect."""
     chosen = config.rewards.get(reward.name)
-    span = reward.function.range(config.num_ranks)
-    if span is not None and span[0] == span[1]:
-        yield f"rewards.{reward.name} is always {span[0]:g}, so it never prefers one list to another"
     given = {} if chosen is None else chosen.options
     scaled = [option for option in reward.function.factors if option in given]
     if scaled and not _matters(gains, normalizer, position, weight=False):
@@ -85,13 +75,6 @@ def _of_reward(
             f"rewards.{reward.name}.weight has no effect: it is the only reward, and the normalizer "
             f"{config.normalizer.name} divides by its deviation"
         )
-
-
-def _always_on_policy(config: TrainConfig) -> bool:
-    """Whether a batch is always trained on with the weights that sampled it."""
-    accumulated = config.optimization.gradient_accumulation_steps
-    in_one_step = (config.steps_per_generation or accumulated) <= accumulated
-    return config.num_iterations == 1 and in_one_step and not config.rollout.use_vllm
 
 
 def _matters(gains: Sequence[ActiveReward], normalizer: Normalizer, changed: int, *, weight: bool) -> bool:

@@ -19,6 +19,7 @@ from saferec_core.runs.observer import Plan
 from saferec_core.runs.references import Reference, described_reference
 from saferec_core.training.batches import generation_batch_size, planned_resampling, planned_sharing
 from saferec_core.training.dead_knobs import dead_knobs
+from saferec_core.training.idle_settings import idle_limits, idle_settings
 from saferec_core.training.precision import planned_precision
 
 __all__ = ["rank_grpo_plan", "sft_plan"]
@@ -53,6 +54,7 @@ def sft_plan(
         else f"{optimization.num_train_epochs:g} epochs"
     )
     parameters = sum(p.numel() for p in policy.model.parameters())
+    idle = list(idle_settings(config))
     return Plan(
         "Safe SFT",
         {
@@ -68,6 +70,7 @@ def sft_plan(
             "steps": f"{length} of {batch} samples a process",
             "optimizer": f"{optimizer}, learning rate {optimization.learning_rate:g}",
             "precision": planned_precision(config.model, optimization, policy.model.dtype),
+            **({"without effect": "; ".join(idle)} if idle else {}),
             "run folder": str(folder),
         },
     )
@@ -104,7 +107,7 @@ def rank_grpo_plan(
     group = config.rollout.num_generations
     steps = config.optimization.max_steps
     oracle = config.oracle
-    dead = list(dead_knobs(config, rewards, normalizer))
+    dead = [*dead_knobs(config, rewards, normalizer), *idle_limits(limits.limits, parts.train)]
     return Plan(
         "Safe-Rank-GRPO",
         {

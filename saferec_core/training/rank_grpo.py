@@ -34,7 +34,6 @@ from saferec_core.plugins.contracts.lifecycle import (
     EvaluationFinished,
     RolloutsScored,
     RunFinished,
-    RunStarted,
 )
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.manager import Plugins
@@ -53,12 +52,14 @@ from saferec_core.runs.stopping import Stop
 from saferec_core.training.alarms import AlarmWatch, build_alarms
 from saferec_core.training.before_after import check_evaluations, evaluate, greedy_means, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
+from saferec_core.training.dead_knobs import dead_knobs
 from saferec_core.training.first_records import check_first_records
 from saferec_core.training.fitting import fitted_prompts, prompt_limit
+from saferec_core.training.idle_settings import idle_limits
 from saferec_core.training.optimizers import settled
 from saferec_core.training.plans import rank_grpo_plan
 from saferec_core.training.precision import for_training
-from saferec_core.training.run_scope import LESS_MEMORY, joined, stop_of, whole_checkpoints, within
+from saferec_core.training.run_scope import LESS_MEMORY, begin, joined, stop_of, whole_checkpoints, within
 from saferec_core.training.setup import build_normalizer, build_rewards
 from saferec_core.training.start_check import faults_of_start
 from saferec_core.training.starting_point import starting_point
@@ -143,9 +144,12 @@ def _train(run: _Run) -> None:
     from saferec_core.training.trl.whole import can_be_sharded, policy_of
 
     config, folder, observer = run.config, run.folder, run.observer
-    if is_main():
-        folder.write_manifest(config, run.plugins, "train")
-        observer.happened(RunStarted("train", folder.path, config.model_dump(mode="json")))
+    begin(config, run.plugins, folder, "train", observer)
+    if is_main() and config.sft_comes_first:  # the plan of this stage follows minutes or hours later
+        dead = [*dead_knobs(config, run.rewards, run.normalizer)]
+        dead += idle_limits(run.limits.limits, run.parts.train)
+        if dead:
+            observer.note(f"Without effect: {'; '.join(dead)}.")
     start, reference = starting_point(
         config, run.plugins, run.parts, folder, observer, opened=run.opened, stop=run.stop
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Literal
 
 from saferec_core.config.durations import seconds
 from saferec_core.config.schema import SftConfig, TrainConfig
-from saferec_core.errors import ConfigError
+from saferec_core.errors import ConfigError, SaferecError
+from saferec_core.plugins.contracts.lifecycle import RunStarted
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.distributed import from_main, is_main, join, lonely_launch, process_index
 from saferec_core.runs.folder import RunFolder
@@ -20,7 +22,7 @@ from saferec_core.runs.sealing import damage
 from saferec_core.runs.stopping import Stop
 from saferec_core.runs.working import working_on
 
-__all__ = ["LESS_MEMORY", "joined", "stop_of", "whole_checkpoints", "within"]
+__all__ = ["LESS_MEMORY", "begin", "joined", "stop_of", "whole_checkpoints", "within"]
 
 LESS_MEMORY = (
     "--use-lora",
@@ -62,8 +64,37 @@ def within(
     A new run folder is removed if the run fails before its first step has ended; a resumed one never is.
     """
     discarded = nullcontext() if opened.is_resumed else folder.discarded_unless(lambda: stop.any_step_ended)
-    with working_on(folder), stop.listening(), discarded, _heartbeat(config, folder, observer):
+    heartbeat = _heartbeat(config, folder, observer)
+    with working_on(folder), stop.listening(), discarded, _continuable(stop, opened), heartbeat:
         yield
+
+
+@contextmanager
+def _continuable(stop: Stop, opened: OpenRun) -> Iterator[None]:
+    """Add to an error how to continue, if anything was trained."""
+    try:
+        yield
+    except SaferecError as error:
+        if (stop.any_step_ended or opened.is_resumed) and stop.command not in str(error):
+            error.add_note(f"Once the cause is repaired, continue with: {stop.command}")
+        raise
+
+
+def begin(
+    config: SftConfig | TrainConfig,
+    plugins: Plugins,
+    folder: RunFolder,
+    stage: Literal["sft", "train"],
+    observer: Observer,
+) -> None:
+    """Write the manifest of a stage and tell the observer that it starts.
+
+    Raises:
+        RunError: It is resumed with other data than it began with; raised on every process.
+    """
+    for sentence in from_main(lambda: folder.write_manifest(config, plugins, stage)):
+        observer.note(sentence)
+    observer.happened(RunStarted(stage, folder.path, config.model_dump(mode="json")))
 
 
 def whole_checkpoints(folder: RunFolder, observer: Observer) -> list[Path]:

@@ -16,7 +16,7 @@ from saferec_core.models.lengths import token_lengths
 from saferec_core.models.loading import Policy, declared_context, load_policy, merged_folder
 from saferec_core.models.memory import memory_advised
 from saferec_core.models.record_view import RecordReader
-from saferec_core.plugins.contracts.lifecycle import RunFinished, RunStarted
+from saferec_core.plugins.contracts.lifecycle import RunFinished
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, resolve_folder
 from saferec_core.runs.distributed import from_main, is_main
@@ -30,7 +30,7 @@ from saferec_core.training.first_records import check_first_records
 from saferec_core.training.optimizers import settled
 from saferec_core.training.plans import sft_plan
 from saferec_core.training.precision import for_training
-from saferec_core.training.run_scope import LESS_MEMORY, joined, stop_of, whole_checkpoints, within
+from saferec_core.training.run_scope import LESS_MEMORY, begin, joined, stop_of, whole_checkpoints, within
 
 __all__ = ["run_sft", "train_sft"]
 
@@ -94,12 +94,11 @@ def train_sft(
     reader = RecordReader(policy.tokenizer, policy.end_ids, parts.parser, parts.judge, longest)
     check_first_records(reader, parts.train, config, observer)
     fitted = _fitted(parts.train, policy, longest)
-    validation = _fitted([r for r in parts.validation if r.completion], policy, longest)
+    validation = _fitted(_with_completions(parts.validation), policy, longest)
     if not validation.records and config.eval_strategy != "no":
         observer.note("There are no validation records with completions, so no validation loss is computed.")
+    begin(config, plugins, folder, "sft", observer)
     if is_main():
-        folder.write_manifest(config, plugins, "sft")
-        observer.happened(RunStarted("sft", folder.path, config.model_dump(mode="json")))
         observer.plan(
             sft_plan(
                 config,
@@ -143,6 +142,13 @@ def train_sft(
             copy_weights(chosen, folder.policy)
             remove_passed_over(checkpoints, chosen, limit)
     trainer.accelerator.wait_for_everyone()
+
+
+def _with_completions(records: Sequence[Record]) -> Sequence[Record]:
+    """Leave out records that have nothing to imitate; where all have, they stay where they are."""
+    if all(record.completion for record in records):
+        return records
+    return [record for record in records if record.completion]
 
 
 def _fitted(records: Sequence[Record], policy: Policy, limit: int) -> Fitted:

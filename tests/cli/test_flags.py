@@ -21,7 +21,7 @@ DOCUMENT_SFT = """
     --save_steps 100 --eval_strategy steps --eval_steps 10 --logging_steps 10 --bf16
     --max_length 1024 --optim paged_adamw_8bit
 """
-"""Sections 2.2 and 2.3 of the document, each argument as it stands there."""
+"""The arguments of the Safe-Rank-GRPO reference implementation, each as it is written there."""
 
 DOCUMENT_TRAIN = """
     --train_path grpo_dataset --model_name Qwen/Qwen2.5-0.5B-Instruct --sft_checkpoint 800
@@ -194,6 +194,12 @@ def test_rewards_named_on_the_command_line_are_used_and_no_others(resolved):
     config = resolved("train", *MODEL, "--reward", "relevance", "--reward", "count")
 
     assert weights(config) == {"relevance": 1, "safety": 0, "count": 1}
+
+
+def test_the_rewards_of_the_readmes_command_are_the_demos_with_their_weights(resolved):
+    config = resolved("train", "--reward", "relevance", "--reward", "safety", "--reward", "count")
+
+    assert weights(config) == {"relevance": 3, "safety": 1, "count": 1}
 
 
 def test_a_reward_keeps_the_weight_that_the_file_gives_it(resolved, tmp_path):

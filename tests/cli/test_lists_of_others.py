@@ -96,6 +96,14 @@ def test_wrong_predictions_are_refused_and_nothing_is_written(predictions, main,
     assert not (tmp_path / "others").exists()
 
 
+def test_lists_of_titles_that_the_catalog_lacks_are_warned_of(predictions, main, tiny, tmp_path):
+    file = predictions(*({"position": n, "titles": ["1193", "661"]} for n in range(8)))
+    done = main("eval", "--predictions", file, "--config", tiny / "run.yaml", "--out", tmp_path / "others")
+
+    assert done.status == 0
+    assert "of 8 titles of the lists are not in the catalog" in " ".join((done.out + done.err).split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

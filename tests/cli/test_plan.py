@@ -76,6 +76,19 @@ def test_steps_follow_from_epochs_where_they_are_not_given(plan):
     assert plan("--max-steps", -1)["batches"]["optimizer steps"] == 16
 
 
+def test_settings_without_effect_are_named_in_the_plan_with_the_setting_that_switches_them_off(
+    main, outline, plan
+):
+    changes = ("--lora-r", "64", "--set", "epsilon=0.4", "--gradient-accumulation-steps", 1)
+
+    assert plan()["without effect"] == []
+    named = plan(*changes)["without effect"]
+    assert named[0] == "model.lora_r has no effect, since use_lora is not set"
+    assert named[1].startswith("epsilon has no effect")
+    printed = main("plan", outline / "run.yaml", *changes).out
+    assert all(sentence in printed for sentence in named)
+
+
 def test_a_dry_run_of_sft_counts_samples(main, outline):
     outcome = main(
         *("sft", "--dry-run", "--json", "--model", outline, "--train-path", outline / "train.jsonl"),
@@ -152,3 +165,10 @@ def test_a_probe_measures_real_steps_of_every_stage_and_leaves_nothing(main, tin
     refused = main(*arguments, "--probe")
     assert refused.status == 2
     assert "--probe measures one process" in refused.out
+
+
+def test_the_plan_of_several_processes_needs_no_launcher(main, outline):
+    plan = json.loads(main("plan", outline / "run.yaml", "--processes", 2, "--json").out)
+
+    assert plan["batches"]["processes"] == 2
+    assert plan["batches"]["completions per optimizer step"] == 16  # 8 a process

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,10 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
+from benchmarks import fsdp_on_cpu
 from saferec_core.analysis.results import read_results
+from saferec_core.runs.layout import RunLayout
+from saferec_core.runs.manifest import read_manifest
 from tests import warm
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "configs"
@@ -101,38 +105,37 @@ def test_zero_3_evaluates_before_and_after_training_on_partitioned_weights(confi
     assert_whole_policy(finished, world / "model")
 
 
-FSDP_ON_CPU = """
-from accelerate import state
-from accelerate.utils import DistributedType
-
-made = state.AcceleratorState.__init__
-
-def init(self, *arguments, fsdp_plugin=None, **options):
-    made(self, *arguments, fsdp_plugin=fsdp_plugin, **options)
-    if fsdp_plugin is not None:
-        self._shared_state["plugin_on_cpu"] = fsdp_plugin
-    plugin = self._shared_state.get("plugin_on_cpu")
-    if plugin is not None and self.distributed_type == DistributedType.MULTI_CPU:
-        self.distributed_type, self.fsdp_plugin = DistributedType.FSDP, plugin
-
-state.AcceleratorState.__init__ = init
-
-from saferec_cli.main import main
-main()
-"""
-"""accelerate sets up plain data parallelism in place of FSDP on a CPU; this makes it set up FSDP."""
-
-
 @pytest.mark.slow
 def test_fsdp2_evaluates_before_and_after_training_on_partitioned_weights(config, world, tmp_path):
     settings = yaml.safe_load((EXAMPLES / "fsdp2.yaml").read_text(encoding="utf-8"))
     (tmp_path / "fsdp2.yaml").write_text(yaml.safe_dump({**settings, "use_cpu": True}), encoding="utf-8")
-    (tmp_path / "patched.py").write_text(FSDP_ON_CPU, encoding="utf-8")
-    finished = train_launched(tmp_path, "fsdp2.yaml", "patched.py", "train", config(2))
+    finished = train_launched(tmp_path, "fsdp2.yaml", fsdp_on_cpu.__file__, "train", config(2))
 
     engine = json.loads((finished / "manifest.json").read_text(encoding="utf-8"))["engine"]
     assert engine == {"distributed": "fsdp", "fsdp": {"version": 2, "reshard_after_forward": "True"}}
     assert_whole_policy(finished, world / "model")
+
+
+@pytest.mark.slow
+@pytest.mark.deepspeed
+@pytest.mark.parametrize("engine", ["zero3", "fsdp2"])
+def test_a_separate_reference_policy_is_whole_where_weights_are_partitioned(engine, tiny, world, tmp_path):
+    if engine == "zero3":
+        pytest.importorskip("deepspeed", reason="needs saferec[deepspeed]")
+        (tmp_path / "engine.yaml").write_text(ZERO_3, encoding="utf-8")
+        command = ("-m", "saferec_cli")
+    else:
+        settings = yaml.safe_load((EXAMPLES / "fsdp2.yaml").read_text(encoding="utf-8"))
+        (tmp_path / "engine.yaml").write_text(yaml.safe_dump({**settings, "use_cpu": True}), encoding="utf-8")
+        command = (fsdp_on_cpu.__file__,)
+    reference = shutil.copytree(world / "model", tmp_path / "same-weights")
+    flags = ("--reference-policy", reference, "--kl-beta", 0.01, "--max-steps", 2, "--eval-prompts", 0)
+    finished = train_launched(tmp_path, "engine.yaml", *command, "train", tiny / "run.yaml", *flags)
+
+    assert read_manifest(RunLayout(finished))["reference"]["policy"] == str(reference)
+    first, second = (row["kl"] for row in rows(finished / "metrics.jsonl") if "kl" in row)
+    assert first == pytest.approx(0, abs=1e-6)  # the same weights score the same
+    assert second > 1e-4  # those of the reference have not moved with the policy's
 
 
 def train_launched(folder, settings, *command):

@@ -109,3 +109,17 @@ def test_a_reference_without_weight_in_the_loss_has_no_effect_which_the_plan_say
 
     assert outcome.status == 0, outcome.err
     assert "reference_policy has no effect, since kl_beta is 0" in outcome.out
+
+
+@pytest.mark.slow
+@pytest.mark.bitsandbytes
+def test_a_separate_reference_has_its_weights_in_four_bits_as_the_policy_has(main, tiny, world, tmp_path):
+    pytest.importorskip("bitsandbytes", reason="needs saferec[quant]")
+    reference = shutil.copytree(world / "model", tmp_path / "same-weights")
+    flags = ("--reference-policy", reference, "--kl-beta", 0.01, "--max-steps", 2, "--learning-rate", 0.01)
+    outcome = main("train", tiny / "run.yaml", *SHORT, *WEIGHTS["lora"], "--load-in-4bit", *flags)
+
+    assert outcome.status == 0, outcome.err
+    first, second = figures(tmp_path / "runs" / "run")
+    assert first == pytest.approx(0, abs=1e-6)  # the same weights, rounded alike, score the same
+    assert second > 1e-4

@@ -32,6 +32,7 @@ SFT = {
     "logging": {"logging_steps": 2, "save_steps": 1},
     "eval_strategy": "no",
     "max_length": 256,
+    "group_by_length": True,
     "evaluation": {"eval_prompts": 0, "eval_at": [5]},
 }
 
@@ -233,6 +234,62 @@ def test_a_failure_keeps_what_was_trained_and_the_run_goes_on_from_there_with_th
     assert "is complete already" in main(*arguments, "--resume").out
 
 
+STATEFUL = """
+from pathlib import Path
+from saferec_core import hookimpl
+from saferec_core.plugins.contracts.reward import RewardFunction
+
+@hookimpl
+def saferec_register_rewards(registry):
+    registry.add("counting", "acme_counts:Counting", summary="Counts its calls.")
+
+class Counting(RewardFunction):
+    scope = "list"
+    calls = 0
+    def state_dict(self):
+        return {"calls": self.calls}
+    def load_state_dict(self, state):
+        self.calls = state[Path("key").read_text()]
+    def __call__(self, lists):
+        self.calls += 1
+        return lists.lengths.float()
+"""
+
+
+def test_a_run_is_not_continued_with_other_data_or_a_plugin_that_does_not_know_its_own_state(
+    main, installed, tiny, tmp_path
+):
+    data = tmp_path / "train.jsonl"
+    data.write_bytes((tiny / "train.jsonl").read_bytes())
+    installed("acme-counts", STATEFUL)
+    config = write(tiny, "counts.yaml", SETTINGS)
+    arguments = ("train", config, "--train-path", data, "--reward", "counting", "--max-time", "0.001s")
+    assert main(*arguments).status == 75
+    run = tmp_path / "runs" / "run"
+    before = {path: path.read_bytes() for path in run.glob("*.json*") if "heartbeat" not in path.name}
+
+    data.write_bytes(data.read_bytes() + (tiny / "test.jsonl").read_bytes())
+    refused = main(*arguments, "--resume")
+    assert refused.status == 2
+    assert "run runs/run began with other data and cannot be continued: train_path (" in refused.err
+    assert {path: path.read_bytes() for path in before} == before
+
+    data.write_bytes((tiny / "train.jsonl").read_bytes())
+    (tmp_path / "key").write_text("count", encoding="utf-8")
+    refused = main(*arguments, "--resume")
+    assert refused.status == 2
+    assert "reward 'counting'" in refused.err
+    assert (
+        "failed to take up its state from runs/run/checkpoints/checkpoint-1: KeyError: 'count'" in refused.err
+    )
+
+    other = main("sft", "--resume-from", run)
+    assert other.status == 2
+    assert "is a run of 'saferec train', not of 'saferec sft'; continue it with: saferec train --resume" in (
+        other.err
+    )
+
+
 def test_a_run_out_of_time_saves_and_ends_with_a_status_of_its_own(main, config, tmp_path):
     outcome = main("train", config, "--max-time", "0.001s")
 
@@ -280,6 +337,9 @@ def test_a_checkpoint_that_cannot_be_written_is_named_and_leaves_all_else_that_t
     )
     assert "Traceback" not in outcome.err
     run = tmp_path / "runs" / "run"
+    assert outcome.err.endswith(
+        "Once the cause is repaired, continue with: saferec train --resume-from runs/run\n"
+    )
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["checkpoint-1"][: step - 1]
     assert (run / "rollouts.jsonl").is_file()
 

@@ -35,6 +35,10 @@ NOT_HERE = {
     "oracle build oracle.yaml --set sources.assign-risk": ("a language model", "tests/plugins/evidence"),
     "plugins new": ("writes a package to be installed", "tests/cli/test_plugin_checks.py"),
     "train --no-plugin": ("trains the whole demo", "tests/cli/test_plugins.py"),
+    "train --reward relevance --reward safety --reward count": (
+        "trains the whole demo",
+        "tests/cli/test_flags.py",
+    ),
     "train --resume-from": ("a run that was killed", "tests/cli/test_resume.py"),
     "train run.yaml --report-to tensorboard": ("tensorboard", "tests/cli/test_logging.py"),
     "data build data.yaml --set traits_path": ("dialogues of the reader", "tests/cli/test_data.py"),

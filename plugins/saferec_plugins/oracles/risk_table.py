@@ -176,14 +176,15 @@ def _risk(row: Mapping[str, Any], weights: Weights, where: str) -> Mapping[str, 
 def _stated_risk(risk: Mapping[str, Any], where: str) -> Mapping[str, float]:
     stated = {trait: value for trait, value in risk.items() if value is not None}
     for trait, value in stated.items():
-        if not _numbers([value], most=1):
+        if (type(value) is not float and not _is_number(value)) or not 0 <= value <= 1:
             raise DataError(f"{where}: the risk of {trait!r} must be in 0..1, but is {value!r}")
     return stated
 
 
 def _numbers(values: Any, *, most: float) -> bool:
     """Return whether *values* is a list of numbers in 0..most."""
-    return isinstance(values, list) and all(
-        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
-        for value in values
-    )
+    return isinstance(values, list) and all(_is_number(value) and 0 <= value <= most for value in values)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -40,13 +40,18 @@ PAIR_BEGINS = re.compile(rf"[\s\[(]{{0,3}}{PAIR.pattern}")
 WORDS_JOIN = " \t,;/|&+.:-–—\"'“”*_"
 
 STRONG_CUT = re.compile(
-    r"(?<!\s)\s+[-–—―|~]+\s+|(?<!\s)\s*[—–―|\t]\s*|(?<!\s)\s+[(\[{]|,?(?<!\s)\s+(?:directed\s+by|dir\.|by|starring|feat\.)\s+",
+    r"(?<!\s)\s+[-–—―|~/]+\s+|(?<!\s)\s*[—–―|\t]\s*|(?<!\s)\s+[(\[{]|,?(?<!\s)\s+(?:directed\s+by|dir\.|by|starring|feat\.)\s+",
     re.IGNORECASE,
 )
 """Where a remark certainly begins, if a title precedes it."""
 
-WEAK_CUT = re.compile(r"[:;,.]\s+(?=[a-z]|(?:\S+\s+){4}\S)|(?<!\s)\s+(?:with|from|about|is|was)\s+")
+WEAK_CUT = re.compile(
+    r"[:;,.]\s+(?=[a-z0-9]|(?:\S+\s+){4}\S)|(?<!\s)\s+(?=[★☆⭐\U0001f31f])|(?<!\s)\s+(?:with|from|about|is|was)\s+"
+)
 """Where a remark may begin."""
+
+COMMA = re.compile(r",\s+")
+"""Where a director or another name may follow, between a title and its year."""
 
 WRAPPED = re.compile(
     r"""\s*(?:(\*{1,3}|_{1,3}|`)(?P<marked>[^*_`\n]{1,200})\1
@@ -74,7 +79,8 @@ class Entry(NamedTuple):
     """A title with its year."""
 
     readings: tuple[Title, ...]
-    """Possible titles, the most likely first; the others count only if the catalog has them."""
+    """Possible titles, the most likely first; the others count only if the catalog has them. One without
+    a year is a year that may be a title itself."""
     start: int
     """Where its text begins in the line."""
     end: int
@@ -168,7 +174,10 @@ def _first(text: str, shadow: str, start: int, opened: str, *, strict: bool) -> 
         body = start + leading.end
         names = [name for name in bare_names(text, shadow, body) if isinstance(name, str)]
         if names:
-            return Entry(tuple(Title(name, leading.year) for name in names), start, len(text)), True
+            readings = [Title(name, leading.year) for name in names]
+            if not leading.bracketed:  # "1917 - A war film"
+                readings.append(Title(str(leading.year), None))
+            return Entry(tuple(readings), start, len(text)), True
     mark_at = separated_year(shadow, start)
     if mark_at and (not strict or not shadow[mark_at.end :].strip(" .*_\"')]")):
         readings = _readings(text, shadow, start, opened, mark_at)
@@ -192,7 +201,8 @@ def _readings(text: str, shadow: str, start: int, opened: str, mark: YearMark) -
         names.insert(0, _within(wrapped))
     if label:
         names.append(undecorated(opened + text[start : mark.start], after))
-    names += [undecorated(before[: cut.start()], "") for cut in STRONG_CUT.finditer(before)][:_MOST_CUTS]
+    for cuts in (STRONG_CUT, COMMA):
+        names += [undecorated(before[: cut.start()], "") for cut in cuts.finditer(before)][:_MOST_CUTS]
     return [Title(name, mark.year) for name in dict.fromkeys(names) if name]
 
 

@@ -6,53 +6,46 @@ import ast
 import json
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-from saferec_core.data.title_cells import without_own_year
+from saferec_core.data.title_cells import with_year, without_own_year
 from saferec_core.data.titles import Title
 from saferec_plugins.parsers.entries import bare_names, dated_entries
+from saferec_plugins.parsers.json_keys import (
+    names_other_titles,
+    names_rank,
+    names_recommendations,
+    names_year,
+    title_keys,
+)
 from saferec_plugins.parsers.readings import Rank
 
 __all__ = ["JsonEntry", "may_be_json", "read_json_entries"]
 
-BEGINS = re.compile(r"""\[\s*(?=["'{\[\]])|\{\s*(?=["'])""")
-QUOTED_BEGIN = re.compile(r"""[\[{]\s*["'{]""")
+BEGINS = re.compile(r"""\[\s*(?=["'“{\[\]])|\{\s*(?=["'“]|[0-9]{1,3}\s?:)""")
+QUOTED_BEGIN = re.compile(r"""[\[{]\s*(?:["'“{]|[0-9]{1,3}\s?:\s*["'“{])""")
 
 TOKEN = re.compile(
     r"""
     \s*(?:
-      (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\\n]|\\.)*'(?=\s*[,:\]}]))
+      (?P<string>"(?:[^"\\]|\\.)*"|“[^“”\n]*”|'(?:[^'\\\n]|\\.)*'(?=\s*[,:\]}]))
       | (?P<sign>[\[\]{},:])
-      | (?P<atom>[^\s\[\]{},:"']+)
+      | (?P<atom>[^\s\[\]{},:"'“]+)
     )
     """,
     re.VERBOSE | re.DOTALL,
 )
 
-TITLE_KEYS = (
-    "title",
-    "movie_title",
-    "film_title",
-    "movietitle",
-    "name",
-    "movie_name",
-    "movie",
-    "film",
-    "item",
-)
-YEAR_KEYS = ("year", "release_year", "releaseyear", "year_of_release", "released", "release_date", "date")
 YEAR = re.compile(r"(?:1[89]|20)[0-9]{2}")
 NUMBERED = re.compile(r"\s*#?([0-9]{1,3})\s?[.):]\s+(?=\S)")
-
-
-RANK_KEY = re.compile(
-    r"(?:(?:rank|number|no|movie|film|title|item|recommendation|suggestion|pick|choice)[ _#]*)?[0-9]{1,3}"
-)
-"""Keys of an object of titles by rank."""
 
 _OF_CALLS = frozenset(["arguments", "parameters"])
 """Keys under which a call of a tool, which has a name too, holds what it is given."""
 
+
+_NOWHERE = -1
+"""Position of a key that is not a string."""
 
 _BETWEEN = " ,;\r\n\t-*•.)0123456789"
 """What stands between objects that are one list: separators, or bullets and numbers."""
@@ -81,11 +74,16 @@ class _Container:
 
     sign: str
     start: int
-    key: str | None = None
+    key: _Text | None = None
     """Of an object: the key whose value comes next."""
     fields: dict[str, Any] = field(default_factory=dict)
+    """Of an object: its values, by key in lower case."""
+    keys: list[_Text] = field(default_factory=list)
+    """Its keys as written."""
     values: list[Any] = field(default_factory=list)
     entries: list[JsonEntry] = field(default_factory=list)
+    recommends: bool = False
+    """Whether *entries* stand below a key such as ``recommendations``, so that no others count."""
 
 
 def may_be_json(text: str, start: int, stop: int) -> bool:
@@ -96,9 +94,11 @@ def may_be_json(text: str, start: int, stop: int) -> bool:
 def read_json_entries(text: str, start: int, stop: int) -> list[JsonEntry]:
     """Read the first list of titles in JSON in ``text[start:stop]``.
 
-    A list is an array of strings, of objects with a title, or of ``[title, year]`` pairs, also as the
-    value of a key; one object per line; or an object of titles by rank. A truncated array keeps its complete
-    elements. Takes time linear in the length.
+    A list is an array of strings, of objects with a title, or of ``[title, year]`` pairs, also as the value
+    of a key; one object per line; or an object of titles by rank, or with titles as its keys. A truncated
+    array keeps its complete elements. Of an object with several lists, those count that a key calls
+    recommendations, else all but those that a key such as ``excluded`` rules out. Takes time linear in the
+    length.
     """
     entries: list[JsonEntry] = []
     position = start
@@ -136,11 +136,25 @@ def _read_value(text: str, start: int, stop: int) -> tuple[list[JsonEntry], int]
             _take(stack[-1], _scalar(token[group], group, token.start(group), token.end(group)), [])
         elif sign == ",":
             stack[-1].key = None
-    for depth, container in enumerate(stack):  # truncated: complete elements count
-        if container.sign == "{" and depth and stack[depth - 1].sign == "[":
+    return _truncated(stack), max(position, start + 1)
+
+
+def _truncated(stack: list[_Container]) -> list[JsonEntry]:
+    """Return the titles of containers that are still open where the text ends: their complete elements."""
+    whole = len(stack)
+    for depth, (outer, inner) in enumerate(pairwise(stack), start=1):
+        if outer.sign == "[" and inner.sign == "{":
+            whole = depth
             break
-        done += container.entries
-    return done, max(position, start + 1)
+    done: list[JsonEntry] = []
+    for container in stack[:whole]:
+        _add_titles_of_keys(container)
+        key = "" if container is stack[whole - 1] else _plain(container.key)
+        if not names_recommendations(key) or container.recommends:
+            done += container.entries
+            if container.recommends != names_recommendations(key) or names_other_titles(key):
+                break
+    return done
 
 
 class _Text(NamedTuple):
@@ -180,9 +194,27 @@ def _take(container: _Container, value: Any, entries: list[JsonEntry]) -> None:
         else:
             container.entries += entries
     elif container.key is None:
-        container.key = value.value if isinstance(value, _Text) else str(value)
+        container.key = value if isinstance(value, _Text) else _Text(str(value), _NOWHERE, _NOWHERE)
     else:
-        container.fields[container.key.casefold().replace(" ", "_")] = value
+        container.keys.append(container.key)
+        container.fields[_plain(container.key)] = value
+        _admit(container, entries)
+
+
+def _plain(key: _Text | None) -> str:
+    return "" if key is None else key.value.casefold().strip().replace(" ", "_")
+
+
+def _admit(container: _Container, entries: list[JsonEntry]) -> None:
+    """Add the titles below the current key, if they are recommended."""
+    key = _plain(container.key)
+    if not entries or names_other_titles(key):
+        return
+    recommends = names_recommendations(key)
+    if recommends and not container.recommends:
+        container.entries.clear()
+        container.recommends = True
+    if recommends or not container.recommends:
         container.entries += entries
 
 
@@ -190,30 +222,53 @@ def _closed(container: _Container, end: int, *, inside: list[_Container]) -> Jso
     """Return the title that a complete array or object represents, if it does."""
     if container.sign == "[":
         pair = container.values
-        if inside and len(pair) == 2 and isinstance(pair[0], _Text):
-            year = pair[1].value if isinstance(pair[1], _Text) else pair[1]
-            if isinstance(year, int) or (isinstance(year, str) and YEAR.fullmatch(year)):
-                return _entry(pair[0].value, int(year), container.start, end)
+        if inside and len(pair) == 2 and isinstance(pair[0], _Text) and (year := _whole_year(pair[1])):
+            return _entry(pair[0].value, year, container.start, end)
         return None
     fields = container.fields
-    title = next((fields[key] for key in TITLE_KEYS if isinstance(fields.get(key), _Text)), None)
-    if title is None or (container.entries and not fields.keys().isdisjoint(_OF_CALLS)):
-        by_rank = [value for key, value in fields.items() if RANK_KEY.fullmatch(key)]
-        container.entries += [
-            value if isinstance(value, JsonEntry) else _entry(value.value, None, value.start, value.end)
-            for value in by_rank
-            if isinstance(value, JsonEntry | _Text)
-        ]
-        whole = bool(container.entries) or not fields
+    title = next(
+        (fields[key] for key in title_keys(fields) if isinstance(fields[key], _Text | JsonEntry)), None
+    )
+    holds_list = not fields.keys().isdisjoint(_OF_CALLS) or not (inside and inside[-1].sign == "[")
+    if title is None or (container.entries and holds_list and container.recommends):
+        _add_titles_of_keys(container)
+        whole = bool(container.entries) or not fields or any(map(names_other_titles, fields))
         return None if whole or not inside else JsonEntry((), (), container.start, end)
+    if isinstance(title, JsonEntry):  # {"movie": {"title": ...}, "score": ...}
+        return title._replace(start=container.start, end=end)
     return _entry(title.value, _year(fields), container.start, end)
 
 
+def _add_titles_of_keys(container: _Container) -> None:
+    """Add the titles of an object that names them by rank, or as its keys."""
+    fields = container.fields
+    container.entries += [
+        value if isinstance(value, JsonEntry) else _entry(value.value, None, value.start, value.end)
+        for key, value in fields.items()
+        if names_rank(key) and isinstance(value, JsonEntry | _Text)
+    ]
+    if container.entries or not container.keys or container.keys[0].start == _NOWHERE:
+        return
+    years = [None if "year" in key else _whole_year(value) for key, value in fields.items()]
+    if all(years) and len(years) == len(container.keys):
+        container.entries += [
+            _entry(key.value, year, key.start, key.end)
+            for key, year in zip(container.keys, years, strict=True)
+        ]
+    elif all(with_year(key.value) for key in container.keys):
+        container.entries += [_entry(key.value, None, key.start, key.end) for key in container.keys]
+
+
+def _whole_year(value: Any) -> int | None:
+    """Return a value that is nothing but a year."""
+    text = value.value if isinstance(value, _Text) else str(value)
+    return int(text) if YEAR.fullmatch(text) else None
+
+
 def _year(fields: dict[str, Any]) -> int | None:
-    for key in YEAR_KEYS:
-        value = fields.get(key)
+    for key, value in fields.items():
         text = value.value if isinstance(value, _Text) else str(value)
-        if match := YEAR.search(text):
+        if names_year(key) and (match := YEAR.search(text)):
             return int(match[0])
     return None
 

@@ -19,7 +19,8 @@ BLANKS = (
 
 MARKUP_BREAK = re.compile(
     r"""
-    <br\s*/?>(?:\r\n|[\n\r])? | </(?:li|tr|p|div|dd|dt|h[1-6]|ol|ul|table)\s*>(?:\r\n|[\n\r])?
+    <br\s*/?>(?:\r\n|[\n\r])?
+    | </(?:li|tr|p|div|dd|dt|h[1-6]|ol|ul|table|movie|film|item|recommendation)\s*>(?:\r\n|[\n\r])?
     | (?<=.)(?=<li[\s>]) | (?<=.)(?=\\item\b)
     """,
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
@@ -36,6 +37,7 @@ TAG = (
 MARKUP = re.compile(
     rf"""
     (?P<cell></?t[dh](?:\s[^<>]{{0,100}})?>)
+    | <(?P<dated>(?:release_?)?year)>\s{{0,3}}(?P<year>[0-9]{{4}})\s{{0,3}}</(?P=dated)>
     | (?P<tag>{TAG}|</?[a-z_|]{{1,20}}\|?>)
     | !?\[(?P<link>(?:[^\[\]]|\[[^\[\]]{{0,100}}\]){{1,300}})\]
       \(\s*(?:https?:|www\.|[/\#.]|mailto:)[^()\s]{{0,300}}
@@ -58,6 +60,8 @@ SHADOW = str.maketrans(
         **dict.fromkeys("［【〔〖", "["), **dict.fromkeys("］】〕〗", "]"),
         "｛": "{", "｝": "}", "：": ":", "；": ";", "，": ",", "．": ".", "｜": "|", "／": "/", "＃": "#",
         "＊": "*",
+        **dict.fromkeys("│┃║╎╏┆┇", "|"), **dict.fromkeys("─━═╌╍┄┅", "-"),
+        **dict.fromkeys("┌┬┐├┼┤└┴┘┏┳┓┣╋┫┗┻┛╔╦╗╠╬╣╚╩╝╞╪╡╭╮╯╰", "+"),
         "＿": "_", "～": "-", "‐": "-", "‑": "-", "‒": "-", "−": "-", "－": "-", "﹣": "-", "،": ",",
     }
 )  # fmt: skip
@@ -166,6 +170,8 @@ def _without_markup(content: str) -> tuple[str, tuple[int, ...] | None]:
         position = match.end()
         if match["cell"]:
             keep("|", match.start(), fixed=True)
+        elif match["year"]:
+            keep(f" ({match['year']})", match.start(), fixed=True)
         elif match["entity"]:
             keep(html.unescape(match["entity"]), match.start(), fixed=True)
         else:

@@ -28,12 +28,12 @@ from saferec_plugins.parsers.readings import (
 from saferec_plugins.parsers.tables import Columns, is_rule, read_row
 from saferec_plugins.parsers.years import broken_year
 
-__all__ = ["read_list"]
+__all__ = ["LONGEST", "all_take_ranks", "read_list"]
 
 _NESTED = {BULLETED: 2, NUMBERED: 3}
 """Indentation, in columns, of a line that belongs to a line above."""
 
-_LONGEST = 200
+LONGEST = 200
 """Lines of a list whose form is remembered."""
 
 _Level = tuple[int, int]
@@ -78,7 +78,7 @@ def read_list(
         for reading in readings
     ]
     cut_off = not readings[-1].entries and _breaks_off(text, lines[-1], origins[-1], finished=finished)
-    decide = _uses if len(forms) <= _LONGEST else _uses.__wrapped__
+    decide = _uses if len(forms) <= LONGEST else _uses.__wrapped__
     items: list[ParsedItem] = []
     events: list[ParseEvent] = []
     open_rank = Rank(0, 0, 0)
@@ -147,7 +147,9 @@ def _read(lines: Sequence[WrittenLine], origins: Sequence[int]) -> tuple[list[Re
         header = line.header
         if header and (header.sign != "|" or header.year is not None or is_rule(following)):
             columns, reading = header, line.as_other()
-        elif line.separates:
+        elif line.separates or (
+            line.row and is_rule(following) and "|" in following
+        ):  # a head of other words
             reading = line.as_other()
         elif line.is_lone_number and following:
             readings.append(line.as_other())
@@ -167,6 +169,13 @@ def _read(lines: Sequence[WrittenLine], origins: Sequence[int]) -> tuple[list[Re
         after_number = False
         readings.append(reading)
     return readings, starts
+
+
+@lru_cache(maxsize=1 << 12)
+def all_take_ranks(forms: tuple[Form, ...]) -> bool:
+    """Whether every line of a list takes the next ranks, by the forms of its lines."""
+    uses = _uses(forms, False)
+    return len(uses) == len(forms) and {*uses} == {_Use.RANKS}
 
 
 @lru_cache(maxsize=1 << 12)

@@ -82,8 +82,11 @@ class Naming:
         """Return the first reading that the catalog has with exactly this year, else the most likely one."""
         if self._catalog is not None:
             for title in readings:
-                if title.year in self._catalog.years_of(title.name):
+                years = self._catalog.years_of(title.name)
+                if title.year in years:
                     return title
+                if title.year is None and years and self._complete:
+                    return Title(title.name, years[0] if len(years) == 1 else None)
         return readings[0]
 
     def _bare(self, names: Sequence[str | Title]) -> Named:

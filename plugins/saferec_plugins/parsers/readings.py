@@ -189,15 +189,20 @@ class WrittenLine:
         """Read it as a row of a table."""
         start, end = row.title
         text, shadow = self.line.text[:end], self.line.shadow[:end]
-        whole = undecorated(text[start:], "")
+        marker = read_marker(shadow[start:], text[start:])
+        numbered = not row.numbered and bool(marker.style) and marker.sure  # "| 1. Saw | 2004 |"
+        opened = marker.opened if numbered else ""
+        start += marker.end if numbered else 0
+        whole = undecorated(opened + text[start:], "")
         if row.year is not None and whole and next(bracketed_years(shadow, start), None) is None:
             entries: tuple[Entry, ...] = (Entry((Title(whole, row.year),), start, end),)
         else:
-            entries = dated_entries(text, shadow, start, strict=False)
-        bare = () if entries else tuple(bare_names(text, shadow, start))
+            entries = dated_entries(text, shadow, start, opened, strict=False)
+        bare = () if entries else tuple(bare_names(text, shadow, start, opened))
         return Reading(
             self.line,
-            NUMBERED if row.numbered else BULLETED,
+            NUMBERED if row.numbered or numbered else BULLETED,
+            marker.value if numbered else None,
             indent=self.marker.indent,
             prose=not entries and not bare,
             entries=entries,
@@ -235,7 +240,7 @@ def _reading(written: WrittenLine, *, numbered: bool, avoiding: bool) -> Reading
         prose = avoiding or is_prose(text[year_at : first.end], text[first.end : first.end + 200])
         return read(prose=prose, avoiding=avoiding, entries=entries)
     bare = tuple(bare_names(text, shadow, begin, opened))
-    if marker.bullet == "heading" or (kind == UNMARKED and excludes(body)):
+    if kind != NUMBERED and (marker.bullet == "heading" or (kind == UNMARKED and excludes(body))):
         return read(prose=True, avoiding=excludes(body), bare=bare)
     attribute = kind != NUMBERED and not labeled and ATTRIBUTE.match(body) is not None
     sentence = not any(isinstance(name, str) and looks_like_title(name) for name in bare[:1])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["list_sections"]
+__all__ = ["list_sections", "may_bound_section"]
 
 REASONING = (
     "reasoning", "reason", "reflection", "thinking", "think", "thoughts", "thought", "analysis",
@@ -59,6 +59,10 @@ STRIPPED_CHANNELS = re.compile(r"\s*analysis(?=[A-Z\s])")
 FINAL_CHANNEL = "assistantfinal"
 
 
+_OPENING = "<[◁"
+"""Characters with which all tags and turns of chat templates begin."""
+
+
 class Tag(NamedTuple):
     """A tag that begins or ends a block."""
 
@@ -93,6 +97,16 @@ def list_sections(text: str, further_tags: tuple[str, ...] = ()) -> list[tuple[i
             return []
         start = final + len(FINAL_CHANNEL) if final >= 0 else 0
     return list(_before_next_turn(text, _outside_reasoning(text, start, further_tags)))
+
+
+def may_bound_section(line: str) -> bool:
+    """Whether a line that is not blank may hold anything that `list_sections` goes by."""
+    return (
+        any(map(line.__contains__, _OPENING))
+        or FIRST_SPEAKER.match(line) is not None
+        or OWN_TURN.match(line) is not None
+        or STRIPPED_CHANNELS.match(line) is not None
+    )
 
 
 def _outside_reasoning(text: str, start: int, further_tags: tuple[str, ...]) -> list[tuple[int, int]]:
@@ -153,7 +167,7 @@ def _next_turn(text: str, start: int, stop: int) -> int | None:
 
 
 def _tags(text: str, start: int, further_tags: tuple[str, ...]) -> Iterator[Tag]:
-    if "<" not in text and "[" not in text and "◁" not in text:
+    if not any(map(text.__contains__, _OPENING)):
         return
     for match in _tag_pattern(further_tags).finditer(text, start):
         if match["channel"] is not None:

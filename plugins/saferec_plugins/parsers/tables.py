@@ -12,8 +12,9 @@ from saferec_plugins.parsers.years import bracketed_years
 __all__ = ["Columns", "Row", "header_columns", "is_rule", "read_row"]
 
 TITLE_NAMES = re.compile(
-    r"(?:movie|film|show)?[ _]?(?:title|name)s?|movies?|films?|titel|t[íi]tulo|titre|titolo|recommendations?"
-    r"|片名|电影|标题|タイトル|제목|название|фильм",
+    r"(?:(?:movie|film|show)?[ _]?(?:title|name)s?|movies?|films?|titel|t[íi]tulo|titre|titolo|pel[íi]cula"
+    r"|recommendations?|片名|电影|标题|タイトル|제목|название|фильм)"
+    r"(?:\s*(?:[(&/+,]|\b(?:and|und|et|y)\b)\s*(?:release )?(?:year|jahr|ann[ée]e|a[ñn]o|年份?)\)?)?",
     re.IGNORECASE,
 )
 YEAR_NAMES = re.compile(

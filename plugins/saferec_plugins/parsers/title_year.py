@@ -14,6 +14,7 @@ from saferec_plugins.parsers.enumeration import read_marker
 from saferec_plugins.parsers.json_entries import may_be_json, read_json_entries
 from saferec_plugins.parsers.listing import read_list
 from saferec_plugins.parsers.naming import Naming, check_completion
+from saferec_plugins.parsers.plain_lists import PlainLists
 from saferec_plugins.parsers.sections import list_sections
 
 __all__ = ["TitleYearParser"]
@@ -47,6 +48,11 @@ class TitleYearParser(ListParser):
 
     def __call__(self, text: str, *, finished: bool = True) -> ParsedList:
         """Parse *text*; see `saferec_core.plugins.contracts.parser.ListParser`."""
+        plain = self._plain_lists.read(text)
+        return ParsedList(plain) if plain else self._read_closely(text, finished=finished)
+
+    def _read_closely(self, text: str, *, finished: bool) -> ParsedList:
+        """Parse any text, plain lists included."""
         items: list[ParsedItem] = []
         events: list[ParseEvent] = []
         for start, stop in list_sections(text, self.reasoning_tags):
@@ -65,6 +71,10 @@ class TitleYearParser(ListParser):
     @cached_property
     def _naming(self) -> Naming:
         return Naming.of(self.year, self.catalog_path)
+
+    @cached_property
+    def _plain_lists(self) -> PlainLists:
+        return PlainLists(self._naming)
 
     def format(self, titles: Sequence[Title]) -> str:
         """Write *titles* as plain lines; see `saferec_core.plugins.contracts.parser.ListParser`.

@@ -30,18 +30,27 @@ WORD = r"(?-i:(?![A-Z])[^\W\d_]{1,12}\.?\s+)"
 WORD_OF_YEAR = r"(?-i:(?![A-Z])[^\W\d_]{1,6})"
 """As in "(1999 г.)", "(1999 r.)" and "（1999年）"."""
 
+DAY = (
+    r"(?:(?:[0-9]{1,2}(?:st|nd|rd|th)?\.?\ )?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
+    r"\.?\s+"
+    r"|(?:[0-9]{1,2}[./-]){1,2})"
+)
+"""Day and month, as in "(31 March 1999)" and "(31.03.1999)"; after a comma anything may stand."""
+
 BRACKETED = re.compile(
     rf"""
     [(\[{{]\s*
     (?:
       (?:(?:c|ca|circa|est|released|release|released\ in|from|year|in|dir|directed\ by)\b[.:]?\s*
-        | {KIND}\b[\s,:;-]* | {WORD}{{1,3}} | [^()\[\]{{}}\n]{{1,60}}?[,;·|/]\s*(?:{KIND}\s+)?){{0,2}}
+        | {KIND}\b[\s,:;-]* | {DAY} | {WORD}{{1,3}} | [^()\[\]{{}}\n]{{1,60}}?[,;·|/]\s*(?:{KIND}\s+)?){{0,2}}
     )
     [*_`"']{{0,3}}(?P<year>{YEAR})[*_`"']{{0,3}}
     (?P<after>
       /[IVX]{{1,5}}
-      | \s*[-–—/]\s*(?:[0-9]{{4}}|[0-9]{{2}}|present|now|today|\?)?\s*(?:,[^()\[\]{{}}\n]{{0,60}})?
-      | \s*(?:{KIND}\b\s*){{1,3}}
+      | (?:\s*[-–—/]|\s+(?:to|through|until|till|bis)\b)\s*(?:[0-9]{{4}}|[0-9]{{2}}|present|now|today|\?)?
+        \s*(?:,[^()\[\]{{}}\n]{{0,60}})?
+      | (?:[-/.][0-9]{{1,2}}){{1,2}}
+      | \s*(?:[^\W\d_][\w.'’-]{{0,20}}\s+){{0,4}}(?:{KIND}\b\s*){{1,3}}
       | \s*[,;·|:]\s*[^()\[\]{{}}\n]{{0,60}}
       | \s*[-–—]\s+[^()\[\]{{}}\n]{{0,60}}
       | \s*\?
@@ -52,7 +61,7 @@ BRACKETED = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """``(1999)``, ``[1999]``, ``(1999-2004)``, ``(TV series, 2015)``, ``(2017/I)``, ``(Mann, 1995)``,
-``(**1999**)``, ``(film de 1999)``, ..."""
+``(**1999**)``, ``(film de 1999)``, ``(1999 American horror film)``, ``(1999-03-31)``, ..."""
 
 SEPARATED = re.compile(
     rf"""
@@ -68,7 +77,8 @@ SEPARATED = re.compile(
 """``Title - 1999``, ``Title, 1999``, ``Title | 1999 | ...``, ``Title; Year: 1999``."""
 
 LEADING = re.compile(
-    rf"\s*(?:[(\[](?P<bracketed>{YEAR})[)\]]\s*[-–—:.]?\s*|(?P<year>{YEAR})(?:\s+[-–—|]\s*|[-–—|]\s+|\s*[|\t;,]\s*))(?=\S)"
+    rf"\s*(?:[(\[](?P<bracketed>{YEAR})[)\]]\s*[-–—:.]?\s*|[*_]{{0,3}}(?P<year>{YEAR})[*_]{{0,3}}"
+    rf"(?:\s+[-–—|]\s*|[-–—|]\s+|\s*[|\t;,]\s*))(?=\S)"
 )
 """``1999 - Title``, ``(1999) Title``."""
 
@@ -77,7 +87,8 @@ ALONE = re.compile(
     [\s*_-]{{0,6}}
     (?:["']?(?:(?:release\ |release_)?(?:year|date)(?:\ of\ release)?|released(?:\ in)?
       |jahr|année|año|ano|anno|年份|年)[\s*_"']{{0,4}}[:=]?[\s*_"']{{0,4}})?
-    [(\[]?\s{{0,3}}(?:[a-z]{{3,9}}\.?\s+(?:[0-9]{{1,2}},?\s+)?)?(?P<year>{YEAR})\s{{0,3}}[)\]]?
+    [(\[]?\s{{0,3}}(?:{DAY}|[a-z]{{3,9}}\.?\s+(?:[0-9]{{1,2}},?\s+)?)?(?P<year>{YEAR})(?:[-/.][0-9]{{1,2}}){{0,2}}
+    \s{{0,3}}[)\]]?
     [\s*_"'.,;}}\]]*$
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -118,7 +129,10 @@ def separated_year(text: str, start: int = 0) -> YearMark | None:
 def leading_year(text: str) -> YearMark | None:
     """Return the year that *text* begins with, if a title follows."""
     match = LEADING.match(text)
-    return YearMark(int(match["bracketed"] or match["year"]), match.start(), match.end()) if match else None
+    if match is None:
+        return None
+    in_brackets = match["bracketed"] is not None
+    return YearMark(int(match["bracketed"] or match["year"]), match.start(), match.end(), in_brackets)
 
 
 def year_alone(text: str) -> int | None:

@@ -34,8 +34,8 @@ class FreshReward(RewardFunction):
     """Charge for a title outside the catalog."""
 
     def range(self, num_ranks: int) -> tuple[float, float]:  # noqa: ARG002 - the same for every K
-        """Return the values of a wasted rank and of one that is not."""
-        return -1.0, 0.0
+        """Return the values of a wasted rank and of one that is not; the same if nothing is charged for."""
+        return (-1.0 if self.repeated or self.seen or self.out_of_catalog else 0.0), 0.0
 
     def __call__(self, lists: JudgedLists) -> Float[Tensor, "N K"]:
         """Mark wasted ranks; a rank that was not written has no value."""

@@ -6,14 +6,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from itertools import chain
 from operator import le, lt
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from saferec_core.data.titles import Title
 from saferec_core.errors import PluginError
 from saferec_core.plugins.calls import calling, named, undisturbed
+from saferec_core.plugins.last_words import is_built_in
 
-__all__ = ["EventKind", "ListParser", "ParseEvent", "ParsedItem", "ParsedList", "parse", "parse_all"]
+__all__ = [
+    "EventKind",
+    "ItemColumns",
+    "ListParser",
+    "ParseEvent",
+    "ParsedItem",
+    "ParsedList",
+    "ParsedLists",
+    "parse",
+    "parse_all",
+]
 
 
 class ParsedItem(NamedTuple):
@@ -79,6 +92,37 @@ class ParsedList:
         return sum(event.kind is kind for event in self.events)
 
 
+class ItemColumns(NamedTuple):
+    """The M items of N lists, list after list: a column for each field of `ParsedItem`."""
+
+    name: Sequence[str]
+    year: Sequence[int | None]
+    start: Sequence[int]
+    end: Sequence[int]
+    text_end: Sequence[int]
+    further: Sequence[tuple[Title, ...]]
+    readable: Sequence[bool]
+
+
+class ParsedLists(tuple[ParsedList, ...]):  # noqa: SLOT001 - columns are kept once they are asked for
+    """The lists of a batch, also as columns: to go through them item by item costs more than most rewards."""
+
+    @cached_property
+    def items(self) -> Sequence[ParsedItem]:
+        """The M items, list after list."""
+        return tuple(chain.from_iterable(parsed.items for parsed in self))
+
+    @cached_property
+    def columns(self) -> ItemColumns:
+        """Their fields."""
+        return ItemColumns(*zip(*self.items, strict=True)) if self.items else ItemColumns(*[()] * 7)
+
+    @cached_property
+    def sizes(self) -> Sequence[int]:
+        """How many items each list has (N,)."""
+        return [len(parsed.items) for parsed in self]
+
+
 class ListParser(ABC):
     """Reads the recommended titles out of a completion, and writes lists that it can read."""
 
@@ -109,10 +153,11 @@ def parse(parser: ListParser, text: str, *, finished: bool = True) -> ParsedList
     return parsed
 
 
-def parse_all(parser: ListParser, texts: Sequence[str], finished: Sequence[bool]) -> list[ParsedList]:
+def parse_all(parser: ListParser, texts: Sequence[str], finished: Sequence[bool]) -> ParsedLists:
     """Have *parser* read completions, and check what it returns.
 
-    Which titles repeat an earlier one is worked out from the items; a parser does not report it.
+    Which titles repeat an earlier one is worked out from the items; a parser does not report it. What a
+    parser of saferec itself returns is not checked, but tested.
 
     Args:
         parser: The parser.
@@ -126,11 +171,17 @@ def parse_all(parser: ListParser, texts: Sequence[str], finished: Sequence[bool]
     what = named("parser", parser)
     with calling(what), undisturbed(what):
         lists = [parser(text, finished=ended) for text, ended in zip(texts, finished, strict=True)]
-    return [_checked(what, parsed, len(text)) for parsed, text in zip(lists, texts, strict=True)]
+    if is_built_in(what):
+        return ParsedLists(lists)
+    sound = ParsedLists(_in_shape(what, parsed) for parsed in lists)
+    if not _are_plain(sound, texts):
+        for parsed, text in zip(sound, texts, strict=True):
+            _check_items(what, parsed.items, len(text))
+    return sound
 
 
-def _checked(what: str, parsed: ParsedList, length: int) -> ParsedList:
-    """Return what a parser returned for a text of some length, if it is sound."""
+def _in_shape(what: str, parsed: object) -> ParsedList:
+    """Return what a parser returned, if it is a parsed list whatever its items are, as a tuple of them."""
     if type(parsed) is not ParsedList:  # of a class of its own it may say something else each time
         raise PluginError(f"{what} must return a ParsedList, but returned {type(parsed).__name__}")
     for name, kept in (("items", parsed.items), ("events", parsed.events)):
@@ -138,40 +189,54 @@ def _checked(what: str, parsed: ParsedList, length: int) -> ParsedList:
             raise PluginError(f"{what}: {name} must be a tuple, but is {type(kept).__name__}")
     if type(parsed.items) is not tuple or type(parsed.events) is not tuple:
         parsed = ParsedList(tuple(parsed.items), tuple(parsed.events))  # the parser may still hold its lists
-    if strange := [event for event in parsed.events if not isinstance(event, ParseEvent)]:
-        raise PluginError(f"{what}: events must hold ParseEvents, but holds {strange[0]!r:.200}")
-    if not _are_plain(parsed.items, length):
-        last = 0
-        for number, item in enumerate(parsed.items, start=1):
-            if fault := _fault_of_titles(item) or _fault(item, last, length):
-                raise PluginError(f"{what}, item {number}: {fault}")
-            last = item.end
+    for event in parsed.events:
+        if not isinstance(event, ParseEvent):
+            raise PluginError(f"{what}: events must hold ParseEvents, but holds {event!r:.200}")
     return parsed
+
+
+def _check_items(what: str, items: Sequence[ParsedItem], length: int) -> None:
+    """Refuse items that are not sound, for a text of some length."""
+    last = 0
+    for number, item in enumerate(items, start=1):
+        if fault := _fault_of_titles(item) or _fault(item, last, length):
+            raise PluginError(f"{what}, item {number}: {fault}")
+        last = item.end
 
 
 _LAST_YEAR = 9999
 
 
-def _are_plain(items: Sequence[Any], length: int) -> bool:
-    """Whether items are certainly sound, as nearly all are; those with further titles need a closer look.
-
-    Checked column by column, because item by item costs more than most rewards.
-    """
-    if not {*map(type, items)} <= {ParsedItem}:
+def _are_plain(lists: ParsedLists, texts: Sequence[str]) -> bool:
+    """Whether items are certainly sound, as nearly all are; those with further titles need a closer look."""
+    if not {*map(type, lists.items)} <= {ParsedItem}:
         return False
-    names, years, starts, ends, text_ends, further, _ = zip(*items, strict=True) if items else [()] * 7
+    names, years, starts, ends, text_ends, further, _ = lists.columns
     return (
         {*map(type, names)} <= {str}
         and _is_text("".join(names))
         and {*map(type, years)} <= {int, type(None)}
-        and all(0 <= year <= _LAST_YEAR for year in {*years} - {None})
+        and all(year is None or 0 <= year <= _LAST_YEAR for year in {*years})
         and {*map(type, further)} <= {tuple}
         and not any(further)
         and {*map(type, (*starts, *ends, *text_ends))} <= {int}
-        and all(map(le, (0, *ends), (*starts, length)))
+        and _are_in_order(lists, texts)
         and all(map(lt, starts, text_ends))
         and all(map(le, text_ends, ends))
     )
+
+
+def _are_in_order(lists: ParsedLists, texts: Sequence[str]) -> bool:
+    """Whether each item begins behind that before it, and the last of each list ends within its text."""
+    before = [0, *lists.columns.end]
+    first = 0
+    for size, text in zip(lists.sizes, texts, strict=True):
+        last = first + size
+        if size and before[last] > len(text):
+            return False
+        before[first] = 0
+        first = last
+    return all(map(le, before, lists.columns.start))
 
 
 def _is_text(name: str) -> bool:

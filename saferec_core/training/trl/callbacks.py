@@ -82,9 +82,9 @@ def save_policy(trainer: Trainer, folder: Path) -> None:
     try:
         trainer.save_model(str(draft))
     except (OSError, SafetensorError) as error:
-        raise RunError(
-            f"the policy cannot be written to {folder}: {error}. Checkpoints are intact."
-        ) from error
+        remove(draft)
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(f"the policy cannot be written to {folder}: {reason}") from error
     if trainer.is_world_process_zero():
         copy_weights(draft, folder)
         remove(draft)

@@ -40,6 +40,7 @@ from saferec_core.rl.rollouts import Rollouts, RolloutScorer, ScoredBatch
 from saferec_core.training.trl.compact_head import compact_head
 from saferec_core.training.trl.finiteness import check_loss
 from saferec_core.training.trl.phases import Phased
+from saferec_core.training.trl.prompt_order import OrderedPrompts
 from saferec_core.training.trl.resampling import DynamicSampling
 from saferec_core.training.trl.resumable import Resumable, parts_with_state
 from saferec_core.training.trl.separate_reference import load_reference, without_reference
@@ -72,12 +73,13 @@ _NEEDED: Mapping[str, object] = MappingProxyType(
 """TRL settings that a rank-level ratio needs."""
 
 
-class RankGRPOTrainer(Phased, DynamicSampling, Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
+class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
     """``GRPOTrainer`` in which every rank has its own reward, advantage and importance ratio.
 
     Its loss is :func:`saferec_core.rl.loss.rank_grpo_loss`.
     """
 
+    starts_with = "--sft-checkpoint"
     _buffered_inputs: list[dict[str, Any]]
     """Of TRL: the micro-batches of the generation batch in use; None before the first."""
 

@@ -19,7 +19,7 @@ def prompt_dataset(records: Sequence[Record]) -> Dataset:
 
     Its columns are ``record``, the position of the record, and ``prompt``.
     """
-    numbers = Dataset.from_dict({"record": np.arange(len(records))})
+    numbers = Dataset.from_dict({"record": np.arange(len(records), dtype=np.int32)})
     numbers.set_transform(_PromptReader(records))
     return numbers
 

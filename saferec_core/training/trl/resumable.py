@@ -20,7 +20,10 @@ import torch
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from saferec_core.errors import RunError
+from saferec_core.errors import RunError, SaferecError
+from saferec_core.files import remove
+from saferec_core.models.memory import is_out_of_memory
+from saferec_core.plugins.calls import calling, named
 from saferec_core.runs.checkpoints import TRAINING_STATE
 from saferec_core.runs.layout import list_checkpoints
 from saferec_core.runs.sealing import damage, seal, sealed_facts, thin
@@ -52,6 +55,8 @@ class Resumable:
     _at_step_begin: dict[str, Any] | None = None
     _moving = False
     """Whether the weights are being moved, so that they belong to no step."""
+    starts_with = "--model"
+    """Flag of the policy that a stage starts from."""
     stage_folder: Path
     """Folder whose ``*.jsonl`` belong to the stage."""
     kept_whole: int | None
@@ -75,7 +80,7 @@ class Resumable:
         """Continue training from a checkpoint that is whole.
 
         Raises:
-            RunError: It was written by another number of processes.
+            RunError: It was written by another number of processes, or by versions that keep something else.
         """
         processes = sealed_facts(checkpoint)["processes"]
         if processes != self.args.world_size:
@@ -84,7 +89,17 @@ class Resumable:
                 f"launch {processes} again, since each process holds a part of the rollouts"
             )
         self._resumed = self._first_epoch_from = checkpoint
-        self.train(resume_from_checkpoint=str(checkpoint))
+        try:
+            self.train(resume_from_checkpoint=str(checkpoint))
+        except Exception as error:
+            began = self._resumed is None
+            if began or isinstance(error, SaferecError) or is_out_of_memory(error):
+                raise
+            raise RunError(
+                f"cannot resume from {checkpoint}, although it is intact: {type(error).__name__}: {error}. "
+                "It may be of other versions of saferec, TRL or transformers (manifest.json names them). "
+                f"Install those, or start a new run from its weights with {self.starts_with} {checkpoint}"
+            ) from error
 
     def process_state(self: Any) -> dict[str, Any]:
         """Return all that transformers does not save, in types that are read without running code."""
@@ -111,7 +126,14 @@ class Resumable:
             self._metrics = {mode: defaultdict(list, of) for mode, of in state["_metrics"].items()}
         self._epoch_random = state["epoch_random"]
         for name, part in self.stateful_parts().items():
-            part.load_state_dict(state["parts"][name])
+            if name not in state["parts"]:
+                raise RunError(
+                    f"cannot resume from {self._resumed}: {named(name, part)} has a state now, and had none "
+                    "when the checkpoint was written; install the version that the run began with "
+                    "(manifest.json)"
+                )
+            with calling(named(name, part), doing=f" to take up its state from {self._resumed}"):
+                part.load_state_dict(state["parts"][name])
         self._resumed = None
 
     def remember_step(self: Any) -> None:
@@ -191,9 +213,8 @@ class Resumable:
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
             if isinstance(error, RuntimeError):
                 reason = f"the disk may be full ({reason})"
-            raise RunError(
-                f"checkpoint {target} cannot be written: {reason}. The checkpoints before it are intact."
-            ) from error
+            intact = ". Those before it are intact" if list_checkpoints(target.parent) else ""
+            raise RunError(f"checkpoint {target} cannot be written: {reason}{intact}") from error
         finally:
             self._draft = None
 
@@ -203,8 +224,7 @@ class Resumable:
         logs = {path.name: path.stat().st_size for path in sorted(self.stage_folder.glob("*.jsonl"))}
         step = int(self.state.global_step)
         seal(draft, {"step": step, "processes": int(self.args.world_size), "logs": logs})
-        if target.exists():  # damaged
-            shutil.rmtree(target)
+        remove(target)  # damaged, if it exists
         draft.replace(target)
         shutil.rmtree(draft.parent, ignore_errors=True)
         if self.kept_whole is not None:

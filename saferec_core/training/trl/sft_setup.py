@@ -11,15 +11,19 @@ from typing import Any
 from uuid import uuid4
 
 from datasets import Dataset
+from datasets.exceptions import DatasetGenerationError
+from pyarrow import compute
 from trl import SFTConfig as TrlSFTConfig
 from trl import SFTTrainer
 
 from saferec_core.config.schema import SftConfig
 from saferec_core.data import mapped_rows
 from saferec_core.data.records import Record
+from saferec_core.errors import DataError, SaferecError
 from saferec_core.models.loading import Policy
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
 from saferec_core.training.trl.compact_head import compact_head
+from saferec_core.training.trl.length_groups import LengthGroups
 from saferec_core.training.trl.phases import Phased
 from saferec_core.training.trl.resumable import Resumable
 
@@ -28,6 +32,19 @@ __all__ = ["SafeSFTTrainer", "sft_trainer"]
 
 class SafeSFTTrainer(Phased, Resumable, SFTTrainer):  # type: ignore[misc]  # TRL ships no types
     """``SFTTrainer`` that can be continued exactly, and computes logits of completions only."""
+
+    group_by_length = False
+    """Whether the samples of a batch are about as long as each other."""
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Any:
+        """Return TRL's sampler, or one that groups samples by length."""
+        if not self.group_by_length:
+            return super()._get_train_sampler(train_dataset)
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        lengths = compute.list_value_length(dataset.data.column("input_ids")).to_numpy()
+        args = self.args
+        together = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        return LengthGroups(lengths, together, args.seed)
 
     def compute_loss(self, *arguments: Any, **options: Any) -> Any:
         """Compute TRL's loss."""
@@ -55,7 +72,7 @@ def sft_trainer(
             eval_steps=config.eval_steps if evaluated == "steps" else None,
             per_device_eval_batch_size=config.per_device_eval_batch_size,
         )
-        return SafeSFTTrainer(
+        trainer = SafeSFTTrainer(
             policy.model,
             args=arguments,
             train_dataset=_dataset(train),
@@ -63,6 +80,8 @@ def sft_trainer(
             processing_class=policy.tokenizer,
             peft_config=lora_config(config.model),
         )
+    trainer.group_by_length = config.group_by_length
+    return trainer
 
 
 def _dataset(records: Sequence[Record]) -> Dataset:
@@ -77,4 +96,12 @@ def _dataset(records: Sequence[Record]) -> Dataset:
     scratch = mkdtemp(prefix="saferec-rows-")
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     name = uuid4().hex  # a digest of the rows would take as long as writing them
-    return Dataset.from_generator(rows, cache_dir=scratch, fingerprint=name)
+    try:
+        return Dataset.from_generator(rows, cache_dir=scratch, fingerprint=name)
+    except DatasetGenerationError as error:  # of whatever happens meanwhile
+        cause = error.__cause__ or error
+        if isinstance(cause, SaferecError):
+            raise cause from error
+        raise DataError(
+            f"the records cannot be kept in {scratch}: {cause}. Set TMPDIR to a folder with more space"
+        ) from error

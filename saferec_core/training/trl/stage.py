@@ -19,6 +19,7 @@ from saferec_core.runs.resuming import rewind
 from saferec_core.runs.sealing import newest_resumable, sealed_facts
 from saferec_core.runs.stopping import Stop
 from saferec_core.training.trl.engine import check_engine, engine_facts
+from saferec_core.training.trl.vllm_engine import is_of_server, shortened
 
 __all__ = ["train_stage"]
 
@@ -117,13 +118,14 @@ def _device_advice(trainer: Any, error: Exception, last: Path | None, command: s
 def _server_lost(trainer: Any, error: Exception) -> bool:
     """Whether an error comes from requests to a vLLM server."""
     uses_server = getattr(trainer.args, "use_vllm", False) and trainer.args.vllm_mode == "server"
-    return uses_server and isinstance(error, OSError)  # as errors of requests are
+    return uses_server and (isinstance(error, OSError) or is_of_server(error))  # requests raise OSError
 
 
 def _server_advice(trainer: Any, error: Exception, saved: Path | None, command: str) -> str:
-    args, reason = trainer.args, str(error).partition("\n")[0][:200]
+    args = trainer.args
     return (
-        f"the vLLM server at {args.vllm_server_host}:{args.vllm_server_port} no longer answers ({reason}). "
+        f"the vLLM server at {args.vllm_server_host}:{args.vllm_server_port} no longer answers as it should "
+        f"({type(error).__name__}: {shortened(error)}). "
         f"Start it again and continue with: {command}"
         + ("" if saved is None else f"\nWhat was trained so far is in {saved}.")
     )
@@ -135,7 +137,12 @@ def _memory_advice(trainer: Any, saved: Path | None) -> str:
         f"out of memory in step {step}. What helps, in this order: --gradient-checkpointing; half of "
         "--per-device-train-batch-size with twice the --gradient-accumulation-steps; a shorter "
         "--max-completion-length or --max-prompt-length (Safe SFT: --max-length)."
-        + ("" if saved is None else f" What was trained so far is in {saved}.")
+        + (
+            ""
+            if saved is None
+            else f" What was trained so far is in {saved}; a new run with other settings can start from it "
+            f"({trainer.starts_with} {saved})."
+        )
     )
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
+from traceback import walk_tb
 from typing import Any
 
 import torch
@@ -15,11 +16,12 @@ from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import RunError
 from saferec_core.models.vllm import engine_dtype
 from saferec_core.models.vllm_cpu.group import WeightGroup
+from saferec_core.models.vllm_cpu.memory import engine_settings
 from saferec_core.runs.distributed import from_main
 from saferec_core.runs.ports import check_port
 from saferec_core.training.precision import for_training
 
-__all__ = ["gloo_client", "serving"]
+__all__ = ["gloo_client", "is_of_server", "serving", "shortened"]
 
 
 @contextmanager
@@ -47,24 +49,42 @@ def serving(config: TrainConfig, start: str) -> Iterator[None]:
     engine, client = generation.LLM, generation.VLLMClient
     in_bfloat16 = config.optimization.bf16
     dtype = "bfloat16" if in_bfloat16 else engine_dtype(start, for_training(config.model))
-    generation.LLM = partial(engine, dtype=dtype)
+    generation.LLM = partial(engine, dtype=dtype, **engine_settings())
     if not torch.cuda.is_available():
         generation.VLLMClient = gloo_client(client)
     try:
         yield
-    except OSError as error:
-        if not _is_unreachable(error):
-            raise
-        raise RunError(
-            f"no vLLM server answers at {rollout.vllm_server_host}:{rollout.vllm_server_port} after "
-            f"{rollout.vllm_server_timeout:g} s (--vllm-server-timeout). Start one (docs/scale.md), or name "
-            "another with --vllm-server-host and --vllm-server-port"
-        ) from error
+    except Exception as error:
+        address = f"{rollout.vllm_server_host}:{rollout.vllm_server_port}"
+        if _is_unreachable(error):
+            raise RunError(
+                f"no vLLM server answers at {address} after {rollout.vllm_server_timeout:g} s "
+                "(--vllm-server-timeout). Start one (docs/scale.md), or name another with --vllm-server-host "
+                "and --vllm-server-port"
+            ) from error
+        if is_of_server(error):
+            raise RunError(
+                f"what answers at {address} is not a vLLM server that takes weights "
+                f"({type(error).__name__}: {shortened(error)}). Start one as docs/scale.md says, or name "
+                "another with --vllm-server-host and --vllm-server-port"
+            ) from error
+        raise
     finally:
         generation.LLM, generation.VLLMClient = engine, client
 
 
-def _is_unreachable(error: OSError) -> bool:
+def is_of_server(error: Exception) -> bool:
+    """Tell whether a request to a vLLM server failed, or its answer is not one that TRL's client reads."""
+    modules = (frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__))
+    return "trl.generation.vllm_client" in modules
+
+
+def shortened(error: Exception) -> str:
+    """Return the first line of an error; servers answer with whole pages."""
+    return str(error).partition("\n")[0][:200]
+
+
+def _is_unreachable(error: Exception) -> bool:
     """Tell whether a server does not answer: TRL raises the ConnectionError of requests, not Python's own."""
     return any(kind.__name__ == "ConnectionError" for kind in type(error).__mro__)
 

@@ -14,7 +14,8 @@ from saferec_core.errors import ConfigError, DataError, RunError, UnknownNameErr
 
 FACTS = {
     "recall@10": MetricFacts("higher", "mean", ""),
-    "any_violation@10": MetricFacts("lower", "share", ""),
+    "any_violation@10": MetricFacts("lower", "share", "", unit="share of lists"),
+    "violations@10": MetricFacts("lower", "mean", "", unit="titles"),
 }
 
 
@@ -168,6 +169,29 @@ def test_fewer_than_ten_users_allow_no_claim_by_bootstrap():
     assert not result.holds
     assert result.verdict == "not shown"
     assert "only 8 users have a value; a bootstrap of fewer than 10 is not relied on" in result.sentence
+
+
+@pytest.mark.parametrize("text", ["violations@10<=0.05", "violations@10<=1"])
+def test_a_count_of_nothing_in_every_list_bounds_no_mean(text):
+    # Of 400 lists without a violation Wilson's bound is 0.7 % of lists; but each of those may have ten.
+    result = at_most(text, evaluation(violations=[0.0] * 400))
+
+    assert (result.verdict, result.interval) == ("not shown", "none")
+    assert "claim a share instead" in result.sentence
+
+
+def test_a_limit_that_no_share_can_miss_is_refused():
+    for text in ("any_violation@10<=5", "any_violation@10<=-0.1"):
+        with pytest.raises(ConfigError, match=r"is a share in 0\.\.1, of which 5% is written 0\.05"):
+            at_most(text, violations(0, 100))
+    with pytest.raises(ConfigError, match="is a share"):
+        at_most("any_violation@10<=baseline+5", violations(0, 100), baseline=violations(0, 100))
+
+
+def test_claims_that_cannot_both_hold_are_refused():
+    claims = [read_claim("any_violation@10<=0.05", "max"), read_claim("any_violation@10>=0.5", "min")]
+    with pytest.raises(ConfigError, match=r"'any_violation@10<=0.05' and '.*>=0.5' cannot both hold"):
+        check_claims(violations(0, 100), claims)
 
 
 def test_a_metric_without_a_value_allows_no_claim():

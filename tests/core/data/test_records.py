@@ -33,13 +33,13 @@ def read(tmp_path):
 
 
 def as_arrow(rows):
-    """Give every row a struct of all traits, as a table of the document's rows has it."""
+    """Give every row a struct of all traits, as a Parquet table of such rows has it."""
     traits = {trait for row in rows for trait in row["constraints"]}
     return [
         {
             **row,
             "constraints": {trait: True if trait in row["constraints"] else None for trait in traits},
-            # Arrow knows no pair of text and number; the research code has both as text.
+            # Arrow knows no pair of text and number; the reference implementation has both as text.
             "groundtruth_with_release_year": [
                 [name, str(year)] for name, year in row["groundtruth_with_release_year"]
             ],

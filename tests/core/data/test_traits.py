@@ -42,7 +42,7 @@ def read(tmp_path):
 def shared(name):
     path = TRAITS / name
     if not path.is_file():
-        pytest.skip(f"the document's traits are not beside the checkout ({path})")
+        pytest.skip(f"the paper's traits are not beside the checkout ({path})")
     return json.loads(path.read_text(encoding="utf-8"))
 
 

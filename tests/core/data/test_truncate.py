@@ -1,5 +1,7 @@
 """Prompts that are too long."""
 
+import pytest
+
 from saferec_core.data.records import Record
 from saferec_core.data.truncate import fit_records
 
@@ -75,3 +77,19 @@ def test_records_keep_their_order_and_are_counted():
 
     assert [record.prompt[0]["content"] for record in fitted.records] == ["a", "b", "c d"]
     assert (fitted.shortened, fitted.left_out) == (0, 1)
+
+
+def test_records_behind_those_that_are_left_out_are_found_by_their_new_positions():
+    texts = ["a", "x x x", "b", "x x x", "x x x", "c", "old", "d"]
+    records = [Record(prompt=turns(text)) for text in texts]
+    records[6] = Record(prompt=turns("old old", "answer", "new"))
+    fitted = fit_records(records, 2, words)
+
+    contents = [record.prompt[-1]["content"] for record in fitted.records]
+    assert contents == ["a", "b", "c", "new", "d"]
+    assert [fitted.records[n].prompt[-1]["content"] for n in range(-5, 0)] == contents
+    assert fitted.records[1:3] == [records[2], records[5]]
+    assert fitted.records[3] is fitted.records[3]
+    assert (fitted.shortened, fitted.left_out) == (1, 3)
+    with pytest.raises(IndexError, match="record 5 of 5"):
+        fitted.records[5]

@@ -93,11 +93,11 @@ def test_everything_that_is_wrong_stands_in_one_message_with_its_rows(read):
     for part in (
         "no held-out record has the id: 'nobody' (line 1)",
         "no held-out record has the position (0 to 2): 3 (line 2)",
-        "by 'id' or 'position': line 3",
+        "by 'id' or 'position', but has 'titles': line 3",
         "a record has two lists; number them by 'sample': id 'ann' (line 5)",
         "an object with title and year: 7 (line 6)",
         "one for each title: [1, 2] (line 7)",
-        "one of 'completion', 'titles' and 'items': line 8",
+        "one of 'completion', 'titles' and 'items', but has 'id', 'completion', 'titles': line 8",
         "1 record has no list; an empty one is written as titles = []: position 2",
     ):
         assert part in message
@@ -113,6 +113,61 @@ def test_an_id_that_two_records_share_names_neither(read):
     twins = {0: Record(prompt=(), columns={"id": 1}), 1: Record(prompt=(), columns={"id": "1"})}
     with pytest.raises(DataError, match="several held-out records have the id"):
         read({"id": 1, "titles": []}, used=[0], records=twins)
+
+
+def test_tables_hold_lists_and_numbers_as_text(tmp_path):
+    path = tmp_path / "lists.csv"
+    path.write_text(
+        'id,position,sample,titles,scores\n,0,0,"[""Saw (2004)"", [""Heat"", 1995]]","[0.1, 0.9]"\n'
+        'bob,,,"[]",\ncem,,0.0,"[{""title"": ""Saw"", ""year"": ""2004""}]",\n'
+    )
+    answers = read_predictions(path, RECORDS, RECORDS, TitleYearParser(), CATALOG)
+
+    assert [[item.title for item in siblings[0].parsed.items] for siblings in answers] == [
+        [HEAT, SAW],
+        [],
+        [SAW],
+    ]
+
+
+def test_numbers_that_pandas_made_fractions_are_whole(read):
+    ids = {0: Record(prompt=(), columns={"id": 12})}
+
+    assert read({"id": 12.0, "items": [7.0]}, used=[0], records=ids) == [[[HEAT]]]
+    assert read({"position": 0.0, "completion": ""}, used=[0]) == [[[]]]
+
+
+def test_completions_may_be_messages_as_records_have_them(read):
+    message = {"role": "assistant", "content": "1. Saw (2004)"}
+
+    assert read({"position": 0, "completion": [message]}, used=[0]) == [[[SAW]]]
+
+
+@pytest.mark.parametrize(
+    ("entry", "title"),
+    [
+        (["Saw (2004)", None], SAW),
+        (["Saw (2004)", 2004], SAW),
+        ({"title": "Saw", "year": "N/A"}, Title("Saw", None)),
+        ({"title": "Saw", "year": "2004-10-29"}, SAW),
+        ("Fawlty Towers (1975-1979)", Title("Fawlty Towers", 1975)),
+    ],
+    ids=["year in the title alone", "year twice", "no year", "date", "series"],
+)
+def test_titles_are_read_as_in_every_other_file(read, entry, title):
+    assert read({"position": 0, "titles": [entry]}, used=[0]) == [[[title]]]
+
+
+def test_rows_of_another_program_are_refused_with_the_columns_that_they_have(read):
+    with pytest.raises(DataError) as error:
+        read({"user_id": "ann", "item_id": 7, "score": 0.5}, {"user_id": "bob", "item_id": 7, "score": 0.5})
+    assert str(error.value).endswith(
+        "name its record by 'id' or 'position', but has 'user_id', 'item_id', 'score': line 1, line 2"
+    )  # and not that all records lack a list
+    with pytest.raises(
+        DataError, match=r"a row must hold a whole list.*but has 'id', 'title', 'rank': line 1"
+    ):
+        read({"id": "ann", "title": "Saw (2004)", "rank": 0}, used=[0])
 
 
 def test_a_file_without_rows_is_refused(read):

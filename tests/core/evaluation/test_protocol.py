@@ -1,4 +1,4 @@
-"""The choices that move a number, their id, and the research code's choices reproduced."""
+"""The choices that move a number, their id, and the reference implementation's choices reproduced."""
 
 import json
 
@@ -200,7 +200,7 @@ def test_a_short_list_is_measured_by_its_own_room_only_if_that_is_chosen():
     assert ndcg([X], ideal_dcg="list", out_of_catalog="removed") == 0
 
 
-# --- the research code ---------------------------------------------------------------------------
+# --- the reference implementation ----------------------------------
 
 
 @pytest.fixture(scope="module")

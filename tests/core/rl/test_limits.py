@@ -172,3 +172,11 @@ def test_a_limit_on_violations_without_an_oracle_or_two_on_one_share_are_refused
     with pytest.raises(ConfigError, match="wasted has two limits"):
         limits_of(["wasted<=0.1", "wasted<=0.2"], JUDGE)
     assert limits_of(["wasted <= .1"], Judge(Catalog(FILMS))) == [Limit("wasted", 0.1)]
+
+
+def test_the_end_says_of_which_limit_no_list_was_written():
+    some = limits("violation_rate[gore]<=0.01")
+
+    assert some.verdicts() == [
+        "The limit violation_rate[gore] <= 0.01 never applied: no list was written that it is about."
+    ]

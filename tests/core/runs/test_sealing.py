@@ -1,5 +1,7 @@
 """Checkpoints that are whole, and those that are not."""
 
+import shutil
+
 import pytest
 
 from saferec_core.runs.checkpoints import TRAINING_STATE
@@ -42,8 +44,19 @@ def test_a_sealed_checkpoint_is_whole_and_knows_what_it_was_sealed_with(tmp_path
         (lambda path: (path / SEAL).unlink(), "no readable saferec.json"),
         (lambda path: (path / SEAL).write_text('{"files": {"a'), "no readable saferec.json"),
         (lambda path: (path / SEAL).write_text("[]"), "no readable saferec.json"),
+        (
+            lambda path: (path / SEAL).write_text(
+                '{"files": {"config.json": 2}, "logs": {}, "processes": 1}'
+            ),
+            "no readable saferec.json",
+        ),
+        (lambda path: (path / SEAL).write_text('{"files": {}}'), "no readable saferec.json"),
+        (lambda path: (shutil.rmtree(path), path.write_text("")), "no readable saferec.json"),
     ],
-    ids=["a bit flipped", "cut off", "file missing", "no seal", "seal cut off", "seal of another kind"],
+    ids=[
+        *("a bit flipped", "cut off", "file missing", "no seal", "seal cut off", "seal of another kind"),
+        *("files described otherwise", "facts missing", "a file in its place"),
+    ],
 )
 def test_every_kind_of_damage_is_named(tmp_path, harm, reason):
     path = checkpoint(tmp_path, 3)
@@ -60,6 +73,14 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_message_and_the_one_before_i
 
     assert newest_resumable(tmp_path, reported.append) == good
     assert ["checkpoint-11" in reported[0], "checkpoint-10" in reported[1]] == [True, True]
+
+
+def test_that_no_checkpoint_is_left_is_said(tmp_path):
+    checkpoint(tmp_path, 1, sealed=False)
+    reported = []
+
+    assert newest_resumable(tmp_path, reported.append) is None
+    assert reported[1:] == [f"No checkpoint of {tmp_path} can be continued from, so the stage begins anew."]
 
 
 def test_without_a_whole_checkpoint_there_is_none(tmp_path):

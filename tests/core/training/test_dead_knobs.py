@@ -72,7 +72,15 @@ def test_options_of_a_reward_of_weight_zero_are_dead(plugins):
     rewards = {"relevance": {}, "count": {"weight": 0, "distinct": False, "target": 5}}
 
     assert dead_in(plugins, rewards=rewards) == [
-        "rewards.count: distinct, target has no effect, since the reward has weight 0"
+        "rewards.count: distinct and target have no effect, since the reward has weight 0"
+    ]
+
+
+def test_a_reward_that_is_constant_by_its_options_is_named(plugins):
+    nothing = {"repeated": False, "seen": False, "out_of_catalog": False}
+
+    assert dead_in(plugins, rewards={"relevance": {}, "fresh": nothing}) == [
+        "rewards.fresh is always 0, so it never prefers one list to another"
     ]
 
 

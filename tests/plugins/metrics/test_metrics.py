@@ -415,7 +415,7 @@ def test_a_metric_of_another_distribution_that_says_nothing_of_itself_is_refused
         build_metrics(plugins, {"first_year": {}})
 
 
-# --- the research code's figures ---------------------------------------------------------------
+# --- the reference implementation's figures ----------------------------------
 
 
 def test_recall_of_the_recorded_hand_cases_is_the_recorded_one(recorded):
@@ -423,7 +423,7 @@ def test_recall_of_the_recorded_hand_cases_is_the_recorded_one(recorded):
     for case in recorded["metrics_hand"]:
         catalog = Catalog([Title(*title) for title in case["catalog"]])
         if case["seen"] or any(catalog.find(*title) is None for title in case["recs"]):
-            continue  # the research code removed these first and closed the ranks
+            continue  # the reference implementation removed these first and closed the ranks
         if case["recall"] is None:
             continue  # no ground truth
         text = "\n".join(f"{name} ({year})" for name, year in case["recs"])

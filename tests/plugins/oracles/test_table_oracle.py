@@ -385,7 +385,7 @@ def test_of_an_unknown_title_there_is_nothing_to_explain(table, oracle_file):
             oracle.explain(Question("Saw", 1990, ("Gore",)))
 
 
-# --- what the research code's oracle missed ----------------------------------------------------
+# --- what the reference implementation's oracle missed ----------------------------------
 
 
 @pytest.fixture
@@ -426,7 +426,7 @@ def test_films_that_punctuation_or_an_article_made_unknown_are_found(recorded, r
 
 
 def test_verdicts_agree_with_the_recorded_ones_wherever_the_year_does(recorded, recorded_oracle):
-    """With a year further off, the research code took a film that agrees in the title alone."""
+    """With a year further off, the reference implementation took a film that agrees in the title alone."""
     years = {}
     for name, year in recorded["fixture"]["catalog"]:
         years.setdefault(name.lower(), []).append(year)

@@ -53,6 +53,8 @@ YEARS = [
     " (1995) [R]", " (1995)[1]", "[1] (1995)", " (1995): a heist film", " (1995) ← start here", ", Year: 1995",
     " | Year: 1995", " (1995?)", " (1995-)", " (1995 – present)", " (**1995**)", " (_1995_)", " (película de 1995)",
     " (film de 1995)", " (năm 1995)", " (från 1995)", " (1995 г.)", " (1995 r.)", " (1995.)", "（1995年）",
+    " (1995 crime film)", " (1995 American crime film)", " (1995 TV series)", " (1995 to 1999)", " (1995 bis 1999)",
+    " (1995-12-15)", " (15 December 1995)", " (December 1995)", " (15.12.1995)", " (12/15/1995)", " (1995/12/15)",
 ]  # fmt: skip
 
 WRAPPINGS = [
@@ -153,10 +155,20 @@ def test_wrappings_are_no_part_of_the_title(wrapping, front):
         "1. ('Heat', 1995)\n2. ('Saw', 2004)\n3. ('Coco', 2017)",
         "1. Title: Heat | Year: 1995 | Genre: crime\n2. Title: Saw | Year: 2004\n3. Title: Coco | Year: 2017",
         "\\boxed{Heat (1995), Saw (2004), Coco (2017)}",
+        "1. Heat (1995) | crime | Mann\n2. Saw (2004) | horror | Wan\n3. Coco (2017) | family | Unkrich",
+        "1. Heat | Mann | 1995\n2. Saw | Wan | 2004\n3. Coco | Unkrich | 2017",
+        "| Film | Year |\n|---|---|\n| 1. Heat | 1995 |\n| **2. Saw** | 2004 |\n| 3. Coco (2017) | |",
+        "| Title & Year | Why |\n|---|---|\n| Heat (1995) | unlike Alien (1979) |\n| Saw (2004) | short |\n| Coco (2017) | warm |",
+        "| What to watch | Why |\n|---|---|\n| Heat (1995) | a |\n| Saw (2004) | b |\n| Coco (2017) | c |",
+        "┌───┬──────┐\n│ 1 │ Heat │ 1995 │\n├───┼──────┤\n│ 2 │ Saw │ 2004 │\n│ 3 │ Coco │ 2017 │\n└───┴──────┘",
+        "## 1. Heat\n**Year:** 1995\n\n## 2. Saw\n**Year:** 2004\n\n## 3. Coco\n**Released:** 2017-10-27",
+        "1. **1995** – Heat\n2. **2004** – Saw\n3. **2017** – Coco",
+        "<movies><movie><title>Heat</title><year>1995</year></movie><movie><title>Saw</title><year>2004</year></movie>"
+        "<movie><title>Coco</title><year>2017</year></movie></movies>",
         "<table><tr><th>Title</th><th>Year</th></tr><tr><td>Heat</td><td>1995</td></tr><tr><td>Saw</td><td>2004</td></tr>"
         "<tr><td>Coco</td><td>2017</td></tr></table>",
     ],
-    ids=range(50),
+    ids=range(59),
 )
 def test_whole_answers_are_read(text):
     assert titles_in(text) == FILMS
@@ -276,7 +288,7 @@ def catalog(tmp_path):
     titles = [
         ("Kill Bill: Vol. 1", 2003), ("300", 2006), ("Blade Runner 2049", 2017), ("Heat", 1995), ("Heat", 1986),
         ("Matrix, The", 1999), ("Fantasia", 1940), ("Fantasia 2000", 1999), ("1: Nenokkadine", 2014), ("Saw", 2004),
-        ("Seven (a.k.a. Se7en)", 1995), ("Star Wars", 1977),
+        ("Seven (a.k.a. Se7en)", 1995), ("Star Wars", 1977), ("1917", 2019),
         ("The Naked Gun: From the Files of Police Squad!", 1988), ("Terminal, The", 2004),
     ]  # fmt: skip
     path = tmp_path / "catalog.jsonl"
@@ -303,6 +315,14 @@ def catalog(tmp_path):
         ("- Se7en", ("Se7en", 1995)),
         ("| 1 | The Matrix | hackers |", ("The Matrix", 1999)),
         ("1. Heat", ("Heat", None)),
+        ("1. 1917 – a war film", ("1917", 2019)),
+        ("1. **1917** - by Sam Mendes", ("1917", 2019)),
+        ("1. 2004 - Saw", ("Saw", 2004)),
+        ("1. The Matrix ⭐ 8.7/10", ("The Matrix", 1999)),
+        ("1. The Matrix, 136 min", ("The Matrix", 1999)),
+        ("1. Saw, James Wan, 2004", ("Saw", 2004)),
+        ("1. Saw, a.k.a. Jigsaw (2004)", ("Saw", 2004)),
+        ("1. Saw / Juego macabro (2004)", ("Saw", 2004)),
         ("1. Star Wars: The Rise of Skywalker", ("Star Wars: The Rise of Skywalker", None)),
         ("1. Nobody's Film", ("Nobody's Film", None)),
         ("1. Fantasia (2000) (1999)", ("Fantasia (2000)", 1999)),

@@ -13,6 +13,7 @@ from saferec_core.plugins.contracts.parser import EventKind
 from saferec_core.plugins.manager import load_plugins
 from saferec_core.testing import check_parser
 from saferec_plugins.parsers.json_parser import JsonParser
+from saferec_plugins.parsers.title_year import TitleYearParser
 
 parse = JsonParser()
 
@@ -86,7 +87,9 @@ def test_whatever_is_formatted_is_read_back(titles):
 
 
 @pytest.mark.parametrize(
-    "hostile", ['{"', '["', "['a'", "[", "{", '"', "[[", '{"a":', '["a",', "[{'"], ids=ascii
+    "hostile",
+    ['{"', '["', "['a'", "[", "{", '"', "[[", '{"a":', '["a",', "[{'", '{"a":[', '{"a":{'],
+    ids=ascii,
 )
 def test_hostile_texts_are_read_in_linear_time(hostile):
     text = hostile * (50_000 // len(hostile))
@@ -107,6 +110,15 @@ def test_hostile_texts_are_read_in_linear_time(hostile):
         '{"recommendation_1": {"name": "Heat", "year": 1995}, "recommendation_2": {"name": "Saw", "year": 2004}, "recommendation_3": {"name": "Coco", "year": 2017}}',
         '{"name": "recommend", "arguments": {"movies": ["Heat (1995)", "Saw (2004)", "Coco (2017)"]}}',
         '- {"title": "Heat", "year": 1995}\n- {"title": "Saw", "year": 2004}\n- {"title": "Coco", "year": 2017}',
+        '{"films": [{"film_name": "Heat", "release": "1995"}, {"original_title": "Saw", "release_date": "2004-10-29"}, {"movie": {"title": "Coco", "year": 2017}, "score": 1}]}',
+        '{"Heat (1995)": "crime", "Saw (2004)": "horror", "Coco (2017)": "family"}',
+        '{"Heat": 1995, "Saw": "2004", "Coco": 2017}',
+        '[{"Heat": "1995"}, {"Saw": "2004"}, {"Coco": "2017"}]',
+        '{1: "Heat (1995)", 2: "Saw (2004)", 3: "Coco (2017)"}',
+        '{"title": "For tonight", "movies": ["Heat (1995)", "Saw (2004)", "Coco (2017)"]}',
+        "[“Heat (1995)”, “Saw (2004)”, “Coco (2017)”]",
+        '{"Heat (1995)": "crime", "Saw (2004)": "horror", "Coco (2017)": "family", "The Mat',
+        '{"1": "Heat (1995)", "2": "Saw (2004)", "3": "Coco (2017)", "4": "The Mat',
         '1. {"title": "Heat", "year": 1995}\n2. {"title": "Saw", "year": 2004}\n3. {"title": "Coco", "year": 2017}',
     ],
     ids=lambda _: "text",
@@ -120,10 +132,40 @@ def test_lists_as_other_models_put_them_into_json(text):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '{"excluded": ["Hostel (2005)"], "recommendations": LIST}',
+        '{"recommendations": LIST, "seen_movies": ["Hostel (2005)"]}',
+        '{"user": {"liked": ["Hostel (2005)"]}, "movies": LIST}',
+        '{"preferences": ["Hostel (2005)"], "recommended_movies": LIST}',
+        '{"movies_to_avoid": ["Hostel (2005)"], "movies_to_watch": LIST}',
+        '{"name": "recommend", "arguments": {"already_watched": ["Hostel (2005)"], "titles": LIST}}',
+        '{"based_on": ["Hostel (2005)"], "list": LIST',
+        '{"recommendations": LIST, "filtered_out": ["Hostel (2005)", "Cube (19',
+        '{"likes": ["Hostel (2005)"], "recommendations": ["Heat (1995)", "Saw (2004)", "Coco (2017)", "The Ma',
+    ],
+    ids=range(9),
+)
+@pytest.mark.parametrize("parser", [parse, TitleYearParser()], ids=["json", "title-year"])
+def test_titles_below_keys_that_rule_them_out_are_not_recommended(text, parser):
+    written = text.replace("LIST", json.dumps(list(map(str, FILMS))))
+
+    assert [item.title for item in parser(written).items] == FILMS
+
+
+def test_an_object_of_titles_to_avoid_alone_recommends_nothing():
+    assert titles_in('{"avoid": ["Hostel (2005)", "Cube (1997)"]}') == []
+    assert TitleYearParser()('{"avoid": ["Hostel (2005)"]}').items == ()
+
+
+@pytest.mark.parametrize(
     ("text", "titles"),
     [
         ('["12 Angry Men (1957)", "2. Saw (2004)"]', [("12 Angry Men", 1957), ("Saw", 2004)]),
         ('["7. Saw (2004)", "Heat (1995)"]', [("7. Saw", 2004), ("Heat", 1995)]),
+        ('{"min_year": 1990, "max_year": 2000}', []),
+        ('[{"title": "Heat", "year": 1995, "recommendations": ["Saw (2004)"]}]', [("Heat", 1995)]),
+        ('[{"title": "Spirited Away", "original_title": "Sen to", "year": 2001}]', [("Spirited Away", 2001)]),
         ('[["2012", "1917"]]', [("2012", 1917)]),
         ('[{"title": "Fantasia (2000)", "year": 1999}]', [("Fantasia (2000)", 1999)]),
         ('[{"name": "Heat", "year": 1995, "cast": ["Al Pacino"]}]', [("Heat", 1995)]),

@@ -411,7 +411,7 @@ def test_a_misspelled_option_is_told_with_its_near_miss(plugins):
         build(plugins.find(plugins.rewards, "safety"), {"penalti": 2})
 
 
-# --- what the research code computed -----------------------------------------------------------
+# --- what the reference implementation computed ----------------------------------
 
 
 class ExactCatalog(Catalog):
@@ -527,7 +527,7 @@ def test_recall_is_the_recorded_one_where_nothing_was_removed_before_ranking(rec
         removed = any(
             find(*item.title) is None or item.name in sample["seen_titles"] for item in lists.lists[0].items
         )
-        if removed:  # the research code closed the ranks that it had emptied; here they stay misses
+        if removed:  # the reference implementation closed the ranks that it emptied; here they stay misses
             continue
         compared += 1
         at = [k for k in (5, 10, 20) if k <= lists.num_ranks]
