@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
-
 from saferec_core.config.sections import ModelConfig
 from saferec_core.errors import ConfigError, RunError
 from saferec_core.files import replacing
+from saferec_core.models.adapters import base_of_adapter, is_adapter
 from saferec_core.models.cudnn_attention import avoid_cudnn_attention
 from saferec_core.models.four_bit import four_bit_settings, keep_trainable
-from saferec_core.runs.layout import moved_base
+from saferec_core.models.unreadable import readable
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +26,6 @@ __all__ = [
     "context_length",
     "declared_context",
     "end_token_ids",
-    "is_adapter",
     "load_policy",
     "load_tokenizer",
     "merged_folder",
@@ -77,10 +74,9 @@ def load_tokenizer(reference: str, config: ModelConfig) -> PreTrainedTokenizerBa
     _check_exists(reference)
     if Path(reference).is_dir() and not (Path(reference) / "tokenizer_config.json").is_file():
         raise RunError(f"{reference} has no tokenizer (tokenizer_config.json); copy the model's into it")
-    try:
+    with readable("tokenizer", reference):
         tokenizer = AutoTokenizer.from_pretrained(reference, trust_remote_code=config.trust_remote_code)
-    except (OSError, ValueError) as error:
-        raise RunError(f"no tokenizer can be loaded from {reference!r}: {_first_line(error)}") from error
+    _check_vocabulary(tokenizer, reference, config)
     return _ready(tokenizer, reference, config)
 
 
@@ -164,11 +160,6 @@ def declared_context(declared: PreTrainedConfig) -> int | None:
     return max(int(positions), int(before * (scaling.get("factor") or 1)))
 
 
-def is_adapter(folder: Path) -> bool:
-    """Whether *folder* holds a LoRA adapter instead of a whole model."""
-    return (folder / "adapter_config.json").is_file()
-
-
 def _load_model(reference: str, config: ModelConfig) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM  # imports torch
 
@@ -178,7 +169,7 @@ def _load_model(reference: str, config: ModelConfig) -> PreTrainedModel:
             f"{reference} does not hold a model; expected a folder with config.json, a run folder, a "
             ".gguf file, or the id of a model on the hub"
         )
-    try:
+    with readable("model", reference):
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             reference,
             dtype=config.dtype,
@@ -186,8 +177,6 @@ def _load_model(reference: str, config: ModelConfig) -> PreTrainedModel:
             trust_remote_code=config.trust_remote_code,
             **({"quantization_config": four_bit_settings()} if config.load_in_4bit else {}),
         )
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise RunError(f"no model can be loaded from {reference!r}: {_first_line(error)}") from error
     if config.load_in_4bit:
         keep_trainable(model)
     return model
@@ -196,15 +185,10 @@ def _load_model(reference: str, config: ModelConfig) -> PreTrainedModel:
 def _load_adapter(folder: Path, config: ModelConfig) -> Policy:
     from peft import PeftModel  # imports torch
 
-    adapter = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    base = str(adapter["base_model_name_or_path"])
-    if not Path(base).exists():
-        moved = moved_base(folder)
-        if moved is not None:
-            base = str(moved)
-        elif Path(base).is_absolute():
-            raise RunError(f"adapter {folder} was trained on {base}, which no longer exists")
-    model: Any = PeftModel.from_pretrained(_load_model(base, config), str(folder))
+    base = base_of_adapter(folder)
+    model: Any = _load_model(base, config)
+    with readable("adapter", str(folder)):
+        model = PeftModel.from_pretrained(model, str(folder))
     has_tokenizer = (folder / "tokenizer_config.json").is_file()
     return Policy(model, load_tokenizer(str(folder) if has_tokenizer else base, config))
 
@@ -227,6 +211,24 @@ def _load_gguf(file: Path, config: ModelConfig) -> Policy:
     )
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
     return Policy(model, _ready(tokenizer, str(file), config))
+
+
+def _check_vocabulary(tokenizer: PreTrainedTokenizerBase, reference: str, config: ModelConfig) -> None:
+    """Refuse the tokenizer of another model, whose tokens this one has no embeddings for."""
+    from transformers import AutoConfig  # imports torch
+
+    try:
+        declared = AutoConfig.from_pretrained(reference, trust_remote_code=config.trust_remote_code)
+        embedded = getattr(declared.get_text_config(), "vocab_size", None)
+    except Exception:  # noqa: BLE001 - an adapter's folder has none; of a damaged one, loading the model says why
+        return
+    added = tokenizer.added_tokens_decoder  # some models have a token or two that they never read
+    last = max((token for token in tokenizer.get_vocab().values() if token not in added), default=0)
+    if embedded is not None and last >= embedded:
+        raise RunError(
+            f"the tokenizer of {reference} has tokens up to number {last}, but its model has embeddings for "
+            f"{embedded}: it is the tokenizer of another model"
+        )
 
 
 def _check_exists(reference: str) -> None:
@@ -284,7 +286,3 @@ def _end_of_turn(tokenizer: Any, template: str) -> tuple[int, ...]:  # noqa: ARG
     ids = tokenizer(text[text.rfind("y") + 1 :], add_special_tokens=False)["input_ids"]
     added = getattr(tokenizer, "added_tokens_decoder", {})
     return (ids[0],) if ids and ids[0] in added and added[ids[0]].special else ()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,14 +16,14 @@ from saferec_core.config.sections import EngineConfig, ModelConfig
 from saferec_core.data.records import Message
 from saferec_core.errors import ConfigError, RunError
 from saferec_core.files import data_hash
+from saferec_core.models.adapters import adapter_settings, base_of_adapter, is_adapter
 from saferec_core.models.completions import Completion, Decoding, Progress
 from saferec_core.models.context import encode_fitting, ignore, room_for_prompt
 from saferec_core.models.decoding import TokenAligner
 from saferec_core.models.generation import decoded, seed_of
-from saferec_core.models.loading import end_token_ids, is_adapter, load_tokenizer
+from saferec_core.models.loading import end_token_ids, load_tokenizer
 from saferec_core.models.resume import Journal, key_of
 from saferec_core.models.vllm_cpu.memory import engine_settings
-from saferec_core.runs.layout import moved_base
 from saferec_core.runs.versions import vllm_problem
 
 if TYPE_CHECKING:
@@ -82,8 +81,8 @@ def load_vllm(reference: str, config: ModelConfig, engine: EngineConfig) -> Vllm
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     vllm: Any = import_module("vllm")  # takes seconds, and is not always there
     folder = Path(reference)
-    adapter = _adapter_of(folder) if is_adapter(folder) else None
-    base = reference if adapter is None else _base_of(folder, adapter)
+    adapter = adapter_settings(folder) if is_adapter(folder) else None
+    base = reference if adapter is None else base_of_adapter(folder)
     own_tokenizer = adapter is None or (folder / "tokenizer_config.json").is_file()
     tokenizer = load_tokenizer(reference if own_tokenizer else base, config)
     lora_rank = 0 if adapter is None else int(adapter["r"])
@@ -180,22 +179,6 @@ class VllmGenerator:
         inputs = [{"prompt_token_ids": ids} for ids in batch]
         answers = self.policy.llm.generate(inputs, how, use_tqdm=False, lora_request=self.policy.lora)
         return [[list(output.token_ids) for output in answer.outputs] for answer in answers]
-
-
-def _adapter_of(folder: Path) -> dict[str, Any]:
-    adapter: dict[str, Any] = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    return adapter
-
-
-def _base_of(folder: Path, adapter: dict[str, Any]) -> str:
-    """Return the model that an adapter was trained on, also where the run was moved."""
-    base = str(adapter["base_model_name_or_path"])
-    if Path(base).exists():
-        return base
-    moved = moved_base(folder)
-    if moved is None and Path(base).is_absolute():
-        raise RunError(f"adapter {folder} was trained on {base}, which no longer exists")
-    return base if moved is None else str(moved)
 
 
 def engine_dtype(base: str, config: ModelConfig) -> str:

@@ -158,11 +158,12 @@ class Limits:
             if now <= limit.bound:
                 sentences.append(f"The limit {limit} was kept: {now:.3g} at the end of training.")
                 continue
-            best = f"the lowest was {controller.lowest:.3g}. " if controller.lowest < math.inf else ""
-            sentence = f"The limit {limit} was not kept: {now:.3g} at the end of training; {best}"
+            sentence = f"The limit {limit} was not kept: {now:.3g} at the end of training"
+            if controller.lowest < math.inf:
+                sentence += f"; the lowest was {controller.lowest:.3g}"
             if controller.multiplier >= self.settings.limit_max:
-                sentence += f"Its multiplier reached limit_max = {self.settings.limit_max:g}. "
-            sentences.append(f"{sentence}Train longer, raise limit_rate, or allow more.")
+                sentence += f". Its multiplier reached limit_max = {self.settings.limit_max:g}"
+            sentences.append(f"{sentence}. Train longer, raise limit_rate, or allow more.")
         return sentences
 
     def state_dict(self) -> dict[str, Any]:

@@ -66,6 +66,8 @@ class AlarmWatch:
         self._log: list[LogRow] = []
         self._standing: set[str] = set()
         """Names of the alarms that were raised and have not cleared."""
+        self._stopping: list[str] = []
+        """Names of the alarms that end the run; it goes on until the step in hand has ended."""
 
     def continue_from(self, metrics: Path, stage: str) -> None:
         """Take over the rows that a resumed stage has logged; what stood then is not reported again."""
@@ -89,9 +91,9 @@ class AlarmWatch:
         self._standing = set(raised)
         for name, sentence in new.items():
             self._observer.alarmed(name, int(row["step"]), sentence)
-        stopping = [name for name in new if self._alarms[name].stops]
-        if self._stop is not None and stopping and not last:
-            self._stop.after_step(ALARMED, f"stopped by alarm: {', '.join(stopping)} (--stop-on-alarm)")
+        self._stopping += [name for name in new if self._alarms[name].stops and name not in self._stopping]
+        if self._stop is not None and self._stopping and not last:
+            self._stop.after_step(ALARMED, f"stopped by alarm: {', '.join(self._stopping)} (--stop-on-alarm)")
         return new
 
     def _raised(self) -> dict[str, str]:

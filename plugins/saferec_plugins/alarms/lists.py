@@ -63,6 +63,10 @@ class Waste(Alarm):
         return None
 
 
+_CHANCE = 0.05
+"""Share of the length that is wanted by which lists have to be farther from it than at the start."""
+
+
 @component
 class ListLength(Alarm):
     """Lists drift away from the length that is wanted or, if none is, from that of the start."""
@@ -82,7 +86,7 @@ class ListLength(Alarm):
         start, now = lengths
         wanted = start if self.target is None else float(self.target)
         distance = abs(now - wanted)
-        if distance <= self.most * wanted or distance <= abs(start - wanted):
+        if distance <= self.most * wanted or distance <= abs(start - wanted) + _CHANCE * wanted:
             return None
         aim = "" if self.target is None else f", but {self.target} are wanted"
         return (
@@ -106,8 +110,8 @@ class Variety(Alarm):
         if shares is None or shares[1] >= self.least * shares[0]:
             return None
         return (
-            f"{shares[1]:.1%} of the ranks of a batch name a title that no other rank names first, down from "
-            f"{shares[0]:.1%}: coverage of the catalog collapses, and users get the same list. Raise "
+            f"a batch names {100 * shares[1]:.1f} different titles per 100 ranks, down from "
+            f"{100 * shares[0]:.1f}: coverage of the catalog collapses, and users get the same list. Raise "
             "--kl-beta, lower --learning-rate, or stop earlier (--select)"
         )
 

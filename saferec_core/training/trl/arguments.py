@@ -16,6 +16,7 @@ from saferec_core.config.schema import StageConfig
 from saferec_core.config.sections import OptimizationConfig, TrainableModelConfig
 from saferec_core.errors import ConfigError
 from saferec_core.models.cudnn_attention import avoid_cudnn_attention
+from saferec_core.models.unreadable import misfit
 from saferec_core.runs.layout import RunLayout
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ def engine_settings(model: object) -> Iterator[None]:
     except (ValueError, ImportError, OSError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:600]
         raise ConfigError(f"the training engine refuses {model} or the settings: {reason}") from error
+    except RuntimeError as error:
+        if not (reason := misfit(error)):
+            raise
+        raise ConfigError(f"the training engine refuses {model}: {reason}") from error
     finally:
         constants.HF_HUB_DISABLE_TELEMETRY = disabled
 

@@ -23,6 +23,13 @@ class High(Alarm):
         return f"x is {log[-1]['x']:g}" if log[-1]["x"] > 1 else None
 
 
+class Higher(Alarm):
+    """Says that x is above 2."""
+
+    def __call__(self, log):
+        return "x is above 2" if log[-1]["x"] > 2 else None
+
+
 class Harmless(High):
     stops = False
 
@@ -88,6 +95,19 @@ def test_a_stopped_run_says_which_alarm_and_how_to_continue():
         AlarmWatch({"high": High()}, Observer(), stop=stop).look(rows(2)[0])
 
     assert end.value.status == 1
+
+
+def test_a_stopped_run_names_the_alarms_that_were_raised_until_it_ended():
+    stop = Stop("")
+    watch = AlarmWatch({"high": High(), "higher": Higher()}, Observer(), stop=stop)
+
+    def train():
+        with stop.after_the_step():
+            for row in rows(2, 3):
+                watch.look(row)
+
+    with pytest.raises(RunStopped, match="stopped by alarm: high, higher "):
+        train()
 
 
 def test_the_last_row_is_reported_and_stops_nothing():

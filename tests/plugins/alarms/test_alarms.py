@@ -37,7 +37,7 @@ WRONG = {
     "cut-off": ({"completions/clipped_ratio": 0.96}, "96% of the completions are cut off"),
     "waste": ({"seen": 0.12}, "titles that the user has seen rose from 2% to 12%"),
     "list-length": ({"list_length": 3.0}, "lists have 3.0 titles and had 5.0 at the start"),
-    "variety": ({"distinct_titles": 0.1}, "10.0% of the ranks of a batch name a title"),
+    "variety": ({"distinct_titles": 0.1}, "a batch names 10.0 different titles per 100 ranks"),
     "coverage": ({"oracle_coverage": 0.7}, "the oracle knows 70% of the recommended titles, down from 90%"),
     "entropy": ({"entropy": 0.2}, "fell from 1.500 to 0.200 nats"),
     "kl": ({"kl": 3.0}, "the KL from the reference policy is 3.00 nats per token"),
@@ -142,6 +142,15 @@ def test_lists_that_come_nearer_to_the_target_raise_nothing_and_others_do(plugin
     # 7 is 22 % below 9, less than the quarter that is allowed; of the target 10 it is 30 %
     assert ask(plugins, "list-length", from_nine) is None
     assert "but 10 are wanted" in ask(plugins, "list-length", from_nine, target=10)
+
+
+def test_lists_that_were_as_far_from_their_length_at_the_start_are_no_alarm_whatever_chance_adds(plugins):
+    cut_off = log((3, {"list_length": 2.0}), (3, {"list_length": 1.9}))
+
+    assert ask(plugins, "list-length", cut_off, target=5) is None
+    assert "had 2.0 at the start" in ask(
+        plugins, "list-length", log((3, {"list_length": 2.0}), (3, {"list_length": 1.5})), target=5
+    )
 
 
 def test_the_narrowest_kind_of_waste_is_named(plugins):

@@ -22,6 +22,7 @@ from saferec_core.errors import RewardError, RunError
 from saferec_core.evaluation.setup import assemble
 from saferec_core.models.decoding import NO_RANK, TokenAligner
 from saferec_core.models.loading import load_tokenizer
+from saferec_core.plugins.build import build
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
 from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.rl.limits import Limits, limits_of
@@ -413,6 +414,27 @@ def test_the_correction_for_another_sampler_is_one_ratio_for_each_rank(world, tm
             surplus = int((tokens % 2 == 0).sum() - (tokens % 2 == 1).sum())  # of 4 over 1/4
             mean = 4.0 ** (surplus / len(tokens))
             assert ratios[tokens].tolist() == pytest.approx([mean] * len(tokens), rel=1e-5)
+
+
+@pytest.mark.parametrize(("off", "alarmed"), [(0.0, False), (0.5, True)], ids=["same", "other"])
+def test_an_engine_that_samples_by_other_probabilities_than_the_trainer_raises_the_alarm(
+    world, tmp_path, plugins, off, alarmed
+):
+    setup = set_up(world, tmp_path)
+    trainer, completions = setup.trainer, lists_of_all_kinds(setup)
+    own = log_probs(trainer, setup.batch(completions))
+    sampled_by = [(row[: len(ids)] - off).tolist() for row, ids in zip(own, completions, strict=True)]
+    trainer.use_vllm, trainer.vllm_importance_sampling_correction = True, True
+    trainer._generate_single_turn = lambda prompt_ids, *_: (completions, sampled_by)  # an engine's answer
+
+    trainer._generate_and_score_completions(setup.inputs(len(completions)))
+
+    name = "sampling/sampling_logp_difference/mean"
+    (difference,) = trainer._metrics["train"][name]
+    assert difference == pytest.approx(off, abs=1e-3)
+    sentence = build(plugins.alarms.get("sampler"), {})([{name: difference}] * 3)
+    assert (sentence is not None) == alarmed
+    assert sentence is None or "vLLM and the trainer differ by 0.50 nats per token" in sentence
 
 
 @pytest.mark.parametrize("normalizer", ["grpo", "gdpo"])
