@@ -6,8 +6,9 @@ titles of a catalog of a few thousand, written in byte-level BPE pieces (about 9
 record has 8 relevant titles and one constraint; the oracle is a table of the whole catalog.
 
 *warm* is the state of a training run: titles, tokens and records have been met before. *cold* is the
-first batch of a process, with empty caches (what is read from disk is read beforehand). Times are
-the processor's, so that other work on the machine counts as little as possible.
+first batch of a process: every line, title and token is met for the first time, each time among titles that
+no earlier call has seen (what is read from disk is read beforehand). Times are the processor's, so that
+other work on the machine counts as little as possible.
 
     python benchmarks/reward_path.py [--completions 256] [--repeats 15]
 """
@@ -26,6 +27,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ from saferec_core.rl.ranks import assign_ranks
 from saferec_core.rl.rewards import ActiveReward, score
 from saferec_core.rl.rollouts import RolloutScorer
 
-GOAL = 0.15
+GOAL = 0.1
 """Milliseconds per completion."""
 
 NUM_RANKS = 20
@@ -170,13 +172,15 @@ def measure(scorer: RolloutScorer, world: World) -> dict[str, float]:
     return took
 
 
-def repeated(make: Callable[[], RolloutScorer], world: World, repeats: int) -> dict[str, list[float]]:
+def repeated(make: Callable[[], tuple[RolloutScorer, World]], repeats: int) -> dict[str, list[float]]:
     """Time the whole call and its parts, each with a scorer of *make*; milliseconds per completion."""
     rows: dict[str, list[float]] = {}
     for _ in range(repeats):
-        parts = measure(make(), world)
-        scorer = make()
-        whole, _ = seconds(lambda scorer=scorer: scorer(world.ids, world.record_ids))
+        parts = measure(*make())
+        scorer, world = make()
+        gc.collect()
+        gc.freeze()
+        whole, _ = seconds(lambda scorer=scorer, world=world: scorer(world.ids, world.record_ids))
         for name, took in {"whole call": whole, **parts}.items():
             rows.setdefault(name, []).append(1000 * took / len(world.ids))
     return rows
@@ -189,8 +193,8 @@ def table(name: str, rows: dict[str, list[float]]) -> None:
         median = statistics.median(took)
         share = "" if part == "whole call" else f"{median / whole:7.0%}"
         print(f"{part:<14}  {median:9.4f} {min(took):9.4f} {share}")
-    verdict = "met" if whole <= GOAL else "missed"
-    print(f"goal {GOAL} ms per completion: {verdict}")
+    if name == "warm":
+        print(f"goal {GOAL} ms per completion: {'met' if whole <= GOAL else 'missed'}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -203,17 +207,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
 
     with tempfile.TemporaryDirectory() as folder:
-        world = World(Path(folder), titles=chosen.titles, completions=chosen.completions, seed=chosen.seed)
+        seeds = count(chosen.seed)
+
+        def new() -> tuple[RolloutScorer, World]:
+            made = World(Path(folder), titles=chosen.titles, completions=chosen.completions, seed=next(seeds))
+            return made.scorer(), made
+
+        scorer, world = new()
         print(
             f"{chosen.completions} completions of {NUM_RANKS} titles out of {chosen.titles}, "
             f"{world.tokens_per_line:.1f} tokens a line; load average {os.getloadavg()[0]:.1f}"
         )
-        gc.collect()
-        gc.freeze()
-        met = world.scorer()
-        met(world.ids, world.record_ids)
-        table("warm", repeated(lambda: met, world, chosen.repeats))
-        table("cold", repeated(world.scorer, world, max(3, chosen.repeats // 3)))
+        scorer(world.ids, world.record_ids)
+        table("warm", repeated(lambda: (scorer, world), chosen.repeats))
+        table("cold", repeated(new, max(3, chosen.repeats // 5)))
 
 
 if __name__ == "__main__":

@@ -78,7 +78,9 @@ class ProtocolLists(JudgedLists):
         """Places of the titles of each list that keep a rank."""
         if self._as_listed:
             return [list(range(len(parsed.items))) for parsed in self.lists]
-        records = self.records if self.protocol.title_matching == "exact" else self._meant_records
+        records = self.records
+        if self.protocol.title_matching != "exact":
+            records = [self._meant_records[at] for at in self._each_record[1]]
         repeated = iter(self._listed.repeated.tolist())
         return [
             list(self._left(parsed, record, list(islice(repeated, len(parsed.items)))))

@@ -169,23 +169,18 @@ class ByteDecoder:
         Their tokens are looked up together, as one array, and so are the characters that they begin in.
         """
         ends = [0, *accumulate(map(len, completions))]
-        written, lengths = self._tokens.write(
-            np.fromiter(chain.from_iterable(completions), np.int64, ends[-1])
-        )
-        byte_bounds = np.append(0, lengths.cumsum())
-        raw = written.tobytes()
-        starts = character_starts(written, byte_bounds[:-1])
+        tokens = self._tokens
+        ids = tokens.met(np.fromiter(chain.from_iterable(completions), np.int64, ends[-1]))
+        starts = character_starts(tokens.characters[ids], tokens.begins[ids])
         starts = starts - np.repeat(np.append(starts, 0)[ends[:-1]], np.diff(ends))
-        silent = lengths == 0
+        silent = tokens.silent[ids]
         starts[silent] = NO_START
+        pieces = tokens.pieces[ids].tolist()
         decoded: list[Decoded] = []
-        for (first, last), (begin, end) in zip(
-            pairwise(ends), pairwise(byte_bounds[ends].tolist()), strict=True
-        ):
-            text, own = whole_characters(raw[begin:end]), starts[first:last]
+        for first, last in pairwise(ends):
+            text, own = whole_characters(b"".join(pieces[first:last])), starts[first:last]
             if text is None:
-                bounds = pairwise(byte_bounds[first : last + 1].tolist())
-                text, own = decode_stepwise([raw[start:stop] for start, stop in bounds])
+                text, own = decode_stepwise(pieces[first:last])
                 own[silent[first:last]] = NO_START
             decoded.append((text, own))
         return decoded
@@ -207,29 +202,35 @@ class TokenBytes:
         """Take the vocabulary and the added tokens of *backend*."""
         self._backend = backend
         self._added = backend.get_added_tokens_decoder()
-        outside = 1 + max([*backend.get_vocab().values(), *self._added])
-        self._starts = np.zeros(outside + 1, np.int64)  # the last one is for ids outside the vocabulary
-        self._lengths = np.full(outside + 1, -1)  # -1: not met yet
-        self._bytes = np.empty(0, np.uint8)
+        self._outside = 1 + max([*backend.get_vocab().values(), *self._added])
+        size = self._outside + 1  # the last one is for ids outside the vocabulary
+        self._is_met = np.zeros(size, np.bool_)
+        self.pieces = np.full(size, b"", np.object_)
+        """The bytes of each id."""
+        self.silent = np.ones(size, np.bool_)
+        """Whether it writes nothing."""
+        self.characters = np.zeros(size, np.int64)
+        """How many characters begin in it."""
+        self.begins = np.ones(size, np.bool_)
+        """Whether its first byte begins a character."""
 
-    def write(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Return the bytes of T tokens one after another, and how many each writes (T,)."""
-        outside = len(self._lengths) - 1
-        ids = np.where((ids >= 0) & (ids < outside), ids, outside)
-        lengths = self._lengths[ids]
-        if (lengths < 0).any():
+    def met(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where to look T ids up (T,); what they write is known from then on."""
+        ids = np.where((ids >= 0) & (ids < self._outside), ids, self._outside)
+        if not self._is_met[ids].all():
             with _LOCK:
-                self._meet(np.unique(ids[self._lengths[ids] < 0]).tolist())
-            lengths = self._lengths[ids]
-        shifts = self._starts[ids] - (lengths.cumsum() - lengths)
-        return self._bytes[np.repeat(shifts, lengths) + np.arange(lengths.sum())], lengths
+                for token_id in np.unique(ids[~self._is_met[ids]]).tolist():
+                    self._meet(token_id)
+        return ids
 
-    def _meet(self, ids: Sequence[int]) -> None:
-        pieces = list(map(self._written, ids))
-        lengths = np.array([len(piece) for piece in pieces], np.int64)
-        self._starts[ids] = len(self._bytes) + lengths.cumsum() - lengths
-        self._bytes = np.concatenate([self._bytes, np.frombuffer(b"".join(pieces), np.uint8)])
-        self._lengths[ids] = lengths
+    def _meet(self, token_id: int) -> None:
+        piece = self._written(token_id)
+        begin_characters = [byte & 0xC0 != 0x80 for byte in piece]
+        self.pieces[token_id] = piece
+        self.silent[token_id] = not piece
+        self.characters[token_id] = sum(begin_characters)
+        self.begins[token_id] = all(begin_characters[:1])
+        self._is_met[token_id] = True
 
     def _written(self, token_id: int) -> bytes:
         """Translate the vocabulary's spelling of *token_id*; an unknown id writes nothing."""
@@ -266,17 +267,17 @@ def byte_alphabet() -> dict[str, int]:
 BYTE_OF_CHARACTER = byte_alphabet()
 
 
-def character_starts(text: NDArray[np.uint8], byte_starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Turn byte offsets into the UTF-8 *text* into character offsets.
+def character_starts(characters: NDArray[np.int64], begins: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the index of the character that each of T tokens begins in (T,).
 
     A token that starts within a character starts where the token that began the character does.
+
+    Args:
+        characters: How many characters begin in each token (T,).
+        begins: Whether its first byte begins one (T,).
     """
-    begins = (text & 0xC0) != 0x80
-    if begins.all():
-        return byte_starts
-    begins = np.append(begins, True)  # of what may follow
-    before = begins.cumsum() - begins
-    return np.maximum.accumulate(np.where(begins[byte_starts], before[byte_starts], 0))
+    before = characters.cumsum() - characters
+    return before if begins.all() else np.maximum.accumulate(np.where(begins, before, 0))
 
 
 def decode_stepwise(pieces: Sequence[bytes]) -> Decoded:

@@ -80,15 +80,12 @@ class PlainLists:
     def read(self, text: str) -> tuple[ParsedItem, ...]:
         """Return the items of a completion that is nothing but a list of plain lines; none if it is not."""
         raw_lines = text.splitlines(keepends=True)
-        lines = list(map(self._lines.get, raw_lines))
-        if not all(lines):
-            if len(lines) > LONGEST or False in lines:
-                return ()
-            lines = list(map(self._line, raw_lines))
-            if not all(lines):
-                return ()
-        if not lines:
+        if not 0 < len(raw_lines) <= LONGEST:
             return ()
+        lines = list(map(self._lines.get, raw_lines))
+        if not all(lines) and (False in lines or not all(map(self._line, raw_lines))):
+            return ()  # at the first line that is not plain; what follows may be reasoning
+        lines = list(map(self._line, raw_lines)) if None in lines else lines
         names, years, lengths, sizes, styles, forms = zip(*lines, strict=True)
         if not (all_take_ranks(forms) and _are_alone(styles)):
             return ()
@@ -99,8 +96,10 @@ class PlainLists:
         return tuple(map(_new_item, zip(*columns)))  # noqa: B905
 
     def _line(self, raw: str) -> PlainLine | Literal[False]:
+        if len(raw) > _LONGEST_LINE:
+            return False
         if (line := self._lines.get(raw)) is None:
-            line = (_common(raw) or _plain(raw, self._naming)) if len(raw) <= _LONGEST_LINE else False
+            line = _common(raw) or _plain(raw, self._naming)
             if len(self._lines) >= _REMEMBERED:
                 self._lines.clear()
             self._lines[raw] = line

@@ -23,9 +23,10 @@ from saferec_core.data.records import Record
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.listed_titles import ListedTitles
 from saferec_core.plugins.contracts.met_titles import MetVerdicts, repeats
-from saferec_core.plugins.contracts.oracle import Question, Verdict, joined
+from saferec_core.plugins.contracts.oracle import Question, Verdict
 from saferec_core.plugins.contracts.parser import ParsedList
 from saferec_core.plugins.contracts.run_context import RunContext
+from saferec_core.plugins.contracts.verdict import joined
 from saferec_core.plugins.sealing import sealed_property
 
 __all__ = ["JudgedLists"]
@@ -172,11 +173,9 @@ class JudgedLists:
     @sealed_property
     def base_rates(self) -> Float[Tensor, " N"]:
         """Expected share of violations under each user's constraints (see :meth:`Judge.base_rate`)."""
-        rates = {
-            id(record): self.judge.base_rate(record.constraints, self.judge.columns(record))
-            for record in self._each_record
-        }
-        return torch.tensor([rates[id(record)] for record in self.records])
+        judge, (records, which) = self.judge, self._each_record
+        rates = [judge.base_rate(record.constraints, judge.columns(record)) for record in records]
+        return torch.tensor(rates)[which]
 
     @cached_property
     def _written(self) -> list[int]:
@@ -184,21 +183,26 @@ class JudgedLists:
         return [min(len(parsed.items), self.num_ranks) for parsed in self.lists]
 
     @cached_property
-    def _each_record(self) -> list[Record]:
-        """The records, each once: siblings share one."""
-        return list({id(record): record for record in self.records}.values())
-
-    @cached_property
-    def _meant_records(self) -> list[Record]:
-        """The records with their titles as the catalog completes them."""
-        meant = {id(record): self.judge.meant(record) for record in self._each_record}
-        return [meant[id(record)] for record in self.records]
+    def _each_record(self) -> tuple[list[Record], npt.NDArray[np.int64]]:
+        """The records, each once since siblings share one, and which of them each list answers (N,)."""
+        ids = list(map(id, self.records))
+        each = dict(zip(ids, self.records, strict=True))
+        positions = dict(zip(each, range(len(each)), strict=True))
+        return list(each.values()), np.array(list(map(positions.__getitem__, ids)), np.int64)
 
     @cached_property
     def _listed(self) -> ListedTitles:
         """The titles of all lists."""
         judge = self.judge
-        return ListedTitles(self.lists, self._meant_records, judge.met_titles, judge.catalog.year_tolerance)
+        _, which = self._each_record
+        return ListedTitles(
+            self.lists, self._meant_records, which, judge.met_titles, judge.catalog.year_tolerance
+        )
+
+    @cached_property
+    def _meant_records(self) -> list[Record]:
+        """Each record once, with its titles as the catalog completes them."""
+        return list(map(self.judge.meant, self._each_record[0]))
 
     @cached_property
     def _answers(self) -> _Answers:
@@ -209,15 +213,16 @@ class JudgedLists:
         """
         judge, listed = self.judge, self._listed
         remembered = listed.met.verdicts if judge.needed_oracle.deterministic else MetVerdicts()
-        questions = {id(record): (record.constraints, judge.columns(record)) for record in self._each_record}
-        kind_of = {key: remembered.kind_of(*question) for key, question in questions.items()}
-        by_kind = {kind_of[key]: question for key, question in questions.items()}
+        records, which = self._each_record
+        questions = [(record.constraints, judge.columns(record)) for record in records]
+        kind_of = [remembered.kind_of(*question) for question in questions]
+        by_kind = dict(zip(kind_of, questions, strict=True))
 
         def ask(new: Sequence[tuple[int, int]]) -> Sequence[Verdict]:
             return judge.ask([Question(*listed.met.titles[title], *by_kind[kind]) for title, kind in new])
 
         has_rank = listed.places < self.num_ranks
-        kinds = np.array([kind_of[id(record)] for record in self.records], np.int64)[listed.lists[has_rank]]
+        kinds = np.array(kind_of, np.int64)[which[listed.lists[has_rank]]]
         positions = remembered.positions_of(kinds, listed.numbers[has_rank], ask)
         verdicts = list(map(remembered.verdicts.__getitem__, positions.tolist()))
         known, violated = remembered.known[positions], remembered.violated[positions]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +19,19 @@ class ListedTitles:
     """The M titles of N lists, those beyond K included; all arrays have shape (M,) unless said otherwise."""
 
     def __init__(
-        self, lists: Sequence[ParsedList], records: Sequence[Record], met: MetTitles, year_tolerance: int
+        self,
+        lists: Sequence[ParsedList],
+        records: Sequence[Record],
+        which: NDArray[np.int64],
+        met: MetTitles,
+        year_tolerance: int,
     ) -> None:
         """Look up the titles of *lists*.
 
         Args:
             lists: The N lists.
-            records: The record that each answers, with its titles as the catalog completes them.
+            records: The records that they answer, with their titles as the catalog completes them.
+            which: The record that each answers (N,).
             met: The titles that were met so far.
             year_tolerance: Maximum difference in release year, in years, when matching titles.
         """
@@ -51,10 +56,8 @@ class ListedTitles:
         self.numbers = met.numbers_of(titles)
         """The number of each title among those met."""
         self._tolerance = year_tolerance
-        each = {id(record): record for record in records}
-        self._records = list(each.values())
-        which = {key: position for position, key in enumerate(each)}
-        self._record_of = np.array([which[id(record)] for record in records], np.int64)[self.lists]
+        self._records = records
+        self._record_of = which[self.lists]
 
     @cached_property
     def catalog_indices(self) -> NDArray[np.int64]:
@@ -105,6 +108,10 @@ class ListedTitles:
         """Return which titles have a name among the *forms* of their record: only they need a closer look."""
         named = [np.fromiter(self.met.named(forms(record)), np.int64) for record in self._records]
         size = len(self.met)
-        wanted = [numbers + position * size for position, numbers in enumerate(named)]
-        keys: NDArray[Any] = self._record_of * size + self.numbers
-        return np.isin(keys, np.concatenate([*wanted, np.empty(0, np.int64)]))
+        pairs = [numbers + record * size for record, numbers in enumerate(named)]
+        wanted = np.sort(np.concatenate([*pairs, np.empty(0, np.int64)]))
+        if not wanted.size:
+            return np.zeros(len(self.numbers), np.bool_)
+        keys = self._record_of * size + self.numbers
+        is_wanted: NDArray[np.bool_] = wanted[wanted.searchsorted(keys).clip(max=wanted.size - 1)] == keys
+        return is_wanted

@@ -59,10 +59,11 @@ _INPUTS = (
 def _fingerprint(lists: JudgedLists) -> tuple[object, ...]:
     """Return a fingerprint of what the lists were made of, to be compared with an earlier one."""
     judge = lists.judge
-    records = {id(record): record for record in lists.records}.values()
+    ids = list(map(id, lists.records))
+    records = dict(zip(ids, lists.records, strict=True)).values()
     return (
         [(parsed.items, parsed.events) for parsed in lists.lists],
-        [id(record) for record in lists.records],
+        ids,
         [_content(record) for record in records],
         (lists.num_ranks, id(judge.oracle), id(judge.catalog), len(judge.catalog.titles)),
         0 if judge.popularity is None else fingerprint(judge.popularity),

@@ -79,6 +79,7 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
     Its loss is :func:`saferec_core.rl.loss.rank_grpo_loss`.
     """
 
+    starts_with = "--sft-checkpoint"
     _buffered_inputs: list[dict[str, Any]]
     """Of TRL: the micro-batches of the generation batch in use; None before the first."""
 

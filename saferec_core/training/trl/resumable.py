@@ -55,6 +55,8 @@ class Resumable:
     _at_step_begin: dict[str, Any] | None = None
     _moving = False
     """Whether the weights are being moved, so that they belong to no step."""
+    starts_with = "--model"
+    """Flag of the policy that a stage starts from."""
     stage_folder: Path
     """Folder whose ``*.jsonl`` belong to the stage."""
     kept_whole: int | None
@@ -96,7 +98,7 @@ class Resumable:
             raise RunError(
                 f"cannot resume from {checkpoint}, although it is intact: {type(error).__name__}: {error}. "
                 "It may be of other versions of saferec, TRL or transformers (manifest.json names them). "
-                f"Install those, or start a new run from its weights with --sft-checkpoint {checkpoint}"
+                f"Install those, or start a new run from its weights with {self.starts_with} {checkpoint}"
             ) from error
 
     def process_state(self: Any) -> dict[str, Any]:

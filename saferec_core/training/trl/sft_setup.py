@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from datasets import Dataset
+from datasets.exceptions import DatasetGenerationError
 from pyarrow import compute
 from trl import SFTConfig as TrlSFTConfig
 from trl import SFTTrainer
@@ -18,6 +19,7 @@ from trl import SFTTrainer
 from saferec_core.config.schema import SftConfig
 from saferec_core.data import mapped_rows
 from saferec_core.data.records import Record
+from saferec_core.errors import DataError, SaferecError
 from saferec_core.models.loading import Policy
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
 from saferec_core.training.trl.compact_head import compact_head
@@ -94,4 +96,12 @@ def _dataset(records: Sequence[Record]) -> Dataset:
     scratch = mkdtemp(prefix="saferec-rows-")
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     name = uuid4().hex  # a digest of the rows would take as long as writing them
-    return Dataset.from_generator(rows, cache_dir=scratch, fingerprint=name)
+    try:
+        return Dataset.from_generator(rows, cache_dir=scratch, fingerprint=name)
+    except DatasetGenerationError as error:  # of whatever happens meanwhile
+        cause = error.__cause__ or error
+        if isinstance(cause, SaferecError):
+            raise cause from error
+        raise DataError(
+            f"the records cannot be kept in {scratch}: {cause}. Set TMPDIR to a folder with more space"
+        ) from error

@@ -141,7 +141,7 @@ def _memory_advice(trainer: Any, saved: Path | None) -> str:
             ""
             if saved is None
             else f" What was trained so far is in {saved}; a new run with other settings can start from it "
-            f"(--sft-checkpoint {saved})."
+            f"({trainer.starts_with} {saved})."
         )
     )
 
