@@ -53,6 +53,7 @@ def page() -> str:
         parts += [
             f"## {title}",
             *_module_part(PLUGINS / "contracts" / f"{module}.py", depth=3),
+            *(_module_part(PLUGINS / "contracts" / "verdict.py", depth=3) if module == "oracle" else ()),
             f"### Properties of the contract: `saferec_core.testing.{contract}`",
             *_properties(TESTING / f"{module}.py", contract),
         ]

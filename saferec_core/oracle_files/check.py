@@ -12,7 +12,7 @@ from saferec_core.data.titles import Title
 from saferec_core.oracle_files.deciding import OPEN_FROM, RISK_THRESHOLD
 from saferec_core.oracle_files.format import OracleFile
 from saferec_core.oracle_files.near_titles import near_titles, years_apart
-from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Oracle, Question
+from saferec_core.plugins.contracts.oracle import Evidence, Oracle, Question, ask, explain
 
 __all__ = ["TitleCheck", "TraitCheck", "check_title"]
 
@@ -86,12 +86,11 @@ def check_title(
     """
     file = OracleFile(path) if path.suffix == ".arrow" else None
     asked = tuple(traits) or (sorted(oracle.traits) if file is None else file.traits)
-    has_entry = oracle.judge([Question(*title, ())])[0].known
-    verdicts = oracle.judge([Question(*title, (trait,)) for trait in asked])
+    has_entry = ask(oracle, [Question(*title, ())])[0].known
+    verdicts = ask(oracle, [Question(*title, (trait,)) for trait in asked])
     checks = []
     for trait, verdict in zip(asked, verdicts, strict=True):
         question = Question(*title, (trait,))
-        evidence = oracle.explain(question) if isinstance(oracle, Explaining) else ()
         checks.append(
             TraitCheck(
                 trait,
@@ -99,7 +98,7 @@ def check_title(
                 known=verdict.known,
                 violated=bool(verdict.violated),
                 ambiguous=verdict.ambiguous,
-                evidence=tuple(evidence),
+                evidence=explain(oracle, question),
             )
         )
     entry = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ from saferec_core.config.sections import ComponentChoice, OracleChoice
 from saferec_core.data.catalog import Catalog, read_catalog
 from saferec_core.errors import ConfigError, DataError, PluginError, SaferecError, came_instead, near_misses
 from saferec_core.plugins.calls import calling, undisturbed
-from saferec_core.plugins.component import options_of, undeclared
+from saferec_core.plugins.component import options_of, undeclared, unlike
 from saferec_core.plugins.contracts import contract_of
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.contracts.parser import ListParser
@@ -88,14 +89,21 @@ def _oracle(choice: ComponentChoice, *, year_tolerance: int, plugins: Plugins) -
     try:
         oracle: Oracle = build(entry, choice.options, {"year_tolerance": year_tolerance})
         with calling(str(entry), doing=" to name its traits"):  # a damaged table must fail now
-            traits = oracle.traits
-            is_collection = isinstance(traits, Collection) and not isinstance(traits, str)
-            strange = [trait for trait in traits if not isinstance(trait, str)] if is_collection else [traits]
+            if fault := _fault_of_traits(oracle.traits):
+                raise PluginError(f"{entry}: {fault}")
     except DataError as error:
         raise ConfigError(str(error)) from error
-    if strange:
-        raise PluginError(f"{entry}: traits must be a collection of names, but is or holds {strange[0]!r}")
     return oracle
+
+
+def _fault_of_traits(traits: object) -> str:
+    if not isinstance(traits, Collection) or isinstance(traits, str):
+        return f"traits must be a collection of names, but is {traits!r:.200}"
+    listed = list(islice(traits, len(traits) + 1))
+    if len(listed) > len(traits):
+        return f"traits says that it holds {len(traits)} names, but lists more"
+    strange = [trait for trait in listed if not isinstance(trait, str)]
+    return f"traits must be a collection of names, but holds {strange[0]!r:.200}" if strange else ""
 
 
 def build_parser(
@@ -159,14 +167,20 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
         raise PluginError(
             f"{entry.kind} {entry.name!r} of {entry.origin} cannot be built: {in_words(error)}"
         ) from error
-    if isinstance(made, contract) and (fault := undeclared(made, contract)):
+    if fault := _fault(made, entry, contract):
         raise PluginError(f"{entry.kind} {entry.name!r} of {entry.origin} {fault}")
-    if not isinstance(made, contract):
-        raise PluginError(
-            f"{entry.kind} {entry.name!r} of {entry.origin} must inherit "
-            f"{contract.__module__}.{contract.__qualname__}, which declares what a run asks of it"
-        )
     return made
+
+
+def _fault(made: object, entry: Entry[Any], contract: type) -> str:
+    """Say why something is not a component of its kind; empty if it is one."""
+    if not isinstance(made, contract):
+        return (
+            f"must inherit {contract.__module__}.{contract.__qualname__}, "
+            "which declares what a run asks of it"
+        )
+    with calling(f"{entry.kind} {entry.name!r} of {entry.origin}", doing=" to say what it is"):
+        return undeclared(made, contract) or unlike(made, contract, may_wait=entry.kind == "reward")
 
 
 _WAYS: Mapping[str, str] = {

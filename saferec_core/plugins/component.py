@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from inspect import get_annotations
+from inspect import Parameter, get_annotations, isasyncgenfunction, iscoroutinefunction, signature
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-__all__ = ["Option", "bounds_of", "component", "declarations_of", "options_of", "undeclared"]
+__all__ = ["Option", "bounds_of", "component", "declarations_of", "options_of", "undeclared", "unlike"]
 
 T = TypeVar("T")
 
@@ -117,13 +117,52 @@ def undeclared(component: object, contract: type[Any]) -> str:
     return ""
 
 
+def unlike(component: object, contract: type[Any], *, may_wait: bool) -> str:
+    """Say which method of a component cannot be called as its *contract* specifies; empty if all can.
+
+    Args:
+        component: The component.
+        contract: The base class of its kind.
+        may_wait: Whether its methods may be async.
+    """
+    for name in sorted(getattr(contract, "__abstractmethods__", ())):
+        specified = getattr(contract, name)
+        if isinstance(specified, property):
+            continue
+        method = getattr(component, name)
+        if not callable(method):
+            return f"must have a method {name}, but that is {method!r:.100}"
+        if isasyncgenfunction(method) or (iscoroutinefunction(method) and not may_wait):
+            return f"has an async method {name}; it must be a plain one"
+        if fault := _misfit(name, specified, method):
+            return fault
+    return ""
+
+
+def _misfit(name: str, specified: Any, method: Any) -> str:
+    """Say what keeps a method from being called as it is specified."""
+    parameters = list(signature(specified).parameters.values())[1:]  # without self
+    given = [each.name for each in parameters if each.kind is not Parameter.KEYWORD_ONLY]
+    named = {each.name: None for each in parameters if each.kind is Parameter.KEYWORD_ONLY}
+    try:
+        own = signature(method)
+    except (TypeError, ValueError):  # written in C, it does not say
+        return ""
+    try:
+        own.bind(*given, **named)
+    except TypeError as error:
+        call = ", ".join([*given, *(f"{each}=..." for each in named)])
+        return f"is called as {name}({call}), but has {name}{own}: {error}"
+    return ""
+
+
 @cache
 def _declarations(contract: type[Any]) -> Mapping[str, TypeAdapter[Any]]:
-    """Return the class attributes that a contract asks for, with what checks them."""
-    hints = {
-        name: hint
-        for cls in reversed(contract.__mro__)
-        for name, hint in get_type_hints(cls).items()
-        if get_origin(hint) is ClassVar
+    """Return the attributes that a contract asks for, of the class or an instance, and their checks."""
+    hints = {name: hint for cls in reversed(contract.__mro__) for name, hint in get_type_hints(cls).items()}
+    types = {
+        name: get_args(hint)[0] if get_origin(hint) is ClassVar else hint
+        for name, hint in hints.items()
+        if hint is not ClassVar
     }
-    return {name: TypeAdapter(get_args(hint)[0]) for name, hint in hints.items() if get_args(hint)}
+    return {name: TypeAdapter(hint) for name, hint in types.items()}

@@ -9,8 +9,16 @@ from itertools import combinations
 from typing import Any
 
 from saferec_core.errors import ConfigError, UnknownNameError
-from saferec_core.plugins.calls import calling, named
-from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Oracle, Question, Verdict, ask
+from saferec_core.plugins.calls import named
+from saferec_core.plugins.contracts.oracle import (
+    Evidence,
+    Explaining,
+    Oracle,
+    Question,
+    Verdict,
+    ask,
+    explain,
+)
 
 __all__ = ["SideBySide", "oracles_in", "side_by_side"]
 
@@ -79,8 +87,7 @@ class SideBySide(Oracle):
         for oracle, parts in zip(self.oracles, self._parts([question]), strict=True):
             for _, part in parts:
                 if isinstance(oracle, Explaining):
-                    with calling(named("oracle", oracle), doing=" to explain"):
-                        evidence += oracle.explain(part)
+                    evidence += explain(oracle, part)
                 else:
                     (verdict,) = ask(oracle, [part])
                     evidence += [Evidence(trait, risk, "", "") for trait, risk in verdict.risks.items()]

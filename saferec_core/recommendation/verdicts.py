@@ -10,7 +10,7 @@ from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Question
+from saferec_core.plugins.contracts.oracle import Evidence, Question, explain
 from saferec_core.plugins.contracts.parser import ParsedList
 
 __all__ = ["JudgedTitle", "Standing", "judged_titles"]
@@ -75,9 +75,9 @@ def _titles_of(judged: JudgedLists, n: int) -> tuple[JudgedTitle, ...]:
             verdict = judged.verdicts[n][k]
             violated = tuple(verdict.violated) if verdict.known else ()
             standing = "violation" if violated else "safe" if verdict.known else "unknown"
-            if isinstance(oracle, Explaining) and record.constraints:
+            if record.constraints:
                 question = Question(*meant, record.constraints, judged.judge.columns(record))
-                evidence = tuple(oracle.explain(question))
+                evidence = explain(oracle, question)
         titles.append(
             JudgedTitle(
                 rank=k + 1,

@@ -8,8 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from saferec_core.models.decoding import NO_RANK, NO_START
-from saferec_core.plugins.calls import calling, named
-from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Oracle, Question, Verdict
+from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Oracle, Question, Verdict, explain
 
 if TYPE_CHECKING:  # a report reads TOKENS_KEPT and needs no torch
     from saferec_core.plugins.contracts.judged_lists import JudgedLists
@@ -100,8 +99,7 @@ def _explained(oracle: Oracle, questions: Sequence[Question], verdict: Verdict) 
         return []
     if not isinstance(oracle, Explaining):
         return [Evidence(trait, verdict.risks.get(trait, math.nan), "", "") for trait in verdict.violated]
-    with calling(named("oracle", oracle), doing=" to explain"):
-        evidences = [evidence for question in questions for evidence in oracle.explain(question)]
+    evidences = [evidence for question in questions for evidence in explain(oracle, question)]
     return [evidence for evidence in evidences if evidence.trait in verdict.violated]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, near_misses
-from saferec_core.plugins.contracts.oracle import Explaining, Oracle, Question, Verdict, ask, columns_for
+from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask, columns_for, explain
 
 __all__ = ["Verdicts", "check_traits"]
 
@@ -41,7 +41,6 @@ class Verdicts:
     def __init__(self, oracle: Oracle) -> None:
         """Ask *oracle*."""
         self.oracle = oracle
-        self._explaining = oracle if isinstance(oracle, Explaining) else None
         self._known: dict[Question, Verdict] = {}
         self._evidence: dict[Question, list[dict[str, Any]]] = {}
 
@@ -63,8 +62,8 @@ class Verdicts:
         if asked not in self._evidence:
             if len(self._evidence) >= _REMEMBERED:
                 self._evidence.clear()
-            pieces = self._explaining.explain(asked) if self._explaining else ()
             self._evidence[asked] = [
-                {"source": piece.source, "risk": piece.risk, "detail": piece.detail} for piece in pieces
+                {"source": piece.source, "risk": piece.risk, "detail": piece.detail}
+                for piece in explain(self.oracle, asked)
             ]
         return self._evidence[asked]

@@ -24,9 +24,9 @@ from saferec_core.plugins.contracts.oracle import (
     ask,
     check_order,
     columns_for,
-    joined,
 )
 from saferec_core.plugins.contracts.record_columns import NO_COLUMNS, RecordColumns
+from saferec_core.plugins.contracts.verdict import joined
 
 __all__ = ["Judge", "Standing"]
 

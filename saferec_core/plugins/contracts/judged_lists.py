@@ -23,9 +23,10 @@ from saferec_core.data.records import Record
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.listed_titles import ListedTitles
 from saferec_core.plugins.contracts.met_titles import MetVerdicts, repeats
-from saferec_core.plugins.contracts.oracle import Question, Verdict, joined
+from saferec_core.plugins.contracts.oracle import Question, Verdict
 from saferec_core.plugins.contracts.parser import ParsedList
 from saferec_core.plugins.contracts.run_context import RunContext
+from saferec_core.plugins.contracts.verdict import joined
 from saferec_core.plugins.sealing import sealed_property
 
 __all__ = ["JudgedLists"]

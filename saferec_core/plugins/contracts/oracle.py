@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
@@ -12,6 +11,9 @@ from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, PluginError
 from saferec_core.plugins.calls import calling, named, undisturbed
 from saferec_core.plugins.contracts.record_columns import NO_COLUMNS, RecordColumns
+from saferec_core.plugins.contracts.sound_verdicts import copied, faults_of, in_plain_terms
+from saferec_core.plugins.contracts.verdict import Verdict
+from saferec_core.plugins.last_words import is_built_in
 
 __all__ = [
     "Evidence",
@@ -22,7 +24,7 @@ __all__ = [
     "ask",
     "check_order",
     "columns_for",
-    "joined",
+    "explain",
 ]
 
 
@@ -37,24 +39,6 @@ class Question(NamedTuple):
     record: RecordColumns = NO_COLUMNS
     """The columns of the user's record that the oracle declares, such as ``question.record["age"]``; lists in
     them are tuples. Empty for an oracle that declares none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """An oracle's answer about one title."""
-
-    known: bool
-    """Whether the oracle can decide. Evidence that leaves it open whether the title violates a trait does not
-    make it known."""
-    risks: Mapping[str, float] = field(default_factory=dict)
-    """Risk per asked trait, in 0..1; a trait without evidence is missing."""
-    violated: tuple[str, ...] = ()
-    """The asked traits whose risk reaches the oracle's threshold; none if the title is not known."""
-    open: tuple[str, ...] = ()
-    """The asked traits of which ``risks`` leaves open whether the title violates them."""
-    ambiguous: bool = False
-    """Whether several works may be meant that are not judged alike, so that the highest risk counts, or the
-    verdict rests on a work of the same name and nearly the same year."""
 
 
 class Oracle(ABC):
@@ -109,41 +93,32 @@ def columns_for(oracle: Oracle | None, row: Mapping[str, Any]) -> RecordColumns:
 def ask(oracle: Oracle, questions: Sequence[Question]) -> Sequence[Verdict]:
     """Put *questions* to an oracle.
 
-    Every verdict is checked: risks are numbers in 0..1 of traits that were asked, violated traits were asked
-    and belong to a title that is known.
+    Every verdict is checked: risks are numbers in 0..1 of traits that were asked, violated traits were asked,
+    belong to a title that is known, and are neither open nor of no risk at all. What is passed on are copies,
+    which an oracle that keeps its verdicts cannot change.
 
     Raises:
         PluginError: The oracle failed, or did not answer every question with a sound verdict.
     """
     what = named("oracle", oracle)
     with calling(what), undisturbed(what):
-        verdicts = oracle.judge(tuple(questions))
+        verdicts: Any = oracle.judge(tuple(questions))
     if not isinstance(verdicts, Sequence) or isinstance(verdicts, str):
         raise PluginError(f"{what} must return a list of verdicts, but returned {type(verdicts).__name__}")
-    verdicts = tuple(verdicts)
-    if len(verdicts) != len(questions):
+    with calling(what):
+        answers: tuple[Verdict, ...] = tuple(verdicts if is_built_in(what) else map(copied, verdicts))
+    if len(answers) != len(questions):
         raise PluginError(
-            f"{what} must answer {len(questions)} questions with a verdict each, but answered {len(verdicts)}"
+            f"{what} must answer {len(questions)} questions with a verdict each, but answered {len(answers)}"
         )
-    for question, verdict in zip(questions, verdicts, strict=True):
-        for fault in _faults(verdict, question.constraints):
+    for question, verdict in zip(questions, answers, strict=True):
+        for fault in faults_of(verdict, question.constraints):
             raise PluginError(f"{what} judges {Title(question.name, question.year)}: {fault}")
-    return verdicts
-
-
-def joined(first: Verdict, second: Verdict) -> Verdict:
-    """Judge two titles as one: what either violates, both do; known if either is."""
-    if not second.known:
-        return first
-    traits = dict.fromkeys([*first.risks, *second.risks])
-    violated = tuple(dict.fromkeys([*first.violated, *second.violated]))
-    return Verdict(
-        known=True,
-        risks={trait: max(first.risks.get(trait, 0.0), second.risks.get(trait, 0.0)) for trait in traits},
-        violated=violated,
-        open=tuple(dict.fromkeys(trait for trait in (*first.open, *second.open) if trait not in violated)),
-        ambiguous=first.ambiguous or second.ambiguous,
-    )
+    if is_built_in(what):
+        return answers
+    return [
+        in_plain_terms(verdict, asked.constraints) for asked, verdict in zip(questions, answers, strict=True)
+    ]
 
 
 def check_order(oracle: Oracle, questions: Sequence[Question], verdicts: Sequence[Verdict]) -> None:
@@ -167,36 +142,6 @@ def check_order(oracle: Oracle, questions: Sequence[Question], verdicts: Sequenc
             )
 
 
-def _faults(verdict: object, asked: Sequence[str]) -> Iterator[str]:
-    """Yield what is wrong with a verdict."""
-    if type(verdict) is not Verdict:  # of a class of its own it may say something else each time
-        yield f"expected a Verdict, but got {type(verdict).__name__}"
-        return
-    if not isinstance(verdict.known, bool):
-        yield f"known must be True or False, but is {verdict.known!r}"
-    if isinstance(verdict.risks, Mapping):
-        yield from _faults_of_risks(verdict.risks, asked)
-    else:
-        yield f"risks must be a mapping from traits to numbers, but are {type(verdict.risks).__name__}"
-    for name, traits in (("violated", verdict.violated), ("open", verdict.open)):
-        if isinstance(traits, str) or not isinstance(traits, Collection):
-            yield f"{name} must be a tuple of traits, but is {traits!r}"
-            continue
-        unasked = [trait for trait in traits if trait not in asked]
-        if unasked:
-            yield f"{name} holds {unasked[0]!r}, but asked were {', '.join(asked) or 'none'}"
-    if verdict.violated and not verdict.known:
-        yield f"it violates {', '.join(map(str, verdict.violated))}, so it must be known"
-
-
-def _faults_of_risks(risks: Mapping[str, object], asked: Sequence[str]) -> Iterator[str]:
-    for trait, risk in risks.items():
-        if trait not in asked:
-            yield f"risks holds {trait!r}, but asked were {', '.join(asked) or 'none'}"
-        if isinstance(risk, bool) or not isinstance(risk, Real) or not 0 <= float(risk) <= 1:
-            yield f"the risk of {trait!r} must be a number in 0..1, but is {risk!r}"
-
-
 class Evidence(NamedTuple):
     """What a verdict rests on: what one source says about one title and one trait."""
 
@@ -216,3 +161,32 @@ class Explaining(Protocol):
     def explain(self, question: Question) -> Sequence[Evidence]:
         """Return the evidence for the asked traits, the highest risk first."""
         ...
+
+
+def explain(oracle: Oracle, question: Question) -> tuple[Evidence, ...]:
+    """Return what an oracle's verdict rests on, the highest risk first; nothing of one that cannot explain.
+
+    Raises:
+        PluginError: The oracle failed, or returned something else than evidence for the asked traits.
+    """
+    if not isinstance(oracle, Explaining):
+        return ()
+    what = named("oracle", oracle)
+    with calling(what, doing=" to explain"), undisturbed(what):
+        evidence = tuple(oracle.explain(question))
+    for piece in evidence:
+        if fault := _fault_of_evidence(piece, question):
+            raise PluginError(f"{what} explains {Title(question.name, question.year)}: {fault}")
+    return evidence
+
+
+def _fault_of_evidence(piece: object, question: Question) -> str:
+    if type(piece) is not Evidence:
+        return f"expected Evidence, but got {piece!r:.200}"
+    if piece.trait not in question.constraints:
+        return f"evidence for {piece.trait!r}, but asked were {', '.join(question.constraints) or 'none'}"
+    if isinstance(piece.risk, bool) or not isinstance(piece.risk, Real) or not 0 <= float(piece.risk) <= 1:
+        return f"the risk of {piece.trait!r} must be a number in 0..1, but is {piece.risk!r}"
+    if not isinstance(piece.source, str) or not isinstance(piece.detail, str):
+        return f"source and detail must be text, but are {piece.source!r:.200} and {piece.detail!r:.200}"
+    return ""

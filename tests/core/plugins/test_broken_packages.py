@@ -337,6 +337,31 @@ def test_a_function_that_it_replaces_in_a_later_batch_comes_back_too(load, tmp_p
     assert "replaced torch.softmax (put back)" in caplog.text
 
 
+WITH_A_TARGET = """
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.reward import RewardFunction
+
+
+@component
+class TenReward(RewardFunction):
+    '''Wants ten titles, and says so in a word.'''
+
+    scope = "rank"
+    target: int = "ten"
+
+    def __call__(self, lists):
+        return lists.hits
+"""
+
+
+def test_what_each_component_declares_is_checked_as_what_its_class_declares(load, tmp_path):
+    (tmp_path / "ten.py").write_text(WITH_A_TARGET, encoding="utf-8")
+    entry = load(Selection(files=(tmp_path / "ten.py",))).rewards.get("ten")
+
+    with pytest.raises(PluginError, match=r"reward 'ten' of .*ten.py.* declares target = 'ten'"):
+        build(entry, {})
+
+
 def test_whatever_it_puts_among_the_builtins_is_taken_out_again(install, load):
     body = "import builtins\nimport numpy as np\nvars(builtins)[3] = 4\nbuiltins.repr = np.zeros(2)\n"
     install("acme", f"{body}{REWARD}")
@@ -471,25 +496,43 @@ from saferec_core.plugins.contracts.oracle import Oracle
 def saferec_register_oracles(registry):
     registry.add("acme", "{module}:Acme", summary="Judges.")
 
+class Endless(list):
+    def __len__(self):
+        return 1
+
+    def __iter__(self):
+        while True:
+            yield "gore"
+
 class Acme(Oracle):
-    {body}
     def judge(self, questions):
         return []
+    {body}
 """
 
 
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        ("traits = 'gore'", "traits must be a collection of names, but is or holds 'gore'"),
-        ("traits = None", "traits must be a collection of names, but is or holds None"),
-        ("traits = ['gore', 3]", "traits must be a collection of names, but is or holds 3"),
+        ("traits = 'gore'", "traits must be a collection of names, but is 'gore'"),
+        ("traits = None", "traits must be a collection of names, but is None"),
+        ("traits = ['gore', 3]", "traits must be a collection of names, but holds 3"),
         ("traits = property(lambda self: 1 / 0)", "failed to name its traits: ZeroDivisionError"),
         ("traits = ['gore']; columns = 'age'", "declares columns = 'age'"),
         ("traits = ['gore']; columns = (1,)", r"declares columns = \(1,\)"),
         ("traits = ['gore']; deterministic = 'no'", "declares deterministic = 'no'"),
+        ("traits = Endless()", "traits says that it holds 1 names, but lists more"),
+        ("traits = ['gore']; judge = None", "must have a method judge, but that is None"),
+        ("traits = ['gore']\n    async def judge(self, questions): ...", "has an async method judge"),
+        (
+            "traits = ['gore']\n    def judge(self): ...",
+            r"is called as judge\(questions\), but has judge\(\)",
+        ),
     ],
-    ids=["text", "none", "number", "failing", "columns-text", "columns-number", "text-for-a-bool"],
+    ids=[
+        *("text", "none", "number", "failing", "columns-text", "columns-number", "text-for-a-bool"),
+        *("endless", "no-method", "async", "signature"),
+    ],
 )
 def test_an_oracle_that_declares_nonsense_is_refused_by_name(install, load, body, problem):
     install("acme", ORACLE.format(module="acme", body=body))

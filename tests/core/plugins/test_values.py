@@ -12,7 +12,15 @@ from saferec_core.evaluation.measure import ActiveMetric, measure
 from saferec_core.plugins.calls import undisturbed
 from saferec_core.plugins.contracts.metric import Metric
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
-from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask, check_order
+from saferec_core.plugins.contracts.oracle import (
+    Evidence,
+    Oracle,
+    Question,
+    Verdict,
+    ask,
+    check_order,
+    explain,
+)
 from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, ParsedList, parse
 from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.plugins.contracts.run_context import RunContext
@@ -356,6 +364,10 @@ QUESTIONS = [Question("Saw", 2004, ("gore",)), Question("Up", 2009, ("gore",))]
         (Verdict(True, open=("joy",)), "open holds 'joy'"),
         (Verdict(False, violated=("gore",)), "it violates gore, so it must be known"),
         (Verdict(True, violated="gore"), "violated must be a tuple of traits"),
+        (Verdict(True, {"gore": 0.0}, ("gore",)), "it violates 'gore', so its risk must be above 0"),
+        (Verdict(True, {"gore": 0.5}, ("gore",), ("gore",)), "'gore' is open, so it must not be violated"),
+        (Verdict(True, violated=np.array(["gore", "gore"])), "violated must be a tuple of traits"),
+        (Verdict(True, ambiguous="no"), "ambiguous must be True or False"),
         (Verdict("yes"), "known must be True or False"),
         (Verdict(True, [0.5]), "risks must be a mapping"),
         ({"known": True}, "expected a Verdict, but got dict"),
@@ -363,12 +375,66 @@ QUESTIONS = [Question("Saw", 2004, ("gore",)), Question("Up", 2009, ("gore",))]
     ],
     ids=[
         *("above", "below", "nan", "text", "truth", "other-trait", "other-violated", "other-open"),
-        *("unknown-violated", "bare-text", "known", "list", "dict", "subclass"),
+        *("unknown-violated", "bare-text", "violated-without-risk", "open-and-violated", "array"),
+        *("ambiguous", "known", "list", "dict", "subclass"),
     ],
 )
 def test_a_verdict_that_is_not_sound_is_refused_with_the_title(verdict, problem):
     with pytest.raises(PluginError, match=rf"^oracle 'Answering' judges Saw \(2004\): {problem}"):
         ask(Answering(lambda questions: [verdict] * len(questions)), QUESTIONS)
+
+
+class Shifting(dict):
+    """Says something else each time that it is read."""
+
+    def items(self):
+        return [("gore", 0.5)]
+
+    def __getitem__(self, trait):
+        return 7.5
+
+
+def test_verdicts_are_copies_in_plain_terms_that_their_oracle_cannot_change():
+    class Text(str):
+        __slots__ = ()
+
+    risks = {Text("gore"): np.float32(0.75)}
+
+    (verdict, _) = ask(Answering(lambda _: [Verdict(True, risks, [Text("gore")] * 2)] * 2), QUESTIONS)
+    risks.clear()
+
+    assert verdict == Verdict(True, {"gore": 0.75}, ("gore",))
+    assert {*map(type, (*verdict.risks, *verdict.risks.values(), *verdict.violated))} == {str, float}
+    (verdict, _) = ask(Answering(lambda _: [Verdict(True, Shifting(gore=0.25))] * 2), QUESTIONS)
+    assert verdict.risks == {"gore": 0.25}
+
+
+class Explaining(Answering):
+    """Explains as it is told."""
+
+    def __init__(self, evidence):
+        super().__init__(lambda questions: [Verdict(True)] * len(questions))
+        self.evidence = evidence
+
+    def explain(self, question):
+        return self.evidence(question)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "problem"),
+    [
+        (lambda _: 1 / 0, "failed to explain: ZeroDivisionError"),
+        (lambda _: None, "failed to explain: TypeError"),
+        (lambda _: ["gore"], r"explains Saw \(2004\): expected Evidence, but got 'gore'"),
+        (lambda _: [Evidence("joy", 0.5, "", "")], "evidence for 'joy', but asked were gore"),
+        (lambda _: [Evidence("gore", NAN, "", "")], r"risk of 'gore' must be a number in 0\.\.1, but is nan"),
+        (lambda _: [Evidence("gore", 0.5, None, "")], "source and detail must be text"),
+    ],
+    ids=["raises", "none", "text", "other-trait", "nan", "no-source"],
+)
+def test_an_oracle_that_explains_itself_otherwise_than_by_evidence_is_named(evidence, problem):
+    with pytest.raises(PluginError, match=f"^oracle 'Explaining' {problem}|explains .*{problem}"):
+        explain(Explaining(evidence), QUESTIONS[0])
 
 
 @pytest.mark.parametrize(
