@@ -198,8 +198,11 @@ def _train(run: _Run) -> None:
         limit=config.logging.save_total_limit,
         weights_are_kept=run.rule is not None,
     )
-    for sentence in run.limits.verdicts():
-        observer.note(sentence)
+    verdicts = run.limits.verdicts()
+    for verdict in verdicts:
+        observer.note(verdict.sentence)
+    if verdicts and is_main():
+        folder.extend_manifest({"limits": [verdict._asdict() for verdict in verdicts]})
     with _kept(run, trainer, tokenizer) as policy:
         _finish(run, before, policy, sharded=can_be_sharded(trainer))
 
