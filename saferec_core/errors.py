@@ -148,5 +148,5 @@ def near_misses(name: str, known: Iterable[str]) -> str:
 
 def _is_part_of(wanted: str, candidate: str) -> bool:
     """Tell whether somebody may have typed only the beginning of a name, or one of its words."""
-    parts = [candidate[: len(wanted)], *re.findall(r"[\w-]+", candidate)]
+    parts = [candidate[: len(wanted)], *re.findall(r"[\w-]+", candidate), *re.findall(r"\w+", candidate)]
     return bool(get_close_matches(wanted, parts, n=1, cutoff=0.8))

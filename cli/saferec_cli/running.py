@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,11 @@ def running(kept: str) -> Iterator[None]:
 
     Deprecation notices are for saferec's maintainers, whose tests do show them.
     """
-    from transformers.utils import logging  # slow to import
+    import torch  # slow to import
+    from transformers.utils import logging
 
+    if not torch.accelerator.is_available():  # or DeepSpeed writes a notice into what may be JSON
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|torch)\.")
     with interruptible(kept):

@@ -11,10 +11,10 @@ from saferec_core.data.cell_text import not_as_text
 from saferec_core.data.rows import row_name, try_values, year_or_none
 from saferec_core.data.title_cells import (
     NO_YEAR,
+    dated,
     plain_columns,
     title_of_row,
     with_year,
-    without_own_year,
 )
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
@@ -49,7 +49,7 @@ def catalog_rows(path: Path) -> Iterator[CatalogRow]:
         names, identifier = _aliases(row, where), ""
         if isinstance(row, dict):
             id_column = id_column or next((column for column in _ID_COLUMNS if column in row), "")
-            identifier = _id(row.get(id_column))
+            identifier = _id(row.get(id_column)) if id_column else ""
         title = _title(row, where)
         if isinstance(row, dict) and "year" not in row:  # some of MovieLens' titles have none
             some_have_years = some_have_years or title.year is not None
@@ -93,4 +93,4 @@ def _title(row: Any, where: str) -> Title:
     name, year = row
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"{where}: expected a title, but got {reprlib.repr(name)}")
-    return without_own_year(Title(name.strip(), year_or_none(year, f"{where}: the year of {name!r}")))
+    return dated(name.strip(), year_or_none(year, f"{where}: the year of {name!r}"))

@@ -13,7 +13,7 @@ from typing import Any
 from saferec_core.data.cell_text import are_messages, not_as_text
 from saferec_core.data.mapped_rows import mapped_beyond
 from saferec_core.data.rows import LIST, OBJECT, Row, read_rows, year_or_none
-from saferec_core.data.title_cells import with_year, without_own_year
+from saferec_core.data.title_cells import dated, with_year, without_own_year
 from saferec_core.data.title_tiers import NamedEntry, nearness
 from saferec_core.data.titles import Title, name_keys, normal_form
 from saferec_core.errors import DataError
@@ -280,8 +280,7 @@ def _title(entry: Any, column: str) -> Title:
     name, year = pair
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"{column}: expected a title, but got {name!r}")
-    title = Title(name, year_or_none(year, f"{column}: the year of {name!r}"))
-    return with_year(name) or title if title.year is None else without_own_year(title)
+    return dated(name, year_or_none(year, f"{column}: the year of {name!r}"))
 
 
 def _seen(entry: Any, column: str) -> Title | str:

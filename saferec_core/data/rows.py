@@ -47,6 +47,9 @@ _BLANK = (b"", codecs.BOM_UTF8)
 
 _DECIMAL_COMMA = re.compile(r"(?<=^[0-9]{4}),(?=0+$)")
 
+_TWO_DIGITS = re.compile(r"\s*['’]?[0-9]{2}(?:[.,]0+)?\s*")
+"""A year of which a table leaves out the century."""
+
 _DATED = (
     re.compile(r"(?P<year>[0-9]{4})([-/][0-9]{1,2}){1,2}([T ].*)?"),  # 1999-07-16, 1999/7/16, 1999-07
     re.compile(r"(?P<year>[0-9]{4})(\.[0-9]{1,2}){2}"),  # 1999.07.16
@@ -160,6 +163,8 @@ def whole_year(value: Any, what: str) -> int:
         year = int(number) if math.isfinite(number) else None
     except (ValueError, OverflowError):
         year = None
+    if isinstance(value, str) and _TWO_DIGITS.fullmatch(value):
+        raise DataError(f"{what} must have four digits, but is {_shown(value)}")
     if isinstance(value, str | date) and (dated := _dated(str(value).strip())):
         number = year = dated
     if year is None or number != year:

@@ -10,7 +10,7 @@ from saferec_core.data.rows import year_or_none
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 
-__all__ = ["NO_YEAR", "plain_columns", "title_of_row", "with_year", "without_own_year"]
+__all__ = ["NO_YEAR", "dated", "plain_columns", "title_of_row", "with_year", "without_own_year"]
 
 _WITH_YEAR = re.compile(
     r"(?P<name>.*\S)\s*\((?P<year>[0-9]{4})(?:\s*[-–—]\s*(?:[0-9]{4})?)?\s*\)\s*", re.DOTALL
@@ -37,6 +37,11 @@ def without_own_year(title: Title) -> Title:
     """Leave out a year in brackets that a title has beside it too: "Saw (2004)" of 2004 is "Saw"."""
     bracketed = with_year(title.name)
     return bracketed if bracketed is not None and bracketed.year == title.year else title
+
+
+def dated(name: str, year: int | None) -> Title:
+    """Return a title with its year, which may stand in brackets behind the name instead, or as well."""
+    return with_year(name) or Title(name, None) if year is None else without_own_year(Title(name, year))
 
 
 def plain_columns(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -68,9 +73,10 @@ def title_of_row(row: Mapping[str, Any], where: str, *, may_lack_year: bool = Fa
         name = str(name)
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"{where}: expected a title, but got {name!r:.80}")
-    name, what = name.strip(), f"{where}: the year of {name!r}"
+    name = name.strip()
+    what = f"{where}: the year of {name!r}"
     if "year" in row:
-        return without_own_year(Title(name, year_or_none(row["year"], what)))
+        return dated(name, year_or_none(row["year"], what))
     if (bracketed := with_year(name)) is not None:
         return bracketed
     if may_lack_year:

@@ -7,6 +7,7 @@ year counts only for the very same name, articles included, and only if one titl
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,12 +50,16 @@ _OTHER_SCRIPTS = re.compile(
 """Letters of scripts other than Latin, Greek and Cyrillic, in which marks are not optional accents."""
 
 
+_ENTITY = re.compile(r"&(?:#[0-9]{1,6}|#x[0-9a-f]{1,5}|amp|quot|apos|lt|gt|nbsp);")
+"""Entities that web pages leave in titles: "Tom &amp; Jerry"."""
+
+
 @lru_cache(maxsize=1 << 16)
 def normal_form(name: str) -> str:
     """Reduce *name* to a form that is the same for all spellings of a title.
 
-    Accents, case, punctuation, spaces and a leading English article do not count, ``&`` is "and",
-    and an article after a comma counts as leading. The marks of other scripts than Latin, Greek and
+    Accents, case, punctuation, spaces and a leading English article do not count, ``&`` (or ``&amp;``) is
+    "and", and an article after a comma counts as leading. The marks of other scripts than Latin, Greek and
     Cyrillic do count: they are vowels and consonants. So "Amelie" is "Amélie", "Spider Man" is
     "Spider-Man" and "Matrix, The" is "Matrix". The words themselves count: "Se7en" is not "Seven".
 
@@ -65,6 +70,8 @@ def normal_form(name: str) -> str:
         Letters and digits only, with the marks that count; for a title that has none ("!!!"), the
         title itself in lower case.
     """
+    if "&" in name:
+        name = _ENTITY.sub(lambda entity: html.unescape(entity[0]), name)
     ascii_only = name.isascii()
     text = name.lower() if ascii_only else without_accents(name).casefold()
     if "&" in text:

@@ -15,7 +15,7 @@ from saferec_core.data.catalog import Catalog
 from saferec_core.data.cell_text import not_as_text
 from saferec_core.data.records import Record, messages_of
 from saferec_core.data.rows import Row, row_name, try_rows, year_or_none
-from saferec_core.data.title_cells import with_year, without_own_year
+from saferec_core.data.title_cells import dated
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 from saferec_core.evaluation.evaluator import WrittenList
@@ -248,8 +248,7 @@ def title_of(entry: Any) -> Title:
     pair = (entry.get("title"), entry.get("year")) if isinstance(entry, Mapping) else entry
     name, year = (pair, None) if isinstance(pair, str) else pair if _is_pair(pair) else (None, None)
     if isinstance(name, str) and name.strip():
-        title = Title(name.strip(), year_or_none(year, f"the year of {name!r}"))
-        return with_year(title.name) or title if title.year is None else without_own_year(title)
+        return dated(name.strip(), year_or_none(year, f"the year of {name!r}"))
     raise DataError(
         f"a title must be text, a [title, year] pair or an object with title and year: {entry!r:.60}"
     )

@@ -160,12 +160,11 @@ def recommend_file(
     first_error = None
     with out.open("a", encoding="utf-8") as file:
         for batch in _batches(islice(try_rows(source), done, None), asking.batch_size, recommender.judge):
-            readable = {number: row for number, row in batch if isinstance(row, Record)}
-            lists = dict(zip(readable, recommender(list(readable.values())), strict=True))
-            for number, row in batch:
-                content = _line(lists[number]) if number in lists else {"error": str(row)}
+            answers = _answers(recommender, dict(batch))
+            for number, _ in batch:
+                content = answers[number]
                 first_error = first_error or content.get("error")
-                counts["lists" if number in lists else "errors"] += 1
+                counts["errors" if "error" in content else "lists"] += 1
                 file.write(json.dumps({row_name(source): number, **content}, ensure_ascii=False) + "\n")
             file.flush()
             if progress is not None:
@@ -195,6 +194,27 @@ def _batches(
             except SaferecError as error:
                 read.append((number, error))
         yield read
+
+
+def _answers(
+    recommender: Recommender | BaselineRecommender, rows: Mapping[int, Record | SaferecError]
+) -> dict[int, dict[str, Any]]:
+    """Return what is written for each row: its list, or what is wrong with it.
+
+    A record that the policy cannot be asked about, such as one that is too long, costs its own list alone.
+    """
+    records = {number: row for number, row in rows.items() if isinstance(row, Record)}
+    try:
+        lists = dict(zip(records, recommender(list(records.values())), strict=True))
+    except DataError as error:
+        if len(rows) == 1:
+            return {number: {"error": str(error)} for number in rows}
+        alone = [_answers(recommender, {number: row}) for number, row in rows.items()]
+        return {number: content for each in alone for number, content in each.items()}
+    return {
+        number: _line(lists[number]) if number in lists else {"error": str(row)}
+        for number, row in rows.items()
+    }
 
 
 def _line(recommendation: Recommendation) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def read_batches(path: Path, needs: Mapping[str, str]) -> list[StoredBatch]:
 def _checked(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for number, row in numbered_rows(path):
         if row.get("prompt") is None or (row.get("completion") is None and row.get("completions") is None):
-            columns = ", ".join(sorted(row)) or "none"
+            columns = ", ".join(sorted(name for name, value in row.items() if value is not None)) or "none"
             raise DataError(
                 f"{path}, line {number}: a row needs 'prompt' and 'completion' (or 'completions'); it has "
                 f"{columns}"

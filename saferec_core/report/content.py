@@ -59,6 +59,7 @@ def page_content(runs: Sequence[Run]) -> dict[str, Any]:
         "runs": runs,
         "unfinished": [(run, sentences) for run in runs if (sentences := unfinished(run))],
         "alarms": [(run, alarms) for run in runs if (alarms := raised_alarms(run))],
+        "limits": [(run, verdicts) for run in runs if (verdicts := run.manifest.get("limits"))],
         "facts": facts,
         "facts_table": facts_table,
         "provenance": provenance,

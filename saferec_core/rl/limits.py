@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -30,7 +30,7 @@ from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.normalizer import Advantages, Costs, charge
 
-__all__ = ["Limits", "limits_of"]
+__all__ = ["LimitVerdict", "Limits", "limits_of"]
 
 _COUNTED: Mapping[str, Callable[[JudgedLists], Bool[Tensor, "N K"]]] = {
     "violation_rate": lambda lists: lists.violations,
@@ -76,6 +76,14 @@ def _prices(limit: Limit, lists: JudgedLists) -> Float[Tensor, "N K"]:
         has_trait = [limit.trait in record.constraints for record in lists.records]
         about = lists.rank_mask & torch.tensor(has_trait)[:, None]
     return torch.where(about, -counts.float(), torch.nan)
+
+
+class LimitVerdict(NamedTuple):
+    """What became of a limit."""
+
+    kept: bool
+    sentence: str
+    """With the share at the end and, of a limit that was not kept, the lowest that was reached."""
 
 
 @dataclass
@@ -147,24 +155,27 @@ class Limits:
                 figures[f"limited/{limit.name}"] = controller.smoothed
         return figures
 
-    def verdicts(self) -> list[str]:
-        """Return a sentence per limit: whether it was met at the end of training."""
-        sentences = []
-        for limit, controller in zip(self.limits, self.controllers, strict=True):
-            now = controller.smoothed
-            if math.isnan(now):
-                sentences.append(f"The limit {limit} never applied: no list was written that it is about.")
-                continue
-            if now <= limit.bound:
-                sentences.append(f"The limit {limit} was kept: {now:.3g} at the end of training.")
-                continue
-            sentence = f"The limit {limit} was not kept: {now:.3g} at the end of training"
-            if controller.lowest < math.inf:
-                sentence += f"; the lowest was {controller.lowest:.3g}"
-            if controller.multiplier >= self.settings.limit_max:
-                sentence += f". Its multiplier reached limit_max = {self.settings.limit_max:g}"
-            sentences.append(f"{sentence}. Train longer, raise limit_rate, or allow more.")
-        return sentences
+    def verdicts(self) -> list[LimitVerdict]:
+        """Say of each limit whether it was kept at the end of training."""
+        return [
+            self._verdict(limit, controller)
+            for limit, controller in zip(self.limits, self.controllers, strict=True)
+        ]
+
+    def _verdict(self, limit: Limit, controller: _Controller) -> LimitVerdict:
+        now = controller.smoothed
+        if math.isnan(now):
+            return LimitVerdict(
+                True, f"The limit {limit} never applied: no list was written that it is about."
+            )
+        if now <= limit.bound:
+            return LimitVerdict(True, f"The limit {limit} was kept: {now:.3g} at the end of training.")
+        sentence = f"The limit {limit} was not kept: {now:.3g} at the end of training"
+        if controller.lowest < math.inf:
+            sentence += f"; the lowest was {controller.lowest:.3g}"
+        if controller.multiplier >= self.settings.limit_max:
+            sentence += f". Its multiplier reached limit_max = {self.settings.limit_max:g}"
+        return LimitVerdict(False, f"{sentence}. Train longer, raise limit_rate, or allow more.")
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint has to hold, by limit."""

@@ -27,6 +27,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from saferec_core.errors import RunError
+
 __all__ = ["WHEN", "RunLayout", "checkpoint_step", "list_checkpoints", "moved_base", "run_of", "step_of"]
 
 WHEN = ("before", "after", "policy")
@@ -159,8 +161,17 @@ def checkpoint_step(name: str) -> int | None:
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Return the checkpoints of a folder in the order of their steps."""
-    return sorted((path for path in folder.glob("*") if step_of(path) >= 0), key=step_of)
+    """Return the checkpoints of a folder in the order of their steps; none if it does not exist.
+
+    Raises:
+        RunError: It cannot be read: a run that then began anew would overwrite them.
+    """
+    try:
+        return sorted((path for path in folder.iterdir() if step_of(path) >= 0), key=step_of)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RunError(f"the checkpoints in {folder} cannot be read: {error.strerror or error}") from error
 
 
 def step_of(checkpoint: Path) -> int:

@@ -145,7 +145,9 @@ def app_of(desk: Desk, *, hosts: list[str]) -> Any:
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, unanswerable)
     routes = _Routes(desk)
-    app.add_api_route("/", routes.page, response_class=HTMLResponse, include_in_schema=False)
+    app.add_api_route(
+        "/", routes.page, methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False
+    )
     app.add_api_route("/api/about", routes.about)
     app.add_api_route("/api/recommend", routes.recommend, methods=["POST"])
     app.add_api_route("/api/compare", routes.compare, methods=["POST"])

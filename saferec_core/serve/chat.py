@@ -58,6 +58,8 @@ class ChatRequest(BaseModel):
     n: int | None = None
     stop: str | list[str] | None = None
     logprobs: bool | None = None
+    response_format: dict[str, Any] | None = None
+    tool_choice: str | dict[str, Any] | None = None
     stream: bool = False
     stream_options: StreamOptions | None = None
     constraints: list[str] = Field(default=[], max_length=50)
@@ -74,6 +76,10 @@ class ChatRequest(BaseModel):
             impossible.append("stop is not possible: a guided list ends by itself")
         if self.logprobs:
             impossible.append("logprobs are not computed")
+        if self.response_format and self.response_format.get("type", "text") != "text":
+            impossible.append("response_format is not possible: a list is written as its parser reads it")
+        if self.tool_choice == "required" or isinstance(self.tool_choice, dict):
+            impossible.append("tool_choice is not possible: a policy calls no tools")
         if impossible:
             raise ValueError("; ".join(impossible))
         return self

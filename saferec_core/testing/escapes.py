@@ -7,9 +7,13 @@ list: unseen, safe titles of the catalog, two of them relevant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import torch
 from jaxtyping import Bool
@@ -27,6 +31,7 @@ from saferec_core.plugins.manager import load_plugins
 from saferec_core.rl.credit import credit
 from saferec_core.rl.rewards import ActiveReward, RewardValues, score
 from saferec_core.testing.probes import (
+    ALIASES,
     NUM_RANKS,
     PROBES,
     RECORD,
@@ -34,7 +39,6 @@ from saferec_core.testing.probes import (
     ProbeOracle,
     honest_titles,
     lines,
-    other_names,
 )
 
 __all__ = ["POLICIES", "Escape", "Policy", "check_no_escape", "escapes"]
@@ -87,11 +91,11 @@ def escapes(
     Args:
         rewards: The reward functions of a run; a count reward with the target 5.
         normalizer: Turns rewards into advantages.
-        parser: Reads the lists; that of the default configuration unless given.
+        parser: Reads the lists; that of the default configuration, which knows the catalog, unless given.
     """
     if parser is None:
-        plugins = load_plugins()
-        parser = chosen(plugins, plugins.parsers, DataConfig().parser)
+        with _default_parser() as default:
+            return escapes(rewards, normalizer, default)
     texts = {name: _of_each_prompt(probe.write) for name, probe in PROBES.items()}
     texts["honest"] = _of_each_prompt(lambda rng: lines(honest_titles(rng)))
     for name, policy in POLICIES.items():
@@ -127,6 +131,20 @@ def check_no_escape(
         f"{escape.ordinary:+.2f}; siblings: {escape.policy})"
         for escape in paying
     )
+
+
+@contextmanager
+def _default_parser() -> Iterator[ListParser]:
+    """Give the parser of a run that says nothing about it: one that looks titles up in the catalog."""
+    plugins = load_plugins()
+    rows = [
+        {"title": title.name, "year": title.year, "aliases": ALIASES[position]}
+        for position, title in enumerate(WORLD.catalog)
+    ]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "catalog.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        yield chosen(plugins, plugins.parsers, DataConfig().parser, {"catalog_path": path})
 
 
 def _of_each_prompt(write: Callable[[Random], str]) -> list[str]:
@@ -188,10 +206,7 @@ def _scored(
 ) -> dict[str, _Scored]:
     """Judge and reward all completions in one batch; each part of it is returned by its name."""
     lists = [parser(text) for part in texts.values() for text in part]
-    aliases = {
-        position: [name for name, _ in other_names([title])] for position, title in enumerate(WORLD.catalog)
-    }
-    judge = Judge(Catalog(WORLD.catalog, aliases=aliases), ProbeOracle())
+    judge = Judge(Catalog(WORLD.catalog, aliases=ALIASES), ProbeOracle())
     judged = JudgedLists(lists, [RECORD] * len(lists), judge, NUM_RANKS)
     values, scored, start = score(rewards, judged), {}, 0
     for name, part in texts.items():

@@ -123,6 +123,12 @@ def other_names(titles: Sequence[Title], number: int = len(_NAMED)) -> list[Titl
     return [Title(f"{named} {title.name}", title.year) for title in titles for named in _NAMED[:number]]
 
 
+ALIASES: Mapping[int, Sequence[str]] = {
+    position: [name for name, _ in other_names([title])] for position, title in enumerate(WORLD.catalog)
+}
+"""The further names of the catalog's titles, by position."""
+
+
 def _beside(first: Sequence[Title], second: Sequence[Title]) -> str:
     return "\n".join(f"{one}, {other}" for one, other in zip(first, second, strict=True))
 

@@ -81,13 +81,15 @@ def _of_reinforcement(config: TrainConfig) -> Iterator[str]:
 
 
 def idle_limits(limits: Sequence[Limit], records: Sequence[Record]) -> Iterator[str]:
-    """Yield a sentence for each limit that nothing can exceed, or that applies to no record.
+    """Yield a sentence for each limit that nothing can exceed, or that seems to apply to no record.
 
     Args:
         limits: The limits of a run.
         records: Its training records; the first 100,000 are looked at.
     """
     wasted = min((limit.bound for limit in limits if limit.share == "wasted"), default=1.0)
+    unmet = _without_record({limit.trait for limit in limits if limit.trait is not None}, records)
+    none = "no" if len(records) <= _LOOKED_AT else f"none of the first {_LOOKED_AT:,}"
     for limit in limits:
         if limit.bound == 1:
             yield f"the limit {limit} has no effect: no share exceeds 1"
@@ -95,10 +97,18 @@ def idle_limits(limits: Sequence[Limit], records: Sequence[Record]) -> Iterator[
             yield (
                 f"the limit {limit} has no effect beside wasted <= {wasted:g}, which counts these ranks too"
             )
-        elif limit.trait is not None and not any(
-            limit.trait in record.constraints for record in islice(records, _LOOKED_AT)
-        ):
-            yield f"the limit {limit} has no effect: no training record has this constraint"
+        elif limit.trait in unmet:
+            record = "record" if none == "no" else "records"
+            yield f"the limit {limit} has no effect: {none} training {record} has this constraint"
+
+
+def _without_record(traits: set[str], records: Sequence[Record]) -> set[str]:
+    """Return the traits that none of the first records has."""
+    for record in islice(records, _LOOKED_AT):
+        if not traits:
+            break
+        traits = traits.difference(record.constraints)
+    return traits
 
 
 def _idle(section: str, values: Section, names: Sequence[str], reason: str) -> Iterator[str]:

@@ -18,8 +18,7 @@ from saferec_core.runs.distributed import process_count
 from saferec_core.runs.observer import Plan
 from saferec_core.runs.references import Reference, described_reference
 from saferec_core.training.batches import generation_batch_size, planned_resampling, planned_sharing
-from saferec_core.training.dead_knobs import dead_knobs
-from saferec_core.training.idle_settings import idle_limits, idle_settings
+from saferec_core.training.idle_settings import idle_settings
 from saferec_core.training.precision import planned_precision
 
 __all__ = ["rank_grpo_plan", "sft_plan"]
@@ -86,6 +85,7 @@ def rank_grpo_plan(
     rewards: Sequence[ActiveReward],
     normalizer: Normalizer,
     limits: Limits,
+    idle: Sequence[str],
     optimizer: str,
     folder: Path,
 ) -> Plan:
@@ -100,6 +100,7 @@ def rank_grpo_plan(
         rewards: What completions are rewarded for.
         normalizer: What makes advantages of rewards.
         limits: What the policy has to keep to.
+        idle: Settings without effect, a sentence each.
         optimizer: The optimizer, with the reason for it.
         folder: The run's folder.
     """
@@ -107,7 +108,6 @@ def rank_grpo_plan(
     group = config.rollout.num_generations
     steps = config.optimization.max_steps
     oracle = config.oracle
-    dead = [*dead_knobs(config, rewards, normalizer), *idle_limits(limits.limits, parts.train)]
     return Plan(
         "Safe-Rank-GRPO",
         {
@@ -126,7 +126,7 @@ def rank_grpo_plan(
             "oracle": "none" if oracle is None else " + ".join(map(_described, oracle.each)),
             "rewards": ", ".join(f"{reward.name} x {reward.weight:g} ({reward.scope})" for reward in rewards),
             "limits": ", ".join(map(str, limits.limits)) or "none",
-            **({"without effect": "; ".join(dead)} if dead else {}),
+            **({"without effect": "; ".join(idle)} if idle else {}),
             "normalizer": _described(config.normalizer),
             "each generation": f"{completions // group} prompts x {group} completions = {completions}, "
             f"K = {config.num_ranks} ranks{planned_resampling(config, normalizer)}",

@@ -145,11 +145,12 @@ def _train(run: _Run) -> None:
 
     config, folder, observer = run.config, run.folder, run.observer
     begin(config, run.plugins, folder, "train", observer)
-    if is_main() and config.sft_comes_first:  # the plan of this stage follows minutes or hours later
-        dead = [*dead_knobs(config, run.rewards, run.normalizer)]
-        dead += idle_limits(run.limits.limits, run.parts.train)
-        if dead:
-            observer.note(f"Without effect: {'; '.join(dead)}.")
+    idle = [
+        *dead_knobs(config, run.rewards, run.normalizer),
+        *idle_limits(run.limits.limits, run.parts.train),
+    ]
+    if idle and config.sft_comes_first and is_main():  # the plan of this stage follows minutes or hours later
+        observer.note(f"Without effect: {'; '.join(idle)}.")
     start, reference = starting_point(
         config, run.plugins, run.parts, folder, observer, opened=run.opened, stop=run.stop
     )
@@ -177,6 +178,7 @@ def _train(run: _Run) -> None:
                 rewards=run.rewards,
                 normalizer=run.normalizer,
                 limits=run.limits,
+                idle=idle,
                 optimizer=run.optimizer,
                 folder=folder.path,
             )
@@ -196,8 +198,11 @@ def _train(run: _Run) -> None:
         limit=config.logging.save_total_limit,
         weights_are_kept=run.rule is not None,
     )
-    for sentence in run.limits.verdicts():
-        observer.note(sentence)
+    verdicts = run.limits.verdicts()
+    for verdict in verdicts:
+        observer.note(verdict.sentence)
+    if verdicts and is_main():
+        folder.extend_manifest({"limits": [verdict._asdict() for verdict in verdicts]})
     with _kept(run, trainer, tokenizer) as policy:
         _finish(run, before, policy, sharded=can_be_sharded(trainer))
 

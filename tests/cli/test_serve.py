@@ -166,7 +166,14 @@ def test_the_openai_client_gets_guided_lists(server, trait):
         )
         sampled = {**asked, "temperature": 1.5, "max_tokens": 1, "user": "me"}
         drawn = [client.chat.completions.create(**sampled, seed=seed) for seed in (1, 1, 2, 3, 4)]
-        for impossible in ({"n": 3}, {"stop": "\n"}, {"logprobs": True}):
+        json_wanted = {"response_format": {"type": "json_object"}}
+        for impossible in (
+            {"n": 3},
+            {"stop": "\n"},
+            {"logprobs": True},
+            json_wanted,
+            {"tool_choice": "required"},
+        ):
             with pytest.raises(openai.UnprocessableEntityError, match=next(iter(impossible))):
                 client.chat.completions.create(**asked, **impossible)
 

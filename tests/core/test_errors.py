@@ -36,6 +36,7 @@ def test_the_beginning_or_a_word_of_a_long_name_is_a_near_miss():
     known = ["Anti-gore / squeamish", "Horror avoider (avoids scares)", "vegan"]
 
     assert near_misses("Anti-gor", known) == " Did you mean 'Anti-gore / squeamish'?"
+    assert near_misses("gore", known) == " Did you mean 'Anti-gore / squeamish'?"
     assert near_misses("squemish", known) == " Did you mean 'Anti-gore / squeamish'?"
     assert near_misses("horror", known) == " Did you mean 'Horror avoider (avoids scares)'?"
     assert near_misses("or", known) == ""

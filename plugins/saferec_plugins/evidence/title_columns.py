@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from saferec_core.data.rows import whole_year
+from saferec_core.data.rows import year_or_none
+from saferec_core.data.title_cells import dated
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 
 __all__ = ["id_of", "title_of"]
-
-_WITH_YEAR = re.compile(r"^(?P<name>.*\S)\s*\((?P<year>\d{4})(?:\s*[-\u2013]\s*(?:\d{4})?)?\)$")
 
 
 def title_of(row: Mapping[str, Any], title_column: str, year_column: str) -> Title:
@@ -26,14 +24,10 @@ def title_of(row: Mapping[str, Any], title_column: str, year_column: str) -> Tit
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"expected a title in {title_column!r}, but got {name!r}")
     name = name.strip()
-    if year is not None and str(year).strip():
-        return Title(name, whole_year(year, f"{year_column!r} of {name!r}"))
-    match = _WITH_YEAR.match(name)
-    if match is None and year_column in row:
-        return Title(name, None)
-    if match is None:
+    title = dated(name, year_or_none(year, f"{year_column!r} of {name!r}"))
+    if title.year is None and year_column not in row:
         raise DataError(f"expected the year of {name!r} in {year_column!r} or after the title, but got none")
-    return Title(match["name"], int(match["year"]))
+    return title
 
 
 def id_of(row: Mapping[str, Any], id_column: str | None) -> str:

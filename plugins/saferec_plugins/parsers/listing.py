@@ -193,8 +193,8 @@ def _uses(forms: tuple[Form, ...], cut_off: bool) -> Sequence[_Use]:
     main = _main_level(forms, levels)
     uses: list[_Use] = []
     last = 0
-    falling = True
-    """Whether the numbers so far count down, as in ``3.``, ``2.``, ``1.``, which begins no other list."""
+    falling: bool | None = None
+    """Whether the numbers so far count down, as in ``3.``, ``2.``, ``1.``; None: there is one at most."""
     lacks_year = False
     for number, (form, level) in enumerate(zip(forms, levels, strict=True)):
         if form.year_only and lacks_year:
@@ -204,16 +204,24 @@ def _uses(forms: tuple[Form, ...], cut_off: bool) -> Sequence[_Use]:
             uses.append(_Use.TRUNCATED)
         elif not _belongs(form, level, main):
             uses.append(_Use.OTHER)
-        elif level == main and form.value == 1 and last > 1 and not (falling and last == 2):
+        elif level == main and form.value is not None and _begins_anew(form.value, last, falling=falling):
             uses.append(_Use.END)
             break
         else:
             uses.append(_Use.RANKS)
             lacks_year = not form.dated
             if level == main and form.value is not None:
-                falling = falling and (not last or form.value == last - 1)
+                falling = form.value == last - 1 if last and falling is not False else falling
                 last = form.value
     return tuple(uses)
+
+
+def _begins_anew(value: int, last: int, *, falling: bool | None) -> bool:
+    """Whether a number begins another list behind *last* (0: none)."""
+    if falling and last == 1:
+        return True
+    counts_down = falling is not False and last == 2
+    return value == 1 and last > 1 and not counts_down
 
 
 def _levels(forms: Sequence[Form]) -> list[_Level]:

@@ -17,6 +17,8 @@ class LengthGroups(Sampler[int]):
     """Draws an order for each epoch: at random, then sorted by length within pools, batches at random.
 
     The order depends on seed and epoch alone, so that every process draws the same, and a resumed run too.
+    That of transformers (``train_sampling_strategy="group_by_length"``) depends on the global generator, and
+    goes from the longest to the shortest within every pool.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:

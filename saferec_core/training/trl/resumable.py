@@ -191,7 +191,7 @@ class Resumable:
         """
         target = self._target()
         main = self.is_world_process_zero()
-        if target.is_dir() and not damage(target):
+        if target in list_checkpoints(target.parent) and not damage(target):
             return  # already saved when the request to stop came
         draft = Path(self.args.output_dir) / ".saving"
         if main:

@@ -41,7 +41,7 @@ class SafeSFTTrainer(Phased, Resumable, SFTTrainer):  # type: ignore[misc]  # TR
         if not self.group_by_length:
             return super()._get_train_sampler(train_dataset)
         dataset = self.train_dataset if train_dataset is None else train_dataset
-        lengths = compute.list_value_length(dataset.data.column("input_ids")).to_numpy()
+        lengths = compute.list_value_length(dataset.with_format("arrow")["input_ids"][:]).to_numpy()
         args = self.args
         together = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         return LengthGroups(lengths, together, args.seed)

@@ -401,3 +401,19 @@ def test_what_was_compressed_twice_is_named(catalog, inner):
         DataError, match=r"c.jsonl.gz is compressed twice \(\w+ within gzip\); decompress it once"
     ):
         catalog("c.jsonl.gz", gzip.compress(inner(jsonl(["Saw", 2004]).encode())))
+
+
+def test_a_blank_year_leaves_the_one_behind_the_title(catalog):
+    read = catalog("catalog.csv", b"title,year\nSaw (2004),\nHeat,\n")
+
+    assert list(read.titles) == [Title("Saw", 2004), Title("Heat", None)]
+
+
+def test_a_column_without_a_name_is_not_one_of_ids(catalog):
+    assert catalog("catalog.csv", b",title,year\n0,Saw,2004\n").ids == {}  # as pandas writes its index
+
+
+@pytest.mark.parametrize("written", ["95", "04", "'95", "95.0"])
+def test_a_year_without_its_century_is_refused(catalog, written):
+    with pytest.raises(DataError, match="line 2: the year of 'Heat' must have four digits"):
+        catalog("catalog.csv", f"title,year\nHeat,{written}\n".encode())

@@ -282,3 +282,17 @@ def test_many_names_at_once_have_the_keys_that_they_have_one_by_one(name):
 
     first = name_keys(name)[0]
     assert (forms[0], articles[0]) == (forms[2], articles[2]) == tuple(first)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Tom &amp; Jerry", "Tom and Jerry"),
+        ("L&#39;Avventura", "L'Avventura"),
+        ("Am&#233;lie", "Amelie"),
+        ("Rock &amp; Rule", "Rock & Rule"),
+    ],
+)
+def test_entities_of_web_pages_do_not_hide_a_title(written, meant):
+    assert normal_form(written) == normal_form(meant)
+    assert normal_form("AT&T; the film") == "atandtthefilm"

@@ -120,6 +120,19 @@ def test_a_file_is_worked_through_a_broken_row_costs_that_row(recommender, rows,
     assert [line["line"] for line in written] == [1, 2, 3, 4, 5]
 
 
+def test_a_prompt_that_the_context_cannot_hold_costs_its_own_row(recommender, tmp_path):
+    source, out = tmp_path / "prompts.jsonl", tmp_path / "lists.jsonl"
+    prompts = ["A comedy", "long " * 10_000, "A thriller", "A film"]
+    source.write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in prompts))
+
+    counts = recommend_file(recommender, source, out, ASKING, policy="p")
+
+    written = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert counts == {"lists": 3, "errors": 1, "kept": 0}
+    assert [len(line.get("titles", [])) for line in written] == [4, 0, 4, 4]
+    assert "that the model's context leaves" in written[1]["error"]
+
+
 def test_an_interrupted_file_continues_with_the_same_lists(recommender, rows, tmp_path):
     source, out = tmp_path / "prompts.jsonl", tmp_path / "lists.jsonl"
     source.write_text("".join(json.dumps({"prompt": row["prompt"]}) + "\n" for row in rows), encoding="utf-8")

@@ -538,6 +538,24 @@ def test_an_interrupted_run_says_where_it_stopped(run, tmp_path, optimization, s
     assert sentence in text
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_became_of_the_limits_stands_on_the_first_screen_as_a_warning_if_one_was_not_kept(
+    full, tmp_path, kept
+):
+    verdicts = [
+        {"kept": True, "sentence": "The limit wasted <= 0.05 was kept: 0.04."},
+        {"kept": kept, "sentence": "The limit violation_rate <= 0.02 ends at 0.03."},
+    ]
+    (full / "manifest.json").write_text(json.dumps({"stage": "train", "limits": verdicts}), encoding="utf-8")
+
+    text = write_report([full], tmp_path / "report.html").read_text(encoding="utf-8")
+
+    said = "<b>Limits in training:</b> The limit wasted &lt;= 0.05 was kept: 0.04. The limit violation_rate"
+    (line,) = [line for line in text.splitlines() if said in line]
+    assert ('class="warning"' in line) != kept
+    assert text.index(said) < text.index("All metrics")
+
+
 def test_a_run_that_was_not_evaluated_after_training_says_so(run):
     folder = run(evaluations={"before-greedy": evaluation([0.5] * 3)})
 
@@ -708,7 +726,7 @@ class Judging(Oracle):
 class Reasoning(Judging):
     def explain(self, question):
         trait = question.constraints[0]
-        return [Evidence("another trait", 1.0, "s", "d"), *[Evidence(trait, 0.9, "s", "d" * 999)] * 9]
+        return [Evidence(trait, 0.9, "s", "d" * 999)] * 9
 
 
 class Stumbling(Judging):

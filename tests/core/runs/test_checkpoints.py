@@ -17,6 +17,9 @@ def test_checkpoints_are_listed_by_their_steps_and_nothing_else_is(tmp_path):
 
     assert [path.name for path in list_checkpoints(tmp_path)] == ["checkpoint-200", "checkpoint-1000"]
     assert list_checkpoints(tmp_path / "nowhere") == []
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"the checkpoints in .*file cannot be read: Not a directory"):
+        list_checkpoints(tmp_path / "file")
     assert [step_of(path) for path in list_checkpoints(tmp_path)] == [200, 1000]
 
 
