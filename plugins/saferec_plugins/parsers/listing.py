@@ -224,9 +224,10 @@ def _uses(forms: tuple[Form, ...], cut_off: bool) -> Sequence[_Use]:
 
 def _begins_anew(value: int, last: int, *, falling: bool | None) -> bool:
     """Whether a number begins another list behind *last* (0: none)."""
-    if falling:
-        return last == 1
-    return value == 1 and last > 1 and not (falling is None and last == 2)
+    if falling and last == 1:
+        return True
+    counts_down = falling is not False and last == 2
+    return value == 1 and last > 1 and not counts_down
 
 
 def _levels(forms: Sequence[Form]) -> list[_Level]:

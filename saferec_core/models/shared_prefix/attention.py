@@ -84,6 +84,8 @@ def shared_prefix_attention(
         CannotShareError: The layer asks for what is not supported.
     """
     if packed_groups is None:
+        if attention_mask is not None and attention_mask.shape[-1] < key.shape[2]:  # see `unread_mask`
+            raise CannotShareError(f"{type(module).__name__} is not given what its model is called with")
         sdpa = ALL_ATTENTION_FUNCTIONS["sdpa"]
         output: tuple[Tensor, None] = sdpa(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **options

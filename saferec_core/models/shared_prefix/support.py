@@ -62,36 +62,67 @@ def _unusual_layers(config: Any) -> str | None:
 
 @torch.no_grad()
 def _unusual_logits(model: Any) -> str | None:
-    """Return a reason where logits are not what the language-model head returns.
+    """Return a reason where logits are not what the language-model head makes of the last hidden states.
 
-    Cohere and Granite scale them, Gemma 2 caps them, each by a setting of another name. Hence the model
-    itself is asked about one token, with an input of its head in place of the token's that makes a cap show.
+    Cohere and Granite scale logits, Gemma 2 caps them, MiniCPM scales hidden states before the head, each by
+    a setting of another name. Hence the model itself is asked about one token, with other hidden states in
+    place of its own that make a cap show.
     """
-    head = model.get_output_embeddings()
-    of_head: list[Tensor] = []
-
-    def enlarged(_head: object, arguments: tuple[Tensor]) -> Tensor:
-        # Not a multiple of what came: hidden states of the padding token are 0 in many models.
-        return torch.linspace(-100, 100, arguments[0].shape[-1]).to(arguments[0]).expand_as(arguments[0])
-
-    def noted(_head: object, _arguments: object, output: Tensor) -> None:
-        of_head.append(output.float())
-
-    hooks = [head.register_forward_pre_hook(enlarged), head.register_forward_hook(noted)]
     try:
-        with without_recomputation(model):
+        with without_recomputation(model), _asked_strangely(model) as seen:
             token = torch.zeros(1, 1, dtype=torch.long, device=model.device)
             logits = model(input_ids=token, use_cache=False).logits.float()
     except Exception as error:  # noqa: BLE001 - plain scoring may know how to ask it
         return f"the model cannot be asked about one token ({type(error).__name__}: {error})"
+    if "behind" not in seen or not all(value.isfinite().all() for value in (logits, *seen.values())):
+        return "its logits cannot be compared with those of its language-model head"
+    if "before" in seen and not _are_close(seen["before"], seen["last"]):
+        return "hidden states are changed before the language-model head (scaled or projected)"
+    if not _are_close(logits, seen["behind"]):
+        return "logits are not those of the language-model head alone (scaled or capped)"
+    return None
+
+
+@contextlib.contextmanager
+def _asked_strangely(model: Any) -> Iterator[dict[str, Tensor]]:
+    """Replace the last hidden states of *model*; note them, and what its head is given and returns."""
+    seen: dict[str, Tensor] = {}
+
+    def strange(own: Tensor) -> Tensor:
+        # Not a multiple of what came: hidden states of the padding token are 0 in many models.
+        return torch.linspace(-100, 100, own.shape[-1]).to(own).expand_as(own)
+
+    def replaced(_body: object, _arguments: object, output: Any) -> Any:
+        output.last_hidden_state = seen["last"] = strange(output.last_hidden_state)
+        return output
+
+    def given(_head: object, arguments: tuple[Tensor]) -> Tensor | None:
+        if "last" in seen:
+            seen["before"] = arguments[0]
+            return None
+        return strange(arguments[0])  # OPT goes round its body to the decoder in it
+
+    def noted(_head: object, _arguments: object, output: Tensor) -> None:
+        seen["behind"] = output
+
+    head = model.get_output_embeddings()
+    hooks = [
+        model.base_model.register_forward_hook(replaced),
+        head.register_forward_pre_hook(given),
+        head.register_forward_hook(noted),
+    ]
+    try:
+        yield seen
     finally:
         for hook in hooks:
             hook.remove()
-    if len(of_head) != 1 or not (logits.isfinite().all() and of_head[0].isfinite().all()):
-        return "its logits cannot be compared with those of its language-model head"
-    if (logits - of_head[0]).norm() <= 1e-3 * of_head[0].norm():
-        return None
-    return "logits are not those of the language-model head alone (scaled or capped)"
+
+
+def _are_close(one: Tensor, other: Tensor) -> bool:
+    if one.shape != other.shape:
+        return False
+    one, other = one.float(), other.float()
+    return bool((one - other).norm() <= 1e-3 * other.norm())
 
 
 @contextlib.contextmanager

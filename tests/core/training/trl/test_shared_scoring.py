@@ -23,9 +23,11 @@ from transformers import (
     Lfm2Config,
     LlamaConfig,
     MambaConfig,
+    MiniCPM3Config,
     MistralConfig,
     MixtralConfig,
     NanoChatConfig,
+    NemotronConfig,
     OPTConfig,
     PersimmonConfig,
     PhiConfig,
@@ -211,6 +213,22 @@ def test_siblings_need_not_stand_together() -> None:
     assert_same(build(ARCHITECTURES["llama"]), (ids[order], mask[order], width))
 
 
+def test_prompts_that_begin_alike_and_equal_prompts_of_two_records_are_scored_each_by_itself() -> None:
+    ids, mask, width = batch_of([(11, [5, 9]), (6, [4, 8]), (11, [3, 7])])
+    ids[2:4, 5:11] = ids[0, :6]  # behind 5 tokens of padding
+    ids[4:6, :11] = ids[0, :11]
+
+    assert_same(build(ARCHITECTURES["qwen2"]), (ids, mask, width))
+
+
+def test_weights_in_double_precision_are_shared_in_double_precision() -> None:
+    model, batch = build(ARCHITECTURES["llama"]).double(), batch_of(TWO_PROMPTS)
+
+    expected = row_by_row(model, *batch).log_probs
+
+    torch.testing.assert_close(shared(model, batch).log_probs.float(), expected, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("architecture", ["qwen2", "gpt2"])
 def test_adapters_and_the_reference_without_them_equal_plain_scoring(architecture: str) -> None:
     model = get_peft_model(
@@ -373,6 +391,19 @@ REFUSED: dict[str, tuple[PreTrainedConfig, str]] = {
         CohereConfig(**SIZES, num_key_value_heads=2, logit_scale=0.9),
         "scaled or capped",
     ),
+    "hidden states that are scaled": (
+        MiniCPM3Config(
+            **SIZES,
+            num_key_value_heads=4,
+            q_lora_rank=16,
+            kv_lora_rank=16,
+            qk_nope_head_dim=16,
+            qk_rope_head_dim=8,
+            v_head_dim=16,
+            dim_model_base=16,
+        ),
+        "hidden states are changed before the language-model head",
+    ),
     "logits that are capped": (
         NanoChatConfig(**SIZES, num_key_value_heads=2, final_logit_softcapping=30.0),
         "scaled or capped",
@@ -390,6 +421,16 @@ def test_models_that_it_does_not_fit_are_scored_plainly_and_the_reason_is_named(
     assert re.search(reason, str(sharing.reason))
     with pytest.raises(SaferecError, match=reason):
         SharedScoring("on").prepare([build(config)], 1.0)
+
+
+def test_a_model_that_keeps_the_packing_from_its_attention_is_scored_plainly() -> None:
+    notes: list[str] = []
+    model = build(NemotronConfig(**SIZES, num_key_value_heads=2, head_dim=16))
+    sharing = SharedScoring("auto", on_fallback=notes.append)
+    sharing.prepare([model], 1.0)
+
+    assert sharing.score(model, *batch_of(TWO_PROMPTS), off_by(0.0, model)) is None
+    assert "NemotronAttention is not given what its model is called with" in notes[0]
 
 
 @pytest.mark.parametrize(
