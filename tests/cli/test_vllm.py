@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -88,3 +89,14 @@ def test_a_server_that_is_not_there_ends_the_run_before_it_begins(saferec, tiny,
     assert "no vLLM server answers at 127.0.0.1" in outcome.err
     assert "Traceback" not in outcome.err
     assert not (tmp_path / "runs" / "run").exists()
+
+
+def test_eval_generates_with_an_engine_in_the_memory_that_is_free(saferec, world, tiny, monkeypatch):
+    monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE", raising=False)
+    data = ["--test-path", tiny / "test.jsonl", "--catalog-path", tiny / "catalog.jsonl"]
+    lists = ["--max-completion-length", 16, "--eval-prompts", 4, "--eval-at", 5]
+    engine = ["--eval-engine", "vllm", "--vllm-max-model-length", 256]
+    outcome = saferec("eval", world / "model", *data, *lists, *engine, "--json")
+
+    assert outcome.status == 0, outcome.err[-3000:]
+    assert json.loads(outcome.out)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import resource
-
 import pytest
 
 from saferec_core.data import mapped_rows
 from saferec_core.data.records import Record
 from saferec_core.errors import DataError
 from saferec_core.training.trl.sft_setup import _dataset
+
+resource = pytest.importorskip("resource", reason="limits files by a call of Unix")
 
 
 @pytest.fixture
@@ -23,8 +23,10 @@ def full_disk():
     """Let no file of this process grow beyond 1,000 bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 RECORD = Record(prompt=[{"role": "user", "content": "x" * 500}], completion=[{"role": "a", "content": "y"}])
