@@ -133,7 +133,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--kit", type=Path, required=True)
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=600)
-    parser.add_argument("--titles", type=int, default=5, help="titles of a list, K")
+    parser.add_argument("--titles", type=int, default=10, help="titles of a list, K: as many as the data has")
     parser.add_argument("--sft-steps", type=int, default=300)
     parser.add_argument("--sft-batch", type=int, default=32)
     parser.add_argument("--sft-rate", type=float, default=2e-4)

@@ -726,7 +726,7 @@ class Judging(Oracle):
 class Reasoning(Judging):
     def explain(self, question):
         trait = question.constraints[0]
-        return [Evidence("another trait", 1.0, "s", "d"), *[Evidence(trait, 0.9, "s", "d" * 999)] * 9]
+        return [Evidence(trait, 0.9, "s", "d" * 999)] * 9
 
 
 class Stumbling(Judging):

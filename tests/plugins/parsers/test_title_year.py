@@ -264,6 +264,7 @@ def test_a_list_that_begins_anew_ends_the_list_before_it():
     assert titles_in("1. Saw (2004)\n2. Cube (1997)\n\n1. Alien (1979)") == first
     assert titles_in("2. Saw (2004)\n3. Cube (1997)\n\n1. Alien (1979)") == first
     assert titles_in("2. Saw (2004)\n1. Cube (1997)\n\n1. Alien (1979)\n2. Heat (1995)") == first
+    assert titles_in("5. Saw (2004)\n4. Cube (1997)\n\n1. Alien (1979)\n2. Heat (1995)") == first
     assert titles_in("2. Saw (2004)\n1. Cube (1997)\n\n2. Alien (1979)\n1. Heat (1995)") == first
 
 
