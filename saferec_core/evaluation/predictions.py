@@ -215,7 +215,8 @@ def _positions_by_id(records: Mapping[int, Record]) -> dict[str, int | None]:
     by_id: dict[str, int | None] = {}
     for position, record in records.items():
         if (name := record.columns.get("id")) is not None:
-            by_id[str(name)] = None if str(name) in by_id else position
+            identifier = _identifier(name)
+            by_id[identifier] = None if identifier in by_id else position
     return by_id
 
 

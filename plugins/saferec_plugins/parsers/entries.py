@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from saferec_core.data.titles import Title
@@ -40,18 +41,15 @@ PAIR_BEGINS = re.compile(rf"[\s\[(]{{0,3}}{PAIR.pattern}")
 WORDS_JOIN = " \t,;/|&+.:-–—\"'“”*_"
 
 STRONG_CUT = re.compile(
-    r"(?<!\s)\s+[-–—―|~/]+\s+|(?<!\s)\s*[—–―|\t]\s*|(?<!\s)\s+[(\[{]|,?(?<!\s)\s+(?:directed\s+by|dir\.|by|starring|feat\.)\s+",
+    r"(?<!\s)\s+[-–—―|~]+\s+|(?<!\s)\s*[—–―|\t]\s*|(?<!\s)\s+[(\[{]|,?(?<!\s)\s+(?:directed\s+by|dir\.|by|starring|feat\.)\s+",
     re.IGNORECASE,
 )
 """Where a remark certainly begins, if a title precedes it."""
 
 WEAK_CUT = re.compile(
-    r"[:;,.]\s+(?=[a-z0-9]|(?:\S+\s+){4}\S)|(?<!\s)\s+(?=[★☆⭐\U0001f31f])|(?<!\s)\s+(?:with|from|about|is|was)\s+"
+    r"[:;,.]\s+(?=[a-z]|[0-9]{1,3}\s?(?:min|h)|(?:\S+\s+){4}\S)|(?<!\s)\s+(?=[★☆⭐\U0001f31f])|(?<!\s)\s+(?:with|from|about|is|was)\s+"
 )
 """Where a remark may begin."""
-
-COMMA = re.compile(r",\s+")
-"""Where a director or another name may follow, between a title and its year."""
 
 WRAPPED = re.compile(
     r"""\s*(?:(\*{1,3}|_{1,3}|`)(?P<marked>[^*_`\n]{1,200})\1
@@ -143,8 +141,8 @@ def bare_names(text: str, shadow: str, start: int, opened: str = "") -> list[str
     wrapped = WRAPPED.match(body)
     if wrapped:
         names.append(_within(wrapped))
-    strong = [match.start() for match in STRONG_CUT.finditer(body)][:_MOST_CUTS]
-    weak = [match.start() for match in WEAK_CUT.finditer(body)][:_MOST_CUTS]
+    strong = [match.start() for match in islice(STRONG_CUT.finditer(body), _MOST_CUTS)]
+    weak = [match.start() for match in islice(WEAK_CUT.finditer(body), _MOST_CUTS)]
     cut = {
         position: undecorated(body[:position], body[position:])
         for position in {*strong, *weak}
@@ -201,8 +199,8 @@ def _readings(text: str, shadow: str, start: int, opened: str, mark: YearMark) -
         names.insert(0, _within(wrapped))
     if label:
         names.append(undecorated(opened + text[start : mark.start], after))
-    for cuts in (STRONG_CUT, COMMA):
-        names += [undecorated(before[: cut.start()], "") for cut in cuts.finditer(before)][:_MOST_CUTS]
+    cuts = islice(STRONG_CUT.finditer(before), _MOST_CUTS)
+    names += [undecorated(before[: cut.start()], "") for cut in cuts]
     return [Title(name, mark.year) for name in dict.fromkeys(names) if name]
 
 

@@ -13,6 +13,7 @@ from saferec_core.data.title_cells import with_year, without_own_year
 from saferec_core.data.titles import Title
 from saferec_plugins.parsers.entries import bare_names, dated_entries
 from saferec_plugins.parsers.json_keys import (
+    lists_titles,
     names_other_titles,
     names_rank,
     names_recommendations,
@@ -130,7 +131,7 @@ def _read_value(text: str, start: int, stop: int) -> tuple[list[JsonEntry], int]
             if not stack:
                 done += closed.entries if not isinstance(value, JsonEntry) else [value]
                 return done, position
-            _take(stack[-1], value, closed.entries)
+            _take(stack[-1], value, [] if isinstance(value, JsonEntry) else closed.entries)
         elif sign is None:
             group = "string" if token["string"] is not None else "atom"
             _take(stack[-1], _scalar(token[group], group, token.start(group), token.end(group)), [])
@@ -149,7 +150,7 @@ def _truncated(stack: list[_Container]) -> list[JsonEntry]:
     done: list[JsonEntry] = []
     for container in stack[:whole]:
         _add_titles_of_keys(container)
-        key = "" if container is stack[whole - 1] else _plain(container.key)
+        key = "" if container is stack[whole - 1] or container.key is None else container.key.value
         if not names_recommendations(key) or container.recommends:
             done += container.entries
             if container.recommends != names_recommendations(key) or names_other_titles(key):
@@ -179,7 +180,9 @@ def _unescaped(written: str) -> str:
         value = json.loads(written, strict=False) if written[0] == '"' else ast.literal_eval(written)
     except (ValueError, SyntaxError):
         return written[1:-1]
-    return str(value)
+    return (
+        str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    )  # "\\ud83d" is half a letter
 
 
 def _take(container: _Container, value: Any, entries: list[JsonEntry]) -> None:
@@ -197,24 +200,18 @@ def _take(container: _Container, value: Any, entries: list[JsonEntry]) -> None:
         container.key = value if isinstance(value, _Text) else _Text(str(value), _NOWHERE, _NOWHERE)
     else:
         container.keys.append(container.key)
-        container.fields[_plain(container.key)] = value
-        _admit(container, entries)
+        container.fields[container.key.value.casefold().strip().replace(" ", "_")] = value
+        _admit(container, entries, is_list=value is None)
 
 
-def _plain(key: _Text | None) -> str:
-    return "" if key is None else key.value.casefold().strip().replace(" ", "_")
-
-
-def _admit(container: _Container, entries: list[JsonEntry]) -> None:
+def _admit(container: _Container, entries: list[JsonEntry], *, is_list: bool) -> None:
     """Add the titles below the current key, if they are recommended."""
-    key = _plain(container.key)
-    if not entries or names_other_titles(key):
-        return
-    recommends = names_recommendations(key)
+    key = "" if container.key is None else container.key.value
+    recommends = is_list and names_recommendations(key)
     if recommends and not container.recommends:
         container.entries.clear()
         container.recommends = True
-    if recommends or not container.recommends:
+    if not names_other_titles(key) and (recommends or not container.recommends):
         container.entries += entries
 
 
@@ -229,34 +226,34 @@ def _closed(container: _Container, end: int, *, inside: list[_Container]) -> Jso
     title = next(
         (fields[key] for key in title_keys(fields) if isinstance(fields[key], _Text | JsonEntry)), None
     )
-    holds_list = not fields.keys().isdisjoint(_OF_CALLS) or not (inside and inside[-1].sign == "[")
-    if title is None or (container.entries and holds_list and container.recommends):
-        _add_titles_of_keys(container)
-        whole = bool(container.entries) or not fields or any(map(names_other_titles, fields))
-        return None if whole or not inside else JsonEntry((), (), container.start, end)
     if isinstance(title, JsonEntry):  # {"movie": {"title": ...}, "score": ...}
         return title._replace(start=container.start, end=end)
-    return _entry(title.value, _year(fields), container.start, end)
+    if title is not None:
+        entry = _entry(title.value, _year(fields), container.start, end)
+        if entry.readings or not _is_group(container):
+            return entry
+    _add_titles_of_keys(container)
+    rules_out = any(names_other_titles(key.value) for key in container.keys)
+    whole = bool(container.entries) or not fields or rules_out
+    return None if whole or not inside else JsonEntry((), (), container.start, end)
+
+
+def _is_group(container: _Container) -> bool:
+    """Whether an object with a name is no title: a call of a tool, or a list with a heading."""
+    calls = not container.fields.keys().isdisjoint(_OF_CALLS)
+    return bool(container.entries) and (calls or any(lists_titles(key.value) for key in container.keys))
 
 
 def _add_titles_of_keys(container: _Container) -> None:
-    """Add the titles of an object that names them by rank, or as its keys."""
-    fields = container.fields
+    """Add the titles of an object that names them by rank, or with their years as its keys."""
     container.entries += [
         value if isinstance(value, JsonEntry) else _entry(value.value, None, value.start, value.end)
-        for key, value in fields.items()
+        for key, value in container.fields.items()
         if names_rank(key) and isinstance(value, JsonEntry | _Text)
     ]
-    if container.entries or not container.keys or container.keys[0].start == _NOWHERE:
-        return
-    years = [None if "year" in key else _whole_year(value) for key, value in fields.items()]
-    if all(years) and len(years) == len(container.keys):
-        container.entries += [
-            _entry(key.value, year, key.start, key.end)
-            for key, year in zip(container.keys, years, strict=True)
-        ]
-    elif all(with_year(key.value) for key in container.keys):
-        container.entries += [_entry(key.value, None, key.start, key.end) for key in container.keys]
+    keys = container.keys
+    if not container.entries and all(key.start != _NOWHERE and with_year(key.value) for key in keys):
+        container.entries += [_entry(key.value, None, key.start, key.end) for key in keys]
 
 
 def _whole_year(value: Any) -> int | None:

@@ -120,6 +120,14 @@ def _lines_of(text: str, start: int, stop: int) -> tuple[list[WrittenLine], list
     return lines, origins
 
 
+def _is_other_head(lines: Sequence[WrittenLine], number: int) -> bool:
+    """Whether a row is the head of a table in words of its own: only the rows behind the rule have years."""
+    if number + 2 >= len(lines) or (number and lines[number - 1].row) or lines[number].row is None:
+        return False
+    rule, row = lines[number + 1].line.shadow, lines[number + 2]
+    return is_rule(rule) and "|" in rule and row.has_year and not lines[number].has_year
+
+
 def _breaks_off(text: str, last: WrittenLine, origin: int, *, finished: bool) -> bool:
     """Whether a completion ends within its last line, which has no year."""
     line = last.line
@@ -147,9 +155,7 @@ def _read(lines: Sequence[WrittenLine], origins: Sequence[int]) -> tuple[list[Re
         header = line.header
         if header and (header.sign != "|" or header.year is not None or is_rule(following)):
             columns, reading = header, line.as_other()
-        elif line.separates or (
-            line.row and is_rule(following) and "|" in following
-        ):  # a head of other words
+        elif line.separates or _is_other_head(lines, number):
             reading = line.as_other()
         elif line.is_lone_number and following:
             readings.append(line.as_other())

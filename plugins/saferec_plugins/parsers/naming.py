@@ -83,10 +83,10 @@ class Naming:
         if self._catalog is not None:
             for title in readings:
                 years = self._catalog.years_of(title.name)
-                if title.year in years:
-                    return title
                 if title.year is None and years and self._complete:
                     return Title(title.name, years[0] if len(years) == 1 else None)
+                if title.year is not None and title.year in years:
+                    return title
         return readings[0]
 
     def _bare(self, names: Sequence[str | Title]) -> Named:

@@ -35,21 +35,20 @@ DAY = (
     r"\.?\s+"
     r"|(?:[0-9]{1,2}[./-]){1,2})"
 )
-"""Day and month, as in "(31 March 1999)" and "(31.03.1999)"; after a comma anything may stand."""
+"""Day and month, as in "31 March 1999" and "31.03.1999"."""
 
 BRACKETED = re.compile(
     rf"""
     [(\[{{]\s*
     (?:
       (?:(?:c|ca|circa|est|released|release|released\ in|from|year|in|dir|directed\ by)\b[.:]?\s*
-        | {KIND}\b[\s,:;-]* | {DAY} | {WORD}{{1,3}} | [^()\[\]{{}}\n]{{1,60}}?[,;·|/]\s*(?:{KIND}\s+)?){{0,2}}
+        | {KIND}\b[\s,:;-]* | {WORD}{{1,3}} | [^()\[\]{{}}\n]{{1,60}}?[,;·|/]\s*(?:{KIND}\s+)?){{0,2}}
     )
     [*_`"']{{0,3}}(?P<year>{YEAR})[*_`"']{{0,3}}
     (?P<after>
       /[IVX]{{1,5}}
       | (?:\s*[-–—/]|\s+(?:to|through|until|till|bis)\b)\s*(?:[0-9]{{4}}|[0-9]{{2}}|present|now|today|\?)?
         \s*(?:,[^()\[\]{{}}\n]{{0,60}})?
-      | (?:[-/.][0-9]{{1,2}}){{1,2}}
       | \s*(?:[^\W\d_][\w.'’-]{{0,20}}\s+){{0,4}}(?:{KIND}\b\s*){{1,3}}
       | \s*[,;·|:]\s*[^()\[\]{{}}\n]{{0,60}}
       | \s*[-–—]\s+[^()\[\]{{}}\n]{{0,60}}
@@ -61,7 +60,7 @@ BRACKETED = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """``(1999)``, ``[1999]``, ``(1999-2004)``, ``(TV series, 2015)``, ``(2017/I)``, ``(Mann, 1995)``,
-``(**1999**)``, ``(film de 1999)``, ``(1999 American horror film)``, ``(1999-03-31)``, ..."""
+``(**1999**)``, ``(film de 1999)``, ``(1999 American horror film)``, ..."""
 
 SEPARATED = re.compile(
     rf"""

@@ -134,6 +134,8 @@ def test_numbers_that_pandas_made_fractions_are_whole(read):
     ids = {0: Record(prompt=(), columns={"id": 12})}
 
     assert read({"id": 12.0, "items": [7.0]}, used=[0], records=ids) == [[[HEAT]]]
+    fractions = {0: Record(prompt=(), columns={"id": 12.0})}
+    assert read({"id": 12.0, "items": [7.0]}, used=[0], records=fractions) == [[[HEAT]]]
     assert read({"position": 0.0, "completion": ""}, used=[0]) == [[[]]]
 
 

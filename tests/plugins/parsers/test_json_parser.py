@@ -112,8 +112,13 @@ def test_hostile_texts_are_read_in_linear_time(hostile):
         '- {"title": "Heat", "year": 1995}\n- {"title": "Saw", "year": 2004}\n- {"title": "Coco", "year": 2017}',
         '{"films": [{"film_name": "Heat", "release": "1995"}, {"original_title": "Saw", "release_date": "2004-10-29"}, {"movie": {"title": "Coco", "year": 2017}, "score": 1}]}',
         '{"Heat (1995)": "crime", "Saw (2004)": "horror", "Coco (2017)": "family"}',
-        '{"Heat": 1995, "Saw": "2004", "Coco": 2017}',
-        '[{"Heat": "1995"}, {"Saw": "2004"}, {"Coco": "2017"}]',
+        '[{"Heat (1995)": "crime"}, {"Saw (2004)": "horror"}, {"Coco (2017)": "family"}]',
+        '{"similar_movies": ["Heat (1995)", "Saw (2004)", "Coco (2017)"]}',
+        '{"because_you_liked_alien": ["Heat (1995)", "Saw (2004)", "Coco (2017)"]}',
+        '{"title": "Heat", "year": 1995, "recommended_for": ["families", "couples"]}\n{"title": "Saw", "year": 2004}\n{"title": "Coco", "year": 2017}',
+        '{"1": {"title": "Heat", "year": 1995, "why_recommended": ["crime"]}, "2": {"title": "Saw", "year": 2004}, "3": {"title": "Coco", "year": 2017}}',
+        '[{"movie": {"title": "Heat", "year": 1995, "suggestions": ["at night"]}}, {"movie": {"title": "Saw", "year": 2004}}, {"movie": {"title": "Coco", "year": 2017}}]',
+        '[{"name": "Thrillers", "movies": ["Heat (1995)", "Saw (2004)"]}, {"name": "Family", "movies": ["Coco (2017)"]}]',
         '{1: "Heat (1995)", 2: "Saw (2004)", 3: "Coco (2017)"}',
         '{"title": "For tonight", "movies": ["Heat (1995)", "Saw (2004)", "Coco (2017)"]}',
         "[“Heat (1995)”, “Saw (2004)”, “Coco (2017)”]",
@@ -141,10 +146,13 @@ def test_lists_as_other_models_put_them_into_json(text):
         '{"movies_to_avoid": ["Hostel (2005)"], "movies_to_watch": LIST}',
         '{"name": "recommend", "arguments": {"already_watched": ["Hostel (2005)"], "titles": LIST}}',
         '{"based_on": ["Hostel (2005)"], "list": LIST',
+        '{"movies": LIST, "do_not_recommend": ["Hostel (2005)"], "wouldNotRecommend": ["Cube (1997)"]}',
+        '{"candidates": ["Hostel (2005)"], "final_answer": LIST}',
+        '{"final_list": LIST, "candidates": ["Hostel (2005)"]}',
         '{"recommendations": LIST, "filtered_out": ["Hostel (2005)", "Cube (19',
         '{"likes": ["Hostel (2005)"], "recommendations": ["Heat (1995)", "Saw (2004)", "Coco (2017)", "The Ma',
     ],
-    ids=range(9),
+    ids=range(12),
 )
 @pytest.mark.parametrize("parser", [parse, TitleYearParser()], ids=["json", "title-year"])
 def test_titles_below_keys_that_rule_them_out_are_not_recommended(text, parser):
@@ -156,6 +164,41 @@ def test_titles_below_keys_that_rule_them_out_are_not_recommended(text, parser):
 def test_an_object_of_titles_to_avoid_alone_recommends_nothing():
     assert titles_in('{"avoid": ["Hostel (2005)", "Cube (1997)"]}') == []
     assert TitleYearParser()('{"avoid": ["Hostel (2005)"]}').items == ()
+
+
+@pytest.mark.parametrize(
+    "preface",
+    [
+        '{"from": 1990, "to": 2000}',
+        '{"count": 1950, "seed": 1984}',
+        '```json\n{"start": 1990, "end": 2000}\n```',
+    ],
+    ids=["range", "settings", "fenced"],
+)
+def test_an_object_of_numbers_in_front_of_a_list_names_no_titles(preface):
+    text = f"{preface}\n1. Heat (1995)\n2. Saw (2004)\n3. Coco (2017)"
+
+    assert [item.title for item in TitleYearParser()(text).items] == FILMS
+
+
+def test_recommendations_that_are_empty_are_none():
+    assert titles_in('{"profile": ["Saw (2004)"], "recommendations": []}') == []
+
+
+@pytest.mark.parametrize("parser", [parse, TitleYearParser()], ids=["json", "title-year"])
+def test_half_a_character_becomes_a_whole_one(parser):
+    (item,) = parser('["\\ud83d Heat (1995)"]').items
+
+    assert item.name.encode().endswith(b"Heat")
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["seen" + "for" * 4_000 + "!", "recommend" * 4_000 + "\\nx", "not_" * 10_000],
+    ids=["for", "break", "not"],
+)
+def test_keys_of_any_length_are_read_in_linear_time(key):
+    assert titles_in(f'{{"{key}": ["Heat (1995)"]}}') == [HEAT]
 
 
 @pytest.mark.parametrize(
