@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import NoReturn
 
 from saferec_cli.everywhere import with_common_options_first
@@ -56,8 +56,10 @@ def _run() -> None:
             _list_plugins(as_json=len(arguments) > len(_LIST))
         else:
             from saferec_cli.commands import app_for
+            from saferec_cli.printing import only_json_printed
 
-            app_for(arguments)(arguments, prog_name="saferec")
+            with only_json_printed() if "--json" in arguments else nullcontext():
+                app_for(arguments)(arguments, prog_name="saferec")
     except SaferecError as error:
         _exit("\n".join([f"error: {error}", *getattr(error, "__notes__", ())]), 2)
     except RunStopped as stopped:

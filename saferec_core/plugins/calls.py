@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from saferec_core.errors import PluginError, SaferecError
 from saferec_core.plugins.endings import within_plugin
+from saferec_core.plugins.generators import GENERATORS, advance_random_state
 from saferec_core.plugins.isolation import LOGGER, in_words, is_interrupt_by_user
 from saferec_core.plugins.last_words import at_work, is_built_in
 from saferec_core.plugins.patches import Patches, patches_undone
 from saferec_core.plugins.registry import entry_of
-from saferec_core.plugins.surroundings import GENERATORS, advance_random_state, surroundings_kept
+from saferec_core.plugins.surroundings import surroundings_kept
 
 __all__ = ["calling", "named", "overseen", "undisturbed"]
 

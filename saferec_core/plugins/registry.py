@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -18,6 +19,10 @@ from saferec_core.plugins.patches import patches_undone
 __all__ = ["Entry", "Origin", "Registry", "entry_of", "module_of_file"]
 
 T = TypeVar("T")
+
+_LONGEST_NAME = 64
+_NAME = re.compile(rf"[^\W\d_][\w-]{{0,{_LONGEST_NAME - 1}}}")
+"""Names are keys of configurations, parts of ``--set`` paths and columns of tables."""
 
 BUILT_IN = "saferec"
 """The distribution of the built-in plugins."""
@@ -162,8 +167,11 @@ class Registry(Generic[T]):
                 raise PluginError(
                     f"{self._origin} offers a {self.kind} whose {argument} must be text, but is {value!r}"
                 )
-        if not name or name != name.lower() or " " in name or not name.isprintable():
-            raise PluginError(f"{self._origin} offers a {self.kind} under the malformed name {name!r}")
+        if name != name.lower() or not _NAME.fullmatch(name):
+            raise PluginError(
+                f"{self._origin} offers a {self.kind} under the malformed name {name!r:.100}; expected are "
+                f"at most {_LONGEST_NAME} lower-case letters, digits, - and _, a letter first"
+            )
         module, _, attribute = reference.rpartition(":")
         if not (module and attribute):
             raise PluginError(

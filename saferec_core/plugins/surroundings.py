@@ -7,7 +7,6 @@ import gc
 import locale
 import logging
 import os
-import random
 import signal
 import sys
 import threading
@@ -18,6 +17,8 @@ from importlib.machinery import PathFinder
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from saferec_core.plugins.descriptors import descriptors, put_back_descriptors
+from saferec_core.plugins.generators import GENERATORS, random_state, restore_random_state
 from saferec_core.plugins.library_settings import library_settings, put_back_library_settings
 
 try:
@@ -25,10 +26,7 @@ try:
 except ImportError:  # there is no POSIX
     resource = None  # type: ignore[assignment]
 
-__all__ = ["GENERATORS", "advance_random_state", "random_state", "restore_random_state", "surroundings_kept"]
-
-RandomState = Mapping[str, Any]
-"""The state of each global random generator, by the module that has it."""
+__all__ = ["surroundings_kept"]
 
 _SIGNALS = tuple(
     getattr(signal, f"SIG{name}")
@@ -42,9 +40,6 @@ _RESOURCES = {
 }
 """Empty where there is no POSIX."""
 _MOST_NAMED = 5
-
-GENERATORS = "the global random generators"
-"""What notes call them."""
 
 
 @contextmanager
@@ -81,39 +76,6 @@ def _put_back(what: str, part: _Part, before: Any) -> str:
     except Exception as error:  # noqa: BLE001 - the other parts are put back all the same
         outcome = f"cannot be put back: {type(error).__name__}"
     return f"changed {what}{keys} ({outcome})"
-
-
-def random_state() -> RandomState:
-    """Return the states of the global random generators: Python's, and NumPy's and torch's if loaded."""
-    states: dict[str, Any] = {"random": random.getstate()}
-    numpy: Any = sys.modules.get("numpy.random")
-    torch: Any = sys.modules.get("torch")
-    if hasattr(numpy, "get_state"):
-        kind, keys, *others = numpy.get_state()
-        states["numpy"] = (kind, keys.tobytes(), *others)
-    if hasattr(torch, "get_rng_state"):
-        states["torch"] = torch.get_rng_state().numpy().tobytes()
-    return states
-
-
-def restore_random_state(before: RandomState) -> None:
-    """Put back what :func:`random_state` returned."""
-    random.setstate(before["random"])
-    if "numpy" in before and "numpy.random" in sys.modules:
-        kind, keys, *others = before["numpy"]
-        numpy: Any = sys.modules["numpy"]
-        numpy.random.set_state((kind, numpy.frombuffer(keys, dtype=numpy.uint32), *others))
-    if "torch" in before and (torch := sys.modules.get("torch")) is not None:
-        torch.set_rng_state(torch.frombuffer(bytearray(before["torch"]), dtype=torch.uint8))
-
-
-def advance_random_state() -> None:
-    """Draw a number from each global random generator, so that what was put back is not drawn again."""
-    random.random()
-    if "numpy.random" in sys.modules:
-        sys.modules["numpy.random"].random()
-    if "torch" in sys.modules:
-        sys.modules["torch"].rand(())
 
 
 class _Part(NamedTuple):
@@ -321,6 +283,7 @@ _PARTS: Mapping[str, _Part] = MappingProxyType(
             _hooks_of_the_interpreter, _put_back_hooks
         ),
         "the filters of warnings": _Part(lambda: tuple(warnings.filters), _put_back_filters),
+        "the files of standard input, output and error": _Part(descriptors, put_back_descriptors),
         "the standard streams": _Part(lambda: (sys.stdin, sys.stdout, sys.stderr), _put_back_streams),
         "the builtins": _Part(lambda: dict(vars(builtins)), _put_back_builtins),
         "the locale": _Part(

@@ -3,8 +3,9 @@
 import io
 import json
 import math
+import sys
 
-from saferec_cli.printing import print_json
+from saferec_cli.printing import only_json_printed, print_json
 
 
 def printed(value, monkeypatch, encoding="utf-8"):
@@ -23,6 +24,15 @@ def test_what_json_does_not_have_becomes_null_or_is_turned_into_what_it_has(monk
         "b": [1.5, None],
         "c": ["x"],
     }
+
+
+def test_what_others_print_meanwhile_goes_to_standard_error(capsys):
+    with only_json_printed():
+        sys.stdout.write("a plugin prints\n")
+        print_json({"a": 1})
+
+    printed = capsys.readouterr()
+    assert (json.loads(printed.out), printed.err) == ({"a": 1}, "a plugin prints\n")
 
 
 def test_letters_are_written_as_they_are_where_the_output_has_them_and_escaped_elsewhere(monkeypatch):

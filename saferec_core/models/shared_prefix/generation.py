@@ -13,6 +13,7 @@ import copy
 import inspect
 import types
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -29,6 +30,18 @@ _PLAIN = ("input_ids", "attention_mask", "generation_config", "logits_processor"
 """What a call of ``generate`` may pass for prompts to be shared; anything else is left to transformers."""
 
 
+_OF_THE_WHOLE: dict[str, Any] = {
+    "begin_suppress_tokens": None,
+    "encoder_no_repeat_ngram_size": 0,
+    "encoder_repetition_penalty": 1,
+    "exponential_decay_length_penalty": None,
+    "forced_eos_token_id": None,
+    "guidance_scale": 1,
+}
+"""Settings that go by where the prompt ends or the completion has to, and what turns them off: in rounds
+they would go by the round."""
+
+
 def share_generation(model: Any) -> None:
     """Let the ``generate`` of *model* (of transformers, without wrappers) compute equal rows once.
 
@@ -42,7 +55,7 @@ def share_generation(model: Any) -> None:
     def generate(self: Any, **options: Any) -> Any:
         asked = {name for name, value in options.items() if value is not None}
         config = options.get("generation_config")
-        if asked <= {*_PLAIN} and asked >= {*_PLAIN[:3]} and _is_simple(config):
+        if asked <= {*_PLAIN} and asked >= {*_PLAIN[:3]} and _is_simple(config, self):
             ids, mask = options["input_ids"], options["attention_mask"]
             distinct, copy_of = torch.unique(torch.stack([ids, mask]), dim=1, return_inverse=True)
             if distinct.shape[1] < len(ids) and ids.shape[1] > 1:
@@ -54,16 +67,24 @@ def share_generation(model: Any) -> None:
     model.generate = types.MethodType(generate, model)
 
 
-def _is_simple(config: Any) -> bool:
-    """Return whether a configuration asks for one sequence per row, in a cache that grows."""
+def _is_simple(config: Any, model: Any) -> bool:
+    """Return whether what is asked for is one sequence per row, in a cache that grows."""
+    asked = partial(_setting, config, model)
     return (
-        (config.num_beams or 1) == 1
-        and (config.num_return_sequences or 1) == 1
-        and not config.return_dict_in_generate
-        and config.cache_implementation in (None, "dynamic")
-        and config.use_cache is not False
+        (asked("num_beams") or 1) == 1
+        and (asked("num_return_sequences") or 1) == 1
+        and not asked("return_dict_in_generate")
+        and asked("cache_implementation") in (None, "dynamic")
+        and asked("use_cache") is not False
         and config.max_new_tokens is not None
+        and all(asked(name) in (None, off) for name, off in _OF_THE_WHOLE.items())
     )
+
+
+def _setting(config: Any, model: Any, name: str) -> Any:
+    """Return what ``generate`` goes by: a setting of the call, else of the model."""
+    value = getattr(config, name, None)
+    return getattr(model.generation_config, name, None) if value is None else value
 
 
 @torch.no_grad()
@@ -82,9 +103,11 @@ def _generate(
     cache.batch_select_indices(copy_of)
     ends = _end_tokens(config, model)
     # A processor may count rows and tokens, and so may a least length: then nothing leaves.
-    whole = "logits_processor" in further or not ends or (config.min_new_tokens or config.min_length or 0) > 0
+    least = any(_setting(config, model, name) for name in ("min_new_tokens", "min_length"))
+    whole = "logits_processor" in further or not ends or least
     longest = ids.shape[1] + config.max_new_tokens
-    pad = config.pad_token_id if config.pad_token_id is not None else next(iter(ends), 0)
+    pad = _setting(config, model, "pad_token_id")
+    pad = next(iter(ends), 0) if pad is None else pad
     result = ids.new_full((len(ids), longest), pad)
     rows = torch.arange(len(ids), device=ids.device)
     length = ids.shape[1]
@@ -121,5 +144,5 @@ def _prefilled(model: Any, ids: Int[Tensor, "P L"], mask: Int[Tensor, "P L"]) ->
 
 def _end_tokens(config: Any, model: Any) -> Sequence[int]:
     """Return the tokens that end a completion."""
-    ends = config.eos_token_id if config.eos_token_id is not None else model.generation_config.eos_token_id
+    ends = _setting(config, model, "eos_token_id")
     return [] if ends is None else [ends] if isinstance(ends, int) else list(ends)

@@ -8,14 +8,12 @@ saved are listed in ``_ATTRIBUTES``; one that a version does not have is left ou
 
 from __future__ import annotations
 
-import random
 import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -27,6 +25,7 @@ from saferec_core.plugins.calls import calling, named
 from saferec_core.runs.checkpoints import TRAINING_STATE
 from saferec_core.runs.layout import list_checkpoints
 from saferec_core.runs.sealing import damage, seal, sealed_facts, thin
+from saferec_core.training.trl.random_states import random_state, set_random_state
 
 __all__ = ["Resumable", "StepState", "parts_with_state"]
 
@@ -139,7 +138,7 @@ class Resumable:
     def remember_step(self: Any) -> None:
         """Keep the state between two steps, should the one that begins fail."""
         tokens = self.state.num_input_tokens_seen  # TRL adds to it while it generates
-        self._at_step_begin = {**self.process_state(), "rng": _random_state(), "tokens": tokens}
+        self._at_step_begin = {**self.process_state(), "rng": random_state(), "tokens": tokens}
 
     def save_after_failure(self: Any) -> Path | None:
         """Save the state as it was after the last complete step; None where that cannot be.
@@ -150,7 +149,7 @@ class Resumable:
         state, step = self._at_step_begin, int(self.state.global_step)
         if state is None or step == 0 or self.args.world_size > 1 or self._moving:
             return None
-        _set_random_state(state.pop("rng"))
+        set_random_state(state.pop("rng"))
         self.state.num_input_tokens_seen = state.pop("tokens")
         self.model.zero_grad()
         self._save_checkpoint(self.model, None, failed=True)
@@ -174,13 +173,13 @@ class Resumable:
             return
         if self._first_epoch_from is not None:
             if kwargs["steps_trained_in_current_epoch"] > 0:
-                _set_random_state(
+                set_random_state(
                     self._epoch_random
                 )  # that of the checkpoint follows once batches are skipped
             else:
                 self._load_rng_state(str(self._first_epoch_from))
             self._first_epoch_from = None
-        self._epoch_random = _random_state()
+        self._epoch_random = random_state()
         super()._run_epoch(*args, **kwargs)  # type: ignore[misc]
 
     def _save_checkpoint(self: Any, model: Any, trial: Any, *, failed: bool = False) -> None:
@@ -296,23 +295,3 @@ def _now(value: Any) -> Any:
 
 def _state_name(process: int) -> str:
     return f"process_state_{process}.pth"
-
-
-def _random_state() -> dict[str, Any]:
-    state: dict[str, Any] = {"python": random.getstate()}
-    generator: Any = np.random.get_state()  # noqa: NPY002 - the generator that transformers saves
-    kind, words, *rest = generator
-    state["numpy"] = (kind, torch.from_numpy(words.astype(np.int64)), *rest)
-    state["cpu"] = torch.random.get_rng_state()
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
-    return state
-
-
-def _set_random_state(state: Mapping[str, Any]) -> None:
-    random.setstate(state["python"])
-    kind, words, *rest = state["numpy"]
-    np.random.set_state((kind, words.cpu().numpy().astype(np.uint32), *rest))  # noqa: NPY002
-    torch.random.set_rng_state(state["cpu"].cpu())
-    if "cuda" in state:
-        torch.cuda.set_rng_state_all([generator.cpu() for generator in state["cuda"]])

@@ -143,8 +143,14 @@ def test_what_it_changes_at_import_is_put_back_and_noted(install, load, code, wh
         (lambda: warnings.simplefilter("ignore"), "the filters of warnings", lambda: list(warnings.filters)),
         (lambda: setattr(sys, "stdout", None), "the standard streams", lambda: sys.stdout),
         (lambda: signal.alarm(900), "the timer", lambda: signal.getitimer(signal.ITIMER_REAL)[0]),
+        (lambda: os.close(1), "the files of standard input, output and error", lambda: os.fstat(1).st_ino),
+        (
+            lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2),
+            "the files of standard input",
+            lambda: os.fstat(2).st_ino,
+        ),
     ],
-    ids=["filters", "stdout", "alarm"],
+    ids=["filters", "stdout", "alarm", "closed", "replaced"],
 )
 def test_what_it_changes_while_it_computes_is_put_back_and_warned_of(change, what, read, caplog):
     before = read()

@@ -95,7 +95,11 @@ def test_a_name_that_differs_in_its_dashes_alone_is_offered_twice(registry, spel
         registry.get("short-titles")
 
 
-@pytest.mark.parametrize("name", ["", "Novelty", " novelty", "no velty"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "Novelty", " novelty", "no velty", "../novelty", "no.velty", "no=velty", "--novelty", "3", "n" * 65],
+    ids=["empty", "capital", "space", "two-words", "path", "dot", "equals", "flag", "number", "long"],
+)
 def test_a_malformed_name_is_refused_with_its_origin(registry, name):
     with registry.offered_by(GLOBEX), pytest.raises(PluginError, match=r"globex 2\.1.*malformed name"):
         registry.add(name, "globex:Novelty", summary="")

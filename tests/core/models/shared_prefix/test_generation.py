@@ -171,6 +171,41 @@ def test_logits_processors_see_all_rows_and_tokens() -> None:
     assert shapes == [(4, 6 + step) for step in range(8)]
 
 
+@pytest.mark.parametrize("of_the_model", [False, True], ids=["in the call", "in the model's own settings"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"repetition_penalty": 1.3},
+        {"min_length": 14},
+        {"eos_token_id": [END, 7, 9]},
+        {"forced_eos_token_id": END},
+        {"begin_suppress_tokens": [5, 6, 7, 8]},
+        {"exponential_decay_length_penalty": (3, 1.5)},
+        {"encoder_repetition_penalty": 1.4},
+        {"encoder_no_repeat_ngram_size": 2},
+        {"guidance_scale": 1.5},
+        {"no_repeat_ngram_size": 2},
+        {"do_sample": True, "top_k": 1},
+        {"num_beams": 2},
+    ],
+    ids=" ".join,
+)
+def test_further_settings_of_generating_mean_what_they_mean_to_transformers(
+    changes: dict[str, Any], of_the_model: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "ROUND", 3)
+    model, rows, config = build(), prompts((9, 3), (4, 2)), settings(14)
+    if of_the_model:
+        config = GenerationConfig(max_new_tokens=14, pad_token_id=PAD)
+        model.generation_config.update(**{"eos_token_id": END, **changes})
+    else:
+        config.update(**changes)
+    expected = model.generate(**rows, generation_config=config)
+    share_generation(model)
+
+    assert torch.equal(model.generate(**rows, generation_config=config), expected)
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"num_return_sequences": 2, "do_sample": True}, {"num_beams": 2}, {"use_cache": False}],
