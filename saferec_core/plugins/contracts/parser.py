@@ -157,7 +157,7 @@ def parse_all(parser: ListParser, texts: Sequence[str], finished: Sequence[bool]
     """Have *parser* read completions, and check what it returns.
 
     Which titles repeat an earlier one is worked out from the items; a parser does not report it. What a
-    parser of saferec itself returns is not checked, but tested.
+    parser of saferec itself returns is not checked but for names that are no text; it is tested.
 
     Args:
         parser: The parser.
@@ -172,7 +172,9 @@ def parse_all(parser: ListParser, texts: Sequence[str], finished: Sequence[bool]
     with calling(what), undisturbed(what):
         lists = [parser(text, finished=ended) for text, ended in zip(texts, finished, strict=True)]
     if is_built_in(what):
-        return ParsedLists(lists)
+        batch = ParsedLists(lists)
+        if _is_text("".join(batch.columns.name)):  # as a policy may write half of a character
+            return batch
     sound = ParsedLists(_in_shape(what, parsed, len(text)) for parsed, text in zip(lists, texts, strict=True))
     if not _are_plain(sound, texts):
         for parsed, text in zip(sound, texts, strict=True):
