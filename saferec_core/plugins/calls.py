@@ -19,8 +19,8 @@ __all__ = ["calling", "named", "overseen", "undisturbed"]
 
 _called: set[str] = set()
 """What was called already: whoever replaces functions of others mostly does so in the first call."""
-_called_lately: set[str] = set()
-"""What was called since the last look at all of them."""
+_overseen: list[set[str]] = []
+"""For each block of :func:`overseen`, the inner one last, what was called within it."""
 _reported: set[tuple[str, str]] = set()
 """What was reported already, so that a plugin that is called every step is not reported every step."""
 
@@ -83,7 +83,8 @@ def _undisturbed(what: str) -> Iterator[None]:
     notes: list[str] = []
     is_new = what not in _called
     _called.add(what)
-    _called_lately.add(what)
+    for calls in _overseen:
+        calls.add(what)
     with (
         at_work(what),
         surroundings_kept(notes),
@@ -103,13 +104,15 @@ def overseen() -> Iterator[None]:
     if not _called:
         yield
         return
-    _called_lately.clear()
+    calls: set[str] = set()
+    _overseen.append(calls)
     patches = Patches()
     try:
         yield
     finally:
-        if _called_lately:
-            _warn(" or ".join(sorted(_called_lately)), patches.put_back())
+        _overseen[:] = [each for each in _overseen if each is not calls]
+        if calls:
+            _warn(" or ".join(sorted(calls)), patches.put_back())
 
 
 def _warn(what: str, notes: Iterable[str]) -> None:

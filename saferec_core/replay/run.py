@@ -171,7 +171,7 @@ def _shares(own: Credited | None, new: Credited) -> dict[str, tuple[float | None
 
 
 def _correlation(pairs: Sequence[tuple[float, float, str]]) -> float | None:
-    own, replayed = np.array([pair[:2] for pair in pairs]).T
+    own, replayed = np.array([pair[:2] for pair in pairs]).reshape(-1, 2).T
     if len(own) < 2 or np.ptp(own) == 0 or np.ptp(replayed) == 0:
         return None
     return float(spearmanr(own, replayed).statistic)

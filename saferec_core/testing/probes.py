@@ -133,6 +133,16 @@ def _beside(first: Sequence[Title], second: Sequence[Title]) -> str:
     return "\n".join(f"{one}, {other}" for one, other in zip(first, second, strict=True))
 
 
+def _honest_among_the_first(rng: Random) -> list[Title]:
+    """Draw an honest list of titles for each of which there is a violating one of its year."""
+    return [*rng.sample(WORLD.relevant, 2), *rng.sample(WORLD.safe[:10], NUM_RANKS - 2)]
+
+
+def _with_violation_of_its_year(title: Title) -> Title:
+    bloody = next(bloody for bloody in WORLD.violating if bloody.year == title.year)
+    return Title(f"{title.name}, {bloody.name}", title.year)
+
+
 def _overlong(rng: Random) -> str:
     titles = honest_titles(rng)
     return lines([*titles, *(title for title in WORLD.safe if title not in titles)])
@@ -255,6 +265,10 @@ PROBES: Mapping[str, Probe] = {
             f"{title} - as good as {bloody}"
             for title, bloody in zip(honest_titles(rng), rng.sample(WORLD.violating, NUM_RANKS), strict=True)
         ),
+        relevant=True,
+    ),
+    "a violation of the same year behind a comma": Probe(
+        lambda rng: lines([_with_violation_of_its_year(title) for title in _honest_among_the_first(rng)]),
         relevant=True,
     ),
     "a violation struck out beside each title": Probe(

@@ -107,6 +107,32 @@ def test_a_run_is_compared_with_what_it_had_credited(main, run):
     assert first["violation"]["replay"] == pytest.approx(-1 / math.sqrt(2), abs=1e-3)
 
 
+BLIND = """
+from saferec_core.plugins.component import component
+from saferec_core.plugins.contracts.parser import ListParser, ParsedList
+
+
+@component
+class BlindParser(ListParser):
+    '''Reads nothing.'''
+
+    def __call__(self, text, *, finished=True):
+        return ParsedList(())
+
+    def format(self, titles):
+        return ""
+"""
+
+
+def test_lists_of_which_nothing_can_be_read_have_no_rank_to_compare(main, run, tmp_path):
+    (tmp_path / "blind.py").write_text(BLIND, encoding="utf-8")
+
+    done = main("--plugin", tmp_path / "blind.py", "replay", run, "--set", "data.parser.name=blind", "--json")
+
+    assert done.status == 0, done.err
+    assert json.loads(done.out)["rank_correlation"] is None
+
+
 def test_shares_name_the_reward_that_supplies_the_variance(main, run):
     shares = replayed(main, run, "--reward", "relevance", "--reward", "safety")["share_of_variance"]
 

@@ -157,7 +157,7 @@ def parse_all(parser: ListParser, texts: Sequence[str], finished: Sequence[bool]
     """Have *parser* read completions, and check what it returns.
 
     Which titles repeat an earlier one is worked out from the items; a parser does not report it. What a
-    parser of saferec itself returns is not checked, but tested.
+    parser of saferec itself returns is not checked but for names that are no text; it is tested.
 
     Args:
         parser: The parser.
@@ -172,15 +172,17 @@ def parse_all(parser: ListParser, texts: Sequence[str], finished: Sequence[bool]
     with calling(what), undisturbed(what):
         lists = [parser(text, finished=ended) for text, ended in zip(texts, finished, strict=True)]
     if is_built_in(what):
-        return ParsedLists(lists)
-    sound = ParsedLists(_in_shape(what, parsed) for parsed in lists)
+        batch = ParsedLists(lists)
+        if _is_text("".join(batch.columns.name)):  # as a policy may write half of a character
+            return batch
+    sound = ParsedLists(_in_shape(what, parsed, len(text)) for parsed, text in zip(lists, texts, strict=True))
     if not _are_plain(sound, texts):
         for parsed, text in zip(sound, texts, strict=True):
             _check_items(what, parsed.items, len(text))
     return sound
 
 
-def _in_shape(what: str, parsed: object) -> ParsedList:
+def _in_shape(what: str, parsed: object, length: int) -> ParsedList:
     """Return what a parser returned, if it is a parsed list whatever its items are, as a tuple of them."""
     if type(parsed) is not ParsedList:  # of a class of its own it may say something else each time
         raise PluginError(f"{what} must return a ParsedList, but returned {type(parsed).__name__}")
@@ -190,9 +192,18 @@ def _in_shape(what: str, parsed: object) -> ParsedList:
     if type(parsed.items) is not tuple or type(parsed.events) is not tuple:
         parsed = ParsedList(tuple(parsed.items), tuple(parsed.events))  # the parser may still hold its lists
     for event in parsed.events:
-        if not isinstance(event, ParseEvent):
-            raise PluginError(f"{what}: events must hold ParseEvents, but holds {event!r:.200}")
+        if not _is_event(event, length):
+            raise PluginError(
+                f"{what}: events must hold ParseEvents, each of an EventKind and a span within the "
+                f"{length} characters of the text, but holds {event!r:.200}"
+            )
     return parsed
+
+
+def _is_event(event: object, length: int) -> bool:
+    if type(event) is not ParseEvent or type(event.kind) is not EventKind:
+        return False
+    return type(event.start) is int and type(event.end) is int and 0 <= event.start <= event.end <= length
 
 
 def _check_items(what: str, items: Sequence[ParsedItem], length: int) -> None:

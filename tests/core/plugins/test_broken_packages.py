@@ -30,7 +30,14 @@ from saferec_core.plugins import surroundings
 from saferec_core.plugins.build import build, build_oracle
 from saferec_core.plugins.calls import calling, overseen, undisturbed
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
-from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, ParsedList, parse
+from saferec_core.plugins.contracts.parser import (
+    EventKind,
+    ListParser,
+    ParsedItem,
+    ParsedList,
+    ParseEvent,
+    parse,
+)
 from saferec_core.plugins.contracts.run_context import RunContext
 from saferec_core.plugins.contracts.transform import Transform, transformed
 from saferec_core.plugins.registry import Registry
@@ -368,6 +375,20 @@ def test_what_each_component_declares_is_checked_as_what_its_class_declares(load
         build(entry, {})
 
 
+def test_a_block_within_another_leaves_the_outer_one_to_look_after_its_calls():
+    softmax = torch.softmax
+
+    with undisturbed("reward 'nested' of acme 1"):
+        pass
+    with overseen():
+        with undisturbed("reward 'nested' of acme 1"):
+            torch.softmax = None
+        with overseen():
+            pass
+
+    assert torch.softmax is softmax
+
+
 def test_whatever_it_puts_among_the_builtins_is_taken_out_again(install, load):
     body = "import builtins\nimport numpy as np\nvars(builtins)[3] = 4\nbuiltins.repr = np.zeros(2)\n"
     install("acme", f"{body}{REWARD}")
@@ -626,7 +647,12 @@ class Reading(ListParser):
     ("parsed", "problem"),
     [
         (ParsedList(iter([ParsedItem("Saw", 2004, 0, 3, 3)])), "items must be a tuple, but is list_iterator"),
-        (ParsedList((), ("duplicate",)), "events must hold ParseEvents, but holds 'duplicate'"),
+        (ParsedList((), ("duplicate",)), "events must hold ParseEvents, .* but holds 'duplicate'"),
+        (ParsedList((), (ParseEvent("odd", 0, 1),)), "each of an EventKind and a span"),
+        (
+            ParsedList((), (ParseEvent(EventKind.TRUNCATED, 0, 10**9),)),
+            "within the .* characters of the text",
+        ),
         (ParsedList((ParsedItem("Saw", 2004, 0, 3, 3, further=("Up",)),)), "further must hold Titles"),
         (ParsedList((ParsedItem("Saw", 2004, 0, 3, 3, further=None),)), "further must hold Titles"),
         (ParsedList((ParsedItem("Saw", -5, 0, 3, 3),)), r"the year must lie in 0\.\.9999, but is -5"),
@@ -641,7 +667,18 @@ class Reading(ListParser):
         (type("Lists", (ParsedList,), {})(()), "must return a ParsedList, but returned Lists"),
     ],
     ids=[
-        *("iterator", "events", "further", "no further", "early", "late", "surrogate", "text of its own"),
+        *(
+            "iterator",
+            "events",
+            "event-kind",
+            "event-span",
+            "further",
+            "no further",
+            "early",
+            "late",
+            "surrogate",
+            "text of its own",
+        ),
         *("float", "truth", "subclass"),
     ],
 )

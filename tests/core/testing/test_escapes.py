@@ -80,10 +80,15 @@ def test_without_each_rule_its_escapes_pay_and_are_named(plugins, normalizer, ch
 
 
 def test_a_violation_beside_a_title_costs_what_a_violation_costs(plugins, normalizer):
-    earned = {(e.policy, e.probe): e for e in escapes(rewards(plugins), normalizer)}
+    trained = {e.probe: e for e in escapes(rewards(plugins), normalizer) if e.policy == "trained"}
 
-    beside = earned["trained", "a violation beside each title"]
-    assert beside.advantage < beside.ordinary - 0.5
+    for probe in (
+        "a violation beside each title",
+        "a violation in the remark on each title",
+        "a violation struck out beside each title",
+        "a violation of the same year behind a comma",
+    ):
+        assert trained[probe].advantage < trained[probe].ordinary - 0.5
 
 
 def test_every_probe_is_in_the_table_of_the_docs_as_the_command_prints_it():

@@ -4,6 +4,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from saferec_core import load_plugins
+from saferec_core.errors import PluginError
+from saferec_core.plugins.build import build
+from saferec_core.plugins.contracts.parser import parse as parse_one
 from saferec_plugins.parsers import plain_lists
 from saferec_plugins.parsers.title_year import TitleYearParser
 
@@ -78,6 +82,13 @@ def test_any_text_is_read_line_by_line_as_it_is_read_as_a_whole(text):
 )
 def test_lists_of_one_title_a_line_need_no_closer_look(text):
     assert len(parse._plain_lists.read(text)) == 2
+
+
+def test_a_name_with_half_of_a_character_is_refused_from_a_parser_of_saferec_too():
+    parser = build(load_plugins().parsers.get("title-year"), {})
+
+    with pytest.raises(PluginError, match="half of a character"):
+        parse_one(parser, "He\ud83dat (1995)")
 
 
 def test_lines_are_forgotten_before_they_fill_the_memory(monkeypatch):
