@@ -17,6 +17,7 @@ _WITH_YEAR = re.compile(
 )
 """As MovieLens writes titles: "Saw (2004)", of series "Fawlty Towers (1975-1979)"."""
 
+_FIRST_YEAR, _LAST_YEAR = 1800, 2099
 
 NO_YEAR = (
     "is missing: expected a column 'year' (empty where it is not known), or the year in brackets behind "
@@ -41,7 +42,15 @@ def without_own_year(title: Title) -> Title:
 
 def dated(name: str, year: int | None) -> Title:
     """Return a title with its year, which may stand in brackets behind the name instead, or as well."""
-    return with_year(name) or Title(name, None) if year is None else without_own_year(Title(name, year))
+    if year is not None:
+        return without_own_year(Title(name, year))
+    behind = with_year(name)
+    return behind if behind is not None and _is_year(behind.year) else Title(name, None)
+
+
+def _is_year(number: int | None) -> bool:
+    """Whether four digits in brackets are certainly a year: those of "Room (1408)" are not."""
+    return number is not None and _FIRST_YEAR <= number <= _LAST_YEAR
 
 
 def plain_columns(row: Mapping[str, Any]) -> Mapping[str, Any]:

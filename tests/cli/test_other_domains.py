@@ -87,6 +87,17 @@ def test_prompts_targets_and_sentences_speak_of_games_and_hold_items_without_a_y
     assert not any("Doom" in text or "Quake" in text for text in kept)
 
 
+def test_the_sample_of_the_example_becomes_an_oracle_and_a_dataset(main, games):
+    shutil.copytree(EXAMPLE / "example", games, dirs_exist_ok=True)
+    titles = {row["title"] for row in rows_of(games / "games.jsonl")}
+
+    rows = built(main, games)
+
+    truth = {name for row in rows for name, _ in row["groundtruth_with_release_year"]}
+    assert truth <= titles
+    assert any(row["constraints"] for row in rows)
+
+
 def test_a_policy_trains_on_games_by_plugins_and_configuration_alone(main, games, monkeypatch):
     from saferec_core.demo.model import train_tokenizer, write_network
 

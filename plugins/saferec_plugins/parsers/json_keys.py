@@ -38,9 +38,12 @@ ABOUT = frozenset(["for", "by", "why", "reason", "reasons", "reasoning", "note",
 """Words with which a key tells something about a recommendation: ``recommended_for``."""
 
 RULED_OUT = re.compile(
-    r"(?:exclud|avoid|reject|remov|filter|block|skip|omit|dislik|unsafe|unsuitable|violat|seen$|watched$|already$)"
+    r"exclud|avoid|dislik|violat|reject(?:ed|s)?$|removed?$|block(?:ed|s)?$|skip(?:ped|s)?$|omit(?:ted|s)?$"
+    r"|unsafe$|unsuitable$|seen$|watched$|already$"
 )
 NEGATION = frozenset(["not", "no", "never", "don't", "dont"])
+NEGATED = re.compile(r"recommend|suggest|watch|show|suit|safe|includ")
+"""What a negation must stand beside to rule titles out: ``no_gore`` does not."""
 
 
 def title_keys(keys: Iterable[str]) -> list[str]:
@@ -77,7 +80,8 @@ def names_recommendations(key: str) -> bool:
 def names_other_titles(key: str) -> bool:
     """Whether a key rules out the titles below it, such as ``excluded`` or ``seenMovies``."""
     words = _words(key)
-    return any(map(RULED_OUT.match, words)) or not NEGATION.isdisjoint(words)
+    negated = not NEGATION.isdisjoint(words) and any(map(NEGATED.match, words))
+    return negated or any(map(RULED_OUT.match, words)) or {"filtered", "out"}.issubset(words)
 
 
 def _words(key: str) -> list[str]:

@@ -162,7 +162,7 @@ def _read(lines: Sequence[WrittenLine], origins: Sequence[int]) -> tuple[list[Re
             after_number = True
             continue
         elif row := read_row(shadow, columns) if columns else line.row:
-            reading = line.as_row(row)
+            reading = line.as_row(row, avoiding=avoiding)
         else:
             columns = columns if columns and columns.sign == "|" else None
             reading = line.reading(numbered=numbered, avoiding=avoiding)

@@ -185,8 +185,8 @@ class WrittenLine:
             self._readings[around] = _reading(self, numbered=numbered, avoiding=avoiding)
         return self._readings[around]
 
-    def as_row(self, row: Row) -> Reading:
-        """Read it as a row of a table."""
+    def as_row(self, row: Row, *, avoiding: bool = False) -> Reading:
+        """Read it as a row of a table; *avoiding* as in `reading`."""
         start, end = row.title
         text, shadow = self.line.text[:end], self.line.shadow[:end]
         marker = read_marker(shadow[start:], text[start:])
@@ -204,7 +204,8 @@ class WrittenLine:
             NUMBERED if row.numbered or numbered else BULLETED,
             marker.value if numbered else None,
             indent=self.marker.indent,
-            prose=not entries and not bare,
+            prose=avoiding or (not entries and not bare),
+            avoiding=avoiding,
             entries=entries,
             bare=bare,
         )

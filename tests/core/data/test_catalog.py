@@ -404,9 +404,9 @@ def test_what_was_compressed_twice_is_named(catalog, inner):
 
 
 def test_a_blank_year_leaves_the_one_behind_the_title(catalog):
-    read = catalog("catalog.csv", b"title,year\nSaw (2004),\nHeat,\n")
+    read = catalog("catalog.csv", b"title,year\nSaw (2004),\nHeat,\nRoom (1408),\n")
 
-    assert list(read.titles) == [Title("Saw", 2004), Title("Heat", None)]
+    assert list(read.titles) == [Title("Saw", 2004), Title("Heat", None), Title("Room (1408)", None)]
 
 
 def test_a_column_without_a_name_is_not_one_of_ids(catalog):

@@ -332,6 +332,13 @@ def test_missing_years_are_completed_where_one_entry_alone_has_the_name(catalog,
     assert (item.name, item.year, item.readable) == (*title, True)
 
 
+def test_a_table_of_films_to_avoid_recommends_nothing():
+    table = "| Title | Year |\n|---|---|\n| Hostel | 2005 |\n| Cube (1997) | |"
+
+    assert titles_in(f"1. Heat (1995)\n2. Saw (2004)\n\nFilms to avoid:\n{table}") == [HEAT, SAW]
+    assert titles_in(f"Not recommended:\n\n{table}") == []
+
+
 @pytest.mark.parametrize("line", ["I watched it in (May 1995)", "Watched (12.12.2012)"])
 def test_dates_in_prose_are_no_titles(line):
     assert titles_in(line) == []
