@@ -417,7 +417,7 @@ def test_nothing_that_a_plugin_says_reaches_the_terminal_as_a_control_character(
     assert "red and gone" in outcomes[0].out
     assert "RuntimeError: bold back" in outcomes[0].out
     assert "warned: UserWarning: look" in outcomes[0].out
-    assert "gone away" in outcomes[-1].err
+    assert "metric 'lost' of acme-ctl 1.2.3: gone  away" in outcomes[-1].err
 
 
 def test_a_version_and_an_entry_point_with_control_characters_are_shown_without(
