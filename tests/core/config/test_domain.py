@@ -12,7 +12,9 @@ from saferec_core.pipeline.config import ChainConfig
 @pytest.fixture
 def songs(tmp_path):
     path = tmp_path / "songs.yaml"
-    path.write_text("items: songs\nconsumed: heard\ntraits_path: traits.yaml\nparser: {name: json, year: complete}\n")
+    path.write_text(
+        "items: songs\nconsumed: heard\ntraits_path: traits.yaml\nparser: {name: json, year: complete}\n"
+    )
     (tmp_path / "traits.yaml").write_text(
         "max_length:\n  about: Songs of more than {value} minutes.\n"
         "  questions: ['Longer than {value} minutes?']\n"
