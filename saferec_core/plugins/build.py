@@ -166,10 +166,21 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
         LOGGER.debug("%s cannot be built", entry, exc_info=error)
         raise PluginError(
             f"{entry.kind} {entry.name!r} of {entry.origin} cannot be built: {in_words(error)}"
+            f"{_not_a_class(cls, entry, contract)}"
         ) from error
     if fault := _fault(made, entry, contract):
         raise PluginError(f"{entry.kind} {entry.name!r} of {entry.origin} {fault}")
     return made
+
+
+def _not_a_class(named: object, entry: Entry[Any], contract: type) -> str:
+    """Say what is expected where an entry does not name a class; a function that makes one may fail too."""
+    if isinstance(named, type):
+        return ""
+    return (
+        f". {entry.reference!r} names {type(named).__name__} {getattr(named, '__name__', named)!r:.100}; "
+        f"expected is a class that inherits {contract.__module__}.{contract.__qualname__}"
+    )
 
 
 def _fault(made: object, entry: Entry[Any], contract: type) -> str:

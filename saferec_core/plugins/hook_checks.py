@@ -57,7 +57,10 @@ def check_hooks(manager: pluggy.PluginManager, plugin: object) -> list[str]:
     if faults:
         raise PluginError("; ".join(faults))
     if not implemented and not notes:
-        raise PluginError("it implements no hook; is @hookimpl missing?")
+        raise PluginError(
+            "it implements no hook; expected is a function such as saferec_register_rewards(registry) with "
+            "@hookimpl above it ('from saferec_core import hookimpl')"
+        )
     return notes
 
 

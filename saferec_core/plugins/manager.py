@@ -16,6 +16,7 @@ from saferec_core.errors import ConfigError, PluginError, UnknownNameError
 from saferec_core.plugins import hookspecs
 from saferec_core.plugins.compatibility import incompatibility
 from saferec_core.plugins.discovery import InstalledPlugin, installed_plugins
+from saferec_core.plugins.entry_points import imported
 from saferec_core.plugins.file_plugins import components_in, has_hooks, origin_of_file
 from saferec_core.plugins.hook_checks import check_hooks
 from saferec_core.plugins.isolation import LOGGER, Isolation, in_words
@@ -223,7 +224,7 @@ def _loaded(
     if not origin.is_built_in and (reason := incompatibility(plugin.requires, __version__)):
         return PluginState(origin, "incompatible", reason)
     with Isolation("" if origin.is_built_in else f"plugin {origin}, being loaded,") as loading:
-        loading.notes.extend(_registered(manager, point.load(), origin, plugins))
+        loading.notes.extend(_registered(manager, imported(point), origin, plugins))
     if patches is not None:
         loading.notes.extend(patches.put_back())
     return _state(origin, loading, plugins)

@@ -62,7 +62,7 @@ def find_problems(
         else:
             check_model(problems, config.model.model, "--model")
         check_data(problems, config.data, needs=needs, train=train or isinstance(config, StageConfig))
-        check_components(problems, config, plugins)
+    check_components(problems, config, plugins, is_demo=is_demo)
     if isinstance(config, StageConfig):
         _check_stage(problems, config)
     _check_engines(problems, config)

@@ -1,4 +1,8 @@
-"""Whether the plugins that a configuration names exist, have the options given, and fit together."""
+"""Whether the plugins that a configuration names exist, have the options given, and fit together.
+
+Built-in rewards, normalizers and metrics import torch, which takes seconds: their source is read instead.
+Those of others are imported and built, as the run does it, since only that shows whether they can be.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +14,30 @@ from typing import Any
 
 from saferec_core.config.limits import read_limits
 from saferec_core.config.schema import RunConfig, TrainConfig
-from saferec_core.config.sections import DEFAULT_METRICS, ComponentChoice
+from saferec_core.config.sections import DEFAULT_METRICS, ComponentChoice, RewardChoice
 from saferec_core.errors import NameTakenError, SaferecError, near_misses
 from saferec_core.pipeline.config import ChainConfig
 from saferec_core.plugins.build import build
+from saferec_core.plugins.component import options_of
 from saferec_core.plugins.declared import Declared, declared
 from saferec_core.plugins.manager import Plugins
-from saferec_core.plugins.registry import Registry
+from saferec_core.plugins.registry import Entry, Registry
 from saferec_core.preflight.problems import Problems
 
 __all__ = ["check_components", "check_rewards", "columns_of_oracles", "find_chain_problems"]
 
 
-def check_components(problems: Problems, config: RunConfig, plugins: Plugins) -> None:
-    """Check oracle, parser, transforms and metrics."""
+def check_components(
+    problems: Problems, config: RunConfig, plugins: Plugins, *, is_demo: bool = False
+) -> None:
+    """Check oracle, parser, transforms and metrics.
+
+    Args:
+        problems: Takes what is wrong.
+        config: The run.
+        plugins: What is installed.
+        is_demo: Whether the files that components read are the demo's, which are made later.
+    """
     data = config.data
     shared = {
         "catalog_path": data.catalog_path,
@@ -38,11 +52,24 @@ def check_components(problems: Problems, config: RunConfig, plugins: Plugins) ->
     chosen += [(plugins.oracles, choice, {"year_tolerance": data.year_tolerance}) for choice in oracles]
     for registry, choice, inherited in chosen:
         with problems.collecting():
-            build(plugins.find(registry, choice.name), choice.options, inherited)
-    _check_oracle_files(problems, oracles, "--oracle-path")
-    for name in {*config.evaluation.eval_metrics} - {DEFAULT_METRICS}:
+            entry = plugins.find(registry, choice.name)
+            if not (is_demo and _reads_files(entry)):
+                build(entry, choice.options, inherited)
+    if not is_demo:
+        _check_oracle_files(problems, oracles, "--oracle-path")
+    evaluation = config.evaluation
+    for name in {*evaluation.eval_metrics} - {DEFAULT_METRICS}:
         with problems.collecting():
-            plugins.find(plugins.metrics, name)
+            entry = plugins.find(plugins.metrics, name)
+            if not entry.origin.is_built_in:
+                build(entry, evaluation.eval_metric_options.get(name, {}))
+
+
+def _reads_files(entry: Entry[Any]) -> bool:
+    """Whether a component may read files of the run when it is built; one of others is imported at least."""
+    if entry.origin.is_built_in:
+        return True
+    return any(option.name in {"catalog_path", "oracle", "path"} for option in options_of(entry.load()))
 
 
 def find_chain_problems(config: ChainConfig, plugins: Plugins) -> list[str]:
@@ -70,7 +97,7 @@ def _check_oracle_files(problems: Problems, oracles: Sequence[ComponentChoice], 
 
 
 def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> dict[str, str]:
-    """Check rewards and normalizer by what their source declares, limits, and alarms by building them.
+    """Check rewards and normalizer, the built-in ones by what their source declares; limits and alarms.
 
     Returns:
         Columns that the rewards need, each with what needs it.
@@ -84,6 +111,10 @@ def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> 
                 problems.add(str(error))
             continue
         if choice.weight == 0:
+            continue
+        if not entry.origin.is_built_in:
+            with problems.collecting():
+                columns |= dict.fromkeys(_built_columns(name, choice, config, plugins), f"reward {name!r}")
             continue
         stated = declared(entry)
         _check_options(problems, f"reward {name!r}", stated, choice.options)
@@ -105,11 +136,20 @@ def check_rewards(problems: Problems, config: TrainConfig, plugins: Plugins) -> 
         with problems.collecting():
             build(plugins.find(plugins.alarms, name), config.alarms.alarm_options.get(name, {}))
     with problems.collecting():
-        entry = plugins.find(plugins.normalizers, config.normalizer.name)
-        _check_options(
-            problems, f"normalizer {config.normalizer.name!r}", declared(entry), config.normalizer.options
-        )
+        normalizer = config.normalizer
+        entry = plugins.find(plugins.normalizers, normalizer.name)
+        if entry.origin.is_built_in:
+            _check_options(problems, f"normalizer {entry.name!r}", declared(entry), normalizer.options)
+        else:
+            build(entry, normalizer.options)
     return columns
+
+
+def _built_columns(name: str, choice: RewardChoice, config: TrainConfig, plugins: Plugins) -> tuple[str, ...]:
+    """Build a reward and return the dataset columns that it needs."""
+    from saferec_core.training.setup import build_reward  # imports torch, as the reward itself does
+
+    return build_reward(name, choice, config, plugins).function.columns
 
 
 def columns_of_oracles(config: RunConfig, plugins: Plugins) -> dict[str, str]:

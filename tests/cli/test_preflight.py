@@ -214,3 +214,44 @@ def test_nothing_of_this_imports_torch(tmp_path):
             [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, cwd=tmp_path
         )
         assert done.stdout.splitlines()[-1].endswith(" False"), arguments
+
+
+OTHERS = {
+    "reward": ("--reward", "mine"),
+    "oracle": ("--oracle", "mine"),
+    "normalizer": ("--advantage-mode", "mine"),
+    "parser": ("--set", "data.parser.name=mine"),
+    "metric": ("--set", "evaluation.eval_metrics=[default,mine]"),
+    "transform": ("--transform", "mine"),
+    "alarm": ("--set", "alarms.alarm_options.mine={}"),
+}
+
+
+@pytest.mark.parametrize("files", ["demo", "own"])
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_component_of_others_that_cannot_be_imported_or_built_keeps_a_plan_from_being_ready(
+    main, installed, outline, kind, files
+):
+    broken = f"""
+from saferec_core import hookimpl
+
+@hookimpl
+def saferec_register_{kind}s(registry):
+    registry.add("mine", "acme_{kind}_{files}:Mine", summary="")
+    registry.add("lost", "acme_{kind}_{files}:Lost", summary="")
+
+class Mine:
+    def __init__(self, first, second): ...
+"""
+    installed(f"acme-{kind}-{files}", broken)
+    of_run = (outline / "run.yaml",) if files == "own" else ()
+    options = OTHERS[kind]
+
+    built = main("train", "--dry-run", *of_run, *options)
+    imported = main("plan", *of_run, *(option.replace("mine", "lost") for option in options))
+
+    who = f"of acme-{kind}-{files} 1.2.3 (entry point 'main')"
+    assert (built.status, imported.status) == (2, 2)
+    assert f"{kind} 'mine' {who} cannot be built: TypeError: " in " ".join(built.out.split())
+    assert f"{kind} 'lost' {who} cannot be loaded from" in " ".join(imported.out.split())
+    assert "Traceback" not in built.out + built.err + imported.out + imported.err
