@@ -28,8 +28,8 @@ __all__ = ["SYSTEM", "ToDataset"]
 
 SYSTEM = (
     "You recommend {items}. Recommend exactly {count} that fit the conversation, that the user has "
-    "not {consumed} and that hold nothing the user wants to avoid. Write one a line, the best first, each as: "
-    "{entry}"
+    "not {consumed} and that hold nothing the user wants to avoid. Write one a line, the best first, each "
+    "as: {entry}"
 )
 """The default instruction."""
 
@@ -63,9 +63,9 @@ class ToDataset(Surveying):
     columns: ClassVar[tuple[str, ...]] = ("prompt", "groundtruth_with_release_year")
 
     system: str | None = SYSTEM
-    """Instruction that becomes the system message; ``{count}`` is filled with *list_length*, ``{items}``, ``{entry}``
-    and ``{consumed}`` with these options. A prompt that has a system message keeps its own. None for no
-    instruction."""
+    """Instruction that becomes the system message; ``{count}`` is filled with *list_length*, ``{items}``,
+    ``{entry}`` and ``{consumed}`` with these options. A prompt that has a system message keeps its own. None
+    for no instruction."""
     items: str = FILMS.items
     """What is recommended, in the plural."""
     entry: str = FILMS.entry

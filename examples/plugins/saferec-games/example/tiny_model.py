@@ -1,11 +1,12 @@
 """Writes the folder ``model``: a network with 400,000 random weights, to try the example without a GPU.
 
-Its tokenizer knows the words of the dataset, and every game of the catalog as one token, so that prompts and lists
-are short. A real run names a chat model instead, such as Qwen/Qwen2.5-0.5B-Instruct.
+Its tokenizer knows the words of the dataset, and every game of the catalog as one token, so that prompts and
+lists are short. A real run names a chat model instead, such as Qwen/Qwen2.5-0.5B-Instruct.
 """
 
 import json
 from pathlib import Path
+from typing import Any
 
 from saferec_core.data.titles import Title
 from saferec_core.demo.model import train_tokenizer, write_network
@@ -13,7 +14,8 @@ from saferec_core.demo.model import train_tokenizer, write_network
 HERE = Path(__file__).parent
 
 
-def rows(name):
+def rows(name: str) -> list[dict[str, Any]]:
+    """Read a JSONL file that lies beside this one."""
     return [json.loads(line) for line in (HERE / name).read_text(encoding="utf-8").splitlines()]
 
 
