@@ -19,6 +19,7 @@ from typing import NoReturn
 from saferec_cli.everywhere import with_common_options_first
 from saferec_core.errors import SaferecError
 from saferec_core.plugins.last_words import say_at_a_crash
+from saferec_core.plugins.plain_text import plain
 from saferec_core.plugins.selection import FILES, LEFT_OUT, STRICT
 from saferec_core.runs.stopping import RunStopped
 
@@ -81,11 +82,18 @@ def _list_plugins(*, as_json: bool) -> None:
         sys.exit(1)
 
 
+class _PlainFormatter(logging.Formatter):
+    """Writes records without what a terminal would act on: they quote plugins."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(super().format(record), lines=True)
+
+
 @contextmanager
 def _logging() -> Iterator[None]:
     """Print what saferec logs, warnings and above unless ``--verbose`` is given."""
     logger, handler = logging.getLogger("saferec"), logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    handler.setFormatter(_PlainFormatter("%(levelname)s: %(message)s"))
     logger.setLevel(logging.WARNING)
     logger.propagate = False
     logger.addHandler(handler)
@@ -119,5 +127,5 @@ def _exit(message: str, status: int) -> NoReturn:
         with suppress(KeyboardInterrupt):
             time.sleep(_FIRST_SPEAKS_WITHIN + int(os.environ.get("LOCAL_RANK", "0")))
         message = f"process {rank}: {message}"
-    sys.stderr.write(f"{message}\n")
+    sys.stderr.write(f"{plain(message, lines=True)}\n")
     sys.exit(status)

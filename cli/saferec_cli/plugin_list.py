@@ -50,7 +50,7 @@ def _lines(plugins: Plugins, width: int) -> Iterator[str]:
     for kind, of_kind in groupby(entries, key=lambda entry: entry[0]):
         yield _styled(kind, _BOLD)
         for _, name, summary, supplier in of_kind:
-            first, *others = textwrap.wrap(_printable(summary), room) or [""]
+            first, *others = textwrap.wrap(summary, room) or [""]
             yield f"  {name:{names}}  {first:{room}}  {_styled(supplier, _DIM)}"
             yield from (f"  {'':{names}}  {line}" for line in others)
     conflicts = (
@@ -70,13 +70,8 @@ def _section(title: str, texts: Iterable[str], width: int, *color: str) -> Itera
     for number, text in enumerate(texts):
         if number == 0:
             yield "\n" + _styled(title, _BOLD, *color)
-        wrapped = textwrap.wrap(_printable(text), max(_NARROWEST, width - 2), break_on_hyphens=False)
+        wrapped = textwrap.wrap(text, max(_NARROWEST, width - 2), break_on_hyphens=False)
         yield from (_styled(f"  {line}", *color) for line in wrapped)
-
-
-def _printable(text: str) -> str:
-    """Return a plugin's text without what a terminal would act on."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _as_data(plugins: Plugins) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from saferec_cli.consoles import PlainConsole
 from saferec_cli.printing import print_line
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.observer import Observer, Plan, StepReport
@@ -33,7 +34,7 @@ class RichObserver(Observer):
 
     def __init__(self, console: Console | None = None) -> None:
         """Draw on *console*; standard output if not given."""
-        self._console = console or Console()
+        self._console = console or PlainConsole()
         self._progress: Progress | None = None
         self._task: Any = None
         self._stage = ""

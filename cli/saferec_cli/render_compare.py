@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from saferec_cli.consoles import PlainConsole
 from saferec_cli.printing import print_line
 from saferec_core.analysis.compare import ComparisonTable, GroupComparison, MetricComparison
 from saferec_core.analysis.metrics import primary_metric, written, written_interval
@@ -38,7 +39,7 @@ def comparison(
         trait_metrics: Which metrics to show by trait; none: those that stand for safety and relevance.
         console: Where to print.
     """
-    console = console or Console()
+    console = console or PlainConsole()
     for remark in table.remarks:
         console.print(f"[yellow]Note:[/] {escape(remark)}", soft_wrap=True, highlight=False)
     console.print()

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from saferec_cli.consoles import PlainConsole
 from saferec_cli.printing import print_line
 from saferec_core.pipeline.step import StepResult
 from saferec_core.pipeline.step_report import StepAccount
@@ -23,7 +24,7 @@ _STEPS = 6
 
 def chain_summary(results: Sequence[StepResult], output: Path) -> None:
     """Print what each step read, wrote and lost, and where the result and its card are."""
-    console = Console()
+    console = PlainConsole()
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     table.add_column("step")
     for name in ("read", "written", "removed", "rejected"):
@@ -50,7 +51,7 @@ def _lost(account: StepAccount) -> int:
 
 def chain_details(results: Sequence[StepResult]) -> None:
     """Print what each step removed, rejected and counted, with examples."""
-    console = Console()
+    console = PlainConsole()
     for result in results:
         _details(console, result.account)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.markup import escape
 
+from saferec_cli.consoles import PlainConsole
 from saferec_core.doctor.finding import Finding
 
 __all__ = ["show"]
@@ -14,7 +14,7 @@ _MARKS = {"ok": "[green]ok     [/]", "warning": "[yellow]warning[/]", "problem":
 
 def show(finding: Finding) -> None:
     """Print a finding, with what to do about it."""
-    console = Console()
+    console = PlainConsole()
     console.print(
         f"{_MARKS[finding.status]} {escape(finding.topic)}: {escape(finding.detail)}",
         highlight=False,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from saferec_cli.consoles import PlainConsole
 from saferec_core.analysis.gate import ClaimResult
 from saferec_core.analysis.number_format import figures
 from saferec_core.analysis.results import Results
@@ -17,7 +17,7 @@ __all__ = ["verdicts"]
 
 def verdicts(checked: Sequence[ClaimResult], results: Results, confidence: float) -> None:
     """Print each claim with its value, its bound and its verdict, then why."""
-    console = Console()
+    console = PlainConsole()
     table = Table(
         title=escape(f"Claims about {results.policy}"),
         title_justify="left",

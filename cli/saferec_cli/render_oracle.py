@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from saferec_cli.consoles import PlainConsole
 from saferec_cli.printing import print_line
 from saferec_core.oracle_files.build import BuildReport
 from saferec_core.oracle_files.card import THRESHOLDS, Collisions, OracleCard
@@ -21,14 +22,14 @@ __all__ = ["build_table", "card_tables", "reading", "title_sheet"]
 @contextmanager
 def reading() -> Iterator[Callable[[str], None]]:
     """Show which source is being read, where there is a terminal."""
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     with console.status("Reading") as status:
         yield lambda source: status.update(f"Reading {escape(source)}")
 
 
 def build_table(report: BuildReport) -> None:
     """Print what each source gave, and what became of it."""
-    console = Console()
+    console = PlainConsole()
     table = _table("Sources", ["source", "file"], ["rows", "titles", "rejected"])
     for source in report.sources:
         named = (
@@ -60,7 +61,7 @@ def build_table(report: BuildReport) -> None:
 
 def title_sheet(checked: TitleCheck) -> None:
     """Print the verdict on every trait with its evidence, or the titles that may have been meant."""
-    console = Console()
+    console = PlainConsole()
     if not checked.has_entry:
         print_line(console, f"{checked.title} is not known to the oracle.")
         if checked.near:
@@ -92,7 +93,7 @@ def _verdict(trait: TraitCheck) -> str:
 
 def card_tables(card: OracleCard) -> None:
     """Print coverage, what is blocked, examples, collisions and disagreement."""
-    console = Console()
+    console = PlainConsole()
     sources = ", ".join(str(source.get("source")) for source in card.sources)
     print_line(console, f"{card.path}: {card.oracle_titles:,} titles of {sources}")
     for source in card.sources:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from saferec_cli.consoles import PlainConsole
 from saferec_core.preflight.memory import MemoryEstimate
 from saferec_core.preflight.plan import RunPlan, Setting
 from saferec_core.training.probe import StageTime
@@ -22,7 +23,7 @@ _GIB, _MIB = 1 << 30, 1 << 20
 
 def run_plan(plan: RunPlan) -> None:
     """Print the settings that are not defaults, the batches, and what keeps the run from starting."""
-    console = Console()
+    console = PlainConsole()
     console.print(f"[bold]Plan: {plan.stage}[/]\n")
     settings = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     for name in ("setting", "value", "from"):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
+
+from saferec_cli.consoles import PlainConsole
 
 if TYPE_CHECKING:
     from saferec_core.testing import Checked
@@ -18,7 +19,7 @@ __all__ = ["audit_sheet", "check_sheet"]
 
 def check_sheet(checked: Iterable[Checked]) -> None:
     """Print for each component whether its contract holds, else every property that does not."""
-    console = Console()
+    console = PlainConsole()
     some = False
     for each in checked:
         some = True
@@ -43,7 +44,7 @@ def check_sheet(checked: Iterable[Checked]) -> None:
 
 def audit_sheet(described: Sequence[Mapping[str, Any]]) -> None:
     """Print every distribution with what it consists of and offers."""
-    console = Console()
+    console = PlainConsole()
     for each in described:
         editable = " [yellow](editable)[/]" if each["editable"] else ""
         console.print(f"[bold]{escape(each['distribution'])}[/] {escape(each['version'])}{editable}")

@@ -6,10 +6,11 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
+
+from saferec_cli.consoles import PlainConsole
 
 __all__ = ["component_sheet"]
 
@@ -21,7 +22,7 @@ def _paragraphs(text: str) -> str:
 
 def component_sheet(component: Mapping[str, Any]) -> None:
     """Print all there is to know about one component."""
-    console = Console()
+    console = PlainConsole()
     console.print(
         f"[bold]{escape(component['name'])}[/] ({component['kind']}): {escape(component['summary'])}"
     )

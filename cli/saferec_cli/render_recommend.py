@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from saferec_cli.consoles import PlainConsole
 from saferec_core.recommendation.recommender import Recommendation
 from saferec_core.recommendation.verdicts import JudgedTitle
 
@@ -19,7 +19,7 @@ _STYLES = {"safe": "green", "violation": "bold red", "unknown": "yellow", "unjud
 
 def recommended(recommendation: Recommendation) -> None:
     """Print a list: rank, title, verdict and in a line what it rests on."""
-    console = Console()
+    console = PlainConsole()
     console.print(title_table(recommendation.titles))
     if recommendation.note:
         console.print(recommendation.note)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from saferec_cli.consoles import PlainConsole
 from saferec_cli.render_recommend import title_table
 from saferec_core.preflight.records import RecordFaults, ShownRecord
 
@@ -19,7 +19,7 @@ _ROWS = 5
 
 def record_sheet(shown: ShownRecord) -> None:
     """Print prompt and completion with the template applied; what carries loss is green."""
-    console = Console()
+    console = PlainConsole()
     view = shown.view
     console.print(
         f"[bold]Row {shown.row}[/]: {len(view.prompt_tokens):,} tokens of prompt, "
@@ -36,7 +36,7 @@ def record_sheet(shown: ShownRecord) -> None:
 
 def problem_table(faults: RecordFaults) -> None:
     """Print each problem with the rows that have it."""
-    console = Console()
+    console = PlainConsole()
     if not faults.rows_by_problem:
         console.print(f"[green]Nothing looks wrong with {faults.rows:,} rows.[/]")
         return

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from saferec_cli.consoles import PlainConsole
 from saferec_core.replay.run import KINDS, Replay
 
 __all__ = ["replayed"]
@@ -16,7 +17,7 @@ _TITLES = {"hit": "hits", "violation": "violations", "wasted": "wasted", "other"
 
 def replayed(result: Replay, *, shown: int) -> None:
     """Print a replay; of the completions with another sign the first *shown*."""
-    console = Console()
+    console = PlainConsole()
     rewards = ", ".join(f"{name} x {weight:g}" for name, weight in result.rewards.items())
     console.print(
         f"{result.completions:,} completions, {result.group_size} per prompt, in {result.batches:,} "

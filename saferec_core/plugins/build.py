@@ -158,8 +158,10 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
     except ValidationError as error:
         problems = "; ".join(_problem(entry, problem) for problem in error.errors())
         raise ConfigError(f"{entry.kind} {entry.name!r}: {problems}") from error
-    except SaferecError:
-        raise
+    except SaferecError as error:
+        if entry.origin.is_built_in or type(error) not in {ConfigError, DataError, PluginError}:
+            raise
+        raise type(error)(f"{entry}: {error}") from error
     except BaseException as error:  # whatever a plugin's constructor raises, the plugin is to be named
         if is_interrupt_by_user(error):
             raise

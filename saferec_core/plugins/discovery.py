@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions
 
 from saferec_core.plugins.hookspecs import PROJECT
+from saferec_core.plugins.plain_text import plain
 from saferec_core.plugins.registry import BUILT_IN, Origin
 from saferec_core.plugins.selection import canonical
 
@@ -65,7 +66,8 @@ def _named_by_folder(distribution: Distribution) -> tuple[str, str]:
     """Return name and version as the folder of a distribution has them."""
     folder = str(getattr(getattr(distribution, "_path", None), "name", ""))
     match = _FOLDER.match(folder)
-    return (match[1], match[2] or "unknown") if match else (folder or "unknown", "unknown")
+    name, version = (match[1], match[2] or "") if match else (folder, "")
+    return plain(name) or "unknown", plain(version) or "unknown"
 
 
 def _offered(distribution: Distribution) -> Iterator[InstalledPlugin]:
@@ -89,7 +91,8 @@ def _offered(distribution: Distribution) -> Iterator[InstalledPlugin]:
     fields: dict[str, list[str]] = {"Name": [], "Version": [], "Requires-Dist": []}
     for field, value in _HEADER.findall(header):
         fields[field].append(value)
-    name, version = (fields["Name"] or [name])[0] or name, (fields["Version"] or [version])[0] or version
+    name = plain((fields["Name"] or [""])[0]) or name
+    version = plain((fields["Version"] or [""])[0]) or version
     yield from _described(points, distribution, name, version, tuple(fields["Requires-Dist"]), fault)
 
 
@@ -112,7 +115,9 @@ def _described(
         called = BUILT_IN if canonical(name) == BUILT_IN and not reason else name
         if reason and canonical(name) == BUILT_IN:
             called = f"{name} (not saferec itself)"
-        yield InstalledPlugin(Origin(point.name, called, version), point, distribution, requires, reason)
+        yield InstalledPlugin(
+            Origin(plain(point.name), called, version), point, distribution, requires, reason
+        )
 
 
 def _fault_of(point: EntryPoint, distribution: str) -> str:

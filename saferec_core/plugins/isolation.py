@@ -26,6 +26,7 @@ from typing import IO, NoReturn, Self
 
 from saferec_core.plugins.endings import endings_guarded, within_plugin
 from saferec_core.plugins.last_words import at_work
+from saferec_core.plugins.plain_text import plain
 from saferec_core.plugins.surroundings import surroundings_kept
 
 __all__ = [
@@ -260,4 +261,4 @@ def in_words(failure: BaseException) -> str:
     except BaseException:  # noqa: BLE001 - a plugin's own exception class may raise whatever it likes
         message = "(its message cannot be read)"
     shown = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]} ..."
-    return f"{type(failure).__name__}: {shown}"
+    return plain(f"{type(failure).__name__}: {shown}")

@@ -22,6 +22,7 @@ from saferec_core.plugins.hook_checks import check_hooks
 from saferec_core.plugins.isolation import LOGGER, Isolation, in_words
 from saferec_core.plugins.lifecycle import LIFECYCLE_HOOKS, LifecycleHook
 from saferec_core.plugins.patches import Patches, patches_undone
+from saferec_core.plugins.plain_text import plain
 from saferec_core.plugins.registry import Entry, Origin, Registry, module_of_file
 from saferec_core.plugins.selection import Selection, canonical
 
@@ -285,14 +286,14 @@ def _state(origin: Origin, loading: Isolation, plugins: Plugins) -> PluginState:
     """Say what became of a plugin; one that failed leaves nothing behind."""
     error = loading.failure
     if error is None:
-        return PluginState(origin, notes=tuple(loading.notes))
+        return PluginState(origin, notes=tuple(map(plain, loading.notes)))
     withdrawn = [entry for registry in plugins.registries for entry in registry.withdraw(origin)]
     where = "".join(f" ({note})" for note in _notes_of(error) if note.startswith(_IN_HOOK))
     return PluginState(
         origin,
         "broken",
         f"{in_words(error)}{where}",
-        notes=tuple(loading.notes),
+        notes=tuple(map(plain, loading.notes)),
         error=error,
         withdrawn=tuple(withdrawn),
     )

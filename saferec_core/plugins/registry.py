@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from saferec_core.errors import NameTakenError, PluginError, UnknownNameError
-from saferec_core.plugins.isolation import LOGGER, Isolation
+from saferec_core.plugins.isolation import LOGGER, Isolation, in_words
 from saferec_core.plugins.patches import patches_undone
+from saferec_core.plugins.plain_text import plain
 
 __all__ = ["Entry", "Origin", "Registry", "entry_of", "module_of_file"]
 
@@ -97,7 +98,7 @@ class Entry(Generic[T]):
             LOGGER.debug("%s cannot be loaded", self, exc_info=error)
             raise PluginError(
                 f"{self.kind} {self.name!r} of {self.origin} cannot be loaded from "
-                f"{self.reference!r}: {type(error).__name__}: {error}"
+                f"{self.reference!r}: {in_words(error)}"
             ) from error
         if isinstance(loaded, type):
             _ENTRIES[loaded] = self
@@ -180,7 +181,7 @@ class Registry(Generic[T]):
             )
         if any(entry.origin == self._origin for entry in self._called(name)):
             raise NameTakenError(f"{self._origin} offers {self.kind} {name!r} twice")
-        self._entries.append(Entry(self.kind, name, reference, summary, self._origin))
+        self._entries.append(Entry(self.kind, name, reference, plain(summary), self._origin))
 
     def get(self, name: str) -> Entry[T]:
         """Return the entry called *name*, written with ``-`` or ``_``.

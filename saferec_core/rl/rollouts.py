@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -106,21 +108,38 @@ class RolloutScorer:
         Raises:
             RewardError: A reward function broke its contract.
         """
-        decoded = self.aligner.decode_all(completion_ids)
-        finished = [bool(ids) and ids[-1] in self.end_ids for ids in completion_ids]
-        texts, token_starts = [text for text, _ in decoded], [starts for _, starts in decoded]
-        with overseen():
-            lists = parse_all(self.parser, texts, finished)
-            judged = JudgedLists(
-                lists=lists,
-                records=[self.records[position] for position in record_ids],
-                judge=self.judge,
-                num_ranks=self.num_ranks,
-                context=context or RunContext(),
-            )
-            values = score(self.rewards, judged)
-        rank_ids = assign_ranks(token_starts, lists, self.num_ranks)
+        with collected_later():
+            decoded = self.aligner.decode_all(completion_ids)
+            texts, token_starts = [text for text, _ in decoded], [starts for _, starts in decoded]
+            finished = [bool(ids) and ids[-1] in self.end_ids for ids in completion_ids]
+            with overseen():
+                lists = parse_all(self.parser, texts, finished)
+                judged = JudgedLists(
+                    lists=lists,
+                    records=[self.records[position] for position in record_ids],
+                    judge=self.judge,
+                    num_ranks=self.num_ranks,
+                    context=context or RunContext(),
+                )
+                values = score(self.rewards, judged)
+            rank_ids = assign_ranks(token_starts, lists, self.num_ranks)
         return Rollouts(texts, rank_ids, token_starts, judged, values)
+
+
+@contextmanager
+def collected_later() -> Iterator[None]:
+    """Put off garbage collections.
+
+    Scoring a batch makes tens of thousands of tuples, and so sets off collections, which find nothing but go
+    through all that the process holds.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True)

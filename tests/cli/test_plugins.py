@@ -368,3 +368,68 @@ def test_what_a_plugin_forks_or_leaves_behind_disturbs_no_command_and_a_crash_na
     if status == 0:
         plugins = json.loads(outcome.out)["plugins"]
         assert {plugin["distribution"] for plugin in plugins} == {"saferec", "acme"}
+
+
+ACTS_ON_TERMINALS = """
+import saferec_core
+from saferec_core.errors import PluginError
+from saferec_core.plugins.contracts.metric import Metric
+
+@saferec_core.hookimpl
+def saferec_register_metrics(registry):
+    registry.add("mood", "{module}:Mood", summary="red \\x1b[31m\\u202eand\\rgone")
+    registry.add("lost", "{module}:Lost", summary="")
+
+class Mood(Metric):
+    __doc__ = "Says \\x1b]0;title\\x07nothing.\\rerror: forged"
+    at_depth, better, kind, role, unit, label = False, "none", "mean", "list", "", "red \\x1b[31m"
+    def __init__(self): raise ValueError("\\x1b[2Jgone\\nerror: forged")
+    def __call__(self, lists): ...
+
+class Refuses:
+    def __init__(self): raise PluginError("\\x1b[2Jgone \\u202eaway")
+"""
+
+
+def test_nothing_that_a_plugin_says_reaches_the_terminal_as_a_control_character(
+    main, installed, outline, monkeypatch
+):
+    code = ACTS_ON_TERMINALS.format(module="acme_ctl")
+    code += "import warnings; warnings.warn('\\x1b[5mlook')\n"
+    installed("acme-ctl", code.replace('"lost", "acme_ctl:Lost"', '"lost", "acme_ctl:Refuses"'))
+    installed("acme-bad", "raise RuntimeError('\\x1b[1mbold\\u202e\\rback')")
+    metrics = "evaluation.eval_metrics=[default,{}]"
+    outcomes = [
+        main("plugins", "list"),
+        main("plugins", "list", "--json"),
+        main("plugins", "show", "mood"),
+        main("plugins", "check", "mood"),
+        main("plugins", "audit"),
+        main("plan", outline / "run.yaml", "--set", metrics.format("mood")),
+        main("train", outline / "run.yaml", "--set", metrics.format("mood"), "--verbose"),
+        main("train", outline / "run.yaml", "--set", metrics.format("lost")),
+    ]
+
+    for outcome in outcomes:
+        text = outcome.out + outcome.err
+        assert not {each for each in text if not each.isprintable()} - {"\n"}, outcome
+        assert "\nerror: forged" not in text or "\nTraceback" in text
+    assert "red and gone" in outcomes[0].out
+    assert "RuntimeError: bold back" in outcomes[0].out
+    assert "warned: UserWarning: look" in outcomes[0].out
+    assert "metric 'lost' of acme-ctl 1.2.3: gone  away" in outcomes[-1].err
+
+
+def test_a_version_and_an_entry_point_with_control_characters_are_shown_without(
+    main, distribution, monkeypatch
+):
+    site = distribution("acme-v", REWARD.format(module="acme_v"), entry_point="ma\x1b[31min")
+    metadata = "Metadata-Version: 2.1\nName: acme-v\x1b[31m\nVersion: 1\u202e.0\n"
+    next(site.glob("*.dist-info/METADATA")).write_text(metadata, encoding="utf-8")
+    monkeypatch.syspath_prepend(site)
+
+    for arguments in (("list",), ("list", "--json"), ("show", "novelty"), ("audit",)):
+        outcome = main("plugins", *arguments)
+        assert outcome.status == 0
+        assert "acme-v" in outcome.out
+        assert not {each for each in outcome.out if not each.isprintable()} - {"\n"}, outcome

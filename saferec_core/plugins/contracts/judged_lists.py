@@ -7,7 +7,7 @@ each title: lists name the same titles over and over.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, islice
@@ -147,7 +147,11 @@ class JudgedLists:
     @sealed_property
     def verdicts(self) -> Sequence[Sequence[Verdict]]:
         """The oracle's verdict on each written rank."""
-        answers = iter(self._answers.verdicts)
+        given = self._answers
+        answers = iter(
+            given.joint.get(at) or given.of_titles[position]
+            for at, position in enumerate(given.positions.tolist())
+        )
         return [list(islice(answers, count)) for count in self._written]
 
     @sealed_property
@@ -224,13 +228,13 @@ class JudgedLists:
         has_rank = listed.places < self.num_ranks
         kinds = np.array(kind_of, np.int64)[which[listed.lists[has_rank]]]
         positions = remembered.positions_of(kinds, listed.numbers[has_rank], ask)
-        verdicts = list(map(remembered.verdicts.__getitem__, positions.tolist()))
         known, violated = remembered.known[positions], remembered.violated[positions]
+        joint: dict[int, Verdict] = {}
         if further := self._further_questions():
             for (at, _), verdict in zip(further, judge.ask([asked for _, asked in further]), strict=True):
-                verdicts[at] = both = joined(verdicts[at], verdict)
+                joint[at] = both = joined(joint.get(at) or remembered.verdicts[positions[at]], verdict)
                 known[at], violated[at] = both.known, bool(both.violated)
-        return _Answers(verdicts, known, violated)
+        return _Answers(remembered.verdicts, positions, joint, known, violated)
 
     def _further_questions(self) -> list[tuple[int, Question]]:
         """Return what to ask about further titles on a line, and which written rank it is about.
@@ -268,7 +272,12 @@ class JudgedLists:
 class _Answers(NamedTuple):
     """What the oracle says about each written rank, list after list."""
 
-    verdicts: Sequence[Verdict]
+    of_titles: Sequence[Verdict]
+    """What it has said about titles."""
+    positions: npt.NDArray[np.int64]
+    """Which of it is about the title of each rank."""
+    joint: Mapping[int, Verdict]
+    """The verdicts of ranks that name further titles."""
     known: npt.NDArray[np.bool_]
     violated: npt.NDArray[np.bool_]
 
