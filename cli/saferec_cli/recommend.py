@@ -175,7 +175,7 @@ def _wish(prompt: str | None) -> str:
         ConfigError: Nothing was.
     """
     if prompt is None:
-        prompt = str(typer.prompt("What would you like to watch")) if sys.stdin.isatty() else sys.stdin.read()
+        prompt = str(typer.prompt("What are you looking for")) if sys.stdin.isatty() else sys.stdin.read()
     if not prompt.strip():
         raise ConfigError("the wish is empty; give --prompt, or --input with a file of prompts")
     return prompt

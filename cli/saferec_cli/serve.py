@@ -79,11 +79,13 @@ def serve(
     check_installed()
     address = listening(host, port)
 
+    from saferec_core.config.domain import read_domain
     from saferec_core.recommendation.run import Asking, load_recommender  # imports torch
     from saferec_core.serve.desk import Desk
 
     asking = Asking(num_titles=request.config.num_ranks, unknown="forbid" if unknown == "forbid" else "allow")
-    desk = Desk(load_recommender(request.config, plugins, asking), policy)
+    consumed = read_domain(request.config.data.domain_path).consumed
+    desk = Desk(load_recommender(request.config, plugins, asking), policy, consumed)
     if not is_loopback(host):
         typer.echo(
             f"Note: everybody who can reach {host} can use this policy; there is no password.", err=True

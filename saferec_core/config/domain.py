@@ -23,6 +23,8 @@ class Domain(Section):
     """What is recommended, in the plural, as instructions name it."""
     entry: str = "Title (Year)"
     """How instructions describe a line of the list."""
+    consumed: str = "seen"
+    """What users have done with an item that they know, as in "has not seen": seen, played, read or heard."""
     traits_path: Path | None = None
     """Traits (YAML) in place of the built-in twenty; relative to the domain file."""
     parser: ComponentChoice = DEFAULT_PARSER

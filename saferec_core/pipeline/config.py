@@ -71,7 +71,7 @@ class ChainConfig(WorkConfig):
         names = ("catalog_path", "oracle", "traits_path", "year_tolerance", "parser", "list_length", "seed")
         own = {name: value for name in names if (value := getattr(self, name)) is not None}
         domain = read_domain(self.domain_path)
-        return {"items": domain.items, "entry": domain.entry, **own}
+        return {"items": domain.items, "entry": domain.entry, "consumed": domain.consumed, **own}
 
     @model_validator(mode="before")
     @classmethod

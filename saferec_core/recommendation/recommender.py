@@ -45,7 +45,9 @@ class Recommendation:
         if not self.guided:
             return f"The list has {count} of {self.wanted} titles."
         left = "No title is" if count == 0 else f"Only {count} of {self.wanted} titles are"
-        return f"{left} left: all others of the catalog were seen or may violate a constraint."
+        return (
+            f"{left} left: all others of the catalog are in the user's history or may violate a constraint."
+        )
 
     def as_data(self) -> dict[str, Any]:
         """Return the list as JSON has it."""

@@ -61,6 +61,8 @@ class _Routes:
             policy=desk.policy,
             traits=desk.traits,
             num_titles=desk.guided.num_titles,
+            consumed=desk.consumed,
+            example=desk.guided.judge.catalog.titles[0],
             security=_POLICY,
             own_style=safe(asset("saferec_core.serve", "page.css")),
             script=safe(asset("saferec_core.serve", "page.js")),

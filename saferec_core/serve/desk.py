@@ -10,6 +10,7 @@ from functools import cached_property
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
+from saferec_core.config.domain import FILMS
 from saferec_core.data.records import Message, Record, seen_titles_of
 from saferec_core.errors import RunError
 from saferec_core.models.streaming import StreamedCompletion
@@ -42,6 +43,8 @@ class Desk:
     guided: Recommender | BaselineRecommender
     policy: str
     """What to call the policy."""
+    consumed: str = FILMS.consumed
+    """What users have done with titles that must not come back, in the domain's word."""
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _places: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(MOST_WAITING)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import runpy
 import shutil
 from pathlib import Path
 from random import Random
@@ -70,6 +71,7 @@ def test_prompts_targets_and_sentences_speak_of_games_and_hold_items_without_a_y
 
     instruction, wish = rows[0]["prompt"]
     assert instruction["content"].startswith("You recommend video games. Recommend exactly 3 that fit")
+    assert "that the user has not played and that hold nothing" in instruction["content"]
     assert instruction["content"].endswith("each as: Title (Year), or the title alone")
     assert "Which video games should I play next?" in wish["content"]
     written = [line for row in rows for line in row["completion"][0]["content"].splitlines()]
@@ -99,11 +101,8 @@ def test_the_sample_of_the_example_becomes_an_oracle_and_a_dataset(main, games):
 
 
 def test_a_policy_trains_on_games_by_plugins_and_configuration_alone(main, games, monkeypatch):
-    from saferec_core.demo.model import train_tokenizer, write_network
-
     rows = built(main, games)
-    texts = [turn["content"] for row in rows for turn in (*row["prompt"], *row["completion"])]
-    write_network(games / "model", train_tokenizer(texts, GAMES, vocab_size=600), seed=0)
+    runpy.run_path(str(games / "tiny_model.py"))
     monkeypatch.setenv("TRANSFORMERS_VERBOSITY", "error")
     arguments = ("--max-steps", 1, "--num-generations", 2, "--per-device-train-batch-size", 4)
     arguments += ("--gradient-accumulation-steps", 1, "--optim", "adamw_torch", "--eval-prompts", 2)

@@ -28,8 +28,8 @@ __all__ = ["SYSTEM", "ToDataset"]
 
 SYSTEM = (
     "You recommend {items}. Recommend exactly {count} that fit the conversation, that the user has "
-    "not seen and that hold nothing the user wants to avoid. Write one a line, the best first, each as: "
-    "{entry}"
+    "not {consumed} and that hold nothing the user wants to avoid. Write one a line, the best first, each "
+    "as: {entry}"
 )
 """The default instruction."""
 
@@ -63,13 +63,15 @@ class ToDataset(Surveying):
     columns: ClassVar[tuple[str, ...]] = ("prompt", "groundtruth_with_release_year")
 
     system: str | None = SYSTEM
-    """Instruction that becomes the system message; ``{count}`` is filled with *list_length*, ``{items}`` and
-    ``{entry}`` with these options. A prompt that has a system message keeps its own. None for no
-    instruction."""
+    """Instruction that becomes the system message; ``{count}`` is filled with *list_length*, ``{items}``,
+    ``{entry}`` and ``{consumed}`` with these options. A prompt that has a system message keeps its own. None
+    for no instruction."""
     items: str = FILMS.items
     """What is recommended, in the plural."""
     entry: str = FILMS.entry
     """How a line of the list is described."""
+    consumed: str = FILMS.consumed
+    """What the user has done with titles that must not come back, such as seen or played."""
     list_length: int = Field(default=10, ge=1)
     """Number of titles that the policy is asked for."""
     by: By = "user"
@@ -118,7 +120,8 @@ class ToDataset(Surveying):
             raise DataError("prompt: a system message can only be the first one")
         if self.system is not None and prompt[0]["role"] != "system":
             instruction = self.system.replace("{count}", str(self.list_length))
-            instruction = instruction.replace("{items}", self.items).replace("{entry}", self.entry)
+            for word in ("items", "entry", "consumed"):
+                instruction = instruction.replace(f"{{{word}}}", getattr(self, word))
             prompt.insert(0, {"role": "system", "content": instruction})
         return _checked({**record, "prompt": prompt})
 

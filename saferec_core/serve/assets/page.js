@@ -14,7 +14,7 @@ const marks = (title) => {
   const all = [[title.verdict, title.verdict === "violation" ? "violation: " + title.violated.join(", ") : title.verdict]];
   if (!title.in_catalog) all.push(["out", "not in the catalog"]);
   if (title.repeated) all.push(["again", "repeated"]);
-  if (title.seen) all.push(["seen", "already seen"]);
+  if (title.seen) all.push(["seen", "already " + document.body.dataset.consumed]);
   return all;
 };
 const item = (title) => {

@@ -12,7 +12,9 @@ from saferec_core.pipeline.config import ChainConfig
 @pytest.fixture
 def songs(tmp_path):
     path = tmp_path / "songs.yaml"
-    path.write_text("items: songs\ntraits_path: traits.yaml\nparser: {name: json, year: complete}\n")
+    path.write_text(
+        "items: songs\nconsumed: heard\ntraits_path: traits.yaml\nparser: {name: json, year: complete}\n"
+    )
     (tmp_path / "traits.yaml").write_text(
         "max_length:\n  about: Songs of more than {value} minutes.\n"
         "  questions: ['Longer than {value} minutes?']\n"
@@ -29,10 +31,12 @@ def test_every_step_gets_the_domain_unless_the_chain_says_otherwise(songs, tmp_p
     handed_down = chain(domain_path=songs).handed_down
 
     assert (handed_down["items"], handed_down["entry"]) == ("songs", FILMS.entry)
+    assert handed_down["consumed"] == "heard"
     assert handed_down["traits_path"] == tmp_path / "traits.yaml"
     assert handed_down["parser"].name == "json"
     assert chain(domain_path=songs, parser={"name": "title-year"}).handed_down["parser"].name == "title-year"
     assert chain().handed_down["items"] == "films and series"
+    assert chain().handed_down["consumed"] == "seen"
 
 
 def test_a_run_reads_lists_as_its_domain_writes_them(songs):

@@ -59,7 +59,9 @@ def test_a_list_of_more_titles_than_are_safe_ends_early_and_says_so(recommender,
     short, empty = recommender([record, replace(record, seen_titles=titles)])
 
     assert len(short.titles) == 2
-    assert short.note.startswith("Only 2 of 4 titles are left: all others of the catalog were seen")
+    assert short.note.startswith(
+        "Only 2 of 4 titles are left: all others of the catalog are in the user's history"
+    )
     assert empty.titles == ()
     assert empty.note.startswith("No title is left: ")
 
