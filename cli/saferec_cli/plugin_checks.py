@@ -31,14 +31,14 @@ def new(
     ] = None,
 ) -> None:
     """Write an installable package with one component, its tests, a README and a CI file."""
-    from saferec_core.plugins.scaffold import new_package  # only here: it needs templates
+    from saferec_core.plugins.scaffold import Package, new_package  # only here: it needs templates
 
     folder = new_package(kind, name, out)
-    quoted = shlex.quote(str(folder))
-    typer.echo(f"{folder}: the {kind} {name}\n")
-    typer.echo(f"  pip install --editable {quoted}'[test]'")
-    typer.echo(f"  python -m pytest {quoted}")
-    typer.echo(f"  saferec plugins check {f'saferec-{name}' if kind == 'observer' else name}")
+    package = Package(kind, name)
+    typer.echo(f"{folder}: the {package.title} {name}\n")
+    typer.echo(f"  pip install --editable {shlex.quote(f'{folder}[test]')}")
+    typer.echo(f"  python -m pytest {shlex.quote(str(folder))}")
+    typer.echo(f"  saferec plugins check {package.checked(folder)}")
 
 
 def check(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ _FILES: Mapping[str, str] = {
     "tests/test_{kind}.py": "test_{kind}.py",
 }
 """What a package consists of, and the template of each file."""
+
+_SAMPLES: Mapping[str, Mapping[str, str]] = {"evidence": {"tests/table.csv": "table.csv"}}
+"""What a package has beside these, by kind."""
 
 _OBSERVER_FILES: Mapping[str, str] = {
     "pyproject.toml": "pyproject.toml",
@@ -62,9 +66,23 @@ class Package:
         return self.distribution.replace("-", "_")
 
     @property
+    def title(self) -> str:
+        """What the kind is called in a sentence."""
+        return "evidence source" if self.kind == "evidence" else self.kind
+
+    def checked(self, folder: Path = Path()) -> str:
+        """Return what follows ``saferec plugins check`` where the package lies in *folder*."""
+        if self.kind == "observer":
+            return self.distribution
+        if self.kind == "evidence":
+            table = shlex.quote(str(folder / "tests" / "table.csv"))
+            return f"{self.name} --set path={table} --rows {table}"
+        return self.name
+
+    @property
     def component(self) -> str:
         """Name of the class."""
-        words = [*re.split("[-_]", self.name), self.kind]
+        words = [*re.split("[-_]", self.name.removesuffix(f"-{self.kind}")), self.kind]
         return "".join(word.capitalize() for word in words)
 
     @property
@@ -112,7 +130,8 @@ def new_package(kind: str, name: str, folder: Path | None = None) -> Path:
         keep_trailing_newline=True,
     )
     with replacing(target) as draft:
-        for path, template in (_OBSERVER_FILES if kind == "observer" else _FILES).items():
+        files = _OBSERVER_FILES if kind == "observer" else {**_FILES, **_SAMPLES.get(kind, {})}
+        for path, template in files.items():
             file = draft / path.format(package=package.package, kind=kind)
             file.parent.mkdir(parents=True, exist_ok=True)
             text = templates.get_template(f"{template.format(kind=kind)}.jinja").render(
