@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
 import shlex
@@ -54,6 +55,8 @@ class Package:
 
     kind: str
     name: str
+    summary: str = ""
+    """What it does, in one line; empty: the files say where to write it."""
 
     @property
     def distribution(self) -> str:
@@ -96,13 +99,14 @@ class Package:
         return CONTRACTS[self.kind]
 
 
-def new_package(kind: str, name: str, folder: Path | None = None) -> Path:
+def new_package(kind: str, name: str, folder: Path | None = None, *, summary: str = "") -> Path:
     """Write an installable package that offers one component, with tests that pass.
 
     Args:
         kind: Kind of the component, such as ``"reward"``; or ``"observer"``.
         name: What a run configuration will call it.
         folder: Where to; ``saferec-NAME`` unless given.
+        summary: What it does, in one line, as ``saferec plugins list`` shows it.
 
     Returns:
         The folder.
@@ -119,7 +123,7 @@ def new_package(kind: str, name: str, folder: Path | None = None) -> Path:
             f"a component cannot be called {name!r}; expected lower-case words joined by '-' or '_', such as "
             "release-year"
         )
-    package = Package(kind, name)
+    package = Package(kind, name, " ".join(summary.split()))
     target = folder or Path(package.distribution)
     if target.exists():
         raise RunError(f"{target} already exists; choose another folder with --out, or remove it")
@@ -129,6 +133,7 @@ def new_package(kind: str, name: str, folder: Path | None = None) -> Path:
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
+    templates.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)
     with replacing(target) as draft:
         files = _OBSERVER_FILES if kind == "observer" else {**_FILES, **_SAMPLES.get(kind, {})}
         for path, template in files.items():
