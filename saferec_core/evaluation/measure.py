@@ -188,9 +188,13 @@ def _checked(metric: ActiveMetric, lists: JudgedLists, k: int, wanted: tuple[int
     name = f"{named('metric', metric.function, metric.name)}{where}"
     with unchanged(lists, name), undisturbed(name), calling(name):
         value = metric.function(lists, k)
-    axes = "(N,)" if wanted else "a single value, of shape ()"
+    axes = "(N,)" if wanted else "of a single value, shape ()"
     with calling(name):  # what it returned may itself fail when it is looked at
         value = as_values(value, name, wanted, axes, dtype=torch.float64, largest=sys.float_info.max)
     if metric.function.kind == "share" and not ((value == 0) | (value == 1) | value.isnan()).all():
         raise PluginError(f"{name} is a share, so it must return 0, 1 or NaN, but returned other values")
+    if metric.function.unit.startswith("share") and not (value.isnan() | ((value >= 0) & (value <= 1))).all():
+        stray = next(each for each in value.flatten().tolist() if each < 0 or each > 1)
+        unit = metric.function.unit
+        raise PluginError(f"{name} must return values in 0..1 for its unit {unit!r}, but returned {stray:g}")
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
@@ -17,8 +18,16 @@ from saferec_core.pipeline.chunks import Part
 from saferec_core.pipeline.origins import first_file_of, origin_line, origins_of
 from saferec_core.pipeline.step_report import StepAccount
 from saferec_core.plugins.calls import calling, named
-from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Transform
+from saferec_core.plugins.contracts.transform import (
+    Counted,
+    Outcome,
+    Rejected,
+    Removed,
+    Transform,
+    check_end,
+)
 from saferec_core.plugins.endings import within_plugin
+from saferec_core.plugins.registry import entry_of
 
 __all__ = ["KINDS", "do_part", "part_account", "part_file", "read_account"]
 
@@ -161,7 +170,11 @@ def _transform(
 ) -> None:
     outcomes: Iterator[Outcome] | None = None
     calls = calling(named("step", transform, account.step))
-    while True:
+    entry = entry_of(transform)
+    of = f" of {entry.origin.supplier}" if entry is not None and not entry.origin.is_built_in else ""
+    step = f"step {account.step!r}{of}"
+    for yielded in count(1):
+        check_end(step, yielded, account.read)
         try:
             with calls:
                 if outcomes is None:  # a generator ends when it raises; a new one takes the rest
@@ -169,7 +182,7 @@ def _transform(
                 outcome = next(outcomes, _END)
         except DataError as error:
             if reader.last is None:
-                raise DataError(f"step {account.step!r}: {error}") from error
+                raise DataError(f"{step}: {error}") from error
             reader.reject(reader.last, str(error))
             reader.last = outcomes = None
             continue
@@ -179,11 +192,9 @@ def _transform(
             _keep(outcome, reader, account, files)
             reader.answered()
         except (TypeError, ValueError) as error:
-            raise PluginError(
-                f"step {account.step!r} yielded a value that JSON cannot represent: {error}"
-            ) from error
+            raise PluginError(f"{step} yielded a value that JSON cannot represent: {error}") from error
     if next(reader, None) is not None:
-        raise PluginError(f"step {account.step!r} stopped before it had read all its rows")
+        raise PluginError(f"{step} stopped before it had read all its rows")
 
 
 _END: Any = object()

@@ -70,16 +70,20 @@ def _hook_of(kind: str) -> str:
 
 
 def _is_editable(distribution: Distribution) -> bool:
-    text = distribution.read_text("direct_url.json")
     try:
+        text = distribution.read_text("direct_url.json")
         return bool(json.loads(text or "{}").get("dir_info", {}).get("editable", False))
-    except (ValueError, AttributeError):
+    except (ValueError, OSError, AttributeError):
         return False
 
 
 def _recorded(distribution: Distribution) -> Iterator[tuple[str, tuple[Path, str]]]:
-    """Yield the files of a distribution, where they are and the hash that was recorded."""
-    for file in distribution.files or ():
+    """Yield the files of a distribution, where they are and the hash that was recorded, if legible."""
+    try:
+        files = distribution.files or ()
+    except (ValueError, OSError):  # a record that is not text, or whose sizes are no numbers
+        return
+    for file in files:
         if not _is_incidental(file):
             recorded = file.hash.value if file.hash and file.hash.mode == "sha256" else ""
             yield str(file), (Path(str(distribution.locate_file(file))), recorded)

@@ -117,6 +117,19 @@ for _name in ("_exit", "abort", "execv", "execve"):
     _guarded(os, _name)
 
 
+_add_audit_hook = sys.addaudithook
+
+
+@wraps(_add_audit_hook)
+def _refusing(hook: Callable[..., Any]) -> None:
+    if within_plugin.depth and get_ident() == _MAIN:  # one that raises would end every command
+        raise PermissionError("a plugin must not add an audit hook, which nobody can remove again")
+    _add_audit_hook(hook)
+
+
+sys.addaudithook = _refusing
+
+
 class _AtExit:
     """A function that a plugin has registered for the end of the process, and that cannot disturb it."""
 

@@ -18,6 +18,7 @@ from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.plugins.isolation import LOGGER, PluginTimeoutError
 from saferec_core.rl.reward_check import checked_values, shape_of
 from saferec_core.rl.reward_processes import RewardProcesses
+from saferec_core.rl.reward_range import stray_value
 
 __all__ = ["RewardCaller"]
 
@@ -105,6 +106,10 @@ class RewardCaller:
             self._warn(
                 "empty", "has no value for any rank of a batch (NaN everywhere), so it teaches nothing"
             )
+        if "range" not in self._warned and (
+            stray := stray_value(self._what, self._function, checked, lists.rank_mask)
+        ):
+            self._warn("range", stray)
         return checked
 
     def _warn(self, about: str, text: str) -> None:

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from saferec_core.config.sections import RewardCalls
 from saferec_core.errors import PluginError
-from saferec_core.plugins.calls import calling, named
+from saferec_core.plugins.calls import named
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.reward import RewardFunction, Scope
 from saferec_core.rl.reward_calls import RewardCaller
+from saferec_core.rl.reward_range import declared_range
 from saferec_core.runs.heartbeat import phase
 
 __all__ = ["ActiveReward", "Channel", "RewardValues", "score"]
@@ -56,15 +57,8 @@ class ActiveReward:
 
     def span(self, num_ranks: int) -> float:
         """Return the largest minus the smallest value that it declares; 0 if it does not declare them."""
-        what = named("reward", self.function, self.name)
-        with calling(what, doing=" to state its range"):
-            bounds = self.function.range(num_ranks)
-            if bounds is None:
-                return 0.0
-            smallest, largest = map(float, bounds)
-        if not -math.inf < smallest <= largest < math.inf:
-            raise PluginError(f"{what}: range must be the smallest and the largest value, but is {bounds!r}")
-        return largest - smallest
+        bounds = declared_range(named("reward", self.function, self.name), self.function, num_ranks)
+        return 0.0 if bounds is None else bounds[1] - bounds[0]
 
 
 @dataclass(frozen=True)

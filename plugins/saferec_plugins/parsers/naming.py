@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -14,6 +15,9 @@ from saferec_core.plugins.contracts.parser import ParsedItem
 from saferec_plugins.parsers.readings import Rank
 
 __all__ = ["Naming", "check_completion"]
+
+BETWEEN_TITLES = re.compile(r"\s+[-–—―|~/]+\s+|[|;,\t\[({]")
+AROUND_TITLES = " \t-–—―|~/,;:()[]{}"
 
 
 def check_completion(year: Literal["required", "complete"], catalog_path: Path | None) -> None:
@@ -79,15 +83,34 @@ class Naming:
         return _item((name, year, begin, origin + rank.end, origin + rank.text_end, rank.further, readable))
 
     def _dated(self, readings: Sequence[Title]) -> Title:
-        """Return the first reading that the catalog has with exactly this year, else the most likely one."""
+        """Return the first reading that the catalog has with exactly this year, else the most likely one.
+
+        One that leaves out another title of that year does not count: nobody would judge what is left out.
+        """
         if self._catalog is not None:
             for title in readings:
                 years = self._catalog.years_of(title.name)
                 if title.year is None and years and self._complete:
                     return Title(title.name, years[0] if len(years) == 1 else None)
-                if title.year is not None and title.year in years:
+                if (
+                    title.year is not None
+                    and title.year in years
+                    and not self._leaves_out(readings[0], title)
+                ):
                     return title
         return readings[0]
+
+    def _leaves_out(self, whole: Title, title: Title) -> bool:
+        """Whether the rest of a line's words name another title of the catalog with the same year."""
+        rest = whole.name.removeprefix(title.name)
+        if rest == whole.name or whole.year != title.year:
+            return False
+        assert self._catalog is not None
+        parts = [part.strip(AROUND_TITLES) for part in (rest, *BETWEEN_TITLES.split(rest))]
+        others = {
+            self._catalog.find(part, title.year) for part in parts if self._has(Title(part, title.year))
+        }
+        return bool(others - {self._catalog.find(*title)})
 
     def _bare(self, names: Sequence[str | Title]) -> Named:
         """Return the title that a line without a year means.

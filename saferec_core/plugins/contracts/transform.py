@@ -25,6 +25,7 @@ __all__ = [
     "RowCounts",
     "Surveying",
     "Transform",
+    "check_end",
     "rng_of",
     "transformed",
 ]
@@ -167,10 +168,17 @@ def transformed(
             if row is not None:
                 counts.kept += 1
                 yield row
-            if counts.kept > _ROWS_AT_LEAST + _ROWS_PER_ROW * counts.read:
-                raise PluginError(
-                    f"{name} has yielded {counts.kept:,} rows for {counts.read:,}; has it no end?"
-                )
+            check_end(name, counts.kept, counts.read)
+
+
+def check_end(name: str, yielded: int, read: int) -> None:
+    """Refuse a transform that yields far more than it reads, which would fill the disk before anybody looks.
+
+    Raises:
+        PluginError: It has probably no end.
+    """
+    if yielded > _ROWS_AT_LEAST + _ROWS_PER_ROW * read:
+        raise PluginError(f"{name} has yielded {yielded:,} rows for {read:,}; has it no end?")
 
 
 _END: Any = object()

@@ -39,6 +39,16 @@ class Halve(Transform):
 
 
 @dataclass(frozen=True)
+class Endless(Transform):
+    """Yields its first row again and again."""
+
+    def __call__(self, rows):
+        for row in rows:
+            while True:
+                yield row
+
+
+@dataclass(frozen=True)
 class Slow(Halve):
     """Halves, and takes its time, so that it can be killed on the way."""
     seconds: float = 0.001

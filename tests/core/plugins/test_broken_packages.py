@@ -25,11 +25,14 @@ from saferec_core import errors
 from saferec_core.config.sections import OracleChoice
 from saferec_core.data.titles import Title
 from saferec_core.errors import PluginError
+from saferec_core.evaluation.measure import ActiveMetric, measure
 from saferec_core.oracle_files.sources import Rejects, SourceRows, findings_of
 from saferec_core.plugins import surroundings
+from saferec_core.plugins.audit import audit
 from saferec_core.plugins.build import build, build_oracle
 from saferec_core.plugins.calls import calling, overseen, undisturbed
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
+from saferec_core.plugins.contracts.metric import Metric
 from saferec_core.plugins.contracts.parser import (
     EventKind,
     ListParser,
@@ -791,3 +794,46 @@ def test_who_catches_the_time_limit_while_it_is_loaded_is_late_all_the_same(inst
     state = states(load())["acme"]
 
     assert (state.status, state.reason) == ("broken", "PluginTimeoutError: it took longer than 0.1 s")
+
+
+def test_a_hook_that_nobody_can_remove_is_refused(install, load):
+    install("acme", "import sys\nsys.addaudithook(lambda event, arguments: 1 / 0)\n" + REWARD)
+
+    state = states(load())["acme"]
+
+    assert state.status == "broken"
+    assert "a plugin must not add an audit hook, which nobody can remove again" in state.reason
+    assert Path(__file__).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("RECORD", b"\xff\xfe,\x00,3\n"),
+        ("RECORD", b"acme.py,sha256=abc,many\n"),
+        ("direct_url.json", b"\xff{"),
+    ],
+    ids=["binary record", "size that is no number", "binary origin"],
+)
+def test_a_damaged_record_of_a_distribution_leaves_the_audit_standing(install, load, name, content):
+    install("acme", REWARD)
+    (Path(sys.path[0]) / "acme-1.2.3.dist-info" / name).write_bytes(content)
+
+    (audited,) = [each for each in audit(load()) if each["distribution"] == "acme"]
+
+    assert audited["version"] == "1.2.3"
+    assert audited["components"] == ["reward:mood"]
+    assert audited["files"] >= 1
+    assert not audited["editable"]
+
+
+@pytest.mark.parametrize(("value", "problem"), [(7.5, "returned 7.5"), (-0.5, "returned -0.5")])
+def test_a_metric_whose_values_do_not_fit_its_unit_is_refused(value, problem):
+    class Odd(Metric):
+        at_depth, better, kind, unit = False, "lower", "mean", "share of titles"
+
+        def __call__(self, lists, k):
+            return torch.full((len(lists.lists),), value)
+
+    with pytest.raises(PluginError, match=rf"'odd' must return values in 0\.\.1 for its unit .*{problem}"):
+        measure(judged_lists([TITLES[:2]], num_ranks=4), [1], [ActiveMetric("odd", Odd())])

@@ -260,3 +260,54 @@ def test_a_computed_property_of_a_shared_class_that_is_replaced_comes_back():
     score([ActiveReward("a mood of its own", Answering(reward), 1.0)], lists_of(1))
 
     assert vars(JudgedLists)["violations"] is before
+
+
+class Bounded(Answering):
+    """Declares that its values lie in 0..1."""
+
+    def range(self, num_ranks):
+        return 0.0, 1.0
+
+
+class Charging(Answering):
+    """Declares that it charges."""
+
+    direction = "cost"
+
+
+def filled(value):
+    return lambda lists: torch.full(tuple(lists.rank_mask.shape), value)
+
+
+@pytest.mark.parametrize(
+    ("reward", "problem"),
+    [
+        (Bounded(filled(3.5)), "returned 3.5, which is outside the range 0..1 that it declares"),
+        (Bounded(filled(-0.25)), "returned -0.25, which is outside the range 0..1"),
+        (Charging(filled(2.0)), "returned 2, but is a cost, which is never above 0"),
+    ],
+    ids=["above", "below", "cost"],
+)
+def test_a_value_outside_what_a_reward_declares_is_reported_once_a_run(caplog, reward, problem):
+    active = ActiveReward("mood", reward, 1.0)
+    for _ in range(2):
+        score([active], lists_of(1, 2))
+
+    assert caplog.text.count(f"reward 'mood' {problem}") == 1
+
+
+@pytest.mark.parametrize(
+    "reward",
+    [
+        Bounded(filled(1.0)),
+        Bounded(lambda lists: torch.where(lists.rank_mask, 0.5, 9.0)),
+        Bounded(filled(1 + 1e-6)),
+        Charging(filled(-3.0)),
+        Answering(filled(7.0)),
+    ],
+    ids=["at the bound", "beyond at ranks that were not written", "rounded", "a price", "no range"],
+)
+def test_values_within_what_a_reward_declares_are_not_reported(caplog, reward):
+    score([ActiveReward("mood", reward, 1.0)], lists_of(1, 2))
+
+    assert caplog.text == ""

@@ -502,6 +502,49 @@ def test_unknown_options_are_refused():
         TitleYearParser(separator="-")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1. Se7en - Heat (1995)",
+        "1. Se7en – a thriller - Heat (1995)",
+        "Se7en | Heat (1995)",
+        "1. Se7en (Heat) (1995)",
+        "1. Se7en, Heat (1995)",
+    ],
+    ids=["hyphen", "two dashes", "bar", "brackets", "comma"],
+)
+def test_a_line_of_two_titles_of_one_year_is_not_the_first_of_them(line, tmp_path):
+    parser = with_catalog(tmp_path, {"title": "Se7en", "year": 1995}, {"title": "Heat", "year": 1995})
+
+    (item,) = parser(line).items
+
+    assert item.name not in {"Se7en", "Heat"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["1. Se7en - a thriller (1995)", "1. Se7en - Seven (1995)", "1. Se7en - Se7en (1995)"],
+    ids=["remark", "alias", "itself"],
+)
+def test_what_is_no_other_title_of_the_year_is_left_out_of_a_title(line, tmp_path):
+    parser = with_catalog(
+        tmp_path,
+        {"title": "Se7en", "year": 1995, "aliases": ["Seven"]},
+        {"title": "Heat", "year": 1995},
+        {"title": "A Thriller", "year": 1996},
+    )
+
+    (item,) = parser(line).items
+
+    assert item.title == Title("Se7en", 1995)
+
+
+def with_catalog(folder, *rows):
+    path = folder / "catalog.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return TitleYearParser(catalog_path=path)
+
+
 def test_completing_years_needs_a_catalog():
     with pytest.raises(ConfigError, match="--catalog-path"):
         TitleYearParser(year="complete")

@@ -1,0 +1,75 @@
+"""The range that a reward declares, and whether its values keep to it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from saferec_core.errors import PluginError
+from saferec_core.plugins.calls import calling
+from saferec_core.plugins.contracts.reward import RewardFunction
+
+__all__ = ["declared_range", "stray_value"]
+
+_ROUNDING = 1e-5
+"""What float32 may round to beyond a bound, relative to its size; 1e-5 itself below 1."""
+
+
+def declared_range(what: str, function: RewardFunction, num_ranks: int) -> tuple[float, float] | None:
+    """Return the smallest and the largest value that a reward declares; None if it declares none.
+
+    Raises:
+        PluginError: It fails to say, or says something else.
+    """
+    with calling(what, doing=" to state its range"):
+        bounds = function.range(num_ranks)
+        if bounds is None:
+            return None
+        smallest, largest = map(float, bounds)
+    if not -math.inf < smallest <= largest < math.inf:
+        raise PluginError(f"{what}: range must be the smallest and the largest value, but is {bounds!r}")
+    return smallest, largest
+
+
+def stray_value(
+    what: str,
+    function: RewardFunction,
+    values: Tensor,
+    rank_mask: Bool[Tensor, "N K"],
+) -> str:
+    """Say which value of a batch is outside what the reward declares; empty if none is.
+
+    Args:
+        what: The reward, as errors name it.
+        function: The reward.
+        values: Its values, (N, K) or (N,); NaN has no size.
+        rank_mask: Ranks that were written; values of others are ignored.
+
+    Raises:
+        PluginError: Its range cannot be had.
+    """
+    bounds = declared_range(what, function, rank_mask.shape[1])
+    is_cost = function.direction == "cost"
+    if bounds is None and not is_cost:
+        return ""
+    smallest, largest = bounds or (-math.inf, 0.0)
+    if is_cost:
+        largest = min(largest, 0.0)
+    counted = values[rank_mask] if values.dim() > 1 else values
+    slack = _ROUNDING * max(1.0, *(abs(bound) for bound in (smallest, largest) if math.isfinite(bound)))
+    stray = counted[(counted < smallest - slack) | (counted > largest + slack)]
+    if not len(stray):
+        return ""
+    value = stray[torch.argmax(stray.abs())].item()
+    if is_cost and value > 0:
+        return (
+            f"returned {value:g}, but is a cost, which is never above 0: a positive one pays for what it "
+            'should charge for. Return its negative, or declare direction = "gain"'
+        )
+    return (
+        f"returned {value:g}, which is outside the range {smallest:g}..{largest:g} that it declares; its "
+        "weight and its deviations are judged by that range"
+    )
