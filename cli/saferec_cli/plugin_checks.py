@@ -29,16 +29,19 @@ def new(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FOLDER", help="Folder to write; by default saferec-NAME.")
     ] = None,
+    summary: Annotated[
+        str, typer.Option("--summary", metavar="TEXT", help="What it does, in one line.", show_default=False)
+    ] = "",
 ) -> None:
     """Write an installable package with one component, its tests, a README and a CI file."""
-    from saferec_core.plugins.scaffold import new_package  # only here: it needs templates
+    from saferec_core.plugins.scaffold import Package, new_package  # only here: it needs templates
 
-    folder = new_package(kind, name, out)
-    quoted = shlex.quote(str(folder))
-    typer.echo(f"{folder}: the {kind} {name}\n")
-    typer.echo(f"  pip install --editable {quoted}'[test]'")
-    typer.echo(f"  python -m pytest {quoted}")
-    typer.echo(f"  saferec plugins check {f'saferec-{name}' if kind == 'observer' else name}")
+    folder = new_package(kind, name, out, summary=summary)
+    package = Package(kind, name)
+    typer.echo(f"{folder}: the {package.title} {name}\n")
+    typer.echo(f"  pip install --editable {shlex.quote(f'{folder}[test]')}")
+    typer.echo(f"  python -m pytest {shlex.quote(str(folder))}")
+    typer.echo(f"  saferec plugins check {package.checked(folder)}")
 
 
 def check(

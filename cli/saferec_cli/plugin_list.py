@@ -44,6 +44,9 @@ def _lines(plugins: Plugins, width: int) -> Iterator[str]:
         (each.kind, each.name, each.summary, f"{each.origin.distribution} {each.origin.version}")
         for each in plugins
     ]
+    for name, (origin, observer) in plugins.observers().items():
+        events = ", ".join(hook.removeprefix("saferec_").replace("_", " ") for hook in sorted(vars(observer)))
+        entries.append(("observer", name, f"Observes runs: {events}.", f"{name} {origin.version}"))
     names = max((len(name) for _, name, _, _ in entries), default=0)
     suppliers = max((len(supplier) for *_, supplier in entries), default=0)
     room = max(_NARROWEST, width - names - suppliers - 6)

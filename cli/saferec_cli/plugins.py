@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated, Any
 
 import typer
@@ -27,7 +28,9 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="Name of a component, such as safety.", autocompletion=completion.components
+            metavar="NAME",
+            help="Name of a component, such as safety, or of a distribution that observes runs.",
+            autocompletion=completion.components,
         ),
     ],
     *,
@@ -38,7 +41,25 @@ def show(
     from saferec_core.plugins.described import described
 
     shown: list[dict[str, Any]] = []
-    for entry in plugins.named(name):
+    if observed := plugins.observers().get(name):
+        origin, observer = observed
+        hooks = vars(observer)
+        shown.append(
+            {
+                "kind": "observer",
+                "name": name,
+                "summary": "Observes runs.",
+                "supplied_by": str(origin),
+                "reference": ", ".join(sorted({hook.__module__ for hook in hooks.values()})),
+                "declares": {"hooks": sorted(hooks)},
+                "description": "\n\n".join(
+                    f"{hook}: {inspect.getdoc(function) or 'no docstring'}"
+                    for hook, function in hooks.items()
+                ),
+                "options": [],
+            }
+        )
+    for entry in [] if shown else plugins.named(name):
         description = described(entry)
         shown.append(
             {

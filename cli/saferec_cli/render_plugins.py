@@ -27,7 +27,10 @@ def component_sheet(component: Mapping[str, Any]) -> None:
         f"[bold]{escape(component['name'])}[/] ({component['kind']}): {escape(component['summary'])}"
     )
     facts = Table.grid(padding=(0, 2))
-    for title, key in (("supplied by", "supplied_by"), ("class", "reference")):
+    for title, key in (
+        ("supplied by", "supplied_by"),
+        ("module" if component["kind"] == "observer" else "class", "reference"),
+    ):
         facts.add_row(f"[dim]{title}[/]", escape(str(component[key])))
     for name, value in component["declares"].items():
         if value:  # what is left at its default says nothing

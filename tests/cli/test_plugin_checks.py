@@ -24,7 +24,7 @@ def test_new_writes_a_package_and_says_what_to_do_next(main, tmp_path):
     assert outcome.out.splitlines() == [
         "saferec-novelty: the reward novelty",
         "",
-        "  pip install --editable saferec-novelty'[test]'",
+        "  pip install --editable 'saferec-novelty[test]'",
         "  python -m pytest saferec-novelty",
         "  saferec plugins check novelty",
     ]
@@ -182,3 +182,22 @@ def test_check_tries_observers_under_the_name_of_their_distribution(main, instal
     assert "fails        observer acme-watch (acme-watch 1.2.3)" in lines
     assert "the process stays as it was" in lines
     assert "it takes events that say little" in lines
+
+
+def test_show_and_list_name_an_observer_and_the_events_that_it_follows(main, installed):
+    installed("acme-watch", OBSERVER)
+
+    listed, shown = main("plugins", "list"), main("plugins", "show", "acme-watch")
+
+    assert "Observes runs: evaluation finished." in " ".join(listed.out.split())
+    assert (listed.status, shown.status) == (0, 0)
+    assert shown.out.startswith("acme-watch (observer): Observes runs.")
+    assert "saferec_evaluation_finished" in shown.out
+
+
+def test_a_new_evidence_source_says_which_table_its_check_reads(main):
+    outcome = main("plugins", "new", "evidence", "hotline")
+
+    table = "saferec-hotline/tests/table.csv"
+    assert outcome.out.startswith("saferec-hotline: the evidence source hotline")
+    assert outcome.out.endswith(f"  saferec plugins check hotline --set path={table} --rows {table}\n")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,9 @@ _FILES: Mapping[str, str] = {
 }
 """What a package consists of, and the template of each file."""
 
+_SAMPLES: Mapping[str, Mapping[str, str]] = {"evidence": {"tests/table.csv": "table.csv"}}
+"""What a package has beside these, by kind."""
+
 _OBSERVER_FILES: Mapping[str, str] = {
     "pyproject.toml": "pyproject.toml",
     "README.md": "README_observer.md",
@@ -50,6 +55,8 @@ class Package:
 
     kind: str
     name: str
+    summary: str = ""
+    """What it does, in one line; empty: the files say where to write it."""
 
     @property
     def distribution(self) -> str:
@@ -62,9 +69,23 @@ class Package:
         return self.distribution.replace("-", "_")
 
     @property
+    def title(self) -> str:
+        """What the kind is called in a sentence."""
+        return "evidence source" if self.kind == "evidence" else self.kind
+
+    def checked(self, folder: Path = Path()) -> str:
+        """Return what follows ``saferec plugins check`` where the package lies in *folder*."""
+        if self.kind == "observer":
+            return self.distribution
+        if self.kind == "evidence":
+            table = shlex.quote(str(folder / "tests" / "table.csv"))
+            return f"{self.name} --set path={table} --rows {table}"
+        return self.name
+
+    @property
     def component(self) -> str:
         """Name of the class."""
-        words = [*re.split("[-_]", self.name), self.kind]
+        words = [*re.split("[-_]", self.name.removesuffix(f"-{self.kind}")), self.kind]
         return "".join(word.capitalize() for word in words)
 
     @property
@@ -78,13 +99,14 @@ class Package:
         return CONTRACTS[self.kind]
 
 
-def new_package(kind: str, name: str, folder: Path | None = None) -> Path:
+def new_package(kind: str, name: str, folder: Path | None = None, *, summary: str = "") -> Path:
     """Write an installable package that offers one component, with tests that pass.
 
     Args:
         kind: Kind of the component, such as ``"reward"``; or ``"observer"``.
         name: What a run configuration will call it.
         folder: Where to; ``saferec-NAME`` unless given.
+        summary: What it does, in one line, as ``saferec plugins list`` shows it.
 
     Returns:
         The folder.
@@ -101,7 +123,7 @@ def new_package(kind: str, name: str, folder: Path | None = None) -> Path:
             f"a component cannot be called {name!r}; expected lower-case words joined by '-' or '_', such as "
             "release-year"
         )
-    package = Package(kind, name)
+    package = Package(kind, name, " ".join(summary.split()))
     target = folder or Path(package.distribution)
     if target.exists():
         raise RunError(f"{target} already exists; choose another folder with --out, or remove it")
@@ -111,8 +133,10 @@ def new_package(kind: str, name: str, folder: Path | None = None) -> Path:
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
+    templates.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)
     with replacing(target) as draft:
-        for path, template in (_OBSERVER_FILES if kind == "observer" else _FILES).items():
+        files = _OBSERVER_FILES if kind == "observer" else {**_FILES, **_SAMPLES.get(kind, {})}
+        for path, template in files.items():
             file = draft / path.format(package=package.package, kind=kind)
             file.parent.mkdir(parents=True, exist_ok=True)
             text = templates.get_template(f"{template.format(kind=kind)}.jinja").render(

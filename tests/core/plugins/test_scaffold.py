@@ -1,6 +1,7 @@
 """A new plugin package installs and passes its own tests unedited, whatever its kind."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,19 @@ def test_a_name_that_a_component_cannot_have_is_refused(name, tmp_path, monkeypa
 def test_an_unknown_kind_is_told_with_the_near_miss(tmp_path):
     with pytest.raises(UnknownNameError, match=r"unknown kind of plugin 'rewards'\. Did you mean 'reward'"):
         new_package("rewards", "novelty", tmp_path / "new")
+
+
+def test_a_summary_is_what_the_list_of_plugins_and_the_distribution_say(tmp_path):
+    folder = new_package(
+        "reward", "novelty", tmp_path / "novelty", summary='Titles that\nfew know, say "Höhle".'
+    )
+
+    hook = (folder / "saferec_novelty" / "__init__.py").read_text(encoding="utf-8")
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    compile(hook, "__init__.py", "exec")
+    assert r'summary="Titles that few know, say \"Höhle\".",' in hook
+    assert project["description"] == 'Titles that few know, say "Höhle".'
+
+
+def test_a_name_that_ends_with_its_kind_does_not_say_the_kind_twice():
+    assert Package("reward", "novelty-reward").component == "NoveltyReward"

@@ -19,5 +19,5 @@ def saferec_register_rewards(registry: Registry[RewardFunction]) -> None:
     registry.add(
         "recency",
         "saferec_recency.reward:RecencyReward",
-        summary="Say here in one line what it does.",
+        summary="1 for a film from the year SINCE on, 0 for an older one.",
     )
