@@ -15,7 +15,7 @@ from saferec_core.data.traits import Trait
 from saferec_core.errors import DataError, PluginError, RunError
 from saferec_core.plugins.calls import calling
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
-from saferec_core.plugins.contracts.transform import check_end
+from saferec_core.plugins.endless import check_end
 from saferec_core.plugins.registry import Entry
 
 __all__ = ["YEARS", "Rejects", "SourceRows", "findings_of"]

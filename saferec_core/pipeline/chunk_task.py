@@ -24,9 +24,9 @@ from saferec_core.plugins.contracts.transform import (
     Rejected,
     Removed,
     Transform,
-    check_end,
 )
 from saferec_core.plugins.endings import within_plugin
+from saferec_core.plugins.endless import check_end
 from saferec_core.plugins.registry import entry_of
 
 __all__ = ["KINDS", "do_part", "part_account", "part_file", "read_account"]

@@ -51,7 +51,7 @@ class EvidenceSource(ABC):
 
     @abstractmethod
     def __call__(self, rows: Iterable[Row], traits: Mapping[str, Trait]) -> Iterator[Findings]:
-        """Yield the findings of each row; a CSV's values are strings.
+        """Yield the findings of each row, to the last one; a CSV's values are strings.
 
         A row that cannot be understood is rejected by raising a
         :class:`~saferec_core.errors.DataError`, which the builder notes with file and line before it

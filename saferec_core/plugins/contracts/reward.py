@@ -46,7 +46,8 @@ class RewardFunction(ABC):
     def range(self, num_ranks: int) -> tuple[float, float] | None:  # noqa: ARG002 - for those that declare one
         """Return the smallest and the largest value of lists with at most *num_ranks* (K) titles.
 
-        A deviation between siblings is large or small only beside this. None: the reward declares no range.
+        A deviation between siblings is large or small only beside this; a run reports, once, a value that is
+        outside of it. None: the reward declares no range.
         """
         return None
 

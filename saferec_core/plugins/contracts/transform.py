@@ -15,6 +15,7 @@ from saferec_core.data.rows import Row
 from saferec_core.errors import ConfigError, DataError, PluginError
 from saferec_core.plugins.calls import calling, named
 from saferec_core.plugins.endings import within_plugin
+from saferec_core.plugins.endless import check_end
 from saferec_core.plugins.last_words import at_work
 
 __all__ = [
@@ -25,7 +26,6 @@ __all__ = [
     "RowCounts",
     "Surveying",
     "Transform",
-    "check_end",
     "rng_of",
     "transformed",
 ]
@@ -137,10 +137,6 @@ class RowCounts:
         return f"kept {self.kept} of {self.read} rows" + (f" ({'; '.join(lost)})" if lost else "")
 
 
-_ROWS_PER_ROW, _ROWS_AT_LEAST = 1_000, 10_000
-"""A transform that yields more rows than this for each that it has read has no end."""
-
-
 def transformed(
     transform: Transform, rows: Callable[[], Iterable[Row]], counts: RowCounts | None = None
 ) -> Iterator[Row]:
@@ -169,18 +165,6 @@ def transformed(
                 counts.kept += 1
                 yield row
             check_end(name, counts.kept, counts.read)
-
-
-def check_end(name: str, yielded: int, read: int, what: str = "rows") -> None:
-    """Refuse a plugin that yields far more than it reads, which would fill the disk before anybody looks.
-
-    Raises:
-        PluginError: It has probably no end.
-    """
-    if yielded > _ROWS_AT_LEAST + _ROWS_PER_ROW * read:
-        raise PluginError(
-            f"{name} has yielded {yielded:,} {what} for {read:,} that it has read; has it no end?"
-        )
 
 
 _END: Any = object()
