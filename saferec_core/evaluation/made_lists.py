@@ -13,7 +13,14 @@ from saferec_core.evaluation.evaluator import Evaluation, WrittenList, records_h
 from saferec_core.evaluation.files import folder_for, results_path
 from saferec_core.evaluation.keeping import keep
 from saferec_core.evaluation.predictions import answer_of_titles, read_predictions
-from saferec_core.evaluation.setup import Parts, assemble, evaluator_of, run_protocol, used_records
+from saferec_core.evaluation.setup import (
+    Parts,
+    assemble,
+    evaluator_of,
+    record_limit,
+    run_protocol,
+    used_records,
+)
 from saferec_core.models.guided.allowed import AllowedTitles, UnknownTitles
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.observer import Observer, staged
@@ -119,5 +126,7 @@ def _score(
         data_sha256=records_hash(records.values()),
     )
     keep(evaluation, config, folder, path, observer, engine=engine)
+    for limit in record_limit(config.data).values():
+        observer.note(f"Records: {limit}.")
     observer.note(f"Every list: {path}")
     return evaluation

@@ -20,7 +20,14 @@ from saferec_core.evaluation.files import folder_for, policy_name, results_path,
 from saferec_core.evaluation.hosted import HostedGenerator, hosted_name
 from saferec_core.evaluation.keeping import keep
 from saferec_core.evaluation.protocol import EvaluationProtocol, described
-from saferec_core.evaluation.setup import Parts, assemble, evaluator_of, run_protocol, used_records
+from saferec_core.evaluation.setup import (
+    Parts,
+    assemble,
+    evaluator_of,
+    record_limit,
+    run_protocol,
+    used_records,
+)
 from saferec_core.models.completions import CompletionGenerator
 from saferec_core.models.generation import PolicyGenerator
 from saferec_core.models.guided.guides import Guides
@@ -232,6 +239,7 @@ def _plan(config: EvalConfig, reference: object, parts: Parts, prompts: int) -> 
         {
             "policy": str(reference),
             "prompts": f"{prompts}",
+            **record_limit(config.data),
             "catalog": f"{config.data.catalog_path}: {len(catalog)} titles",
             "parser": described(config.data.parser.name, parts.parser),
             "oracle": "none" if config.oracle is None else config.oracle.names,

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from saferec_core.config.schema import RunConfig
-from saferec_core.config.sections import DEFAULT_METRICS, EvaluationConfig
+from saferec_core.config.sections import DEFAULT_METRICS, DataConfig, EvaluationConfig
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.records import Record, read_records
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
@@ -31,7 +31,15 @@ from saferec_core.plugins.manager import Plugins
 from saferec_core.plugins.side_by_side import oracles_in
 from saferec_core.rl.rewards import ActiveReward
 
-__all__ = ["Parts", "assemble", "evaluator_of", "require_path", "run_protocol", "used_records"]
+__all__ = [
+    "Parts",
+    "assemble",
+    "evaluator_of",
+    "record_limit",
+    "require_path",
+    "run_protocol",
+    "used_records",
+]
 
 
 @dataclass(frozen=True)
@@ -131,6 +139,13 @@ def assemble(
     )
     _check_traits(judge.oracle, chain(parts.train, parts.validation, parts.test))
     return parts
+
+
+def record_limit(data: DataConfig) -> dict[str, str]:
+    """Return the line of a plan that says that only some records are read; none where all are."""
+    if data.max_records is None:
+        return {}
+    return {"records": f"only the first {data.max_records:,} of each split are read (data.max_records)"}
 
 
 def used_records(records: Sequence[Record], settings: EvaluationConfig) -> dict[int, Record]:

@@ -15,13 +15,15 @@ from saferec_core.config.sections import Section
 from saferec_core.data.rows import numbered_rows, row_name, year_or_none
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import read_traits
-from saferec_core.errors import ConfigError, DataError
+from saferec_core.errors import ConfigError, DataError, PluginError
 from saferec_core.files import data_hash
 from saferec_core.oracle_files.format import check_oracle_out, write_oracle_file
 from saferec_core.oracle_files.join import SourceTitles, TitleJoin
 from saferec_core.oracle_files.sources import YEARS, Rejects, SourceRows, findings_of
 from saferec_core.plugins.build import build
+from saferec_core.plugins.calls import calling
 from saferec_core.plugins.contracts.evidence import EvidenceSource
+from saferec_core.plugins.isolation import LOGGER
 from saferec_core.plugins.manager import Plugins, load_plugins
 from saferec_core.plugins.registry import Entry
 
@@ -232,9 +234,22 @@ def _report(
         findings=titles.findings(),
         options={name: _stated(getattr(source, name, value)) for name, value in choice.options.items()},
         by_model=source.by_model,
-        account=source.account(),
+        account=_account_of(entry, source),
         notes=dict(sorted(notes.items())),
     )
+
+
+def _account_of(entry: Entry[EvidenceSource], source: EvidenceSource) -> str:
+    """Return what reading has cost; a source that fails to say so has done its work all the same."""
+    try:
+        with calling(str(entry), doing=" to say what reading has cost"):
+            account = source.account()
+            if not isinstance(account, str):
+                raise TypeError(f"account must return text, but returned {account!r:.100}")
+    except PluginError as error:
+        LOGGER.warning("%s", error)
+        return ""
+    return account
 
 
 def _stated(value: Any) -> Any:

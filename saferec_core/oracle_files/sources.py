@@ -6,13 +6,16 @@ import json
 from collections.abc import Iterator, Mapping
 from numbers import Real
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, Self
 
 from saferec_core.data.rows import Row, row_name, try_rows
+from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait
 from saferec_core.errors import DataError, PluginError, RunError
 from saferec_core.plugins.calls import calling
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
+from saferec_core.plugins.contracts.transform import check_end
 from saferec_core.plugins.registry import Entry
 
 __all__ = ["YEARS", "Rejects", "SourceRows", "findings_of"]
@@ -118,14 +121,22 @@ def findings_of(
     rows: SourceRows, entry: Entry[EvidenceSource], source: EvidenceSource, traits: Mapping[str, Trait]
 ) -> Iterator[Findings]:
     """Yield the findings of the source; after a row that it rejects, it is called again with the rest."""
+    yielded = 0
     while True:
         try:
             with calling(str(entry)):
-                for findings in source(rows, traits):
+                for findings in source(rows, MappingProxyType(dict(traits))):
+                    yielded += 1
+                    check_end(str(entry), yielded, rows.read, "findings")
                     if not isinstance(findings, Findings):
                         raise PluginError(
                             f"evidence {entry.name!r} of {entry.origin} must yield Findings, but yielded "
                             f"{findings!r}"
+                        )
+                    if not isinstance(findings.title, Title):
+                        raise PluginError(
+                            f"evidence {entry.name!r} of {entry.origin} must give a Title(name, year), but "
+                            f"gave {findings.title!r:.100}"
                         )
                     if findings.title.year is None or findings.title.year in YEARS:
                         _check_contract(findings, entry, traits)
@@ -136,10 +147,13 @@ def findings_of(
             if rows.broken or not rows.reject(error):
                 raise
         else:
-            return
+            break
+    if next(rows, None) is not None:
+        raise PluginError(f"{entry} stopped before it had read all rows of {rows.path}")
 
 
 def _check_contract(findings: Findings, entry: Entry[EvidenceSource], traits: Mapping[str, Trait]) -> None:
+    seen: set[str] = set()
     for finding in findings.findings:
         if not isinstance(finding, tuple) or len(finding) != len(Finding._fields):
             raise PluginError(
@@ -153,6 +167,12 @@ def _check_contract(findings: Findings, entry: Entry[EvidenceSource], traits: Ma
                 f"evidence {entry.name!r} of {entry.origin} must give risks in 0..1 for traits it is asked "
                 f"for, but gave {risk!r} for {trait!r} ({findings.title})"
             )
+        if trait in seen:
+            raise PluginError(
+                f"evidence {entry.name!r} of {entry.origin} must give at most one Finding for a trait and "
+                f"row, but gave two for {trait!r} ({findings.title})"
+            )
+        seen.add(trait)
         if not isinstance(detail, str):
             raise PluginError(
                 f"evidence {entry.name!r} of {entry.origin} must say in words what a risk rests on, but gave "

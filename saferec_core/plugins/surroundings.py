@@ -13,11 +13,11 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib.machinery import PathFinder
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from saferec_core.plugins.descriptors import descriptors, put_back_descriptors
+from saferec_core.plugins.finders import Finders, finders, put_back_finders
 from saferec_core.plugins.generators import GENERATORS, random_state, restore_random_state
 from saferec_core.plugins.library_settings import library_settings, put_back_library_settings
 
@@ -94,6 +94,8 @@ def _changed(before: Any, after: Any) -> bool:
 
 def _keys_changed(before: Any, after: Any) -> str:
     """Name what changed of a state that has names."""
+    if isinstance(before, Finders):
+        return "".join(f": {name} came first" for name in after.put_before(before)[:1])
     if isinstance(before, tuple) and isinstance(before[-1], dict):
         before, after = before[-1], after[-1]
     if not isinstance(before, dict):
@@ -245,27 +247,6 @@ def _put_back_path(before: list[str]) -> None:
     sys.path[:] = before
 
 
-def _first_finders() -> tuple[int, ...]:
-    """Return the identities of the finders down to Python's own, which a plugin's may follow."""
-    own = next((n for n, finder in enumerate(sys.meta_path) if finder is PathFinder), -1)
-    return tuple(map(id, sys.meta_path[: own + 1]))
-
-
-def _put_back_finders(before: tuple[int, ...]) -> None:
-    """Move finders that stand before Python's own to the end, and drop those that fail at a strange name."""
-    finders = {id(finder): finder for finder in sys.meta_path}
-    first = [finders[each] for each in before if each in finders]
-    others = [finder for number, finder in finders.items() if number not in before]
-    sys.meta_path[:] = [*first, *filter(_finds_nothing, others)]
-
-
-def _finds_nothing(finder: Any) -> bool:
-    try:
-        return finder.find_spec("saferec_that_nobody_has", None) is None
-    except BaseException:  # noqa: BLE001 - of a plugin
-        return False
-
-
 def _put_back_arguments(before: list[str]) -> None:
     sys.argv[:] = before
 
@@ -300,5 +281,5 @@ _PARTS: Mapping[str, _Part] = MappingProxyType(
     }
 )
 _AT_LOADING: Mapping[str, _Part] = MappingProxyType(
-    {"the umask": _Part(_umask, os.umask), "how modules are found": _Part(_first_finders, _put_back_finders)}
+    {"the umask": _Part(_umask, os.umask), "how modules are found": _Part(finders, put_back_finders)}
 )

@@ -9,7 +9,7 @@ from saferec_core.config.schema import SftConfig, TrainConfig
 from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.truncate import Fitted
 from saferec_core.evaluation.protocol import described
-from saferec_core.evaluation.setup import Parts, require_path
+from saferec_core.evaluation.setup import Parts, record_limit, require_path
 from saferec_core.models.loading import Policy, checkpoint_dtype
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.rl.limits import Limits
@@ -61,6 +61,7 @@ def sft_plan(
             "data": f"{require_path(config.data.train_path, 'training data', '--train-path')}: "
             f"{len(fitted.records)} samples ({fitted.shortened} lost old turns, {fitted.left_out} left "
             f"out as longer than {longest} tokens)",
+            **record_limit(config.data),
             "parser": described(config.data.parser.name, parts.parser),
             "adapters": f"LoRA r={config.model.lora_r}" if config.model.use_lora else "none",
             "completions end with": " or ".join(
@@ -120,6 +121,7 @@ def rank_grpo_plan(
             "data": f"{config.data.train_path}: {len(fitted.records)} prompts "
             f"({fitted.shortened} lost old turns, {fitted.left_out} left out); "
             f"{len(parts.held_out)} held out",
+            **record_limit(config.data),
             **({"transforms": parts.transformed} if parts.transformed else {}),
             "catalog": f"{config.data.catalog_path}: {len(parts.judge.catalog)} titles",
             "parser": described(config.data.parser.name, parts.parser),

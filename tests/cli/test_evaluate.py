@@ -57,6 +57,17 @@ def refused(outcome):
     return outcome.err.removeprefix("error: ").strip()
 
 
+# --- what is read ---
+
+
+def test_an_evaluation_that_reads_only_the_first_records_says_so(model, tmp_path):
+    outcome = model("--out", tmp_path / "out", "--set", "data.max_records=3")
+
+    assert outcome.status == 0, outcome
+    assert "only the first 3 of each split are read (data.max_records)" in " ".join(outcome.out.split())
+    assert "are read (data.max_records)" not in model("--out", tmp_path / "all").out
+
+
 # --- what is kept ------------------------------------------------------------------------------
 
 

@@ -372,3 +372,29 @@ def test_an_unknown_trait_and_a_file_without_counts_are_told(main, built, catalo
     bad = main("oracle", "card", "--popularity-path", "bad.csv")
     assert bad.status == 2
     assert "bad.csv, line 2: 'votes' must be a number of at least 0, but is 'many'" in bad.err
+
+
+@pytest.mark.parametrize("body", ["raise SystemExit(0)", "return 5"], ids=["ends the process", "no text"])
+def test_a_source_that_cannot_say_what_reading_has_cost_has_been_read_all_the_same(main, files, body):
+    (files / "mine.py").write_text(
+        "from pathlib import Path\n"
+        "from saferec_core.data.titles import Title\n"
+        "from saferec_core.plugins.component import component\n"
+        "from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings\n\n"
+        "@component\nclass MineEvidence(EvidenceSource):\n"
+        '    """Finds the first trait in everything."""\n    path: Path\n'
+        "    def __call__(self, rows, traits):\n"
+        "        for row in rows:\n"
+        "            finding = Finding(next(iter(traits)), 1.0, 'seen')\n"
+        "            yield Findings(Title(row['title'], int(row['year'])), (finding,))\n"
+        f"    def account(self):\n        {body}\n",
+        encoding="utf-8",
+    )
+    outcome = main(
+        *("--plugin", "mine.py", "oracle", "build", "--source", "mine=scores.csv", "--out", "oracle.arrow")
+    )
+
+    assert outcome.status == 0, outcome
+    assert "3 titles: oracle.arrow" in outcome.out
+    assert "evidence 'mine' of" in outcome.err
+    assert "failed to say what reading has cost" in outcome.err

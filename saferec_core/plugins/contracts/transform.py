@@ -171,14 +171,16 @@ def transformed(
             check_end(name, counts.kept, counts.read)
 
 
-def check_end(name: str, yielded: int, read: int) -> None:
-    """Refuse a transform that yields far more than it reads, which would fill the disk before anybody looks.
+def check_end(name: str, yielded: int, read: int, what: str = "rows") -> None:
+    """Refuse a plugin that yields far more than it reads, which would fill the disk before anybody looks.
 
     Raises:
         PluginError: It has probably no end.
     """
     if yielded > _ROWS_AT_LEAST + _ROWS_PER_ROW * read:
-        raise PluginError(f"{name} has yielded {yielded:,} rows for {read:,}; has it no end?")
+        raise PluginError(
+            f"{name} has yielded {yielded:,} {what} for {read:,} that it has read; has it no end?"
+        )
 
 
 _END: Any = object()

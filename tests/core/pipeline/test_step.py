@@ -238,7 +238,7 @@ def test_long_rows_make_short_parts(tmp_path):
         ("NoSurvey", (), "step 'step': survey must return a transform, but returned None"),
         ("BadSurvey", (), "step 'step' failed: OSError: no such source"),
         ("Lazy", (), "step 'step' stopped before it had read all its rows"),
-        ("Endless", (), "step 'step' has yielded 11,001 rows for 1; has it no end"),
+        ("Endless", (), "step 'step' has yielded 11,001 rows for 1 that it has read; has it no end"),
         (
             "Yields",
             (7,),

@@ -837,3 +837,84 @@ def test_a_metric_whose_values_do_not_fit_its_unit_is_refused(value, problem):
 
     with pytest.raises(PluginError, match=rf"'odd' must return values in 0\.\.1 for its unit .*{problem}"):
         measure(judged_lists([TITLES[:2]], num_ranks=4), [1], [ActiveMetric("odd", Odd())])
+
+
+class Writing(EvidenceSource):
+    """Does with rows and traits what a test says."""
+
+    def __init__(self, path, act):
+        self.path, self.act = path, act
+
+    def __call__(self, rows, traits):
+        return self.act(rows, traits)
+
+
+def saw(*risks):
+    return Findings(Title("Saw", 2004), tuple(Finding("gore", risk, "blood") for risk in risks))
+
+
+def without_end(rows, traits):
+    del traits
+    for _ in rows:
+        while True:
+            yield saw(1.0)
+
+
+@pytest.mark.parametrize(
+    ("act", "problem"),
+    [
+        (without_end, "has yielded 11,001 findings for 1 that it has read; has it no end"),
+        (lambda rows, _: iter([saw(next(rows)["n"])]), "stopped before it had read all rows of"),
+        (lambda rows, _: (saw(0.5, 0.7) for _ in rows), "at most one Finding for a trait .* two for 'gore'"),
+        (
+            lambda rows, _: (Findings("Saw", ()) for _ in rows),
+            r"must give a Title\(name, year\), but gave 'Saw'",
+        ),
+        (lambda rows, traits: traits.clear(), "failed: AttributeError: 'mappingproxy'"),
+    ],
+    ids=["endless", "stops early", "twice", "no title", "clears the traits"],
+)
+def test_a_source_of_evidence_that_breaks_its_contract_is_named(load, tmp_path, act, problem):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"n": 1}\n{"n": 0}\n', encoding="utf-8")
+    entry = replace(next(iter(load().evidence)), name="acme")
+
+    with (
+        pytest.raises(PluginError, match=problem),
+        Rejects(tmp_path / "rejects.jsonl") as rejects,
+    ):
+        list(findings_of(SourceRows("acme", path, rejects), entry, Writing(path, act), {"gore": None}))
+
+
+def test_a_finder_that_was_there_stays_and_the_one_that_came_first_is_named(install, load, monkeypatch):
+    class Strict:
+        """Such as an editable install adds; raises for what it does not know."""
+
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            raise LookupError(name)
+
+    class Shy:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            return None
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Shy, Strict])
+    install("acme", FINDER.format(body="return None") + REWARD)
+    import_module("json")
+
+    state = states(load())["acme"]
+
+    assert sys.meta_path.index(Shy) < sys.meta_path.index(Strict)
+    assert type(sys.meta_path[-1]).__name__ == "Finder"
+    assert "changed how modules are found: acme.Finder came first (put back)" in state.notes
+
+
+def test_finders_that_a_plugin_takes_away_come_back(install, load, monkeypatch):
+    monkeypatch.setattr(sys, "meta_path", before := [*sys.meta_path])
+    kept = [*before]
+    install("acme", REWARD + "import sys\nsys.meta_path.clear()\n")
+
+    load()
+
+    assert sys.meta_path == kept

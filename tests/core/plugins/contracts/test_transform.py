@@ -114,5 +114,7 @@ def test_within_a_run_rows_are_counted_with_the_reasons_for_which_they_are_lost(
 def test_a_transform_that_yields_without_end_is_stopped():
     endless = Keeping(lambda row: iter(lambda: row, None))
 
-    with pytest.raises(PluginError, match=r"^transform 'Keeping' has yielded .* rows for 1; has it no end"):
+    with pytest.raises(
+        PluginError, match=r"^transform 'Keeping' has yielded .* rows for 1 that it has read; has it no end"
+    ):
         list(transformed(endless, lambda: iter([{}])))
