@@ -116,6 +116,8 @@ from saferec_core.plugins.contracts.reward import RewardFunction
 class MoodReward(RewardFunction):
     """1 at every rank."""
 
+    scope = "rank"
+
     def __call__(self, batch):
         return torch.ones(batch.rank_mask.shape)
 '''
