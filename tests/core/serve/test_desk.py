@@ -143,3 +143,16 @@ def test_a_list_is_judged_while_the_request_has_its_turn(recommender):
 
     assert len(list(desk.watch(RECORD, guided=True))) == 3
     assert turn_was_taken == [True]
+
+
+def test_the_page_names_what_users_of_the_domain_do_and_a_title_of_its_catalog(recommender):
+    pytest.importorskip("fastapi", reason="needs saferec[serve]")
+    from saferec_core.serve.app import app_of
+
+    def page(*consumed):
+        routes = app_of(Desk(recommender, "policy", *consumed), hosts=["*"]).routes
+        return next(route for route in routes if route.path == "/").endpoint().body.decode()
+
+    assert "Already played" in page("played")
+    assert "such as “Heat (1995)”" in page("played")
+    assert "Already seen" in page()
