@@ -188,7 +188,7 @@ def _checked(metric: ActiveMetric, lists: JudgedLists, k: int, wanted: tuple[int
     name = f"{named('metric', metric.function, metric.name)}{where}"
     with unchanged(lists, name), undisturbed(name), calling(name):
         value = metric.function(lists, k)
-    axes = "(N,)" if wanted else "of a single value, shape ()"
+    axes = "(N,)" if wanted else "a single value, shape ()"
     with calling(name):  # what it returned may itself fail when it is looked at
         value = as_values(value, name, wanted, axes, dtype=torch.float64, largest=sys.float_info.max)
     if metric.function.kind == "share" and not ((value == 0) | (value == 1) | value.isnan()).all():

@@ -55,7 +55,9 @@ def as_values(
     if type(value) is np.ndarray and value.dtype.kind in "fiub":  # a masked array hides what has no value
         value = torch.from_numpy(np.array(value))
     if not isinstance(value, Tensor) or type(value) not in {Tensor, Parameter} or value.is_nested:
-        raise error(f"{what} must return a tensor {wanted}, but returned {_kind(value)}")
+        raise error(
+            f"{what} must return a tensor {'' if shape else 'of '}{wanted}, but returned {_kind(value)}"
+        )
     if tuple(value.shape) != shape:
         raise error(f"{what} must return {wanted}, but returned {tuple(value.shape)}")
     if (
