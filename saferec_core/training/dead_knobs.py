@@ -9,7 +9,9 @@ import torch
 
 from saferec_core.config.schema import TrainConfig
 from saferec_core.config.sections import RolloutConfig
+from saferec_core.plugins.calls import named
 from saferec_core.plugins.contracts.normalizer import Normalizer, WeightedRewards
+from saferec_core.rl.reward_range import declared_range
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.training.idle_settings import idle_settings
 
@@ -32,9 +34,11 @@ def dead_knobs(config: TrainConfig, rewards: Sequence[ActiveReward], normalizer:
     """
     yield from idle_settings(config)
     for reward in rewards:
-        span = reward.function.range(config.num_ranks)
-        if span is not None and span[0] == span[1]:
-            yield f"rewards.{reward.name} is always {span[0]:g}, so it never prefers one list to another"
+        bounds = declared_range(
+            named("reward", reward.function, reward.name), reward.function, config.num_ranks
+        )
+        if bounds is not None and bounds[0] == bounds[1]:
+            yield f"rewards.{reward.name} is always {bounds[0]:g}, so it never prefers one list to another"
     gains = [reward for reward in rewards if reward.channel != "cost"]
     for position, reward in enumerate(gains):
         yield from _of_reward(config, reward, gains, normalizer, position)

@@ -13,17 +13,6 @@ from saferec_core.data.sentences import listed
 
 __all__ = ["idle_limits", "idle_settings"]
 
-_ADAPTERS = ("lora_r", "lora_alpha", "lora_dropout", "lora_target_modules")
-_VLLM = (
-    "vllm_mode",
-    "vllm_gpu_memory_utilization",
-    "vllm_tensor_parallel_size",
-    "vllm_max_model_length",
-    "vllm_server_host",
-    "vllm_server_port",
-    "vllm_server_timeout",
-    "vllm_group_port",
-)
 _SAMPLED = ("eval_temperature", "eval_top_p", "eval_samples")
 _WASTE = frozenset({"repeated", "seen", "out_of_catalog"})
 """Shares whose ranks are wasted ones, so that none of them exceeds the share of wasted ranks."""
@@ -36,18 +25,13 @@ def idle_settings(config: SftConfig | TrainConfig) -> Iterator[str]:
     """Yield a sentence for each setting that was given a value but has no effect, and why."""
     optimization, logging = config.optimization, config.logging
     if not config.model.use_lora:
-        yield from _idle("model", config.model, _ADAPTERS, "use_lora is not set")
+        yield from _idle("model", config.model, _beginning(config.model, "lora_"), "use_lora is not set")
     if "sampled" not in config.evaluation.eval_decoding:
         yield from _idle("evaluation", config.evaluation, _SAMPLED, "eval_decoding samples nothing")
     if optimization.max_steps > 0:
         yield from _idle("optimization", optimization, ("num_train_epochs",), "max_steps is set")
     if optimization.lr_scheduler_type == "constant":
-        yield from _idle(
-            "optimization",
-            optimization,
-            ("warmup_ratio",),
-            "lr_scheduler_type is constant",
-        )
+        yield from _idle("optimization", optimization, ("warmup_ratio",), "lr_scheduler_type is constant")
     if logging.save_strategy != "steps":
         yield from _idle("logging", logging, ("save_steps",), f"save_strategy is {logging.save_strategy}")
     if logging.save_strategy == "no" and config.select is not None:
@@ -72,7 +56,8 @@ def _of_reinforcement(config: TrainConfig) -> Iterator[str]:
             "prompt are the same, and nothing is learned from their comparison"
         )
     if not config.rollout.use_vllm:
-        yield from _idle("rollout", config.rollout, _VLLM, "use_vllm is not set")
+        of_vllm = _beginning(config.rollout, "vllm_")
+        yield from _idle("rollout", config.rollout, of_vllm, "use_vllm is not set")
     if _always_on_policy(config) and config.epsilon != TrainConfig.model_fields["epsilon"].default:
         yield (
             "epsilon has no effect: each generation batch is trained on once and in one step, so every "
@@ -109,6 +94,10 @@ def _without_record(traits: set[str], records: Sequence[Record]) -> set[str]:
             break
         traits = traits.difference(record.constraints)
     return traits
+
+
+def _beginning(values: Section, prefix: str) -> list[str]:
+    return [name for name in type(values).model_fields if name.startswith(prefix)]
 
 
 def _idle(section: str, values: Section, names: Sequence[str], reason: str) -> Iterator[str]:

