@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -248,14 +249,14 @@ def _in_words(kind: type[BaseModel], problem: Mapping[str, Any], origins: Mappin
 
 
 def _remove(settings: Settings, location: Sequence[Any]) -> None:
-    """Remove the value at *location*, as far as it leads."""
+    """Remove the value at *location*; a list as a whole if it is one of its entries."""
     within: Any = settings
-    for part in location[:-1]:
-        if not isinstance(within, dict) or part not in within:
+    for depth, part in enumerate(location, start=1):
+        below = within.get(part)
+        if depth == len(location) or not isinstance(below, dict):
+            within.pop(part, None)
             return
-        within = within[part]
-    if location and isinstance(within, dict):
-        within.pop(location[-1], None)
+        within = below
 
 
 def eval_settings(settings: Mapping[str, Any]) -> Settings:
@@ -283,6 +284,8 @@ def _located(value: Any) -> Any:
         return {key: _located(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_located(part) for part in value]
-    if isinstance(value, str) and ("/" in value or "." in value) and Path(value).exists():
-        return str(Path(value).resolve())
+    if isinstance(value, str) and ("/" in value or "." in value):
+        with suppress(OSError):  # text that is too long for a name
+            if Path(value).exists():
+                return str(Path(value).resolve())
     return value

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from saferec_core.config.durations import seconds
+from saferec_core.config.lists import with_lists
 
 __all__ = [
     "ComponentChoice",
@@ -24,6 +26,7 @@ __all__ = [
     "OptimizationConfig",
     "OracleChoice",
     "Preset",
+    "PromptsConfig",
     "Removal",
     "RewardChoice",
     "RolloutConfig",
@@ -32,6 +35,7 @@ __all__ = [
     "StandaloneEvaluation",
     "TitleMatching",
     "TrainableModelConfig",
+    "WishesConfig",
 ]
 
 
@@ -84,10 +88,21 @@ MaxTime = Annotated[str, BeforeValidator(str), AfterValidator(_duration)]
 """A duration, such as ``"1h30m"``."""
 
 
+def _none_in_words(value: Any) -> Any:
+    return None if isinstance(value, str) and value.strip().lower() in {"", "none"} else value
+
+
 class Section(BaseModel):
     """A group of settings: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_of_one(cls, settings: Any) -> Any:
+        if not isinstance(settings, Mapping):
+            return settings
+        return with_lists(settings, {name: field.annotation for name, field in cls.model_fields.items()})
 
 
 class ComponentChoice(Section):
@@ -363,6 +378,22 @@ class StandaloneEvaluation(EvaluationConfig):
     the settings of a training run the default is required, so that its figures can be compared."""
     unknown: Literal["allow", "forbid"] = "allow"
     """Whether guided lists, and those of safe baselines, may hold titles that the oracle cannot judge."""
+
+
+class PromptsConfig(Section):
+    """How a policy is asked."""
+
+    instruction: Annotated[str | None, BeforeValidator(_none_in_words)] = None
+    """Instruction (system message) in front of prompts that have none; by default that of the run's training
+    records. none: no instruction."""
+
+
+class WishesConfig(PromptsConfig):
+    """How a policy is asked for what somebody typed."""
+
+    sentences: dict[str, str] = {}
+    """Sentences that state constraints, by trait; by default those of the training records of the policy's
+    run, else the first explicit one of the trait."""
 
 
 class EngineConfig(Section):

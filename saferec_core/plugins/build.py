@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from saferec_core.config.lists import with_lists
 from saferec_core.config.sections import ComponentChoice, OracleChoice
 from saferec_core.data.catalog import Catalog, read_catalog
 from saferec_core.errors import ConfigError, DataError, PluginError, SaferecError, came_instead, near_misses
 from saferec_core.plugins.calls import calling, undisturbed
-from saferec_core.plugins.component import options_of, undeclared, unlike
+from saferec_core.plugins.component import kinds_of, options_of, undeclared, unlike
 from saferec_core.plugins.contracts import contract_of
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.contracts.parser import ListParser
@@ -21,6 +23,7 @@ from saferec_core.plugins.isolation import LOGGER, in_words, is_interrupt_by_use
 from saferec_core.plugins.manager import Plugins, load_plugins
 from saferec_core.plugins.registry import Entry, Registry
 from saferec_core.plugins.side_by_side import side_by_side
+from saferec_core.plugins.time_limits import call_limit
 
 T = TypeVar("T")
 
@@ -153,8 +156,8 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
             )
     taken = {name: value for name, value in (inherited or {}).items() if name in known}
     try:
-        with undisturbed(f"{entry}, being built,"):
-            made = cls(**{**taken, **options})
+        with undisturbed(f"{entry}, being built,"), _time_to_build(entry):
+            made = cls(**{**taken, **with_lists(options, kinds_of(cls))})
     except ValidationError as error:
         problems = "; ".join(_problem(entry, problem) for problem in error.errors())
         raise ConfigError(f"{entry.kind} {entry.name!r}: {problems}") from error
@@ -173,6 +176,10 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
     if fault := _fault(made, entry, contract):
         raise PluginError(f"{entry.kind} {entry.name!r} of {entry.origin} {fault}")
     return made
+
+
+def _time_to_build(entry: Entry[Any]) -> AbstractContextManager[None]:
+    return nullcontext() if entry.origin.is_built_in else call_limit(str(entry))
 
 
 def _not_a_class(named: object, entry: Entry[Any], contract: type) -> str:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
-from saferec_core.errors import ConfigError, PluginError, UnknownNameError
+from saferec_core.errors import ConfigError, PluginError, UnknownNameError, near_misses
 from saferec_core.plugins import hookspecs
 from saferec_core.plugins.compatibility import incompatibility
 from saferec_core.plugins.discovery import InstalledPlugin, installed_plugins
+from saferec_core.plugins.endings import note_package
 from saferec_core.plugins.entry_points import imported
 from saferec_core.plugins.file_plugins import components_in, has_hooks, origin_of_file
 from saferec_core.plugins.hook_checks import check_hooks
@@ -25,6 +26,7 @@ from saferec_core.plugins.patches import Patches, patches_undone
 from saferec_core.plugins.plain_text import plain
 from saferec_core.plugins.registry import Entry, Origin, Registry, module_of_file
 from saferec_core.plugins.selection import Selection, canonical
+from saferec_core.plugins.time_limits import limits_by_name
 
 if TYPE_CHECKING:
     from saferec_core.plugins.contracts.alarm import Alarm
@@ -174,7 +176,7 @@ def load_plugins(selection: Selection | None = None) -> Plugins:
         selection: Which plugins to load; what the environment says unless given.
 
     Raises:
-        ConfigError: A plugin to switch off is not installed.
+        ConfigError: A plugin to switch off is not installed, or a component that is given more time.
         PluginError: A file to load as a plugin cannot be; or plugins must be sound and one is not.
     """
     selection = selection or Selection.of()
@@ -185,6 +187,7 @@ def load_plugins(selection: Selection | None = None) -> Plugins:
     plugins = _loaded_by[key]
     for state in plugins.broken:
         LOGGER.debug("%s failed to load", state.origin, exc_info=state.error)
+    _check_limits(plugins)
     return plugins
 
 
@@ -224,6 +227,8 @@ def _loaded(
         return PluginState(origin, "broken", plugin.fault)
     if not origin.is_built_in and (reason := incompatibility(plugin.requires, __version__)):
         return PluginState(origin, "incompatible", reason)
+    if not origin.is_built_in:
+        note_package(point.module)
     with Isolation("" if origin.is_built_in else f"plugin {origin}, being loaded,") as loading:
         loading.notes.extend(_registered(manager, imported(point), origin, plugins))
     if patches is not None:
@@ -319,6 +324,18 @@ def _check_names(selection: Selection, plugins: Plugins) -> None:
         raise ConfigError(
             f"--no-plugin {unknown[0]}: no such plugin is installed. Those that can be switched off: {names}"
         )
+
+
+def _check_limits(plugins: Plugins) -> None:
+    """Refuse to give time to what is not there: a slip would leave the limit as it is."""
+    withdrawn = (entry for state in plugins.states for entry in state.withdrawn)
+    known = {entry.name for entry in (*plugins, *withdrawn)} | set(LIFECYCLE_HOOKS.values())
+    for name in limits_by_name():
+        if name not in known:
+            raise ConfigError(
+                f"--call-timeout {name}=...: no component has that name.{near_misses(name, known)} "
+                "`saferec plugins list` shows the names"
+            )
 
 
 def _check_all_sound(plugins: Plugins) -> None:
