@@ -83,9 +83,10 @@ class PlainLists:
         if not 0 < len(raw_lines) <= LONGEST:
             return ()
         lines = list(map(self._lines.get, raw_lines))
-        if not all(lines) and (False in lines or not all(map(self._line, raw_lines))):
-            return ()  # at the first line that is not plain; what follows may be reasoning
-        lines = list(map(self._line, raw_lines)) if None in lines else lines
+        if not all(lines):
+            if False in lines or not all(map(self._line, raw_lines)):
+                return ()  # at the first line that is not plain; what follows may be reasoning
+            lines = list(map(self._line, raw_lines))
         names, years, lengths, sizes, styles, forms = zip(*lines, strict=True)
         if not (all_take_ranks(forms) and _are_alone(styles)):
             return ()
