@@ -16,6 +16,7 @@ from saferec_cli.everywhere import command_in
 from saferec_cli.plain_help import Command, Group
 from saferec_core import __version__
 from saferec_core.plugins.selection import FILES, LEFT_OUT, STRICT
+from saferec_core.plugins.time_limits import CALL_LIMITS
 
 __all__ = ["app_for"]
 
@@ -123,6 +124,15 @@ def _saferec(
         bool,
         typer.Option("--strict-plugins", help="Fail if any installed plugin cannot be used."),
     ] = False,
+    call_timeout: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]TIME",
+            help="How long a plugin's component may take for one call, or until it takes the next row: 1h "
+            "unless set, none for no limit, NAME=2h for one component; repeatable. Also: "
+            "SAFEREC_CALL_TIMEOUT.",
+        ),
+    ] = None,
     verbose: Annotated[
         bool,
         typer.Option("--verbose", help="Show the traceback of a plugin that fails."),
@@ -138,5 +148,7 @@ def _saferec(
         os.environ[LEFT_OUT] = ",".join(no_plugin)
     if strict_plugins:
         os.environ[STRICT] = "1"
+    if call_timeout:
+        os.environ[CALL_LIMITS] = ",".join(call_timeout)
     if verbose:
         logging.getLogger("saferec").setLevel(logging.DEBUG)

@@ -13,6 +13,7 @@ from saferec_core.config.schema import EvalConfig
 from saferec_core.errors import RunError
 from saferec_core.runs.layout import run_of
 from saferec_core.runs.manifest import stage_of
+from saferec_core.runs.prompts import prompts_layers
 
 __all__ = ["eval_request", "print_summaries", "run_folder"]
 
@@ -33,6 +34,8 @@ def eval_request(
     files = [] if file is None else [Layer(str(file), eval_settings(read_settings(file)))]
     if folder is not None and config is None and stage_of(folder) in {"train", "sft"}:
         files.insert(0, Layer(str(folder.path), {"evaluation": {"eval_year": "required"}}))
+    if folder is not None:
+        files[:0] = prompts_layers(folder, sentences=False)
     named = Layer("POLICY", {"model": {"model": evaluated}})
     return resolved(EvalConfig, files=files, overrides=[oracle_name(files, given), *given, named])
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 __all__ = ["command_in", "with_common_options_first"]
 
-_WITH_VALUE = ("--plugin", "--no-plugin")
+_WITH_VALUE = ("--plugin", "--no-plugin", "--call-timeout")
 _SWITCHES = ("--strict-plugins", "--verbose")
 _OWN_VERBOSE = "data"
 """``saferec data build`` has a ``--verbose`` of its own."""

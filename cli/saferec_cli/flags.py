@@ -73,7 +73,11 @@ _COMMON: Mapping[str, str] = {
     ),
     **dict.fromkeys(("use-lora", "bf16"), _MEMORY),
     **dict.fromkeys(
-        ("num-ranks", "eval-prompts", "eval-at", "eval-decoding", "eval-engine", "guided"), _EVALUATION
+        (
+            *("num-ranks", "eval-prompts", "eval-at", "eval-decoding", "eval-engine", "guided"),
+            "instruction",
+        ),
+        _EVALUATION,
     ),
     **dict.fromkeys(("preset", "run-name", "output-dir", "seed", "resume"), _RUN),
 }

@@ -21,6 +21,7 @@ from saferec_core.errors import SaferecError
 from saferec_core.plugins.last_words import say_at_a_crash
 from saferec_core.plugins.plain_text import plain
 from saferec_core.plugins.selection import FILES, LEFT_OUT, STRICT
+from saferec_core.plugins.time_limits import CALL_LIMITS
 from saferec_core.runs.stopping import RunStopped
 
 __all__ = ["main"]
@@ -106,7 +107,7 @@ def _logging() -> Iterator[None]:
 @contextmanager
 def _selection_kept() -> Iterator[None]:
     """Put the choice of plugins in the environment back, for whoever calls :func:`main` again."""
-    before = {name: os.environ.get(name) for name in (FILES, LEFT_OUT, STRICT)}
+    before = {name: os.environ.get(name) for name in (FILES, LEFT_OUT, STRICT, CALL_LIMITS)}
     try:
         yield
     finally:

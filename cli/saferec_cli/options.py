@@ -13,6 +13,7 @@ __all__ = [
     "CatalogPathOption",
     "ConfigArgument",
     "DryRunOption",
+    "InstructionOption",
     "JsonOption",
     "NumTitlesOption",
     "OraclePathOption",
@@ -92,6 +93,15 @@ OraclePathOption = Annotated[
     Path | None,
     typer.Option(
         help="Oracle file or table; by default that of the policy's run.", rich_help_panel="Model and data"
+    ),
+]
+InstructionOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="Instruction (system message) in front of prompts that have none; by default that of the run's "
+        "training records. none: no instruction.",
+        rich_help_panel="Model and data",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

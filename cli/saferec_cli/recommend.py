@@ -11,6 +11,7 @@ import typer
 from saferec_cli import completion
 from saferec_cli.options import (
     CatalogPathOption,
+    InstructionOption,
     JsonOption,
     NumTitlesOption,
     OraclePathOption,
@@ -97,6 +98,7 @@ def recommend(
     run: PolicyRunOption = None,
     catalog_path: CatalogPathOption = None,
     oracle_path: OraclePathOption = None,
+    instruction: InstructionOption = None,
     setting: SettingOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -113,6 +115,7 @@ def recommend(
         run,
         catalog_path,
         oracle_path,
+        instruction,
         setting or (),
         plugins=plugins,
         num_titles=num_titles,
@@ -125,7 +128,7 @@ def recommend(
 
     from saferec_cli.render_recommend import recommended  # --help needs none of this
     from saferec_cli.running import running
-    from saferec_core.recommendation.recommender import check_constraints, wish
+    from saferec_core.recommendation.recommender import check_constraints
     from saferec_core.recommendation.run import Asking, load_recommender, recommend_file  # imports torch
 
     asking = Asking(
@@ -146,7 +149,7 @@ def recommend(
             return
         constraints = constraint or []
         check_constraints(constraints, recommender.judge)
-        record = wish(wanted, constraints=constraints, seen=seen or (), traits=recommender.traits)
+        record = recommender.prompts.wish(wanted, constraints=constraints, seen=seen or ())
         (recommendation,) = recommender([record])
     if as_json:
         print_json(recommendation.as_data())

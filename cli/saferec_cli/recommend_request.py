@@ -6,14 +6,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from saferec_cli.eval_request import run_folder
 from saferec_cli.resolve import oracle_name, setting_layers
-from saferec_core.config.load import Layer, Resolved, eval_settings, read_settings, resolved
+from saferec_core.config.load import Layer, Resolved, resolved
 from saferec_core.config.schema import RecommendConfig
 from saferec_core.errors import RunError
 from saferec_core.evaluation.baseline_names import names_baseline
 from saferec_core.plugins.manager import Plugins
 from saferec_core.runs.layout import run_of
+from saferec_core.runs.prompts import recommend_layers, unknown_instruction
 
 __all__ = ["recommend_request"]
 
@@ -23,6 +26,7 @@ def recommend_request(
     run: str | None,
     catalog_path: Path | None,
     oracle_path: Path | None,
+    instruction: str | None,
     settings: Iterable[str],
     *,
     plugins: Plugins,
@@ -48,7 +52,10 @@ def recommend_request(
         flags["data"] = {"catalog_path": str(catalog_path)}
     if oracle_path is not None:
         flags["oracle"] = {"path": str(oracle_path)}
-    request = _resolved(policy, run_folder(run) or policy, [Layer("flags", flags), *setting_layers(settings)])
+    if instruction is not None:
+        flags["prompts"] = {"instruction": instruction}
+    source = run_folder(run) or policy
+    request = _resolved(policy, source, [Layer("flags", flags), *setting_layers(settings)])
     problems = list(request.problems)
     needs_train = is_baseline and policy != "random"
     if needs_train and request.config.data.train_path is None:
@@ -57,16 +64,17 @@ def recommend_request(
     problems += find_problems(request.config, plugins, policy=not is_baseline, train=needs_train)
     if unknown not in {"allow", "forbid"}:
         problems.append(f"--unknown must be allow or forbid, but is {unknown!r}")
+    if (
+        not problems
+        and not is_baseline
+        and (note := unknown_instruction(policy, run_of(Path(source)), request))
+    ):
+        typer.echo(f"Note: {note}", err=True)
     return request, problems
 
 
 def _resolved(policy: str, source: str, given: Sequence[Layer]) -> Resolved[RecommendConfig]:
-    folder = run_of(Path(source))
-    files = []
-    if folder is not None:
-        stored = eval_settings(read_settings(folder.config))
-        files.append(
-            Layer(str(folder.config), {name: stored[name] for name in stored if name != "evaluation"})
-        )
+    run = run_of(Path(source))
+    files = [] if run is None else recommend_layers(run)
     named = Layer("POLICY", {"model": {"model": policy}})
     return resolved(RecommendConfig, files=files, overrides=[oracle_name(files, given), *given, named])

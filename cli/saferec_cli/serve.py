@@ -9,6 +9,7 @@ import typer
 from saferec_cli import completion
 from saferec_cli.options import (
     CatalogPathOption,
+    InstructionOption,
     NumTitlesOption,
     OraclePathOption,
     PolicyRunOption,
@@ -51,6 +52,7 @@ def serve(
     run: PolicyRunOption = None,
     catalog_path: CatalogPathOption = None,
     oracle_path: OraclePathOption = None,
+    instruction: InstructionOption = None,
     setting: SettingOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -65,6 +67,7 @@ def serve(
         run,
         catalog_path,
         oracle_path,
+        instruction,
         setting or (),
         plugins=plugins,
         num_titles=num_titles,

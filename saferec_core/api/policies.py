@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from saferec_core.config.load import Layer, eval_settings, read_settings, resolved
+from saferec_core.config.load import Layer, resolved
 from saferec_core.config.schema import RecommendConfig
 from saferec_core.config.sections import DEFAULT_ORACLE
 from saferec_core.errors import ConfigError, one_error
 from saferec_core.models.guided.allowed import UnknownTitles
 from saferec_core.plugins.manager import load_plugins
 from saferec_core.recommendation.baseline_recommender import BaselineRecommender
-from saferec_core.recommendation.recommender import Recommendation, Recommender, check_constraints, wish
+from saferec_core.recommendation.recommender import Recommendation, Recommender, check_constraints
 from saferec_core.recommendation.run import Asking, load_recommender
 from saferec_core.runs.layout import run_of
+from saferec_core.runs.prompts import recommend_layers
 
 __all__ = ["load_policy", "recommend"]
 
@@ -27,6 +28,7 @@ def load_policy(
     catalog_path: str | Path | None = None,
     oracle_path: str | Path | None = None,
     train_path: str | Path | None = None,
+    instruction: str | None = "run",
     num_titles: int | None = None,
     guided: bool = True,
     unknown: UnknownTitles = "allow",
@@ -41,6 +43,8 @@ def load_policy(
         catalog_path: Catalog to use instead.
         oracle_path: Oracle file or table to use instead.
         train_path: Training records, for a baseline.
+        instruction: System message in front of prompts that have none; "run": that of the run's training
+            records, if it is known; None for none.
         num_titles: Titles of a list; by default as many as the lists of the run are judged by, else 10.
         guided: Whether only titles of the catalog can be written that are unseen and not known to violate a
             constraint.
@@ -52,14 +56,12 @@ def load_policy(
         SaferecError: Something is missing or does not fit.
     """
     folder = run_of(Path(run if run is not None else policy))
-    files = []
-    if folder is not None:
-        settings = eval_settings(read_settings(folder.config))
-        kept = {name: settings[name] for name in settings if name != "evaluation"}
-        files.append(Layer(str(folder.config), kept))
+    files = [] if folder is None else recommend_layers(folder)
     given: dict[str, Any] = {"model": {"model": str(policy)}}
     if num_titles is not None:
         given["num_ranks"] = num_titles
+    if instruction != "run":
+        given["prompts"] = {"instruction": instruction}
     paths = {"catalog_path": catalog_path, "train_path": train_path}
     given["data"] = {name: str(path) for name, path in paths.items() if path is not None}
     if oracle_path is not None:
@@ -100,5 +102,5 @@ def recommend(
         SaferecError: A trait is unknown, or there is no oracle to judge it.
     """
     check_constraints(constraints, policy.judge)
-    record = wish(text, constraints=constraints, seen=seen, traits=policy.traits)
+    record = policy.prompts.wish(text, constraints=constraints, seen=seen)
     return policy([record])[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -283,6 +284,8 @@ def _located(value: Any) -> Any:
         return {key: _located(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_located(part) for part in value]
-    if isinstance(value, str) and ("/" in value or "." in value) and Path(value).exists():
-        return str(Path(value).resolve())
+    if isinstance(value, str) and ("/" in value or "." in value):
+        with suppress(OSError):  # text that is too long for a name
+            if Path(value).exists():
+                return str(Path(value).resolve())
     return value

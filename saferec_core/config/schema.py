@@ -32,12 +32,14 @@ from saferec_core.config.sections import (
     ModelConfig,
     Occasion,
     OracleChoice,
+    PromptsConfig,
     RewardChoice,
     RolloutConfig,
     Section,
     SftOptimization,
     StandaloneEvaluation,
     TrainableModelConfig,
+    WishesConfig,
 )
 
 __all__ = [
@@ -107,6 +109,8 @@ class EvalConfig(RunConfig):
     """The engine of eval_engine = vllm."""
     endpoint: EndpointConfig = EndpointConfig()
     """The endpoint that eval_engine = openai asks."""
+    prompts: PromptsConfig = PromptsConfig()
+    """How the policy is asked."""
 
 
 class RecommendConfig(RunConfig):
@@ -114,6 +118,8 @@ class RecommendConfig(RunConfig):
 
     num_ranks: int = Field(default=10, ge=1)
     """Titles of a list, k; by default as many as the lists of the policy's run are judged by, else 10."""
+    prompts: WishesConfig = WishesConfig()
+    """How the policy is asked."""
 
 
 class StageConfig(RunConfig):

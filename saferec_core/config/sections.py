@@ -24,6 +24,7 @@ __all__ = [
     "OptimizationConfig",
     "OracleChoice",
     "Preset",
+    "PromptsConfig",
     "Removal",
     "RewardChoice",
     "RolloutConfig",
@@ -32,6 +33,7 @@ __all__ = [
     "StandaloneEvaluation",
     "TitleMatching",
     "TrainableModelConfig",
+    "WishesConfig",
 ]
 
 
@@ -82,6 +84,10 @@ def _duration(text: str) -> str:
 
 MaxTime = Annotated[str, BeforeValidator(str), AfterValidator(_duration)]
 """A duration, such as ``"1h30m"``."""
+
+
+def _none_in_words(value: Any) -> Any:
+    return None if isinstance(value, str) and value.strip().lower() in {"", "none"} else value
 
 
 class Section(BaseModel):
@@ -363,6 +369,22 @@ class StandaloneEvaluation(EvaluationConfig):
     the settings of a training run the default is required, so that its figures can be compared."""
     unknown: Literal["allow", "forbid"] = "allow"
     """Whether guided lists, and those of safe baselines, may hold titles that the oracle cannot judge."""
+
+
+class PromptsConfig(Section):
+    """How a policy is asked."""
+
+    instruction: Annotated[str | None, BeforeValidator(_none_in_words)] = None
+    """Instruction (system message) in front of prompts that have none; by default that of the run's training
+    records. none: no instruction."""
+
+
+class WishesConfig(PromptsConfig):
+    """How a policy is asked for what somebody typed."""
+
+    sentences: dict[str, str] = {}
+    """Sentences that state constraints, by trait; by default those of the training records of the policy's
+    run, else the first explicit one of the trait."""
 
 
 class EngineConfig(Section):

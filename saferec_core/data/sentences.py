@@ -6,13 +6,16 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["CLOSING", "ended", "listed"]
+__all__ = ["CLOSING", "LIST_LINE", "ended", "followed", "listed"]
 
 CLOSING = "\"'”’»)]*_"
 """Signs that may follow the mark at the end of a sentence."""
 
 _END = re.compile(rf"[.!?…。！？][{re.escape(CLOSING)}]*$")
 _SMILEY = re.compile(r"(?:^|\s)(?:[:;=]['^-]?[()DPpO3/|]+|[xX]D+|</?3)$")
+
+LIST_LINE = re.compile(r"\s*(?:[-*+•>]|[0-9]{1,3}[.)])\s")
+"""How an entry of a list begins."""
 
 
 def ended(text: str) -> str:
@@ -24,6 +27,16 @@ def ended(text: str) -> str:
     if is_emoji or _END.search(text) or _SMILEY.search(text):
         return text
     return (text.rstrip(" ,;:-–—") or text) + "."
+
+
+def followed(text: str, sentence: str) -> str:
+    """Put a sentence behind *text*: in its own paragraph if a list ends there, whose entry it would join."""
+    text = text.rstrip()
+    if not text:
+        return sentence
+    if LIST_LINE.match(text.rpartition("\n")[2]):
+        return f"{text}\n\n{sentence}"
+    return f"{ended(text)} {sentence}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -95,7 +95,7 @@ def _parts(config: EvalConfig, plugins: Plugins, *, popularity: bool) -> tuple[P
     )
     if not parts.held_out:
         raise ConfigError("held-out records are missing; give --test-path or --validation-path")
-    return parts, used_records(parts.held_out, config.evaluation)
+    return parts, used_records(parts.held_out, config.evaluation, parts.prompts)
 
 
 def _score(

@@ -24,6 +24,7 @@ from saferec_core.evaluation.setup import (
     Parts,
     assemble,
     evaluator_of,
+    instruction_added,
     record_limit,
     run_protocol,
     used_records,
@@ -223,7 +224,7 @@ def _task(
     )
     if not parts.held_out:
         raise ConfigError("held-out records are missing; give --test-path or --validation-path")
-    records = used_records(parts.held_out, config.evaluation)
+    records = used_records(parts.held_out, config.evaluation, parts.prompts)
     if not is_main():
         return None
     observer.plan(_plan(config, reference, parts, len(records)))
@@ -240,6 +241,7 @@ def _plan(config: EvalConfig, reference: object, parts: Parts, prompts: int) -> 
             "policy": str(reference),
             "prompts": f"{prompts}",
             **record_limit(config.data),
+            **instruction_added(parts, config.evaluation),
             "catalog": f"{config.data.catalog_path}: {len(catalog)} titles",
             "parser": described(config.data.parser.name, parts.parser),
             "oracle": "none" if config.oracle is None else config.oracle.names,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import chain, islice
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from saferec_core.config.schema import RunConfig
+from saferec_core.config.schema import EvalConfig, RunConfig
 from saferec_core.config.sections import DEFAULT_METRICS, DataConfig, EvaluationConfig
 from saferec_core.data.catalog import read_catalog
+from saferec_core.data.prompt_form import PromptForm, form_of
 from saferec_core.data.records import Record, read_records
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.evaluation.evaluator import Evaluator
@@ -35,6 +36,7 @@ __all__ = [
     "Parts",
     "assemble",
     "evaluator_of",
+    "instruction_added",
     "record_limit",
     "require_path",
     "run_protocol",
@@ -53,6 +55,8 @@ class Parts:
     test: Sequence[Record]
     transformed: str = ""
     """What became of the training rows in each transform; empty without transforms."""
+    prompts: PromptForm = field(default_factory=PromptForm)
+    """How the policy is asked: what is put in front of held-out prompts that lack it."""
     metrics_of_others: Mapping[str, str] = field(default_factory=dict)
     """Distribution and version of metrics that are not saferec's own, by name."""
 
@@ -135,10 +139,30 @@ def assemble(
         transformed=", ".join(
             f"{choice.name} {count}" for choice, count in zip(data.transforms, counts, strict=True)
         ),
+        prompts=PromptForm(_instruction(config, train_records)),
         metrics_of_others=_metrics_of_others(config.evaluation, plugins),
     )
     _check_traits(judge.oracle, chain(parts.train, parts.validation, parts.test))
     return parts
+
+
+def _instruction(config: RunConfig, train: Sequence[Record]) -> str | None:
+    """Return what held-out prompts are to begin with: as an evaluation says, else as training prompts do."""
+    if isinstance(config, EvalConfig):
+        return config.prompts.instruction
+    instruction: str | None = form_of(train, {}).get("instruction")
+    return instruction
+
+
+def instruction_added(parts: Parts, settings: EvaluationConfig) -> dict[str, str]:
+    """Return the line of a plan that says that held-out prompts get an instruction; none if all have one."""
+    if parts.prompts.instruction is None or not parts.held_out or settings.eval_prompts == 0:
+        return {}
+    used = used_records(parts.held_out, settings, PromptForm()).values()
+    without = sum(parts.prompts.begun(record.prompt) is not record.prompt for record in used)
+    if not without:
+        return {}
+    return {"instruction": f"put in front of {without} of {len(used)} held-out prompts, which have none"}
 
 
 def record_limit(data: DataConfig) -> dict[str, str]:
@@ -148,8 +172,12 @@ def record_limit(data: DataConfig) -> dict[str, str]:
     return {"records": f"only the first {data.max_records:,} of each split are read (data.max_records)"}
 
 
-def used_records(records: Sequence[Record], settings: EvaluationConfig) -> dict[int, Record]:
+def used_records(
+    records: Sequence[Record], settings: EvaluationConfig, prompts: PromptForm
+) -> dict[int, Record]:
     """Return the records that are used, by their positions: the first ``eval_prompts`` of the right traits.
+
+    Prompts without a system message get the instruction of *prompts*.
 
     Raises:
         DataError: No record has one of the wanted constraints.
@@ -163,7 +191,12 @@ def used_records(records: Sequence[Record], settings: EvaluationConfig) -> dict[
             f"no held-out record has one of the constraints eval_traits = {sorted(wanted)}. There: "
             f"{', '.join(present) or 'no constraints at all'}"
         )
-    return used
+    return {
+        position: record
+        if (begun := prompts.begun(record.prompt)) is record.prompt
+        else replace(record, prompt=begun)
+        for position, record in used.items()
+    }
 
 
 def evaluator_of(

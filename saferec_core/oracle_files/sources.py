@@ -13,10 +13,11 @@ from saferec_core.data.rows import Row, row_name, try_rows
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import Trait
 from saferec_core.errors import DataError, PluginError, RunError
-from saferec_core.plugins.calls import calling
+from saferec_core.plugins.calls import yielded_by
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
 from saferec_core.plugins.endless import check_end
 from saferec_core.plugins.registry import Entry
+from saferec_core.plugins.time_limits import still_working
 
 __all__ = ["YEARS", "Rejects", "SourceRows", "findings_of"]
 
@@ -96,6 +97,7 @@ class SourceRows:
     def __next__(self) -> Row:
         while True:
             self.broken = True
+            still_working()
             number, row = next(self._rows)  # fails if the file as a whole cannot be read
             self.broken = False
             self.read += 1
@@ -124,25 +126,24 @@ def findings_of(
     yielded = 0
     while True:
         try:
-            with calling(str(entry)):
-                for findings in source(rows, MappingProxyType(dict(traits))):
-                    yielded += 1
-                    check_end(str(entry), yielded, rows.read, "findings")
-                    if not isinstance(findings, Findings):
-                        raise PluginError(
-                            f"evidence {entry.name!r} of {entry.origin} must yield Findings, but yielded "
-                            f"{findings!r}"
-                        )
-                    if not isinstance(findings.title, Title):
-                        raise PluginError(
-                            f"evidence {entry.name!r} of {entry.origin} must give a Title(name, year), but "
-                            f"gave {findings.title!r:.100}"
-                        )
-                    if findings.title.year is None or findings.title.year in YEARS:
-                        _check_contract(findings, entry, traits)
-                        yield findings
-                    else:
-                        rows.reject(DataError(f"expected a year in 1..9999, but got {findings.title.year}"))
+            for findings in yielded_by(str(entry), lambda: source(rows, MappingProxyType(dict(traits)))):
+                yielded += 1
+                check_end(str(entry), yielded, rows.read, "findings")
+                if not isinstance(findings, Findings):
+                    raise PluginError(
+                        f"evidence {entry.name!r} of {entry.origin} must yield Findings, but yielded "
+                        f"{findings!r}"
+                    )
+                if not isinstance(findings.title, Title):
+                    raise PluginError(
+                        f"evidence {entry.name!r} of {entry.origin} must give a Title(name, year), but "
+                        f"gave {findings.title!r:.100}"
+                    )
+                if findings.title.year is None or findings.title.year in YEARS:
+                    _check_contract(findings, entry, traits)
+                    yield findings
+                else:
+                    rows.reject(DataError(f"expected a year in 1..9999, but got {findings.title.year}"))
         except DataError as error:
             if rows.broken or not rows.reject(error):
                 raise

@@ -28,6 +28,7 @@ from saferec_core.plugins.contracts.transform import (
 from saferec_core.plugins.endings import within_plugin
 from saferec_core.plugins.endless import check_end
 from saferec_core.plugins.registry import entry_of
+from saferec_core.plugins.time_limits import still_working
 
 __all__ = ["KINDS", "do_part", "part_account", "part_file", "read_account"]
 
@@ -107,6 +108,7 @@ class _Reader:
     def __next__(self) -> Row:
         while True:
             number, row = next(self._rows)
+            still_working()
             self._account.read += 1
             problem = row if isinstance(row, DataError) else self._missing(row)
             if isinstance(row, dict) and problem is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from saferec_core.plugins.isolation import LOGGER, in_words, is_interrupt_by_use
 from saferec_core.plugins.manager import Plugins, load_plugins
 from saferec_core.plugins.registry import Entry, Registry
 from saferec_core.plugins.side_by_side import side_by_side
+from saferec_core.plugins.time_limits import call_limit
 
 T = TypeVar("T")
 
@@ -153,7 +155,7 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
             )
     taken = {name: value for name, value in (inherited or {}).items() if name in known}
     try:
-        with undisturbed(f"{entry}, being built,"):
+        with undisturbed(f"{entry}, being built,"), _time_to_build(entry):
             made = cls(**{**taken, **options})
     except ValidationError as error:
         problems = "; ".join(_problem(entry, problem) for problem in error.errors())
@@ -173,6 +175,10 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
     if fault := _fault(made, entry, contract):
         raise PluginError(f"{entry.kind} {entry.name!r} of {entry.origin} {fault}")
     return made
+
+
+def _time_to_build(entry: Entry[Any]) -> AbstractContextManager[None]:
+    return nullcontext() if entry.origin.is_built_in else call_limit(str(entry))
 
 
 def _not_a_class(named: object, entry: Entry[Any], contract: type) -> str:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from saferec_core.errors import PluginError, SaferecError
 from saferec_core.plugins.endings import within_plugin
 from saferec_core.plugins.generators import GENERATORS, advance_random_state
-from saferec_core.plugins.isolation import LOGGER, in_words, is_interrupt_by_user
+from saferec_core.plugins.isolation import LOGGER, in_words, is_any, is_interrupt_by_user
 from saferec_core.plugins.last_words import at_work, is_built_in
 from saferec_core.plugins.patches import Patches, patches_undone
 from saferec_core.plugins.registry import entry_of
 from saferec_core.plugins.surroundings import surroundings_kept
+from saferec_core.plugins.time_limits import PluginTimeoutError, call_limit, time_limit
 
-__all__ = ["calling", "named", "overseen", "undisturbed"]
+__all__ = ["calling", "named", "overseen", "undisturbed", "yielded_by"]
+
+T = TypeVar("T")
+_END: Any = object()
 
 _called: set[str] = set()
 """What was called already: whoever replaces functions of others mostly does so in the first call."""
@@ -38,34 +43,67 @@ def named(kind: str, component: object, name: str | None = None) -> str:
 
 
 def calling(
-    what: str, *, doing: str = "", error: type[PluginError] = PluginError
+    what: str, *, doing: str = "", error: type[PluginError] = PluginError, limit: time_limit | None = None
 ) -> AbstractContextManager[None]:
     """Turn whatever a plugin raises into an error that names it; a failure never becomes a value.
 
-    ``SystemExit`` and a ``KeyboardInterrupt`` of the plugin's own are failures like any other. An error that
-    derives from :class:`~saferec_core.errors.SaferecError` is one for the user already and is passed on, as
-    is the user's Ctrl-C. What is returned may be entered many times.
+    ``SystemExit`` and a ``KeyboardInterrupt`` of the plugin's own are failures like any other, and so is a
+    call that does not return in time. An error that derives from :class:`~saferec_core.errors.SaferecError`
+    is one for the user already and is passed on, as is the user's Ctrl-C. What is returned may be entered
+    many times, one after the other.
 
     Args:
         what: The plugin, as :func:`named` returns it.
         doing: What it was asked to do, such as ``" to explain"``, if that is not obvious.
         error: The class of the error.
+        limit: How long it may take; by default what ``--call-timeout`` says. What is built in has no limit
+            but one that is given.
     """
-    return _Calling(f"{what} failed{doing}", error)
+    if limit is None and not is_built_in(what):
+        limit = call_limit(what)
+    return _Calling(f"{what} failed{doing}", error, limit)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Calling(AbstractContextManager[None]):
     """A class, since a generator costs a microsecond for every row that a transform yields."""
 
     message: str
     error: type[PluginError]
+    limit: time_limit | None
+
+    def __enter__(self) -> None:
+        if self.limit is not None:
+            self.limit.start()
 
     def __exit__(self, kind: object, failure: BaseException | None, traceback: object) -> None:
-        if failure is None or isinstance(failure, SaferecError) or is_interrupt_by_user(failure):
+        if self.limit is not None:
+            try:
+                self.limit.stop(failure)
+            except PluginTimeoutError as late:
+                failure = late
+        if failure is None or is_any(failure, SaferecError) or is_interrupt_by_user(failure):
             return
         LOGGER.debug("%s", self.message, exc_info=failure)
         raise self.error(f"{self.message}: {in_words(failure)}") from failure
+
+
+def yielded_by(what: str, begin: Callable[[], Iterable[T]]) -> Iterator[T]:
+    """Pass on what a plugin yields; see :func:`calling`, which holds until each outcome is there.
+
+    Args:
+        what: The plugin, as :func:`named` returns it.
+        begin: Calls it.
+    """
+    calls = calling(what)
+    remaining: Iterator[T] | None = None
+    while True:
+        with calls, at_work(what), within_plugin:
+            remaining = iter(begin()) if remaining is None else remaining
+            outcome = next(remaining, _END)
+        if outcome is _END:
+            return
+        yield outcome
 
 
 def undisturbed(what: str) -> AbstractContextManager[None]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 import logging
 import os
-import signal
 import sys
 import tempfile
 import threading
@@ -21,38 +20,35 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dis import get_instructions
-from types import FrameType, TracebackType
-from typing import IO, NoReturn, Self
+from types import TracebackType
+from typing import IO, Self
 
 from saferec_core.plugins.endings import endings_guarded, within_plugin
 from saferec_core.plugins.last_words import at_work
 from saferec_core.plugins.plain_text import plain
 from saferec_core.plugins.surroundings import surroundings_kept
+from saferec_core.plugins.time_limits import PluginTimeoutError, time_limit
 
 __all__ = [
     "LOGGER",
     "Isolation",
-    "PluginTimeoutError",
     "in_words",
+    "is_any",
     "is_interrupt_by_user",
-    "time_limit",
 ]
 
 LOGGER = logging.getLogger("saferec.plugins")
 """Where the original traceback of a plugin's failure goes; the command line shows it with ``--verbose``."""
 
+_SETTING = "SAFEREC_PLUGIN_TIMEOUT"
 _TIME_LIMIT = 60.0
-"""Seconds that importing a plugin may take unless ``SAFEREC_PLUGIN_TIMEOUT`` says otherwise."""
+"""Seconds that importing a plugin may take unless the environment variable says otherwise."""
 
 _MOST_SHOWN = 200
 _MOST_WARNINGS = 5
 _LONGEST_MESSAGE = 2000
 _FROM_USER = ("asyncio.", "saferec_core.runs.", "saferec_cli.", "threading", "signal")
 """Modules whose code raises ``KeyboardInterrupt`` because the user pressed Ctrl-C."""
-
-
-class PluginTimeoutError(BaseException):
-    """A plugin took longer than it may; whoever catches ``Exception`` to try again does not catch it."""
 
 
 class Isolation(AbstractContextManager["Isolation"]):
@@ -89,7 +85,7 @@ class Isolation(AbstractContextManager["Isolation"]):
             stack.enter_context(endings_guarded())
             stack.enter_context(within_plugin)
             stack.enter_context(_daemon_threads(self.notes))
-            stack.enter_context(time_limit(self._limit))
+            stack.enter_context(time_limit(self._limit, advice=f"{_SETTING}=SECONDS allows more"))
             self._stack = stack.pop_all()
         return self
 
@@ -115,7 +111,7 @@ def is_interrupt_by_user(failure: BaseException) -> bool:
     A signal interrupts code at any instruction; whoever raises does so by a ``raise`` statement. Other
     requests to stop (``RunStopped`` of :mod:`saferec_core.runs.stopping`) come from handlers of saferec.
     """
-    if isinstance(failure, Exception | SystemExit | PluginTimeoutError):
+    if is_any(failure, Exception, SystemExit, PluginTimeoutError):
         return False
     trace = failure.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -130,43 +126,15 @@ def is_interrupt_by_user(failure: BaseException) -> bool:
     return name != "RAISE_VARARGS"
 
 
+def is_any(failure: BaseException, *kinds: type[BaseException]) -> bool:
+    """Whether a failure is of one of the *kinds*; ``isinstance`` asks the object itself, which may raise."""
+    return issubclass(type(failure), kinds)
+
+
 def _time_limit() -> float:
     with suppress(ValueError):
-        return float(os.environ.get("SAFEREC_PLUGIN_TIMEOUT", _TIME_LIMIT))
+        return float(os.environ.get(_SETTING, _TIME_LIMIT))
     return _TIME_LIMIT
-
-
-@contextmanager
-def time_limit(seconds: float | None) -> Iterator[None]:
-    """Raise :class:`PluginTimeoutError` in what takes longer; in the main thread and on POSIX only.
-
-    Args:
-        seconds: The limit; None or 0: there is none.
-    """
-    if (
-        not seconds
-        or threading.current_thread() is not threading.main_thread()
-        or not hasattr(signal, "setitimer")
-    ):
-        yield
-        return
-
-    late = PluginTimeoutError(f"it took longer than {seconds:g} s")
-    rung: list[bool] = []
-
-    def on_alarm(_number: int, _frame: FrameType | None) -> NoReturn:
-        rung.append(True)
-        raise late
-
-    handler = signal.signal(signal.SIGALRM, on_alarm)
-    remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, remaining, interval)
-        signal.signal(signal.SIGALRM, handler)
-    if rung:  # it caught the exception and went on
-        raise late
 
 
 @contextmanager
@@ -256,6 +224,8 @@ def _daemon_threads(notes: list[str]) -> Iterator[None]:
 
 def in_words(failure: BaseException) -> str:
     """Return the type and message of a failure, in one short line, even of one that cannot say what it is."""
+    if is_any(failure, PluginTimeoutError):
+        return str(failure)
     try:
         message = str(failure)
     except BaseException:  # noqa: BLE001 - a plugin's own exception class may raise whatever it likes

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
-from saferec_core.errors import ConfigError, PluginError, UnknownNameError
+from saferec_core.errors import ConfigError, PluginError, UnknownNameError, near_misses
 from saferec_core.plugins import hookspecs
 from saferec_core.plugins.compatibility import incompatibility
 from saferec_core.plugins.discovery import InstalledPlugin, installed_plugins
@@ -25,6 +25,7 @@ from saferec_core.plugins.patches import Patches, patches_undone
 from saferec_core.plugins.plain_text import plain
 from saferec_core.plugins.registry import Entry, Origin, Registry, module_of_file
 from saferec_core.plugins.selection import Selection, canonical
+from saferec_core.plugins.time_limits import limits_by_name
 
 if TYPE_CHECKING:
     from saferec_core.plugins.contracts.alarm import Alarm
@@ -174,7 +175,7 @@ def load_plugins(selection: Selection | None = None) -> Plugins:
         selection: Which plugins to load; what the environment says unless given.
 
     Raises:
-        ConfigError: A plugin to switch off is not installed.
+        ConfigError: A plugin to switch off is not installed, or a component that is given more time.
         PluginError: A file to load as a plugin cannot be; or plugins must be sound and one is not.
     """
     selection = selection or Selection.of()
@@ -185,6 +186,7 @@ def load_plugins(selection: Selection | None = None) -> Plugins:
     plugins = _loaded_by[key]
     for state in plugins.broken:
         LOGGER.debug("%s failed to load", state.origin, exc_info=state.error)
+    _check_limits(plugins)
     return plugins
 
 
@@ -319,6 +321,18 @@ def _check_names(selection: Selection, plugins: Plugins) -> None:
         raise ConfigError(
             f"--no-plugin {unknown[0]}: no such plugin is installed. Those that can be switched off: {names}"
         )
+
+
+def _check_limits(plugins: Plugins) -> None:
+    """Refuse to give time to what is not there: a slip would leave the limit as it is."""
+    withdrawn = (entry for state in plugins.states for entry in state.withdrawn)
+    known = {entry.name for entry in (*plugins, *withdrawn)} | set(LIFECYCLE_HOOKS.values())
+    for name in limits_by_name():
+        if name not in known:
+            raise ConfigError(
+                f"--call-timeout {name}=...: no component has that name.{near_misses(name, known)} "
+                "`saferec plugins list` shows the names"
+            )
 
 
 def _check_all_sound(plugins: Plugins) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 
+from saferec_core.data.prompt_form import PromptForm
 from saferec_core.data.records import Record
-from saferec_core.data.traits import Trait, read_traits
 from saferec_core.evaluation.baselines import Baseline
 from saferec_core.evaluation.predictions import answer_of_titles
 from saferec_core.models.completions import Completion
@@ -30,8 +30,8 @@ class BaselineRecommender:
     """Titles of a list, k."""
     safe: bool
     """Whether known violations are left out."""
-    traits: Mapping[str, Trait] = field(default_factory=read_traits)
-    """How constraints are stated."""
+    prompts: PromptForm = field(default_factory=PromptForm)
+    """How a policy in its place would be asked."""
 
     def __call__(
         self, records: Sequence[Record], *, progress: Callable[[int], None] | None = None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from saferec_core.data.records import Message, Record, seen_titles_of
-from saferec_core.data.sentences import ended
-from saferec_core.data.traits import Trait, read_traits, trait_of
+from saferec_core.data.prompt_form import PromptForm
+from saferec_core.data.records import Record
 from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.models.completions import Completion, CompletionGenerator, Decoding
 from saferec_core.models.generation import PolicyGenerator
@@ -18,7 +17,7 @@ from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.parser import ListParser, parse
 from saferec_core.recommendation.verdicts import JudgedTitle, judged_titles
 
-__all__ = ["Recommendation", "Recommender", "check_constraints", "wish"]
+__all__ = ["Recommendation", "Recommender", "check_constraints"]
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,8 @@ class Recommender:
     decoding: Decoding
     num_titles: int
     """Titles of a list, k."""
-    traits: Mapping[str, Trait] = field(default_factory=read_traits)
-    """How constraints are stated to the policy."""
+    prompts: PromptForm = field(default_factory=PromptForm)
+    """How the policy is asked."""
     guiding: Callable[[Sequence[Record]], Guiding] | None = None
     """What restricts the lists of some records; None: the policy may write anything."""
 
@@ -111,38 +110,6 @@ class Recommender:
             Recommendation(record, titles, done.text, self.num_titles, guided=self.guiding is not None)
             for record, titles, done in zip(records, lists, completions, strict=True)
         ]
-
-
-def wish(
-    text: str,
-    *,
-    constraints: Sequence[str] = (),
-    seen: Sequence[str] = (),
-    traits: Mapping[str, Trait] | None = None,
-) -> Record:
-    """Make a record of what somebody typed.
-
-    A constraint is stated to the policy as training dialogues state it, by the first explicit sentence of
-    its trait, unless the text has one of its sentences already; a trait without sentences by its name.
-
-    Args:
-        text: The wish.
-        constraints: Traits that are active.
-        seen: Titles that must not come back, such as "Saw (2004)"; without a year every film of the name.
-        traits: Sentences by trait.
-    """
-    sentences = [text.strip()]
-    for constraint in constraints:
-        trait = trait_of(traits or {}, constraint)
-        stated = [] if trait is None else [*trait.explicit, *trait.implied]
-        if not any(sentence in text for sentence in stated):
-            sentences.append(ended(stated[0]) if stated else f"Please respect this: {constraint}.")
-    prompt: list[Message] = [{"role": "user", "content": " ".join(sentences)}]
-    return Record(
-        prompt=prompt,
-        constraints=tuple(sorted(set(constraints))),
-        seen_titles=tuple(seen_titles_of({"seen_titles": list(seen)})),
-    )
 
 
 def check_constraints(constraints: Sequence[str], judge: Judge) -> None:

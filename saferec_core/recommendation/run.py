@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from typing import Any, Literal
 from saferec_core.config.domain import read_domain
 from saferec_core.config.schema import RecommendConfig
 from saferec_core.data.catalog import read_catalog
+from saferec_core.data.prompt_form import PromptForm
 from saferec_core.data.records import Record, read_records, record_of
 from saferec_core.data.rows import row_name, try_rows
 from saferec_core.data.traits import read_traits
@@ -70,7 +71,11 @@ def load_recommender(
         oracle = build_oracle(config.oracle, year_tolerance=tolerance, plugins=plugins)
     catalog = read_catalog(data.catalog_path, year_tolerance=tolerance, match_subtitles=data.match_subtitles)
     judge = Judge(catalog, oracle)
-    traits = read_traits(read_domain(data.domain_path).traits_path)
+    prompts = PromptForm(
+        config.prompts.instruction,
+        config.prompts.sentences,
+        read_traits(read_domain(data.domain_path).traits_path),
+    )
     reference = str(config.model.model)
     if names_baseline(reference):
         assert data.train_path is not None or not BASELINES[reference].needs_training
@@ -83,7 +88,7 @@ def load_recommender(
             AllowedTitles(judge, asking.unknown),
             asking.num_titles,
             safe=asking.guided,
-            traits=traits,
+            prompts=prompts,
         )
     parser: ListParser = chosen(
         plugins,
@@ -104,7 +109,7 @@ def load_recommender(
             seed=config.seed,
         ),
         num_titles=asking.num_titles,
-        traits=traits,
+        prompts=prompts,
         guiding=_guides(config, policy, parser, judge, asking) if asking.guided else None,
     )
 
@@ -134,8 +139,9 @@ def recommend_file(
 ) -> Mapping[str, int]:
     """Write a list for every row of *source* to *out*; an interrupted call continues where it was.
 
-    A row of *source* has ``prompt`` (text or messages) and may have ``constraints`` and ``seen_titles``;
-    one that cannot be read gets an ``error`` in place of a list. Every line of *out* names its row.
+    A row of *source* has ``prompt`` (text or messages) and may have ``constraints``, which its prompt states,
+    and ``seen_titles``. A prompt without a system message gets the instruction of the recommender. A row that
+    cannot be read gets an ``error`` in place of a list. Every line of *out* names its row.
 
     Args:
         recommender: Makes the lists.
@@ -155,11 +161,13 @@ def recommend_file(
     if next(try_rows(source), None) is None:
         raise DataError(f"{source} has no rows; expected one with a prompt for every list")
     settings = {"policy": policy, "input_sha256": data_hash(source), **asdict(asking)}
+    if recommender.prompts.instruction is not None:
+        settings["instruction"] = recommender.prompts.instruction
     done = _done(out, settings)
     counts = {"lists": 0, "errors": 0, "kept": done}
     first_error = None
     with out.open("a", encoding="utf-8") as file:
-        for batch in _batches(islice(try_rows(source), done, None), asking.batch_size, recommender.judge):
+        for batch in _batches(islice(try_rows(source), done, None), asking.batch_size, recommender):
             answers = _answers(recommender, dict(batch))
             for number, _ in batch:
                 content = answers[number]
@@ -177,7 +185,9 @@ def recommend_file(
 
 
 def _batches(
-    rows: Iterator[tuple[int, dict[str, Any] | DataError]], size: int, judge: Judge
+    rows: Iterator[tuple[int, dict[str, Any] | DataError]],
+    size: int,
+    recommender: Recommender | BaselineRecommender,
 ) -> Iterator[list[tuple[int, Record | SaferecError]]]:
     """Read rows as records, a few at a time; what is wrong with a row stands in its place."""
     while batch := list(islice(rows, size)):
@@ -189,8 +199,8 @@ def _batches(
                 record = record_of(row, needs={})
                 if not any(message["content"].strip() for message in record.prompt):
                     raise DataError("the prompt is empty")
-                check_constraints(record.constraints, judge)
-                read.append((number, record))
+                check_constraints(record.constraints, recommender.judge)
+                read.append((number, replace(record, prompt=recommender.prompts.begun(record.prompt))))
             except SaferecError as error:
                 read.append((number, error))
         yield read

@@ -15,7 +15,8 @@ from saferec_core.config.sections import RewardCalls
 from saferec_core.errors import ConfigError, RewardError
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.reward import RewardFunction
-from saferec_core.plugins.isolation import LOGGER, PluginTimeoutError
+from saferec_core.plugins.isolation import LOGGER
+from saferec_core.plugins.time_limits import PluginTimeoutError
 from saferec_core.rl.reward_check import checked_values, shape_of
 from saferec_core.rl.reward_processes import RewardProcesses
 from saferec_core.rl.reward_range import stray_value

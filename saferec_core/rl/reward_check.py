@@ -16,7 +16,7 @@ from saferec_core.plugins.calls import calling, undisturbed
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.plugins.contracts.unchanged import unchanged
-from saferec_core.plugins.isolation import time_limit
+from saferec_core.plugins.time_limits import call_limit
 from saferec_core.plugins.values import as_values
 
 __all__ = ["checked_values", "shape_of"]
@@ -40,7 +40,8 @@ def checked_values(
         RewardError: It failed, or returned something else.
         PluginError: It changed the lists.
     """
-    with unchanged(lists, what), undisturbed(what), calling(what, error=RewardError), time_limit(timeout):
+    limit = call_limit(what, timeout, setting="--set rewards.{name}.calls.timeout")
+    with unchanged(lists, what), undisturbed(what), calling(what, error=RewardError, limit=limit):
         value: Any = function(lists)
         if inspect.isawaitable(value):
             value = _awaited(value)

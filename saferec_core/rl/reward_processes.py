@@ -30,8 +30,8 @@ from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.parser import ParsedList
 from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.plugins.contracts.run_context import RunContext
-from saferec_core.plugins.isolation import PluginTimeoutError
 from saferec_core.plugins.registry import module_of_file
+from saferec_core.plugins.time_limits import PluginTimeoutError
 from saferec_core.rl.reward_check import checked_values
 from saferec_core.runs.child import begin_child
 

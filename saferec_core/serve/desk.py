@@ -15,7 +15,7 @@ from saferec_core.data.records import Message, Record, seen_titles_of
 from saferec_core.errors import RunError
 from saferec_core.models.streaming import StreamedCompletion
 from saferec_core.recommendation.baseline_recommender import BaselineRecommender
-from saferec_core.recommendation.recommender import Recommendation, Recommender, check_constraints, wish
+from saferec_core.recommendation.recommender import Recommendation, Recommender, check_constraints
 
 Whole = TypeVar("Whole")
 
@@ -70,19 +70,22 @@ class Desk:
             SaferecError: A constraint is unknown.
         """
         check_constraints(constraints, self.guided.judge)
-        return wish(text, constraints=constraints, seen=seen, traits=self.guided.traits)
+        return self.guided.prompts.wish(text, constraints=constraints, seen=seen)
 
     def conversation(
         self, messages: Sequence[Message], constraints: Sequence[str], seen: Sequence[str]
     ) -> Record:
         """Make a record of a whole conversation, which states its constraints itself.
 
+        Without a system message it gets the policy's instruction.
+
         Raises:
             SaferecError: A constraint is unknown.
         """
         check_constraints(constraints, self.guided.judge)
         titles = tuple(seen_titles_of({"seen_titles": list(seen)}))
-        return Record(prompt=messages, constraints=tuple(sorted(set(constraints))), seen_titles=titles)
+        prompt = self.guided.prompts.begun(messages)
+        return Record(prompt=prompt, constraints=tuple(sorted(set(constraints))), seen_titles=titles)
 
     def ask(self, record: Record, *, guided: bool, temperature: float | None = None) -> Recommendation:
         """Make one list, when it is this request's turn.

@@ -17,7 +17,7 @@ from unittest import SkipTest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
-from saferec_core.plugins.isolation import PluginTimeoutError, time_limit
+from saferec_core.plugins.time_limits import PluginTimeoutError, time_limit
 from saferec_core.testing.process import noting_changes, output_of
 from saferec_core.testing.snapshots import difference, snapshot
 from saferec_core.testing.work import lines_executed

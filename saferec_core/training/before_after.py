@@ -44,7 +44,7 @@ def evaluate(
     settings = config.evaluation
     if not parts.held_out or settings.eval_prompts == 0:
         return []
-    records = used_records(parts.held_out, settings)
+    records = used_records(parts.held_out, settings, parts.prompts)
     evaluator = evaluator_of(config, parts, records, plugins)
     evaluations = []
     for kind in settings.eval_decoding:
@@ -86,7 +86,7 @@ def greedy_means(
     All processes that train together have to call.
     """
     settings = config.evaluation
-    records = used_records(parts.validation or parts.held_out, settings)
+    records = used_records(parts.validation or parts.held_out, settings, parts.prompts)
     evaluation = evaluator_of(config, parts, records, plugins)(
         generator,
         run_protocol(config, parts, "greedy"),

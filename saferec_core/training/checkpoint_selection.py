@@ -51,7 +51,7 @@ def rule_of(config: SftConfig | TrainConfig, parts: Parts, plugins: Plugins) -> 
             raise ConfigError(f"--select chooses among checkpoints on held-out prompts and needs {missing}")
     elif isinstance(config, TrainConfig) or missing:
         return None
-    used_records(parts.validation, settings)  # refuses constraints that no record has
+    used_records(parts.validation, settings, parts.prompts)  # refuses constraints that no record has
     metrics = _metrics(config, parts, plugins)
     if config.select is None:
         main = primary_metric(metrics, "relevance")
@@ -87,7 +87,7 @@ def best_checkpoint(
         observer: Shown the progress, the figures and the reason.
     """
     settings = config.evaluation
-    records = used_records(parts.validation, settings)
+    records = used_records(parts.validation, settings, parts.prompts)
     evaluator = evaluator_of(config, parts, records, plugins)
     protocol = run_protocol(config, parts, "greedy")
     results: dict[str, Results] = {}

@@ -9,7 +9,7 @@ from saferec_core.config.schema import SftConfig, TrainConfig
 from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.truncate import Fitted
 from saferec_core.evaluation.protocol import described
-from saferec_core.evaluation.setup import Parts, record_limit, require_path
+from saferec_core.evaluation.setup import Parts, instruction_added, record_limit, require_path
 from saferec_core.models.loading import Policy, checkpoint_dtype
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.rl.limits import Limits
@@ -62,6 +62,7 @@ def sft_plan(
             f"{len(fitted.records)} samples ({fitted.shortened} lost old turns, {fitted.left_out} left "
             f"out as longer than {longest} tokens)",
             **record_limit(config.data),
+            **instruction_added(parts, config.evaluation),
             "parser": described(config.data.parser.name, parts.parser),
             "adapters": f"LoRA r={config.model.lora_r}" if config.model.use_lora else "none",
             "completions end with": " or ".join(
@@ -122,6 +123,7 @@ def rank_grpo_plan(
             f"({fitted.shortened} lost old turns, {fitted.left_out} left out); "
             f"{len(parts.held_out)} held out",
             **record_limit(config.data),
+            **instruction_added(parts, config.evaluation),
             **({"transforms": parts.transformed} if parts.transformed else {}),
             "catalog": f"{config.data.catalog_path}: {len(parts.judge.catalog)} titles",
             "parser": described(config.data.parser.name, parts.parser),

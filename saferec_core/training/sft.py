@@ -97,7 +97,7 @@ def train_sft(
     validation = _fitted(_with_completions(parts.validation), policy, longest)
     if not validation.records and config.eval_strategy != "no":
         observer.note("There are no validation records with completions, so no validation loss is computed.")
-    begin(config, plugins, folder, "sft", observer)
+    begin(config, plugins, folder, "sft", observer, train=parts.train)
     if is_main():
         observer.plan(
             sft_plan(

@@ -47,3 +47,54 @@ def test_a_run_tells_its_observers_and_survives_one_that_fails(main, installed, 
     ]
     printed = " ".join((outcome.out + outcome.err).split())
     assert "hook 'saferec_evaluation_finished' of acme-watch 1.2.3 failed: SystemExit: 0" in printed
+
+
+SLEEPING = """
+import time
+import torch
+import saferec_core
+from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
+
+@saferec_core.hookimpl
+def saferec_register_normalizers(registry):
+    registry.add("drowsy", "acme_sleep:Drowsy", summary="")
+
+@saferec_core.hookimpl
+def saferec_rollouts_scored():
+    Drowsy.batches += 1
+
+class Drowsy(Normalizer):
+    batches = 0
+
+    def __call__(self, rewards):
+        if Drowsy.batches == 2:
+            Drowsy.batches = 0
+            time.sleep(1000)
+        return Advantages(torch.zeros(rewards.rank_mask.shape), torch.zeros(len(rewards.rank_mask)))
+"""
+
+
+def test_a_component_that_sleeps_for_ever_ends_a_run_that_keeps_what_it_has(main, installed, tiny, tmp_path):
+    installed("acme-sleep", SLEEPING)
+    run = ("train", tiny / "run.yaml", "--output-dir", tmp_path / "runs", "--run-name", "a")
+    options = (
+        "--normalizer",
+        "drowsy",
+        "--max-steps",
+        4,
+        "--eval-prompts",
+        0,
+        "--set",
+        "rollout_steps=1",
+    )
+
+    outcome = main(*run, *options, "--call-timeout", "drowsy=0.5")
+
+    assert outcome.status == 2
+    *_, error, advice = outcome.err.splitlines()
+    assert error == (
+        "error: normalizer 'drowsy' of acme-sleep 1.2.3 failed: it took longer than 0.5 s. --call-timeout "
+        "drowsy=2h allows it two hours, drowsy=none any time"
+    )
+    assert advice.endswith(f"continue with: saferec train --resume-from {tmp_path / 'runs' / 'a'}")
+    assert "The state after the last complete step is saved in" in outcome.err + outcome.out

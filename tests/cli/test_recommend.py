@@ -91,6 +91,7 @@ def test_a_file_of_wishes_gets_a_list_each(main, named, tmp_path):
 
 def test_reasoning_in_front_is_free_and_the_list_behind_the_marker_is_guided(main, named, trait):
     reasoned = ("--set", "data.list_marker=<solution>", "--set", "max_completion_length=60", "--json")
+    reasoned += ("--instruction", "none")
     done = main(*named, "--prompt", "Something funny", "--constraint", trait, "-k", 3, *reasoned)
 
     assert (done.status, done.err) == (0, "")

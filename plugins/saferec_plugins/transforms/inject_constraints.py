@@ -16,7 +16,7 @@ from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice
 from saferec_core.data.constraint_sentences import STATED
 from saferec_core.data.records import constraints_of, messages_of, seen_titles_of, titles_of
 from saferec_core.data.rows import Row
-from saferec_core.data.sentences import CLOSING, ended
+from saferec_core.data.sentences import CLOSING, LIST_LINE, ended, followed
 from saferec_core.data.traits import Trait, read_traits, trait_of
 from saferec_core.errors import ConfigError, DataError, near_misses
 from saferec_core.plugins.build import build_parser
@@ -206,7 +206,6 @@ def _links_to(sentence: str) -> Sequence[str]:
 # --- their position --------------------------------------------------------------------------
 
 _PAIRS = (("(", ")"), ("[", "]"), ("“", "”"), ("«", "»"))
-_LIST_LINE = re.compile(r"\s*(?:[-*+•>]|[0-9]{1,3}[.)])\s")
 
 _SENTENCE_END = re.compile(
     rf"(?<![.!?…])[.!?…]++[{re.escape(CLOSING)}]*+(?=\s++[\"“'‘]?(?P<first>[^\W_])(?P<rest>\w?))"
@@ -234,15 +233,12 @@ def _placed(text: str, sentences: str, position: str, gaps: Sequence[int], rng: 
     if position == "alone":
         return sentences
     if position == "before":
-        space = "\n\n" if _LIST_LINE.match(text) else " "
+        space = "\n\n" if LIST_LINE.match(text) else " "
         return f"{ended(sentences)}{space}{text.lstrip()}"
     if position == "inside":
         gap = rng.choice(gaps)
         return f"{text[:gap]} {ended(sentences)}{text[gap:]}"
-    text = text.rstrip()
-    if _LIST_LINE.match(text.rpartition("\n")[2]):  # or it would belong to the last entry
-        return f"{text}\n\n{sentences}"
-    return f"{ended(text)} {sentences}"
+    return followed(text, sentences)
 
 
 def _gaps(text: str, titles: Iterable[str]) -> list[int]:
@@ -272,7 +268,7 @@ def _gaps(text: str, titles: Iterable[str]) -> list[int]:
             and not any(start < end < stop for start, stop in inside)
             and not any(marks[opening] > marks[closing] for opening, closing in _PAIRS)
             and marks['"'] % 2 == 0
-            and not _LIST_LINE.match(text, text.rfind("\n", 0, end) + 1)
+            and not LIST_LINE.match(text, text.rfind("\n", 0, end) + 1)
         ):
             gaps.append(end)
     return gaps

@@ -11,7 +11,7 @@ from typing import Literal
 
 from saferec_core.data.constraint_sentences import stated_in
 from saferec_core.data.records import Message, Record
-from saferec_core.data.sentences import ended
+from saferec_core.data.sentences import ended, followed
 from saferec_core.data.traits import Trait
 
 __all__ = ["Change", "Flip", "flips_of", "why_not"]
@@ -169,8 +169,7 @@ def _beside(prompt: Sequence[Message], sentence: str | None, other: str) -> list
     turns = [n for n, message in enumerate(prompt) if message["role"] == "user"]
     if not turns:
         return None
-    text = prompt[turns[-1]]["content"].rstrip()
-    return _with_turn(prompt, turns[-1], f"{ended(text)} {other}" if text else other)
+    return _with_turn(prompt, turns[-1], followed(prompt[turns[-1]]["content"], other))
 
 
 def _with_turn(prompt: Sequence[Message], turn: int, text: str) -> list[Message]:

@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 
 from saferec_core.data.rows import Row
 from saferec_core.errors import ConfigError, DataError, PluginError
-from saferec_core.plugins.calls import calling, named
+from saferec_core.plugins.calls import calling, named, yielded_by
 from saferec_core.plugins.endings import within_plugin
 from saferec_core.plugins.endless import check_end
 from saferec_core.plugins.last_words import at_work
+from saferec_core.plugins.time_limits import still_working
 
 __all__ = [
     "Counted",
@@ -128,6 +129,7 @@ class RowCounts:
         """Count rows as they are read."""
         for row in rows:
             self.read += 1
+            still_working()
             yield row
 
     def __str__(self) -> str:
@@ -153,32 +155,18 @@ def transformed(
     """
     name = named("transform", transform)
     counts = RowCounts() if counts is None else counts
-    with calling(name):
-        if isinstance(transform, Surveying):
-            with at_work(name), within_plugin:
-                transform = transform.survey(rows())
-        for outcome in _guarded(transform(counts.reading(rows())), name):
-            if isinstance(outcome, Removed):
-                counts.removed[outcome.reason] += 1
-            row = _row_of(outcome, name)
-            if row is not None:
-                counts.kept += 1
-                yield row
-            check_end(name, counts.kept, counts.read)
-
-
-_END: Any = object()
-
-
-def _guarded(outcomes: Iterable[Outcome], name: str) -> Iterator[Outcome]:
-    """Pass on what a transform yields; its code cannot end the process."""
-    remaining = iter(outcomes)
-    while True:
-        with at_work(name), within_plugin:
-            outcome = next(remaining, _END)
-        if outcome is _END:
-            return
-        yield outcome
+    if isinstance(transform, Surveying):
+        with calling(name), at_work(name), within_plugin:
+            transform = transform.survey(RowCounts().reading(rows()))
+    chosen = transform
+    for outcome in yielded_by(name, lambda: chosen(counts.reading(rows()))):
+        if isinstance(outcome, Removed):
+            counts.removed[outcome.reason] += 1
+        row = _row_of(outcome, name)
+        if row is not None:
+            counts.kept += 1
+            yield row
+        check_end(name, counts.kept, counts.read)
 
 
 def _row_of(outcome: Outcome, transform: str) -> Row | None:

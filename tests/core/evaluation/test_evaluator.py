@@ -9,6 +9,7 @@ from saferec_core.analysis.compare import compare
 from saferec_core.analysis.results import read_results
 from saferec_core.config.sections import EvaluationConfig, ModelConfig
 from saferec_core.data.catalog import Catalog
+from saferec_core.data.prompt_form import PromptForm
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
@@ -170,11 +171,13 @@ def test_what_has_no_value_in_any_row_has_none_in_the_summary(evaluate):
 def test_only_records_with_the_wanted_constraints_are_used_and_keep_their_places():
     records = [record("a"), record("b", constraints=("gore",)), record("c", constraints=("drugs", "gore"))]
 
-    assert list(used_records(records, EvaluationConfig(eval_prompts=2))) == [0, 1]
-    assert list(used_records(records, EvaluationConfig(eval_traits=["gore"]))) == [1, 2]
-    assert list(used_records(records, EvaluationConfig(eval_traits=["drugs"], eval_prompts=1))) == [2]
+    assert list(used_records(records, EvaluationConfig(eval_prompts=2), PromptForm())) == [0, 1]
+    assert list(used_records(records, EvaluationConfig(eval_traits=["gore"]), PromptForm())) == [1, 2]
+    assert list(
+        used_records(records, EvaluationConfig(eval_traits=["drugs"], eval_prompts=1), PromptForm())
+    ) == [2]
     with pytest.raises(DataError, match=r"\['war'\]. There: drugs, gore"):
-        used_records(records, EvaluationConfig(eval_traits=["war"]))
+        used_records(records, EvaluationConfig(eval_traits=["war"]), PromptForm())
 
 
 def test_the_hash_of_the_data_changes_with_whatever_is_asked_or_judged():

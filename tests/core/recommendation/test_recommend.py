@@ -8,10 +8,9 @@ import pytest
 from saferec_core.config.load import Layer, resolved
 from saferec_core.config.schema import RecommendConfig
 from saferec_core.data.records import Record
-from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, DataError, RunError, UnknownNameError
 from saferec_core.plugins.contracts.judge import Judge
-from saferec_core.recommendation.recommender import check_constraints, wish
+from saferec_core.recommendation.recommender import check_constraints
 from saferec_core.recommendation.run import Asking, load_recommender, recommend_file
 
 ASKING = Asking(num_titles=4, batch_size=2)
@@ -156,17 +155,6 @@ def test_lists_of_another_policy_are_not_mixed_in(recommender, rows, tmp_path):
 
     with pytest.raises(RunError, match="already exists"):
         recommend_file(recommender, source, out, ASKING, policy="q")
-
-
-def test_a_constraint_is_put_in_words_unless_the_wish_has_them():
-    traits = read_traits()
-    name, trait = next(iter(traits.items()))
-
-    stated = wish("Something funny", constraints=[name], traits=traits).prompt[0]["content"]
-    there = wish(f"Funny. {trait.implied[0]}", constraints=[name], traits=traits).prompt[0]["content"]
-
-    assert stated.startswith(f"Something funny {trait.explicit[0]}")
-    assert there == f"Funny. {trait.implied[0]}"
 
 
 def test_an_unknown_constraint_is_named_with_its_near_misses(recommender, rows):

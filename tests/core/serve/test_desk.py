@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from saferec_core.data.catalog import Catalog
+from saferec_core.data.prompt_form import PromptForm
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, RunError
@@ -156,3 +157,14 @@ def test_the_page_names_what_users_of_the_domain_do_and_a_title_of_its_catalog(r
     assert "Already played" in page("played")
     assert "such as “Heat (1995)”" in page("played")
     assert "Already seen" in page()
+
+
+def test_wishes_and_conversations_begin_with_the_instruction_of_the_policy(recommender):
+    object.__setattr__(recommender, "prompts", PromptForm("Be safe."))
+    desk = Desk(recommender, "policy")
+    instruction = {"role": "system", "content": "Be safe."}
+    own = [{"role": "system", "content": "Be brief."}, *RECORD.prompt]
+
+    assert desk.record("Something funny", [], []).prompt == [instruction, *RECORD.prompt]
+    assert desk.conversation(RECORD.prompt, [], []).prompt == [instruction, *RECORD.prompt]
+    assert desk.conversation(own, [], []).prompt == own
