@@ -3,16 +3,18 @@
     python benchmarks/record_memory.py --records 10000 100000 1000000
     python benchmarks/record_memory.py --records 10000 100000 1000000 --short
 
-Every number is measured in a process of its own, which reads a JSONL file of that many records as a run does,
-fits the prompts, draws their order and goes through half of them, 100,000 at most. What is printed is memory
-that the process has to itself (``RssAnon``, Linux), beyond the libraries; pages of the mapped file are the
-system's, and given back when others need them. Seconds are the processor's.
+Every number is measured in two processes, one after the other: the first on a machine that reads a JSONL file
+of that many records as a run does, and a later one, which maps what the first has written. Each fits the
+prompts, draws their order and goes through half of them, 100,000 at most. What is printed is memory that a
+process has to itself (``RssAnon``, Linux), beyond the libraries; pages of the mapped file are the system's,
+and given back when others need them. Seconds are the processor's.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from pathlib import Path
 
 SEEN, TURNS, WORDS = 20, 4, 20
 MOST_ACCESSES = 100_000
+WIDTHS = (12, 10, 16, 8, 14, 16, 8)
 
 
 def main() -> None:
@@ -37,15 +40,25 @@ def main() -> None:
     if given.measure:
         measure(given.measure, objects=given.objects)
         return
-    print("  records   file MiB   own memory MiB   read s   an access us")
+    titles = ("records", "file MiB", "first: own MiB", "read s", "an access us", "later: own MiB", "read s")
+    print(*(f"{title:>{width}}" for title, width in zip(titles, WIDTHS, strict=True)))
     for number in given.records:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "records.jsonl"
             write(path, number, *((1, 1, 1) if given.short else (SEEN, TURNS, WORDS)))
             flags = ["--objects"] if given.objects else []
             command = [sys.executable, __file__, "--measure", str(path), *flags]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-            print(f"{number:9,}   {path.stat().st_size / 2**20:8.1f}   {done.stdout.strip()}", flush=True)
+            environment = {**os.environ, "SAFEREC_CACHE": folder}
+            first, later = (
+                json.loads(
+                    subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout
+                )
+                for _ in range(2)
+            )
+            size = path.stat().st_size / 2**20
+            figures = (size, first["memory"], first["read"], first["access"], later["memory"], later["read"])
+            row = (f"{number:,}", *(f"{figure:.1f}" for figure in figures))
+            print(*(f"{cell:>{width}}" for cell, width in zip(row, WIDTHS, strict=True)), flush=True)
 
 
 def write(path: Path, number: int, seen: int, length: int, words: int) -> None:
@@ -72,7 +85,7 @@ def write(path: Path, number: int, seen: int, length: int, words: int) -> None:
 def measure(path: Path, *, objects: bool) -> None:
     """Read the file as a run does, and print what that took."""
     from saferec_core.data import mapped_rows
-    from saferec_core.data.records import read_records
+    from saferec_core.data.record_files import read_records
     from saferec_core.data.truncate import fit_records
     from saferec_core.training.trl.prompt_dataset import prompt_dataset
     from saferec_core.training.trl.prompt_order import TensorSampler
@@ -90,7 +103,7 @@ def measure(path: Path, *, objects: bool) -> None:
     for position in islice(order, accesses):
         assert dataset[position]["prompt"]
     access = (time.process_time() - began) / accesses * 1e6
-    print(f"{(own_memory() - before) / 2**20:14.1f}   {read:6.1f}   {access:12.1f}")
+    print(json.dumps({"memory": (own_memory() - before) / 2**20, "read": read, "access": access}))
 
 
 def own_memory() -> int:

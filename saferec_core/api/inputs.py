@@ -8,7 +8,8 @@ from typing import Any
 
 from saferec_core.config.sections import DEFAULT_ORACLE, DEFAULT_PARSER, ComponentChoice
 from saferec_core.data.catalog import Catalog, read_catalog
-from saferec_core.data.records import Record, read_records, record_of
+from saferec_core.data.record_files import read_records
+from saferec_core.data.records import Record, record_of
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 from saferec_core.evaluation.evaluator import WrittenList

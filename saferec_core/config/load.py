@@ -249,14 +249,14 @@ def _in_words(kind: type[BaseModel], problem: Mapping[str, Any], origins: Mappin
 
 
 def _remove(settings: Settings, location: Sequence[Any]) -> None:
-    """Remove the value at *location*, as far as it leads."""
+    """Remove the value at *location*; a list as a whole if it is one of its entries."""
     within: Any = settings
-    for part in location[:-1]:
-        if not isinstance(within, dict) or part not in within:
+    for depth, part in enumerate(location, start=1):
+        below = within.get(part)
+        if depth == len(location) or not isinstance(below, dict):
+            within.pop(part, None)
             return
-        within = within[part]
-    if location and isinstance(within, dict):
-        within.pop(location[-1], None)
+        within = below
 
 
 def eval_settings(settings: Mapping[str, Any]) -> Settings:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from saferec_core.config.durations import seconds
+from saferec_core.config.lists import with_lists
 
 __all__ = [
     "ComponentChoice",
@@ -94,6 +96,13 @@ class Section(BaseModel):
     """A group of settings: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_of_one(cls, settings: Any) -> Any:
+        if not isinstance(settings, Mapping):
+            return settings
+        return with_lists(settings, {name: field.annotation for name, field in cls.model_fields.items()})
 
 
 class ComponentChoice(Section):

@@ -26,7 +26,7 @@ from saferec_core.data.sealed_tables import is_whole
 from saferec_core.errors import DataError, RunError
 from saferec_core.files import data_hash, json_hash, replacing
 
-__all__ = ["cache_folders", "find_derived", "make_derived", "writable_folder"]
+__all__ = ["cache_folders", "find_derived", "is_worth_keeping", "make_derived", "writable_folder"]
 
 SMALLEST = 1 << 20
 """Bytes; of a smaller source nothing is looked for, since it is read at once."""
@@ -37,13 +37,20 @@ _UNUSED_SECONDS = 30 * 24 * 3600
 _HERE = Path(__file__).parent
 
 
+def is_worth_keeping(source: Path) -> bool:
+    """Return whether what is made of a source may be kept: of a folder, or a file of ``SMALLEST`` bytes.
+
+    It may not where the source can be read only once, as a pipe.
+    """
+    return source.is_dir() or (source.is_file() and source.stat().st_size >= SMALLEST)
+
+
 def find_derived(
     kind: str, source: Path | str, options: Mapping[str, Any], code: Path = _HERE
 ) -> Path | None:
     """Return the file that was made from a source earlier, None if there is none or it was damaged.
 
-    It is not looked for where the source is a file smaller than ``SMALLEST`` or can be read only once, as a
-    pipe.
+    It is not looked for where the source is not worth keeping (`is_worth_keeping`).
 
     Args:
         kind: What is made, such as ``"catalog"``.
@@ -51,7 +58,7 @@ def find_derived(
         options: Whatever else determines it, as JSON values.
         code: Folder of the code that makes it; that of this room always counts.
     """
-    if isinstance(source, Path) and (not source.is_file() or source.stat().st_size < SMALLEST):
+    if isinstance(source, Path) and not is_worth_keeping(source):
         return None
     name = _name(kind, source, options, code)
     return next((path for folder in cache_folders() if _is_usable(path := folder / name)), None)

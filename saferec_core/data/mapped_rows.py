@@ -1,26 +1,23 @@
 """Rows that are kept in a file and read from it when they are asked for.
 
 A row as Python objects takes about ten times the space of its text. Rows beyond a number that any machine
-can hold are therefore written to a temporary Arrow file, each as JSON text, and mapped into memory: what a
-run holds no longer grows with its data, and what was read stays in memory only as long as there is room.
+can hold are therefore written to an Arrow file, each as JSON text, and mapped into memory: what a run holds
+no longer grows with its data, and what was read stays in memory only as long as there is room.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
-from itertools import chain, islice
-from pathlib import Path
+from itertools import islice
 from typing import Any, Generic, TypeVar, overload
 
 from saferec_core.data.rows import Row
 from saferec_core.errors import DataError
 
-__all__ = ["MappedRows", "mapped_beyond"]
+__all__ = ["IN_MEMORY", "MappedRows", "row_texts"]
 
 T = TypeVar("T")
 
@@ -35,36 +32,18 @@ _REMEMBERED = 4096
 class MappedRows(Sequence[T], Generic[T]):
     """Rows of a mapped file, each made into what it stands for when it is read."""
 
-    def __init__(self, rows: Iterable[Row], made: Callable[[Row], T]) -> None:
-        """Write the rows to a temporary file (in ``TMPDIR``), which is removed when nothing maps it any more.
+    def __init__(self, texts: Any, made: Callable[[Row], T]) -> None:
+        """Read rows where they are.
 
         Args:
-            rows: The rows, one at a time.
+            texts: The column that was written of `row_texts`, mapped.
             made: Turns a row into what this sequence holds.
-
-        Raises:
-            DataError: A row holds what cannot be written, or the file cannot be.
         """
-        import pyarrow as pa  # not for what keeps its rows in memory
-
-        handle, name = tempfile.mkstemp(prefix="saferec-rows-", suffix=".arrow")
-        os.close(handle)
-        path = Path(name)
-        try:
-            _write(path, rows)
-            self._column = pa.ipc.open_file(pa.memory_map(name)).read_all().column(0)
-        except OSError as error:
-            raise DataError(
-                f"the rows cannot be kept in {path}: {error.strerror or error}. Set TMPDIR to a folder with "
-                "more space"
-            ) from error
-        finally:
-            path.unlink(missing_ok=True)  # what is mapped stays until it is closed
-        self._made = made
+        self._texts, self._made = texts, made
         self._read = lru_cache(maxsize=_REMEMBERED)(self._at)
 
     def __len__(self) -> int:
-        return len(self._column)
+        return len(self._texts)
 
     @overload
     def __getitem__(self, position: int) -> T: ...
@@ -85,31 +64,25 @@ class MappedRows(Sequence[T], Generic[T]):
         return map(self._at, range(len(self)))
 
     def _at(self, position: int) -> T:
-        return self._made(json.loads(self._column[position].as_py(), object_hook=_from_object))
+        return self._made(json.loads(self._texts[position].as_py(), object_hook=_from_object))
 
 
-def mapped_beyond(rows: Iterable[tuple[Row, T]], made: Callable[[Row], T]) -> list[T] | MappedRows[T]:
-    """Return what rows stand for: a list or, of more than ``IN_MEMORY`` rows, a sequence that is mapped.
+def row_texts(rows: Iterable[Row]) -> Any:
+    """Return the batches of a table with one column, of rows as JSON, to be written as they are made.
 
-    Args:
-        rows: Each row with what it stands for.
-        made: Turns a row into that once more.
+    Raises:
+        DataError: A row holds what cannot be written; while the batches are read.
     """
-    rows = iter(rows)
-    first = list(islice(rows, IN_MEMORY + 1))
-    if len(first) <= IN_MEMORY:
-        return [made_row for _, made_row in first]
-    return MappedRows((row for row, _ in chain(first, rows)), made)
-
-
-def _write(path: Path, rows: Iterable[Row]) -> None:
-    import pyarrow as pa
+    import pyarrow as pa  # not for what keeps its rows in memory
 
     schema = pa.schema([("row", pa.large_utf8())])
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+
+    def batches() -> Iterator[Any]:
         numbered = enumerate(rows, start=1)
         while texts := [_text(row, number) for number, row in islice(numbered, _BATCH)]:
-            writer.write_batch(pa.record_batch([pa.array(texts, pa.large_utf8())], schema=schema))
+            yield pa.record_batch([pa.array(texts, pa.large_utf8())], schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _text(row: Row, number: int) -> str:

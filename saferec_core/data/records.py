@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
-from itertools import islice
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 from saferec_core.data.cell_text import are_messages, not_as_text
-from saferec_core.data.mapped_rows import mapped_beyond
-from saferec_core.data.rows import LIST, OBJECT, Row, read_rows, year_or_none
+from saferec_core.data.rows import LIST, OBJECT, Row, year_or_none
 from saferec_core.data.title_cells import dated, with_year, without_own_year
 from saferec_core.data.title_tiers import NamedEntry, nearness
 from saferec_core.data.titles import Title, name_keys, normal_form
@@ -21,10 +18,8 @@ from saferec_core.errors import DataError
 __all__ = [
     "Message",
     "Record",
-    "Stage",
     "constraints_of",
     "messages_of",
-    "read_records",
     "record_of",
     "seen_titles_of",
     "titles_of",
@@ -32,9 +27,6 @@ __all__ = [
 
 Message = Mapping[str, str]
 """A turn of a conversation: ``role`` (system, user or assistant) and ``content``."""
-
-Stage = Callable[[Callable[[], Iterable[Row]]], Iterable[Row]]
-"""Turns rows into rows. It is given a function that starts reading them, which it may call twice."""
 
 
 @dataclass(frozen=True)
@@ -106,52 +98,12 @@ def _nearness(
                 yield near, entry.entry
 
 
-def read_records(
-    path: Path,
-    *,
-    needs: Mapping[str, str],
-    stages: Sequence[Stage] = (),
-    limit: int | None = None,
-) -> Sequence[Record]:
-    """Read a split: JSONL, Parquet, or a folder written by ``datasets``.
-
-    Every row that is read is checked. Of more rows than `saferec_core.data.mapped_rows.IN_MEMORY`, a record
-    is read from a mapped file whenever it is asked for.
+def record_of(row: Row, *, needs: Mapping[str, str]) -> Record:
+    """Read one row.
 
     Args:
-        path: The file or folder.
+        row: The row.
         needs: Required columns, each with what needs it, such as ``{"constraints": "reward 'safety'"}``.
-        stages: Applied to the rows in order, before anything is checked.
-        limit: Reading ends after this many records; None: all are read.
-
-    Raises:
-        DataError: The file is missing or empty, or a row is malformed; the message names
-            the row, the column and what needs it.
-    """
-
-    def rows(depth: int = len(stages)) -> Iterable[Row]:
-        if depth == 0:
-            return read_rows(path)
-        return stages[depth - 1](lambda: rows(depth - 1))
-
-    def checked() -> Iterator[tuple[Row, Record]]:
-        for number, row in enumerate(rows(), start=1):
-            try:
-                record = record_of(row, needs=needs)
-            except DataError as error:
-                after = " after its transforms" if stages else ""
-                raise DataError(f"{path}, row {number}{after}: {error}") from error
-            yield row, record
-
-    records = mapped_beyond(islice(checked(), limit), partial(record_of, needs={}))
-    if not records:
-        nothing = "no records are left by its transforms" if stages else "holds no records"
-        raise DataError(f"{path}{':' if stages else ''} {nothing}; expected at least one")
-    return records
-
-
-def record_of(row: Row, *, needs: Mapping[str, str]) -> Record:
-    """Read one row; see :func:`read_records`.
 
     Raises:
         DataError: A column is missing or does not hold what is expected; the message names it.

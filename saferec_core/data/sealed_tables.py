@@ -21,13 +21,13 @@ _BLOCK = 1 << 20
 
 
 def write_sealed(path: Path, tables: Iterable[Any]) -> None:
-    """Write tables and the seal; the same tables give the same bytes."""
+    """Write tables, or readers of their batches, and the seal; the same batches give the same bytes."""
     import pyarrow as pa  # not for those who only ask whether a file is whole
 
     with path.open("w+b") as file:
         for table in tables:
             with pa.ipc.new_stream(file, table.schema) as stream:
-                for batch in table.to_batches():
+                for batch in table if isinstance(table, pa.RecordBatchReader) else table.to_batches():
                     stream.write_batch(batch)
         length = file.tell()
         file.seek(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,8 @@ from saferec_core.config.schema import EvalConfig, RunConfig
 from saferec_core.config.sections import DEFAULT_METRICS, DataConfig, EvaluationConfig
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.prompt_form import PromptForm, form_of
-from saferec_core.data.records import Record, read_records
+from saferec_core.data.record_files import read_records, traits_of
+from saferec_core.data.records import Record
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.evaluation.evaluator import Evaluator
 from saferec_core.evaluation.measure import build_metrics, default_metrics
@@ -142,7 +143,7 @@ def assemble(
         prompts=PromptForm(_instruction(config, train_records)),
         metrics_of_others=_metrics_of_others(config.evaluation, plugins),
     )
-    _check_traits(judge.oracle, chain(parts.train, parts.validation, parts.test))
+    _check_traits(judge.oracle, parts.train, parts.validation, parts.test)
     return parts
 
 
@@ -274,12 +275,12 @@ def _needs(
     return needs
 
 
-def _check_traits(oracle: Oracle | None, records: Iterable[Record]) -> None:
+def _check_traits(oracle: Oracle | None, *splits: Sequence[Record]) -> None:
     """Refuse, before anything is trained, constraints that the oracle cannot judge."""
     if oracle is None:
         return
     traits = oracle.traits  # which may be a rule that answers `in`, such as one for every number
-    for trait in sorted({trait for record in records for trait in record.constraints}):
+    for trait in sorted({trait for records in splits for trait in traits_of(records)}):
         if trait not in traits:
             raise UnknownNameError(
                 "trait",

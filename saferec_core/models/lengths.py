@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from saferec_core.data.records import Record
+from saferec_core.data.selected import Selected
 from saferec_core.runs.distributed import gathered, process_count, process_index
 
 __all__ = ["bounded_lengths", "token_lengths"]
@@ -56,10 +57,9 @@ def bounded_lengths(
     """
     around = len(render(Record(prompt=[{"role": "user", "content": "x"}])).encode())
     lengths = array("q", (_bytes_of(record, around) for record in records))
-    long = [position for position, most in enumerate(lengths) if most > limit]
-    for position, length in zip(
-        long, token_lengths([records[n] for n in long], render, tokenizer), strict=True
-    ):
+    long = array("q", (position for position, most in enumerate(lengths) if most > limit))
+    counted = token_lengths(Selected(records, long), render, tokenizer)
+    for position, length in zip(long, counted, strict=True):
         lengths[position] = length
     return lengths
 

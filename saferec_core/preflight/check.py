@@ -23,6 +23,7 @@ from saferec_core.plugins.manager import Plugins
 from saferec_core.preflight.components import check_components, check_rewards, columns_of_oracles
 from saferec_core.preflight.inputs import check_data, check_model, is_cached, is_local
 from saferec_core.preflight.problems import Problems
+from saferec_core.preflight.rates import check_rates
 from saferec_core.runs.checkpoints import newest_usable, sft_policy
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.machine import has_gpu
@@ -65,6 +66,7 @@ def find_problems(
     check_components(problems, config, plugins, is_demo=is_demo)
     if isinstance(config, StageConfig):
         _check_stage(problems, config)
+        check_rates(problems, config)
     _check_engines(problems, config)
     return problems.lines
 

@@ -14,7 +14,8 @@ from saferec_core.config.domain import read_domain
 from saferec_core.config.schema import RecommendConfig
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.prompt_form import PromptForm
-from saferec_core.data.records import Record, read_records, record_of
+from saferec_core.data.record_files import read_records
+from saferec_core.data.records import Record, record_of
 from saferec_core.data.rows import row_name, try_rows
 from saferec_core.data.traits import read_traits
 from saferec_core.errors import DataError, RunError, SaferecError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from saferec_core.config.schema import SftConfig
 from saferec_core.data.records import Record
+from saferec_core.data.selected import Selected
 from saferec_core.data.truncate import Fitted, fit_records
 from saferec_core.errors import DataError
 from saferec_core.evaluation.setup import Parts, assemble
@@ -145,10 +147,8 @@ def train_sft(
 
 
 def _with_completions(records: Sequence[Record]) -> Sequence[Record]:
-    """Leave out records that have nothing to imitate; where all have, they stay where they are."""
-    if all(record.completion for record in records):
-        return records
-    return [record for record in records if record.completion]
+    """Leave out records that have nothing to imitate."""
+    return Selected(records, array("q", (n for n, record in enumerate(records) if record.completion)))
 
 
 def _fitted(records: Sequence[Record], policy: Policy, limit: int) -> Fitted:

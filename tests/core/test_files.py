@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from saferec_core import files
 from saferec_core.errors import RunError
 from saferec_core.files import data_hash, json_hash, replacing, write_text
 
@@ -57,3 +58,14 @@ def test_the_hash_of_a_folder_depends_on_contents_and_names_but_not_on_where_it_
     assert folder("same", {"b/c": "2", "a": "1"}) == first
     assert folder("content", {"a": "1", "b/c": "3"}) != first
     assert folder("name", {"a": "1", "b/d": "2"}) != first
+
+
+def test_the_hash_of_a_file_is_remembered_while_nobody_changes_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_REMEMBERED_FROM", 0)
+    path, times = tmp_path / "a", []
+    monkeypatch.setattr(files, "_hash_now", lambda _: times.append(1) or str(len(times)))
+    path.write_text("one")
+
+    assert (data_hash(path), data_hash(path)) == ("1", "1")
+    path.write_text("three")
+    assert data_hash(path) == "2"

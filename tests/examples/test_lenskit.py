@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from saferec_core.data.records import read_records
+from saferec_core.data.record_files import read_records
 from saferec_core.evaluation.predictions import read_predictions
 from saferec_plugins.parsers.title_year import TitleYearParser
 

@@ -25,6 +25,7 @@ from saferec_core.training.trl.arguments import common_arguments, engine_setting
 from saferec_core.training.trl.compact_head import compact_head
 from saferec_core.training.trl.length_groups import LengthGroups
 from saferec_core.training.trl.phases import Phased
+from saferec_core.training.trl.prompt_order import SampleOrder
 from saferec_core.training.trl.resumable import Resumable
 
 __all__ = ["SafeSFTTrainer", "sft_trainer"]
@@ -37,12 +38,12 @@ class SafeSFTTrainer(Phased, Resumable, SFTTrainer):  # type: ignore[misc]  # TR
     """Whether the samples of a batch are about as long as each other."""
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Any:
-        """Return TRL's sampler, or one that groups samples by length."""
-        if not self.group_by_length:
-            return super()._get_train_sampler(train_dataset)
+        """Return a sampler with the order of TRL's, or one that groups samples by length."""
         dataset = self.train_dataset if train_dataset is None else train_dataset
-        lengths = compute.list_value_length(dataset.with_format("arrow")["input_ids"][:]).to_numpy()
         args = self.args
+        if not self.group_by_length:
+            return SampleOrder(len(dataset), args.seed)
+        lengths = compute.list_value_length(dataset.with_format("arrow")["input_ids"][:]).to_numpy()
         together = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         return LengthGroups(lengths, together, args.seed)
 

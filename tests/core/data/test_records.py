@@ -5,7 +5,8 @@ from functools import partial
 
 import pytest
 
-from saferec_core.data.records import Record, constraints_of, read_records, record_of
+from saferec_core.data.record_files import read_records
+from saferec_core.data.records import Record, constraints_of, record_of
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, PluginError
 from saferec_core.plugins.contracts.transform import Removed, Transform, transformed

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from saferec_core.data.records import read_records
+from saferec_core.data.record_files import read_records
 from saferec_core.data.rows import read_rows
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from saferec_core.config.schema import TrainConfig
 from saferec_core.data.records import Record
 from saferec_core.errors import ConfigError, DataError
+from saferec_core.models import lengths
 from saferec_core.models.loading import declared_context
 from saferec_core.training.fitting import fitted_prompts
 
@@ -106,3 +109,30 @@ def test_the_context_is_what_the_configuration_declares_with_what_extends_it(set
     declared.get_text_config = lambda: declared
 
     assert declared_context(declared) == tokens
+
+
+def test_of_many_prompts_that_may_be_too_long_a_batch_at_a_time_becomes_objects(monkeypatch):
+    monkeypatch.setattr(lengths, "_BATCH", 2)
+    alive = set()
+
+    class Prompts(Sequence):
+        def __len__(self):
+            return 50
+
+        def __getitem__(self, position):
+            if position >= len(self):
+                raise IndexError
+            record = turns(30 + position % 3)
+            alive.add(id(record))
+            weakref.finalize(record, alive.discard, id(record))
+            return record
+
+    def rendered(record):
+        most.append(len(alive))
+        return record.prompt[0]["content"]
+
+    most = []
+    counted = lengths.bounded_lengths(Prompts(), 31, rendered, Words())
+
+    assert [count > 31 for count in counted] == [position % 3 == 2 for position in range(50)]
+    assert max(most) <= 5

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from saferec_core.data.records import read_records
+from saferec_core.data.record_files import read_records
 from saferec_core.errors import DataError, PluginError
 from saferec_core.plugins.contracts.transform import (
     Counted,
