@@ -45,6 +45,7 @@ from saferec_core.training.trl.resampling import DynamicSampling
 from saferec_core.training.trl.resumable import Resumable, parts_with_state
 from saferec_core.training.trl.separate_reference import load_reference, without_reference
 from saferec_core.training.trl.shared_scoring import (
+    PASSES_AT_ONCE,
     SharedScoring,
     SharePrefix,
     chunks_of_whole_groups,
@@ -136,11 +137,16 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
                 super().__init__(model, reward_funcs=self._score, args=args, **kwargs)
             load_reference(self, reference, kwargs.get("quantization_config"))
         self.sharing = SharedScoring(share_prefix)
-        policy = self.accelerator.unwrap_model(self.model)
-        models = [policy.get_base_model() if hasattr(policy, "get_base_model") else policy]
+        models = [self.bare_policy]
         if self.ref_model is not None:
             models.append(self.accelerator.unwrap_model(self.ref_model))
         self.sharing.prepare(models, self.temperature, engine_obstacle(self.accelerator))
+
+    @property
+    def bare_policy(self) -> Any:
+        """The policy as transformers knows it: without the wrappers of adapters and processes."""
+        policy = self.accelerator.unwrap_model(self.model)
+        return policy.get_base_model() if hasattr(policy, "get_base_model") else policy
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """Let TRL generate, shuffle and split a batch, then put siblings into the same micro-batch."""
@@ -308,7 +314,7 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
     def _shared_scores(
         self, model: Any, input_ids: Tensor, attention_mask: Tensor, width: int, batch_size: int | None
     ) -> tuple[Tensor, Tensor, None] | None:
-        """Score with every prompt computed once: the batch, or whole groups of about *batch_size* rows."""
+        """Score with every prompt computed once: the batch, or, without gradients, chunks of whole groups."""
         if self.sharing.reason is not None:
             return None
 
@@ -320,11 +326,12 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
             return log_probs
 
         with self.accelerator.autocast():
-            if batch_size is None or batch_size >= len(input_ids):
+            if batch_size is None:
                 scores = self.sharing.score(model, input_ids, attention_mask, width, plain)
                 return None if scores is None else (*scores, None)
             log_probs, entropy = (torch.zeros(len(input_ids), width, device=input_ids.device) for _ in "le")
-            for rows in chunks_of_whole_groups(input_ids, attention_mask, width, batch_size):
+            at_once = PASSES_AT_ONCE * batch_size
+            for rows in chunks_of_whole_groups(input_ids, attention_mask, width, at_once):
                 scores = self.sharing.score(model, input_ids[rows], attention_mask[rows], width, plain)
                 if scores is None:
                     return None

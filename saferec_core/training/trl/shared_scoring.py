@@ -30,6 +30,7 @@ from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer
 
 __all__ = [
+    "PASSES_AT_ONCE",
     "Scores",
     "SharePrefix",
     "SharedScoring",
@@ -49,6 +50,13 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2, torch.float16: 4e-3}
 """Mean difference of log-probabilities between shared and plain scoring up to which both count as equal.
 
 That of bfloat16 is twice the largest that was measured (0.0096, 0.5 B weights); see docs/performance.md.
+"""
+
+PASSES_AT_ONCE = 4
+"""How many micro-batches are scored together where no gradient is wanted.
+
+Such a pass holds the activations of one layer at a time, a training pass those of all layers, so that it
+stays the smaller one; and a GPU that waits for kernel launches is given a quarter of them.
 """
 
 VOCABULARY_CHUNK = 8192
