@@ -17,15 +17,15 @@ from saferec_core.files import write_text
 from saferec_core.pipeline.chunks import Part
 from saferec_core.pipeline.origins import first_file_of, origin_line, origins_of
 from saferec_core.pipeline.step_report import StepAccount
-from saferec_core.plugins.calls import calling, named
+from saferec_core.plugins.calls import calling, named, undisturbed
 from saferec_core.plugins.contracts.transform import (
     Counted,
     Outcome,
     Rejected,
     Removed,
     Transform,
+    fault_of,
 )
-from saferec_core.plugins.endings import within_plugin
 from saferec_core.plugins.endless import check_end
 from saferec_core.plugins.registry import entry_of
 from saferec_core.plugins.time_limits import still_working
@@ -73,7 +73,7 @@ def do_part(step: str, transform: Transform, part: Part, folder: Path) -> StepAc
                 kind: stack.enter_context(part_file(draft, part.index, kind).open("wb", buffering=1 << 18))
                 for kind in KINDS
             }
-            with within_plugin:
+            with undisturbed(named("step", transform, step)):
                 _transform(transform, _Reader(part, transform.columns, account, files), account, files)
             account.sizes = {kind: file.tell() for kind, file in files.items()}
         for kind in KINDS:
@@ -190,11 +190,12 @@ def _transform(
             continue
         if outcome is _END:
             break
-        try:
-            _keep(outcome, reader, account, files)
-            reader.answered()
-        except (TypeError, ValueError) as error:
-            raise PluginError(f"{step} yielded a value that JSON cannot represent: {error}") from error
+        with calls:  # as what it yields may do, when it is looked at
+            try:
+                _keep(outcome, reader, account, files)
+                reader.answered()
+            except (TypeError, ValueError) as error:
+                raise PluginError(f"{step} yielded a value that JSON cannot represent: {error}") from error
     if next(reader, None) is not None:
         raise PluginError(f"{step} stopped before it had read all its rows")
 
@@ -207,6 +208,8 @@ def _keep(outcome: Outcome, reader: _Reader, account: StepAccount, files: dict[s
     if isinstance(outcome, dict):
         reader.keep(outcome)
         account.written += 1
+    elif isinstance(outcome, Removed | Rejected | Counted) and (fault := fault_of(outcome)):
+        raise PluginError(f"step {account.step!r} yielded {type(outcome).__name__}, but {fault}")
     elif isinstance(outcome, Removed):
         account.removed[outcome.reason] += 1
         note = {"reason": outcome.reason, "evidence": outcome.evidence, "row": outcome.row}

@@ -24,7 +24,7 @@ from saferec_core.pipeline.executor import Executor, worker_killed
 from saferec_core.pipeline.local_executor import LocalExecutor
 from saferec_core.pipeline.origins import first_file_of, write_first_file
 from saferec_core.pipeline.step_report import StepAccount
-from saferec_core.plugins.calls import calling, named
+from saferec_core.plugins.calls import calling, named, undisturbed
 from saferec_core.plugins.contracts.transform import RowCounts, Surveying, Transform
 
 __all__ = ["Step", "StepResult", "run_step"]
@@ -214,7 +214,8 @@ def _surveyed(step: Step, transform: Surveying) -> Transform:
         for _, row in try_rows(step.source)
         if isinstance(row, dict) and all(row.get(column) is not None for column in columns)
     )
-    with calling(named("step", transform, step.name)):
+    what = named("step", transform, step.name)
+    with undisturbed(what), calling(what):
         surveyed = transform.survey(RowCounts().reading(rows))
     if not isinstance(surveyed, Transform):
         raise PluginError(f"step {step.name!r}: survey must return a transform, but returned {surveyed!r}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, TypeVar
 
 from saferec_core.errors import PluginError, SaferecError
@@ -22,8 +23,10 @@ __all__ = ["calling", "named", "overseen", "undisturbed", "yielded_by"]
 T = TypeVar("T")
 _END: Any = object()
 
-_called: set[str] = set()
-"""What was called already: whoever replaces functions of others mostly does so in the first call."""
+_looked_after: dict[str, float] = {}
+"""When each plugin began the last call after which functions of others were compared."""
+_SELDOM = 0.1
+"""Seconds from one such comparison to the next, which takes two milliseconds."""
 _overseen: list[set[str]] = []
 """For each block of :func:`overseen`, the inner one last, what was called within it."""
 _reported: set[tuple[str, str]] = set()
@@ -91,19 +94,41 @@ class _Calling(AbstractContextManager[None]):
 def yielded_by(what: str, begin: Callable[[], Iterable[T]]) -> Iterator[T]:
     """Pass on what a plugin yields; see :func:`calling`, which holds until each outcome is there.
 
+    A row takes microseconds, and looking after a call a quarter of a millisecond: :func:`undisturbed`
+    therefore holds for the first row and for one every now and then.
+
     Args:
         what: The plugin, as :func:`named` returns it.
         begin: Calls it.
     """
-    calls = calling(what)
+    calls, within = calling(what), _Within(what)
     remaining: Iterator[T] | None = None
     while True:
-        with calls, at_work(what), within_plugin:
+        with undisturbed(what) if _is_due(what) else within, calls:
             remaining = iter(begin()) if remaining is None else remaining
             outcome = next(remaining, _END)
         if outcome is _END:
             return
         yield outcome
+
+
+@dataclass(slots=True)
+class _Within(AbstractContextManager[None]):
+    """Code of a plugin is at work and cannot end the process; may be entered again and again."""
+
+    what: str
+    noted: at_work = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.noted = at_work(self.what)
+
+    def __enter__(self) -> None:
+        self.noted.__enter__()
+        within_plugin.__enter__()
+
+    def __exit__(self, *failure: object) -> None:
+        within_plugin.__exit__(*failure)
+        self.noted.__exit__(*failure)
 
 
 def undisturbed(what: str) -> AbstractContextManager[None]:
@@ -119,27 +144,32 @@ def undisturbed(what: str) -> AbstractContextManager[None]:
 @contextmanager
 def _undisturbed(what: str) -> Iterator[None]:
     notes: list[str] = []
-    is_new = what not in _called
-    _called.add(what)
+    is_compared = what not in _looked_after or (not _overseen and _is_due(what))
+    if is_compared:
+        _looked_after[what] = monotonic()
     for calls in _overseen:
         calls.add(what)
     with (
-        at_work(what),
+        _Within(what),
         surroundings_kept(notes),
-        patches_undone(notes) if is_new else nullcontext(),
-        within_plugin,
+        patches_undone(notes) if is_compared else nullcontext(),
     ):
         yield
     _warn(what, notes)
+
+
+def _is_due(what: str) -> bool:
+    return monotonic() - _looked_after.get(what, -_SELDOM) >= _SELDOM
 
 
 @contextmanager
 def overseen() -> Iterator[None]:
     """Put back functions of others that plugins replace in any of several calls, and warn of it.
 
-    A comparison takes two milliseconds: it follows the first call of a plugin, and then a batch as a whole.
+    A comparison takes two milliseconds: it follows the first call of a plugin, and then a batch as a whole;
+    outside of such blocks it follows each call but those that come soon after another.
     """
-    if not _called:
+    if not _looked_after:
         yield
         return
     calls: set[str] = set()

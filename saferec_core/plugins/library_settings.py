@@ -25,6 +25,7 @@ def library_settings() -> Mapping[str, Any]:
             str(torch.get_default_device()),  # type: ignore[union-attr]
             torch.is_anomaly_enabled(),  # type: ignore[union-attr]
             torch.is_autocast_enabled("cpu"),  # type: ignore[union-attr]
+            torch.is_inference_mode_enabled(),  # type: ignore[union-attr]
         )
     for name, (read, _) in _SETTINGS_OF.items():
         if name in sys.modules:
@@ -44,6 +45,8 @@ def _put_back_decimals(decimal: Any, before: tuple[Any, ...]) -> None:
     context.traps.update(before[1])
 
 
+_modes: list[Any] = []
+"""What holds the inference mode of torch, which ends with it."""
 _OF_DECIMALS = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
 
 
@@ -53,6 +56,10 @@ def put_back_library_settings(before: Mapping[str, Any]) -> None:
         sys.modules["numpy"].seterr(**before["numpy"])
     if "torch" in before and (torch := sys.modules.get("torch")) is not None:
         dtype, records_gradients, threads, is_deterministic, precision, device, *others = before["torch"]
+        if torch.is_inference_mode_enabled() != others[2]:
+            mode = torch.inference_mode(others[2])  # there is no other way to leave that of somebody else
+            mode.__enter__()
+            _modes.append(mode)
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(records_gradients)
         torch.set_num_threads(threads)

@@ -201,10 +201,19 @@ def _put_back_filters(before: tuple[Any, ...]) -> None:
     warnings._filters_mutated()  # type: ignore[attr-defined]
 
 
-def _put_back_streams(before: tuple[Any, ...]) -> None:
-    for name, stream in zip(("stdin", "stdout", "stderr"), before, strict=True):
-        if not getattr(stream, "closed", False):
-            setattr(sys, name, stream)
+_STREAMS = ("stdin", "stdout", "stderr")
+
+
+def _streams() -> tuple[tuple[Any, bool], ...]:
+    return tuple((stream, getattr(stream, "closed", False)) for stream in map(sys.__dict__.get, _STREAMS))
+
+
+def _put_back_streams(before: tuple[tuple[Any, bool], ...]) -> None:
+    for number, (name, (stream, was_closed)) in enumerate(zip(_STREAMS, before, strict=True)):
+        if getattr(stream, "closed", False) and not was_closed:  # its descriptor was put back
+            mode = "w" if number else "r"
+            stream = open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115, PLW2901
+        setattr(sys, name, stream)
 
 
 def _put_back_builtins(before: dict[str, Any]) -> None:
@@ -213,13 +222,15 @@ def _put_back_builtins(before: dict[str, Any]) -> None:
     vars(builtins).update(before)
 
 
-def _collection() -> tuple[bool, tuple[int, ...]]:
-    return gc.isenabled(), gc.get_threshold()
+def _collection() -> tuple[Any, ...]:
+    return gc.isenabled(), gc.get_threshold(), gc.get_debug(), tuple(map(id, gc.callbacks))
 
 
-def _put_back_collection(before: tuple[bool, tuple[int, ...]]) -> None:
+def _put_back_collection(before: tuple[Any, ...]) -> None:
     (gc.enable if before[0] else gc.disable)()
     gc.set_threshold(*before[1])
+    gc.set_debug(before[2])
+    gc.callbacks[:] = [each for each in gc.callbacks if id(each) in before[3]]
 
 
 def _hooks_of_the_interpreter() -> tuple[Any, ...]:
@@ -256,6 +267,7 @@ _PARTS: Mapping[str, _Part] = MappingProxyType(
         "the environment": _Part(_environment, _put_back_environment),
         "the working folder": _Part(_folder, os.chdir),
         "sys.path": _Part(lambda: list(sys.path), _put_back_path),
+        "how modules are found": _Part(finders, put_back_finders),
         "sys.argv": _Part(lambda: list(sys.argv), _put_back_arguments),
         "the logging of the process": _Part(_logging, _put_back_logging),
         "the timer of the process": _Part(_pending_timers, _put_back_timers),
@@ -265,7 +277,7 @@ _PARTS: Mapping[str, _Part] = MappingProxyType(
         ),
         "the filters of warnings": _Part(lambda: tuple(warnings.filters), _put_back_filters),
         "the files of standard input, output and error": _Part(descriptors, put_back_descriptors),
-        "the standard streams": _Part(lambda: (sys.stdin, sys.stdout, sys.stderr), _put_back_streams),
+        "the standard streams": _Part(_streams, _put_back_streams),
         "the builtins": _Part(lambda: dict(vars(builtins)), _put_back_builtins),
         "the locale": _Part(
             lambda: locale.setlocale(locale.LC_ALL), lambda old: locale.setlocale(locale.LC_ALL, old)
@@ -280,6 +292,4 @@ _PARTS: Mapping[str, _Part] = MappingProxyType(
         GENERATORS: _Part(lambda: MappingProxyType(dict(random_state())), restore_random_state),
     }
 )
-_AT_LOADING: Mapping[str, _Part] = MappingProxyType(
-    {"the umask": _Part(_umask, os.umask), "how modules are found": _Part(finders, put_back_finders)}
-)
+_AT_LOADING: Mapping[str, _Part] = MappingProxyType({"the umask": _Part(_umask, os.umask)})

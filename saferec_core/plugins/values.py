@@ -53,7 +53,8 @@ def as_values(
     wanted = f"{axes} = {shape}" if shape else axes
     bound = "" if largest > LARGEST else f", at most {largest:g} in size"
     if type(value) is np.ndarray and value.dtype.kind in "fiub":  # a masked array hides what has no value
-        value = torch.from_numpy(np.array(value))
+        is_known = value.dtype.isnative and value.dtype.itemsize <= 8  # to torch
+        value = torch.from_numpy(np.array(value, dtype=None if is_known else np.float64))
     if not isinstance(value, Tensor) or type(value) not in {Tensor, Parameter} or value.is_nested:
         raise error(
             f"{what} must return a tensor {'' if shape else 'of '}{wanted}, but returned {_kind(value)}"

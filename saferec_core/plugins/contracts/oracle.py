@@ -111,9 +111,10 @@ def ask(oracle: Oracle, questions: Sequence[Question]) -> Sequence[Verdict]:
         raise PluginError(
             f"{what} must answer {len(questions)} questions with a verdict each, but answered {len(answers)}"
         )
-    for question, verdict in zip(questions, answers, strict=True):
-        for fault in faults_of(verdict, question.constraints):
-            raise PluginError(f"{what} judges {Title(question.name, question.year)}: {fault}")
+    with calling(what):  # as what it answers may do, when it is looked at
+        for question, verdict in zip(questions, answers, strict=True):
+            for fault in faults_of(verdict, question.constraints):
+                raise PluginError(f"{what} judges {Title(question.name, question.year)}: {fault}")
     if is_built_in(what):
         return answers
     return [

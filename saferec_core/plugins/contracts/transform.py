@@ -13,10 +13,8 @@ from typing import Any, ClassVar
 
 from saferec_core.data.rows import Row
 from saferec_core.errors import ConfigError, DataError, PluginError
-from saferec_core.plugins.calls import calling, named, yielded_by
-from saferec_core.plugins.endings import within_plugin
+from saferec_core.plugins.calls import calling, named, undisturbed, yielded_by
 from saferec_core.plugins.endless import check_end
-from saferec_core.plugins.last_words import at_work
 from saferec_core.plugins.time_limits import still_working
 
 __all__ = [
@@ -27,6 +25,7 @@ __all__ = [
     "RowCounts",
     "Surveying",
     "Transform",
+    "fault_of",
     "rng_of",
     "transformed",
 ]
@@ -156,13 +155,15 @@ def transformed(
     name = named("transform", transform)
     counts = RowCounts() if counts is None else counts
     if isinstance(transform, Surveying):
-        with calling(name), at_work(name), within_plugin:
+        with undisturbed(name), calling(name):
             transform = transform.survey(RowCounts().reading(rows()))
     chosen = transform
+    looking = calling(name)  # at what it yields may itself fail
     for outcome in yielded_by(name, lambda: chosen(counts.reading(rows()))):
+        with looking:
+            row = _row_of(outcome, name)
         if isinstance(outcome, Removed):
             counts.removed[outcome.reason] += 1
-        row = _row_of(outcome, name)
         if row is not None:
             counts.kept += 1
             yield row
@@ -180,7 +181,20 @@ def _row_of(outcome: Outcome, transform: str) -> Row | None:
         raise DataError(f"{transform} rejects a record: {outcome.reason}")
     if not isinstance(outcome, Removed | Counted):
         raise PluginError(f"{transform} must yield dictionaries, but yielded {outcome!r:.80}")
+    if fault := fault_of(outcome):
+        raise PluginError(f"{transform} yielded {type(outcome).__name__}, but {fault}")
     return None
+
+
+def fault_of(outcome: Removed | Rejected | Counted) -> str:
+    """Say what of an outcome is not as its class declares, empty if it all is: reports count and quote it."""
+    for name in ("what", "group") if isinstance(outcome, Counted) else ("reason",):
+        if not isinstance(text := getattr(outcome, name), str):
+            return f"its {name} must be text, but is {text!r:.80}"
+    times = outcome.times if isinstance(outcome, Counted) else 1
+    if isinstance(times, bool) or not isinstance(times, int | float):
+        return f"its times must be an int or float, but is {times!r:.80}"
+    return ""
 
 
 def rng_of(row: Row, seed: int, purpose: str) -> Random:

@@ -27,12 +27,14 @@ from saferec_core.data.titles import Title
 from saferec_core.errors import PluginError
 from saferec_core.evaluation.measure import ActiveMetric, measure
 from saferec_core.oracle_files.sources import Rejects, SourceRows, findings_of
-from saferec_core.plugins import endings, surroundings
+from saferec_core.pipeline.step import Step, run_step
+from saferec_core.plugins import calls, endings, surroundings
 from saferec_core.plugins.audit import audit
 from saferec_core.plugins.build import build, build_oracle
 from saferec_core.plugins.calls import calling, overseen, undisturbed
 from saferec_core.plugins.contracts.evidence import EvidenceSource, Finding, Findings
 from saferec_core.plugins.contracts.metric import Metric
+from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask
 from saferec_core.plugins.contracts.parser import (
     EventKind,
     ListParser,
@@ -42,8 +44,8 @@ from saferec_core.plugins.contracts.parser import (
     parse,
 )
 from saferec_core.plugins.contracts.run_context import RunContext
-from saferec_core.plugins.contracts.transform import Transform, transformed
-from saferec_core.plugins.registry import Registry
+from saferec_core.plugins.contracts.transform import Counted, Removed, Transform, transformed
+from saferec_core.plugins.registry import Origin, Registry
 from saferec_core.plugins.selection import Selection
 from saferec_core.rl.rewards import ActiveReward, score
 from saferec_core.testing import TITLES, judged_lists
@@ -58,6 +60,10 @@ def {hook}(registry):
 
 
 REWARD = HOOK.format(hook="saferec_register_rewards", body="registry.add('mood', 'acme:Mood', summary='')")
+
+
+KEPT = []
+"""What a plugin holds on to."""
 
 
 def states(plugins):
@@ -153,6 +159,14 @@ def test_what_it_changes_at_import_is_put_back_and_noted(install, load, code, wh
         (lambda: warnings.simplefilter("ignore"), "the filters of warnings", lambda: list(warnings.filters)),
         (lambda: setattr(sys, "stdout", None), "the standard streams", lambda: sys.stdout),
         (lambda: signal.alarm(900), "the timer", lambda: signal.getitimer(signal.ITIMER_REAL)[0]),
+        (
+            lambda: KEPT.append(torch.inference_mode()) or KEPT[-1].__enter__(),
+            "settings of NumPy, torch",
+            torch.is_inference_mode_enabled,
+        ),
+        (lambda: sys.meta_path.insert(0, object()), "how modules are found", lambda: len(sys.meta_path)),
+        (lambda: gc.callbacks.append(print), "the garbage collector", lambda: list(gc.callbacks)),
+        (lambda: gc.set_debug(gc.DEBUG_STATS), "the garbage collector", gc.get_debug),
         (lambda: os.close(1), "the files of standard input, output and error", lambda: os.fstat(1).st_ino),
         (
             lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2),
@@ -160,7 +174,10 @@ def test_what_it_changes_at_import_is_put_back_and_noted(install, load, code, wh
             lambda: os.fstat(2).st_ino,
         ),
     ],
-    ids=["filters", "stdout", "alarm", "closed", "replaced"],
+    ids=[
+        *("filters", "stdout", "alarm", "inference", "finder", "collection", "debugging"),
+        *("closed", "replaced"),
+    ],
 )
 def test_what_it_changes_while_it_computes_is_put_back_and_warned_of(change, what, read, caplog):
     before = read()
@@ -170,6 +187,22 @@ def test_what_it_changes_while_it_computes_is_put_back_and_warned_of(change, wha
 
     assert read() == before
     assert f"changed {what}" in caplog.text
+
+
+CLOSES = """
+import sys
+from saferec_core.plugins.calls import undisturbed
+with undisturbed("reward 'acme'"):
+    sys.stdout.close()
+print("goes on")
+"""
+
+
+def test_a_stream_that_it_closes_is_opened_again():
+    done = subprocess.run([sys.executable, "-c", CLOSES], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "goes on\n"), done.stderr
+    assert "reward 'acme' changed the standard streams (put back)" in done.stderr
 
 
 ENDS = """
@@ -350,6 +383,114 @@ def test_a_function_that_it_replaces_in_a_later_batch_comes_back_too(load, tmp_p
             assert torch.softmax is softmax, step
 
     assert f"reward 'late' of {tmp_path / 'late.py'}" in caplog.text
+    assert "replaced torch.softmax (put back)" in caplog.text
+
+
+class Ending(dict):
+    """A row that ends the process when somebody looks at it."""
+
+    def __iter__(self):
+        raise SystemExit(0)
+
+    keys = items = __iter__
+
+
+class Unequal:
+    """A trait that ends the process when somebody compares it."""
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other):
+        raise SystemExit(0)
+
+
+def test_what_a_component_answers_cannot_end_the_process_when_it_is_looked_at(tmp_path):
+    class Odd(Oracle):
+        traits = ("gore",)
+
+        def judge(self, questions):
+            return [Verdict(known=True, violated=(Unequal(),)) for _ in questions]
+
+    with pytest.raises(PluginError, match="oracle 'Odd' failed: SystemExit"):
+        ask(Odd(), [Question("Saw", 2004, ("gore",))])
+    with pytest.raises(PluginError, match="transform 'Yielding' failed: SystemExit"):
+        list(transformed(Yielding(Ending(n=1)), lambda: iter([{}])))
+    numbers = tmp_path / "rows.jsonl"
+    numbers.write_text('{"n": 1}\n', encoding="utf-8")
+    with pytest.raises(PluginError, match="step 'odd' failed: SystemExit"):
+        run_step(Step("odd", Yielding(Ending(n=1)), numbers, tmp_path / "step"))
+
+
+class Yielding(Transform):
+    def __init__(self, outcome):
+        self.outcome = outcome
+
+    def __call__(self, rows):
+        return (self.outcome for _ in rows)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fault"),
+    [
+        (Removed({}, ["short"]), r"Removed, but its reason must be text, but is \['short'\]"),
+        (Counted("titles", "many"), "Counted, but its times must be an int or float, but is 'many'"),
+        (Counted(None), "Counted, but its what must be text, but is None"),
+    ],
+    ids=["reason", "times", "what"],
+)
+def test_an_outcome_that_a_report_cannot_count_is_refused_by_name(outcome, fault, tmp_path):
+    numbers = tmp_path / "rows.jsonl"
+    numbers.write_text('{"n": 1}\n', encoding="utf-8")
+
+    with pytest.raises(PluginError, match=f"transform 'Yielding' yielded {fault}"):
+        list(transformed(Yielding(outcome), lambda: iter([{}])))
+    with pytest.raises(PluginError, match=f"step 'odd' yielded {fault}"):
+        run_step(Step("odd", Yielding(outcome), numbers, tmp_path / "step"))
+
+
+def replace_a_function(third):
+    if third == 3:
+        torch.softmax = None
+
+
+@pytest.mark.parametrize("kind", ["oracle", "transform", "step", "evidence"])
+def test_a_function_that_any_component_replaces_in_a_later_call_comes_back_too(
+    kind, load, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(calls, "_SELDOM", 0)  # every call is looked after
+    softmax = torch.softmax
+    numbers = tmp_path / "rows.jsonl"
+    numbers.write_text("".join(f'{{"n": {n}}}\n' for n in (1, 2, 3)), encoding="utf-8")
+    rows = [{"n": 1}, {"n": 2}, {"n": 3}]
+
+    class Late(Oracle, Transform):
+        """An oracle, a transform and a source of evidence in one."""
+
+        traits = ("gore",)
+
+        def judge(self, questions):
+            replace_a_function(questions[0].year)
+            return [Verdict(known=False)]
+
+        def __call__(self, rows, traits=None):
+            for row in rows:
+                replace_a_function(row["n"])
+                yield row if traits is None else Findings(Title("Saw", 2004), ())
+
+    with caplog.at_level(logging.WARNING, "saferec.plugins"):
+        if kind == "oracle":
+            for row in rows:
+                ask(Late(), [Question("Saw", row["n"], ("gore",))])
+        elif kind == "transform":
+            assert list(transformed(Late(), lambda: iter(rows))) == rows
+        elif kind == "step":
+            run_step(Step("late", Late(), numbers, tmp_path / "step"))
+        else:
+            entry = replace(next(iter(load().evidence)), name="late", origin=Origin("main", "acme", "1"))
+            with Rejects(tmp_path / "rejects.jsonl") as rejects:
+                list(findings_of(SourceRows("acme", numbers, rejects), entry, Late(), {"gore": None}))
+
+    assert torch.softmax is softmax
     assert "replaced torch.softmax (put back)" in caplog.text
 
 
