@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
-from saferec_core.errors import ConfigError, PluginError, UnknownNameError, near_misses
+from saferec_core.errors import PluginError, UnknownNameError
 from saferec_core.plugins import hookspecs
 from saferec_core.plugins.compatibility import incompatibility
 from saferec_core.plugins.discovery import InstalledPlugin, installed_plugins
@@ -26,7 +26,7 @@ from saferec_core.plugins.patches import Patches, patches_undone
 from saferec_core.plugins.plain_text import plain
 from saferec_core.plugins.registry import Entry, Origin, Registry, module_of_file
 from saferec_core.plugins.selection import Selection, canonical
-from saferec_core.plugins.time_limits import limits_by_name
+from saferec_core.plugins.selection_checks import check_all_sound, check_left_out, check_limits
 
 if TYPE_CHECKING:
     from saferec_core.plugins.contracts.alarm import Alarm
@@ -187,7 +187,8 @@ def load_plugins(selection: Selection | None = None) -> Plugins:
     plugins = _loaded_by[key]
     for state in plugins.broken:
         LOGGER.debug("%s failed to load", state.origin, exc_info=state.error)
-    _check_limits(plugins)
+    withdrawn = (entry for state in plugins.states for entry in state.withdrawn)
+    check_limits({entry.name for entry in (*plugins, *withdrawn)} | set(LIFECYCLE_HOOKS.values()))
     return plugins
 
 
@@ -210,9 +211,9 @@ def _discovered(selection: Selection) -> Plugins:
             plugins.states.append(_loaded(manager, plugin, plugins, patches))
     for path in selection.files:
         plugins.states.append(_loaded_file(manager, path, plugins))
-    _check_names(selection, plugins)
+    check_left_out(selection, [state.origin for state in plugins.states])
     if selection.strict:
-        _check_all_sound(plugins)
+        check_all_sound([(state.origin, state.reason) for state in plugins.broken], plugins.conflicts())
     return plugins
 
 
@@ -310,45 +311,3 @@ def _notes_of(error: BaseException) -> list[str]:
         return list(map(str, getattr(error, "__notes__", ())))
     except BaseException:  # noqa: BLE001 - a plugin's own exception class may raise whatever it likes
         return []
-
-
-def _check_names(selection: Selection, plugins: Plugins) -> None:
-    """Refuse to switch off what is not there: a slip would leave the plugin on."""
-    known: set[str] = {"all"}
-    outside = [state.origin for state in plugins.states if not state.origin.is_built_in]
-    for origin in outside:
-        distribution, point = canonical(origin.distribution), canonical(origin.entry_point)
-        known |= {distribution, point, f"{distribution}:{point}"}
-    if unknown := sorted(selection.required - known):
-        names = ", ".join(sorted({origin.distribution for origin in outside})) or "none"
-        raise ConfigError(
-            f"--no-plugin {unknown[0]}: no such plugin is installed. Those that can be switched off: {names}"
-        )
-
-
-def _check_limits(plugins: Plugins) -> None:
-    """Refuse to give time to what is not there: a slip would leave the limit as it is."""
-    withdrawn = (entry for state in plugins.states for entry in state.withdrawn)
-    known = {entry.name for entry in (*plugins, *withdrawn)} | set(LIFECYCLE_HOOKS.values())
-    for name in limits_by_name():
-        if name not in known:
-            raise ConfigError(
-                f"--call-timeout {name}=...: no component has that name.{near_misses(name, known)} "
-                "`saferec plugins list` shows the names"
-            )
-
-
-def _check_all_sound(plugins: Plugins) -> None:
-    """Refuse plugins that cannot be used, and names that several offer."""
-    problems = [f"{state.origin}: {state.reason}" for state in plugins.broken]
-    problems += [
-        f"{entries[0].kind} {entries[0].name!r} is offered by {_suppliers(entries)}"
-        for entries in plugins.conflicts()
-    ]
-    if problems:
-        lines = "".join(f"\n  {problem}" for problem in problems)
-        raise PluginError(f"--strict-plugins: {len(problems)} problems with the installed plugins{lines}")
-
-
-def _suppliers(entries: Iterable[Entry[Any]]) -> str:
-    return " and by ".join(str(entry.origin) for entry in entries)
