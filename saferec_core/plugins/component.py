@@ -15,6 +15,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from saferec_core.errors import PluginError
+
 __all__ = [
     "Option",
     "bounds_of",
@@ -53,10 +55,14 @@ class Option:
 
 
 def options_of(cls: type[Any]) -> list[Option]:
-    """List the options of a component class in the order of its fields."""
+    """List the options of a component class in the order of its fields.
+
+    Raises:
+        PluginError: The type of an option cannot be evaluated.
+    """
     if not dataclasses.is_dataclass(cls):
         return []
-    hints = get_type_hints(cls, include_extras=False)
+    hints = _hints_of(cls)
     infos: Mapping[str, FieldInfo] = getattr(cls, "__pydantic_fields__", {})
     return [
         _option(field, hints.get(field.name, Any), infos.get(field.name))
@@ -69,8 +75,19 @@ def kinds_of(cls: type[Any]) -> Mapping[str, Any]:
     """Return the types of the options of a component class, by name."""
     if not dataclasses.is_dataclass(cls):
         return {}
-    hints = get_type_hints(cls)
+    hints = _hints_of(cls)
     return {field.name: hints.get(field.name) for field in dataclasses.fields(cls)}
+
+
+def _hints_of(cls: type[Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(cls)
+    except Exception as error:
+        raise PluginError(
+            f"the types of the options of {cls.__module__}.{cls.__qualname__} cannot be evaluated: "
+            f"{type(error).__name__}: {error}. What they name must be imported when the module runs, not "
+            "only under TYPE_CHECKING"
+        ) from error
 
 
 def _option(field: dataclasses.Field[Any], hint: Any, info: FieldInfo | None) -> Option:
