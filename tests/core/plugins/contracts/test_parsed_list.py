@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from saferec_core.errors import PluginError
 from saferec_core.plugins.contracts.parsed_list import (
     EventKind,
     ItemColumns,
@@ -15,6 +16,7 @@ from saferec_core.plugins.contracts.parsed_list import (
     ParsedLists,
     ParseEvent,
 )
+from saferec_core.plugins.contracts.parser import ListParser, parse
 
 HEAT, SAW = ParsedItem("Heat", 1995, 0, 12, 11), ParsedItem("Saw", 2004, 12, 22, 22)
 COLUMNS = ItemColumns(
@@ -73,3 +75,34 @@ def test_the_columns_of_a_batch_go_on_from_list_to_list_whatever_each_was_given_
     assert batch.sizes == [1, 0, 2]
     assert batch.items == (SAW, HEAT, SAW)
     assert ParsedLists([]).columns == ItemColumns()
+
+
+class Columnar(ListParser):
+    """Returns whatever columns it is given."""
+
+    def __init__(self, columns):
+        self.columns = columns
+
+    def __call__(self, text, *, finished=True):
+        return ParsedList.of_columns(self.columns)
+
+    def format(self, titles):
+        return "\n".join(map(str, titles))
+
+
+def test_a_parser_may_return_columns_and_they_are_checked_like_items():
+    text = "Heat (1995)\nSaw (2004)"
+
+    assert parse(Columnar(COLUMNS), text).items == (HEAT, SAW)
+    with pytest.raises(PluginError, match=r"'Columnar', item 2: its span must be"):
+        parse(Columnar(COLUMNS._replace(end=(12, 99))), text)
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [(ItemColumns(name=("Saw",)), "put the items of columns together"), (("Saw",), "expected ItemColumns")],
+    ids=["of other lengths", "of another class"],
+)
+def test_columns_that_make_no_items_are_the_parsers_failure(columns, problem):
+    with pytest.raises(PluginError, match=f"'Columnar' failed.*{problem}"):
+        parse(Columnar(columns), "Saw (2004)")
