@@ -100,8 +100,7 @@ def _in_shape(what: str, parsed: object, length: int) -> ParsedList:
     for name, kept in (("items", items), ("events", parsed.events)):
         if not isinstance(kept, tuple | list):  # a generator could be read only once
             raise PluginError(f"{what}: {name} must be a tuple, but is {type(kept).__name__}")
-    if type(parsed.items) is not tuple or type(parsed.events) is not tuple:
-        parsed = ParsedList(tuple(parsed.items), tuple(parsed.events))  # the parser may still hold its lists
+    parsed = ParsedList(tuple(items), tuple(parsed.events))  # the parser may still hold lists and columns
     for event in parsed.events:
         if not _is_event(event, length):
             raise PluginError(
