@@ -11,10 +11,10 @@ from typing import Any, Generic, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from saferec_core.config.choices import ComponentChoice, Section
 from saferec_core.config.misfits import location_of
 from saferec_core.config.problems import in_words, section_below
 from saferec_core.config.schema import EvalConfig, RunConfig, SftConfig, TrainConfig
-from saferec_core.config.sections import ComponentChoice, Section
 from saferec_core.errors import ConfigError, one_error
 
 __all__ = [

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from saferec_core.config.choices import ComponentChoice, OracleChoice
 from saferec_core.config.lists import with_lists
-from saferec_core.config.sections import ComponentChoice, OracleChoice
 from saferec_core.data.catalog import Catalog, read_catalog
 from saferec_core.errors import ConfigError, DataError, PluginError, SaferecError, came_instead, near_misses
 from saferec_core.plugins.calls import calling, undisturbed

@@ -7,6 +7,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
+from saferec_core.config.generation import EngineConfig
 from saferec_core.config.schema import (
     EvalConfig,
     RecommendConfig,
@@ -15,7 +16,6 @@ from saferec_core.config.schema import (
     StageConfig,
     TrainConfig,
 )
-from saferec_core.config.sections import EngineConfig
 from saferec_core.endpoints.endpoint import Endpoint, check_key_variable
 from saferec_core.errors import near_misses
 from saferec_core.evaluation.baseline_names import BASELINE_NAMES

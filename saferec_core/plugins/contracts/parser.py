@@ -95,11 +95,12 @@ def _in_shape(what: str, parsed: object, length: int) -> ParsedList:
     """Return what a parser returned, if it is a parsed list whatever its items are, as a tuple of them."""
     if type(parsed) is not ParsedList:  # of a class of its own it may say something else each time
         raise PluginError(f"{what} must return a ParsedList, but returned {type(parsed).__name__}")
-    for name, kept in (("items", parsed.items), ("events", parsed.events)):
+    with calling(what, doing=" to put the items of columns together"):
+        items = parsed.items
+    for name, kept in (("items", items), ("events", parsed.events)):
         if not isinstance(kept, tuple | list):  # a generator could be read only once
             raise PluginError(f"{what}: {name} must be a tuple, but is {type(kept).__name__}")
-    if type(parsed.items) is not tuple or type(parsed.events) is not tuple:
-        parsed = ParsedList(tuple(parsed.items), tuple(parsed.events))  # the parser may still hold its lists
+    parsed = ParsedList(tuple(items), tuple(parsed.events))  # the parser may still hold lists and columns
     for event in parsed.events:
         if not _is_event(event, length):
             raise PluginError(

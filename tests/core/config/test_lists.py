@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
+from saferec_core.config.choices import ComponentChoice
 from saferec_core.config.lists import with_lists
 from saferec_core.config.load import Layer, parse_setting, resolved
 from saferec_core.config.schema import EvalConfig, SftConfig, TrainConfig
-from saferec_core.config.sections import ComponentChoice
 from saferec_core.plugins.build import chosen
 
 SCALARS = {

@@ -22,7 +22,7 @@ import pytest
 import torch
 
 from saferec_core import errors
-from saferec_core.config.sections import OracleChoice
+from saferec_core.config.choices import OracleChoice
 from saferec_core.data.titles import Title
 from saferec_core.errors import PluginError
 from saferec_core.evaluation.measure import ActiveMetric, measure
