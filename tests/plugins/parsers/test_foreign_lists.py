@@ -444,6 +444,16 @@ def test_numbered_headings_that_are_the_list_keep_their_ranks():
     assert [item.readable for item in parse(mixed).items] == [True, False, True]
 
 
+def test_a_title_that_is_a_word_for_a_year_is_written_so_that_it_is_read_back():
+    titles = [Title("Year", 1995), Title("Release Date", 2001), Title("Año", 1999)]
+
+    assert [item.title for title in titles for item in parse(parse.format([title])).items] == titles
+    assert [str(item.title) for item in parse("1. Heat\nYear: 1995\n2. Saw\nYear (2004)").items] == [
+        "Heat (1995)",
+        "Saw (2004)",
+    ]
+
+
 ATTRIBUTES = [
     '<list><item title="Heat" year="1995"/><item title="Saw" year="2004"/></list>',
     '<item title="Heat" year="1995" />\n<item title="Saw" year="2004" />',
