@@ -100,6 +100,8 @@ class ParsedList:
     @classmethod
     def of_columns(cls, columns: ItemColumns) -> Self:
         """Return a list without events; its items are put together when somebody looks at them."""
+        if type(columns) is not ItemColumns:
+            raise TypeError(f"expected ItemColumns, but got {type(columns).__name__}")
         parsed = cls.__new__(cls)
         vars(parsed)["columns"] = columns
         return parsed

@@ -84,6 +84,8 @@ def parse_all(parser: ListParser, texts: Sequence[str], finished: Sequence[bool]
         batch = ParsedLists(lists)
         if _is_text("".join(batch.columns.name)):  # as a policy may write half of a character
             return batch
+    with calling(what, doing=" to put the items of columns together"):  # once a batch: it arms a timer
+        _ = [parsed.items for parsed in lists if type(parsed) is ParsedList]
     sound = ParsedLists(_in_shape(what, parsed, len(text)) for parsed, text in zip(lists, texts, strict=True))
     if not _are_plain(sound, texts):
         for parsed, text in zip(sound, texts, strict=True):
@@ -98,8 +100,9 @@ def _in_shape(what: str, parsed: object, length: int) -> ParsedList:
     for name, kept in (("items", parsed.items), ("events", parsed.events)):
         if not isinstance(kept, tuple | list):  # a generator could be read only once
             raise PluginError(f"{what}: {name} must be a tuple, but is {type(kept).__name__}")
-    if type(parsed.items) is not tuple or type(parsed.events) is not tuple:
-        parsed = ParsedList(tuple(parsed.items), tuple(parsed.events))  # the parser may still hold its lists
+    parsed = ParsedList(
+        tuple(parsed.items), tuple(parsed.events)
+    )  # the parser may still hold lists and columns
     for event in parsed.events:
         if not _is_event(event, length):
             raise PluginError(

@@ -16,7 +16,8 @@ from saferec_core.rl.limits import Limits
 from saferec_core.rl.rollouts import RolloutScorer, ScoredBatch
 from saferec_core.training.precision import for_training
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
-from saferec_core.training.trl.grpo_trainer import LOSS_TYPES, RankGRPOTrainer
+from saferec_core.training.trl.compatibility import LOSS_TYPES
+from saferec_core.training.trl.grpo_trainer import RankGRPOTrainer
 from saferec_core.training.trl.prompt_dataset import prompt_dataset
 from saferec_core.training.trl.vllm_engine import serving
 

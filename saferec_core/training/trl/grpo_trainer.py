@@ -9,14 +9,12 @@ This module alone knows TRL's internals, and it copies none of them. It relies o
 - ``_compute_loss``: takes advantages of shape (B, T) and reads ``old_per_token_logps`` after
 - ``_get_per_token_logps_and_entropies``, of whose result only the log probabilities are read.
 
-``check_trl`` refuses a TRL in which any of this has changed.
+`compatibility.check_trl` refuses a TRL in which any of this has changed.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -38,7 +36,9 @@ from saferec_core.rl.ranks import rank_mean, rank_ratio, rank_weights, spread
 from saferec_core.rl.rewards import RewardValues
 from saferec_core.rl.rollouts import Rollouts, RolloutScorer, ScoredBatch
 from saferec_core.training.trl.compact_head import compact_head
+from saferec_core.training.trl.compatibility import check_settings, check_trl
 from saferec_core.training.trl.finiteness import check_loss
+from saferec_core.training.trl.group_order import chunks_of_whole_groups, whole_groups
 from saferec_core.training.trl.phases import Phased
 from saferec_core.training.trl.prompt_order import OrderedPrompts
 from saferec_core.training.trl.resampling import DynamicSampling
@@ -48,30 +48,10 @@ from saferec_core.training.trl.shared_scoring import (
     PASSES_AT_ONCE,
     SharedScoring,
     SharePrefix,
-    chunks_of_whole_groups,
     engine_obstacle,
-    whole_groups,
 )
 
-__all__ = ["LOSS_TYPES", "RankGRPOTrainer", "check_trl"]
-
-LOSS_TYPES: Mapping[RankWeighting, str] = MappingProxyType({"ranks": "grpo", "tokens": "dapo"})
-"""TRL's loss type for each weighting. ``grpo`` averages over a completion's tokens, then over
-completions; ``dapo`` divides the sum over tokens by the number of tokens of the generation batch of
-all processes, so that neither micro-batches nor processes change what a token counts (``bnpo`` divides
-by those of the micro-batch)."""
-
-_NEEDED: Mapping[str, object] = MappingProxyType(
-    {
-        "importance_sampling_level": "token",  # made rank-level here
-        "top_entropy_quantile": 1.0,  # would drop tokens of a rank, but not from its ratio
-        "off_policy_mask_threshold": None,  # would compare the sampler with what stands in for old
-        "use_bias_correction_kl": False,  # would weigh a token's KL by its rank's ratio
-        "use_liger_kernel": False,  # computes the loss without _compute_loss
-        "disable_dropout": True,  # or ratio and KL are noise before anything is learned
-    }
-)
-"""TRL settings that a rank-level ratio needs."""
+__all__ = ["RankGRPOTrainer"]
 
 
 class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
@@ -121,7 +101,7 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
                 TRL does not go with rank-level ratios.
         """
         check_trl()
-        _check_settings(args, rank_weighting)
+        check_settings(args, rank_weighting)
         self._scorer = scorer
         self._normalizer = normalizer
         self._limits = limits or Limits((), LimitsConfig())
@@ -339,18 +319,6 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
         return log_probs, entropy, None
 
 
-def _check_settings(args: GRPOConfig, rank_weighting: RankWeighting) -> None:
-    """Refuse settings of TRL under which the loss would not be that of ``rank_grpo_loss``."""
-    needed = {**_NEEDED, "loss_type": LOSS_TYPES[rank_weighting]}
-    problems = [
-        f"{name} must be {value!r}, but is {getattr(args, name)!r}"
-        for name, value in needed.items()
-        if getattr(args, name, value) != value
-    ]
-    if problems:
-        raise SaferecError(f"these TRL settings break rank-level ratios: {'; '.join(problems)}")
-
-
 def _padded_rank_ids(rollouts: Rollouts, completion_ids: Tensor) -> Int[Tensor, "N T"]:
     """Lay the rank ids of all completions out beside the padded token ids."""
     rows, longest = completion_ids.shape
@@ -358,37 +326,3 @@ def _padded_rank_ids(rollouts: Rollouts, completion_ids: Tensor) -> Int[Tensor, 
     for row, rank_ids in enumerate(rollouts.rank_ids):
         padded[row, : len(rank_ids)] = torch.from_numpy(rank_ids)
     return padded.to(completion_ids.device)
-
-
-def check_trl() -> None:
-    """Refuse a TRL whose internals are not those that this module relies on.
-
-    Raises:
-        SaferecError: What differs, and which versions are known to work.
-    """
-    wanted = {
-        "_generate_and_score_completions": ["inputs"],
-        "_generate": ["prompts"],
-        "_compute_loss": ["model", "inputs"],
-    }
-    problems = []
-    for name, parameters in wanted.items():
-        method = getattr(GRPOTrainer, name, None)
-        present = list(inspect.signature(inspect.unwrap(method)).parameters)[1:] if method else None
-        if present != parameters:
-            problems.append(f"GRPOTrainer.{name} takes {present}, expected {parameters}")
-    if not problems:
-        source = inspect.getsource(inspect.unwrap(GRPOTrainer._compute_loss))
-        scored = source.find("_get_per_token_logps_and_entropies(")
-        read = source.find('inputs.get("old_per_token_logps")')
-        if not 0 < scored < read:
-            problems.append("GRPOTrainer._compute_loss reads old_per_token_logps before scoring")
-        if "advantages.dim() == 1" not in source:
-            problems.append("GRPOTrainer._compute_loss does not take advantages by token")
-    if problems:
-        from importlib.metadata import version  # only for the message
-
-        raise SaferecError(
-            f"the installed TRL {version('trl')} is not one that saferec knows: "
-            f"{'; '.join(problems)}. Install trl>=1.14.2,!=1.15.*,<2."
-        )
