@@ -16,7 +16,7 @@ from saferec_core.plugins.last_words import at_work, is_built_in
 from saferec_core.plugins.patches import Patches, patches_undone
 from saferec_core.plugins.registry import entry_of
 from saferec_core.plugins.surroundings import surroundings_kept
-from saferec_core.plugins.time_limits import PluginTimeoutError, call_limit, time_limit
+from saferec_core.plugins.time_limits import PluginTimeoutError, call_limit, pause, time_limit
 
 __all__ = ["calling", "named", "overseen", "undisturbed", "yielded_by"]
 
@@ -62,8 +62,8 @@ def calling(
         limit: How long it may take; by default what ``--call-timeout`` says. What is built in has no limit
             but one that is given.
     """
-    if limit is None and not is_built_in(what):
-        limit = call_limit(what)
+    if limit is None:
+        limit = pause(what) if is_built_in(what) else call_limit(what)
     return _Calling(f"{what} failed{doing}", error, limit)
 
 

@@ -188,7 +188,10 @@ def load_plugins(selection: Selection | None = None) -> Plugins:
     for state in plugins.broken:
         LOGGER.debug("%s failed to load", state.origin, exc_info=state.error)
     withdrawn = (entry for state in plugins.states for entry in state.withdrawn)
-    check_limits({entry.name for entry in (*plugins, *withdrawn)} | set(LIFECYCLE_HOOKS.values()))
+    names: dict[bool, set[str]] = {True: set(), False: set(LIFECYCLE_HOOKS.values())}
+    for entry in (*plugins, *withdrawn):
+        names[entry.origin.is_built_in].add(entry.name)
+    check_limits(names[False], names[True])
     return plugins
 
 

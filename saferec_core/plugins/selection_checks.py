@@ -35,16 +35,19 @@ def check_left_out(selection: Selection, installed: Iterable[Origin]) -> None:
         )
 
 
-def check_limits(known: Collection[str]) -> None:
+def check_limits(known: Collection[str], built_in: Collection[str]) -> None:
     """Refuse to give time to what is not there: a slip would leave the limit as it is.
 
     Args:
         known: Names of the components and hooks of which calls are limited.
+        built_in: Names of the components of which none are.
 
     Raises:
         ConfigError: The message names the near misses.
     """
     for name in limits_by_name():
+        if name in built_in and name not in known:
+            raise ConfigError(f"--call-timeout {name}=...: it is built in, and what is built in has no limit")
         if name not in known:
             raise ConfigError(
                 f"--call-timeout {name}=...: no component has that name.{near_misses(name, known)} "

@@ -7,6 +7,7 @@ log says that it is late.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # signal.signal takes ten times as long
 import logging
 import math
 import os
@@ -30,6 +31,7 @@ __all__ = [
     "PluginTimeoutError",
     "call_limit",
     "limits_by_name",
+    "pause",
     "still_working",
     "time_limit",
 ]
@@ -43,6 +45,8 @@ DEFAULT_CALL_LIMIT = 3600.0
 
 _AGAIN = 5.0
 """Seconds after which code that goes on in spite of an interruption, or cleans up, is interrupted again."""
+_SOON = 0.005
+"""Seconds after which it is tried again to interrupt what must not be interrupted now."""
 _EARLY = 0.001
 """Seconds by which a timer may be ahead of the clock."""
 _LOGGER = logging.getLogger("saferec.plugins")
@@ -101,7 +105,7 @@ class time_limit(AbstractContextManager[None]):  # noqa: N801 - read as a functi
             _running[-1]._remaining = _running[-1]._deadline - now
         else:
             _outside[:] = signal.getitimer(signal.ITIMER_REAL)
-        self._handler = signal.signal(signal.SIGALRM, _on_alarm)
+        self._handler = _signal.signal(signal.SIGALRM, _on_alarm)
         _running.append(self)
         _set_timer(now)
 
@@ -121,9 +125,9 @@ class time_limit(AbstractContextManager[None]):  # noqa: N801 - read as a functi
             now = time.monotonic()
             if _running and _running[-1]._is_call:
                 _running[-1]._deadline = now + _running[-1]._remaining
-            if signal.getsignal(signal.SIGALRM) is _on_alarm:  # else the plugin has set a timer of its own
+            if _signal.getsignal(signal.SIGALRM) is _on_alarm:  # else the plugin has set a timer of its own
                 _set_timer(now)
-                signal.signal(signal.SIGALRM, self._handler)
+                _signal.signal(signal.SIGALRM, self._handler)
         if self._is_late and (failure is None or issubclass(type(failure), Exception)):
             raise self.late() from failure
 
@@ -168,13 +172,40 @@ def _set_timer(now: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, max(end - now, _EARLY) if end < math.inf else 0)
 
 
-def _on_alarm(_number: int, _frame: FrameType | None) -> None:
+def pause(what: str) -> time_limit | None:
+    """Return what makes the clock of a call stand still while *what* works; None if no clock runs."""
+    return time_limit(None, what=what) if _running else None
+
+
+_ENTERING = {
+    *(f"saferec_core.plugins.{name}" for name in ("calls", "endings", "last_words", "time_limits")),
+    "contextlib",
+}
+"""Modules whose code begins and ends calls: an exception there would leave a limit, or a guard, behind."""
+_GUARDING = {"saferec_core.plugins.surroundings", "saferec_core.plugins.patches"}
+"""Modules that put back what a call has changed, by functions of others as well."""
+
+
+def _must_not_end_here(frame: FrameType | None) -> bool:
+    if frame is not None and frame.f_globals.get("__name__") in _ENTERING:
+        return True
+    while frame is not None:
+        if frame.f_globals.get("__name__") in _GUARDING:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _on_alarm(_number: int, frame: FrameType | None) -> None:
     now = time.monotonic()
     late = next((limit for limit in _running if limit._is_due(now)), None)
     if late is None:
         _set_timer(now)
         return
     late._is_late = True
+    if _must_not_end_here(frame):
+        signal.setitimer(signal.ITIMER_REAL, _SOON)
+        return
     signal.setitimer(signal.ITIMER_REAL, _AGAIN)
     raise late.late()
 
@@ -199,7 +230,9 @@ def call_limit(what: str, own: float | None = None, *, setting: str = "") -> tim
     name = _name_in(what)
     if setting:
         option = setting.format(name=name)
-        return time_limit(own, what=what, advice=f"{option}=SECONDS allows more, null any time")
+        given = limits_by_name().get(name)
+        if given is None or given >= (own or math.inf):
+            return time_limit(own, what=what, advice=f"{option}=SECONDS allows more, null any time")
     limits = _limits_in(os.environ.get(CALL_LIMITS, ""))
     return time_limit(
         limits.of.get(name, limits.all),

@@ -101,7 +101,7 @@ def ask(oracle: Oracle, questions: Sequence[Question]) -> Sequence[Verdict]:
         PluginError: The oracle failed, or did not answer every question with a sound verdict.
     """
     what = named("oracle", oracle)
-    with calling(what), undisturbed(what):
+    with undisturbed(what), calling(what):
         verdicts: Any = oracle.judge(tuple(questions))
     if not isinstance(verdicts, Sequence) or isinstance(verdicts, str):
         raise PluginError(f"{what} must return a list of verdicts, but returned {type(verdicts).__name__}")
@@ -173,7 +173,7 @@ def explain(oracle: Oracle, question: Question) -> tuple[Evidence, ...]:
     if not isinstance(oracle, Explaining):
         return ()
     what = named("oracle", oracle)
-    with calling(what, doing=" to explain"), undisturbed(what):
+    with undisturbed(what), calling(what, doing=" to explain"):
         evidence = tuple(oracle.explain(question))
     for piece in evidence:
         if fault := _fault_of_evidence(piece, question):

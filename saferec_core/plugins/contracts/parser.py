@@ -78,7 +78,7 @@ def parse_all(parser: ListParser, texts: Sequence[str], finished: Sequence[bool]
             behind that of the item before: its reward would be credited to other tokens.
     """
     what = named("parser", parser)
-    with calling(what), undisturbed(what):
+    with undisturbed(what), calling(what):
         lists = [parser(text, finished=ended) for text, ended in zip(texts, finished, strict=True)]
     if is_built_in(what):
         batch = ParsedLists(lists)

@@ -7,6 +7,7 @@ import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, ClassVar
@@ -160,7 +161,7 @@ def transformed(
     chosen = transform
     looking = calling(name)  # at what it yields may itself fail
     for outcome in yielded_by(name, lambda: chosen(counts.reading(rows()))):
-        with looking:
+        with nullcontext() if type(outcome) is dict else looking:
             row = _row_of(outcome, name)
         if isinstance(outcome, Removed):
             counts.removed[outcome.reason] += 1

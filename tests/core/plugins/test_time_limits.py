@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -214,13 +215,28 @@ def test_an_alarm_and_an_observer_that_sleep_for_ever_are_left_out(install, load
     assert "--call-timeout saferec_run_finished=2h" in notes[1]
 
 
+class Clock:
+    """A clock that a test moves; the timer rings where it is asked to."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        monkeypatch.setattr(time_limits, "time", self)
+
+    def monotonic(self):
+        return self.now
+
+    def pass_by(self, seconds):
+        self.now += seconds
+        time_limits._on_alarm(signal.SIGALRM, None)
+
+
 def test_rows_that_come_in_time_may_take_any_time_together(monkeypatch):
-    monkeypatch.setenv("SAFEREC_CALL_TIMEOUT", "3")
+    clock = Clock(monkeypatch)
 
     class Slow(Surveying):
         def survey(self, rows):
             for _ in rows:
-                time.sleep(0.8)
+                clock.pass_by(3000)
             return Passing()
 
     class Passing(Transform):
@@ -230,12 +246,26 @@ def test_rows_that_come_in_time_may_take_any_time_together(monkeypatch):
     assert len(list(transformed(Slow(), lambda: iter([{}] * 5)))) == 5
 
 
-def test_the_clock_of_a_reward_stands_still_while_it_waits_for_an_oracle():
-    with call_limit("reward 'mood' of acme 1", 2, setting="x"):
-        with call_limit("oracle 'slow' of acme 1", None, setting="x"):
-            time.sleep(2.5)
-        with call_limit("oracle 'slow' of acme 1", 60, setting="x"):
-            time.sleep(0.1)
+@pytest.mark.parametrize("other", ["oracle 'slow' of acme 1", "oracle 'table' of saferec 1"])
+def test_the_clock_of_a_reward_stands_still_while_it_waits_for_an_oracle(monkeypatch, other):
+    clock = Clock(monkeypatch)
+
+    def asks_for_long():
+        clock.pass_by(500)
+        with calling(other):
+            clock.pass_by(3000)
+        clock.pass_by(50)
+
+    with call_limit("reward 'mood' of acme 1", 600, setting="x"):
+        asks_for_long()
+
+    def asks_for_too_long():
+        with call_limit("reward 'mood' of acme 1", 600, setting="x"):
+            asks_for_long()
+            clock.pass_by(51)
+
+    with pytest.raises(PluginTimeoutError, match="it took longer than 600 s"):
+        asks_for_too_long()
 
 
 def test_the_clock_of_a_reward_goes_on_after_it_has_waited_for_an_oracle():
@@ -321,11 +351,41 @@ def test_a_limit_that_is_no_duration_is_refused(monkeypatch):
         calling("oracle 'slow' of acme 1")
 
 
-def test_a_limit_for_a_component_that_is_not_there_is_refused(load, monkeypatch):
-    monkeypatch.setenv("SAFEREC_CALL_TIMEOUT", "tabel=2h")
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("acne", "no component has that name. Did you mean 'acme'"),
+        ("table", "it is built in, and what is built in has no limit"),
+    ],
+    ids=["unknown", "built in"],
+)
+def test_a_limit_that_would_do_nothing_is_refused(install, load, monkeypatch, name, problem):
+    install("acme", OFFERS.format(hook="oracles"))
+    monkeypatch.setenv("SAFEREC_CALL_TIMEOUT", f"{name}=2h")
 
-    with pytest.raises(ConfigError, match=r"--call-timeout tabel=.*: no component .* Did you mean 'table'"):
+    with pytest.raises(ConfigError, match=f"--call-timeout {name}=...: {problem}"):
         load()
+
+
+def test_of_two_limits_on_a_reward_the_shorter_one_counts(monkeypatch):
+    monkeypatch.setenv("SAFEREC_CALL_TIMEOUT", "mood=30")
+
+    assert call_limit("reward 'mood' of acme 1", 600, setting="x").seconds == 30
+    assert call_limit("reward 'mood' of acme 1", 10, setting="x").seconds == 10
+
+
+def test_a_limit_that_ends_while_a_call_returns_is_an_error_that_names_it():
+    def ring_within(frame_of):
+        with calling("oracle 'slow' of acme 1", limit=time_limit(60, what="oracle 'slow' of acme 1")):
+            time_limits._running[-1]._deadline = 0
+            time_limits._on_alarm(signal.SIGALRM, frame_of)
+
+    guard = SimpleNamespace(f_globals={"__name__": "saferec_core.plugins.calls"})
+
+    with pytest.raises(PluginError, match="oracle 'slow' of acme 1 failed: it took longer than 60 s"):
+        ring_within(guard)
+    assert time_limits._running == []
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 def test_what_is_built_in_has_no_limit_of_its_own():
