@@ -21,6 +21,7 @@ from saferec_plugins.transforms.targets import co_mentions
 from saferec_plugins.transforms.targets.build_targets import BuildTargets
 from saferec_plugins.transforms.targets.co_mentions import Mentions, drawn_in_order
 from saferec_plugins.transforms.targets.reasoning import as_prose
+from saferec_plugins.transforms.targets.spellings import Spellings
 
 GORE, DRUGS, SUICIDE = (
     "Anti-gore / squeamish",
@@ -516,3 +517,14 @@ def test_a_constraint_without_a_meaning_rejects_the_row(options, tmp_path):
 
     with pytest.raises(DataError, match=r"is not a known trait.*traits_path"):
         list(surveyed(options, [row], style="reasoning", traits_path=path)([row]))
+
+
+def test_an_entry_is_found_by_its_exact_spelling_the_last_of_equal_ones_first():
+    twice = [*TITLES, TITLES[0]]
+    spellings = Spellings(twice)
+
+    assert [spellings.find(title) for title in TITLES[1:]] == list(range(1, len(TITLES)))
+    assert spellings.find(TITLES[0]) == len(TITLES)
+    assert spellings.find(Title("the matrix", 1999)) is None
+    assert spellings.find(Title("The Matrix", None)) is None
+    assert Spellings([]).find(TITLES[0]) is None
