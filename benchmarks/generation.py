@@ -1,6 +1,6 @@
 """What sampling the completions of a step takes: stock, with prompts computed once, and compiled.
 
-    python benchmarks/generation.py [--minutes 4] [--out FOLDER] [--tiny]
+    python benchmarks/generation.py [--minutes 4] [--only TEXT] [--out FOLDER] [--tiny]
 
 The trainer of saferec generates 96 completions of 275 tokens for 12 prompts, with the weights of
 ``gpu_step.py``: random ones, which hardly ever end a completion. With ``--ending 0.01`` every token ends its
@@ -33,7 +33,7 @@ from gpu_step import QWEN, REFERENCE, TINY
 from paired_steps import Shape, machine, make_world, prompts_for, trainers, write_model
 from transformers.utils import logging
 
-from saferec_core.training.trl.grpo_setup import decode_compiled
+from saferec_core.models.compiled_decoding import decode_compiled
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("generation"), help="folder for the results")
     parser.add_argument("--runs", type=int, default=2, help="timed batches after the first")
     parser.add_argument("--ending", type=float, default=0.01, help="probability of an end, in its own rows")
+    parser.add_argument("--only", default="", help="measure only settings whose row holds this text")
     parser.add_argument("--tiny", action="store_true", help="a tiny network and short texts")
     chosen = parser.parse_args(arguments)
     warnings.simplefilter("ignore", FutureWarning)
@@ -69,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 f"share_prefix {share}, ending {ending:g} a token{', compiled' if compiled else ''}, "
                 f"{shape.rows} x {shape.listed} tokens"
             )
+            if chosen.only not in label:
+                continue
             try:
                 _, trainer = trainers(folder, world, shape, dtype, share_prefix=share, bf16=cuda)
                 took, lengths = timed(trainer, shape, size.vocabulary, ending, compiled, chosen.runs)
@@ -95,7 +98,7 @@ def timed(
     config = trainer.generation_config
     config.max_new_tokens = shape.listed
     if compiled:
-        decode_compiled(config)
+        decode_compiled(trainer.bare_policy, config)
     if ending:
         # About as many end tokens as give that probability under random weights.
         config.eos_token_id = list(range(vocabulary - max(1, round(ending * vocabulary)), vocabulary))

@@ -36,6 +36,9 @@ KINDS = {
 }
 """Each kind of component, its module in contracts and testing, and its contract in the latter."""
 
+RETURNED = {"oracle": "verdict", "parser": "parsed_list"}
+"""The module in contracts of what a kind returns, where it has one of its own."""
+
 
 def page() -> str:
     """Return the whole page."""
@@ -53,7 +56,11 @@ def page() -> str:
         parts += [
             f"## {title}",
             *_module_part(PLUGINS / "contracts" / f"{module}.py", depth=3),
-            *(_module_part(PLUGINS / "contracts" / "verdict.py", depth=3) if module == "oracle" else ()),
+            *(
+                _module_part(PLUGINS / "contracts" / f"{RETURNED[module]}.py", depth=3)
+                if module in RETURNED
+                else ()
+            ),
             f"### Properties of the contract: `saferec_core.testing.{contract}`",
             *_properties(TESTING / f"{module}.py", contract),
         ]
@@ -93,7 +100,7 @@ def _module_part(path: Path, *, depth: int) -> Iterator[str]:
 
 def _class_part(statement: ast.ClassDef) -> Iterator[str]:
     yield _text(ast.get_docstring(statement))
-    attributes = list(_attributes(statement))
+    attributes = {each[0]: each for each in _attributes(statement)}.values()  # a property after its field
     if attributes:
         rows = (
             f"| `{name}` | {_code(hint)} | {_code(default)} | {meaning} |"

@@ -16,8 +16,9 @@ from pydantic.fields import FieldInfo
 from typer.models import OptionInfo
 
 from saferec_cli import completion
+from saferec_core.config.choices import ComponentChoice, Section
+from saferec_core.config.lists import split_text
 from saferec_core.config.load import Layer
-from saferec_core.config.sections import ComponentChoice, Section
 
 __all__ = ["REFERENCE_NAMES", "Flag", "common_paths", "flags_of", "help_all_option", "nested", "with_flags"]
 
@@ -283,7 +284,7 @@ def _show_all(context: typer.Context, value: bool) -> None:
 
 def _value(flag: Flag, given: Any) -> Any:
     if flag.kind is list:
-        return [part.strip() for text in given for part in text.split(",") if part.strip()]
+        return [part for text in given for part in split_text(text)]
     if flag.path.startswith(("rewards.", "oracle.")) and not flag.path.endswith((".path", ".name")):
         return yaml.safe_load(given)  # an option of a component: only its plugin knows the type
     return given

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from saferec_cli.flags import common_paths
+from saferec_core.config.choices import Section
 from saferec_core.config.schema import EvalConfig, SftConfig, TrainConfig
-from saferec_core.config.sections import Section
 from saferec_core.config.template import template
 from saferec_core.errors import RunError
 

@@ -128,7 +128,7 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Show an oracle's verdict on a title and the evidence for it."""
-    from saferec_core.config.sections import DEFAULT_ORACLE, ComponentChoice
+    from saferec_core.config.choices import DEFAULT_ORACLE, ComponentChoice
     from saferec_core.data.titles import Title
     from saferec_core.oracle_files.check import check_title
     from saferec_core.plugins.build import build_oracle

@@ -115,5 +115,6 @@ def _as_data(checked: Any) -> dict[str, Any]:
         "version": entry.origin.version,
         "properties": checked.properties,
         "failures": dict(checked.failures),
+        "does_not_apply": dict(checked.inapplicable),
         "not_checked": checked.not_checked,
     }

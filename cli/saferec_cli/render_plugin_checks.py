@@ -18,7 +18,7 @@ __all__ = ["audit_sheet", "check_sheet"]
 
 
 def check_sheet(checked: Iterable[Checked]) -> None:
-    """Print for each component whether its contract holds, else every property that does not."""
+    """Print for each component which properties of its contract do not hold, and which do not apply."""
     console = PlainConsole()
     some = False
     for each in checked:
@@ -35,11 +35,25 @@ def check_sheet(checked: Iterable[Checked]) -> None:
                 f"[green]holds[/]        {escape(head)}: {each.properties} properties", highlight=False
             )
         for name, why in each.failures.items():
-            title = name.removeprefix("test_").replace("_", " ")
-            console.print(Padding(f"[bold]{escape(title)}[/]", (0, 0, 0, 4)), highlight=False)
+            console.print(Padding(f"[bold]{escape(_title(name))}[/]", (0, 0, 0, 4)), highlight=False)
             console.print(Padding(escape(why), (0, 0, 0, 8)), highlight=False)
+        for why, names in _by_reason(each.inapplicable).items():
+            if not (each.failures and "see test_" in why):  # else a failure that is printed above says it
+                text = f"[dim]does not apply: {escape(why)}:[/] {escape(', '.join(map(_title, names)))}"
+                console.print(Padding(text, (0, 0, 0, 4)), highlight=False)
     if not some:
         console.print("No plugin beside the built-in ones is installed; name one to check it.")
+
+
+def _title(name: str) -> str:
+    return name.removeprefix("test_").replace("_", " ")
+
+
+def _by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for name, why in reasons.items():
+        names.setdefault(why, []).append(name)
+    return names
 
 
 def audit_sheet(described: Sequence[Mapping[str, Any]]) -> None:

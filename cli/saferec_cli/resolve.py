@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import yaml
 
+from saferec_core.config.choices import DEFAULT_ORACLE
 from saferec_core.config.load import (
     Layer,
     Resolved,
@@ -20,7 +21,6 @@ from saferec_core.config.load import (
 )
 from saferec_core.config.presets import Stage, preset_settings, smoke_settings
 from saferec_core.config.schema import RunConfig, SftConfig, StageConfig, TrainConfig
-from saferec_core.config.sections import DEFAULT_ORACLE
 from saferec_core.errors import ConfigError
 from saferec_core.runs.checkpoints import run_folder_of
 from saferec_core.runs.layout import RunLayout

@@ -121,5 +121,11 @@ def _hint(kind: type[StageConfig], problems: Sequence[str]) -> str:
 
 def _make_demo(config: StageConfig) -> None:
     from saferec_core.demo.profile import make_demo
+    from saferec_core.preflight.problems import Problems
+    from saferec_core.preflight.rates import check_rates
 
     make_demo(config.output_dir, seed=config.seed, max_records=config.data.max_records)
+    problems = Problems()
+    check_rates(problems, config)  # which could not be looked at before there were weights
+    if problems.lines:
+        raise one_error(problems.lines)

@@ -20,6 +20,9 @@ from pathlib import Path
 KEPT = (".json", ".jsonl", ".yaml", ".parquet", ".html", ".log")
 """Ends of the names of the files that are collected."""
 
+STAGES = ("plain-sft", "safe-sft", "eval-plain-sft", "eval-safe-sft", "safe-rank-grpo", "relevance-only")
+"""What can be run; RL starts from ``safe-sft``."""
+
 LARGEST = 15 * 2**20
 """Bytes of the largest file that is collected; the rollouts of long runs are larger."""
 
@@ -64,6 +67,7 @@ def main() -> int:
         {
             name: ["sft", *sft, *common, "--train-path", kit / "data" / data / "train", "--run-name", name]
             for name, data in (("plain-sft", "dataset-plain"), ("safe-sft", "dataset"))
+            if name in chosen.only
         },
         results,
         left,
@@ -75,7 +79,7 @@ def main() -> int:
         "--eval-temperature",
         chosen.temperature,
         "--eval-batch-size",
-        256,
+        512,
     ]
     rl = [
         *(
@@ -97,6 +101,7 @@ def main() -> int:
         ),
         *("--max-prompt-length", chosen.max_length - 14 * chosen.titles, "--temperature", chosen.temperature),
         *("--save-strategy", "no", "--lr-scheduler-type", "constant"),
+        *chosen.generation.split(),
         *test,
         *decoding,
     ]
@@ -111,12 +116,15 @@ def main() -> int:
         chosen.titles,
     ]
     evaluations = {
-        f"eval-{name}": ["eval", runs / name, *test, *decoding] for name in ("plain-sft", "safe-sft")
+        f"eval-{name}": ["eval", runs / name, *test, *decoding]
+        for name in ("plain-sft", "safe-sft")
+        if f"eval-{name}" in chosen.only
     }
     stages = {
         "safe-rank-grpo": ["train", *rl, *common, *rewards, "--run-name", "safe-rank-grpo"],
         "relevance-only": ["train", *rl, *common, "--reward", "relevance", "--run-name", "relevance-only"],
     }
+    stages = {name: command for name, command in stages.items() if name in chosen.only}
     if chosen.side_by_side:
         failed += together(stages | evaluations, results, left)
     else:
@@ -144,7 +152,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--temperature", type=float, default=0.8)
     parser.add_argument("--eval-prompts", type=int, default=500)
     parser.add_argument("--precision", default="--bf16")
+    parser.add_argument("--generation", default="--compile-decoding", help="how RL generates; '' for eagerly")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=STAGES, default=STAGES, help="stages to run")
     parser.add_argument(
         "--side-by-side", action="store_true", help="both RL runs and the evaluations at once"
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from saferec_core.config.sections import DEFAULT_ORACLE, DEFAULT_PARSER, ComponentChoice
+from saferec_core.config.choices import DEFAULT_ORACLE, DEFAULT_PARSER, ComponentChoice
 from saferec_core.data.catalog import Catalog, read_catalog
 from saferec_core.data.record_files import read_records
 from saferec_core.data.records import Record, record_of

@@ -20,8 +20,8 @@ from saferec_core.api.inputs import (
     load_records,
     parser_named,
 )
+from saferec_core.config.choices import DEFAULT_PARSER
 from saferec_core.config.schema import EvalConfig
-from saferec_core.config.sections import DEFAULT_PARSER
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.errors import DataError

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from saferec_core.config.choices import DEFAULT_ORACLE
 from saferec_core.config.load import Layer, resolved
 from saferec_core.config.schema import RecommendConfig
-from saferec_core.config.sections import DEFAULT_ORACLE
 from saferec_core.errors import ConfigError, one_error
 from saferec_core.models.guided.allowed import UnknownTitles
 from saferec_core.plugins.manager import load_plugins

@@ -9,7 +9,7 @@ import torch
 
 from saferec_core.api.inputs import load_catalog, load_oracle, parser_named
 from saferec_core.api.lists import CatalogLike, OracleLike
-from saferec_core.config.sections import DEFAULT_PARSER
+from saferec_core.config.choices import DEFAULT_PARSER
 from saferec_core.data.records import record_of
 from saferec_core.errors import ConfigError, RewardError
 from saferec_core.plugins.build import build

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice, Section
+from saferec_core.config.choices import DEFAULT_PARSER, ComponentChoice, Section
 from saferec_core.errors import ConfigError
 
 __all__ = ["FILMS", "Domain", "read_domain", "with_domain"]

@@ -11,10 +11,10 @@ from typing import Any, Generic, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from saferec_core.config.choices import ComponentChoice, Section
 from saferec_core.config.misfits import location_of
 from saferec_core.config.problems import in_words, section_below
 from saferec_core.config.schema import EvalConfig, RunConfig, SftConfig, TrainConfig
-from saferec_core.config.sections import ComponentChoice, Section
 from saferec_core.errors import ConfigError, one_error
 
 __all__ = [
@@ -249,14 +249,14 @@ def _in_words(kind: type[BaseModel], problem: Mapping[str, Any], origins: Mappin
 
 
 def _remove(settings: Settings, location: Sequence[Any]) -> None:
-    """Remove the value at *location*, as far as it leads."""
+    """Remove the value at *location*; a list as a whole if it is one of its entries."""
     within: Any = settings
-    for part in location[:-1]:
-        if not isinstance(within, dict) or part not in within:
+    for depth, part in enumerate(location, start=1):
+        below = within.get(part)
+        if depth == len(location) or not isinstance(below, dict):
+            within.pop(part, None)
             return
-        within = within[part]
-    if location and isinstance(within, dict):
-        within.pop(location[-1], None)
+        within = below
 
 
 def eval_settings(settings: Mapping[str, Any]) -> Settings:

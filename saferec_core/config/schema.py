@@ -16,31 +16,25 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from saferec_core.config.adaptive import with_cutoffs, with_lora_defaults
+from saferec_core.config.choices import ComponentChoice, OracleChoice, RewardChoice, Section
 from saferec_core.config.domain import with_domain
+from saferec_core.config.generation import EndpointConfig, EngineConfig, RolloutConfig
 from saferec_core.config.misfits import misfit
 from saferec_core.config.sections import (
     AlarmsConfig,
-    ComponentChoice,
     DataConfig,
-    EndpointConfig,
-    EngineConfig,
     EvaluationConfig,
     GrpoOptimization,
     LimitsConfig,
     LoggingConfig,
-    MaxTime,
     ModelConfig,
-    Occasion,
-    OracleChoice,
     PromptsConfig,
-    RewardChoice,
-    RolloutConfig,
-    Section,
     SftOptimization,
     StandaloneEvaluation,
     TrainableModelConfig,
     WishesConfig,
 )
+from saferec_core.config.value_types import MaxTime, Occasion
 
 __all__ = [
     "EvalConfig",

@@ -3,170 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field
 
-from saferec_core.config.durations import seconds
+from saferec_core.config.choices import DEFAULT_PARSER, ComponentChoice, Section
+from saferec_core.config.value_types import (
+    EmptyList,
+    IdealDcg,
+    MaxTime,
+    Occasion,
+    Preset,
+    Removal,
+    Steps,
+    TitleMatching,
+    Trackers,
+    none_in_words,
+)
 
 __all__ = [
-    "ComponentChoice",
+    "AlarmsConfig",
     "DataConfig",
-    "EmptyList",
     "EvaluationConfig",
     "GrpoOptimization",
-    "IdealDcg",
     "LimitsConfig",
     "LoggingConfig",
-    "MaxTime",
     "ModelConfig",
-    "Occasion",
     "OptimizationConfig",
-    "OracleChoice",
-    "Preset",
     "PromptsConfig",
-    "Removal",
-    "RewardChoice",
-    "RolloutConfig",
-    "Section",
     "SftOptimization",
     "StandaloneEvaluation",
-    "TitleMatching",
     "TrainableModelConfig",
     "WishesConfig",
 ]
-
-
-def _minus_one_or_positive(steps: int) -> int:
-    if steps == 0 or steps < -1:
-        raise ValueError(f"must be at least 1, or -1 for as many as the epochs need, but is {steps}")
-    return steps
-
-
-Steps = Annotated[int, AfterValidator(_minus_one_or_positive)]
-"""A number of optimizer steps, or -1."""
-
-
-def _no_of_yaml(value: Any) -> Any:
-    return "no" if value is False else value  # an unquoted "no" is false in YAML
-
-
-Occasion = Annotated[Literal["no", "steps", "epoch"], BeforeValidator(_no_of_yaml)]
-"""When training stops for something else, such as to save."""
-
-
-def _without_none(names: list[str]) -> list[str]:
-    trackers = [name for name in dict.fromkeys(names) if name != "none"]
-    if trackers and "none" in names:
-        raise ValueError(f"none stands alone, but came with {', '.join(trackers)}")
-    return trackers
-
-
-Trackers = Annotated[list[Literal["tensorboard", "trackio", "wandb", "none"]], AfterValidator(_without_none)]
-"""Trackers by name; ``["none"]`` is read as none."""
-
-Preset = Literal["saferec", "rank-grpo", "safe-training"]
-"""Named ways of scoring lists."""
-Removal = Literal["miss", "removed"]
-"""A title that cannot be a hit keeps its rank as a miss, or is removed and later titles move up."""
-TitleMatching = Literal["normal-form", "exact"]
-"""Whether titles match by normal form or by exact string."""
-IdealDcg = Literal["truth", "list"]
-"""The ideal list of NDCG: as many hits as there are relevant titles, or as the list has room for."""
-EmptyList = Literal["no-value", "safe"]
-"""Share of violations of an empty list: undefined, or 0."""
-
-
-def _duration(text: str) -> str:
-    seconds(text)
-    return text
-
-
-MaxTime = Annotated[str, BeforeValidator(str), AfterValidator(_duration)]
-"""A duration, such as ``"1h30m"``."""
-
-
-def _none_in_words(value: Any) -> Any:
-    return None if isinstance(value, str) and value.strip().lower() in {"", "none"} else value
-
-
-class Section(BaseModel):
-    """A group of settings: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-
-class ComponentChoice(Section):
-    """A plugin component by name; every other key is an option of the component."""
-
-    model_config = ConfigDict(extra="allow")
-
-    name: str
-    """Name under which a plugin registered it; see ``saferec plugins list``."""
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The component's options."""
-        return dict(self.model_extra or {})
-
-
-class OracleChoice(ComponentChoice):
-    """An oracle by name, with the oracles that judge further constraints; other keys are its options."""
-
-    beside: tuple[ComponentChoice, ...] = Field(default=(), exclude_if=lambda beside: not beside)
-    """Further oracles, each for the traits that it names; every constraint has one oracle that judges it."""
-
-    @property
-    def each(self) -> tuple[ComponentChoice, ...]:
-        """Every oracle by itself, this one first."""
-        return ComponentChoice(name=self.name, **self.options), *self.beside
-
-    @property
-    def names(self) -> str:
-        """The names of all of them."""
-        return " + ".join(choice.name for choice in self.each)
-
-
-DEFAULT_PARSER = ComponentChoice(name="title-year")
-"""How lists are read and written unless a configuration names another parser."""
-
-DEFAULT_ORACLE = "table"
-"""Which oracle reads a file of risks that is named without an oracle."""
-
-
-DEFAULT_METRICS = "default"
-"""What stands for saferec's own metrics in ``eval_metrics``."""
-
-
-class RewardCalls(Section):
-    """How a reward function is called."""
-
-    timeout: float | None = Field(default=600, gt=0)
-    """Seconds that a call may take for one generation batch; none: no limit."""
-    on_error: Literal["fail", "drop"] = "fail"
-    """What a failure does: end the run, or leave the completions that it is about without a value."""
-    cache: bool = False
-    """Keep the values of lists that were rewarded before, for a reward that declares to be deterministic."""
-    processes: int | None = Field(default=None, ge=1, exclude_if=lambda number: number is None)
-    """Processes that share the completions of a batch, for a slow reward without a state; a timeout kills
-    them, also where they compute outside of Python. By default it is called in the run's own process, where
-    a timeout interrupts Python code only."""
-
-
-class RewardChoice(Section):
-    """A reward function's weight and calls; every other key is an option of the reward function."""
-
-    model_config = ConfigDict(extra="allow")
-
-    weight: float = Field(default=1.0, ge=0)
-    """Weight of the reward when the normalizer combines rewards; 0 disables it."""
-    calls: RewardCalls | None = None
-    """How the function is called: timeout (seconds), on_error (fail, drop), cache, processes."""
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The reward function's options."""
-        return dict(self.model_extra or {})
 
 
 class ModelConfig(Section):
@@ -374,7 +243,7 @@ class StandaloneEvaluation(EvaluationConfig):
 class PromptsConfig(Section):
     """How a policy is asked."""
 
-    instruction: Annotated[str | None, BeforeValidator(_none_in_words)] = None
+    instruction: Annotated[str | None, BeforeValidator(none_in_words)] = None
     """Instruction (system message) in front of prompts that have none; by default that of the run's training
     records. none: no instruction."""
 
@@ -385,95 +254,6 @@ class WishesConfig(PromptsConfig):
     sentences: dict[str, str] = {}
     """Sentences that state constraints, by trait; by default those of the training records of the policy's
     run, else the first explicit one of the trait."""
-
-
-class EngineConfig(Section):
-    """vLLM, where it generates for an evaluation."""
-
-    vllm_gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
-    """Fraction of GPU memory for vLLM; nothing else is on the GPU. Without one: VLLM_CPU_KVCACHE_SPACE."""
-    vllm_tensor_parallel_size: int = Field(default=1, ge=1)
-    """GPUs that share the weights."""
-    vllm_max_model_length: int | None = Field(default=None, ge=1)
-    """Maximum prompt plus completion length, in tokens, for vLLM; by default the model's."""
-
-
-class EndpointConfig(Section):
-    """The endpoint of a hosted model; the key comes from the environment only."""
-
-    base_url: str | None = None
-    """Address, such as http://localhost:8000/v1; by default OPENAI_BASE_URL, or OpenAI."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """Name of the environment variable that holds the key; a local server needs none."""
-    concurrency: int = Field(default=16, ge=1)
-    """Maximum number of questions in flight."""
-    timeout: float = Field(default=60, gt=0)
-    """Seconds to wait for an answer before the question is asked again."""
-    max_retries: int = Field(default=5, ge=0)
-    """How often a question is asked again after a time-out, status 429 or 5xx, with growing pauses."""
-    cache_path: Path = Path(".saferec/responses.sqlite")
-    """File that keeps the answers (SQLite), so that none is paid for twice."""
-    max_cost: float | None = Field(default=None, ge=0)
-    """Maximum cost, in the currency of the prices; then no further question is sent."""
-    input_price: float | None = Field(default=None, ge=0)
-    """Price of a million tokens in."""
-    output_price: float | None = Field(default=None, ge=0)
-    """Price of a million tokens out."""
-
-    @model_validator(mode="after")
-    def _prices_go_together(self) -> Self:
-        if (self.input_price is None) != (self.output_price is None):
-            raise ValueError("input_price and output_price go together; give both or neither")
-        if self.max_cost is not None and self.input_price is None:
-            raise ValueError("max_cost needs input_price and output_price, per million tokens")
-        return self
-
-
-class RolloutConfig(Section):
-    """Sampling of completions during training."""
-
-    num_generations: int = Field(default=4, ge=2)
-    """Completions per prompt (G); at least 2, since an advantage compares siblings."""
-    temperature: float = Field(default=1.0, gt=0)
-    """Sampling temperature."""
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    """Nucleus (top-p) sampling threshold."""
-    top_k: int = Field(default=0, ge=0)
-    """Sample from this many most likely tokens; 0: all."""
-    max_resample: int = Field(default=2, ge=0)
-    """Rounds in which prompts that the normalizer calls uninformative are replaced by further ones (dynamic
-    sampling), for a generation batch; 0: none. Without effect where the normalizer asks for none."""
-    compile_decoding: bool = False
-    """Compile the step that decodes a token, on a GPU and without vLLM. The first batch of every length of
-    prompts, in multiples of 128 tokens, takes about half a minute longer."""
-    use_vllm: bool = False
-    """Generate with vLLM (saferec[vllm])."""
-    vllm_mode: Literal["colocate", "server"] = "colocate"
-    """Run vLLM inside the training processes, or use a separate server."""
-    vllm_gpu_memory_utilization: float = Field(default=0.3, gt=0, le=1)
-    """Fraction of GPU memory for vLLM in colocate mode."""
-    vllm_tensor_parallel_size: int = Field(default=1, ge=1)
-    """GPUs per vLLM engine in colocate mode."""
-    vllm_max_model_length: int | None = Field(default=None, ge=1)
-    """Maximum prompt plus completion length, in tokens, for vLLM."""
-    vllm_server_host: str = "0.0.0.0"  # noqa: S104 - TRL's default, an address to connect to
-    """Host of the vLLM server."""
-    vllm_server_port: int = Field(default=8000, ge=1, le=65535)
-    """Port of the vLLM server."""
-    vllm_server_timeout: float = Field(default=240, gt=0)
-    """Seconds to wait for the vLLM server to be up."""
-    vllm_group_port: int = Field(default=51216, ge=1, le=65535)
-    """Port of this machine through which the vLLM server is sent weights."""
-
-    @model_validator(mode="after")
-    def _ratios_are_those_of_the_sampler(self) -> Self:
-        if self.use_vllm and (self.top_p < 1 or self.top_k > 0):
-            raise ValueError(
-                "use_vllm needs top_p = 1 and top_k = 0: vLLM samples from the truncated distribution, the "
-                "trainer computes probabilities of the whole one, and importance ratios between the two are "
-                "biased. Leave both out, or generate without vLLM"
-            )
-        return self
 
 
 class LimitsConfig(Section):

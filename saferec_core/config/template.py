@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from saferec_core.config.sections import ComponentChoice, Section
+from saferec_core.config.choices import ComponentChoice, Section
 
 __all__ = ["template"]
 

@@ -15,7 +15,7 @@ import xxhash
 
 from saferec_core.data.column_views import as_array, one_chunk, text_views
 from saferec_core.data.mapped_titles import NO_YEAR
-from saferec_core.data.title_tiers import UNDATED, NamedEntry, Tiers, the_one, tiers_of
+from saferec_core.data.title_tiers import UNDATED, NamedEntry, Tiers, by_nearness, the_one, tiers_of
 from saferec_core.data.titles import NameKey, Title, keys_as_written, may_have_more_names, name_keys
 from saferec_core.errors import DataError
 
@@ -137,8 +137,8 @@ class TitleMap:
         """Look a title up; see `saferec_core.data.titles.TitleIndex.find`."""
         for key in name_keys(name):
             names = self.named(key.form)
-            if tiers_of(names, article=key.article, year=year, tolerance=tolerance):
-                return the_one(names, article=key.article, year=year, tolerance=tolerance)
+            if tiers := by_nearness(names, article=key.article, year=year, tolerance=tolerance):
+                return the_one(tiers)
         return None
 
     def find_many(self, names: Sequence[str], years: Sequence[int | None], *, tolerance: int) -> Positions:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-__all__ = ["UNDATED", "NamedEntry", "Tiers", "nearness", "the_one", "tiers_of"]
+__all__ = ["UNDATED", "NamedEntry", "Tiers", "by_nearness", "nearness", "the_one", "tiers_of"]
 
 Tiers = Sequence[Sequence[int]]
 """Entries that are equally near stand together; those of the first tier agree best."""
@@ -45,7 +45,7 @@ def nearness(
 
 def tiers_of(names: Iterable[NamedEntry], *, article: str, year: int | None, tolerance: int) -> Tiers:
     """Order entries by how well they agree; see `nearness`."""
-    tiers = _by_nearness(names, article=article, year=year, tolerance=tolerance)
+    tiers = by_nearness(names, article=article, year=year, tolerance=tolerance)
     ranked: list[list[int]] = []
     met: set[int] = set()
     for near in sorted(tiers):
@@ -55,21 +55,23 @@ def tiers_of(names: Iterable[NamedEntry], *, article: str, year: int | None, tol
     return ranked
 
 
-def the_one(names: Iterable[NamedEntry], *, article: str, year: int | None, tolerance: int) -> int | None:
-    """Return the entry that agrees best: the first of one year; None if two years are equally near."""
-    tiers = _by_nearness(names, article=article, year=year, tolerance=tolerance)
-    if not tiers:
-        return None
-    nearest = tiers[min(tiers)]
-    return nearest[0].entry if len({name.year for name in nearest}) == 1 else None
-
-
-def _by_nearness(
+def by_nearness(
     names: Iterable[NamedEntry], *, article: str, year: int | None, tolerance: int
 ) -> dict[tuple[int, bool, bool], list[NamedEntry]]:
+    """Return the names that agree, by how well they do; see `nearness`."""
     tiers: dict[tuple[int, bool, bool], list[NamedEntry]] = {}
     for name in names:
         near = nearness(name, article=article, year=year, tolerance=tolerance)
         if near is not None:
             tiers.setdefault(near, []).append(name)
     return tiers
+
+
+def the_one(tiers: Mapping[tuple[int, bool, bool], Sequence[NamedEntry]]) -> int | None:
+    """Return the entry that agrees best: the first of one year; None if two years are equally near.
+
+    Args:
+        tiers: What agrees, from `by_nearness`; not empty.
+    """
+    nearest = tiers[min(tiers)]
+    return nearest[0].entry if len({name.year for name in nearest}) == 1 else None

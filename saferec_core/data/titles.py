@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from saferec_core.data.title_tiers import NamedEntry, Tiers, the_one, tiers_of
+from saferec_core.data.title_tiers import NamedEntry, Tiers, by_nearness, the_one, tiers_of
 
 __all__ = [
     "NameKey",
@@ -279,9 +279,8 @@ class TitleIndex:
             they are equally near, or the year is not known.
         """
         for form, article in name_keys(name):
-            names = self.named(form)
-            if tiers_of(names, article=article, year=year, tolerance=tolerance):
-                return the_one(names, article=article, year=year, tolerance=tolerance)
+            if tiers := by_nearness(self.named(form), article=article, year=year, tolerance=tolerance):
+                return the_one(tiers)
         return None
 
     def named(self, form: str) -> Sequence[NamedEntry]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
-from saferec_core.config.sections import Section
+from saferec_core.config.choices import Section
 from saferec_core.errors import ConfigError, near_misses
 
 __all__ = ["PARENT_GUIDE", "Trait", "read_traits", "short_names", "trait_of"]

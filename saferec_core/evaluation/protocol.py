@@ -14,18 +14,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from saferec_core.config.choices import OracleChoice, Section
 from saferec_core.config.schema import RunConfig
-from saferec_core.config.sections import (
-    EmptyList,
-    EvaluationConfig,
-    IdealDcg,
-    OracleChoice,
-    Preset,
-    Removal,
-    Section,
-    StandaloneEvaluation,
-    TitleMatching,
-)
+from saferec_core.config.sections import EvaluationConfig, StandaloneEvaluation
+from saferec_core.config.value_types import EmptyList, IdealDcg, Preset, Removal, TitleMatching
 from saferec_core.data.catalog import Catalog
 from saferec_core.files import data_hash, json_hash
 from saferec_core.models.completions import Decoding

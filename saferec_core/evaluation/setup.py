@@ -12,8 +12,9 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
+from saferec_core.config.choices import DEFAULT_METRICS
 from saferec_core.config.schema import EvalConfig, RunConfig
-from saferec_core.config.sections import DEFAULT_METRICS, DataConfig, EvaluationConfig
+from saferec_core.config.sections import DataConfig, EvaluationConfig
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.prompt_form import PromptForm, form_of
 from saferec_core.data.record_files import read_records, traits_of

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
+from struct import pack
 from threading import Lock
 from typing import Any, Protocol
 
@@ -171,10 +171,8 @@ class ByteDecoder:
         """
         ends = [0, *accumulate(map(len, completions))]
         tokens = self._tokens
-        flat = array("q")
-        for own_ids in completions:
-            flat.fromlist([*own_ids])  # faster than whatever NumPy makes of them
-        ids = tokens.met(np.array(flat, np.int64))
+        flat = pack(f"{ends[-1]}q", *chain.from_iterable(completions))  # faster than what NumPy makes of ints
+        ids = tokens.met(np.frombuffer(flat, np.int64))
         starts = character_starts(tokens.characters[ids], tokens.begins[ids])
         starts = starts - np.repeat(np.append(starts, 0)[ends[:-1]], np.diff(ends))
         silent = tokens.silent[ids]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from saferec_core.config.sections import EngineConfig, ModelConfig
+from saferec_core.config.generation import EngineConfig
+from saferec_core.config.sections import ModelConfig
 from saferec_core.data.records import Message
 from saferec_core.errors import ConfigError, RunError
 from saferec_core.files import data_hash

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from saferec_core.config.sections import Section
+from saferec_core.config.choices import Section
 from saferec_core.data.rows import numbered_rows, row_name, year_or_none
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import read_traits

@@ -7,7 +7,7 @@ the highest deciding risk counts. A model's evidence counts only where no eviden
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple, Protocol
@@ -30,6 +30,9 @@ class Risks(NamedTuple):
 
     lowest: float
     highest: float
+
+
+_RisksOf = Callable[[int, str], Risks | None]
 
 
 class RisksByRow(Protocol):
@@ -85,12 +88,13 @@ class DecisionRule:
         """Decide by the nearest entries with deciding evidence, and by other entries of their works."""
         for risks_of, by_model in ((titles.risks_of, False), (titles.model_risks_of, True)):
             for tier in tiers:
-                rows = tuple(_with_their_works(titles, tier, tiers))
+                rows = _with_their_works(titles, tier, tiers)
                 risks = _pooled(risks_of, rows, trait)
                 if risks is not None and self.decides(risks):
                     works = _by_work(titles, tier, rows)
-                    sides = {self._side(_pooled(risks_of, of_work, trait)) for of_work in works}
-                    ambiguous = len(sides) > 1 or _are_other_works(titles, tiers[0], rows)
+                    ambiguous = (len(works) > 1 and self._differ(risks_of, works, trait)) or (
+                        tier is not tiers[0] and _are_other_works(titles, tiers[0], rows)
+                    )
                     return Decision(
                         known=True, risk=risks.highest, ambiguous=ambiguous, by_model=by_model, rows=rows
                     )
@@ -99,21 +103,28 @@ class DecisionRule:
         highest = None if risks is None else risks.highest
         return Decision(known=False, risk=highest, ambiguous=False, by_model=False, rows=rows)
 
+    def _differ(self, risks_of: _RisksOf, works: Sequence[Sequence[int]], trait: str) -> bool:
+        """Return whether the verdicts on works differ."""
+        return len({self._side(_pooled(risks_of, rows, trait)) for rows in works}) > 1
+
     def _side(self, risks: Risks | None) -> bool | None:
         """Return True for a violation, False for none, None if the risks leave it open."""
         return self.reaches(risks.highest) if risks is not None and self.decides(risks) else None
 
 
-def _with_their_works(titles: RisksByRow, tier: Sequence[int], tiers: Tiers) -> Iterator[int]:
+def _with_their_works(titles: RisksByRow, tier: Sequence[int], tiers: Tiers) -> tuple[int, ...]:
+    """Return the entries of a tier, and those of other tiers that are about the same works."""
+    if len(tiers) == 1:
+        return tuple(tier)
     works = {titles.work_of(row) for row in tier}
-    yield from tier
-    for row in chain.from_iterable(tiers):
-        if row not in tier and titles.work_of(row) in works:
-            yield row
+    others = (row for row in chain.from_iterable(tiers) if row not in tier)
+    return *tier, *(row for row in others if titles.work_of(row) in works)
 
 
-def _by_work(titles: RisksByRow, tier: Sequence[int], rows: Sequence[int]) -> list[list[int]]:
-    """Sort entries by the works that a tier is about."""
+def _by_work(titles: RisksByRow, tier: Sequence[int], rows: Sequence[int]) -> Sequence[Sequence[int]]:
+    """Sort entries by the works that a tier is about, and that they are about too."""
+    if len(tier) == 1:
+        return [rows]
     works = dict.fromkeys(titles.work_of(row) for row in tier)
     return [[row for row in rows if titles.work_of(row) == work] for work in works]
 
@@ -123,8 +134,8 @@ def _are_other_works(titles: RisksByRow, nearest: Sequence[int], rows: Sequence[
     return {titles.work_of(row) for row in nearest}.isdisjoint(map(titles.work_of, rows))
 
 
-def _pooled(risks_of: Callable[[int, str], Risks | None], rows: Sequence[int], trait: str) -> Risks | None:
+def _pooled(risks_of: _RisksOf, rows: Sequence[int], trait: str) -> Risks | None:
     known = [risks for row in rows if (risks := risks_of(row, trait)) is not None]
-    if not known:
-        return None
+    if len(known) < 2:
+        return known[0] if known else None
     return Risks(min(risks.lowest for risks in known), max(risks.highest for risks in known))

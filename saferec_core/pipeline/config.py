@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from saferec_core.config.choices import DEFAULT_PARSER, ComponentChoice, OracleChoice, Section
 from saferec_core.config.domain import read_domain, with_domain
-from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice, OracleChoice, Section
 
 __all__ = ["ChainConfig", "WorkConfig", "usable_cores"]
 

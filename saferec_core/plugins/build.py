@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from saferec_core.config.sections import ComponentChoice, OracleChoice
+from saferec_core.config.choices import ComponentChoice, OracleChoice
+from saferec_core.config.lists import with_lists
 from saferec_core.data.catalog import Catalog, read_catalog
 from saferec_core.errors import ConfigError, DataError, PluginError, SaferecError, came_instead, near_misses
 from saferec_core.plugins.calls import calling, undisturbed
-from saferec_core.plugins.component import options_of, undeclared, unlike
+from saferec_core.plugins.component import kinds_of, options_of, undeclared, unlike
 from saferec_core.plugins.contracts import contract_of
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.contracts.parser import ListParser
@@ -156,7 +157,7 @@ def build(entry: Entry[T], options: Mapping[str, Any], inherited: Mapping[str, A
     taken = {name: value for name, value in (inherited or {}).items() if name in known}
     try:
         with undisturbed(f"{entry}, being built,"), _time_to_build(entry):
-            made = cls(**{**taken, **options})
+            made = cls(**{**taken, **with_lists(options, kinds_of(cls))})
     except ValidationError as error:
         problems = "; ".join(_problem(entry, problem) for problem in error.errors())
         raise ConfigError(f"{entry.kind} {entry.name!r}: {problems}") from error

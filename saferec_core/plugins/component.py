@@ -15,7 +15,16 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-__all__ = ["Option", "bounds_of", "component", "declarations_of", "options_of", "undeclared", "unlike"]
+__all__ = [
+    "Option",
+    "bounds_of",
+    "component",
+    "declarations_of",
+    "kinds_of",
+    "options_of",
+    "undeclared",
+    "unlike",
+]
 
 T = TypeVar("T")
 
@@ -54,6 +63,14 @@ def options_of(cls: type[Any]) -> list[Option]:
         for field in dataclasses.fields(cls)
         if field.init
     ]
+
+
+def kinds_of(cls: type[Any]) -> Mapping[str, Any]:
+    """Return the types of the options of a component class, by name."""
+    if not dataclasses.is_dataclass(cls):
+        return {}
+    hints = get_type_hints(cls)
+    return {field.name: hints.get(field.name) for field in dataclasses.fields(cls)}
 
 
 def _option(field: dataclasses.Field[Any], hint: Any, info: FieldInfo | None) -> Option:

@@ -74,13 +74,17 @@ def _offered(distribution: Distribution) -> Iterator[InstalledPlugin]:
     """Yield the entry points of a distribution, each once, or the fault that keeps them from being read."""
     name, version = _named_by_folder(distribution)
     try:
-        if PROJECT not in (distribution.read_text("entry_points.txt") or ""):
+        declared = distribution.read_text("entry_points.txt") or ""
+        if PROJECT not in declared.lower() and not (_has_no_head(declared) and _needs_saferec(distribution)):
             return
-        points = [point for point in distribution.entry_points if point.group == PROJECT]
+        fault = _fault_of_file(declared)
+        points = [] if fault else [point for point in distribution.entry_points if point.group == PROJECT]
     except (ValueError, OSError) as error:
-        if _mentions_saferec(distribution):
-            fault = _unreadable("entry_points.txt", error)
-            yield InstalledPlugin(Origin("unknown", name, version), None, distribution, fault=fault)
+        if not _mentions_saferec(distribution):
+            return
+        fault, points = _unreadable("entry_points.txt", error), []
+    if fault:
+        yield InstalledPlugin(Origin("unknown", name, version), None, distribution, fault=fault)
         return
     header, fault = "", ""
     try:
@@ -127,6 +131,39 @@ def _fault_of(point: EntryPoint, distribution: str) -> str:
     if canonical(distribution) == BUILT_IN and point.module.partition(".")[0] != _BUILT_IN_PACKAGE:
         return f"its distribution calls itself saferec, of which {point.module!r} is not a part"
     return ""
+
+
+def _fault_of_file(text: str) -> str:
+    """Say why nobody reads what a file of entry points offers to saferec; empty if it is read."""
+    group = ""
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if line.startswith("#"):
+            continue
+        if line.startswith("["):
+            group = line.strip("[] \t")
+            if canonical(group) == PROJECT and line != f"[{PROJECT}]":
+                return f"its entry_points.txt has the group {line}; expected is [{PROJECT}]"
+        elif not group:
+            return (
+                f"its entry_points.txt has {line!r} above any head of a group; expected is [{PROJECT}] first"
+            )
+        elif group == PROJECT and "=" not in line:
+            return f"its entry_points.txt has {line!r} in [{PROJECT}]; expected is NAME = MODULE"
+    return ""
+
+
+def _has_no_head(text: str) -> bool:
+    """Whether a file of entry points does not begin with the head of a group, so that nobody reads it."""
+    lines = (line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#"))
+    return not next(lines, "[").startswith("[")
+
+
+def _needs_saferec(distribution: Distribution) -> bool:
+    required = (distribution.read_text("METADATA") or "").partition("\n\n")[0]
+    return any(
+        field == "Requires-Dist" and re.match(rf"{PROJECT}\b(?!-)", value, re.IGNORECASE)
+        for field, value in _HEADER.findall(required)
+    )
 
 
 def _mentions_saferec(distribution: Distribution) -> bool:

@@ -20,9 +20,10 @@ from _thread import get_ident
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from functools import wraps
+from types import FrameType
 from typing import Any
 
-__all__ = ["endings_guarded", "within_plugin"]
+__all__ = ["endings_guarded", "note_package", "within_plugin"]
 
 _HARMLESS = {"SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH"}
 """Signals that do nothing where nobody listens."""
@@ -120,9 +121,26 @@ for _name in ("_exit", "abort", "execv", "execve"):
 _add_audit_hook = sys.addaudithook
 
 
+_outside_packages: set[str] = set()
+"""Top-level names of the packages that plugins consist of; libraries that they import are not among them."""
+
+
+def note_package(module: str) -> None:
+    """Note that a module, with all beside it in its package, is the code of a plugin of others."""
+    _outside_packages.add(module.partition(".")[0])
+
+
+def _is_called_by_plugin(frame: FrameType | None) -> bool:
+    """Whether code of a plugin itself calls, and not a library: filelock and debuggers add audit hooks."""
+    while frame is not None and (name := frame.f_globals.get("__name__")) not in sys.modules:
+        frame = frame.f_back  # code without a module of its own, as in exec
+    return frame is not None and str(name).partition(".")[0] in _outside_packages
+
+
 @wraps(_add_audit_hook)
 def _refusing(hook: Callable[..., Any]) -> None:
-    if within_plugin.depth and get_ident() == _MAIN:  # one that raises would end every command
+    # One that raises would end every command.
+    if within_plugin.depth and get_ident() == _MAIN and _is_called_by_plugin(sys._getframe(1)):
         raise PermissionError("a plugin must not add an audit hook, which nobody can remove again")
     _add_audit_hook(hook)
 

@@ -16,6 +16,7 @@ from saferec_core.errors import ConfigError, PluginError, UnknownNameError, near
 from saferec_core.plugins import hookspecs
 from saferec_core.plugins.compatibility import incompatibility
 from saferec_core.plugins.discovery import InstalledPlugin, installed_plugins
+from saferec_core.plugins.endings import note_package
 from saferec_core.plugins.entry_points import imported
 from saferec_core.plugins.file_plugins import components_in, has_hooks, origin_of_file
 from saferec_core.plugins.hook_checks import check_hooks
@@ -226,6 +227,8 @@ def _loaded(
         return PluginState(origin, "broken", plugin.fault)
     if not origin.is_built_in and (reason := incompatibility(plugin.requires, __version__)):
         return PluginState(origin, "incompatible", reason)
+    if not origin.is_built_in:
+        note_package(point.module)
     with Isolation("" if origin.is_built_in else f"plugin {origin}, being loaded,") as loading:
         loading.notes.extend(_registered(manager, imported(point), origin, plugins))
     if patches is not None:

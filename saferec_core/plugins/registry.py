@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from saferec_core.errors import NameTakenError, PluginError, UnknownNameError
+from saferec_core.plugins.endings import note_package
 from saferec_core.plugins.isolation import LOGGER, Isolation, in_words
 from saferec_core.plugins.patches import patches_undone
 from saferec_core.plugins.plain_text import plain
@@ -113,6 +114,7 @@ def entry_of(component: object) -> Entry[Any] | None:
 def module_of_file(path: Path) -> Any:
     """Import a file as a module, once in a process."""
     name = f"saferec_plugin_file_{path.stem}"
+    note_package(name)
     loaded = sys.modules.get(name)
     if loaded is not None and loaded.__file__ == str(path):
         return loaded
@@ -181,6 +183,8 @@ class Registry(Generic[T]):
             )
         if any(entry.origin == self._origin for entry in self._called(name)):
             raise NameTakenError(f"{self._origin} offers {self.kind} {name!r} twice")
+        if not self._origin.is_built_in:
+            note_package(module)
         self._entries.append(Entry(self.kind, name, reference, plain(summary), self._origin))
 
     def get(self, name: str) -> Entry[T]:

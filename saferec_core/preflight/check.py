@@ -7,6 +7,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
+from saferec_core.config.generation import EngineConfig
 from saferec_core.config.schema import (
     EvalConfig,
     RecommendConfig,
@@ -15,7 +16,6 @@ from saferec_core.config.schema import (
     StageConfig,
     TrainConfig,
 )
-from saferec_core.config.sections import EngineConfig
 from saferec_core.endpoints.endpoint import Endpoint, check_key_variable
 from saferec_core.errors import near_misses
 from saferec_core.evaluation.baseline_names import BASELINE_NAMES
@@ -23,6 +23,7 @@ from saferec_core.plugins.manager import Plugins
 from saferec_core.preflight.components import check_components, check_rewards, columns_of_oracles
 from saferec_core.preflight.inputs import check_data, check_model, is_cached, is_local
 from saferec_core.preflight.problems import Problems
+from saferec_core.preflight.rates import check_rates
 from saferec_core.runs.checkpoints import newest_usable, sft_policy
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.machine import has_gpu
@@ -65,6 +66,7 @@ def find_problems(
     check_components(problems, config, plugins, is_demo=is_demo)
     if isinstance(config, StageConfig):
         _check_stage(problems, config)
+        check_rates(problems, config)
     _check_engines(problems, config)
     return problems.lines
 

@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from saferec_core.config.choices import DEFAULT_METRICS, ComponentChoice, RewardChoice
 from saferec_core.config.limits import read_limits
 from saferec_core.config.schema import RunConfig, TrainConfig
-from saferec_core.config.sections import DEFAULT_METRICS, ComponentChoice, RewardChoice
 from saferec_core.errors import NameTakenError, SaferecError, near_misses
 from saferec_core.pipeline.config import ChainConfig
 from saferec_core.plugins.build import build

@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from saferec_core.config.schema import SftConfig, TrainConfig
 from saferec_core.errors import SaferecError
-from saferec_core.runs.checkpoints import resolve_folder, sft_policy
+from saferec_core.preflight.stored_weights import StoredWeight, model_folder, stored_weights
 from saferec_core.runs.references import planned_reference
 from saferec_core.training.batches import generation_batch_size
 
@@ -24,23 +23,6 @@ __all__ = ["MemoryEstimate", "estimate_memory", "memory_of_machine"]
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 _FOUR_BITS = 0.5 + 2 / 64  # nf4, and a constant for every 64 weights, itself in about a byte
-
-
-class _Weight(NamedTuple):
-    name: str
-    shape: tuple[int, ...]
-    size: int
-    """In bytes, as stored."""
-
-    @property
-    def number(self) -> int:
-        return prod(self.shape)
-
-    @property
-    def is_linear(self) -> bool:
-        """Whether it is the matrix of a linear layer that adapters and four bits are for."""
-        inner = self.name.endswith(".weight") and len(self.shape) == 2
-        return inner and not any(part in self.name for part in ("embed", "lm_head", "wte", "wpe"))
 
 
 @dataclass(frozen=True)
@@ -63,8 +45,8 @@ def estimate_memory(config: SftConfig | TrainConfig, optimizer: str, processes: 
         optimizer: The one that is used, ``auto`` resolved.
         processes: That work together.
     """
-    folder = _model_folder(config)
-    weights = [] if folder is None else list(_weights(folder))
+    folder = model_folder(config)
+    weights = [] if folder is None else list(stored_weights(folder))
     if folder is None or not weights:
         return None
     model = config.model
@@ -109,18 +91,6 @@ def memory_of_machine(*, has_gpu: bool) -> tuple[str, int]:
     return "machine", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _model_folder(config: SftConfig | TrainConfig) -> Path | None:
-    """Return the folder of the weights that the run starts from, if it is one."""
-    try:
-        reference = str(config.model.model)
-        if isinstance(config, TrainConfig) and config.sft_checkpoint is not None:
-            reference = sft_policy(config.sft_checkpoint, config.model.model, config.output_dir)
-        folder = Path(resolve_folder(reference))
-    except SaferecError:
-        return None  # named among the problems
-    return folder if (folder / "config.json").is_file() else None
-
-
 def _has_separate_reference(config: TrainConfig) -> bool:
     """Whether the reference is another policy than the one beneath the adapters."""
     try:
@@ -129,21 +99,7 @@ def _has_separate_reference(config: TrainConfig) -> bool:
         return False  # named among the problems
 
 
-def _weights(folder: Path) -> Iterator[_Weight]:
-    """Yield the weights of a checkpoint, read from the headers of its files."""
-    for path in sorted(folder.glob("*.safetensors")):
-        try:
-            with path.open("rb") as file:
-                header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        except (OSError, ValueError):
-            return
-        for name, facts in header.items():
-            if name != "__metadata__":
-                first, last = facts["data_offsets"]
-                yield _Weight(name, tuple(facts["shape"]), last - first)
-
-
-def _frozen_bytes(weight: _Weight, *, four_bits: bool) -> int:
+def _frozen_bytes(weight: StoredWeight, *, four_bits: bool) -> int:
     return int(weight.number * _FOUR_BITS) if four_bits and weight.is_linear else weight.size
 
 

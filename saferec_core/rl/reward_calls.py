@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from saferec_core.config.sections import RewardCalls
+from saferec_core.config.choices import RewardCalls
 from saferec_core.errors import ConfigError, RewardError
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.reward import RewardFunction

@@ -58,11 +58,13 @@ def stray_value(
     smallest, largest = bounds or (-math.inf, 0.0)
     if is_cost:
         largest = min(largest, 0.0)
-    counted = values[rank_mask] if values.dim() > 1 else values
     slack = _ROUNDING * max(1.0, *(abs(bound) for bound in (smallest, largest) if math.isfinite(bound)))
-    stray = counted[(counted < smallest - slack) | (counted > largest + slack)]
-    if not len(stray):
+    is_stray = (values < smallest - slack) | (values > largest + slack)
+    if values.dim() > 1:
+        is_stray &= rank_mask
+    if not is_stray.any():
         return ""
+    stray = values[is_stray]
     value = stray[torch.argmax(stray.abs())].item()
     if is_cost and value > 0:
         return (

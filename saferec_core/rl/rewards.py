@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saferec_core.config.sections import RewardCalls
+from saferec_core.config.choices import RewardCalls
 from saferec_core.errors import PluginError
 from saferec_core.plugins.calls import named
 from saferec_core.plugins.contracts.judged_lists import JudgedLists

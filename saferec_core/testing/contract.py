@@ -11,7 +11,7 @@ import copy
 import pickle
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from unittest import SkipTest
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -22,7 +22,7 @@ from saferec_core.testing.process import noting_changes, output_of
 from saferec_core.testing.snapshots import difference, snapshot
 from saferec_core.testing.work import lines_executed
 
-__all__ = ["Contract", "ContractError", "check", "failures_of", "properties_of"]
+__all__ = ["Contract", "ContractError", "check", "failures_of", "properties_of", "tried_on"]
 
 C = TypeVar("C")
 
@@ -225,8 +225,23 @@ def properties_of(contract: type[Contract[Any]]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+class Tried(NamedTuple):
+    """What has become of each property of a contract that holds, does not, or does not apply."""
+
+    held: tuple[str, ...]
+    failures: dict[str, str]
+    """Why each property that does not hold does not, by the name of its test."""
+    inapplicable: dict[str, str]
+    """Why each property that was not tried was not, by the name of its test."""
+
+
 def failures_of(contract: type[Contract[C]], component: C, **samples: Any) -> dict[str, str]:
-    """Try every property on *component*, and return the reason for each one that does not hold.
+    """Try every property, and return the reason for each one that does not hold; see :func:`tried_on`."""
+    return tried_on(contract, component, **samples).failures
+
+
+def tried_on(contract: type[Contract[C]], component: C, **samples: Any) -> Tried:
+    """Try every property on *component*.
 
     Args:
         contract: The contract of its kind.
@@ -238,15 +253,19 @@ def failures_of(contract: type[Contract[C]], component: C, **samples: Any) -> di
         return component if self._is_deterministic(component) else copy.deepcopy(component)
 
     tried = type(contract.__name__, (contract,), {"make": make, **samples})()
+    held: list[str] = []
     failures: dict[str, str] = {}
+    inapplicable: dict[str, str] = {}
     for name in properties_of(contract):
         try:
             getattr(tried, name)()
-        except SkipTest:
-            continue
+        except SkipTest as skipped:
+            inapplicable[name] = str(skipped)
         except Exception as error:  # noqa: BLE001 - the other properties are to be tried as well
             failures[name] = str(error) if isinstance(error, AssertionError) else _described(error)
-    return failures
+        else:
+            held.append(name)
+    return Tried(tuple(held), failures, inapplicable)
 
 
 def check(contract: type[Contract[C]], component: C, **samples: Any) -> None:

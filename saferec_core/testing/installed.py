@@ -12,7 +12,7 @@ from saferec_core.errors import ConfigError
 from saferec_core.plugins.build import build
 from saferec_core.plugins.manager import Plugins
 from saferec_core.plugins.registry import Entry
-from saferec_core.testing.contract import Contract, failures_of, properties_of
+from saferec_core.testing.contract import Contract, Tried, tried_on
 
 __all__ = ["Checked", "check_installed", "check_observer_installed"]
 
@@ -34,9 +34,11 @@ class Checked:
 
     entry: Entry[Any]
     properties: int = 0
-    """How many properties were tried."""
+    """How many properties were tried; those that do not apply are not."""
     failures: Mapping[str, str] = field(default_factory=dict)
     """Why each property that does not hold does not, by its name."""
+    inapplicable: Mapping[str, str] = field(default_factory=dict)
+    """Why each property that does not apply to it does not, by its name."""
     not_checked: str = ""
     """Why nothing was tried, such as an option that only the user can give; empty if it was."""
 
@@ -69,10 +71,10 @@ def check_installed(
         samples = {"record": rows[0]}
     elif rows and entry.kind in {"evidence", "transform"}:
         samples = {"rows": tuple(rows)}
-    failures = failures_of(contract, component, **samples)
-    if entry.kind == "transform" and not rows and (refusal := _refusal(failures)):
+    tried = tried_on(contract, component, **samples)
+    if entry.kind == "transform" and not rows and (refusal := _refusal(tried.failures)):
         return Checked(entry, not_checked=f"it refuses the rows that the kit has ({refusal}): --rows FILE")
-    return Checked(entry, len(properties_of(contract)), failures)
+    return _checked(entry, tried)
 
 
 def check_observer_installed(name: str, plugins: Plugins) -> Checked:
@@ -81,7 +83,11 @@ def check_observer_installed(name: str, plugins: Plugins) -> Checked:
 
     origin, observer = plugins.observers()[name]
     entry: Entry[Any] = Entry("observer", name, "", "Observes runs.", origin)
-    return Checked(entry, len(properties_of(ObserverContract)), failures_of(ObserverContract, observer))
+    return _checked(entry, tried_on(ObserverContract, observer))
+
+
+def _checked(entry: Entry[Any], tried: Tried) -> Checked:
+    return Checked(entry, len(tried.held) + len(tried.failures), tried.failures, tried.inapplicable)
 
 
 def _columns_beyond_the_samples(kind: str, component: Any, contract: Any) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from saferec_core.plugins.build import build
 from saferec_core.plugins.calls import calling, named, undisturbed
 from saferec_core.plugins.contracts.alarm import Alarm, LogRow
 from saferec_core.plugins.manager import Plugins
+from saferec_core.rl.rewards import ActiveReward
 from saferec_core.runs.observer import Observer
 from saferec_core.runs.stopping import ALARMED, Stop
 
@@ -20,7 +21,10 @@ __all__ = ["AlarmWatch", "build_alarms"]
 
 
 def build_alarms(
-    config: TrainConfig, plugins: Plugins, note: Callable[[str], None], *, target: int | None = None
+    config: TrainConfig,
+    plugins: Plugins,
+    note: Callable[[str], None],
+    rewards: Sequence[ActiveReward] = (),
 ) -> dict[str, Alarm]:
     """Build every installed alarm that the run does not leave out, by name.
 
@@ -28,7 +32,8 @@ def build_alarms(
         config: The run.
         plugins: What is installed.
         note: Called with a sentence for every alarm that cannot be used; the run does without it.
-        target: Titles that the run's rewards want in a list, for alarms with the option ``target``.
+        rewards: Those of the run. Alarms take over their ``weights``, and the ``target`` of the first that
+            wants a number of titles, where they have such an option.
 
     Raises:
         UnknownNameError: The run names an alarm that is not installed.
@@ -39,7 +44,9 @@ def build_alarms(
     options = {
         plugins.find(plugins.alarms, name).name: given for name, given in settings.alarm_options.items()
     }
-    inherited = {} if target is None else {"target": target}
+    inherited: dict[str, Any] = {"weights": {reward.name: reward.weight for reward in rewards}}
+    if targets := [r.function.target for r in rewards if r.function.target is not None]:
+        inherited["target"] = targets[0]
     alarms: dict[str, Alarm] = {}
     for name in sorted({entry.name for entry in plugins.alarms} - ignored):
         try:

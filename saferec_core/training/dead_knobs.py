@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import torch
 
+from saferec_core.config.generation import RolloutConfig
 from saferec_core.config.schema import TrainConfig
-from saferec_core.config.sections import RolloutConfig
 from saferec_core.plugins.calls import named
 from saferec_core.plugins.contracts.normalizer import Normalizer, WeightedRewards
 from saferec_core.rl.reward_range import declared_range

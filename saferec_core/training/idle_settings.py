@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from saferec_core.config.choices import Section
 from saferec_core.config.limits import Limit
 from saferec_core.config.schema import SftConfig, TrainConfig
-from saferec_core.config.sections import LimitsConfig, Section
+from saferec_core.config.sections import LimitsConfig
 from saferec_core.data.records import Record
 from saferec_core.data.sentences import listed
 

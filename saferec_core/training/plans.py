@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from saferec_core.config.choices import ComponentChoice
 from saferec_core.config.schema import SftConfig, TrainConfig
-from saferec_core.config.sections import ComponentChoice
 from saferec_core.data.truncate import Fitted
 from saferec_core.evaluation.protocol import described
 from saferec_core.evaluation.setup import Parts, instruction_added, record_limit, require_path

@@ -20,24 +20,22 @@ from saferec_core.config.presets import LORA_DEFAULTS, Stage
 from saferec_core.config.schema import SftConfig, TrainConfig
 from saferec_core.config.sections import OptimizationConfig, TrainableModelConfig
 from saferec_core.errors import ConfigError
+from saferec_core.training.rates import ENOUGH, REMEDY, stuck_weights
 
 __all__ = [
-    "ENOUGH",
     "Moved",
     "UpdateProbe",
     "adapter_rate_advice",
     "check_rate",
     "for_training",
+    "gradients_vanish",
+    "lost_in_rounding",
     "masters_in_float32",
     "planned_precision",
     "precision_facts",
     "slow_bfloat16",
-    "too_few_moved",
     "trained",
 ]
-
-ENOUGH = 0.5
-"""Share of the weights with a gradient that an optimizer step has to move."""
 
 _SAMPLES = 4096
 """Weights of each tensor that are looked at."""
@@ -79,14 +77,12 @@ def check_rate(parameters: Iterable[Tensor], optimization: OptimizationConfig) -
     for parameter in parameters:
         values = _sample(parameter)
         seen += values.numel()
-        stuck += int(((values + rate == values) & (values - rate == values)).sum())
+        stuck += int((~_can_move(values, rate)).sum())
         dtypes[_name(values.dtype)] += values.numel()
-    if seen and stuck > (1 - ENOUGH) * seen:
+    if seen:
         [(dtype, _)] = dtypes.most_common(1)
-        raise ConfigError(
-            f"a learning rate of {rate:g} cannot train these weights: in {dtype}, {stuck / seen:.1%} of them "
-            f"remain unchanged when it is added. {_RAISE_IT if dtype == 'float32' else _REMEDY}"
-        )
+        if problem := stuck_weights(rate, dtype, stuck / seen):
+            raise ConfigError(problem)
 
 
 def adapter_rate_advice(config: SftConfig | TrainConfig) -> str:
@@ -114,30 +110,60 @@ def slow_bfloat16(optimization: OptimizationConfig) -> str:
     )
 
 
-_RAISE_IT = "Raise --learning-rate."
-_REMEDY = (
-    "Leave --dtype out, so that trained weights are kept in float32 (--bf16 still computes in bfloat16), or "
-    "raise --learning-rate."
-)
-
-
 class Moved(NamedTuple):
-    """How many of the weights that had a gradient were changed by an optimizer step."""
+    """What an optimizer step did to the weights that had a gradient."""
 
     with_gradient: int
+    """How many had one."""
+    movable: int
+    """How many of them an update as large as the learning rate would change."""
     moved: int
+    """How many of them were changed."""
 
     @property
     def share(self) -> float:
         """Share of the weights with a gradient that moved; NaN if none had a gradient."""
         return self.moved / self.with_gradient if self.with_gradient else float("nan")
 
+    @property
+    def too_few(self) -> bool:
+        """Whether the step moved less than it should have."""
+        return self.share < ENOUGH
 
-def too_few_moved(moved: Moved, rate: float) -> str:
-    """Explain that a step moved too few weights, and what to do."""
+    @property
+    def by_rounding(self) -> bool:
+        """Whether that is because the learning rate is lost in rounding, and not because gradients vanish."""
+        return self.movable < ENOUGH * self.with_gradient
+
+
+def lost_in_rounding(moved: Moved, rate: float) -> str:
+    """Explain that a step moved too few weights because of their type, and what to do."""
     return (
         f"the first optimizer step moved only {moved.share:.1%} of the weights that had a gradient (learning "
-        f"rate {rate:g}); a run like this learns next to nothing. {_REMEDY}"
+        f"rate {rate:g}); a run like this learns next to nothing. {REMEDY.format(setting='--learning-rate')}"
+    )
+
+
+def gradients_vanish(moved: Moved, rate: float, gradient: float, stage: Stage) -> str:
+    """Explain that a step moved too few weights because their gradient is next to nothing.
+
+    Args:
+        moved: What the step did.
+        rate: The learning rate.
+        gradient: Typical size of the gradient; NaN if an engine hides it.
+        stage: What is trained.
+    """
+    size = "" if gradient != gradient else f" (typically {gradient:.0e})"
+    why = {
+        "sft": "The lists to imitate are known by heart already",
+        "train": "In Safe-Rank-GRPO that is so where the siblings of every group earn the same: mostly they "
+        "are the same list, as after a Safe SFT that went on for too long. Start from an earlier checkpoint "
+        "of it (--sft-checkpoint), or sample at a higher --temperature",
+    }
+    return (
+        f"An optimizer step moved only {moved.share:.1%} of the weights that had a gradient. The learning "
+        f"rate ({rate:g}) could move them, but the gradient is next to nothing{size}: such a step learns "
+        f"nothing. {why[stage]}."
     )
 
 
@@ -149,6 +175,8 @@ class UpdateProbe:
         self._parameters = [p for p in parameters if p.dtype == torch.float32 or not _partitioned(p)]
         self._before: list[Tensor] = []
         self._has_gradient: list[Tensor] = []
+        self.gradient = float("nan")
+        """Typical size of the gradients that were seen last, without zeros; NaN if there were none."""
 
     @property
     def sees_something(self) -> bool:
@@ -170,17 +198,26 @@ class UpdateProbe:
             else _sample(parameter.grad) != 0
             for parameter, before in zip(self._parameters, self._before, strict=True)
         ]
+        seen = [_sample(p.grad).abs().float() for p in self._parameters if p.grad is not None]
+        sizes = torch.cat([size[size > 0] for size in seen]) if seen else torch.zeros(0)
+        self.gradient = float(sizes.median()) if sizes.numel() else float("nan")
 
-    def moved(self) -> Moved:
-        """Compare with what was remembered."""
-        with_gradient = changed = 0
+    def moved(self, rate: float) -> Moved:
+        """Compare with what was remembered, after a step at a learning rate."""
+        with_gradient = movable = changed = 0
         for parameter, before, has_gradient in zip(
             self._parameters, self._before, self._has_gradient, strict=True
         ):
             with_gradient += int(has_gradient.sum())
+            movable += int((_can_move(before, rate) & has_gradient).sum())
             changed += int(((_sample(parameter) != before) & has_gradient).sum())
         self._before, self._has_gradient = [], []
-        return Moved(with_gradient, changed)
+        return Moved(with_gradient, movable, changed)
+
+
+def _can_move(values: Tensor, rate: float) -> Tensor:
+    """Return for each value whether it changes when the rate is added or subtracted."""
+    return (values + rate != values) | (values - rate != values)
 
 
 def _partitioned(parameter: Tensor) -> bool:

@@ -110,8 +110,7 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     check_evaluations(config, parts)
     rule = rule_of(config, parts, plugins)
     limits = Limits(limits_of(config.limits.limit, parts.judge), config.limits)
-    target = next((r.function.target for r in rewards if r.function.target is not None), None)
-    alarms = build_alarms(config, plugins, observer.note, target=target)
+    alarms = build_alarms(config, plugins, observer.note, rewards)
     opened = from_main(lambda: open_run(config, "train", observer.note))
     folder = RunFolder(opened.path)
     if opened.is_complete:

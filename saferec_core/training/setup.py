@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import get_args
 
+from saferec_core.config.choices import RewardCalls, RewardChoice
 from saferec_core.config.schema import TrainConfig
-from saferec_core.config.sections import RewardCalls, RewardChoice
 from saferec_core.errors import ConfigError, NameTakenError, PluginError
 from saferec_core.plugins.build import build, chosen
 from saferec_core.plugins.calls import named

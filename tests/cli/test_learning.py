@@ -68,9 +68,11 @@ def test_a_rate_that_bfloat16_weights_swallow_is_refused_before_the_first_step(m
 
 
 def test_the_first_step_stops_a_run_whose_weights_stay_where_they_are(main, tiny, half, monkeypatch):
+    from saferec_core.preflight import check
     from saferec_core.training.trl import update_check
 
-    monkeypatch.setattr(update_check, "check_rate", lambda *_: None)  # as if it had passed the first check
+    for module, name in ((check, "check_rates"), (update_check, "check_rate")):
+        monkeypatch.setattr(module, name, lambda *_: None)  # as if it had passed the first checks
     outcome = main("train", tiny / "run.yaml", "--model", half, *RL, "--dtype", "bfloat16")
 
     assert outcome.status == 2

@@ -61,12 +61,17 @@ def test_check_prints_the_property_that_fails_and_why(main, installed):
     assert list(checked["failures"]) == ["test_siblings_do_not_matter"]
 
 
-def test_check_of_a_built_in_component_holds_and_counts_its_properties(main):
+def test_check_counts_the_properties_that_hold_and_says_which_do_not_apply(main):
     outcome = main("plugins", "check", "count", "--set", "target=3")
 
     assert outcome.status == 0
-    assert outcome.out.startswith("holds        reward count (saferec ")
-    assert outcome.out.rstrip().endswith("properties")
+    head, *inapplicable = (" ".join(line.split()) for line in outcome.out.splitlines())
+    assert head.startswith("holds reward count (saferec ")
+    assert "does not apply: it is a gain: a cost is never above zero" in inapplicable
+
+    [checked] = json.loads(main("plugins", "check", "count", "--set", "target=3", "--json").out)
+    assert checked["properties"] == int(head.split()[-2])
+    assert checked["does_not_apply"]["test_a_cost_is_never_above_zero"] == "it is a gain"
 
 
 def test_check_says_what_it_needs_where_it_cannot_build_a_component(main, tmp_path):

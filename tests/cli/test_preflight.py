@@ -255,3 +255,16 @@ class Mine:
     assert f"{kind} 'mine' {who} cannot be built: TypeError: " in " ".join(built.out.split())
     assert f"{kind} 'lost' {who} cannot be loaded from" in " ".join(imported.out.split())
     assert "Traceback" not in built.out + built.err + imported.out + imported.err
+
+
+@pytest.mark.parametrize("way", [("train",), ("train", "--dry-run"), ("plan",)], ids=" ".join)
+def test_a_rate_that_cannot_move_the_weights_is_named_before_safe_sft_with_all_else(main, tiny, world, way):
+    command, *flags = way
+    wrong = ("--learning-rate", "1e-15", "--test-path", "gone.jsonl", "--set", "sft.max_length=256")
+
+    done = main(command, tiny / "run.yaml", *flags, *wrong)
+
+    assert done.status == 2
+    text = " ".join((done.out + done.err).replace("│", " ").split())
+    assert "--learning-rate: a learning rate of 1e-15 cannot train these weights: in float32" in text
+    assert "--test-path: gone.jsonl does not exist" in text

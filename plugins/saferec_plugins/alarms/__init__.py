@@ -17,6 +17,10 @@ _ALARMS = {
     "constant-reward": ("signal:ConstantReward", "A reward is the same for all completions of a prompt."),
     "saturated-reward": ("signal:SaturatedReward", "A reward is at its best value nearly everywhere."),
     "lone-reward": ("signal:LoneReward", "One reward supplies nearly all of the advantages' variance."),
+    "drowned-reward": (
+        "signal:DrownedReward",
+        "A reward supplies far less of the advantages' variance than its weight.",
+    ),
     "cut-off": ("lists:CutOff", "Nearly all completions are cut off at the length limit."),
     "waste": ("lists:Waste", "More ranks repeat a title, name a seen one or are wasted otherwise."),
     "list-length": ("lists:ListLength", "Lists become much longer or shorter."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from pydantic import Field
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.alarm import Alarm, LogRow, recent
 
-__all__ = ["ConstantReward", "LoneReward", "NoAdvantage", "SaturatedReward"]
+__all__ = ["ConstantReward", "DrownedReward", "LoneReward", "NoAdvantage", "SaturatedReward"]
 
 
 def _by_reward(log: Sequence[LogRow], prefix: str) -> dict[str, float]:
@@ -110,6 +111,56 @@ class LoneReward(Alarm):
                     "gives each reward the same deviation before it is weighted"
                 )
         return None
+
+
+@component
+class DrownedReward(Alarm):
+    """A reward supplies far less of the advantages' variance than its weight asks for, and could be better.
+
+    A reward that differs among the siblings of few prompts, or at few of their ranks, such as hits on real
+    data, is outvoted by one that differs in every list.
+    """
+
+    stops: ClassVar[bool] = False
+    figures: ClassVar[tuple[str, ...]] = ("advantage_share/",)
+
+    least: float = Field(default=0.5, ge=0, le=1)
+    """Smallest share of the variance that a reward has to supply, times its part of all weights."""
+    best: float = Field(default=0.7, ge=0, le=1)
+    """Share of values at the best one from which a reward needs no more."""
+    weights: dict[str, float] = Field(default_factory=dict)
+    """Weight of each reward, 1 where none is given; by default those of the run."""
+
+    def __call__(self, log: Sequence[LogRow]) -> str | None:
+        """Name the reward that falls shortest of its part."""
+        shares, at_best = _by_reward(log, "advantage_share/"), _by_reward(log, "reward_best/")
+        weights = {name: self.weights.get(name, 1.0) for name in shares}
+        parts = {name: weight / sum(weights.values()) for name, weight in weights.items() if weight}
+        drowned = {
+            name: shares[name] / part
+            for name, part in parts.items()
+            if part < 1 and shares[name] < self.least * part and at_best.get(name, 0.0) < self.best
+        }
+        if not drowned:
+            return None
+        name = min(drowned, key=lambda reward: drowned[reward])
+        enough = _enough(weights[name], parts[name], shares[name])
+        return (
+            f"the reward {name} supplies {shares[name]:.0%} of the variance of the advantages, but has "
+            f"{parts[name]:.0%} of the weight: it differs among few completions or ranks, so that the other "
+            f"rewards decide what is learned. Raise its weight{enough}, or sample more completions of a "
+            "prompt (--num-generations)"
+        )
+
+
+def _enough(weight: float, part: float, share: float) -> str:
+    """Name the weight at which a reward would supply its part, the others being as they are.
+
+    Variance grows with the square of a weight.
+    """
+    if share <= 0:
+        return ""
+    return f" (to about {weight * math.sqrt(part / (1 - part) * (1 - share) / share):.1f})"
 
 
 def _named(rewards: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from saferec_core.config.sections import Section
+from saferec_core.config.choices import Section
 from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait
 from saferec_core.errors import DataError

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from saferec_core.config.sections import Section
+from saferec_core.config.choices import Section
 from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait
 from saferec_core.errors import DataError

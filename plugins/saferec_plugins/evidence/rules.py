@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
-from saferec_core.config.sections import Section
+from saferec_core.config.choices import Section
 from saferec_core.errors import ConfigError, UnknownNameError
 
 __all__ = ["Risk", "Words", "WordsByRisk", "first_match", "read_rules", "rules_for"]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from saferec_core.config.sections import Section
+from saferec_core.config.choices import Section
 from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait
 from saferec_core.errors import DataError

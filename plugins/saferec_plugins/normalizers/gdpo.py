@@ -34,8 +34,10 @@ class GDPONormalizer(Normalizer):
     ``z_f = (R_f - mean_G) / (std_G + eps)`` per reward function, prompt and rank; a list reward is
     normalized once per prompt and enters every written rank; ``t = sum_f w_f z_f``; then
     ``A = (t - mean) / (std + eps)`` over the written cells of the generation batch that carry
-    information. A sparse reward is thus not drowned by a dense one, and a weight does what it says.
-    With a single reward function there is nothing to decouple, and this is ``grpo``.
+    information. A reward of small values is thus not drowned by one of large values, and a weight does
+    what it says where rewards differ equally often: one that differs among the siblings in few cells adds
+    to few of them (the alarm ``drowned-reward``). With a single reward function there is nothing to
+    decouple, and this is ``grpo``.
 
     A cell carries information if, for its prompt and rank, any reward differs among the siblings. The
     others get exactly 0 and enter neither mean nor deviation: with them, the fewer cells differ, the

@@ -103,27 +103,29 @@ class TableOracle(Oracle):
         return sorted(evidence, key=lambda piece: -piece.risk)
 
     def _look_up(self, question: Question) -> Verdict:
-        constraints = question.constraints
         tiers = self._tiers(question)
         if not tiers:
             return _UNKNOWN
-        rule = self._rule
-        decisions = {trait: rule.decision(self._risks, tiers, trait) for trait in constraints}
-        risks = {
-            trait: round(decision.risk, 6)
-            for trait, decision in decisions.items()
-            if decision.risk is not None
-        }
-        violated = tuple(
-            trait for trait, decision in decisions.items() if decision.known and rule.reaches(risks[trait])
-        )
+        rule, risks = self._rule, {}
+        violated, undecided, without_evidence, ambiguous = [], [], False, False
+        for trait in dict.fromkeys(question.constraints):
+            decision = rule.decision(self._risks, tiers, trait)
+            ambiguous |= decision.ambiguous
+            if decision.risk is None:
+                without_evidence = True
+                continue
+            risks[trait] = risk = round(decision.risk, 6)
+            if not decision.known:
+                undecided.append(trait)
+            elif rule.reaches(risk):
+                violated.append(trait)
         return Verdict(
             # A title that is unknown for one of the traits is not known to be safe.
-            known=bool(violated) or all(decision.known for decision in decisions.values()),
+            known=bool(violated) or not (undecided or without_evidence),
             risks=risks,
-            violated=violated,
-            open=tuple(trait for trait in risks if not decisions[trait].known),
-            ambiguous=any(decision.ambiguous for decision in decisions.values()),
+            violated=tuple(violated),
+            open=tuple(undecided),
+            ambiguous=ambiguous,
         )
 
     def _attributed(self, row: int, evidence: Evidence, tiers: Tiers) -> Evidence:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache, partial
-from itertools import accumulate, repeat
+from functools import lru_cache
+from itertools import accumulate
 from operator import add
 from typing import Any, Literal, NamedTuple
 
-from saferec_core.plugins.contracts.parser import ParsedItem
+from saferec_core.plugins.contracts.parser import ItemColumns
 from saferec_plugins.parsers.listing import LONGEST, all_take_ranks
 from saferec_plugins.parsers.naming import Naming
 from saferec_plugins.parsers.prose import is_prose
@@ -57,10 +57,6 @@ class PlainLine(NamedTuple):
     form: Form
 
 
-_new_item = partial(tuple.__new__, ParsedItem)
-"""Makes an item of its fields in a third of the time; there is one for every title of every completion."""
-
-
 class PlainLists:
     """Reads plain lists, and remembers their lines."""
 
@@ -77,23 +73,23 @@ class PlainLists:
     def __reduce__(self) -> tuple[Any, ...]:
         return PlainLists, (self._naming,)
 
-    def read(self, text: str) -> tuple[ParsedItem, ...]:
-        """Return the items of a completion that is nothing but a list of plain lines; none if it is not."""
+    def read(self, text: str) -> ItemColumns | None:
+        """Return the items of a completion that is nothing but a list of plain lines; None if it is not."""
         raw_lines = text.splitlines(keepends=True)
         if not 0 < len(raw_lines) <= LONGEST:
-            return ()
+            return None
         lines = list(map(self._lines.get, raw_lines))
-        if not all(lines) and (False in lines or not all(map(self._line, raw_lines))):
-            return ()  # at the first line that is not plain; what follows may be reasoning
-        lines = list(map(self._line, raw_lines)) if None in lines else lines
+        if not all(lines):
+            if False in lines or not all(map(self._line, raw_lines)):
+                return None  # at the first line that is not plain; what follows may be reasoning
+            lines = list(map(self._line, raw_lines))
         names, years, lengths, sizes, styles, forms = zip(*lines, strict=True)
         if not (all_take_ranks(forms) and _are_alone(styles)):
-            return ()
+            return None
         ends = list(accumulate(sizes))
         starts = [0, *ends[:-1]]
-        text_ends = map(add, starts, lengths)
-        columns = names, years, starts, ends, text_ends, repeat(()), repeat(True)
-        return tuple(map(_new_item, zip(*columns)))  # noqa: B905
+        text_ends = list(map(add, starts, lengths))
+        return ItemColumns(names, years, starts, ends, text_ends, ((),) * len(lines), (True,) * len(lines))
 
     def _line(self, raw: str) -> PlainLine | Literal[False]:
         if len(raw) > _LONGEST_LINE:

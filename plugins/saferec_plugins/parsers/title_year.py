@@ -49,7 +49,9 @@ class TitleYearParser(ListParser):
     def __call__(self, text: str, *, finished: bool = True) -> ParsedList:
         """Parse *text*; see `saferec_core.plugins.contracts.parser.ListParser`."""
         plain = self._plain_lists.read(text)
-        return ParsedList(plain) if plain else self._read_closely(text, finished=finished)
+        if plain is not None:
+            return ParsedList.of_columns(plain)
+        return self._read_closely(text, finished=finished)
 
     def _read_closely(self, text: str, *, finished: bool) -> ParsedList:
         """Parse any text, plain lists included."""

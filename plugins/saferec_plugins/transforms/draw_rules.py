@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
-from saferec_core.config.sections import Section
+from saferec_core.config.choices import Section
 from saferec_core.errors import ConfigError, UnknownNameError
 
 __all__ = ["DrawRule", "DrawRules", "read_draw_rules"]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from saferec_core.config.sections import ComponentChoice
+from saferec_core.config.choices import ComponentChoice
 from saferec_core.data.records import constraints_of, titles_of
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title

@@ -1,6 +1,6 @@
 """Log-probabilities of given tokens, without the logits of a whole batch in memory.
 
-The logits of R tokens over V vocabulary entries are computed in tiles of a few megabytes that are
+The logits of R tokens over V vocabulary entries are computed in tiles of two megabytes that are
 folded into running statistics, as flash attention does with scores. What the backward pass needs is
 
     d logp(y) / d hidden = (W[y] - sum_v p(v) W[v]) / temperature
@@ -23,9 +23,11 @@ from torch import Tensor
 __all__ = ["token_log_probs"]
 
 TOKENS = 1024
-"""Rows of a tile."""
-ENTRIES = 2048
-"""Columns of a tile."""
+"""Rows of a tile, at most."""
+TILE = 1 << 19
+"""Logits of a tile: 2 MiB in float32, which a core's cache holds from one operation to the next."""
+LEAST = -200.0
+"""Distance from the largest logit at which the probability is 0 in float32; so it is beyond."""
 
 
 def token_log_probs(
@@ -109,6 +111,7 @@ def _fold(
     largest = hidden.new_full((rows, 1), -math.inf, dtype=torch.float32)
     total, weighted, target_logit = (torch.zeros_like(largest) for _ in range(3))
     mean = None if expected is None else expected[part].zero_()
+    buffer = hidden.new_empty(_tile_shape(hidden, weight), dtype=torch.float32)
     for entries, logits in _logits(hidden, weight, bias, temperature):
         offset = targets[:, None] - entries.start
         inside = (offset >= 0) & (offset < logits.shape[1])
@@ -117,12 +120,12 @@ def _fold(
         )
         new = torch.maximum(largest, logits.amax(1, keepdim=True))
         scale = torch.exp(largest - new)
-        powers = logits.sub_(new).exp_()
-        # sum p (z - new) from the powers themselves: z - new = log(power), and 0 log 0 = 0
+        below = logits.sub_(new).clamp_(min=LEAST)
+        powers = torch.exp(below, out=buffer[:, : below.shape[1]])
         total = total * scale
         weighted = weighted * scale + torch.where(total > 0, total * (largest - new), 0.0)
         total += powers.sum(1, keepdim=True)
-        weighted += torch.special.xlogy(powers, powers).sum(1, keepdim=True)
+        weighted += below.mul_(powers).sum(1, keepdim=True)  # sum p (z - new)
         largest = new
         if mean is not None:
             mean.mul_(scale)
@@ -170,13 +173,19 @@ def _logits(
 
     The next tile may overwrite the last one.
     """
-    buffer = hidden.new_empty((len(hidden), min(ENTRIES, len(weight))))
-    for entries in _parts(len(weight), ENTRIES):
+    buffer = hidden.new_empty(_tile_shape(hidden, weight))
+    for entries in _parts(len(weight), buffer.shape[1]):
         tile = buffer[:, : entries.stop - entries.start]
         torch.mm(hidden, weight[entries].T, out=tile)
         if bias is not None:
             tile += bias[entries]
-        yield entries, tile.float().div_(temperature)
+        logits = tile.float()
+        yield entries, logits if temperature == 1 else logits.div_(temperature)
+
+
+def _tile_shape(hidden: Float[Tensor, "R D"], weight: Float[Tensor, "V D"]) -> tuple[int, int]:
+    """Return how many tokens and how many entries of the vocabulary a tile has."""
+    return len(hidden), min(TILE // len(hidden), len(weight))
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:

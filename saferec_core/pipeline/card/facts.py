@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from saferec_core.config.sections import DEFAULT_PARSER
+from saferec_core.config.choices import DEFAULT_PARSER
 from saferec_core.data.constraint_sentences import stated_in, stated_position
 from saferec_core.data.dataset_rows import SPLITS, split_of
 from saferec_core.data.leakage import conversation_key, small_hash

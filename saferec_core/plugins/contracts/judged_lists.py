@@ -184,7 +184,7 @@ class JudgedLists:
     @cached_property
     def _written(self) -> list[int]:
         """How many of the K ranks each list has written."""
-        return [min(len(parsed.items), self.num_ranks) for parsed in self.lists]
+        return [min(size, self.num_ranks) for size in self._listed.batch.sizes]
 
     @cached_property
     def _each_record(self) -> tuple[list[Record], npt.NDArray[np.int64]]:

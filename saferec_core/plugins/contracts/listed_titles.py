@@ -106,12 +106,14 @@ class ListedTitles:
 
     def _may_be(self, forms: Callable[[Record], Collection[str]]) -> NDArray[np.bool_]:
         """Return which titles have a name among the *forms* of their record: only they need a closer look."""
-        named = [np.fromiter(self.met.named(forms(record)), np.int64) for record in self._records]
-        size = len(self.met)
-        pairs = [numbers + record * size for record, numbers in enumerate(named)]
-        wanted = np.sort(np.concatenate([*pairs, np.empty(0, np.int64)]))
+        size, named = len(self.met), self.met.named
+        wanted = np.array(
+            [n * size + number for n, record in enumerate(self._records) for number in named(forms(record))],
+            np.int64,
+        )
         if not wanted.size:
             return np.zeros(len(self.numbers), np.bool_)
+        wanted.sort()
         keys = self._record_of * size + self.numbers
         is_wanted: NDArray[np.bool_] = wanted[wanted.searchsorted(keys).clip(max=wanted.size - 1)] == keys
         return is_wanted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Lock
 from typing import NamedTuple
 
@@ -83,9 +83,10 @@ class MetTitles:
             numbers = list(map(self._numbers.get, titles))
         return np.array(numbers, np.int64)
 
-    def named(self, forms: Iterable[str]) -> Collection[int]:
-        """Return the numbers of the titles that have a name of one of these normal forms."""
-        return {number for form in forms for number in self._by_form.get(form, ())}
+    def named(self, forms: Iterable[str]) -> Iterator[int]:
+        """Yield the numbers of the titles that have a name of one of these normal forms."""
+        by_form = self._by_form
+        return (number for form in forms if form in by_form for number in by_form[form])
 
     def _meet(self, written: Sequence[tuple[str, int | None]]) -> None:
         indices, entities = [], []

@@ -1,19 +1,22 @@
-"""What a completion says once it has been parsed: titles with their spans in the text."""
+"""How lists are read from completions and written into targets, and what makes a reading sound."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import cached_property
-from itertools import chain
 from operator import le, lt
-from typing import NamedTuple
 
 from saferec_core.data.titles import Title
 from saferec_core.errors import PluginError
 from saferec_core.plugins.calls import calling, named, undisturbed
+from saferec_core.plugins.contracts.parsed_list import (
+    EventKind,
+    ItemColumns,
+    ParsedItem,
+    ParsedList,
+    ParsedLists,
+    ParseEvent,
+)
 from saferec_core.plugins.last_words import is_built_in
 
 __all__ = [
@@ -27,100 +30,6 @@ __all__ = [
     "parse",
     "parse_all",
 ]
-
-
-class ParsedItem(NamedTuple):
-    """One recommendation, and the line of the completion that it was read from."""
-
-    name: str
-    """The title as written, without numbering, bullet, quotes, emphasis, year or remark."""
-    year: int | None
-    """Year of release; None if neither the completion nor the catalog gives one."""
-    start: int
-    """Index of the first character of the line."""
-    end: int
-    """Index after the last character of the line, its line break included."""
-    text_end: int
-    """Index after the last character of the line that writes anything: what follows, line break and
-    trailing spaces, belongs to the list and not to this item."""
-    further: tuple[Title, ...] = ()
-    """Titles with a year that a remark mentions: not items of their own, but judged with this one."""
-    readable: bool = True
-    """False for a rank that was written but names no recognizable title; *name* is then its text."""
-
-    @property
-    def title(self) -> Title:
-        """The item without its span."""
-        return Title(self.name, self.year)
-
-
-class EventKind(StrEnum):
-    """Something in a completion that a reader of the list would stumble over."""
-
-    SECOND_TITLE = "second-title"
-    """A line holds further titles with a year: listed, they take ranks of their own; mentioned in a remark,
-    they are judged with the item."""
-    UNREADABLE = "unreadable"
-    """A line of the list names no recognizable title. It keeps its rank."""
-    TRUNCATED = "truncated"
-    """The last line breaks off before its year is complete; it is not an item."""
-    OTHER_TEXT = "other-text"
-    """A line within the list's part of the completion that is not a list entry, such as a greeting."""
-
-
-class ParseEvent(NamedTuple):
-    """One event and the line it happened on."""
-
-    kind: EventKind
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedList:
-    """The items of one completion in rank order, and what else was noticed.
-
-    Rewards, metrics and the assignment of tokens to ranks all read this one object, so they cannot
-    disagree about which title stands at which rank.
-    """
-
-    items: tuple[ParsedItem, ...]
-    events: tuple[ParseEvent, ...] = ()
-
-    def count(self, kind: EventKind) -> int:
-        """How often an event of this *kind* happened."""
-        return sum(event.kind is kind for event in self.events)
-
-
-class ItemColumns(NamedTuple):
-    """The M items of N lists, list after list: a column for each field of `ParsedItem`."""
-
-    name: Sequence[str]
-    year: Sequence[int | None]
-    start: Sequence[int]
-    end: Sequence[int]
-    text_end: Sequence[int]
-    further: Sequence[tuple[Title, ...]]
-    readable: Sequence[bool]
-
-
-class ParsedLists(tuple[ParsedList, ...]):  # noqa: SLOT001 - columns are kept once they are asked for
-    """The lists of a batch, also as columns: to go through them item by item costs more than most rewards."""
-
-    @cached_property
-    def items(self) -> Sequence[ParsedItem]:
-        """The M items, list after list."""
-        return tuple(chain.from_iterable(parsed.items for parsed in self))
-
-    @cached_property
-    def columns(self) -> ItemColumns:
-        """Their fields."""
-        return ItemColumns(*zip(*self.items, strict=True)) if self.items else ItemColumns(*[()] * 7)
-
-    @cached_property
-    def sizes(self) -> Sequence[int]:
-        """How many items each list has (N,)."""
-        return [len(parsed.items) for parsed in self]
 
 
 class ListParser(ABC):
@@ -186,11 +95,12 @@ def _in_shape(what: str, parsed: object, length: int) -> ParsedList:
     """Return what a parser returned, if it is a parsed list whatever its items are, as a tuple of them."""
     if type(parsed) is not ParsedList:  # of a class of its own it may say something else each time
         raise PluginError(f"{what} must return a ParsedList, but returned {type(parsed).__name__}")
-    for name, kept in (("items", parsed.items), ("events", parsed.events)):
+    with calling(what, doing=" to put the items of columns together"):
+        items = parsed.items
+    for name, kept in (("items", items), ("events", parsed.events)):
         if not isinstance(kept, tuple | list):  # a generator could be read only once
             raise PluginError(f"{what}: {name} must be a tuple, but is {type(kept).__name__}")
-    if type(parsed.items) is not tuple or type(parsed.events) is not tuple:
-        parsed = ParsedList(tuple(parsed.items), tuple(parsed.events))  # the parser may still hold its lists
+    parsed = ParsedList(tuple(items), tuple(parsed.events))  # the parser may still hold lists and columns
     for event in parsed.events:
         if not _is_event(event, length):
             raise PluginError(

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trl import GRPOConfig
 
 from saferec_core.config.schema import TrainConfig
+from saferec_core.models.compiled_decoding import decode_compiled
 from saferec_core.models.four_bit import four_bit_settings, keep_trainable
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.rl.limits import Limits
 from saferec_core.rl.rollouts import RolloutScorer, ScoredBatch
 from saferec_core.training.precision import for_training
 from saferec_core.training.trl.arguments import common_arguments, engine_settings, lora_config
-from saferec_core.training.trl.grpo_trainer import LOSS_TYPES, RankGRPOTrainer
+from saferec_core.training.trl.compatibility import LOSS_TYPES
+from saferec_core.training.trl.grpo_trainer import RankGRPOTrainer
 from saferec_core.training.trl.prompt_dataset import prompt_dataset
 from saferec_core.training.trl.vllm_engine import serving
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["decode_compiled", "rank_grpo_trainer"]
+__all__ = ["rank_grpo_trainer"]
 
 COMPILED_WIDTH = 128
 """Prompts are padded to a multiple of so many tokens where decoding is compiled, once for every width."""
@@ -108,14 +110,5 @@ def rank_grpo_trainer(
     if config.model.load_in_4bit:
         keep_trainable(trainer.model)
     if rollout.compile_decoding and trainer.accelerator.device.type == "cuda" and not rollout.use_vllm:
-        decode_compiled(trainer.generation_config)
+        decode_compiled(trainer.bare_policy, trainer.generation_config)
     return trainer
-
-
-def decode_compiled(generation_config: Any) -> None:
-    """Let ``generate`` decode in a cache of fixed size, which transformers compiles the step for on a GPU.
-
-    TRL turns compilation off. Compiled code is reused for batches of the same width.
-    """
-    generation_config.cache_implementation = "static"
-    generation_config.disable_compile = False

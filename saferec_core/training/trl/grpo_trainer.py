@@ -9,14 +9,12 @@ This module alone knows TRL's internals, and it copies none of them. It relies o
 - ``_compute_loss``: takes advantages of shape (B, T) and reads ``old_per_token_logps`` after
 - ``_get_per_token_logps_and_entropies``, of whose result only the log probabilities are read.
 
-``check_trl`` refuses a TRL in which any of this has changed.
+`compatibility.check_trl` refuses a TRL in which any of this has changed.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -38,39 +36,22 @@ from saferec_core.rl.ranks import rank_mean, rank_ratio, rank_weights, spread
 from saferec_core.rl.rewards import RewardValues
 from saferec_core.rl.rollouts import Rollouts, RolloutScorer, ScoredBatch
 from saferec_core.training.trl.compact_head import compact_head
+from saferec_core.training.trl.compatibility import check_settings, check_trl
 from saferec_core.training.trl.finiteness import check_loss
+from saferec_core.training.trl.group_order import chunks_of_whole_groups, whole_groups
 from saferec_core.training.trl.phases import Phased
 from saferec_core.training.trl.prompt_order import OrderedPrompts
 from saferec_core.training.trl.resampling import DynamicSampling
 from saferec_core.training.trl.resumable import Resumable, parts_with_state
 from saferec_core.training.trl.separate_reference import load_reference, without_reference
 from saferec_core.training.trl.shared_scoring import (
+    PASSES_AT_ONCE,
     SharedScoring,
     SharePrefix,
-    chunks_of_whole_groups,
     engine_obstacle,
-    whole_groups,
 )
 
-__all__ = ["LOSS_TYPES", "RankGRPOTrainer", "check_trl"]
-
-LOSS_TYPES: Mapping[RankWeighting, str] = MappingProxyType({"ranks": "grpo", "tokens": "dapo"})
-"""TRL's loss type for each weighting. ``grpo`` averages over a completion's tokens, then over
-completions; ``dapo`` divides the sum over tokens by the number of tokens of the generation batch of
-all processes, so that neither micro-batches nor processes change what a token counts (``bnpo`` divides
-by those of the micro-batch)."""
-
-_NEEDED: Mapping[str, object] = MappingProxyType(
-    {
-        "importance_sampling_level": "token",  # made rank-level here
-        "top_entropy_quantile": 1.0,  # would drop tokens of a rank, but not from its ratio
-        "off_policy_mask_threshold": None,  # would compare the sampler with what stands in for old
-        "use_bias_correction_kl": False,  # would weigh a token's KL by its rank's ratio
-        "use_liger_kernel": False,  # computes the loss without _compute_loss
-        "disable_dropout": True,  # or ratio and KL are noise before anything is learned
-    }
-)
-"""TRL settings that a rank-level ratio needs."""
+__all__ = ["RankGRPOTrainer"]
 
 
 class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
@@ -120,7 +101,7 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
                 TRL does not go with rank-level ratios.
         """
         check_trl()
-        _check_settings(args, rank_weighting)
+        check_settings(args, rank_weighting)
         self._scorer = scorer
         self._normalizer = normalizer
         self._limits = limits or Limits((), LimitsConfig())
@@ -136,11 +117,16 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
                 super().__init__(model, reward_funcs=self._score, args=args, **kwargs)
             load_reference(self, reference, kwargs.get("quantization_config"))
         self.sharing = SharedScoring(share_prefix)
-        policy = self.accelerator.unwrap_model(self.model)
-        models = [policy.get_base_model() if hasattr(policy, "get_base_model") else policy]
+        models = [self.bare_policy]
         if self.ref_model is not None:
             models.append(self.accelerator.unwrap_model(self.ref_model))
         self.sharing.prepare(models, self.temperature, engine_obstacle(self.accelerator))
+
+    @property
+    def bare_policy(self) -> Any:
+        """The policy as transformers knows it: without the wrappers of adapters and processes."""
+        policy = self.accelerator.unwrap_model(self.model)
+        return policy.get_base_model() if hasattr(policy, "get_base_model") else policy
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """Let TRL generate, shuffle and split a batch, then put siblings into the same micro-batch."""
@@ -308,7 +294,7 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
     def _shared_scores(
         self, model: Any, input_ids: Tensor, attention_mask: Tensor, width: int, batch_size: int | None
     ) -> tuple[Tensor, Tensor, None] | None:
-        """Score with every prompt computed once: the batch, or whole groups of about *batch_size* rows."""
+        """Score with every prompt computed once: the batch, or, without gradients, chunks of whole groups."""
         if self.sharing.reason is not None:
             return None
 
@@ -320,28 +306,17 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
             return log_probs
 
         with self.accelerator.autocast():
-            if batch_size is None or batch_size >= len(input_ids):
+            if batch_size is None:
                 scores = self.sharing.score(model, input_ids, attention_mask, width, plain)
                 return None if scores is None else (*scores, None)
             log_probs, entropy = (torch.zeros(len(input_ids), width, device=input_ids.device) for _ in "le")
-            for rows in chunks_of_whole_groups(input_ids, attention_mask, width, batch_size):
+            at_once = PASSES_AT_ONCE * batch_size
+            for rows in chunks_of_whole_groups(input_ids, attention_mask, width, at_once):
                 scores = self.sharing.score(model, input_ids[rows], attention_mask[rows], width, plain)
                 if scores is None:
                     return None
                 log_probs[rows], entropy[rows] = scores
         return log_probs, entropy, None
-
-
-def _check_settings(args: GRPOConfig, rank_weighting: RankWeighting) -> None:
-    """Refuse settings of TRL under which the loss would not be that of ``rank_grpo_loss``."""
-    needed = {**_NEEDED, "loss_type": LOSS_TYPES[rank_weighting]}
-    problems = [
-        f"{name} must be {value!r}, but is {getattr(args, name)!r}"
-        for name, value in needed.items()
-        if getattr(args, name, value) != value
-    ]
-    if problems:
-        raise SaferecError(f"these TRL settings break rank-level ratios: {'; '.join(problems)}")
 
 
 def _padded_rank_ids(rollouts: Rollouts, completion_ids: Tensor) -> Int[Tensor, "N T"]:
@@ -351,37 +326,3 @@ def _padded_rank_ids(rollouts: Rollouts, completion_ids: Tensor) -> Int[Tensor, 
     for row, rank_ids in enumerate(rollouts.rank_ids):
         padded[row, : len(rank_ids)] = torch.from_numpy(rank_ids)
     return padded.to(completion_ids.device)
-
-
-def check_trl() -> None:
-    """Refuse a TRL whose internals are not those that this module relies on.
-
-    Raises:
-        SaferecError: What differs, and which versions are known to work.
-    """
-    wanted = {
-        "_generate_and_score_completions": ["inputs"],
-        "_generate": ["prompts"],
-        "_compute_loss": ["model", "inputs"],
-    }
-    problems = []
-    for name, parameters in wanted.items():
-        method = getattr(GRPOTrainer, name, None)
-        present = list(inspect.signature(inspect.unwrap(method)).parameters)[1:] if method else None
-        if present != parameters:
-            problems.append(f"GRPOTrainer.{name} takes {present}, expected {parameters}")
-    if not problems:
-        source = inspect.getsource(inspect.unwrap(GRPOTrainer._compute_loss))
-        scored = source.find("_get_per_token_logps_and_entropies(")
-        read = source.find('inputs.get("old_per_token_logps")')
-        if not 0 < scored < read:
-            problems.append("GRPOTrainer._compute_loss reads old_per_token_logps before scoring")
-        if "advantages.dim() == 1" not in source:
-            problems.append("GRPOTrainer._compute_loss does not take advantages by token")
-    if problems:
-        from importlib.metadata import version  # only for the message
-
-        raise SaferecError(
-            f"the installed TRL {version('trl')} is not one that saferec knows: "
-            f"{'; '.join(problems)}. Install trl>=1.14.2,!=1.15.*,<2."
-        )

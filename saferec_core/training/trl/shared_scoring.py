@@ -6,7 +6,7 @@ import functools
 import math
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -30,13 +30,12 @@ from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer
 
 __all__ = [
+    "PASSES_AT_ONCE",
     "Scores",
     "SharePrefix",
     "SharedScoring",
-    "chunks_of_whole_groups",
     "engine_obstacle",
     "report_sharing",
-    "whole_groups",
 ]
 
 SharePrefix = Literal["auto", "on", "off"]
@@ -49,6 +48,13 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2, torch.float16: 4e-3}
 """Mean difference of log-probabilities between shared and plain scoring up to which both count as equal.
 
 That of bfloat16 is twice the largest that was measured (0.0096, 0.5 B weights); see docs/performance.md.
+"""
+
+PASSES_AT_ONCE = 4
+"""How many micro-batches are scored together where no gradient is wanted.
+
+Such a pass holds the activations of one layer at a time, a training pass those of all layers, so that it
+stays the smaller one; and a GPU that waits for kernel launches is given a quarter of them.
 """
 
 VOCABULARY_CHUNK = 8192
@@ -195,48 +201,6 @@ def engine_obstacle(accelerator: Accelerator) -> str | None:
     if deepspeed is not None and deepspeed.zero_stage == 3:
         return "weights are split over processes (DeepSpeed ZeRO-3)"
     return None
-
-
-def chunks_of_whole_groups(
-    input_ids: Int[Tensor, "N L"], attention_mask: Int[Tensor, "N L"], completion_width: int, rows: int
-) -> Iterator[Int[Tensor, " R"]]:
-    """Yield the positions of rows to be scored together without gradients: whole groups, at least one.
-
-    Args:
-        input_ids: Prompts and completions.
-        attention_mask: Which of them are tokens.
-        completion_width: How many of the last columns hold completions.
-        rows: How many rows to aim at.
-    """
-    width = input_ids.shape[1] - completion_width
-    chunk: list[int] = []
-    for group in prompt_groups(
-        input_ids[:, :width].cpu().numpy(), attention_mask[:, :width].cpu().numpy() != 0
-    ):
-        if chunk and len(chunk) + len(group) > rows:
-            yield torch.tensor(chunk, device=input_ids.device)
-            chunk = []
-        chunk.extend(group)
-    yield torch.tensor(chunk, device=input_ids.device)
-
-
-def whole_groups(batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rearrange the rows of shuffled micro-batches so that siblings stand together.
-
-    Groups keep the random order of their first rows, and micro-batches their sizes; a group straddles
-    two micro-batches only where those sizes leave no other way.
-    """
-    first = batches[0]
-    joined = {
-        name: torch.cat([batch[name] for batch in batches])
-        for name, value in first.items()
-        if isinstance(value, Tensor) and value.ndim
-    }
-    prompts, mask = joined["prompt_ids"], joined["prompt_mask"]
-    groups = prompt_groups(prompts.cpu().numpy(), mask.cpu().numpy() != 0)
-    order = torch.tensor([row for group in groups for row in group], device=prompts.device)
-    parts = torch.split(order, [len(batch["prompt_ids"]) for batch in batches])
-    return [{**first, **{name: value[rows] for name, value in joined.items()}} for rows in parts]
 
 
 def _add_packed_forward(model: Any, temperature: float) -> None:

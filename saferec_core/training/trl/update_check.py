@@ -8,20 +8,21 @@ import torch
 from accelerate.utils import reduce
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from saferec_core.config.presets import Stage
 from saferec_core.config.schema import SftConfig, TrainConfig
 from saferec_core.errors import RunError
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer
 from saferec_core.training.precision import (
-    ENOUGH,
     Moved,
     UpdateProbe,
     adapter_rate_advice,
     check_rate,
+    gradients_vanish,
+    lost_in_rounding,
     masters_in_float32,
     precision_facts,
     slow_bfloat16,
-    too_few_moved,
     trained,
 )
 from saferec_core.training.trl.finiteness import check_gradient
@@ -47,6 +48,7 @@ def check_precision(
     Raises:
         ConfigError: The learning rate cannot move the weights.
     """
+    stage: Stage = "sft" if isinstance(config, SftConfig) else "train"
     masters_in_float32(trainer.model, config.model)
     check_rate(trained(trainer.model), config.optimization)
     if trainer.is_world_process_zero():
@@ -54,19 +56,20 @@ def check_precision(
         for advice in (adapter_rate_advice(config), slow_bfloat16(config.optimization)):
             if advice:
                 observer.note(advice)
-    trainer.callback_handler.callbacks.insert(0, UpdateCheck(trainer, observer))
+    trainer.callback_handler.callbacks.insert(0, UpdateCheck(trainer, observer, stage))
 
 
 class UpdateCheck(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
     """Measures the share of weights that a step moves: on the first step, then on every step that is logged.
 
-    A first step that moves too little stops the run; a later one, or several steps without a gradient, are
-    reported once. The share is logged as ``weights_moved``.
+    A first step whose updates are lost in rounding stops the run; later ones, gradients that are next to
+    nothing, and several steps without a gradient are reported once. The share is logged as ``weights_moved``.
     """
 
-    def __init__(self, trainer: Trainer, observer: Observer) -> None:
+    def __init__(self, trainer: Trainer, observer: Observer, stage: Stage) -> None:
         """Watch a trainer's model."""
         self._trainer = trainer
+        self._stage: Stage = stage
         self._probe = UpdateProbe([])
         self._observer = observer
         self._measuring = self._logged = False
@@ -108,12 +111,12 @@ class UpdateCheck(TrainerCallback):  # type: ignore[misc]  # transformers is not
         """Compare.
 
         Raises:
-            RunError: The first step that could move the weights moved too few of them.
+            RunError: The updates of the first step were lost in rounding.
         """
         if not self._measuring:
             return
         rate = float(kwargs["optimizer"].param_groups[0]["lr"])
-        moved = _over_all_processes(self._probe.moved(), args.device)
+        moved = _over_all_processes(self._probe.moved(rate), args.device)
         if rate == 0:  # the first step of a warm-up
             return
         if not moved.with_gradient:
@@ -122,14 +125,17 @@ class UpdateCheck(TrainerCallback):  # type: ignore[misc]  # transformers is not
         self._without_gradient = 0
         if self._logged:
             self._last = moved.share
-        if moved.share < ENOUGH and not self._passed:
-            raise RunError(too_few_moved(moved, rate))
-        self._passed = True
-        if moved.share < ENOUGH and rate > 0.1 * args.learning_rate and not self._warned:
+        if not moved.too_few:
+            self._passed = True
+        elif moved.by_rounding and not self._passed:
+            raise RunError(lost_in_rounding(moved, rate))
+        elif rate > 0.1 * args.learning_rate and not self._warned:
             self._warned = True
             self._observer.note(
                 f"Step {state.global_step + 1} moved only {moved.share:.1%} of the weights that had a "
-                "gradient: updates are vanishing."
+                "gradient: updates are lost in rounding."
+                if moved.by_rounding
+                else gradients_vanish(moved, rate, self._probe.gradient, self._stage)
             )
 
     def on_log(

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from saferec_core.config.sections import ComponentChoice
+from saferec_core.config.choices import ComponentChoice
 from saferec_core.errors import DataError
 from saferec_core.files import data_hash
 from saferec_core.pipeline.fingerprints import step_key

@@ -22,12 +22,12 @@ import pytest
 import torch
 
 from saferec_core import errors
-from saferec_core.config.sections import OracleChoice
+from saferec_core.config.choices import OracleChoice
 from saferec_core.data.titles import Title
 from saferec_core.errors import PluginError
 from saferec_core.evaluation.measure import ActiveMetric, measure
 from saferec_core.oracle_files.sources import Rejects, SourceRows, findings_of
-from saferec_core.plugins import surroundings
+from saferec_core.plugins import endings, surroundings
 from saferec_core.plugins.audit import audit
 from saferec_core.plugins.build import build, build_oracle
 from saferec_core.plugins.calls import calling, overseen, undisturbed
@@ -799,8 +799,28 @@ def test_who_catches_the_time_limit_while_it_is_loaded_is_late_all_the_same(inst
     )
 
 
-def test_a_hook_that_nobody_can_remove_is_refused(install, load):
-    install("acme", "import sys\nsys.addaudithook(lambda event, arguments: 1 / 0)\n" + REWARD)
+ADDS_A_HOOK = "import sys\nsys.addaudithook(lambda event, arguments: 1 / 0)\n"
+
+
+def test_a_hook_that_a_library_adds_when_a_plugin_imports_it_is_let_be(install, load, tmp_path, monkeypatch):
+    hooks = []
+    monkeypatch.setattr(endings, "_add_audit_hook", hooks.append)
+    (tmp_path / "locking.py").write_text(ADDS_A_HOOK)  # as filelock does with Python 3.12
+    monkeypatch.syspath_prepend(tmp_path)
+    install("acme", "import locking\n" + REWARD)
+
+    assert states(load())["acme"].status == "ok"
+    assert len(hooks) == 1
+    del sys.modules["locking"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [ADDS_A_HOOK, f"exec({ADDS_A_HOOK!r}, {{}})\n", "import sys\nlist(map(sys.addaudithook, [print]))\n"],
+    ids=["plainly", "by exec", "by map"],
+)
+def test_a_hook_that_nobody_can_remove_is_refused(install, load, code):
+    install("acme", code + REWARD)
 
     state = states(load())["acme"]
 

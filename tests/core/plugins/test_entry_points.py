@@ -55,6 +55,33 @@ def test_what_cannot_be_a_plugin_is_named_with_what_is_expected(install, load, a
     assert "self" not in state.reason
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("main = acme\n", "'main = acme' above any head of a group; expected is [saferec] first"),
+        ("# saferec\nmain = acme\n[other]\nx = y\n", "'main = acme' above any head of a group"),
+        ("[Saferec]\nmain = acme\n", "has the group [Saferec]; expected is [saferec]"),
+        ("[ saferec ]\nmain = acme\n", "has the group [ saferec ]; expected is [saferec]"),
+        ("[saferec]\nacme\n", "has 'acme' in [saferec]; expected is NAME = MODULE"),
+    ],
+    ids=["no head", "head below", "capital", "blanks", "no name"],
+)
+def test_a_file_of_entry_points_that_nobody_reads_is_named(install, load, text, problem):
+    install("acme", HOOKS, entry_points=text.encode(), requires="saferec>=0.2")
+
+    state = state_of(load())
+
+    assert state.status == "broken"
+    assert problem in state.reason
+
+
+def test_files_of_entry_points_that_have_nothing_to_do_with_saferec_are_not_named(install, load):
+    install("acme", HOOKS, entry_points=b"main = acme\n", requires="saferec-lookalike")
+    install("globex", HOOKS, entry_points=b"[console_scripts]\nsaferec-globex = globex:main\n")
+
+    assert all(state.origin.is_built_in for state in load().states)
+
+
 def test_a_module_without_hooks_is_named_with_an_example_of_one(install, load):
     install("acme", "")
 

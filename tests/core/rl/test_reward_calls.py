@@ -10,8 +10,8 @@ from contextlib import suppress
 import pytest
 import torch
 
+from saferec_core.config.choices import RewardCalls
 from saferec_core.config.schema import TrainConfig
-from saferec_core.config.sections import RewardCalls
 from saferec_core.errors import PluginError, RewardError
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.reward import RewardFunction

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from saferec_core.config.sections import RewardCalls
+from saferec_core.config.choices import RewardCalls
 from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, RewardError
 from saferec_core.rl.reward_calls import RewardCaller

@@ -11,6 +11,7 @@ from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.plugins.contracts.alarm import Alarm
 from saferec_core.plugins.manager import Plugins
 from saferec_core.plugins.registry import Origin
+from saferec_core.rl.rewards import ActiveReward
 from saferec_core.runs.observer import Observer
 from saferec_core.runs.stopping import ALARMED, RunStopped, Stop
 from saferec_core.training.alarms import AlarmWatch, build_alarms
@@ -161,11 +162,15 @@ def test_all_installed_alarms_watch_but_those_left_out_with_the_options_given(pl
         {"alarms": {"ignore_alarm": ["entropy"], "alarm_options": {"kl": {"most": 5}}}}
     )
 
-    alarms = build_alarms(config, plugins, print, target=7)
+    count = plugins.rewards.get("count").load()
+    rewards = [ActiveReward("count", count(target=7), weight=2.0)]
+
+    alarms = build_alarms(config, plugins, print, rewards)
 
     assert set(alarms) == {entry.name for entry in plugins.alarms} - {"entropy"}
     assert alarms["kl"].most == 5
     assert alarms["list-length"].target == 7
+    assert alarms["drowned-reward"].weights == {"count": 2.0}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from saferec_core.training.precision import (
     adapter_rate_advice,
     check_rate,
     for_training,
+    gradients_vanish,
+    lost_in_rounding,
     masters_in_float32,
     planned_precision,
     precision_facts,
@@ -68,11 +70,11 @@ def test_only_weights_with_a_gradient_count_and_those_that_changed_are_moved():
     with torch.no_grad():
         weights += torch.tensor([0.5, 0.0, 0.5, 1e-12])  # the last is lost in rounding
 
-    assert probe.moved() == Moved(with_gradient=3, moved=1)
+    assert probe.moved(0.5) == Moved(with_gradient=3, movable=3, moved=1)
 
 
 def test_without_a_gradient_there_is_no_share():
-    assert math.isnan(Moved(0, 0).share)
+    assert math.isnan(Moved(0, 0, 0).share)
 
 
 def test_of_large_tensors_a_sample_is_looked_at_that_reaches_to_their_end():
@@ -83,7 +85,7 @@ def test_of_large_tensors_a_sample_is_looked_at_that_reaches_to_their_end():
     probe.see_gradients()
     with torch.no_grad():
         weights[50_000:] = 1
-    moved = probe.moved()
+    moved = probe.moved(1.0)
 
     assert moved.with_gradient <= 4096
     assert moved.share == pytest.approx(0.5, abs=0.03)
@@ -122,3 +124,33 @@ def test_plan_and_manifest_name_the_types():
         "compute": "bfloat16 (autocast)",
         "engine": "vLLM",
     }
+
+
+def step_of_adam(values, gradient, rate, dtype=torch.float32):
+    """Take one step of AdamW, and return what it did and the typical gradient."""
+    weights = parameter(*values, dtype=dtype)
+    optimizer = torch.optim.AdamW([weights], lr=rate, weight_decay=0.0)
+    probe = UpdateProbe([weights])
+    probe.remember()
+    weights.grad = torch.full_like(weights, gradient)
+    probe.see_gradients()
+    optimizer.step()
+    return probe.moved(rate), probe.gradient
+
+
+def test_updates_that_rounding_swallows_are_told_from_gradients_that_vanish():
+    values = (0.02, -0.02, 0.03)
+
+    rounded, _ = step_of_adam(values, 1.0, 1e-6, torch.bfloat16)
+    vanishing, gradient = step_of_adam(values, 1e-14, 1e-6)
+    sound, _ = step_of_adam(values, 1e-3, 1e-6)
+
+    assert (rounded.too_few, rounded.by_rounding) == (True, True)
+    assert (vanishing.too_few, vanishing.by_rounding) == (True, False)
+    assert not sound.too_few
+    assert "--dtype" in lost_in_rounding(rounded, 1e-6)
+    for stage, cause in (("train", "the same list"), ("sft", "known by heart")):
+        message = gradients_vanish(vanishing, 1e-6, gradient, stage)
+        assert "the gradient is next to nothing (typically 1e-14)" in message
+        assert cause in message
+        assert "dtype" not in message

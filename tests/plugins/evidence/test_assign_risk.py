@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from saferec_core.config.sections import ComponentChoice
+from saferec_core.config.choices import ComponentChoice
 from saferec_core.data.titles import Title
 from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, RunError, UnknownNameError

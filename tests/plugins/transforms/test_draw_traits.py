@@ -8,7 +8,7 @@ from random import Random
 import pytest
 import yaml
 
-from saferec_core.config.sections import ComponentChoice
+from saferec_core.config.choices import ComponentChoice
 from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.plugins.build import build

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from saferec_core.config.sections import DEFAULT_PARSER, ComponentChoice
+from saferec_core.config.choices import DEFAULT_PARSER, ComponentChoice
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import constraints_of, messages_of, seen_titles_of, titles_of
 from saferec_core.data.rows import Row

@@ -335,6 +335,24 @@ def test_a_batch_is_scored_no_more_often_than_the_loss_needs(world, tmp_path, ch
     assert len(scored) == passes
 
 
+def test_four_micro_batches_are_scored_at_once_where_no_gradient_is_wanted(world, tmp_path):
+    slices = {"per_device_train_batch_size": G, "gradient_accumulation_steps": 5, "share_prefix": "on"}
+    setup = set_up(world, tmp_path, kl_beta=0.1, optimization=slices)
+    trainer, sizes = setup.trainer, []
+    score = trainer.sharing.score
+
+    def noting(model, input_ids, *arguments):
+        sizes.append(len(input_ids))
+        return score(model, input_ids, *arguments)
+
+    trainer.sharing.score = noting
+    batch = setup.batch(lists_of_all_kinds(setup, 5 * G))
+    plain = log_probs(trainer, batch) * batch["completion_mask"]  # the reference is the policy so far
+
+    assert sizes == [4 * G, G]
+    torch.testing.assert_close(batch["ref_per_token_logps"], plain, atol=1e-4, rtol=0)
+
+
 def test_rewards_come_after_the_reference_so_that_a_gpu_scores_while_the_processor_parses(world, tmp_path):
     setup = set_up(world, tmp_path, kl_beta=0.1)
     trainer, order = setup.trainer, []

@@ -16,7 +16,6 @@ from transformers import (
     CohereConfig,
     Gemma3TextConfig,
     GemmaConfig,
-    GenerationConfig,
     GPT2Config,
     GPTNeoXConfig,
     GraniteConfig,
@@ -34,18 +33,14 @@ from transformers import (
     PreTrainedConfig,
     Qwen2Config,
     Qwen3Config,
-    StaticCache,
 )
 
 from saferec_core.errors import SaferecError
 from saferec_core.models.shared_prefix import attention
-from saferec_core.training.trl.grpo_setup import decode_compiled
 from saferec_core.training.trl.shared_scoring import (
     Scores,
     SharedScoring,
-    chunks_of_whole_groups,
     report_sharing,
-    whole_groups,
 )
 
 VOCABULARY, PAD = 97, 0
@@ -456,28 +451,6 @@ def test_auto_leaves_batches_alone_that_have_little_in_common() -> None:
     assert sharing.reason is None
 
 
-def test_shuffled_micro_batches_get_whole_groups_in_the_order_of_their_first_rows() -> None:
-    prompts = torch.tensor([[row % 3 + 1] for row in (0, 4, 2, 1, 3, 5)])  # groups 1, 2, 3, 2, 1, 3
-    rows = torch.arange(6)
-    batches = [
-        {"prompt_ids": prompts[part], "prompt_mask": torch.ones(2, 1), "row": rows[part], "scale": 7}
-        for part in (slice(0, 2), slice(2, 4), slice(4, 6))
-    ]
-
-    regrouped = whole_groups(batches)
-
-    assert [batch["prompt_ids"].flatten().tolist() for batch in regrouped] == [[1, 1], [2, 2], [3, 3]]
-    assert torch.cat([batch["row"] for batch in regrouped]).tolist() == [0, 4, 1, 3, 2, 5]
-    assert all(batch["scale"] == 7 for batch in regrouped)
-
-
-def test_chunks_hold_whole_groups_even_where_fewer_rows_are_asked_for() -> None:
-    batch = batch_of([(5, [2, 2, 2]), (7, [2, 2]), (6, [2, 2])])
-
-    assert [chunk.tolist() for chunk in chunks_of_whole_groups(*batch, 1)] == [[0, 1, 2], [3, 4], [5, 6]]
-    assert [chunk.tolist() for chunk in chunks_of_whole_groups(*batch, 4)] == [[0, 1, 2], [3, 4, 5, 6]]
-
-
 def test_the_manifest_says_whether_prompts_are_shared_and_why_not_any_more() -> None:
     class Folder:
         def __init__(self) -> None:
@@ -502,25 +475,3 @@ def test_the_manifest_says_whether_prompts_are_shared_and_why_not_any_more() -> 
     assert notes[0].startswith(
         "Prompts are no longer shared between their completions: log-probabilities differ"
     )
-
-
-def test_the_fixed_cache_of_compiled_decoding_changes_no_token() -> None:
-    """Without the compilation, for which transformers wants a GPU."""
-    model = build(ARCHITECTURES["qwen2"]).eval()
-    ids, mask, width = batch_of([(9, [3] * 3), (5, [3] * 2)])
-    rows = {"input_ids": ids[:, :-width], "attention_mask": mask[:, :-width]}
-    config = GenerationConfig(
-        do_sample=False, max_new_tokens=12, eos_token_id=1, pad_token_id=PAD, disable_compile=True
-    )
-    expected = model.generate(**rows, generation_config=config)
-    SharedScoring("on").prepare([model], 1.0)
-    decode_compiled(config)
-    caches: set[type] = set()
-    model.base_model.register_forward_pre_hook(
-        lambda _module, _args, options: caches.add(type(options["past_key_values"])), with_kwargs=True
-    )
-
-    got = model.generate(**rows, generation_config=config)
-
-    assert torch.equal(got, expected)
-    assert caches == {StaticCache}

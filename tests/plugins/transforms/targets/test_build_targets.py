@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from saferec_core.config.sections import ComponentChoice
+from saferec_core.config.choices import ComponentChoice
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title, TitleIndex, normal_form
 from saferec_core.errors import ConfigError, DataError, PluginError
