@@ -306,8 +306,8 @@ def test_mentions_are_counted_once_a_user_and_not_for_the_user_they_are_counted_
         mentions.add(user, titles)
     learned = mentions.learned(5)
 
-    assert learned.users_of == [2, 2, 1, 1, 0]
-    assert learned.by_popularity == [0, 1, 2, 3, 4]
+    assert list(learned.users_of) == [2, 2, 1, 1, 0]
+    assert list(learned.by_popularity) == [0, 1, 2, 3, 4]
     assert learned.of("a").titles == {0, 1, 2}
     assert learned.of("nobody").titles == frozenset()
     assert learned.together([0], apart_from=learned.of("nobody")) == {1: 2, 2: 1}
@@ -328,7 +328,7 @@ def test_of_many_users_and_long_histories_a_part_is_looked_at(monkeypatch):
         mentions.add(f"u{user}", range(20))
     learned = mentions.learned(20)
 
-    assert learned.users_of == [100] * 20
+    assert list(learned.users_of) == [100] * 20
     assert len(learned.of("u1").titles) == 5
     company = learned.together([0], apart_from=learned.of("nobody"))
     assert len(company) == 3
