@@ -53,10 +53,12 @@ def catalog_rows(path: Path) -> Iterator[CatalogRow]:
         title = _title(row, where)
         if isinstance(row, dict) and "year" not in row:  # some of MovieLens' titles have none
             some_have_years = some_have_years or title.year is not None
-            first_without = first_without or ("" if title.year else f"{where}: the year of {title.name!r}")
+            if title.year is None and not first_without:
+                columns = ", ".join(map(str, value))
+                first_without = f"{where}: the year of {title.name!r} {NO_YEAR}. Columns: {columns}"
         yield CatalogRow(title, names, identifier)
     if first_without and not some_have_years:
-        raise DataError(f"{first_without} {NO_YEAR}")
+        raise DataError(first_without)
 
 
 def _id(value: Any) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from saferec_core.data.mojibake import may_be_mojibake, without_mojibake
 from saferec_core.data.title_tiers import NamedEntry, Tiers, by_nearness, the_one, tiers_of
 
 __all__ = [
@@ -59,9 +60,10 @@ def normal_form(name: str) -> str:
     """Reduce *name* to a form that is the same for all spellings of a title.
 
     Accents, case, punctuation, spaces and a leading English article do not count, ``&`` (or ``&amp;``) is
-    "and", and an article after a comma counts as leading. The marks of other scripts than Latin, Greek and
-    Cyrillic do count: they are vowels and consonants. So "Amelie" is "Amélie", "Spider Man" is
-    "Spider-Man" and "Matrix, The" is "Matrix". The words themselves count: "Se7en" is not "Seven".
+    "and", and an article after a comma counts as leading. "AmÃ©lie", in a wrong encoding, is "Amélie". The
+    marks of other scripts than Latin, Greek and Cyrillic do count: they are vowels and consonants. So
+    "Amelie" is "Amélie", "Spider Man" is "Spider-Man" and "Matrix, The" is "Matrix". The words themselves
+    count: "Se7en" is not "Seven".
 
     Args:
         name: The title without its year.
@@ -73,6 +75,8 @@ def normal_form(name: str) -> str:
     if "&" in name:
         name = _ENTITY.sub(lambda entity: html.unescape(entity[0]), name)
     ascii_only = name.isascii()
+    if not ascii_only and may_be_mojibake(name):
+        name = without_mojibake(name)
     text = name.lower() if ascii_only else without_accents(name).casefold()
     if "&" in text:
         text = text.replace("&", " and ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -13,16 +14,17 @@ from saferec_core.data.title_cells import with_year, without_own_year
 from saferec_core.data.titles import Title
 from saferec_plugins.parsers.entries import bare_names, dated_entries
 from saferec_plugins.parsers.json_keys import (
-    lists_titles,
+    lists_recommendations,
     names_other_titles,
     names_rank,
     names_recommendations,
     names_year,
+    rejects_if_false,
     title_keys,
 )
 from saferec_plugins.parsers.readings import Rank
 
-__all__ = ["JsonEntry", "may_be_json", "read_json_entries"]
+__all__ = ["JsonEntry", "may_be_json", "read_json_entries", "recommends_nothing"]
 
 BEGINS = re.compile(r"""\[\s*(?=["'“{\[\]])|\{\s*(?=["'“]|[0-9]{1,3}\s?:)""")
 QUOTED_BEGIN = re.compile(r"""[\[{]\s*(?:["'“{]|[0-9]{1,3}\s?:\s*["'“{])""")
@@ -39,11 +41,15 @@ TOKEN = re.compile(
 )
 
 YEAR = re.compile(r"(?:1[89]|20)[0-9]{2}")
+FRONT = re.compile(r"\s*(?:```[a-zA-Z]{0,10}\s*)?(?=[\[{])")
+BACK = re.compile(r"\s*(?:```\s*)?")
 NUMBERED = re.compile(r"\s*#?([0-9]{1,3})\s?[.):]\s+(?=\S)")
 
 _OF_CALLS = frozenset(["arguments", "parameters"])
 """Keys under which a call of a tool, which has a name too, holds what it is given."""
 
+
+_NO = frozenset(["false", "no"])
 
 _NOWHERE = -1
 """Position of a key that is not a string."""
@@ -85,6 +91,8 @@ class _Container:
     entries: list[JsonEntry] = field(default_factory=list)
     recommends: bool = False
     """Whether *entries* stand below a key such as ``recommendations``, so that no others count."""
+    says_none: bool = False
+    """Whether a list of recommendations within is empty, or a title is said not to be recommended."""
 
 
 def may_be_json(text: str, start: int, stop: int) -> bool:
@@ -106,8 +114,8 @@ def read_json_entries(text: str, start: int, stop: int) -> list[JsonEntry]:
     while begins := BEGINS.search(text, position, stop):
         if entries and (text[begins.start()] == "[" or text[position : begins.start()].strip(_BETWEEN)):
             break
-        new, position = _read_value(text, begins.start(), stop)
-        if entries and len(new) != 1:
+        new, position, says_none = _read_value(text, begins.start(), stop)
+        if entries and len(new) != 1 and not (says_none and not new):
             break
         entries += new
         if text[begins.start()] == "[" and entries:
@@ -115,8 +123,22 @@ def read_json_entries(text: str, start: int, stop: int) -> list[JsonEntry]:
     return entries
 
 
-def _read_value(text: str, start: int, stop: int) -> tuple[list[JsonEntry], int]:
-    """Read one array or object; return its titles and where it ends."""
+def recommends_nothing(text: str, start: int, stop: int) -> bool:
+    """Whether ``text[start:stop]`` is an array or object, no more, whose list of recommendations is empty."""
+    front = FRONT.match(text, start, stop)
+    if front is None:
+        return False
+    entries, end, says_none = _read_value(text, front.end(), stop)
+    return says_none and not entries and BACK.fullmatch(text, end, stop) is not None
+
+
+def _read_value(text: str, start: int, stop: int) -> tuple[list[JsonEntry], int, bool]:
+    """Read one array or object.
+
+    Returns:
+        Its titles, where it ends, and whether it says that there are no further ones: by an empty list, or of
+        itself that it is not recommended.
+    """
     stack: list[_Container] = []
     done: list[JsonEntry] = []
     position = start
@@ -128,16 +150,18 @@ def _read_value(text: str, start: int, stop: int) -> tuple[list[JsonEntry], int]
         elif sign in {"]", "}"}:
             closed = stack.pop()
             value = _closed(closed, position, inside=stack)
+            closed.says_none |= closed.recommends and not closed.entries
             if not stack:
                 done += closed.entries if not isinstance(value, JsonEntry) else [value]
-                return done, position
+                return done, position, closed.says_none
+            stack[-1].says_none |= closed.says_none
             _take(stack[-1], value, [] if isinstance(value, JsonEntry) else closed.entries)
         elif sign is None:
             group = "string" if token["string"] is not None else "atom"
             _take(stack[-1], _scalar(token[group], group, token.start(group), token.end(group)), [])
         elif sign == ",":
             stack[-1].key = None
-    return _truncated(stack), max(position, start + 1)
+    return _truncated(stack), max(position, start + 1), False
 
 
 def _truncated(stack: list[_Container]) -> list[JsonEntry]:
@@ -200,8 +224,12 @@ def _take(container: _Container, value: Any, entries: list[JsonEntry]) -> None:
         container.key = value if isinstance(value, _Text) else _Text(str(value), _NOWHERE, _NOWHERE)
     else:
         container.keys.append(container.key)
-        container.fields[container.key.value.casefold().strip().replace(" ", "_")] = value
+        container.fields[_name_of(container.key)] = value
         _admit(container, entries, is_list=value is None)
+
+
+def _name_of(key: _Text) -> str:
+    return key.value.casefold().strip().replace(" ", "_")
 
 
 def _admit(container: _Container, entries: list[JsonEntry], *, is_list: bool) -> None:
@@ -217,31 +245,62 @@ def _admit(container: _Container, entries: list[JsonEntry], *, is_list: bool) ->
 
 def _closed(container: _Container, end: int, *, inside: list[_Container]) -> JsonEntry | None:
     """Return the title that a complete array or object represents, if it does."""
-    if container.sign == "[":
-        pair = container.values
-        if inside and len(pair) == 2 and isinstance(pair[0], _Text) and (year := _whole_year(pair[1])):
-            return _entry(pair[0].value, year, container.start, end)
-        return None
+    if container.sign == "{":
+        return _closed_object(container, end, inside=bool(inside))
+    pair = container.values
+    if inside and len(pair) == 2 and isinstance(pair[0], _Text) and (year := _whole_year(pair[1])):
+        return _entry(pair[0].value, year, container.start, end)
+    return None
+
+
+def _closed_object(container: _Container, end: int, *, inside: bool) -> JsonEntry | None:
     fields = container.fields
     title = next(
         (fields[key] for key in title_keys(fields) if isinstance(fields[key], _Text | JsonEntry)), None
     )
+    if title is not None and _is_rejected(fields):
+        container.says_none = True
+        if not container.recommends:
+            container.entries.clear()
+        return None
     if isinstance(title, JsonEntry):  # {"movie": {"title": ...}, "score": ...}
         return title._replace(start=container.start, end=end)
     if title is not None:
-        entry = _entry(title.value, _year(fields), container.start, end)
-        if entry.readings or not _is_group(container):
+        year = _year(fields)
+        entry = _entry(title.value, year, container.start, end)
+        if not _is_group(container, entry, inside=inside):
             return entry
+        if entry.readings:  # {"title": "Heat (1995)", "recommended": ["Saw (2004)"]}: neither is free
+            container.entries.append(_entry(title.value, year, title.start, title.end))
+            container.entries.sort(key=lambda listed: listed.start)
+        return None
     _add_titles_of_keys(container)
     rules_out = any(names_other_titles(key.value) for key in container.keys)
-    whole = bool(container.entries) or not fields or rules_out
+    whole = bool(container.entries) or not fields or rules_out or container.recommends
     return None if whole or not inside else JsonEntry((), (), container.start, end)
 
 
-def _is_group(container: _Container) -> bool:
-    """Whether an object with a name is no title: a call of a tool, or a list with a heading."""
+def _is_rejected(fields: Mapping[str, Any]) -> bool:
+    """Whether an object says of its title that it is not recommended: ``"recommended": false``."""
+    answers = (fields[key] for key in fields if rejects_if_false(key))
+    return any(
+        (answer.value if isinstance(answer, _Text) else str(answer)).lower() in _NO for answer in answers
+    )
+
+
+def _is_group(container: _Container, name: JsonEntry, *, inside: bool) -> bool:
+    """Whether an object with a *name* lists titles below it: a call of a tool, or a list with a heading.
+
+    If its name is a title with its year, only a list of such titles counts, and none within another list:
+    there they belong to the title.
+    """
+    if name.readings:
+        return not inside and container.recommends and any(entry.readings for entry in container.entries)
     calls = not container.fields.keys().isdisjoint(_OF_CALLS)
-    return bool(container.entries) and (calls or any(lists_titles(key.value) for key in container.keys))
+    lists = any(
+        lists_recommendations(key.value) and container.fields[_name_of(key)] is None for key in container.keys
+    )
+    return bool(container.entries) and (calls or lists)
 
 
 def _add_titles_of_keys(container: _Container) -> None:

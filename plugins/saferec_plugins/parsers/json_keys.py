@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable
 
 __all__ = [
-    "lists_titles",
+    "lists_recommendations",
     "names_other_titles",
     "names_rank",
     "names_recommendations",
     "names_year",
+    "rejects_if_false",
     "title_keys",
 ]
 
@@ -34,8 +35,13 @@ WORD = re.compile(r"[A-Z]?[a-z']+|[A-Z]+")
 
 LISTED = frozenset(["film", "films", "movie", "movies", "show", "shows", "title", "titles", "items", "list"])
 RECOMMENDING = re.compile(r"recommend|suggest|picks?$|final$|results?$|arguments$|parameters$")
+RECOMMENDED_ONES = re.compile(r"recommend(?:ed|ation|ations|s)?|suggest(?:ed|ion|ions)?|picks")
 ABOUT = frozenset(["for", "by", "why", "reason", "reasons", "reasoning", "note", "notes", "because"])
 """Words with which a key tells something about a recommendation: ``recommended_for``."""
+
+RECOMMENDED = frozenset(
+    ["recommended", "recommend", "is_recommended", "isrecommended", "should_recommend", "shouldrecommend"]
+)
 
 RULED_OUT = re.compile(
     r"exclud|avoid|dislik|violat|reject(?:ed|s)?$|removed?$|block(?:ed|s)?$|skip(?:ped|s)?$|omit(?:ted|s)?$"
@@ -54,6 +60,11 @@ def title_keys(keys: Iterable[str]) -> list[str]:
     )
 
 
+def rejects_if_false(key: str) -> bool:
+    """Whether a key, in lower case, says whether the title of its object is recommended at all."""
+    return key in RECOMMENDED
+
+
 def names_year(key: str) -> bool:
     """Whether the value of a key, in lower case, is the year of its object's title."""
     return len(key) <= _LONGEST and YEAR.fullmatch(key) is not None
@@ -64,17 +75,23 @@ def names_rank(key: str) -> bool:
     return len(key) <= _LONGEST and RANK.fullmatch(key) is not None
 
 
-def lists_titles(key: str) -> bool:
+def _lists_titles(key: str) -> bool:
     """Whether a key is nothing but a word for a list of titles, such as ``movies``."""
     words = _words(key)
     return bool(words) and LISTED.issuperset(words)
+
+
+def lists_recommendations(key: str) -> bool:
+    """Whether a key is nothing but a word for recommendations or titles, such as ``recommended_movies``."""
+    words = _words(key)
+    return bool(words) and all(word in LISTED or RECOMMENDED_ONES.fullmatch(word) for word in words)
 
 
 def names_recommendations(key: str) -> bool:
     """Whether the titles below a key are the list, whatever else its object holds."""
     words = _words(key)
     says_so = any(map(RECOMMENDING.match, words)) and ABOUT.isdisjoint(words)
-    return (says_so or lists_titles(key)) and not names_other_titles(key)
+    return (says_so or _lists_titles(key)) and not names_other_titles(key)
 
 
 def names_other_titles(key: str) -> bool:

@@ -20,6 +20,7 @@ BLANKS = (
 MARKUP_BREAK = re.compile(
     r"""
     <br\s*/?>(?:\r\n|[\n\r])?
+    | <(?:movie|film|item|recommendation)\s[^<>]{0,300}/>(?:\r\n|[\n\r])?
     | </(?:li|tr|p|div|dd|dt|h[1-6]|ol|ul|table|movie|film|item|recommendation)\s*>(?:\r\n|[\n\r])?
     | (?<=.)(?=<li[\s>]) | (?<=.)(?=\\item\b)
     """,
@@ -38,6 +39,9 @@ MARKUP = re.compile(
     rf"""
     (?P<cell></?t[dh](?:\s[^<>]{{0,100}})?>)
     | <(?P<dated>(?:release_?)?year)>\s{{0,3}}(?P<year>[0-9]{{4}})\s{{0,3}}</(?P=dated)>
+    | <(?:movie|film|item|recommendation)
+      (?P<attributes>(?:\s[a-z_-]{{1,20}}\s?=\s?(?:"[^"<>]{{0,200}}"|'[^'<>]{{0,200}}')){{1,12}})
+      \s?(?:/>|>(?=\s{{0,3}}</))
     | (?P<tag>{TAG}|</?[a-z_|]{{1,20}}\|?>)
     | !?\[(?P<link>(?:[^\[\]]|\[[^\[\]]{{0,100}}\]){{1,300}})\]
       \(\s*(?:https?:|www\.|[/\#.]|mailto:)[^()\s]{{0,300}}
@@ -51,6 +55,10 @@ MARKUP = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+
+ATTRIBUTE = re.compile(r"""\s([a-z_-]{1,20})\s?=\s?(?:"([^"<>]{0,200})"|'([^'<>]{0,200})')""", re.IGNORECASE)
+"""An attribute of a tag."""
+YEAR = re.compile(r"(?:1[89]|20)[0-9]{2}")
 
 SHADOW = str.maketrans(
     {
@@ -172,6 +180,8 @@ def _without_markup(content: str) -> tuple[str, tuple[int, ...] | None]:
             keep("|", match.start(), fixed=True)
         elif match["year"]:
             keep(f" ({match['year']})", match.start(), fixed=True)
+        elif match["attributes"]:
+            keep(_named_by(match["attributes"]), match.start(), fixed=True)
         elif match["entity"]:
             keep(html.unescape(match["entity"]), match.start(), fixed=True)
         else:
@@ -182,3 +192,11 @@ def _without_markup(content: str) -> tuple[str, tuple[int, ...] | None]:
         return content, None
     keep(content[position:], position)
     return "".join(pieces), tuple(offsets)
+
+
+def _named_by(attributes: str) -> str:
+    """Return the title that the attributes of a tag name, with its year if they have it."""
+    values = {name.lower(): one or other for name, one, other in ATTRIBUTE.findall(attributes)}
+    title = values.get("title") or values.get("name") or ""
+    year = YEAR.search(values.get("year") or values.get("release_year") or "")
+    return f"{title} ({year[0]}) " if title and year else f"{title} " if title else ""

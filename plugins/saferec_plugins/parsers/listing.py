@@ -140,6 +140,7 @@ def _read(lines: Sequence[WrittenLine], origins: Sequence[int]) -> tuple[list[Re
     accepted = [line.is_numbered for line in lines]
     if any(line.may_be_numbered for line in lines):
         accepted = accepted_markers([line.marker for line in lines], [line.has_year for line in lines])
+    accepted = _without_section_headings(lines, accepted)
     readings: list[Reading] = []
     starts = list(origins)
     columns: Columns | None = None
@@ -175,6 +176,21 @@ def _read(lines: Sequence[WrittenLine], origins: Sequence[int]) -> tuple[list[Re
         after_number = False
         readings.append(reading)
     return readings, starts
+
+
+def _without_section_headings(lines: Sequence[WrittenLine], numbered: list[bool]) -> list[bool]:
+    """Leave out the numbers of headings that name no title with its year, if other numbered lines do."""
+    open_headings = {
+        number
+        for number, line in enumerate(lines)
+        if numbered[number] and line.is_heading and not line.reading(numbered=True, avoiding=False).entries
+    }
+    if not open_headings or not any(
+        has_number and not line.is_heading and line.reading(numbered=True, avoiding=False).entries
+        for has_number, line in zip(numbered, lines, strict=True)
+    ):
+        return numbered
+    return [has_number and number not in open_headings for number, has_number in enumerate(numbered)]
 
 
 @lru_cache(maxsize=1 << 12)

@@ -160,6 +160,8 @@ class WrittenLine:
         """Whether its number is one of a list, whatever the other lines are."""
         self.may_be_numbered = bool(self.marker.style) and not self.marker.sure
         """Whether the other lines decide that."""
+        self.is_heading = self.marker.bullet == "heading" and shadow.lstrip().startswith("#")
+        """Whether it is a heading, as Markdown has them."""
         self.has_year = ANY_YEAR.search(shadow) is not None
         self.header = None if self.has_year else header_columns(shadow)
         """The columns of the table that it may be the header of."""

@@ -11,7 +11,7 @@ from saferec_core.data.titles import Title
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.parser import EventKind, ListParser, ParsedItem, ParsedList, ParseEvent
 from saferec_plugins.parsers.enumeration import read_marker
-from saferec_plugins.parsers.json_entries import may_be_json, read_json_entries
+from saferec_plugins.parsers.json_entries import may_be_json, read_json_entries, recommends_nothing
 from saferec_plugins.parsers.listing import read_list
 from saferec_plugins.parsers.naming import Naming, check_completion
 from saferec_plugins.parsers.plain_lists import PlainLists
@@ -58,10 +58,13 @@ class TitleYearParser(ListParser):
         items: list[ParsedItem] = []
         events: list[ParseEvent] = []
         for start, stop in list_sections(text, self.reasoning_tags):
-            entries = read_json_entries(text, start, stop) if may_be_json(text, start, stop) else []
-            if entries:
-                items += [self._naming.item(entry.rank) for entry in entries]
-                continue
+            if may_be_json(text, start, stop):
+                if entries := read_json_entries(text, start, stop):
+                    items += [self._naming.item(entry.rank) for entry in entries]
+                    continue
+                if recommends_nothing(text, start, stop):
+                    events.append(ParseEvent(EventKind.OTHER_TEXT, start, stop))
+                    continue
             listed, noticed = read_list(text, start, stop, finished=finished, naming=self._naming)
             items += listed
             events += noticed

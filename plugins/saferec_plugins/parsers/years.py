@@ -83,7 +83,7 @@ LEADING = re.compile(
 
 ALONE = re.compile(
     rf"""
-    [\s*_-]{{0,6}}
+    (?!"[^"]{{1,30}}"\ \()[\s*_-]{{0,6}}
     (?:["']?(?:(?:release\ |release_)?(?:year|date)(?:\ of\ release)?|released(?:\ in)?
       |jahr|année|año|ano|anno|年份|年)[\s*_"']{{0,4}}[:=]?[\s*_"']{{0,4}})?
     [(\[]?\s{{0,3}}(?:{DAY}|[a-z]{{3,9}}\.?\s+(?:[0-9]{{1,2}},?\s+)?)?(?P<year>{YEAR})(?:[-/.][0-9]{{1,2}}){{0,2}}
@@ -92,7 +92,7 @@ ALONE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""A line with nothing but a year, such as ``Year: 1999``."""
+"""A line with nothing but a year, such as ``Year: 1999``, but not the title ``"Year" (1999)``."""
 
 _LONGEST_ALONE = 50
 

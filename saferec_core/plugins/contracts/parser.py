@@ -84,6 +84,8 @@ def parse_all(parser: ListParser, texts: Sequence[str], finished: Sequence[bool]
         batch = ParsedLists(lists)
         if _is_text("".join(batch.columns.name)):  # as a policy may write half of a character
             return batch
+    with calling(what, doing=" to put the items of columns together"):  # once a batch: it arms a timer
+        _ = [parsed.items for parsed in lists if type(parsed) is ParsedList]
     sound = ParsedLists(_in_shape(what, parsed, len(text)) for parsed, text in zip(lists, texts, strict=True))
     if not _are_plain(sound, texts):
         for parsed, text in zip(sound, texts, strict=True):
@@ -95,12 +97,12 @@ def _in_shape(what: str, parsed: object, length: int) -> ParsedList:
     """Return what a parser returned, if it is a parsed list whatever its items are, as a tuple of them."""
     if type(parsed) is not ParsedList:  # of a class of its own it may say something else each time
         raise PluginError(f"{what} must return a ParsedList, but returned {type(parsed).__name__}")
-    with calling(what, doing=" to put the items of columns together"):
-        items = parsed.items
-    for name, kept in (("items", items), ("events", parsed.events)):
+    for name, kept in (("items", parsed.items), ("events", parsed.events)):
         if not isinstance(kept, tuple | list):  # a generator could be read only once
             raise PluginError(f"{what}: {name} must be a tuple, but is {type(kept).__name__}")
-    parsed = ParsedList(tuple(items), tuple(parsed.events))  # the parser may still hold lists and columns
+    parsed = ParsedList(
+        tuple(parsed.items), tuple(parsed.events)
+    )  # the parser may still hold lists and columns
     for event in parsed.events:
         if not _is_event(event, length):
             raise PluginError(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saferec_core.data.catalog import Catalog
 from saferec_core.data.titles import Title
 from saferec_core.plugins.contracts.parser import EventKind
 from saferec_plugins.parsers.title_year import TitleYearParser
@@ -416,3 +417,97 @@ def test_a_title_may_begin_with_dots_right_after_its_number(marks):
         Title("...And Justice for All", 1979),
         SAW,
     ]
+
+
+HEADED = [
+    "## 1. Understanding the user\n\nThey like action.\n\n## 2. Recommendations\n\n1. Heat (1995)\n2. Saw (2004)",
+    "### 1. Thrillers\n1. Heat (1995)\n2. Saw (2004)",
+    "# Step 1: Read\n## 1) Films of 1994\n1) Heat (1995)\n2) Saw (2004)",
+]
+
+
+@pytest.mark.parametrize("text", HEADED, ids=range(len(HEADED)))
+def test_a_numbered_heading_above_a_numbered_list_takes_no_rank(text):
+    assert [str(item.title) for item in parse(text).items] == ["Heat (1995)", "Saw (2004)"]
+
+
+def test_numbered_headings_that_are_the_list_keep_their_ranks():
+    dated = "### 1. Heat (1995)\n- A heist\n- A duel\n### 2. Saw (2004)\n- A trap"
+    undated = "### 1. Heat\nA heist.\n### 2. Saw\nA trap."
+    mixed = "### 1. Heat (1995)\n### 2. Saw\n### 3. Coco (2017)"
+
+    assert [str(item.title) for item in parse(dated).items] == ["Heat (1995)", "Saw (2004)"]
+    assert [(item.name, item.readable) for item in parse(undated).items] == [
+        ("Heat", False),
+        ("Saw", False),
+    ]
+    assert [item.readable for item in parse(mixed).items] == [True, False, True]
+
+
+def test_a_title_that_is_a_word_for_a_year_is_written_so_that_it_is_read_back():
+    titles = [Title("Year", 1995), Title("Release Date", 2001), Title("Año", 1999)]
+
+    assert [item.title for title in titles for item in parse(parse.format([title])).items] == titles
+    assert [str(item.title) for item in parse("1. Heat\nYear: 1995\n2. Saw\nYear (2004)").items] == [
+        "Heat (1995)",
+        "Saw (2004)",
+    ]
+
+
+ATTRIBUTES = [
+    '<list><item title="Heat" year="1995"/><item title="Saw" year="2004"/></list>',
+    '<item title="Heat" year="1995" />\n<item title="Saw" year="2004" />',
+    "<movie rank='1' title='Heat' release_year='1995'></movie>\n<movie rank='2' title='Saw' year='2004'></movie>",
+    '1. <film year="1995" name="Heat"/>\n2. <film year="2004" name="Saw"/>',
+]
+
+
+@pytest.mark.parametrize("text", ATTRIBUTES, ids=range(len(ATTRIBUTES)))
+def test_a_title_in_the_attributes_of_a_tag_takes_a_rank_with_its_span(text):
+    items = parse(text).items
+
+    assert [str(item.title) for item in items] == ["Heat (1995)", "Saw (2004)"]
+    for item in items:
+        assert item.name in text[item.start : item.end]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<item name="first">Heat (1995)</item>\n<item name="second">Saw (2004)</item>',
+        '<item id="1990">Heat (1995)</item>\n<item id="1991">Saw (2004)</item>',
+        '<div title="Alien (1979)">1. Heat (1995)</div>\n<div>2. Saw (2004)</div>',
+    ],
+    ids=["name", "id", "other-tag"],
+)
+def test_attributes_of_a_tag_around_a_title_are_left_out(text):
+    assert [str(item.title) for item in parse(text).items] == ["Heat (1995)", "Saw (2004)"]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        '<item title="',
+        "<item title='a' ",
+        '<item a="b"',
+        "<item " + "x=y ",
+        '<movie title="a" year="1/>',
+        "## 1. A\n",
+    ],
+    ids=range(6),
+)
+def test_attributes_and_headings_without_end_are_read_in_linear_time(piece):
+    text = piece * (50_000 // len(piece)) + "\n1. Heat (1995)"
+
+    assert all(item.end <= len(text) for item in parse(text).items)
+
+
+def test_a_title_in_a_wrong_encoding_is_found_in_the_catalog():
+    titles = [("Amélie", 2001), ("Ocean’s Eleven", 2001), ("AMANHÃ – PARTE 2", 2010)]
+    catalog = Catalog([Title(name, year) for name, year in titles])
+
+    for written, meant in (("AmÃ©lie", 0), ("Oceanâ€™s Eleven", 1), ("AMANHÃ – PARTE 2", 2), ("Amelie", 0)):
+        [item] = parse(f"1. {written} ({titles[meant][1]})").items
+        assert item.name == written
+        assert catalog.find(item.name, item.year) == meant
+    assert catalog.find("Amalie", 2001) is None

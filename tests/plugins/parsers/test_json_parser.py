@@ -184,8 +184,75 @@ def test_an_object_of_numbers_in_front_of_a_list_names_no_titles(preface):
     assert [item.title for item in TitleYearParser()(text).items] == FILMS
 
 
-def test_recommendations_that_are_empty_are_none():
-    assert titles_in('{"profile": ["Saw (2004)"], "recommendations": []}') == []
+BOTH = pytest.mark.parametrize("parser", [parse, TitleYearParser()], ids=["json", "title-year"])
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"profile": ["Saw (2004)"], "recommendations": []}',
+        '{"recommendations": [], "profile": ["Saw (2004)"]}',
+        '[{"profile": ["Saw (2004)", "dark films"], "recommendations": []}]',
+        '{"response": {"likes": ["Saw (2004)"], "movies": []}}',
+        '```json\n{"user": {"likes": ["Saw (2004)"]}, "recommendations": []}\n```',
+        '{"title": "Saw", "year": 2004, "recommended": false}',
+    ],
+    ids=range(6),
+)
+def test_recommendations_that_are_empty_are_none_and_waste_no_rank(text, parser):
+    assert parser(text).items == ()
+
+
+def test_lines_behind_an_empty_list_are_read():
+    text = '{"recommendations": []}\n1. Heat (1995)\n2. Saw (2004)\n3. Coco (2017)'
+
+    assert [item.title for item in TitleYearParser()(text).items] == FILMS
+
+
+@BOTH
+@pytest.mark.parametrize("flag", ['"recommended": false', '"is_recommended": "No"', '"recommend": False'])
+@pytest.mark.parametrize("between", [", ", "\n"], ids=["array", "lines"])
+def test_a_title_that_its_object_does_not_recommend_takes_no_rank(flag, between, parser):
+    entries = [f'{{"title": "{name}", "year": {year}}}' for name, year in FILMS]
+    entries.insert(1, f'{{"title": "Hostel", "year": 2005, "genres": ["Horror"], {flag}}}')
+    text = between.join(entries)
+
+    assert [item.title for item in parser(f"[{text}]" if between == ", " else text).items] == FILMS
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "field", ['"recommended": true', '"recommended_age": 0', '"recommended_for": ["no"]', '"in_color": false']
+)
+def test_a_title_beside_another_flag_keeps_its_rank(field, parser):
+    text = ", ".join(f'{{"title": "{name}", "year": {year}, {field}}}' for name, year in FILMS)
+
+    assert [item.title for item in parser(f"[{text}]").items] == FILMS
+
+
+@BOTH
+@pytest.mark.parametrize("key", ["recommended", "recommendations", "suggested_movies", "titles"])
+def test_the_list_below_the_name_of_an_object_is_the_list(key, parser):
+    listed = json.dumps({"name": "For a quiet night", key: list(map(str, FILMS))})
+    with_seed = json.dumps({"title": "Up", "year": 2009, key: list(map(str, FILMS))})
+
+    assert [item.title for item in parser(listed).items] == FILMS
+    assert [item.title for item in parser(with_seed).items] == [("Up", 2009), *FILMS]  # it is shown as well
+
+
+@pytest.mark.parametrize(
+    "field",
+    ['"genres": ["Horror"]', '"cast": ["Sigourney Weaver"]', '"similar": ["Aliens (1986)"]', '"score": 9'],
+)
+def test_an_object_with_a_title_and_other_lists_is_that_title(field):
+    [item] = parse(f'[{{"title": "Alien", {field}}}]').items
+    [dated] = parse(f'[{{"title": "Alien", "year": 1979, {field}}}]').items
+
+    assert (item.readable, dated.title) == (
+        False,
+        ("Alien", 1979),
+    )  # its year is missing, no other is put there
 
 
 @pytest.mark.parametrize("parser", [parse, TitleYearParser()], ids=["json", "title-year"])

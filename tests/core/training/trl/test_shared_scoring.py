@@ -16,6 +16,7 @@ from transformers import (
     CohereConfig,
     Gemma3TextConfig,
     GemmaConfig,
+    GenerationConfig,
     GPT2Config,
     GPTNeoXConfig,
     GraniteConfig,
@@ -36,6 +37,7 @@ from transformers import (
 )
 
 from saferec_core.errors import SaferecError
+from saferec_core.models.compiled_decoding import AutocastCache, decode_compiled
 from saferec_core.models.shared_prefix import attention
 from saferec_core.training.trl.shared_scoring import (
     Scores,
@@ -475,3 +477,21 @@ def test_the_manifest_says_whether_prompts_are_shared_and_why_not_any_more() -> 
     assert notes[0].startswith(
         "Prompts are no longer shared between their completions: log-probabilities differ"
     )
+
+
+def test_compiled_decoding_keeps_its_fixed_cache_where_prompts_are_shared() -> None:
+    """Without the compilation, for which transformers wants a GPU."""
+    model = build(ARCHITECTURES["qwen2"]).eval()
+    ids, mask, width = batch_of([(9, [3] * 3), (5, [3] * 2)])
+    rows = {"input_ids": ids[:, :-width], "attention_mask": mask[:, :-width]}
+    config = GenerationConfig(do_sample=False, max_new_tokens=12, eos_token_id=1, pad_token_id=PAD)
+    expected = model.generate(**rows, generation_config=config)
+    SharedScoring("on").prepare([model], 1.0)
+    decode_compiled(model, config)
+    caches: set[type] = set()
+    model.base_model.register_forward_pre_hook(
+        lambda _module, _args, options: caches.add(type(options["past_key_values"])), with_kwargs=True
+    )
+
+    assert torch.equal(model.generate(**rows, generation_config=config), expected)
+    assert caches == {AutocastCache}
