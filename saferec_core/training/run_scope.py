@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from saferec_core.config.durations import seconds
 from saferec_core.config.schema import SftConfig, TrainConfig
-from saferec_core.errors import ConfigError, SaferecError
+from saferec_core.errors import ConfigError, RunError, SaferecError
 from saferec_core.plugins.contracts.lifecycle import RunStarted
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.distributed import from_main, is_main, join, lonely_launch, process_index
+from saferec_core.runs.distributed import from_main, is_main, join, lonely_launch, lost_contact, process_index
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.heartbeat import watched
 from saferec_core.runs.layout import list_checkpoints
@@ -65,8 +65,23 @@ def within(
     """
     discarded = nullcontext() if opened.is_resumed else folder.discarded_unless(lambda: stop.any_step_ended)
     heartbeat = _heartbeat(config, folder, observer)
-    with working_on(folder), stop.listening(), discarded, _continuable(stop, opened), heartbeat:
+    with working_on(folder), stop.listening(), discarded, _continuable(stop, opened), heartbeat, _contact():
         yield
+
+
+@contextmanager
+def _contact() -> Iterator[None]:
+    """Name the loss of another process, which raises wherever this one waits for it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if reason := lost_contact(error):
+            raise RunError(
+                "contact with the other processes of the run is lost: one ended, was killed (possibly out "
+                "of memory), or did not answer within --process-timeout. If it could say why, that is above. "
+                f"({reason})"
+            ) from error
+        raise
 
 
 @contextmanager
