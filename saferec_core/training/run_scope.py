@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from saferec_core.config.domain import read_domain
 from saferec_core.config.durations import seconds
 from saferec_core.config.schema import SftConfig, TrainConfig
-from saferec_core.data.prompt_form import form_of
-from saferec_core.data.records import Record
-from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, RunError, SaferecError
 from saferec_core.plugins.contracts.lifecycle import RunStarted
 from saferec_core.plugins.manager import Plugins
@@ -106,7 +102,7 @@ def begin(
     stage: Literal["sft", "train"],
     observer: Observer,
     *,
-    train: Sequence[Record],
+    form: Mapping[str, Any],
 ) -> None:
     """Write the manifest of a stage and tell the observer that it starts.
 
@@ -116,7 +112,7 @@ def begin(
         folder: Gets the manifest.
         stage: Which stage it is.
         observer: Told.
-        train: The training records, whose prompts have the form that the policy is to be asked in later.
+        form: What the training prompts look like, as the policy is to be asked later.
 
     Raises:
         RunError: It is resumed with other data than it began with; raised on every process.
@@ -124,8 +120,7 @@ def begin(
 
     def write() -> list[str]:
         notes = folder.write_manifest(config, plugins, stage)
-        traits = read_traits(read_domain(config.data.domain_path).traits_path)
-        folder.extend_manifest({"prompts": form_of(train, traits)})
+        folder.extend_manifest({"prompts": form})
         return notes
 
     for sentence in from_main(write):
