@@ -46,7 +46,7 @@ def estimate_memory(config: SftConfig | TrainConfig, optimizer: str, processes: 
         processes: That work together.
     """
     folder = model_folder(config)
-    weights = [] if folder is None else list(stored_weights(folder))
+    weights = [] if folder is None else stored_weights(folder)
     if folder is None or not weights:
         return None
     model = config.model

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["StoredWeight", "model_folder", "stored_weights"]
 
+_LONGEST_HEADER = 100_000_000
+"""Bytes, as safetensors has it."""
+
 _PIECES, _PIECE = 8, 256
 """Stretches of a weight that are looked at, and numbers in each."""
 
@@ -80,17 +83,28 @@ def model_folder(config: SftConfig | TrainConfig) -> Path | None:
     return folder if (folder / "config.json").is_file() else None
 
 
-def stored_weights(folder: Path) -> Iterator[StoredWeight]:
-    """Yield the weights of a checkpoint, read from the headers of its safetensors files."""
+def stored_weights(folder: Path) -> list[StoredWeight]:
+    """Return the weights of a checkpoint, read from the headers of its safetensors files.
+
+    None are returned if a header is damaged, such as that of a Git LFS pointer: loading will name the file.
+    """
+    weights: list[StoredWeight] = []
     for path in sorted(folder.glob("*.safetensors")):
         try:
-            with path.open("rb") as file:
-                length = int.from_bytes(file.read(8), "little")
-                header = json.loads(file.read(length))
-        except (OSError, ValueError):
-            return
-        for name, facts in header.items():
-            if name != "__metadata__":
-                first, last = facts["data_offsets"]
-                start = 8 + length + first
-                yield StoredWeight(name, tuple(facts["shape"]), last - first, facts["dtype"], path, start)
+            weights += _weights_in(path)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return []
+    return weights
+
+
+def _weights_in(path: Path) -> Iterator[StoredWeight]:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > min(path.stat().st_size, _LONGEST_HEADER):
+            raise ValueError(f"no header has {length} bytes")
+        header = json.loads(file.read(length))
+    for name, facts in header.items():
+        if name != "__metadata__":
+            first, last = map(int, facts["data_offsets"])
+            shape = tuple(map(int, facts["shape"]))
+            yield StoredWeight(name, shape, last - first, str(facts["dtype"]), path, 8 + length + first)

@@ -91,3 +91,23 @@ def test_a_file_that_is_cut_off_or_holds_other_types_is_left_to_the_run(model):
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
 
     assert problems_of(SftConfig, folder, **rate(1e-12)) == []
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 1234\n"
+DAMAGED = {
+    "lfs-pointer": LFS,
+    "empty": b"",
+    "endless": (2**63 + 1).to_bytes(8, "little") + b"{}",
+    "list": (2).to_bytes(8, "little") + b"[]",
+    "no-dtype": (40).to_bytes(8, "little") + b'{"a": {"shape": [1], "data_offsets": [0,',
+    "text": (8).to_bytes(8, "little") + b"not json",
+    "fields": (8).to_bytes(8, "little") + b'{"a": 1}',
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_header_is_left_to_the_run_which_names_the_file(model, content):
+    folder = model()
+    (folder / "model.safetensors").write_bytes(content)
+
+    assert problems_of(SftConfig, folder, **rate(1e-12)) == []
