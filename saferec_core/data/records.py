@@ -236,10 +236,11 @@ def _title(entry: Any, column: str) -> Title:
 
 
 def _seen(entry: Any, column: str) -> Title | str:
-    if isinstance(entry, str) and with_year(entry) is None:
-        if not entry.strip():
+    if isinstance(entry, str):
+        title = with_year(entry)
+        if title is None and not entry.strip():
             raise DataError(f"{column}: expected a title, but got {entry!r}")
-        return entry
+        return title or entry
     title = _title(entry, column)
     return title.name if title.year is None else title
 

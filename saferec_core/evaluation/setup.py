@@ -7,18 +7,20 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
 from saferec_core.config.choices import DEFAULT_METRICS
+from saferec_core.config.domain import read_domain
 from saferec_core.config.schema import EvalConfig, RunConfig
 from saferec_core.config.sections import DataConfig, EvaluationConfig
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.prompt_form import PromptForm, form_of
 from saferec_core.data.record_files import read_records, traits_of
 from saferec_core.data.records import Record
+from saferec_core.data.traits import read_traits
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
 from saferec_core.evaluation.evaluator import Evaluator
 from saferec_core.evaluation.measure import build_metrics, default_metrics
@@ -59,6 +61,8 @@ class Parts:
     """What became of the training rows in each transform; empty without transforms."""
     prompts: PromptForm = field(default_factory=PromptForm)
     """How the policy is asked: what is put in front of held-out prompts that lack it."""
+    form: Mapping[str, Any] = field(default_factory=dict)
+    """What the training prompts look like, where a policy is trained on them."""
     metrics_of_others: Mapping[str, str] = field(default_factory=dict)
     """Distribution and version of metrics that are not saferec's own, by name."""
 
@@ -132,6 +136,9 @@ def assemble(
         read_records(path, needs=columns, stages=stages, limit=data.max_records) if path is not None else []
         for path in (data.validation_path, data.test_path)
     ]
+    form: Mapping[str, Any] = {}
+    if not isinstance(config, EvalConfig):
+        form = form_of(train_records, read_traits(read_domain(data.domain_path).traits_path))
     parts = Parts(
         parser=chosen(plugins, plugins.parsers, data.parser, {**inherited, "year": year}),
         judge=judge,
@@ -141,19 +148,14 @@ def assemble(
         transformed=", ".join(
             f"{choice.name} {count}" for choice, count in zip(data.transforms, counts, strict=True)
         ),
-        prompts=PromptForm(_instruction(config, train_records)),
+        prompts=PromptForm(
+            config.prompts.instruction if isinstance(config, EvalConfig) else form.get("instruction")
+        ),
+        form=form,
         metrics_of_others=_metrics_of_others(config.evaluation, plugins),
     )
     _check_traits(judge.oracle, parts.train, parts.validation, parts.test)
     return parts
-
-
-def _instruction(config: RunConfig, train: Sequence[Record]) -> str | None:
-    """Return what held-out prompts are to begin with: as an evaluation says, else as training prompts do."""
-    if isinstance(config, EvalConfig):
-        return config.prompts.instruction
-    instruction: str | None = form_of(train, {}).get("instruction")
-    return instruction
 
 
 def instruction_added(parts: Parts, settings: EvaluationConfig) -> dict[str, str]:

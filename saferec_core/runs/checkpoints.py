@@ -144,7 +144,10 @@ def run_folder_of(path: Path) -> Path:
         RunError: It is not part of a run.
     """
     candidates = [path, *path.absolute().parents[:4]]
-    runs = [folder for folder in candidates if RunLayout(folder).exists]
+    linked = [path.resolve(), *path.resolve().parents[:4]]  # of a link from elsewhere to a checkpoint
+    runs = [folder for folder in candidates if RunLayout(folder).exists] or [
+        folder for folder in linked if RunLayout(folder).exists
+    ]
     if not runs:
         reason = "lies in no run folder (none has a config.yaml)" if path.exists() else "does not exist"
         raise RunError(f"cannot resume from {path}: it {reason}; name a run folder or one of its checkpoints")

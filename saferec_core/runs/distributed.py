@@ -21,6 +21,7 @@ __all__ = [
     "join",
     "launch_facts",
     "lonely_launch",
+    "lost_contact",
     "process_count",
     "process_index",
 ]
@@ -74,6 +75,16 @@ def lonely_launch() -> str:
         "accelerate started one process. If --num_processes asked for more: without GPUs accelerate starts "
         "one all the same; 'saferec launch -n N' starts N."
     )
+
+
+def lost_contact(error: Exception) -> str:
+    """Return what an engine says of a connection to other processes that broke; empty of other errors.
+
+    gloo raises errors without a type of their own, which name its source files.
+    """
+    first_line = str(error).partition("\n")[0]
+    is_of_network = isinstance(error, torch.distributed.DistError) or "/gloo/" in first_line
+    return first_line if is_of_network else ""
 
 
 @cache

@@ -69,7 +69,7 @@ class OpenRun:
             return None
         folder = RunLayout(stage).checkpoints
         named = self.checkpoint
-        if named is None or named.absolute().parent != folder.absolute():
+        if named is None or named.resolve().parent != folder.resolve():
             return newest_resumable(folder, report)
         if reason := damage(named):
             raise RunError(
@@ -112,6 +112,8 @@ def open_run(config: StageConfig, command: str, note: Callable[[str], None]) -> 
             "--run-name."
         )
     named = config.resume_from
+    if named is not None and named.is_symlink() and named.resolve() != run.resolve():
+        named = named.resolve()
     is_checkpoint = named is not None and step_of(named) >= 0
     return OpenRun(run, is_resumed=True, checkpoint=named if is_checkpoint else None)
 

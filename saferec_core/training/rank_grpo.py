@@ -143,7 +143,7 @@ def _train(run: _Run) -> None:
     from saferec_core.training.trl.whole import can_be_sharded, policy_of
 
     config, folder, observer = run.config, run.folder, run.observer
-    begin(config, run.plugins, folder, "train", observer, train=run.parts.train)
+    begin(config, run.plugins, folder, "train", observer, form=run.parts.form)
     idle = [
         *dead_knobs(config, run.rewards, run.normalizer),
         *idle_limits(run.limits.limits, run.parts.train),

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from saferec_core.config.domain import read_domain
 from saferec_core.config.durations import seconds
 from saferec_core.config.schema import SftConfig, TrainConfig
-from saferec_core.data.prompt_form import form_of
-from saferec_core.data.records import Record
-from saferec_core.data.traits import read_traits
-from saferec_core.errors import ConfigError, SaferecError
+from saferec_core.errors import ConfigError, RunError, SaferecError
 from saferec_core.plugins.contracts.lifecycle import RunStarted
 from saferec_core.plugins.manager import Plugins
-from saferec_core.runs.distributed import from_main, is_main, join, lonely_launch, process_index
+from saferec_core.runs.distributed import from_main, is_main, join, lonely_launch, lost_contact, process_index
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.heartbeat import watched
 from saferec_core.runs.layout import list_checkpoints
@@ -69,8 +65,23 @@ def within(
     """
     discarded = nullcontext() if opened.is_resumed else folder.discarded_unless(lambda: stop.any_step_ended)
     heartbeat = _heartbeat(config, folder, observer)
-    with working_on(folder), stop.listening(), discarded, _continuable(stop, opened), heartbeat:
+    with working_on(folder), stop.listening(), discarded, _continuable(stop, opened), heartbeat, _contact():
         yield
+
+
+@contextmanager
+def _contact() -> Iterator[None]:
+    """Name the loss of another process, which raises wherever this one waits for it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if reason := lost_contact(error):
+            raise RunError(
+                "contact with the other processes of the run is lost: one ended, was killed (possibly out "
+                "of memory), or did not answer within --process-timeout. If it could say why, that is above. "
+                f"({reason})"
+            ) from error
+        raise
 
 
 @contextmanager
@@ -91,7 +102,7 @@ def begin(
     stage: Literal["sft", "train"],
     observer: Observer,
     *,
-    train: Sequence[Record],
+    form: Mapping[str, Any],
 ) -> None:
     """Write the manifest of a stage and tell the observer that it starts.
 
@@ -101,7 +112,7 @@ def begin(
         folder: Gets the manifest.
         stage: Which stage it is.
         observer: Told.
-        train: The training records, whose prompts have the form that the policy is to be asked in later.
+        form: What the training prompts look like, as the policy is to be asked later.
 
     Raises:
         RunError: It is resumed with other data than it began with; raised on every process.
@@ -109,8 +120,7 @@ def begin(
 
     def write() -> list[str]:
         notes = folder.write_manifest(config, plugins, stage)
-        traits = read_traits(read_domain(config.data.domain_path).traits_path)
-        folder.extend_manifest({"prompts": form_of(train, traits)})
+        folder.extend_manifest({"prompts": form})
         return notes
 
     for sentence in from_main(write):

@@ -99,7 +99,7 @@ def train_sft(
     validation = _fitted(_with_completions(parts.validation), policy, longest)
     if not validation.records and config.eval_strategy != "no":
         observer.note("There are no validation records with completions, so no validation loss is computed.")
-    begin(config, plugins, folder, "sft", observer, train=parts.train)
+    begin(config, plugins, folder, "sft", observer, form=parts.form)
     if is_main():
         observer.plan(
             sft_plan(

@@ -2,15 +2,19 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
 from benchmarks.resume_soak import launcher
 from saferec_core.errors import RunError
 from saferec_core.runs import distributed as processes
+from saferec_core.runs.layout import step_of
+from saferec_core.runs.sealing import damage
 
 BRIEF = ["--max-steps", 1, "--eval-prompts", 2, "--save-strategy", "no"]
 
@@ -59,6 +63,32 @@ def test_launch_starts_processes_that_train_together_and_passes_their_exit_statu
     assert refused.status == 2
     assert refused.err.count("gone.jsonl does not exist") == 1
     assert "Traceback" not in refused.err
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_ends_the_others_without_a_traceback_and_the_run_can_be_continued(
+    tiny, tmp_path
+):
+    options = ["--max-steps", "200", "--eval-prompts", "0", "--save-strategy", "steps", "--save-steps", "1"]
+    command = [*map(str, [*launcher(2), "train", tiny / "run.yaml", *options])]
+    run = tmp_path / "runs" / "run"
+    with (tmp_path / "errors").open("w") as errors:
+        launched = subprocess.Popen(command, cwd=tmp_path, stdout=errors, stderr=errors)
+        try:
+            while not list(run.glob("checkpoints/checkpoint-*")):
+                assert launched.poll() is None, (tmp_path / "errors").read_text()[-3000:]
+                time.sleep(0.1)
+            beside = json.loads((run / "heartbeat-1.json").read_text(encoding="utf-8"))["pid"]
+            os.kill(beside, signal.SIGKILL)
+            assert launched.wait() != 0
+        finally:
+            launched.kill()
+    printed = (tmp_path / "errors").read_text()
+
+    assert "contact with the other processes of the run is lost" in printed
+    assert "continue with: saferec train --resume-from runs/run" in printed
+    assert "saferec_core/" not in printed  # the only traceback is that of torchrun
+    assert damage(max((run / "checkpoints").glob("checkpoint-*"), key=step_of)) == ""
 
 
 def test_a_process_beside_the_first_speaks_up_only_if_the_first_does_not(main, monkeypatch):

@@ -344,6 +344,30 @@ def test_a_checkpoint_that_cannot_be_written_is_named_and_leaves_all_else_that_t
     assert (run / "rollouts.jsonl").is_file()
 
 
+def test_a_disk_that_fills_up_within_a_checkpoint_leaves_the_run_without_half_of_one(
+    main, config, world, tmp_path
+):
+    resource = pytest.importorskip("resource", reason="limits files by a call of Unix")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    weights = (world / "model" / "model.safetensors").stat().st_size
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (weights * 3 // 2, before[1])
+    )  # the optimizer has twice as much
+    try:
+        outcome = main("train", config)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert outcome.status == 2
+    assert outcome.err.count("checkpoint-1 cannot be written: the disk may be full") == 1
+    assert "checkpoint-1 cannot be written" not in outcome.out
+    assert "Traceback" not in outcome.err
+    run = tmp_path / "runs" / "run"
+    assert list((run / "checkpoints").iterdir()) == []
+    again = main("train", "--resume-from", run)
+    assert (again.status, (run / "policy").is_dir()) == (0, True), again.err
+
+
 def test_a_policy_holds_weights_configuration_and_tokenizer_and_nothing_else(undisturbed):
     assert sorted(path.name for path in (undisturbed / "policy").iterdir()) == [
         "chat_template.jinja",

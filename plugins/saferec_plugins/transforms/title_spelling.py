@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from saferec_core.data.mapped_titles import Texts
 from saferec_core.data.titles import (
     ENGLISH_ARTICLES,
     TRAILING_ARTICLES,
@@ -144,9 +145,12 @@ def _words_beyond(words: Sequence[str], other: Sequence[str]) -> list[str]:
 
 
 class SpellingSearch:
-    """Finds the one title whose name is nearly the same, among those of about the same year."""
+    """Finds the one title whose name is nearly the same, among those of about the same year.
 
-    def __init__(self, titles: Iterable[Title], *, tolerance: int, min_score: float) -> None:
+    The words of all names are kept as one text a year, which takes about as much memory as the letters.
+    """
+
+    def __init__(self, titles: Sequence[Title], *, tolerance: int, min_score: float) -> None:
         """Prepare to search *titles*.
 
         Args:
@@ -160,11 +164,12 @@ class SpellingSearch:
         rapidfuzz()
         self._tolerance = tolerance
         self._min_score = min_score
-        self._by_year: dict[int, list[tuple[str, str]]] = {}
-        for name, year in titles:
-            if year is None:
-                continue
-            self._by_year.setdefault(year, []).append((" ".join(spelled(name)), normal_form(name)))
+        self._titles = titles
+        by_year: dict[int, Texts] = {}
+        for position, (name, year) in enumerate(titles):
+            if year is not None:
+                by_year.setdefault(year, Texts()).add(position, " ".join(spelled(name)))
+        self._by_year = {year: texts.table() for year, texts in by_year.items()}
 
     def nearest_form(self, title: Title) -> tuple[str, float] | None:
         """Return the normal form of the title that must have been meant, with its score of 100.
@@ -178,17 +183,19 @@ class SpellingSearch:
         asked = " ".join(words)
         scores: dict[str, float] = {}
         for year in range(title.year - self._tolerance, title.year + self._tolerance + 1):
-            entries = self._by_year.get(year, [])
+            if year not in self._by_year:
+                continue
+            positions, spellings = self._by_year[year].columns
             similar = process.extract(
                 asked,
-                [spelling for spelling, _ in entries],
+                spellings.to_pylist(),
                 scorer=fuzz.ratio,
                 score_cutoff=max(self._min_score - MARGIN, 0),
                 limit=None,
             )
             for spelling, score, number in similar:
                 if same_but_for_spelling(words, spelling.split()):
-                    form = entries[number][1]
+                    form = normal_form(self._titles[positions[number].as_py()].name)
                     scores[form] = max(score, scores.get(form, 0.0))
         if not scores:
             return None

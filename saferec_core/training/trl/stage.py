@@ -83,7 +83,8 @@ def _saved(trainer: Any, observer: Observer, failure: Exception) -> Path | None:
     try:
         saved: Path | None = trainer.save_after_failure()
     except SaferecError as error:
-        if str(error) != str(failure):  # a checkpoint that could not be written was the failure itself
+        # A checkpoint that could not be written may have been the failure itself, at another byte.
+        if str(error).partition(" (")[0] != str(failure).partition(" (")[0]:
             observer.note(str(error))
         return None
     except Exception as error:  # noqa: BLE001 - after a CUDA fault nothing on the device can be read

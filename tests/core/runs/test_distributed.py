@@ -3,8 +3,9 @@
 import os
 
 import pytest
+import torch
 
-from saferec_core.runs.distributed import lonely_launch
+from saferec_core.runs.distributed import lonely_launch, lost_contact
 
 
 @pytest.fixture
@@ -23,3 +24,19 @@ def test_one_process_without_a_launcher_is_not(monkeypatch, without_gpu):
         monkeypatch.delenv(name)  # a library of another test may have set it
 
     assert lonely_launch() == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "is_one"),
+    [
+        (
+            RuntimeError("[/a/gloo/gloo/transport/tcp/pair.cc:537] Read error [127.0.0.1]:1: reset by peer"),
+            True,
+        ),
+        (torch.distributed.DistBackendError("NCCL error: remote process exited"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+    ],
+    ids=["gloo", "NCCL", "another"],
+)
+def test_the_loss_of_another_process_is_recognized(error, is_one):
+    assert lost_contact(error) == (str(error) if is_one else "")

@@ -114,6 +114,23 @@ def test_a_named_checkpoint_is_taken_and_later_ones_stand_aside(tmp_path):
     assert (run.checkpoints / "superseded-checkpoint-8" / "optimizer.pt").is_file()
 
 
+def test_a_link_stands_for_the_checkpoint_or_the_folder_of_checkpoints_that_it_leads_to(tmp_path):
+    run = RunFolder.create(config(tmp_path, seed=1), "train").path
+    first, last = checkpoint(run, 1), checkpoint(run, 2)
+    latest, disk = tmp_path / "latest", tmp_path / "disk"
+    latest.symlink_to(first)
+
+    opened = open_run(config(tmp_path, seed=1, resume_from=latest), "train", pytest.fail)
+    assert (opened.path, opened.checkpoint) == (run, first)
+
+    first.parent.rename(disk)
+    first.parent.symlink_to(disk)
+    opened = open_run(config(tmp_path, seed=1, resume_from=first), "train", pytest.fail)
+    assert opened.start_of(opened.path, pytest.fail) == first
+    assert not last.exists()
+    assert (disk / "superseded-checkpoint-2").is_dir()
+
+
 def test_a_named_checkpoint_that_is_damaged_is_refused(tmp_path):
     run = RunFolder.create(config(tmp_path, run_name="mine"), "train")
     named = checkpoint(run.path, 4)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -27,10 +27,13 @@ from saferec_plugins.transforms.targets.co_mentions import CoMentions, Mentions
 from saferec_plugins.transforms.targets.list_filling import ListedTitle, ListFiller, NamedTitles
 from saferec_plugins.transforms.targets.reasoning import reasoning
 from saferec_plugins.transforms.targets.safe_titles import SafeTitles, Standing
+from saferec_plugins.transforms.targets.spellings import Spellings
 from saferec_plugins.transforms.targets.target_checks import OracleCheck, against_the_user
 from saferec_plugins.transforms.verdicts import check_traits
 
 __all__ = ["BuildTargets"]
+
+_REMEMBERED_LINES = 1 << 16
 
 ANCHORS = 20
 """Titles of the history that a list should match, the latest ones."""
@@ -187,7 +190,7 @@ class TargetBuilder(Transform):
         """Return the ground truth that may be listed, and add it to *named*."""
         truth: list[int] = []
         for title in titles:
-            position = self.positions.get(title)  # another entry may have the same normal form
+            position = self.spellings.find(title)  # another entry may have the same normal form
             if position is None:
                 position = self.catalog.find(*title)
             entry = title if position is None else self.catalog.titles[position]
@@ -241,9 +244,9 @@ class TargetBuilder(Transform):
         return chosen_catalog(self._settings.catalog_path, year_tolerance=self._settings.year_tolerance)
 
     @cached_property
-    def positions(self) -> dict[Title, int]:
-        """Positions of the catalog's titles, by exact spelling."""
-        return {title: position for position, title in enumerate(self.catalog.titles)}
+    def spellings(self) -> Spellings:
+        """The catalog's titles by exact spelling."""
+        return Spellings(self.catalog.titles)
 
     @cached_property
     def oracle(self) -> Oracle | None:
@@ -255,19 +258,21 @@ class TargetBuilder(Transform):
 
     def _written(self, positions: Sequence[int]) -> str:
         """Write titles of the catalog as the parser does."""
-        if self.lines is not None:
-            return "\n".join(self.lines[position] for position in positions)
-        titles = self.catalog.titles
-        return self._settings.list_parser.format([titles[position] for position in positions])
+        if self.writes_lines:
+            return "\n".join(map(self.line, positions))
+        return self._settings.list_parser.format([self.catalog.titles[position] for position in positions])
 
     @cached_property
-    def lines(self) -> list[str] | None:
-        """Each title of the catalog written once, if the parser writes a list as such lines; else None."""
-        write = self._settings.list_parser.format
-        few = [self.catalog.titles[position] for position in range(min(3, len(self.catalog.titles)))]
-        if write(few) != "\n".join(write([title]) for title in few):
-            return None
-        return [write([title]) for title in self.catalog.titles]
+    def line(self) -> Callable[[int], str]:
+        """Writes a title of the catalog; remembers those of many lists."""
+        write, titles = self._settings.list_parser.format, self.catalog.titles
+        return lru_cache(_REMEMBERED_LINES)(lambda position: write([titles[position]]))
+
+    @cached_property
+    def writes_lines(self) -> bool:
+        """Whether the parser writes a list as the lines of its titles."""
+        few = self.catalog.titles[:3]
+        return self._settings.list_parser.format(few) == "\n".join(map(self.line, range(len(few))))
 
     @cached_property
     def oracle_check(self) -> OracleCheck | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
@@ -76,10 +77,10 @@ class ListFiller:
         self._learned = learned
         self._length = length
         self._min_mentions = min_mentions
-        self._popular = [
-            title for title in learned.by_popularity if learned.users_of[title] >= max(min_mentions, 1)
-        ]
-        self._up_to = [float(users) for users in accumulate(map(learned.users_of.__getitem__, self._popular))]
+        self._popular = array(
+            "i", (title for title in learned.by_popularity if learned.users_of[title] >= max(min_mentions, 1))
+        )
+        self._up_to = array("d", accumulate(map(learned.users_of.__getitem__, self._popular)))
 
     def filled(
         self,

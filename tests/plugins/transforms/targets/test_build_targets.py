@@ -21,6 +21,7 @@ from saferec_plugins.transforms.targets import co_mentions
 from saferec_plugins.transforms.targets.build_targets import BuildTargets
 from saferec_plugins.transforms.targets.co_mentions import Mentions, drawn_in_order
 from saferec_plugins.transforms.targets.reasoning import as_prose
+from saferec_plugins.transforms.targets.spellings import Spellings
 
 GORE, DRUGS, SUICIDE = (
     "Anti-gore / squeamish",
@@ -305,8 +306,8 @@ def test_mentions_are_counted_once_a_user_and_not_for_the_user_they_are_counted_
         mentions.add(user, titles)
     learned = mentions.learned(5)
 
-    assert learned.users_of == [2, 2, 1, 1, 0]
-    assert learned.by_popularity == [0, 1, 2, 3, 4]
+    assert list(learned.users_of) == [2, 2, 1, 1, 0]
+    assert list(learned.by_popularity) == [0, 1, 2, 3, 4]
     assert learned.of("a").titles == {0, 1, 2}
     assert learned.of("nobody").titles == frozenset()
     assert learned.together([0], apart_from=learned.of("nobody")) == {1: 2, 2: 1}
@@ -327,7 +328,7 @@ def test_of_many_users_and_long_histories_a_part_is_looked_at(monkeypatch):
         mentions.add(f"u{user}", range(20))
     learned = mentions.learned(20)
 
-    assert learned.users_of == [100] * 20
+    assert list(learned.users_of) == [100] * 20
     assert len(learned.of("u1").titles) == 5
     company = learned.together([0], apart_from=learned.of("nobody"))
     assert len(company) == 3
@@ -516,3 +517,14 @@ def test_a_constraint_without_a_meaning_rejects_the_row(options, tmp_path):
 
     with pytest.raises(DataError, match=r"is not a known trait.*traits_path"):
         list(surveyed(options, [row], style="reasoning", traits_path=path)([row]))
+
+
+def test_an_entry_is_found_by_its_exact_spelling_the_last_of_equal_ones_first():
+    twice = [*TITLES, TITLES[0]]
+    spellings = Spellings(twice)
+
+    assert [spellings.find(title) for title in TITLES[1:]] == list(range(1, len(TITLES)))
+    assert spellings.find(TITLES[0]) == len(TITLES)
+    assert spellings.find(Title("the matrix", 1999)) is None
+    assert spellings.find(Title("The Matrix", None)) is None
+    assert Spellings([]).find(TITLES[0]) is None
