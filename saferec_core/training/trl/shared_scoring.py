@@ -53,8 +53,9 @@ That of bfloat16 is twice the largest that was measured (0.0096, 0.5 B weights);
 PASSES_AT_ONCE = 4
 """How many micro-batches are scored together where no gradient is wanted.
 
-Such a pass holds the activations of one layer at a time, a training pass those of all layers, so that it
-stays the smaller one; and a GPU that waits for kernel launches is given a quarter of them.
+Such a pass holds the activations of one layer at a time, a training pass those of all layers (or, where they
+are recomputed, of one layer and its gradients): by that count it needs no more. A GPU that waits for kernel
+launches is given a quarter of them.
 """
 
 VOCABULARY_CHUNK = 8192
