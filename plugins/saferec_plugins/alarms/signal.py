@@ -134,6 +134,8 @@ class DrownedReward(Alarm):
     def __call__(self, log: Sequence[LogRow]) -> str | None:
         """Name the reward that falls shortest of its part."""
         shares, at_best = _by_reward(log, "advantage_share/"), _by_reward(log, "reward_best/")
+        if not any(shares.values()):  # nothing varies: see NoAdvantage
+            return None
         weights = {name: self.weights.get(name, 1.0) for name in shares}
         parts = {name: weight / sum(weights.values()) for name, weight in weights.items() if weight}
         drowned = {

@@ -159,6 +159,10 @@ def test_a_reward_is_held_against_its_own_weight_and_left_alone_once_it_is_at_it
     assert ask(plugins, "drowned-reward", kept) is None
 
 
+def test_where_no_advantage_varies_no_reward_is_drowned(plugins):
+    assert ask(plugins, "drowned-reward", log((3, shares_of(safety=0.0, count=0.0)))) is None
+
+
 def test_a_reward_that_supplies_nothing_gets_no_weight_named(plugins):
     said = ask(plugins, "drowned-reward", log((3, shares_of(count=0.0))))
 
