@@ -128,6 +128,10 @@ class RichObserver(Observer):
         comparison(table, title=title, console=self._console)
         self._changes.append(f"{title}: {outcome(table).sentence}")
 
+    def kept(self, what: str, path: Path) -> None:
+        """Name the file."""
+        self.note(f"Every {what}: {path}")
+
     def finished(self, folder: Path) -> None:
         """Say what changed, and name the run folder, its report and what to do next."""
         if self._changes:
@@ -146,6 +150,10 @@ class QuietObserver(Observer):
     def alarmed(self, name: str, step: int, sentence: str) -> None:
         """Print what an alarm says."""
         self._shown.alarmed(name, step, sentence)
+
+    def kept(self, what: str, path: Path) -> None:
+        """Name the file."""
+        self._shown.kept(what, path)
 
     def finished(self, folder: Path) -> None:
         """Name the run folder, its report and what to do next."""

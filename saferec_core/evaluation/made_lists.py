@@ -128,5 +128,5 @@ def _score(
     keep(evaluation, config, folder, path, observer, engine=engine)
     for limit in record_limit(config.data).values():
         observer.note(f"Records: {limit}.")
-    observer.note(f"Every list: {path}")
+    observer.kept("list", path)
     return evaluation

@@ -284,4 +284,4 @@ def _check_finished(folder: Path) -> None:
 def _note_files(observer: Observer, what: str, path: Path, journal: Journal) -> None:
     if journal.used:
         observer.note(f"Taken over from an interrupted evaluation: {journal.used} batches of completions.")
-    observer.note(f"Every {what}: {path}")
+    observer.kept(what, path)

@@ -69,6 +69,9 @@ class Observer:
     def compared(self, title: str, table: ComparisonTable) -> None:
         """Called with a comparison of two policies."""
 
+    def kept(self, what: str, path: Path) -> None:
+        """Called with a file that now holds every *what*, such as every sample."""
+
     def happened(self, event: Event) -> None:
         """Called with an event that lifecycle hooks of plugins are given."""
 

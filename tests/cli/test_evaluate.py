@@ -88,6 +88,13 @@ def test_a_policy_of_a_run_is_evaluated_into_that_run(main, run):
     assert (run / "evaluation" / "greedy.json").is_file()
 
 
+def test_a_quiet_evaluation_prints_where_its_results_are_and_nothing_else(main, run):
+    outcome = main("eval", run, "--quiet")
+
+    assert (outcome.status, outcome.err) == (0, "")
+    assert "".join(outcome.out.split()) == f"Everysample:{run}/evaluation/policy-greedy.parquet"
+
+
 def test_an_evaluation_says_how_its_lists_were_read_and_how_much_was_unreadable(main, run):
     printed = " ".join(main("eval", run, "--eval-year", "complete").out.split())
 
