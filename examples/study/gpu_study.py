@@ -114,6 +114,8 @@ def main() -> int:
         "count",
         "--target-count",
         chosen.titles,
+        "--set",
+        f"rewards.relevance.weight={chosen.relevance_weight}",
     ]
     evaluations = {
         f"eval-{name}": ["eval", runs / name, *test, *decoding]
@@ -148,6 +150,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rl-steps", type=int, default=150)
     parser.add_argument("--batch", type=int, default=64, help="completions of an RL step")
     parser.add_argument("--rate", type=float, default=1e-5)
+    parser.add_argument("--relevance-weight", type=float, default=1.0, help="of relevance in the full recipe")
     parser.add_argument("--max-length", type=int, default=512)
     parser.add_argument("--temperature", type=float, default=0.8)
     parser.add_argument("--eval-prompts", type=int, default=500)
