@@ -306,11 +306,11 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
             return log_probs
 
         with self.accelerator.autocast():
-            if batch_size is None:
+            at_once = len(input_ids) if batch_size is None else PASSES_AT_ONCE * batch_size
+            if at_once >= len(input_ids):
                 scores = self.sharing.score(model, input_ids, attention_mask, width, plain)
                 return None if scores is None else (*scores, None)
             log_probs, entropy = (torch.zeros(len(input_ids), width, device=input_ids.device) for _ in "le")
-            at_once = PASSES_AT_ONCE * batch_size
             for rows in chunks_of_whole_groups(input_ids, attention_mask, width, at_once):
                 scores = self.sharing.score(model, input_ids[rows], attention_mask[rows], width, plain)
                 if scores is None:
