@@ -6,7 +6,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from saferec_core.analysis.compare import ComparisonTable, GroupComparison, MetricComparison, compare
+from saferec_core.analysis.compare import compare
+from saferec_core.analysis.comparison import ComparisonTable, GroupComparison, MetricComparison
 from saferec_core.analysis.estimates import Estimate
 from saferec_core.analysis.metrics import WholeFigure, label, ordered, written, written_interval
 from saferec_core.analysis.number_format import p_value

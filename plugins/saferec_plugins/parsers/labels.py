@@ -51,8 +51,8 @@ HEAD = re.compile(
 
 _SMALL = (
     "a an and as at but by for from in into is it nor of off on or over per so than that the to up upon via",
-    "vs was with de del la las le les los el y e et un une und der die das den dem des van von da di du do dos",
-    "al il lo",
+    "vs was with de del la las le les los el y e et un une und der die das den dem des van von da di du do",
+    "dos al il lo",
 )
 SMALL_WORDS = frozenset(word for words in _SMALL for word in words.split())
 """Words that titles write with small letters."""
