@@ -307,8 +307,16 @@ def test_a_value_outside_what_a_reward_declares_is_reported_once_a_run(caplog, r
         Bounded(filled(1 + 1e-6)),
         Charging(filled(-3.0)),
         Answering(filled(7.0)),
+        Bounded(lambda lists: torch.where(lists.lengths > 1, 7.0, 0.5)[:, None].expand(2, 1)),
     ],
-    ids=["at the bound", "beyond at ranks that were not written", "rounded", "a price", "no range"],
+    ids=[
+        "at the bound",
+        "beyond at ranks that were not written",
+        "rounded",
+        "a price",
+        "no range",
+        "of a list longer than K",
+    ],
 )
 def test_values_within_what_a_reward_declares_are_not_reported(caplog, reward):
     score([ActiveReward("mood", reward, 1.0)], lists_of(1, 2))
