@@ -307,18 +307,17 @@ def test_a_value_outside_what_a_reward_declares_is_reported_once_a_run(caplog, r
         Bounded(filled(1 + 1e-6)),
         Charging(filled(-3.0)),
         Answering(filled(7.0)),
-        Bounded(lambda lists: torch.where(lists.lengths > 1, 7.0, 0.5)[:, None].expand(2, 1)),
     ],
-    ids=[
-        "at the bound",
-        "beyond at ranks that were not written",
-        "rounded",
-        "a price",
-        "no range",
-        "of a list longer than K",
-    ],
+    ids=["at the bound", "beyond at ranks that were not written", "rounded", "a price", "no range"],
 )
 def test_values_within_what_a_reward_declares_are_not_reported(caplog, reward):
     score([ActiveReward("mood", reward, 1.0)], lists_of(1, 2))
+
+    assert caplog.text == ""
+
+
+def test_the_range_that_a_reward_declares_is_not_about_lists_longer_than_k(caplog):
+    reward = Bounded(lambda lists: torch.where(lists.rank_mask, lists.lengths[:, None] / 2, 0.0))
+    score([ActiveReward("mood", reward, 1.0)], judged_lists([TITLES[:1], TITLES[:4]], num_ranks=2))
 
     assert caplog.text == ""
