@@ -24,6 +24,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from saferec_core.config.sections import LimitsConfig
 from saferec_core.errors import SaferecError
+from saferec_core.models.adapters import without_adapters
 from saferec_core.models.decoding import NO_RANK
 from saferec_core.models.finite import only_finite_logits
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
@@ -125,8 +126,7 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
     @property
     def bare_policy(self) -> Any:
         """The policy as transformers knows it: without the wrappers of adapters and processes."""
-        policy = self.accelerator.unwrap_model(self.model)
-        return policy.get_base_model() if hasattr(policy, "get_base_model") else policy
+        return without_adapters(self.accelerator.unwrap_model(self.model))
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """Let TRL generate, shuffle and split a batch, then put siblings into the same micro-batch."""
