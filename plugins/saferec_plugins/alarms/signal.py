@@ -107,8 +107,8 @@ class LoneReward(Alarm):
             if share > self.most:
                 return (
                     f"the reward {name} supplies {share:.0%} of the variance of the advantages: the other "
-                    "rewards are hardly learned. Raise their weights or lower its own; --normalizer gdpo "
-                    "gives each reward the same deviation before it is weighted"
+                    "rewards are hardly learned. Raise their weights or lower its own; where the normalizer "
+                    "is grpo, --normalizer gdpo gives each reward the same deviation before it is weighted"
                 )
         return None
 
