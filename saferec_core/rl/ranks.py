@@ -15,7 +15,8 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from saferec_core.models.decoding import NO_RANK, NO_START
+from saferec_core.models.decoding import NO_RANK
+from saferec_core.models.token_decoders import NO_START
 from saferec_core.plugins.contracts.parser import ParsedList, ParsedLists
 
 __all__ = ["rank_mean", "rank_ratio", "rank_weights", "spread"]

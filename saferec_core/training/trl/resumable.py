@@ -41,7 +41,7 @@ _ATTRIBUTES = (
     "_initial_global_step",
 )
 _NOT_NEEDED = ("training_args.bin", "README.md")
-"""Written by the engines into every checkpoint: a pickle that nobody reads, and a card about "None"."""
+"""Files that the engines write into every checkpoint: an unused pickle, and a model card about "None"."""
 
 
 class UnsavedError(RunError):
