@@ -150,8 +150,8 @@ class DrownedReward(Alarm):
         return (
             f"the reward {name} supplies {shares[name]:.0%} of the variance of the advantages, but has "
             f"{parts[name]:.0%} of the weight: it differs among few completions or ranks, so that the other "
-            f"rewards decide what is learned. Raise its weight{enough}, or sample more completions of a "
-            "prompt (--num-generations)"
+            f"rewards decide what is learned. Raise its weight{enough}, hold the policy nearer its start "
+            "(--kl-beta), or sample more completions of a prompt (--num-generations)"
         )
 
 
