@@ -96,7 +96,7 @@ class CoOccurrence(Baseline):
         super().__init__(catalog, train, seed=seed)
         popularity = Popularity(catalog, train).scores(Record(prompt=()), 0)
         # At most half of the smallest share that is not 0, so that it decides between equal scores only.
-        self._popularity = popularity / (2 * max(1, len(train)) * max(1.0, popularity.max()))
+        self._popularity: Scores = popularity / (2 * max(1, len(train)) * max(1.0, popularity.max()))
         rows = [_positions(catalog, [*record.seen_titles, *record.groundtruth]) for record in train]
         record_of = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
         titles = np.concatenate([*rows, np.zeros(0)]).astype(np.int64)
