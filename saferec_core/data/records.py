@@ -110,7 +110,7 @@ def record_of(row: Row, *, needs: Mapping[str, str]) -> Record:
     """
     for name in row:
         if name not in _COLUMNS and (column := name.lower()) in _COLUMNS and column not in row:
-            raise DataError(f"column {name!r} is called {column!r}; rename it")
+            raise DataError(f"column {name!r} must be called {column!r}; rename it")
     for column, who in {"prompt": "every run", **needs}.items():
         if row.get(column) is None:
             has = sorted(key for key, value in row.items() if value is not None)

@@ -34,7 +34,7 @@ def figures_of_lists(
     """Return mean rewards and what the lists hold; a figure without a value is left out."""
     means = means_by_reward(rewards, values).nanmean(1).tolist()
     figures = {f"reward/{reward.name}": mean for reward, mean in zip(rewards, means, strict=True)}
-    written = lists.rank_mask.sum().clamp(min=1)
+    written = lists.rank_mask.sum()  # 0: nothing was written, and a share of nothing has no value
     named = lists.catalog_indices[lists.in_catalog]
     figures["list_length"] = lists.lengths.mean().item()
     figures["out_of_catalog"] = ((~lists.in_catalog & lists.rank_mask).sum() / written).item()
@@ -73,7 +73,7 @@ class CreditedBatch:
             groups = value.reshape(-1, self.group_size, *value.shape[1:])  # (B, G, K) or (B, G)
             differs = varies(groups, dim=1).flatten(1).any(1)  # (B,)
             figures[f"reward_varies/{reward.name}"] = differs.double().mean().item()
-            bounds = reward.function.range(self.rank_mask.shape[1])
+            bounds = reward.bounds(self.rank_mask.shape[1])
             if bounds is not None:
                 best = torch.isclose(value, torch.tensor(bounds[1]))[~value.isnan()]
                 figures[f"reward_best/{reward.name}"] = best.double().mean().item()

@@ -87,11 +87,10 @@ class RewardCaller:
         """Ask about each completion by itself; after a time-out there is no time for that."""
         shape = shape_of(self._function, lists)
         values, dropped = torch.full(shape, torch.nan), 0
-        is_late = isinstance(error.__cause__, PluginTimeoutError)
-        for n in range(shape[0]):
+        if isinstance(error.__cause__, PluginTimeoutError):
+            return values, len(values)
+        for n in range(len(values)):
             try:
-                if is_late:
-                    raise error
                 values[n] = self._called(lists.only([n]))[0]
             except RewardError:
                 dropped += 1
@@ -108,7 +107,7 @@ class RewardCaller:
                 "empty", "has no value for any rank of a batch (NaN everywhere), so it teaches nothing"
             )
         if "range" not in self._warned and (
-            stray := stray_value(self._what, self._function, checked, lists.rank_mask)
+            stray := stray_value(self._what, self._function, checked, lists.rank_mask, lists.lengths)
         ):
             self._warn("range", stray)
         return checked

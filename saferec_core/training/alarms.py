@@ -17,7 +17,7 @@ from saferec_core.rl.rewards import ActiveReward
 from saferec_core.runs.observer import Observer
 from saferec_core.runs.stopping import ALARMED, Stop
 
-__all__ = ["AlarmWatch", "build_alarms"]
+__all__ = ["AlarmWatch", "build_alarms", "is_of_training"]
 
 
 def build_alarms(
@@ -54,6 +54,11 @@ def build_alarms(
         except PluginError as error:
             note(f"{error} The run continues without this alarm.")
     return alarms
+
+
+def is_of_training(row: Mapping[str, Any]) -> bool:
+    """Tell a row of training from those of evaluations and the closing one, which alarms do not read."""
+    return "loss" in row
 
 
 class AlarmWatch:
@@ -143,12 +148,12 @@ def _has_any(log: Sequence[LogRow], figures: Sequence[str]) -> bool:
 
 
 def _rows_of(metrics: Path, stage: str) -> list[LogRow]:
-    """Read the figures that a stage has logged; values that are not numbers are left out."""
+    """Read the rows of training that a stage has logged; values that are not numbers are left out."""
     if not metrics.is_file():
         return []
     rows = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
     return [
         {name: float(value) for name, value in row.items() if isinstance(value, int | float)}
         for row in rows
-        if row.get("stage") == stage
+        if row.get("stage") == stage and is_of_training(row)
     ]

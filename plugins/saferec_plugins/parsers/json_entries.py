@@ -5,13 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import re
-from itertools import pairwise
 from typing import Any
 
-from saferec_plugins.parsers.json_keys import names_other_titles, names_recommendations
-from saferec_plugins.parsers.json_titles import Container, JsonEntry, Text, add_titles_of_keys, closed, take
+from saferec_plugins.parsers.json_containers import Container, JsonEntry, Text, titles_of_open
 
-__all__ = ["may_be_json", "read_json_entries", "recommends_nothing"]
+__all__ = ["JsonEntry", "may_be_json", "read_json_entries", "recommends_nothing"]
 
 BEGINS = re.compile(r"""\[\s*(?=["'“{\[\]])|\{\s*(?=["'“]|[0-9]{1,3}\s?:)""")
 QUOTED_BEGIN = re.compile(r"""[\[{]\s*(?:["'“{]|[0-9]{1,3}\s?:\s*["'“{])""")
@@ -29,6 +27,7 @@ TOKEN = re.compile(
 
 FRONT = re.compile(r"\s*(?:```[a-zA-Z]{0,10}\s*)?(?=[\[{])")
 BACK = re.compile(r"\s*(?:```\s*)?")
+
 _BETWEEN = " ,;\r\n\t-*•.)0123456789"
 """What stands between objects that are one list: separators, or bullets and numbers."""
 
@@ -78,7 +77,6 @@ def _read_value(text: str, start: int, stop: int) -> tuple[list[JsonEntry], int,
         itself that it is not recommended.
     """
     stack: list[Container] = []
-    done: list[JsonEntry] = []
     position = start
     while token := TOKEN.match(text, position, stop):
         position = token.end()
@@ -86,47 +84,28 @@ def _read_value(text: str, start: int, stop: int) -> tuple[list[JsonEntry], int,
         if sign in {"[", "{"}:
             stack.append(Container(sign, token.start("sign")))
         elif sign in {"]", "}"}:
-            ended = stack.pop()
-            value = closed(ended, position, inside=stack)
-            ended.says_none |= ended.recommends and not ended.entries
+            closed = stack.pop()
+            title = closed.closed(position, inside=bool(stack))
+            closed.says_none |= closed.recommends and not closed.entries
             if not stack:
-                done += ended.entries if not isinstance(value, JsonEntry) else [value]
-                return done, position, ended.says_none
-            stack[-1].says_none |= ended.says_none
-            take(stack[-1], value, [] if isinstance(value, JsonEntry) else ended.entries)
+                return closed.entries if title is None else [title], position, closed.says_none
+            stack[-1].says_none |= closed.says_none
+            stack[-1].take(title, closed.entries if title is None else ())
         elif sign is None:
-            group = "string" if token["string"] is not None else "atom"
-            take(stack[-1], _scalar(token[group], group, token.start(group), token.end(group)), [])
+            stack[-1].take(_scalar(token))
         elif sign == ",":
             stack[-1].key = None
-    return _truncated(stack), max(position, start + 1), False
+    return titles_of_open(stack), max(position, start + 1), False
 
 
-def _truncated(stack: list[Container]) -> list[JsonEntry]:
-    """Return the titles of containers that are still open where the text ends: their complete elements."""
-    whole = len(stack)
-    for depth, (outer, inner) in enumerate(pairwise(stack), start=1):
-        if outer.sign == "[" and inner.sign == "{":
-            whole = depth
-            break
-    done: list[JsonEntry] = []
-    for container in stack[:whole]:
-        add_titles_of_keys(container)
-        key = "" if container is stack[whole - 1] or container.key is None else container.key.value
-        if not names_recommendations(key) or container.recommends:
-            done += container.entries
-            if container.recommends != names_recommendations(key) or names_other_titles(key):
-                break
-    return done
-
-
-def _scalar(written: str, group: str, start: int, end: int) -> Any:
-    if group == "string":
-        return Text(_unescaped(written), start, end)
+def _scalar(token: re.Match[str]) -> Any:
+    """Return a string with its position, a whole number, or anything else as it is written."""
+    if (string := token["string"]) is not None:
+        return Text(_unescaped(string), token.start("string"), token.end("string"))
     try:
-        return int(written)
+        return int(token["atom"])
     except ValueError:
-        return written
+        return token["atom"]
 
 
 def _unescaped(written: str) -> str:
@@ -134,6 +113,5 @@ def _unescaped(written: str) -> str:
         value = json.loads(written, strict=False) if written[0] == '"' else ast.literal_eval(written)
     except (ValueError, SyntaxError):
         return written[1:-1]
-    return (
-        str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    )  # "\\ud83d" is half a letter
+    # "\\ud83d" is half a letter.
+    return str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -58,7 +58,7 @@ _LABELS = (
     "drama family fantasy film final history horror indie kids movie musical mystery night option pick",
     "romance scifi series sport start suspense thriller top try war watch week western i if you we my our he",
     "she they this these those there here when best most more less next first last one two something someone",
-    "anything everything want need feel feeling love like good great",
+    "anything everything want need feel feeling love like good great her him it us up out",
 )
 LABELS = frozenset(word for words in _LABELS for word in words.split()) | SMALL_WORDS
 """Words that are no title by themselves in a label, though films are called so."""
@@ -118,10 +118,13 @@ def is_remark(words: str) -> bool:
 
 
 def phrases_like_titles(words: str) -> Iterator[str]:
-    """Yield the phrases of a label that might name another title: those that begin like a name."""
+    """Yield the phrases of a label that might name another title: they begin like a name, or end a part."""
     for part in PART.split(words):
         tokens = [token.strip(".!?") for token in TOKEN.findall(part)][:_MOST_TOKENS]
         for first, token in enumerate(tokens):
+            end = " ".join(tokens[first:])
+            if end.lower() not in LABELS:
+                yield end
             if token[:1].islower():
                 continue
             for last in range(first + 1, min(first + _LONGEST_PHRASE, len(tokens)) + 1):

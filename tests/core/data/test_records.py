@@ -167,7 +167,7 @@ def test_a_column_in_capitals_is_not_passed_over(read, name):
     row = {"prompt": "hi", name.lower(): ["gore"]}
     row[name] = row.pop(name.lower())
 
-    with pytest.raises(DataError, match=f"row 1: column '{name}' is called '{name.lower()}'; rename it"):
+    with pytest.raises(DataError, match=f"row 1: column '{name}' must be called '{name.lower()}'; rename it"):
         read(row)
 
 

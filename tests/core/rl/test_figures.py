@@ -99,3 +99,13 @@ def test_rewards_in_different_prompts_share_the_variance(plugins):
 
     assert figures["advantage_share/first"] == pytest.approx(0.5)
     assert figures["advantage_share/second"] == pytest.approx(0.5)
+
+
+def test_a_share_of_ranks_has_no_value_where_none_was_written():
+    judge = Judge(Catalog(FILMS), StatedOracle({"Saw": ["gore"]}, traits=["gore"]))
+    lists = JudgedLists([listing([])] * 2, [Record(prompt=[], constraints=("gore",))] * 2, judge, 3)
+    values = RewardValues(torch.zeros(0, 2, 3), torch.zeros(1, 2), torch.zeros(0, 2, 3))
+
+    figures = figures_of_lists([ActiveReward("list", OfList(), 1.0)], values, lists)
+
+    assert figures == {"reward/list": 0.0, "list_length": 0.0}
