@@ -24,6 +24,7 @@ __all__ = [
     "SettingOption",
     "SmokeOption",
     "TransformOption",
+    "UnknownOption",
 ]
 
 ConfigArgument = Annotated[Path | None, typer.Argument(help="Run configuration (YAML).", metavar="CONFIG")]
@@ -71,6 +72,14 @@ NumTitlesOption = Annotated[
         "--num-titles",
         min=1,
         help="Titles of a list; by default as many as the lists of the policy's run are judged by, else 10.",
+        rich_help_panel="List",
+    ),
+]
+UnknownOption = Annotated[
+    str,
+    typer.Option(
+        metavar="allow|forbid",
+        help="Whether a guided list may hold titles that the oracle cannot judge.",
         rich_help_panel="List",
     ),
 ]

@@ -18,6 +18,7 @@ from saferec_cli.options import (
     PolicyRunOption,
     QuietOption,
     SettingOption,
+    UnknownOption,
 )
 from saferec_cli.printing import print_json
 from saferec_cli.recommend_request import recommend_request
@@ -83,14 +84,7 @@ def recommend(
             rich_help_panel=_LIST,
         ),
     ] = True,
-    unknown: Annotated[
-        str,
-        typer.Option(
-            metavar="allow|forbid",
-            help="Whether a guided list may hold titles that the oracle cannot judge.",
-            rich_help_panel=_LIST,
-        ),
-    ] = "allow",
+    unknown: UnknownOption = "allow",
     temperature: Annotated[
         float | None,
         typer.Option(min=0.01, help="Sample at this temperature instead of greedily.", rich_help_panel=_LIST),

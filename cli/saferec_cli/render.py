@@ -20,7 +20,7 @@ from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.observer import Observer, Plan, StepReport
 
 if TYPE_CHECKING:
-    from saferec_core.analysis.compare import ComparisonTable
+    from saferec_core.analysis.comparison import ComparisonTable
     from saferec_core.analysis.results import MetricFacts
 
 __all__ = ["QuietObserver", "RichObserver", "observer_of"]

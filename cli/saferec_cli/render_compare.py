@@ -11,7 +11,7 @@ from rich.table import Table
 
 from saferec_cli.consoles import PlainConsole
 from saferec_cli.printing import print_line
-from saferec_core.analysis.compare import ComparisonTable, GroupComparison, MetricComparison
+from saferec_core.analysis.comparison import ComparisonTable, GroupComparison, MetricComparison
 from saferec_core.analysis.metrics import primary_metric, written, written_interval
 from saferec_core.analysis.number_format import p_value
 from saferec_core.analysis.outcome import outcome

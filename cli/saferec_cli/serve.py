@@ -15,6 +15,7 @@ from saferec_cli.options import (
     PolicyRunOption,
     QuietOption,
     SettingOption,
+    UnknownOption,
 )
 from saferec_cli.recommend_request import recommend_request
 from saferec_core.errors import one_error
@@ -41,14 +42,7 @@ def serve(
         int, typer.Option(min=0, max=65535, help="Port; 0: any that is free.", rich_help_panel=_PAGE)
     ] = 8080,
     num_titles: NumTitlesOption = None,
-    unknown: Annotated[
-        str,
-        typer.Option(
-            metavar="allow|forbid",
-            help="Whether a guided list may hold titles that the oracle cannot judge.",
-            rich_help_panel=_PAGE,
-        ),
-    ] = "allow",
+    unknown: UnknownOption = "allow",
     run: PolicyRunOption = None,
     catalog_path: CatalogPathOption = None,
     oracle_path: OraclePathOption = None,

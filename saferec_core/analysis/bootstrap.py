@@ -91,7 +91,7 @@ def bca_bounds(by_user: Grouped, drawn: Floats, m: int, confidence: float) -> tu
     # Half of the ties count as below, so that a coarse metric (0 or 1 a list) is not taken for biased.
     ties = np.abs(drawn - mean) <= near
     below = ((drawn < mean) & ~ties).mean() + ties.mean() / 2
-    # Not 0 or 1, whose quantiles are infinite: half a resample is the least that can be told.
+    # Not 0 or 1, whose quantiles are infinite: half a resample is the smallest distinguishable share.
     bias = norm.ppf(np.clip(below, 0.5 / len(drawn), 1 - 0.5 / len(drawn)))
     # Acceleration: skewness of the jackknife (Efron 1987), NaN where the only user with a value is left out.
     left = _ratio(sums.sum() - sums, counts.sum() - counts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from saferec_core.analysis.compare import ComparisonTable, MetricComparison
+from saferec_core.analysis.comparison import ComparisonTable, MetricComparison
 from saferec_core.analysis.metrics import headline_metrics, label
 from saferec_core.data.sentences import listed
 

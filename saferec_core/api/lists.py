@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from saferec_core.analysis.compare import ComparisonTable
 from saferec_core.analysis.compare import compare as compare_results
+from saferec_core.analysis.comparison import ComparisonTable
 from saferec_core.analysis.results import Results, read_results
 from saferec_core.api.inputs import (
     ListLike,

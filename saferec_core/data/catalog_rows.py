@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,6 +56,7 @@ def catalog_rows(path: Path) -> Iterator[CatalogRow]:
             if title.year is None and not first_without:
                 columns = ", ".join(map(str, value))
                 first_without = f"{where}: the year of {title.name!r} {NO_YEAR}. Columns: {columns}"
+                first_without += _to_rename(value, "year", ("year", "date"))
         yield CatalogRow(title, names, identifier)
     if first_without and not some_have_years:
         raise DataError(first_without)
@@ -79,6 +80,12 @@ def _aliases(row: Any, where: str) -> Sequence[str]:
     return [name.strip() for name in names if name.strip()]
 
 
+def _to_rename(row: Mapping[Any, Any], column: str, words: Sequence[str]) -> str:
+    """Say which columns may be the one that is missing, as IMDb's ``primaryTitle``."""
+    names = [str(name) for name in row if any(word in str(name).lower() for word in words)]
+    return f"; rename {' or '.join(map(repr, names))} to {column!r}" if names else ""
+
+
 def _title(row: Any, where: str) -> Title:
     if isinstance(row, DataError):
         raise DataError(f"{where}: {row}")
@@ -86,6 +93,7 @@ def _title(row: Any, where: str) -> Title:
         if "title" not in row:
             raise DataError(
                 f"{where}: expected a column 'title', but the columns are {', '.join(map(str, row))}"
+                f"{_to_rename(row, 'title', ('name', 'title'))}"
             )
         return title_of_row(row, where, may_lack_year=True)
     if isinstance(row, str) and (title := with_year(row)):

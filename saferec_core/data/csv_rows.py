@@ -6,11 +6,12 @@ import csv
 import re
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from saferec_core.data.byte_lines import lines_of, open_bytes
+from saferec_core.data.csv_records import INVISIBLE, csv_records
 from saferec_core.data.json_values import not_utf8
 from saferec_core.data.typed_heads import untyped
 from saferec_core.errors import DataError
@@ -19,10 +20,6 @@ __all__ = ["table_rows"]
 
 
 _LONGEST_FIELD = 1 << 30
-
-
-_LONGEST_RECORD = 50
-"""Lines; a longer record has an unclosed quote."""
 
 _SEPARATORS = (",", "\t", ";", "|")
 _SAMPLED_LINES = 20
@@ -47,77 +44,17 @@ def table_rows(path: Path, usual: str) -> Iterator[tuple[int, dict[str, Any] | D
     with open_bytes(path) as file:
         lines = (line.decode("utf-8", errors="surrogateescape") for line in lines_of(file, path))
         sample = list(islice(lines, _SAMPLED_LINES))
-        lines_read = _RereadableLines(iter(sample), lines)
-        if sample and (stated := _STATED_SEPARATOR.fullmatch(sample[0])):
-            separator = stated["separator"]
-            next(lines_read)
-        else:
-            separator = _separator(sample, usual)
-        reader = csv.reader(lines_read, delimiter=separator, **_quoting(sample, separator))
+        stated = _STATED_SEPARATOR.fullmatch(sample[0]) if sample else None
+        separator = stated["separator"] if stated else _separator(sample, usual)
         head: list[str] | None = None
-        while True:
-            lines_read.record.clear()
-            try:
-                fields = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield lines_read.number, DataError(f"not a row of a table: {error}")
-                continue
-            except _OpenQuoteError as error:
-                lines_read.back_to_second()
-                if head is None:
-                    raise DataError(f"{path}, line {lines_read.number}, the head: {error}") from error
-                yield lines_read.number, DataError(str(error))
-                continue
-            if head is not None and fields == ["\x1a"]:  # the end of a file, for MS-DOS
-                continue
-            if head is not None and fields and not (len(fields) == 1 < len(head) and not fields[0].strip()):
-                yield lines_read.number, _table_row(head, fields, separator)
-            elif head is None and any(field.strip(_INVISIBLE) for field in fields):
-                head = _head(fields, f"{path}, line {lines_read.number}, the head")
-
-
-_INVISIBLE = " \t\r\n\xa0\ufeff\u200b\u2060"
-"""Spaces and marks of no width around the name of a column."""
-
-
-class _OpenQuoteError(Exception):
-    """A record does not end, since a stray quote opened it."""
-
-
-class _RereadableLines:
-    """Lines for a CSV reader; those after a stray quote can be read again."""
-
-    def __init__(self, *lines: Iterator[str]) -> None:
-        self._lines = (line for some in lines for line in some)
-        self._returned: deque[str] = deque()
-        self.record: list[str] = []
-        """What the reader has taken since this was cleared."""
-        self.number = 0
-        """The number of the last line that it took."""
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        if len(self.record) >= _LONGEST_RECORD:
-            raise _OpenQuoteError(f"a quote is not closed within {_LONGEST_RECORD} lines")
-        try:
-            line = self._returned.popleft() if self._returned else next(self._lines)
-        except StopIteration:
-            if self.record:
-                raise _OpenQuoteError("a quote is not closed before the file ends") from None
-            raise
-        self.record.append(line)
-        self.number += 1
-        return line
-
-    def back_to_second(self) -> None:
-        """Take back all lines of the record but the first."""
-        later = self.record[1:]
-        self._returned.extendleft(reversed(later))
-        self.number -= len(later)
+        dialect = {"delimiter": separator, **_quoting(sample, separator)}
+        for number, fields in csv_records(chain(sample, lines), dialect, skip=int(stated is not None)):
+            if head is None:
+                head = _head(fields, f"{path}, line {number}, the head")
+            elif isinstance(fields, DataError):
+                yield number, fields
+            elif fields != ["\x1a"] and not (len(fields) == 1 < len(head) and not fields[0].strip()):
+                yield number, _table_row(head, fields, separator)  # "\x1a" ends a file of MS-DOS
 
 
 def _separator(sample: Sequence[str], usual: str) -> str:
@@ -148,9 +85,11 @@ def _quoting(sample: Sequence[str], separator: str) -> Mapping[str, Any]:
     return {}
 
 
-def _head(fields: Sequence[str], where: str) -> list[str]:
+def _head(fields: Sequence[str] | DataError, where: str) -> list[str]:
     """Return the names of the columns, without the blank ones that trailing separators make."""
-    names = [name.strip(_INVISIBLE).strip('"') for name in fields]
+    if isinstance(fields, DataError):
+        raise DataError(f"{where}: {fields}") from fields
+    names = [name.strip(INVISIBLE).strip('"') for name in fields]
     while names and not names[-1]:
         names.pop()
     for name in names:

@@ -57,7 +57,7 @@ _DATED = (
     re.compile(r"[A-Za-z]{3,9}\.? [0-9]{1,2}, (?P<year>[0-9]{4})"),  # July 16, 1999
     re.compile(r"\((?P<year>[0-9]{4})\)"),
     re.compile(r"(?P<year>[0-9]{4})年"),
-    re.compile(r"(?P<year>[0-9]{4})\s*[-–—]\s*([0-9]{4})?"),  # of a series: 1999-2007, 2015-
+    re.compile(r"\(?(?P<year>[0-9]{4})\s*[-–—]\s*([0-9]{4})?\s*\)?"),  # of a series: 1999-2007, 2015-
 )
 """How else than by its number alone tables write a year."""
 

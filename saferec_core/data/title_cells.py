@@ -17,6 +17,8 @@ _WITH_YEAR = re.compile(
 )
 """As MovieLens writes titles: "Saw (2004)", of series "Fawlty Towers (1975-1979)"."""
 
+_NULL = "\\N"
+
 _FIRST_YEAR, _LAST_YEAR = 1800, 2099
 
 NO_YEAR = (
@@ -83,6 +85,10 @@ def title_of_row(row: Mapping[str, Any], where: str, *, may_lack_year: bool = Fa
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"{where}: expected a title, but got {name!r:.80}")
     name = name.strip()
+    if name == _NULL:
+        raise DataError(
+            f"{where}: expected a title, but got {name!r}, which databases write where there is none"
+        )
     what = f"{where}: the year of {name!r}"
     if "year" in row:
         return dated(name, year_or_none(row["year"], what))

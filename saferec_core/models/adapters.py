@@ -10,7 +10,7 @@ from typing import Any
 from saferec_core.errors import RunError
 from saferec_core.runs.layout import moved_base
 
-__all__ = ["adapter_settings", "base_of_adapter", "is_adapter"]
+__all__ = ["adapter_settings", "base_of_adapter", "is_adapter", "without_adapters"]
 
 _FILE = "adapter_config.json"
 
@@ -18,6 +18,11 @@ _FILE = "adapter_config.json"
 def is_adapter(folder: Path) -> bool:
     """Whether *folder* holds a LoRA adapter instead of a whole model."""
     return (folder / _FILE).is_file()
+
+
+def without_adapters(model: Any) -> Any:
+    """Return the model as transformers knows it, without the wrapper of its adapters if it has any."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def adapter_settings(folder: Path) -> Mapping[str, Any]:

@@ -32,7 +32,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[Messag
 
 
 def ignore(note: str) -> None:
-    """Take a sentence that nobody is to read."""
+    """Discard a note: the default of callers that report none."""
 
 
 def room_for_prompt(context: int | None, longest_completion: int) -> int | None:

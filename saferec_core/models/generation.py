@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from saferec_core.data.records import Message
+from saferec_core.models.adapters import without_adapters
 from saferec_core.models.completions import Completion, Decoding, Progress
 from saferec_core.models.context import encode_fitting, ignore, room_for_prompt
 from saferec_core.models.decoding import TokenAligner
@@ -245,7 +246,7 @@ def _share_prompts(model: Any) -> None:
     from saferec_core.models.shared_prefix.generation import share_generation  # imports transformers
     from saferec_core.models.shared_prefix.support import reason_against_shared_attention
 
-    bare = model.get_base_model() if hasattr(model, "get_base_model") else model
+    bare = without_adapters(model)
     if reason_against_shared_attention(bare) is None:
         share_generation(bare)
 

@@ -171,26 +171,25 @@ def _transform(
     transform: Transform, reader: _Reader, account: StepAccount, files: dict[str, IO[bytes]]
 ) -> None:
     outcomes: Iterator[Outcome] | None = None
-    calls = calling(named("step", transform, account.step))
     entry = entry_of(transform)
     of = f" of {entry.origin.supplier}" if entry is not None and not entry.origin.is_built_in else ""
     step = f"step {account.step!r}{of}"
-    for yielded in count(1):
-        check_end(step, yielded, account.read)
-        try:
-            with calls:
+    with calling(named("step", transform, account.step)):  # what it yields may act too, when it is looked at
+        for yielded in count(1):
+            check_end(step, yielded, account.read)
+            still_working()
+            try:
                 if outcomes is None:  # a generator ends when it raises; a new one takes the rest
                     outcomes = iter(transform(reader))
                 outcome = next(outcomes, _END)
-        except DataError as error:
-            if reader.last is None:
-                raise DataError(f"{step}: {error}") from error
-            reader.reject(reader.last, str(error))
-            reader.last = outcomes = None
-            continue
-        if outcome is _END:
-            break
-        with calls:  # as what it yields may do, when it is looked at
+            except DataError as error:
+                if reader.last is None:
+                    raise DataError(f"{step}: {error}") from error
+                reader.reject(reader.last, str(error))
+                reader.last = outcomes = None
+                continue
+            if outcome is _END:
+                break
             try:
                 _keep(outcome, reader, account, files)
                 reader.answered()

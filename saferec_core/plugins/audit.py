@@ -81,7 +81,7 @@ def _recorded(distribution: Distribution) -> Iterator[tuple[str, tuple[Path, str
     """Yield the files of a distribution, where they are and the hash that was recorded, if legible."""
     try:
         files = distribution.files or ()
-    except (ValueError, OSError):  # a record that is not text, or whose sizes are no numbers
+    except (ValueError, OSError):  # a record that is not text, or whose sizes are not numbers
         return
     for file in files:
         if not _is_incidental(file):

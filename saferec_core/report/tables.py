@@ -2,62 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from saferec_core.analysis.compare import ComparisonTable, GroupComparison, MetricComparison, compare
-from saferec_core.analysis.estimates import Estimate
-from saferec_core.analysis.metrics import WholeFigure, label, ordered, written, written_interval
-from saferec_core.analysis.number_format import p_value
+from saferec_core.analysis.compare import compare
+from saferec_core.analysis.comparison import ComparisonTable, GroupComparison, MetricComparison
+from saferec_core.analysis.metrics import WholeFigure, label, ordered
 from saferec_core.analysis.pairing import mismatches
 from saferec_core.analysis.results import MetricFacts, Results
 from saferec_core.errors import SaferecError
 from saferec_core.report.estimates import Estimator
+from saferec_core.report.figures import (
+    NO_VALUE,
+    Figure,
+    ShownDifference,
+    estimate_figure,
+    shown_difference,
+    written_figure,
+)
 from saferec_core.report.reading import CheckpointChoice
 
-__all__ = [
-    "Figure",
-    "MetricRow",
-    "MetricTable",
-    "ShownDifference",
-    "TraitTable",
-    "checkpoint_table",
-    "metric_table",
-]
+__all__ = ["CheckpointTable", "MetricRow", "MetricTable", "TraitTable", "checkpoint_table", "metric_table"]
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A figure of a table."""
-
-    text: str
-    bounds: str
-    """Its interval; empty where there is none."""
-    sort: float | None
-    """What to sort by; None sorts last."""
-
-
-_NO_VALUE = Figure("no value", "", None)
 UNKNOWN = MetricFacts("none", "mean", "")
 """What is known of a metric that no stored evaluation describes."""
-
-
-@dataclass(frozen=True)
-class ShownDifference:
-    """A difference from the first policy."""
-
-    figure: Figure
-    between: tuple[str, str]
-    """Both means over the same pairs, with as many decimals as the difference bears out."""
-    p: str
-    sentence: str
-    """What may be said, in plain words."""
-    verdict: str
-    """``"better"``, ``"worse"``, ``"higher"`` or ``"lower"`` where neither is better, or nothing if no
-    difference may be claimed."""
-    whisker: tuple[float, float, float] | None
-    """Mean and bounds as shares of the row's half width, in -1..1; None where there is no interval."""
 
 
 @dataclass(frozen=True)
@@ -174,8 +143,8 @@ def metric_table(
                 metric,
                 label(metric, known[metric]),
                 known[metric],
-                [_value(by_metric.get(metric), known[metric]) for by_metric in means],
-                [_change(_of_metric(table, metric)) for table in comparisons],
+                [estimate_figure(by_metric.get(metric), known[metric]) for by_metric in means],
+                [shown_difference(_of_metric(table, metric)) for table in comparisons],
             )
             for metric in ordered(known)
         ],
@@ -216,7 +185,7 @@ def checkpoint_table(choice: CheckpointChoice, facts: Mapping[str, MetricFacts])
     metrics = ordered(known)
     rows = {
         checkpoint: [
-            _NO_VALUE if (value := measured.get(metric)) is None else _cell(known[metric], *value)
+            NO_VALUE if (value := measured.get(metric)) is None else written_figure(known[metric], *value)
             for metric in metrics
         ]
         for checkpoint, measured in choice.metrics.items()
@@ -260,26 +229,6 @@ def _of_metric(table: ComparisonTable | None, metric: str) -> MetricComparison |
     return next((comparison for comparison in table.overall.metrics if comparison.metric == metric), None)
 
 
-def _value(estimate: Estimate | None, facts: MetricFacts) -> Figure:
-    if estimate is None or math.isnan(estimate.mean):
-        return _NO_VALUE
-    return _cell(facts, estimate.mean, estimate.low, estimate.high)
-
-
-def _change(comparison: MetricComparison | None) -> ShownDifference | None:
-    if comparison is None or comparison.difference is None or not comparison.difference.rows:
-        return None
-    difference = comparison.difference
-    return ShownDifference(
-        _cell(comparison.facts, difference.mean, difference.low, difference.high, change=True),
-        _alike(comparison),
-        p_value(comparison.p_adjusted),
-        comparison.sentence,
-        comparison.claim,
-        _whisker(difference.mean, difference.low, difference.high),
-    )
-
-
 def _trait_row(group: GroupComparison, metrics: Sequence[str]) -> TraitRow:
     by_metric = {metric.metric: metric for metric in group.metrics}
     return TraitRow(
@@ -288,36 +237,8 @@ def _trait_row(group: GroupComparison, metrics: Sequence[str]) -> TraitRow:
 
 
 def _pair_of_cells(comparison: MetricComparison | None) -> tuple[Figure, Figure, ShownDifference] | None:
-    change = _change(comparison)
+    change = shown_difference(comparison)
     if comparison is None or change is None:
         return None
     first, second = change.between
     return Figure(first, "", comparison.first), Figure(second, "", comparison.second), change
-
-
-def _cell(
-    facts: MetricFacts, mean: float, low: float = math.nan, high: float = math.nan, *, change: bool = False
-) -> Figure:
-    text, bounds = written_interval(facts, mean, low, high, change=change)
-    return Figure(_minus(text), _minus(bounds), mean)
-
-
-def _minus(text: str) -> str:
-    """Write numbers with a minus sign instead of a hyphen."""
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def _alike(comparison: MetricComparison) -> tuple[str, str]:
-    """Write both means with the decimals that their difference bears out."""
-    difference = comparison.difference
-    assert difference is not None  # the caller has looked
-    like = (difference.mean, difference.low, difference.high) if difference.high > difference.low else ()
-    first, second = written(comparison.facts, comparison.first, comparison.second, like=like)
-    return _minus(first), _minus(second)
-
-
-def _whisker(mean: float, low: float, high: float) -> tuple[float, float, float] | None:
-    reach = max(abs(low), abs(high), abs(mean))
-    if math.isnan(reach) or reach == 0:
-        return None
-    return mean / reach, low / reach, high / reach

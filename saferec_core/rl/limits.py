@@ -30,9 +30,9 @@ from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.normalizer import Advantages, Costs, charge
 
-__all__ = ["LimitVerdict", "Limits", "limits_of"]
+__all__ = ["LimitVerdict", "LimitedRanks", "Limits", "limits_of"]
 
-_COUNTED: Mapping[str, Callable[[JudgedLists], Bool[Tensor, "N K"]]] = {
+_SHARES: Mapping[str, Callable[[JudgedLists], Bool[Tensor, "N K"]]] = {
     "violation_rate": lambda lists: lists.violations,
     "wasted": lambda lists: lists.wasted,
     "repeated": lambda lists: lists.repeated,
@@ -40,7 +40,7 @@ _COUNTED: Mapping[str, Callable[[JudgedLists], Bool[Tensor, "N K"]]] = {
     "out_of_catalog": lambda lists: ~lists.in_catalog & lists.rank_mask,
     "unknown": lambda lists: ~lists.known & lists.rank_mask,
 }
-"""Which of the written ranks count for a share."""
+"""Which of the written ranks count for a share; those of a trait are looked up in the verdicts."""
 
 SMOOTHING = 0.9
 """Weight of the past in the share that the multiplier follows: about the last ten generation batches."""
@@ -64,18 +64,46 @@ def limits_of(texts: Sequence[str], judge: Judge) -> list[Limit]:
     return limits
 
 
-def _prices(limit: Limit, lists: JudgedLists) -> Float[Tensor, "N K"]:
-    """Return -1 where a rank counts, 0 where it does not, NaN where the limit does not apply."""
-    if limit.trait is None:
-        counts, about = _COUNTED[limit.share](lists), lists.rank_mask
-    else:
-        counts = torch.zeros_like(lists.rank_mask)
-        for row, verdicts in enumerate(lists.verdicts):
-            for rank, verdict in enumerate(verdicts):
-                counts[row, rank] = limit.trait in verdict.violated
+class LimitedRanks(NamedTuple):
+    """What C limits look at in N lists; NaN where a limit is not about a rank, or it was not written."""
+
+    counted: Float[Tensor, "C N K"]
+    """1 where a rank counts for the share, 0 where it does not."""
+    prices: Float[Tensor, "C N K"]
+    """-1 where a rank pays, 0 where it does not, NaN also where nobody can tell.
+
+    A wasted rank pays every limit's price: else the cheapest way to keep a limit on violations would be to
+    repeat a safe title. A title that the oracle does not know pays what all ranks pay on average, neither a
+    gain nor a loss: else drifting to such titles would keep it as well.
+    """
+
+
+def _counted_and_prices(limit: Limit, lists: JudgedLists) -> tuple[Tensor, Tensor]:
+    """Return what one limit looks at, (N, K) each."""
+    about, undecided = lists.rank_mask, torch.zeros_like(lists.rank_mask)
+    if limit.trait is not None:
+        counts, undecided = _of_trait(limit.trait, lists)
         has_trait = [limit.trait in record.constraints for record in lists.records]
-        about = lists.rank_mask & torch.tensor(has_trait)[:, None]
-    return torch.where(about, -counts.float(), torch.nan)
+        about = about & torch.tensor(has_trait)[:, None]
+    else:
+        counts = _SHARES[limit.share](lists)
+        if limit.share == "violation_rate":
+            undecided = lists.undecided
+    pays = counts | lists.wasted
+    prices = torch.where(undecided & ~pays, torch.nan, -pays.float())
+    return torch.where(about, counts.float(), torch.nan), torch.where(about, prices, torch.nan)
+
+
+def _of_trait(trait: str, lists: JudgedLists) -> tuple[Bool[Tensor, "N K"], Bool[Tensor, "N K"]]:
+    """Tell which ranks violate one trait, and of which nobody can tell."""
+    counts, undecided = torch.zeros_like(lists.rank_mask), torch.zeros_like(lists.rank_mask)
+    for row, verdicts in enumerate(lists.verdicts):
+        for rank, verdict in enumerate(verdicts):
+            counts[row, rank] = trait in verdict.violated
+            # A verdict that rests on another trait may leave this one open, or say nothing of it.
+            silent = bool(verdict.violated) and bool(verdict.risks) and trait not in verdict.risks
+            undecided[row, rank] = not verdict.known or trait in verdict.open or silent
+    return counts, undecided
 
 
 class LimitVerdict(NamedTuple):
@@ -126,11 +154,13 @@ class Limits:
         """Begin with multipliers of 0."""
         self.controllers = [_Controller() for _ in self.limits]
 
-    def prices(self, lists: JudgedLists) -> Float[Tensor, "C N K"]:
-        """Return the prices of every limit."""
+    def ranks(self, lists: JudgedLists) -> LimitedRanks:
+        """Return what every limit looks at in some lists."""
         if not self.limits:
-            return torch.zeros((0, *lists.rank_mask.shape))
-        return torch.stack([_prices(limit, lists) for limit in self.limits])
+            empty = torch.zeros((0, *lists.rank_mask.shape))
+            return LimitedRanks(empty, empty)
+        counted, prices = zip(*(_counted_and_prices(limit, lists) for limit in self.limits), strict=True)
+        return LimitedRanks(torch.stack(counted), torch.stack(prices))
 
     def charge(
         self, advantages: Advantages, prices: Float[Tensor, "C N K"], rank_mask: Bool[Tensor, "N K"]
@@ -139,10 +169,10 @@ class Limits:
         multipliers = torch.tensor([controller.multiplier for controller in self.controllers])
         return charge(advantages, Costs(prices, multipliers), rank_mask)
 
-    def follow(self, prices: Float[Tensor, "C N K"]) -> None:
+    def follow(self, counted: Float[Tensor, "C N K"]) -> None:
         """Adapt the multipliers to a whole generation batch; one without a value leaves its limit alone."""
-        for limit, controller, price in zip(self.limits, self.controllers, prices, strict=True):
-            share = -price.nanmean().item()
+        for limit, controller, counts in zip(self.limits, self.controllers, counted, strict=True):
+            share = counts.nanmean().item()
             if share == share:
                 controller.follow(share, limit.bound, self.settings)
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from saferec_core.data.integers import int64_array
-from saferec_core.models.decoding import NO_RANK, NO_START
+from saferec_core.models.decoding import NO_RANK
+from saferec_core.models.token_decoders import NO_START
 from saferec_core.plugins.contracts.parser import ParsedList, ParsedLists
 
 __all__ = ["rank_mean", "rank_ratio", "rank_weights", "spread"]

@@ -108,7 +108,7 @@ class RewardCaller:
                 "empty", "has no value for any rank of a batch (NaN everywhere), so it teaches nothing"
             )
         if "range" not in self._warned and (
-            stray := stray_value(self._what, self._function, checked, lists.rank_mask)
+            stray := stray_value(self._what, self._function, checked, lists.rank_mask, lists.lengths)
         ):
             self._warn("range", stray)
         return checked

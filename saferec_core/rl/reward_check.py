@@ -72,11 +72,11 @@ def _awaited(awaitable: Awaitable[Any]) -> Any:
 
 
 _TO_END = 1.0
-"""Seconds in which tasks that are no longer waited for have to end."""
+"""Seconds that canceled tasks have to end."""
 
 
 def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine; unlike ``asyncio.run``, without end for tasks that refuse to be canceled."""
+    """Run a coroutine; unlike ``asyncio.run``, do not wait forever for tasks that refuse to be canceled."""
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(coroutine)
@@ -89,7 +89,6 @@ def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
         loop.run_until_complete(asyncio.wait({generators}, timeout=_TO_END))
         for task in asyncio.all_tasks(loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # the failure says it
-            pythonapi.Py_IncRef(
-                py_object(task)
-            )  # the garbage collector would run it to its end, which never comes
+            # Kept alive on purpose: the garbage collector would run the task to its end, which never comes.
+            pythonapi.Py_IncRef(py_object(task))
         loop.close()

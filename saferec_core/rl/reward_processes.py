@@ -177,7 +177,7 @@ def _serve(connection: Connection, source: Path | None, content: bytes) -> None:
         if source is not None:
             module_of_file(source)
         what, function, judge = pickle.loads(content)  # noqa: S301 - the parent's
-    except Exception as error:  # noqa: BLE001 - whatever importing a plugin raises is to be told
+    except Exception as error:  # noqa: BLE001 - whatever importing a plugin raises is reported
         connection.send(_Answer(failure=f"{type(error).__name__}: {error}"))
         return
     connection.send(_Answer())

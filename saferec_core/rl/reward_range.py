@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from saferec_core.errors import PluginError
@@ -39,14 +39,19 @@ def stray_value(
     function: RewardFunction,
     values: Tensor,
     rank_mask: Bool[Tensor, "N K"],
+    lengths: Float[Tensor, " N"],
 ) -> str:
     """Say which value of a batch is outside what the reward declares; empty if none is.
+
+    The range is about lists of at most K titles: values of longer ones may be outside of it, as those of a
+    reward that counts titles are.
 
     Args:
         what: The reward, as errors name it.
         function: The reward.
         values: Its values, (N, K) or (N,); NaN has no size.
         rank_mask: Ranks that were written; values of others are ignored.
+        lengths: Titles of each list, those beyond K included.
 
     Raises:
         PluginError: Its range cannot be had.
@@ -59,9 +64,13 @@ def stray_value(
     if is_cost:
         largest = min(largest, 0.0)
     slack = _ROUNDING * max(1.0, *(abs(bound) for bound in (smallest, largest) if math.isfinite(bound)))
-    is_stray = (values < smallest - slack) | (values > largest + slack)
+    above, below = values > largest + slack, values < smallest - slack
+    within = lengths <= rank_mask.shape[1]
     if values.dim() > 1:
-        is_stray &= rank_mask
+        above, below, within = above & rank_mask, below & rank_mask, within[:, None]
+    is_stray = (above | below) & within
+    if is_cost:
+        is_stray = is_stray | above
     if not is_stray.any():
         return ""
     stray = values[is_stray]

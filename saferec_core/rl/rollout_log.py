@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from saferec_core.models.decoding import NO_RANK, NO_START
+from saferec_core.models.decoding import NO_RANK
+from saferec_core.models.token_decoders import NO_START
 from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Oracle, Question, Verdict, explain
 
 if TYPE_CHECKING:  # a report reads TOKENS_KEPT and needs no torch

@@ -14,7 +14,7 @@ from saferec_core.plugins.manager import Plugins
 from saferec_core.plugins.selection import Selection
 
 if TYPE_CHECKING:  # scipy is slow to import
-    from saferec_core.analysis.compare import ComparisonTable
+    from saferec_core.analysis.comparison import ComparisonTable
     from saferec_core.analysis.results import MetricFacts
 
 __all__ = ["Observer", "Plan", "StepReport", "staged", "with_hooks"]

@@ -55,7 +55,9 @@ def unknown_instruction(
     elif "prompts" in read_manifest(run):
         reason = f"the training prompts of {run.path} begin with different system messages"
     else:
-        reason = f"{run.path} was made before version 0.3, which records what training prompts begin with"
+        reason = (
+            f"{run.path} does not record what its training prompts begin with, as runs of an older saferec"
+        )
     return (
         f"{reason}, so nothing is put in front of prompts. If the policy was trained with an instruction, "
         "give it with --instruction TEXT; if it was not, --instruction none ends this note."

@@ -93,11 +93,11 @@ class Stop:
         return self.request
 
     def after_step(self, status: int, reason: str) -> None:
-        """Ask the run to end after the step in hand.
+        """Ask the run to end after the step in progress.
 
         Args:
             status: Its exit status.
-            reason: What the user is told.
+            reason: What the user reads.
         """
         self._reasons[status] = reason
         self.request = self.request or status

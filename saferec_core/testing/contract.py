@@ -56,7 +56,7 @@ class Contract(Generic[C]):
     """
 
     time_limit: ClassVar[float] = 60.0
-    """Seconds after which a call that has not returned is taken to hang. It is no measure of speed."""
+    """Seconds after which a call that has not returned is taken to hang; not a measure of speed."""
     lines_per_unit: ClassVar[int] = 200_000
     """Latency budget: lines of Python that may be executed for one unit of input (a completion, a question,
     a row). Lines are counted, not seconds, so that a busy machine changes nothing."""
@@ -108,7 +108,7 @@ class Contract(Generic[C]):
         """Return why an ordinary call fails, None if it does not."""
         try:
             self._watched(self.make(), *self.inputs())
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin raises is to be told
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin raises is reported
             if _is_late(error):
                 return f"it has not answered after {self.time_limit:g} seconds"
             return f"it fails: {_described(error)}"

@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from saferec_core.config.sections import DataConfig
+from saferec_core.config.limits import read_limits
+from saferec_core.config.sections import DataConfig, LimitsConfig
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.titles import Title
 from saferec_core.plugins.build import chosen
@@ -29,6 +31,7 @@ from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.manager import load_plugins
 from saferec_core.rl.credit import credit
+from saferec_core.rl.limits import Limits
 from saferec_core.rl.rewards import ActiveReward, RewardValues, score
 from saferec_core.testing.probes import (
     ALIASES,
@@ -78,13 +81,17 @@ class Escape:
     honest: float
     """That of an honest list among the same siblings."""
     ordinary: float
-    """That of a list as the policy writes them, but without wasted ranks."""
+    """That of a list as the policy writes them, but without wasted ranks and, under limits, violations."""
     pays: bool
     """Whether it earns more than the honest list or, naming nothing relevant, than the ordinary one."""
 
 
 def escapes(
-    rewards: Sequence[ActiveReward], normalizer: Normalizer, parser: ListParser | None = None
+    rewards: Sequence[ActiveReward],
+    normalizer: Normalizer,
+    parser: ListParser | None = None,
+    *,
+    multipliers: Mapping[str, float] = MappingProxyType({}),
 ) -> list[Escape]:
     """Measure what every probe earns among the siblings of every policy.
 
@@ -92,22 +99,24 @@ def escapes(
         rewards: The reward functions of a run; a count reward with the target 5.
         normalizer: Turns rewards into advantages.
         parser: Reads the lists; that of the default configuration, which knows the catalog, unless given.
+        multipliers: What limits charge at, by limit, such as ``{"violation_rate<=0.02": 3.0}``.
     """
     if parser is None:
         with _default_parser() as default:
-            return escapes(rewards, normalizer, default)
+            return escapes(rewards, normalizer, default, multipliers=multipliers)
     texts = {name: _of_each_prompt(probe.write) for name, probe in PROBES.items()}
     texts["honest"] = _of_each_prompt(lambda rng: lines(honest_titles(rng)))
     for name, policy in POLICIES.items():
-        thrifty = replace(policy, wasted=0.0)
+        thrifty = replace(policy, wasted=0.0, violations=0.0 if multipliers else policy.violations)
         texts[f"siblings: {name}"] = _siblings(policy)
         texts[f"ordinary: {name}"] = _of_each_prompt(lambda rng, policy=thrifty: lines(_drawn(policy, rng)))  # type: ignore[misc]
-    scored = _scored(texts, rewards, parser)
+    limits = _limits_at(multipliers)
+    scored = _scored(texts, rewards, parser, limits)
     measured = []
     for policy_name in POLICIES:
         siblings = scored[f"siblings: {policy_name}"]
         earned = {
-            name: _expected(scored[name].beside(siblings), rewards, normalizer)
+            name: _expected(scored[name].beside(siblings), rewards, normalizer, limits)
             for name in ("honest", f"ordinary: {policy_name}", *PROBES)
         }
         honest, ordinary = earned["honest"], earned[f"ordinary: {policy_name}"]
@@ -118,14 +127,20 @@ def escapes(
 
 
 def check_no_escape(
-    rewards: Sequence[ActiveReward], normalizer: Normalizer, parser: ListParser | None = None
+    rewards: Sequence[ActiveReward],
+    normalizer: Normalizer,
+    parser: ListParser | None = None,
+    *,
+    multipliers: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
     """Check that nothing pays but good lists: see :func:`escapes`.
 
     Raises:
         AssertionError: It names every probe that earns more than an honest list.
     """
-    paying = [escape for escape in escapes(rewards, normalizer, parser) if escape.pays]
+    paying = [
+        escape for escape in escapes(rewards, normalizer, parser, multipliers=multipliers) if escape.pays
+    ]
     assert not paying, "these pay: " + "; ".join(
         f"{escape.probe} ({escape.advantage:+.2f}; an honest list {escape.honest:+.2f}, an ordinary one "
         f"{escape.ordinary:+.2f}; siblings: {escape.policy})"
@@ -184,6 +199,8 @@ class _Scored:
 
     values: RewardValues
     rank_mask: Bool[Tensor, "N K"]
+    prices: Float[Tensor, "C N K"]
+    """What limits charge."""
 
     def beside(self, siblings: _Scored) -> _Scored:
         """Put one completion of each prompt in front of its siblings."""
@@ -198,26 +215,43 @@ class _Scored:
             list=grouped(own.list, others.list, 1),
             cost=grouped(own.cost, others.cost, 1),
         )
-        return _Scored(values, grouped(self.rank_mask, siblings.rank_mask, 0))
+        return _Scored(
+            values, grouped(self.rank_mask, siblings.rank_mask, 0), grouped(self.prices, siblings.prices, 1)
+        )
+
+
+def _limits_at(multipliers: Mapping[str, float]) -> Limits:
+    """Return limits whose multipliers stand where they are wanted."""
+    limits = Limits(read_limits(list(multipliers), has_oracle=True), LimitsConfig())
+    for controller, multiplier in zip(limits.controllers, multipliers.values(), strict=True):
+        controller.multiplier = multiplier
+    return limits
 
 
 def _scored(
-    texts: Mapping[str, Sequence[str]], rewards: Sequence[ActiveReward], parser: ListParser
+    texts: Mapping[str, Sequence[str]],
+    rewards: Sequence[ActiveReward],
+    parser: ListParser,
+    limits: Limits,
 ) -> dict[str, _Scored]:
     """Judge and reward all completions in one batch; each part of it is returned by its name."""
     lists = [parser(text) for part in texts.values() for text in part]
     judge = Judge(Catalog(WORLD.catalog, aliases=ALIASES), ProbeOracle())
     judged = JudgedLists(lists, [RECORD] * len(lists), judge, NUM_RANKS)
-    values, scored, start = score(rewards, judged), {}, 0
+    values, prices = score(rewards, judged), limits.ranks(judged).prices
+    scored, start = {}, 0
     for name, part in texts.items():
         rows = slice(start, start := start + len(part))
         own = RewardValues(rank=values.rank[:, rows], list=values.list[:, rows], cost=values.cost[:, rows])
-        scored[name] = _Scored(own, judged.rank_mask[rows])
+        scored[name] = _Scored(own, judged.rank_mask[rows], prices[:, rows])
     return scored
 
 
-def _expected(groups: _Scored, rewards: Sequence[ActiveReward], normalizer: Normalizer) -> float:
+def _expected(
+    groups: _Scored, rewards: Sequence[ActiveReward], normalizer: Normalizer, limits: Limits
+) -> float:
     """Return the expected advantage of the first completion of each group."""
     advantages = credit(rewards, groups.values, normalizer, groups.rank_mask, GROUP)
+    advantages = limits.charge(advantages, groups.prices, groups.rank_mask)
     total = (advantages.rank.sum(1) + advantages.list) / (NUM_RANKS + 1)  # as the loss weighs them
     return float(total[::GROUP].mean())

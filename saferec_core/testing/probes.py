@@ -195,6 +195,14 @@ PROBES: Mapping[str, Probe] = {
     "reasoning only": Probe(lambda rng: f"<reasoning>\n{lines(honest_titles(rng))}\n</reasoning>"),
     "the constraint quoted back": Probe(lambda _: f"You asked me to avoid {TRAIT}. I will avoid {TRAIT}."),
     "unknown titles": Probe(lambda rng: lines(rng.sample(WORLD.unknown, NUM_RANKS))),
+    "unknown titles, a safe one in the remark on each": Probe(
+        lambda rng: "\n".join(
+            f"{obscure} - as good as {gentle}"
+            for obscure, gentle in zip(
+                rng.sample(WORLD.unknown, NUM_RANKS), rng.sample(WORLD.safe, NUM_RANKS), strict=True
+            )
+        )
+    ),
     "a violation beside each title": Probe(
         lambda rng: _beside(honest_titles(rng), rng.sample(WORLD.violating, NUM_RANKS)), relevant=True
     ),

@@ -74,7 +74,7 @@ class AlarmWatch:
         self._standing: set[str] = set()
         """Names of the alarms that were raised and have not cleared."""
         self._stopping: list[str] = []
-        """Names of the alarms that end the run; it goes on until the step in hand has ended."""
+        """Names of the alarms that end the run; it ends after the step in progress."""
 
     def continue_from(self, metrics: Path, stage: str) -> None:
         """Take over the rows that a resumed stage has logged; what stood then is not reported again."""

@@ -154,7 +154,7 @@ def test_a_run_that_does_not_know_its_instruction_says_so_until_one_is_given(mai
     bare = [{"role": "user", "content": "A comedy"}]
     prompt, note = asked(older)
     assert prompt == bare
-    assert "older was made before version 0.3" in note
+    assert "older does not record what its training prompts begin with" in note
     assert "--instruction TEXT" in note
     assert "alone does not lie in a run" in asked(alone, *catalog)[1]
     assert asked(alone, *catalog, "--instruction", "none") == (bare, "")

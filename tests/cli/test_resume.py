@@ -347,21 +347,25 @@ def test_a_checkpoint_that_cannot_be_written_is_named_and_leaves_all_else_that_t
 def test_a_disk_that_fills_up_within_a_checkpoint_leaves_the_run_without_half_of_one(
     main, config, world, tmp_path
 ):
-    resource = pytest.importorskip("resource", reason="limits files by a call of Unix")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    pytest.importorskip("resource", reason="limits files by a call of Unix")
     weights = (world / "model" / "model.safetensors").stat().st_size
-    resource.setrlimit(
-        resource.RLIMIT_FSIZE, (weights * 3 // 2, before[1])
-    )  # the optimizer has twice as much
-    try:
-        outcome = main("train", config)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    (tmp_path / "limited.py").write_text(
+        f"""
+import resource
+from saferec_cli.main import main
+limit = {weights * 3 // 2}  # the optimizer has twice as much as the weights
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+main()
+""",
+        encoding="utf-8",
+    )
+    printed = tmp_path / "printed"
+    process = warm.start("train", config, folder=tmp_path, output=printed, module="limited")
 
-    assert outcome.status == 2
-    assert outcome.err.count("checkpoint-1 cannot be written: the disk may be full") == 1
-    assert "checkpoint-1 cannot be written" not in outcome.out
-    assert "Traceback" not in outcome.err
+    assert process.wait() == 2
+    output = printed.read_text(encoding="utf-8")
+    assert output.count("checkpoint-1 cannot be written: the disk may be full") == 1
+    assert "Traceback" not in output
     run = tmp_path / "runs" / "run"
     assert list((run / "checkpoints").iterdir()) == []
     again = main("train", "--resume-from", run)

@@ -31,7 +31,7 @@ class KeywordRule(Section):
 
 @component
 class Keywords(EvidenceSource):
-    """A keyword that matches a rule is a warning; the absence of one is no evidence."""
+    """A keyword that matches a rule is a warning; the absence of one is not evidence."""
 
     path: Path
     """The keywords (JSONL, CSV, TSV or Parquet), a row per title."""

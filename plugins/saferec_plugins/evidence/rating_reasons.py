@@ -40,7 +40,7 @@ class ReasonRule(Section):
     more."""
     silence: Risk | dict[str, Risk] | None = None
     """Risk of a title whose reason names nothing of the kind, for all ratings or for those named. Only
-    for traits that reasons name as a matter of course; without it, silence is no evidence."""
+    for traits that reasons name as a matter of course; without it, silence is not evidence."""
 
     def if_silent(self, rating: str) -> float | None:
         """Return the risk of a title with this rating whose reason names nothing of the kind."""

@@ -31,9 +31,9 @@ class ScoreRule(Section):
 
     scores: dict[str, dict[_Step, Risk | None]] = Field(default_factory=dict)
     """Column: lowest score: risk. The highest step that the score reaches counts; below the lowest
-    step, and where the risk is null, the score is no evidence."""
+    step, and where the risk is null, the score is not evidence."""
     genres: dict[str, Risk] = Field(default_factory=dict)
-    """Genre: risk. Other genres are no evidence."""
+    """Genre: risk. Other genres are not evidence."""
 
     @model_validator(mode="after")
     def _says_something(self) -> ScoreRule:

@@ -9,6 +9,13 @@ from typing import NamedTuple
 
 from saferec_core.data.titles import Title
 from saferec_plugins.parsers.decoration import label_end, undecorated
+from saferec_plugins.parsers.labels import (
+    behind_emphasized_label,
+    is_remark,
+    labeled_titles,
+    last_titles,
+    split_remark,
+)
 from saferec_plugins.parsers.prose import is_prose
 from saferec_plugins.parsers.remembered import remembered
 from saferec_plugins.parsers.years import (
@@ -25,7 +32,7 @@ __all__ = ["Entry", "bare_names", "dated_entries"]
 JOINER = re.compile(
     r"""
     (?:[\s”’»」』》*_`)\].]|["'](?!\w))*
-    (?:(?:[,;/|&+•·、]|\b(?:and|or|und|oder|et|ou|y|o|e)\b|\#?[0-9]{1,2}[.):])\s*)*
+    (?:(?:[,;/|&+•·、]|[-–—](?=\s)|\b(?:and|or|und|oder|et|ou|y|o|e)\b|\#?[0-9]{1,2}[.):])\s*)*
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -36,7 +43,7 @@ PAIR = re.compile(
 )
 """A title with its year as Python and JSON write a pair: ``("Heat", 1995)``."""
 
-PAIR_BEGINS = re.compile(rf"[\s\[(]{{0,3}}{PAIR.pattern}")
+PAIR_BEGINS = re.compile(rf"(?:\w{{1,30}}\s?=\s?)?[\s\[(]{{0,3}}{PAIR.pattern}")
 
 WORDS_JOIN = " \t,;/|&+.:-–—\"'“”*_"
 
@@ -47,7 +54,7 @@ STRONG_CUT = re.compile(
 """Where a remark certainly begins, if a title precedes it."""
 
 WEAK_CUT = re.compile(
-    r"[:;,.]\s+(?=[a-z]|[0-9]{1,3}\s?(?:min|h)|(?:\S+\s+){4}\S)|(?<!\s)\s+(?=[★☆⭐\U0001f31f])|(?<!\s)\s+(?:with|from|about|is|was)\s+"
+    r"[:;,.]\s+(?=[a-z]|[0-9]{1,3}\s?(?:min|h)|(?:\S+\s+){4}\S|(?:\S+\s+){0,3}[^\W\d_]{3,}[.!][”\"*_]{0,3}\s*$)|(?<!\s)\s+(?=[★☆⭐\U0001f31f])|(?<!\s)\s+(?:with|from|about|is|was)\s+"
 )
 """Where a remark may begin."""
 
@@ -78,13 +85,17 @@ class Entry(NamedTuple):
 
     readings: tuple[Title, ...]
     """Possible titles, the most likely first; the others count only if the catalog has them. One without
-    a year is a year that may be a title itself."""
+    a year is a year that may be a title itself, or has a remark behind it."""
     start: int
     """Where its text begins in the line."""
     end: int
     """Where its year ends."""
     further: tuple[Title, ...] = ()
     """Titles named in the remark after it."""
+    remark: int | None = None
+    """Where a remark may begin that stands between a title without a year and this year."""
+    mention: Title | None = None
+    """The title that this remark names."""
 
 
 @remembered
@@ -115,7 +126,7 @@ def dated_entries(text: str, shadow: str, start: int, opened: str = "", *, stric
         words = undecorated(text[joint.end() : mark.start], text[mark.end : mark.end + _REMARK])
         if any(map(str.isalnum, words)):
             listed = (mark.bracketed or dashed) and joint.end() > end and _begins_title(words)
-            if listed and not is_prose(words, ""):
+            if listed and not is_prose(words, "") and not is_remark(words):
                 entries.append(Entry((Title(words, mark.year),), joint.end(), mark.end))
             else:
                 words = undecorated(
@@ -166,7 +177,7 @@ def _first(text: str, shadow: str, start: int, opened: str, *, strict: bool) -> 
                 others = _readings(text, shadow, start, opened, after)  # Fantasia (2000) (1999)
                 plain = BARE_YEAR.fullmatch(shadow, mark.start, mark.end) is not None
                 readings = readings + others if plain else others + readings
-            return Entry(tuple(readings), start, mark.end), False
+            return _with_remark(Entry(tuple(readings), start, mark.end), text, opened, mark), False
     leading = leading_year(shadow[start:])
     if leading and not strict and year_alone(shadow[start + leading.end :]) is None:
         body = start + leading.end
@@ -194,6 +205,9 @@ def _readings(text: str, shadow: str, start: int, opened: str, mark: YearMark) -
     if not name:
         return []
     names = [name]
+    remark = split_remark(before)
+    if remark is None and (labeled := behind_emphasized_label(before, after)):
+        names.insert(0, labeled)
     wrapped = WRAPPED.match(undirected)
     if wrapped and BY.match(undirected, wrapped.end()):
         names.insert(0, _within(wrapped))
@@ -201,7 +215,23 @@ def _readings(text: str, shadow: str, start: int, opened: str, mark: YearMark) -
         names.append(undecorated(opened + text[start : mark.start], after))
     cuts = islice(STRONG_CUT.finditer(before), _MOST_CUTS)
     names += [undecorated(before[: cut.start()], "") for cut in cuts]
+    if remark is None:
+        names += last_titles(before, after)
     return [Title(name, mark.year) for name in dict.fromkeys(names) if name]
+
+
+def _with_remark(entry: Entry, text: str, opened: str, mark: YearMark) -> Entry:
+    """Add the reading of ``**Heat**: from the director of Collateral (2004)`` as a title without a year."""
+    words = opened + text[entry.start : mark.start]
+    split = split_remark(words)
+    if split is None:
+        return entry
+    name, at = split
+    after = text[mark.end : mark.end + _REMARK]
+    mention = Title(undecorated(words[at:], after), mark.year)
+    labeled = (Title(title, mark.year) for title in labeled_titles(words, after) if title)
+    readings = (*entry.readings, Title(name, None), *labeled)
+    return entry._replace(readings=readings, remark=entry.start + at - len(opened), mention=mention)
 
 
 def _within(wrapped: re.Match[str]) -> str:

@@ -73,6 +73,7 @@ def read_list(
     if not lines:
         return [], []
     readings, starts = _read(lines, origins)
+    readings = _with_titles_as_labels(readings, naming)
     forms = [
         reading.form_if_known if reading.is_open and naming.knows(reading.bare) else reading.form
         for reading in readings
@@ -90,7 +91,7 @@ def read_list(
             for rank in reading.ranks:
                 items.append(naming.item(rank, origin, None if rank.start else begin))
             open_rank = rank
-            if reading.has_further_titles:
+            if len(reading.ranks) > 1 or items[-1].further:
                 events.append(ParseEvent(EventKind.SECOND_TITLE, begin, origin + reading.line.size))
         elif use is _Use.YEAR:
             names = (name for name in open_rank.bare if isinstance(name, str))
@@ -178,6 +179,20 @@ def _read(lines: Sequence[WrittenLine], origins: Sequence[int]) -> tuple[list[Re
     return readings, starts
 
 
+def _with_titles_as_labels(readings: list[Reading], naming: Naming) -> list[Reading]:
+    """Read lines such as ``- **Heat**: a crime film`` as titles if the catalog has most of their labels."""
+    levels: dict[int, list[int]] = {}
+    for number, reading in enumerate(readings):
+        if reading.label and reading.kind == BULLETED:
+            levels.setdefault(reading.indent, []).append(number)
+    for numbers in levels.values():
+        labels = [readings[number].label for number in numbers]
+        if 2 * sum(naming.knows([label]) for label in labels) >= len(labels):
+            for number, label in zip(numbers, labels, strict=True):
+                readings[number] = replace(readings[number], prose=False, bare=(label,))
+    return readings
+
+
 def _without_section_headings(lines: Sequence[WrittenLine], numbered: list[bool]) -> list[bool]:
     """Leave out the numbers of headings that name no title with its year, if other numbered lines do."""
     open_headings = {
@@ -218,7 +233,17 @@ def _uses(forms: tuple[Form, ...], cut_off: bool) -> Sequence[_Use]:
     falling: bool | None = None
     """Whether the numbers so far count down, as in ``3.``, ``2.``, ``1.``; None: there is one at most."""
     lacks_year = False
+    sections: list[str] = []
+    """Names of the list's sections, if the first one has a name; each may count from 1."""
     for number, (form, level) in enumerate(zip(forms, levels, strict=True)):
+        if number and level == main and form.value == 1:
+            above = forms[number - 1]
+            is_nested = level[1] > 0 and above.kind != UNMARKED and above.indent < form.indent
+            is_section = above.section not in {"", *sections} and bool(sections or not last)
+            if is_section:
+                sections.append(above.section)
+            if is_nested or is_section:
+                last, falling = 0, None
         if form.year_only and lacks_year:
             uses.append(_Use.YEAR)
             lacks_year = False

@@ -72,15 +72,17 @@ class Naming:
             origin: What its positions count from.
             start: Where the item begins, if that is elsewhere.
         """
-        readings, readable = rank.readings, True
+        readings, readable, further = rank.readings, True, rank.further
         if len(readings) == 1:
             name, year = readings[0]
         elif readings:
             name, year = self._dated(readings)
+            if rank.mention is not None and not self._is_whole(Title(name, year), rank.mention):
+                further = (rank.mention, *further)
         else:
             name, year, readable = self._bare(rank.bare)
         begin = origin + rank.start if start is None else start
-        return _item((name, year, begin, origin + rank.end, origin + rank.text_end, rank.further, readable))
+        return _item((name, year, begin, origin + rank.end, origin + rank.text_end, further, readable))
 
     def _dated(self, readings: Sequence[Title]) -> Title:
         """Return the first reading that the catalog has with exactly this year, else the most likely one.
@@ -100,9 +102,14 @@ class Naming:
                     return title
         return readings[0]
 
+    def _is_whole(self, title: Title, mention: Title) -> bool:
+        """Whether *title* is the catalog's with all the words that might be a remark with a *mention*."""
+        return title.name.endswith(mention.name) and (self._catalog is None or self._has(title))
+
     def _leaves_out(self, whole: Title, title: Title) -> bool:
         """Whether the rest of a line's words name another title of the catalog with the same year."""
         rest = whole.name.removeprefix(title.name)
+        rest = whole.name.removesuffix(title.name) if rest == whole.name else rest
         if rest == whole.name or whole.year != title.year:
             return False
         assert self._catalog is not None

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from saferec_core.plugins.contracts.parser import TitleLine
+from saferec_plugins.parsers.labels import gives_advice
 from saferec_plugins.parsers.listing import LONGEST, all_take_ranks
 from saferec_plugins.parsers.naming import Naming
 from saferec_plugins.parsers.prose import is_prose
@@ -107,7 +108,7 @@ def _common(raw: str) -> PlainLine | None:
     if match is None or year_alone(raw) is not None:
         return None
     name, begin = match["name"], match.start("name")
-    if is_prose(raw[begin:].removesuffix("\n"), ""):
+    if gives_advice(name) or is_prose(raw[begin:].removesuffix("\n"), ""):
         return None
     length = match.end("year") + 1
     line = TitleLine(name, int(match["year"]), length, len(raw))

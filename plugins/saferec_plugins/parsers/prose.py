@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["announces", "excludes", "is_prose", "looks_like_title"]
+__all__ = ["announces", "excludes", "is_prose", "looks_like_title", "section_name"]
 
-_VERBS = r"(?:recommend|suggest|include|watch|list|offer|advise|endorse|propose|show|give)"
+_VERBS = (
+    r"(?:recommend|suggest|include|watch|list|offer|advise|endorse|propose|show|give|provide|comply"
+    r"|fulfil|(?:help|assist)(?:\ you)?\ with)"
+)
 
 REFUSAL = re.compile(
     rf"""
@@ -58,6 +61,11 @@ MENTION = re.compile(
       \ (?:recommend|suggest)\b
     | \bhere\ (?:are|is)\ (?:\w+\ ){0,4}(?:films?|movies?|titles?|recommendations?|suggestions?)\b
     | \b(?:I|we)(?:'ve|\ have)\ (?:left\ out|excluded|removed|skipped|included|chosen|picked)\b
+    | \b(?:I(?:['’]?m|\ am)|we(?:['’]re|\ are))\ (?:\w+\ )?
+      (?:sorry|afraid)(?:[,.;!]|\ (?:but|that|to|I|for)\b)
+    | \b(?:I|we)\ (?:\w+\ )?apologi[sz]e\b | ^\W*(?:my\ )?apologies(?:[,.:!]|\ for\b) | \bas\ an\ AI\b
+    | \bes\ tut\ mir\ leid\b | \bje\ suis\ désolée?\b | ^\W*(?:désolée?|lo\ siento|mi\ dispiace|desculpe)[,.]
+    | ^\W*(?:抱歉|对不起|很遗憾|申し訳|すみません|죄송)
     | ^\W*(?:sure|certainly|of\ course|absolutely|unfortunately)[,!]
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -82,7 +90,19 @@ ANNOUNCEMENT = re.compile(
     r"\bhere\ (?:are|is)\b|\bthe\ following\ (?:\w+\ )?(?:films?|movies?|titles?)\b", re.IGNORECASE
 )
 
+SECTION = re.compile(
+    r"\s*(?:\#{1,6}\s+(?P<hashes>.*)|[*_]{2,3}(?P<bold>[^*_]*)[*_]{2,3}:?|(?P<label>[^*_#:]*):)\s*"
+)
+
+WHOLE_ANSWER = re.compile(
+    r"\b(?:recommend\w*|suggest\w*|lists?|summary|final|answers?|more|additional|alternatives?|other|another|bonus|here|these"
+    r"|following|you|i|again|next|new|version|option)\b",
+    re.IGNORECASE,
+)
+"""Words of a heading over a list of its own, rather than over one section of a list."""
+
 _MOST_WORDS = 14
+_LONGEST_SECTION_NAME = 50
 
 
 def announces(shadow: str) -> bool:
@@ -93,6 +113,13 @@ def announces(shadow: str) -> bool:
 def excludes(text: str) -> bool:
     """Whether a heading or label introduces titles that are not recommended."""
     return EXCLUSION.search(text[:200]) is not None
+
+
+def section_name(shadow: str) -> str:
+    """Return the name of the section that a heading such as ``### Thrillers`` begins; empty if it is none."""
+    section = SECTION.fullmatch(shadow) if len(shadow) <= 2 * _LONGEST_SECTION_NAME else None
+    name = next(filter(None, section.groups()), "").strip(" *_:").lower() if section else ""
+    return "" if len(name) > _LONGEST_SECTION_NAME or WHOLE_ANSWER.search(name) else name
 
 
 def is_prose(before: str, after: str) -> bool:

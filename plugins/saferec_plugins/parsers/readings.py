@@ -17,7 +17,7 @@ from saferec_plugins.parsers.decoration import label_end, undecorated
 from saferec_plugins.parsers.entries import Entry, bare_names, dated_entries
 from saferec_plugins.parsers.enumeration import read_marker
 from saferec_plugins.parsers.lines import Line, lines_of
-from saferec_plugins.parsers.prose import announces, excludes, is_prose, looks_like_title
+from saferec_plugins.parsers.prose import announces, excludes, is_prose, looks_like_title, section_name
 from saferec_plugins.parsers.remembered import remembered
 from saferec_plugins.parsers.tables import Row, header_columns, is_rule, read_row
 from saferec_plugins.parsers.years import bracketed_years, year_alone
@@ -28,6 +28,7 @@ UNMARKED, BULLETED, NUMBERED = range(3)
 
 LONE_NUMBER = re.compile(r"[\s*_#(\[]*[0-9]{1,3}[.)\]:]*[\s*_]*")
 ANY_YEAR = re.compile(r"(?:1[89]|20)[0-9]{2}")
+_OPENING_BAR = re.compile(r"\|\s*(?=\S)")
 FENCE = re.compile(r"\s*(?:```|~~~|---|===|\\(?:begin|end)\b)")
 ATTRIBUTE = re.compile(r"\s*(?:[-*+•]\s+)?[*_\"']*[A-Za-z][A-Za-z _]{1,24}[*_\"']*\s?:\s*[*_\"']*\S")
 
@@ -44,6 +45,8 @@ class Rank:
     bare: Sequence[str | Title] = ()
     """Possible titles of a line without a year."""
     further: tuple[Title, ...] = ()
+    mention: Title | None = None
+    """What a remark in front of the year names, unless all the words are one title."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +73,8 @@ class Form:
     """Whether it looks like an attribute of a title above, such as ``Genre: Drama``."""
     announces: bool
     """Whether it introduces the following lines."""
+    section: str
+    """The name of the section that it begins, as in ``### Thrillers``; empty if it begins none."""
 
 
 _form = lru_cache(maxsize=1 << 12)(Form)
@@ -90,6 +95,8 @@ class Reading:
     year_only: int | None = None
     entries: tuple[Entry, ...] = ()
     bare: tuple[str | Title, ...] = ()
+    label: str = ""
+    """What stands before the colon, if it is prose for looking like an attribute (``Genre: Drama``)."""
 
     @cached_property
     def form(self) -> Form:
@@ -114,7 +121,7 @@ class Reading:
     @cached_property
     def has_further_titles(self) -> bool:
         """Whether it names more than one title."""
-        return len(self.ranks) > 1 or bool(self.ranks[-1].further)
+        return len(self.ranks) > 1 or bool(self.ranks[-1].further or self.ranks[-1].mention)
 
     def _form(self, *, known: bool) -> Form:
         shadow = self.line.shadow
@@ -130,6 +137,7 @@ class Reading:
             labeled=self.labeled,
             attribute=ATTRIBUTE.match(shadow) is not None,
             announces=announces(shadow),
+            section="" if self.entries else section_name(shadow),
         )
 
     def _ranks(self) -> Iterator[Rank]:
@@ -144,7 +152,7 @@ class Reading:
             else:
                 text_end = line.position(entry.end)
                 end = max(text_end, line.position(self.entries[number + 1].start))
-            yield Rank(start, end, text_end, entry.readings, further=entry.further)
+            yield Rank(start, end, text_end, entry.readings, further=entry.further, mention=entry.mention)
 
 
 class WrittenLine:
@@ -227,6 +235,8 @@ def _reading(written: WrittenLine, *, numbered: bool, avoiding: bool) -> Reading
     line, marker = written.line, written.marker
     text, shadow = line.text, line.shadow
     begin, opened = (marker.end, marker.opened) if numbered else (marker.unnumbered, "")
+    if bar := _OPENING_BAR.match(shadow, begin):  # a row with a title in each cell
+        begin = bar.end()
     body = shadow[begin:]
     labeled = label_end(body) > 0
     kind = NUMBERED if numbered else BULLETED if marker.bullet == "bullet" or labeled else UNMARKED
@@ -240,7 +250,8 @@ def _reading(written: WrittenLine, *, numbered: bool, avoiding: bool) -> Reading
     if entries:
         first = entries[0]
         year_at = max(begin, first.start)
-        prose = avoiding or is_prose(text[year_at : first.end], text[first.end : first.end + 200])
+        name_end = first.end if first.remark is None else first.remark
+        prose = avoiding or is_prose(text[year_at:name_end], text[name_end : first.end + 200])
         return read(prose=prose, avoiding=avoiding, entries=entries)
     bare = tuple(bare_names(text, shadow, begin, opened))
     if kind != NUMBERED and (marker.bullet == "heading" or (kind == UNMARKED and excludes(body))):
@@ -250,4 +261,5 @@ def _reading(written: WrittenLine, *, numbered: bool, avoiding: bool) -> Reading
     prose = avoiding or attribute or (sentence and kind != NUMBERED)
     if kind == NUMBERED and any(isinstance(name, str) and is_prose(f"{name} ", "") for name in bare):
         bare = ()  # its rank recommends nothing
-    return read(prose=prose, avoiding=avoiding, bare=bare)
+    label = body.partition(":")[0].strip(" \"'*_") if attribute and not (avoiding or excludes(body)) else ""
+    return read(prose=prose, avoiding=avoiding, bare=bare, label=label)

@@ -37,9 +37,17 @@ DAY = (
 )
 """Day and month, as in "31 March 1999" and "31.03.1999"."""
 
+NOT_OF_RELEASE = (
+    r"(?:(?:available\ |streaming\ |on\ \S+\ )?"
+    r"(?:until|till?|thru|through|since|before|after|by|expir\w+|leav\w+)"
+    r"|set|takes?\ place|watched|viewed|seen|accessed|updated|restored|remastered|re-?released|re-?issued"
+    r"|streaming|as\ of|bis|jusqu|hasta|fino)\b"
+)
+"""As in "(until 2025)" and "(remastered 2019)"."""
+
 BRACKETED = re.compile(
     rf"""
-    [(\[{{]\s*
+    [(\[{{]\s*(?!{NOT_OF_RELEASE})
     (?:
       (?:(?:c|ca|circa|est|released|release|released\ in|from|year|in|dir|directed\ by)\b[.:]?\s*
         | {KIND}\b[\s,:;-]* | {WORD}{{1,3}} | [^()\[\]{{}}\n]{{1,60}}?[,;·|/]\s*(?:{KIND}\s+)?){{0,2}}

@@ -38,10 +38,10 @@ class SafetyReward(RewardFunction):
     variant: Variant = "exp_inf"
     """Discount by rank, that of the relevance reward unless set: none (exp_inf) or log_decay."""
     unknown: Literal["neutral", "prior", "safe", "unsafe", "missing"] = "neutral"
-    """Worth of a catalog title that the oracle does not know: what its siblings at this rank are worth
-    on average (neutral, or missing: no value, which the normalizers treat so), the expected penalty
-    (prior), 0 (safe) or the penalty (unsafe). A small price such as prior is not neutral: among siblings
-    that are all safe, normalization makes it as bad as a violation."""
+    """Worth, to a user with constraints, of a catalog title that the oracle does not know: what its
+    siblings at this rank are worth on average (neutral, or missing: no value, which the normalizers treat
+    so), the expected penalty (prior), 0 (safe) or the penalty (unsafe). A small price such as prior is not
+    neutral: among siblings that are all safe, normalization makes it as bad as a violation."""
     repeated: Wasted = "unsafe"
     """Whether a title that repeats an earlier one costs what a violation costs, or is judged as any title."""
     seen: Wasted = "unsafe"
@@ -60,7 +60,7 @@ class SafetyReward(RewardFunction):
     def __call__(self, lists: JudgedLists) -> Float[Tensor, "N K"]:
         """Penalize violations and wasted ranks."""
         share = lists.violations.float()  # how much of the penalty each rank gets
-        share = torch.where(lists.known, share, self._unknown_share(lists))
+        share = torch.where(lists.undecided, self._unknown_share(lists), share)
         for wasted, option in (
             (lists.repeated, self.repeated),
             (lists.seen, self.seen),

@@ -35,7 +35,7 @@ WORD_SCORE = 80.0
 """Minimum similarity of two spellings of one word, out of 100."""
 
 SHORTEST = 9
-"""Letters of a title below which no misspelled word is looked for: "Haunted" is no misspelled "Hunted"."""
+"""Letters that a title must have before a word of it may count as misspelled: "Haunted" is not "Hunted"."""
 
 SMALL_WORDS = frozenset({"a", "an", "the", "and", "of", "in", "to"})
 """Words that may be left out or added."""

@@ -6,7 +6,8 @@ import html
 import re
 from collections.abc import Iterator
 
-from saferec_core.pipeline.card.facts import CardFacts, describe
+from saferec_core.pipeline.card.counting import describe
+from saferec_core.pipeline.card.facts import CardFacts
 from saferec_core.pipeline.card.parts import CardAnswer, CardCell, CardSection, Dialogue, Table
 from saferec_core.pipeline.card.sections import SUMMARY, headline, sections
 

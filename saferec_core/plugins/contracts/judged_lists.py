@@ -160,6 +160,14 @@ class JudgedLists:
         return self._by_rank(self._answers.known)
 
     @sealed_property
+    def undecided(self) -> Bool[Tensor, "N K"]:
+        """Whether nobody can tell if the title violates a constraint; a user without any is safe from all."""
+        has_constraints = torch.tensor(
+            [bool(record.constraints) for record in self.records], dtype=torch.bool
+        )
+        return self.rank_mask & ~self.known & has_constraints[:, None]
+
+    @sealed_property
     def known_counts(self) -> Float[Tensor, "N K"]:
         """How many titles the oracle knows."""
         return _counts(self.known)
@@ -232,6 +240,8 @@ class JudgedLists:
         joint: dict[int, Verdict] = {}
         if further := self._further_questions():
             for (at, _), verdict in zip(further, judge.ask([asked for _, asked in further]), strict=True):
+                if not verdict.violated:
+                    continue  # a safe title beside one that nobody knows does not make it safe
                 joint[at] = both = joined(joint.get(at) or remembered.verdicts[positions[at]], verdict)
                 known[at], violated[at] = both.known, bool(both.violated)
         return _Answers(remembered.verdicts, positions, joint, known, violated)

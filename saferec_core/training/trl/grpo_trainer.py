@@ -24,13 +24,14 @@ from trl import GRPOConfig, GRPOTrainer
 
 from saferec_core.config.sections import LimitsConfig
 from saferec_core.errors import SaferecError
+from saferec_core.models.adapters import without_adapters
 from saferec_core.models.decoding import NO_RANK
 from saferec_core.models.finite import only_finite_logits
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
 from saferec_core.plugins.contracts.run_context import RunContext
 from saferec_core.rl.credit import credit
 from saferec_core.rl.figures import CreditedBatch, figures_of_lists, means_by_reward
-from saferec_core.rl.limits import Limits
+from saferec_core.rl.limits import LimitedRanks, Limits
 from saferec_core.rl.loss import RankWeighting
 from saferec_core.rl.ranks import rank_mean, rank_ratio, rank_weights, spread
 from saferec_core.rl.rewards import RewardValues
@@ -125,8 +126,7 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
     @property
     def bare_policy(self) -> Any:
         """The policy as transformers knows it: without the wrappers of adapters and processes."""
-        policy = self.accelerator.unwrap_model(self.model)
-        return policy.get_base_model() if hasattr(policy, "get_base_model") else policy
+        return without_adapters(self.accelerator.unwrap_model(self.model))
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """Let TRL generate, shuffle and split a batch, then put siblings into the same micro-batch."""
@@ -216,12 +216,12 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
 
     def _advantages(self, rollouts: Rollouts) -> Advantages:
         """Compute the advantages of the whole generation batch and return this process's rows."""
-        rewards, rank_mask, prices = self._of_all_processes(rollouts)
+        rewards, rank_mask, limited = self._of_all_processes(rollouts)
         group_size = self.num_generations if self.model.training else self.num_generations_eval
         advantages = credit(self._scorer.rewards, rewards, self._normalizer, rank_mask, group_size)
-        advantages = self._limits.charge(advantages, prices, rank_mask)
+        advantages = self._limits.charge(advantages, limited.prices, rank_mask)
         if self.model.training:
-            self._limits.follow(prices)
+            self._limits.follow(limited.counted)
             batch = CreditedBatch(
                 self._scorer.rewards, rewards, self._normalizer, rank_mask, group_size, advantages
             )
@@ -231,16 +231,16 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
         own = slice(self.accelerator.process_index * rows, (self.accelerator.process_index + 1) * rows)
         return Advantages(rank=advantages.rank[own], list=advantages.list[own])
 
-    def _of_all_processes(self, rollouts: Rollouts) -> tuple[RewardValues, Tensor, Tensor]:
-        """Return the rewards, the rank mask and the prices of limits of the whole generation batch."""
+    def _of_all_processes(self, rollouts: Rollouts) -> tuple[RewardValues, Tensor, LimitedRanks]:
+        """Return the rewards, the rank mask and what limits look at, of the whole generation batch."""
 
         def by_function(values: Tensor) -> Tensor:
             return self._gathered(values.transpose(0, 1)).transpose(0, 1)
 
         own = rollouts.rewards
         rewards = RewardValues(by_function(own.rank), by_function(own.list), by_function(own.cost))
-        prices = by_function(self._limits.prices(rollouts.lists))
-        return rewards, self._gathered(rollouts.lists.rank_mask), prices
+        limited = LimitedRanks(*map(by_function, self._limits.ranks(rollouts.lists)))
+        return rewards, self._gathered(rollouts.lists.rank_mask), limited
 
     def _gathered(self, values: Tensor) -> Tensor:
         """Gather rows from all processes, since a group may straddle them."""

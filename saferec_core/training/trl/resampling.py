@@ -79,8 +79,8 @@ class DynamicSampling:
 
     def _uninformative(self: Any, rollouts: Rollouts) -> list[int]:
         """Return the groups to replace, by their position in the batch of all processes, the same on each."""
-        values, rank_mask, prices = self._of_all_processes(rollouts)
-        charged = RewardValues(values.rank, values.list, torch.cat([values.cost, prices]))
+        values, rank_mask, limited = self._of_all_processes(rollouts)
+        charged = RewardValues(values.rank, values.list, torch.cat([values.cost, limited.prices]))
         answer = uninformative_prompts(
             self._scorer.rewards, charged, self._normalizer, rank_mask, self.num_generations
         )

@@ -27,7 +27,7 @@ from saferec_core.runs.layout import list_checkpoints
 from saferec_core.runs.sealing import damage, seal, sealed_facts, thin
 from saferec_core.training.trl.random_states import random_state, set_random_state
 
-__all__ = ["Resumable", "StepState", "parts_with_state"]
+__all__ = ["Resumable", "StepState", "UnsavedError", "parts_with_state"]
 
 _ATTRIBUTES = (
     "_step",
@@ -40,7 +40,11 @@ _ATTRIBUTES = (
     "_initial_global_step",
 )
 _NOT_NEEDED = ("training_args.bin", "README.md")
-"""Written by the engines into every checkpoint: a pickle that nobody reads, and a card about "None"."""
+"""Files that the engines write into every checkpoint: an unused pickle, and a model card about "None"."""
+
+
+class UnsavedError(RunError):
+    """A checkpoint cannot be written."""
 
 
 class Resumable:
@@ -186,7 +190,7 @@ class Resumable:
         """Write a checkpoint under another name, seal it, and rename it to its final name.
 
         Raises:
-            RunError: It cannot be written; those before it are as they were.
+            UnsavedError: It cannot be written; those before it are as they were.
         """
         target = self._target()
         main = self.is_world_process_zero()
@@ -213,7 +217,7 @@ class Resumable:
             if isinstance(error, RuntimeError):
                 reason = f"the disk may be full ({reason})"
             intact = ". Those before it are intact" if list_checkpoints(target.parent) else ""
-            raise RunError(f"checkpoint {target} cannot be written: {reason}{intact}") from error
+            raise UnsavedError(f"checkpoint {target} cannot be written: {reason}{intact}") from error
         finally:
             self._draft = None
 

@@ -19,6 +19,7 @@ from saferec_core.runs.resuming import rewind
 from saferec_core.runs.sealing import newest_resumable, sealed_facts
 from saferec_core.runs.stopping import Stop
 from saferec_core.training.trl.engine import check_engine, engine_facts
+from saferec_core.training.trl.resumable import UnsavedError
 from saferec_core.training.trl.vllm_engine import is_of_server, shortened
 
 __all__ = ["train_stage"]
@@ -83,8 +84,9 @@ def _saved(trainer: Any, observer: Observer, failure: Exception) -> Path | None:
     try:
         saved: Path | None = trainer.save_after_failure()
     except SaferecError as error:
-        # A checkpoint that could not be written may have been the failure itself, at another byte.
-        if str(error).partition(" (")[0] != str(failure).partition(" (")[0]:
+        if not (
+            isinstance(error, UnsavedError) and isinstance(failure, UnsavedError)
+        ):  # which says it already
             observer.note(str(error))
         return None
     except Exception as error:  # noqa: BLE001 - after a CUDA fault nothing on the device can be read

@@ -205,13 +205,25 @@ def test_a_catalog_has_one_column_of_ids(catalog):
 
 
 def test_a_table_without_a_column_title_is_refused_with_the_columns_it_has(catalog):
-    with pytest.raises(DataError, match="line 2: expected a column 'title', but the columns are Name, Year"):
+    refused = "line 2: expected a column 'title', but the columns are Name, Year; rename 'Name' to 'title'"
+    with pytest.raises(DataError, match=refused):
         catalog("c.csv", "Name,Year\nSaw,2004\n")
+
+
+def test_the_column_that_may_hold_the_year_is_named(catalog):
+    with pytest.raises(DataError, match="rename 'release_date' to 'year'"):
+        catalog("tmdb.csv", "id,title,release_date\n176,Saw,2004-10-01\n")
+
+
+def test_a_title_that_a_database_wrote_as_missing_is_not_a_title(catalog):
+    with pytest.raises(DataError, match=r"line 3: expected a title, but got '\\\\N'"):
+        catalog("c.tsv", "title\tyear\nSaw\t2004\n\\N\t1990\n")
 
 
 @pytest.mark.parametrize(
     ("written", "year"),
     [
+        ("(2004–2010)", 2004),
         ("2004-10-29", 2004),
         ("2004/10/29", 2004),
         ("2004.10.29", 2004),

@@ -96,19 +96,51 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, message):
     assert name in str(error.value)
 
 
-@pytest.mark.parametrize("kind", ["csv", "tsv"])
 @pytest.mark.parametrize("rows_behind", [3, 500])
-def test_a_stray_quote_costs_its_own_line_only(tmp_path, kind, rows_behind):
-    delimiter = {"csv": ",", "tsv": "\t"}[kind]
+def test_a_stray_quote_costs_its_own_line_only(tmp_path, rows_behind):
     rows = [["Saw", "2004"], ['"oops', "2004"], *([f"Film {n}", "1999"] for n in range(rows_behind))]
-    lines = [delimiter.join(row) + "\n" for row in [["title", "year"], *rows]]
-    (tmp_path / f"rows.{kind}").write_text("".join(lines))
+    lines = [",".join(row) + "\n" for row in [["title", "year"], *rows]]
+    (tmp_path / "rows.csv").write_text("".join(lines))
 
-    entries = list(try_rows(tmp_path / f"rows.{kind}"))
+    entries = list(try_rows(tmp_path / "rows.csv"))
 
     assert [number for number, _ in entries] == list(range(2, len(lines) + 1))
     assert "a quote is not closed" in str(entries[1][1])
     assert [row["title"] for _, row in entries[:1] + entries[2:]] == [row[0] for row in rows[:1] + rows[2:]]
+
+
+@pytest.mark.parametrize("last", ["Up", 'Up"', 'Up" and away'], ids=["open", "closed", "closed within"])
+def test_quotes_in_a_table_without_quoting_join_no_rows(tmp_path, last):
+    rows = [["t1", '"Heat', "1995"], ["t2", "Saw", "2004"], ["t3", last, "2009"], ["t4", "Coco", "2017"]]
+    lines = ["\t".join(row) + "\n" for row in [["id", "title", "year"], *rows]]
+    (tmp_path / "title.basics.tsv").write_text("".join(lines))
+
+    entries = list(try_rows(tmp_path / "title.basics.tsv"))
+
+    assert [number for number, _ in entries] == [2, 3, 4, 5]
+    assert [list(row.values()) for _, row in entries] == rows
+
+
+def test_a_stray_quote_that_another_row_closes_costs_its_own_line_only(tmp_path):
+    (tmp_path / "rows.csv").write_text('id,title\n1,"Heat\n2,Saw\n3,Up" and away\n4,Coco\n')
+
+    entries = list(try_rows(tmp_path / "rows.csv"))
+
+    assert "closed in line 4 only" in str(entries[0][1])
+    assert [row for _, row in entries[1:]] == [
+        {"id": "2", "title": "Saw"},
+        {"id": "3", "title": 'Up" and away'},
+        {"id": "4", "title": "Coco"},
+    ]
+
+
+def test_a_field_of_several_lines_with_separators_of_its_own_stays_one(tmp_path):
+    (tmp_path / "rows.csv").write_text('id,plot\n1,"A heist,\nan escape,\na chase"\n2,"One, two"\n')
+
+    assert [row["plot"] for row in read_rows(tmp_path / "rows.csv")] == [
+        "A heist,\nan escape,\na chase",
+        "One, two",
+    ]
 
 
 def test_a_field_of_fifty_lines_is_read_and_a_head_with_a_stray_quote_refused(tmp_path):

@@ -12,13 +12,8 @@ from tokenizers.decoders import DecodeStream
 from tokenizers.trainers import BpeTrainer
 
 from saferec_core.errors import SaferecError
-from saferec_core.models.decoding import (
-    NO_RANK,
-    NO_START,
-    StreamDecoder,
-    TokenAligner,
-    check_line_breaks,
-)
+from saferec_core.models.decoding import NO_RANK, TokenAligner, check_line_breaks
+from saferec_core.models.token_decoders import NO_START, StreamDecoder
 from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList
 from saferec_core.rl.ranks import assign_ranks
 

@@ -28,7 +28,7 @@ from saferec_core.errors import PluginError
 from saferec_core.evaluation.measure import ActiveMetric, measure
 from saferec_core.oracle_files.sources import Rejects, SourceRows, findings_of
 from saferec_core.pipeline.step import Step, run_step
-from saferec_core.plugins import calls, endings, surroundings
+from saferec_core.plugins import calls, endings, process_parts
 from saferec_core.plugins.audit import audit
 from saferec_core.plugins.build import build, build_oracle
 from saferec_core.plugins.calls import calling, overseen, undisturbed
@@ -91,7 +91,7 @@ def states(plugins):
         ("import sys; sys.unraisablehook = print", "a hook of the interpreter", lambda: sys.unraisablehook),
         ("import threading; threading.excepthook = print", "a hook", lambda: threading.excepthook),
         ("import sys; sys.setswitchinterval(9)", "settings of the interpreter", sys.getswitchinterval),
-        ("import os; os.umask(0)", "the umask", surroundings._umask),
+        ("import os; os.umask(0)", "the umask", process_parts._umask),
         ("import os; os.environ = {}", "the environment", lambda: os.environ["PATH"]),
         (
             "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (64, r.getrlimit(r.RLIMIT_NOFILE)[1]))",

@@ -32,6 +32,7 @@ from saferec_core.plugins.time_limits import (
     DEFAULT_CALL_LIMIT,
     PluginTimeoutError,
     call_limit,
+    still_working,
     time_limit,
 )
 from saferec_core.rl.credit import credit
@@ -244,6 +245,22 @@ def test_rows_that_come_in_time_may_take_any_time_together(monkeypatch):
             return iter(list(rows))
 
     assert len(list(transformed(Slow(), lambda: iter([{}] * 5)))) == 5
+
+
+def test_a_component_that_has_used_the_timer_itself_is_ended_at_a_later_row(monkeypatch):
+    monkeypatch.setattr(time_limits, "_SELDOM", 0.0)
+
+    def yields_rows():
+        signal.signal(signal.SIGALRM, lambda *_: None)
+        signal.alarm(0)
+        still_working()
+        sleep()
+
+    with (
+        pytest.raises(PluginTimeoutError, match=r"longer than 0\.2 s"),
+        call_limit("step 'acme' of acme 1", 0.2, setting="x"),
+    ):
+        yields_rows()
 
 
 @pytest.mark.parametrize("other", ["oracle 'slow' of acme 1", "oracle 'table' of saferec 1"])

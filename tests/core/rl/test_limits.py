@@ -16,6 +16,8 @@ from saferec_core.errors import ConfigError, SaferecError
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.normalizer import Advantages
+from saferec_core.plugins.contracts.oracle import Oracle
+from saferec_core.plugins.contracts.verdict import Verdict
 from saferec_core.rl.limits import Limits, limits_of
 from saferec_core.testing import StatedOracle, listing
 
@@ -33,25 +35,92 @@ def limits(*texts, **settings):
     return Limits(limits_of(texts, JUDGE), LimitsConfig(limit=list(texts), **settings))
 
 
-def test_a_limit_prices_the_ranks_that_count_among_those_written():
+ABSENT = 9
+
+
+def test_a_limit_counts_ranks_among_those_written():
     saw, up, heat, coco = FILMS
     lists = judged([saw, up, up], [coco, heat], constraints=[("gore",), ("guns",)])
     texts = ["violation_rate<=.1", "wasted<=.1", "unknown<=.1", "violation_rate[guns]<=.1"]
 
-    prices = limits(*texts).prices(lists)
+    counted = limits(*texts).ranks(lists).counted
 
-    absent = 9
-    assert prices.nan_to_num(absent).tolist() == [
-        [[-1, 0, 0], [0, -1, absent]],  # Saw for gore, Heat for guns
-        [[0, 0, -1], [0, 0, absent]],  # the second Up
-        [[0, 0, 0], [-1, 0, absent]],  # nobody knows Coco
-        [[absent] * 3, [0, -1, absent]],  # only the user with the trait
+    assert counted.nan_to_num(ABSENT).tolist() == [
+        [[1, 0, 0], [0, 1, ABSENT]],  # Saw for gore, Heat for guns
+        [[0, 0, 1], [0, 0, ABSENT]],  # the second Up
+        [[0, 0, 0], [1, 0, ABSENT]],  # nobody knows Coco
+        [[ABSENT] * 3, [0, 1, ABSENT]],  # only the user with the trait
     ]
+
+
+def test_wasted_ranks_pay_every_limit_and_what_nobody_knows_pays_the_average_of_one_on_violations():
+    saw, up, heat, coco = FILMS
+    lists = judged([saw, up, up], [coco, heat], constraints=[("gore",), ("guns",)])
+    texts = ["violation_rate<=.1", "wasted<=.1", "unknown<=.1", "violation_rate[guns]<=.1"]
+
+    prices = limits(*texts).ranks(lists).prices
+
+    assert prices.nan_to_num(ABSENT).tolist() == [
+        [[-1, 0, -1], [ABSENT, -1, ABSENT]],  # Saw, the second Up; nobody knows Coco; Heat
+        [[0, 0, -1], [0, 0, ABSENT]],
+        [[0, 0, -1], [-1, 0, ABSENT]],
+        [[ABSENT] * 3, [ABSENT, -1, ABSENT]],
+    ]
+
+
+def test_a_title_that_nobody_knows_is_charged_exactly_nothing_whatever_the_multiplier():
+    saw, up, _, coco = FILMS
+    lists = judged([coco], [saw], [up], [up], constraints=[("gore",)] * 4)
+    some = limits("violation_rate<=.1")
+    some.controllers[0].multiplier = 6.0
+
+    ranks = some.ranks(lists)
+    charged = some.charge(Advantages(torch.zeros(4, 3), torch.zeros(4)), ranks.prices, lists.rank_mask)
+
+    # Of the three that are known one violates: 6 * (-1 + 1/3) and 6 * (0 + 1/3)
+    assert charged.rank[:, 0].tolist() == pytest.approx([0, -4, 2, 2])
+
+
+class OpenOracle(Oracle):
+    """Heat violates guns; of its gore nothing is known, or it is left open."""
+
+    traits = frozenset({"gore", "guns"})
+
+    def judge(self, questions):
+        risks = [{"guns": 0.9}, {"guns": 0.9, "gore": 0.5}]
+        return [
+            Verdict(
+                True, risks[question.name == "Heat"], ("guns",), ("gore",) if question.name == "Heat" else ()
+            )
+            for question in questions
+        ]
+
+
+def test_a_title_pays_the_average_for_a_trait_that_is_open_though_another_one_is_violated():
+    saw, _, heat, _ = FILMS
+    record = Record(prompt=[], constraints=("gore", "guns"))
+    lists = JudgedLists([listing([saw, heat])], [record], Judge(Catalog(FILMS), OpenOracle()), 2)
+
+    counted, prices = limits("violation_rate[gore]<=.1", "violation_rate[guns]<=.1").ranks(lists)
+
+    assert counted.tolist() == [[[0, 0]], [[1, 1]]]
+    assert prices.nan_to_num(ABSENT).tolist() == [[[ABSENT, ABSENT]], [[-1, -1]]]
+
+
+def test_what_nobody_knows_is_safe_to_a_user_without_constraints():
+    coco = FILMS[3]
+    lists = judged([coco], [coco], constraints=[(), ("gore",)])
+
+    some = limits("violation_rate<=.1")
+    prices = some.ranks(lists).prices
+
+    assert lists.undecided[:, 0].tolist() == [False, True]
+    assert prices[0, :, 0].nan_to_num(ABSENT).tolist() == [0, ABSENT]
 
 
 def follow(some, share, times=1):
     for _ in range(times):
-        some.follow(torch.tensor([[[-share]]]))
+        some.follow(torch.tensor([[[share]]]))
     return some.figures()[f"multiplier/{some.limits[0].name}"]
 
 
@@ -128,7 +197,7 @@ def test_a_batch_in_which_a_limit_is_about_nobody_leaves_its_multiplier_alone():
 def test_a_checkpoint_holds_the_multipliers_and_survives_json():
     first, again = limits("wasted<=0.1"), limits("wasted<=0.1", "seen<=0.2")
     for _ in range(12):
-        first.follow(torch.tensor([[[-1.0, 0.0]]]))
+        first.follow(torch.tensor([[[1.0, 0.0]]]))
 
     again.load_state_dict(json.loads(json.dumps(first.state_dict())))
 
@@ -140,7 +209,7 @@ def test_the_end_says_what_was_kept_and_of_what_was_not_the_best_that_was_reache
     some = limits("wasted<=0.6", "seen<=0.1")
     for share in (0.3, 0.5):
         for _ in range(30):
-            some.follow(torch.tensor([[[-share]], [[-share]]]))
+            some.follow(torch.tensor([[[share]], [[share]]]))
 
     kept, missed = some.verdicts()
     assert (kept.kept, missed.kept) == (True, False)

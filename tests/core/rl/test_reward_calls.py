@@ -314,3 +314,10 @@ def test_values_within_what_a_reward_declares_are_not_reported(caplog, reward):
     score([ActiveReward("mood", reward, 1.0)], lists_of(1, 2))
 
     assert caplog.text == ""
+
+
+def test_the_range_that_a_reward_declares_is_not_about_lists_longer_than_k(caplog):
+    reward = Bounded(lambda lists: torch.where(lists.rank_mask, lists.lengths[:, None] / 2, 0.0))
+    score([ActiveReward("mood", reward, 1.0)], judged_lists([TITLES[:1], TITLES[:4]], num_ranks=2))
+
+    assert caplog.text == ""

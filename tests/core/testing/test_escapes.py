@@ -50,6 +50,18 @@ def test_nothing_pays_but_good_lists_in_the_demo(plugins, tmp_path):
     check_no_escape(build_rewards(config, plugins), build_normalizer(config, plugins))
 
 
+@pytest.mark.parametrize(
+    "multipliers",
+    [
+        {"violation_rate<=0.02": 10.0},
+        {"violation_rate[gore]<=0.02": 3.0, "wasted<=0.05": 3.0, "unknown<=0.1": 3.0},
+    ],
+    ids=["violations", "several"],
+)
+def test_no_limit_opens_an_escape(plugins, normalizer, multipliers):
+    check_no_escape(rewards(plugins), normalizer, multipliers=multipliers)
+
+
 def test_nothing_pays_but_good_lists_with_discounted_rewards(plugins, normalizer):
     decay = {"variant": "log_decay"}
 

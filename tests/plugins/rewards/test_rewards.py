@@ -236,6 +236,26 @@ def test_by_default_an_unknown_title_has_no_value_of_its_own(plugins, judge):
     assert reward(plugins, "safety", lists)[0].isnan().all()
 
 
+def test_a_safe_title_in_a_remark_does_not_make_an_unknown_one_safe_and_a_violating_one_makes_it_unsafe(
+    plugins, judge
+):
+    lists = lists_of(
+        judge, "Obscure Film (1980) - like Toy Story (1995)", "Obscure Film (1980) - like Saw (2004)"
+    )
+
+    assert lists.known[:, 0].tolist() == [False, True]
+    values = reward(plugins, "safety", lists)[:, 0].tolist()
+    assert math.isnan(values[0])
+    assert values[1] == -1
+
+
+@pytest.mark.parametrize("unknown", ["neutral", "prior", "unsafe"])
+def test_to_a_user_without_constraints_no_title_is_unsafe_known_or_not(plugins, judge, unknown):
+    lists = lists_of(judge, "Obscure Film (1980)\nObscure Film (1980)", constraints=())
+
+    assert reward(plugins, "safety", lists, unknown=unknown)[0, :2].tolist() == [0, -1]  # a repeat is wasted
+
+
 def test_an_unknown_title_can_cost_what_a_known_one_costs_on_average(plugins, judge):
     known = "\n".join(f"{name} ({year})" for name, year in RISKS)
     lists = lists_of(judge, known, "Obscure Film (1980)", ranks=5)
@@ -247,9 +267,7 @@ def test_an_unknown_title_can_cost_what_a_known_one_costs_on_average(plugins, ju
 def test_without_a_constraint_nothing_is_penalized_but_what_may_not_be_recommended(plugins, judge):
     lists = lists_of(judge, "Saw (2004)\nObscure Film (1980)\nImaginary Film (1999)", constraints=())
 
-    values = reward(plugins, "safety", lists)[0]
-    assert values[[0, 2]].tolist() == [0, -1]
-    assert values[1].isnan()
+    assert reward(plugins, "safety", lists)[0, :3].tolist() == [0, 0, -1]
 
 
 def test_a_title_outside_the_catalog_counts_as_a_violation_unless_that_is_ignored(plugins, judge):

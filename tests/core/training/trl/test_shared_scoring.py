@@ -37,6 +37,7 @@ from transformers import (
 )
 
 from saferec_core.errors import SaferecError
+from saferec_core.models.adapters import without_adapters
 from saferec_core.models.compiled_decoding import AutocastCache, decode_compiled
 from saferec_core.models.shared_prefix import attention
 from saferec_core.training.trl.shared_scoring import (
@@ -154,7 +155,7 @@ def gradients(model: Any, log_probs: Tensor) -> dict[str, Tensor]:
 def shared(model: Any, batch: tuple[Tensor, Tensor, int], **changes: Any) -> Scores:
     """Score over shared prompts; fails where the comparison with plain scoring fails."""
     sharing = SharedScoring("on", **changes)
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base = without_adapters(model)
     sharing.prepare([base], 1.0)
 
     def plain(ids: Tensor, mask: Tensor, width: int) -> Tensor:

@@ -1,0 +1,112 @@
+"""Words between a bullet and a year that are not the title: labels in front of it, remarks behind it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+from saferec_plugins.parsers.decoration import undecorated
+
+__all__ = [
+    "behind_emphasized_label",
+    "gives_advice",
+    "is_remark",
+    "labeled_titles",
+    "last_titles",
+    "split_remark",
+]
+
+EMPHASIZED_LABEL = re.compile(r"\s*([*_]{1,3})[^*_\n]{1,60}(?::\1|\1\s?:)\s*(?=\S)")
+"""``**Crime:** Heat``, ``*For the family*: Coco``."""
+
+SEPARATOR = re.compile(r"""(?<=\S)(?:["'*_”»]{0,3}\s{0,2}:["'*_]{0,3}|\s[-–—―~/|])\s+(?=\S)""")
+"""What may stand between a label and a title, and between a title and a remark."""
+
+ADVICE = re.compile(
+    r"""
+    (?:(?:i|you)(?:'d|\ would|\ could|\ should|\ might)?\s+)?(?:also\s+)?
+    (?:try|watch|check\s+out|start\s+with|how\s+about
+      |my\s+(?:\w+\s+)?(?:picks?|choices?|favorites?|suggestions?|recommendations?)\s+(?:is|are|would\s+be))\s+
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Words of a sentence that names a title at its end."""
+
+EMPHASIZED_END = re.compile(r"(?<=\s)(\*{1,3}|_{1,3})(?P<name>(?!\s)[^*_\n]{1,200})\1\s*$")
+"""A title in emphasis behind words of a sentence."""
+
+HEAD = re.compile(
+    r"""
+    \s*(?P<name>
+      (?P<mark>\*{1,3}|_{1,3}|`)[^*_`\n]{1,200}(?P=mark)
+      | ["“„][^"“”\n]{1,200}["”“]
+      | [^\s*_"“„`:][^:–—―|\n]{0,80}?(?=\s*:\s|\s[-–—―|]\s)
+    )
+    ["”*_]{0,3}\s*(?:[-–—―|:,]|\s\()[*_]{0,3}\s*
+    """,
+    re.VERBOSE,
+)
+"""A title without a year, and what separates it from a remark."""
+
+_SMALL = (
+    "a an and as at but by for from in into is it nor of off on or over per so than that the to up upon via",
+    "vs was with de del la las le les los el y e et un une und der die das den dem des van von da di du do",
+    "dos al il lo",
+)
+SMALL_WORDS = frozenset(word for words in _SMALL for word in words.split())
+"""Words that titles write with small letters."""
+
+_MOST_SEPARATORS = 4
+
+
+def behind_emphasized_label(before: str, after: str) -> str:
+    """Return the title behind an emphasized label, empty without one; arguments as for `undecorated`."""
+    label = EMPHASIZED_LABEL.match(before)
+    return undecorated(before[label.end() :], after) if label else ""
+
+
+def last_titles(before: str, after: str) -> Iterator[str]:
+    """Yield the titles that the words before a year may end in, such as "Heat" of "Crime: Heat".
+
+    They count only where the catalog has them.
+
+    Args:
+        before: The words before the year, without bullet and number.
+        after: The text after the year.
+    """
+    if emphasized := EMPHASIZED_END.search(before):
+        yield emphasized["name"].strip()
+    yield from labeled_titles(before, after)
+    if advice := ADVICE.match(before.lstrip()):
+        yield undecorated(before.lstrip()[advice.end() :], after)
+
+
+def labeled_titles(before: str, after: str) -> Iterator[str]:
+    """Yield what stands behind each colon or dash; arguments as for `last_titles`."""
+    for separator in islice(SEPARATOR.finditer(before), _MOST_SEPARATORS):
+        yield undecorated(before[separator.end() :], after)
+
+
+def gives_advice(name: str) -> bool:
+    """Whether words begin like a sentence that names a title at its end."""
+    return ADVICE.match(name) is not None
+
+
+def split_remark(words: str) -> tuple[str, int] | None:
+    """Split words such as ``**Heat**: from the director of Collateral``.
+
+    Returns:
+        The title and where the remark begins; None if there is none.
+    """
+    head = HEAD.match(words)
+    if head is None or not is_remark(words[head.end() :]):
+        return None
+    return undecorated(head["name"], ""), head.end()
+
+
+def is_remark(words: str) -> bool:
+    """Whether words that end in a title say more than its name, in small letters that titles do not have."""
+    parts = words.replace("*", " ").replace("_", " ").split()
+    small = sum(word[:1].islower() and word not in SMALL_WORDS for word in parts)
+    return small > 1 or (len(parts) > 1 and parts[0][:1].islower())
