@@ -180,11 +180,10 @@ class ParsedLists(tuple[ParsedList, ...]):  # noqa: SLOT001 - columns are kept o
 
 def _of_items(lists: Iterable[ParsedList]) -> ItemColumns:
     items = [item for parsed in lists for item in parsed.items]
-    names, years, starts, ends, text_ends, further, readable = (
-        zip(*items, strict=True) if items else ((),) * 7
-    )
-    positions = map(int64_array, (starts, ends, text_ends))
-    return ItemColumns(names, years, *positions, further, readable)
+    columns = zip(*items, strict=True) if items else ((),) * 7
+    names, years, starts, ends, text_ends, further, readable = columns
+    start, end, text_end = map(int64_array, (starts, ends, text_ends))
+    return ItemColumns(names, years, start, end, text_end, further, readable)
 
 
 def _of_lines(lists: Iterable[ParsedList]) -> ItemColumns:
@@ -203,9 +202,15 @@ def _of_lines(lists: Iterable[ParsedList]) -> ItemColumns:
 
 
 def _joined(parts: Sequence[ItemColumns]) -> ItemColumns:
-    names, years, starts, ends, text_ends, further, readable = (
-        zip(*parts, strict=True) if parts else ((),) * 7
+    if not parts:
+        return _of_lines(())
+    names, years, starts, ends, text_ends, further, readable = zip(*parts, strict=True)
+    return ItemColumns(
+        name=list(chain(*names)),
+        year=list(chain(*years)),
+        start=np.concatenate(starts),
+        end=np.concatenate(ends),
+        text_end=np.concatenate(text_ends),
+        further=list(chain(*further)),
+        readable=list(chain(*readable)),
     )
-    positions = (np.concatenate([np.empty(0, np.int64), *column]) for column in (starts, ends, text_ends))
-    name, year, others, can_be_read = (list(chain(*column)) for column in (names, years, further, readable))
-    return ItemColumns(name, year, *positions, others, can_be_read)
