@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from saferec_cli import completion, data_show
 from saferec_cli.flags import with_flags
 from saferec_cli.options import QuietOption, SettingOption
 from saferec_cli.resolve import oracle_name, setting_layers
-from saferec_core.config.load import Layer, Resolved, read_settings, resolved
+from saferec_core.config.load import Layer, Resolved, parse_value, read_settings, resolved
 from saferec_core.errors import ConfigError, near_misses, one_error
 from saferec_core.pipeline.config import ChainConfig
 from saferec_core.plugins.component import Option, options_of
@@ -160,7 +159,4 @@ def _value(option: Option, text: str, flag: str) -> Any:
     """Leave text and numbers to the component's own checks; lists and mappings are read as YAML."""
     if not any(word in option.type for word in ("list[", "dict[", "tuple[", "Choice")):
         return text
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{flag}: {text!r} is not valid YAML: {error}") from error
+    return parse_value(text, flag)

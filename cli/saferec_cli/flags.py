@@ -10,7 +10,6 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
-import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer.models import OptionInfo
@@ -18,7 +17,7 @@ from typer.models import OptionInfo
 from saferec_cli import completion
 from saferec_core.config.choices import ComponentChoice, Section
 from saferec_core.config.lists import split_text
-from saferec_core.config.load import Layer
+from saferec_core.config.load import Layer, parse_value
 
 __all__ = ["REFERENCE_NAMES", "Flag", "common_paths", "flags_of", "help_all_option", "nested", "with_flags"]
 
@@ -286,7 +285,7 @@ def _value(flag: Flag, given: Any) -> Any:
     if flag.kind is list:
         return [part for text in given for part in split_text(text)]
     if flag.path.startswith(("rewards.", "oracle.")) and not flag.path.endswith((".path", ".name")):
-        return yaml.safe_load(given)  # an option of a component: only its plugin knows the type
+        return parse_value(given, f"--{flag.name}")  # only the component's plugin knows the type
     return given
 
 

@@ -21,6 +21,7 @@ from saferec_core.config.load import (
 )
 from saferec_core.config.presets import Stage, preset_settings, smoke_settings
 from saferec_core.config.schema import RunConfig, SftConfig, StageConfig, TrainConfig
+from saferec_core.config.yaml_text import read_yaml
 from saferec_core.errors import ConfigError
 from saferec_core.runs.checkpoints import run_folder_of
 from saferec_core.runs.layout import RunLayout
@@ -133,7 +134,7 @@ def _transform(text: str) -> dict[str, Any]:
     try:
         name, *options = shlex.split(text)
         pairs = [option.partition("=") for option in options]
-        values = {key.replace("-", "_"): yaml.safe_load(value) for key, _, value in pairs}
+        values = {key.replace("-", "_"): read_yaml(value) for key, _, value in pairs}
     except (ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"--transform {text!r} cannot be read: {error}") from error
     if not all(key and equals for key, equals, _ in pairs):

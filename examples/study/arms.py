@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from grid import Arm, Grid
+from labels import write_sparse_records
 from trl import GRPOTrainer
 
 from saferec_core import load_plugins, report
@@ -92,7 +93,18 @@ def _settings(grid: Grid, seed: int, folder: Path) -> dict[str, Any]:
     if grid.world.demo:
         make_demo(folder, seed=seed)
         settings = demo_settings(folder, seed=seed)
+        if grid.world.right_labels is not None:
+            settings["data"]["train_path"] = str(_sparse_records(grid.world.right_labels, seed, folder))
     return merged(settings, {**grid.settings, "seed": seed, "output_dir": str(folder)})
+
+
+def _sparse_records(right: float, seed: int, folder: Path) -> Path:
+    """Return the file with training records that know little of what users like."""
+    demo = demo_folder(folder, seed)
+    path = demo / "train-sparse.jsonl"
+    if not path.exists():
+        write_sparse_records(demo, path, right=right, seed=seed)
+    return path
 
 
 def _records(grid: Grid, kind: str, seed: int, folder: Path) -> Path:

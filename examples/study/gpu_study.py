@@ -42,99 +42,76 @@ def main() -> int:
     def left() -> float:
         return chosen.seconds - (time.monotonic() - started)
 
-    runs = results / "runs"
-    common = [
-        *("--catalog-path", kit / "data/catalog.jsonl", "--oracle-path", kit / "data/oracle.arrow"),
-        *(
-            "--num-ranks",
-            chosen.titles,
-            "--eval-at",
-            chosen.titles,
-            "--output-dir",
-            runs,
-            "--seed",
-            chosen.seed,
-        ),
-        *("--max-completion-length", 14 * chosen.titles + 10, "--optim", "adamw_torch", "--logging-steps", 5),
-        *chosen.precision.split(),
-    ]
-    sft = [
-        *("--model", model, "--max-steps", chosen.sft_steps, "--learning-rate", chosen.sft_rate),
-        *("--per-device-train-batch-size", chosen.sft_batch, "--gradient-accumulation-steps", 1),
-        *("--max-length", chosen.max_length, "--save-strategy", "no", "--eval-strategy", "no"),
-    ]
-    failed += together(
-        {
-            name: ["sft", *sft, *common, "--train-path", kit / "data" / data / "train", "--run-name", name]
-            for name, data in (("plain-sft", "dataset-plain"), ("safe-sft", "dataset"))
-            if name in chosen.only
-        },
-        results,
-        left,
-    )
-    test = ["--test-path", kit / "data/dataset/test", "--eval-prompts", chosen.eval_prompts]
-    decoding = [
-        "--eval-decoding",
-        "greedy,sampled",
-        "--eval-temperature",
-        chosen.temperature,
-        "--eval-batch-size",
-        512,
-    ]
-    rl = [
-        *(
-            "--model",
-            model,
-            "--sft-checkpoint",
-            runs / "safe-sft",
-            "--train-path",
-            kit / "data/dataset/train",
-        ),
-        *("--advantage-mode", "gdpo", "--lr", chosen.rate, "--kl-beta", 1e-3, "--max-steps", chosen.rl_steps),
-        *(
-            "--num-generations",
-            8,
-            "--per-device-train-batch-size",
-            chosen.batch,
-            "--gradient-accumulation-steps",
-            1,
-        ),
-        *("--max-prompt-length", chosen.max_length - 14 * chosen.titles, "--temperature", chosen.temperature),
-        *("--save-strategy", "no", "--lr-scheduler-type", "constant"),
-        *chosen.generation.split(),
-        *test,
-        *decoding,
-    ]
-    rewards = [
-        "--reward",
-        "relevance",
-        "--reward",
-        "safety",
-        "--reward",
-        "count",
-        "--target-count",
-        chosen.titles,
-        "--set",
-        f"rewards.relevance.weight={chosen.relevance_weight}",
-    ]
-    evaluations = {
-        f"eval-{name}": ["eval", runs / name, *test, *decoding]
-        for name in ("plain-sft", "safe-sft")
-        if f"eval-{name}" in chosen.only
-    }
-    stages = {
-        "safe-rank-grpo": ["train", *rl, *common, *rewards, "--run-name", "safe-rank-grpo"],
-        "relevance-only": ["train", *rl, *common, "--reward", "relevance", "--run-name", "relevance-only"],
-    }
-    stages = {name: command for name, command in stages.items() if name in chosen.only}
+    sft, others = commands(chosen, kit, model, results / "runs")
+    failed += together({name: command for name, command in sft.items() if name in chosen.only}, results, left)
+    others = {name: command for name, command in others.items() if name in chosen.only}
     if chosen.side_by_side:
-        failed += together(stages | evaluations, results, left)
+        failed += together(others, results, left)
     else:
-        for name, command in (evaluations | stages).items():
+        for name, command in others.items():
             failed += together({name: command}, results, left)
     collect(results)
     print(f"{failed} stage(s) failed; {time.monotonic() - started:.0f} s", flush=True)
     return failed
+
+
+def commands(
+    chosen: argparse.Namespace, kit: Path, model: Path, runs: Path
+) -> tuple[dict[str, list[object]], dict[str, list[object]]]:
+    """Return the commands of SFT, and those of evaluation and RL, by the name of the stage."""
+    data = kit / "data"
+    common = [
+        *flags(catalog_path=data / "catalog.jsonl", oracle_path=data / "oracle.arrow", output_dir=runs),
+        *flags(num_ranks=chosen.titles, eval_at=chosen.titles, max_completion_length=14 * chosen.titles + 10),
+        *flags(
+            optim="adamw_torch",
+            gradient_accumulation_steps=1,
+            save_strategy="no",
+            logging_steps=5,
+            seed=chosen.seed,
+        ),
+        *chosen.precision.split(),
+    ]
+    sft = [
+        *("sft", *common, *flags(model=model, max_length=chosen.max_length, eval_strategy="no")),
+        *flags(
+            max_steps=chosen.sft_steps,
+            learning_rate=chosen.sft_rate,
+            per_device_train_batch_size=chosen.sft_batch,
+        ),
+    ]
+    evaluation = [
+        *flags(test_path=data / "dataset/test", eval_prompts=chosen.eval_prompts, eval_batch_size=512),
+        *flags(eval_decoding="greedy,sampled", eval_temperature=chosen.temperature),
+    ]
+    rl = [
+        *("train", *common, *evaluation, *flags(model=model, sft_checkpoint=runs / "safe-sft")),
+        *flags(train_path=data / "dataset/train", max_prompt_length=chosen.max_length - 14 * chosen.titles),
+        *flags(
+            advantage_mode="gdpo", kl_beta=chosen.kl_beta, num_generations=8, temperature=chosen.temperature
+        ),
+        *flags(max_steps=chosen.rl_steps, per_device_train_batch_size=chosen.batch, lr=chosen.rate),
+        *flags(lr_scheduler_type="constant"),
+        *chosen.generation.split(),
+    ]
+    recipe = [
+        *("--reward", "relevance", "--set", f"rewards.relevance.weight={chosen.relevance_weight}"),
+        *("--reward", "safety", "--reward", "count", "--target-count", chosen.titles),
+    ]
+    return {
+        "plain-sft": [*sft, *flags(train_path=data / "dataset-plain/train", run_name="plain-sft")],
+        "safe-sft": [*sft, *flags(train_path=data / "dataset/train", run_name="safe-sft")],
+    }, {
+        "eval-plain-sft": ["eval", runs / "plain-sft", *evaluation],
+        "eval-safe-sft": ["eval", runs / "safe-sft", *evaluation],
+        "safe-rank-grpo": [*rl, *recipe, *flags(run_name="safe-rank-grpo")],
+        "relevance-only": [*rl, "--reward", "relevance", *flags(run_name="relevance-only")],
+    }
+
+
+def flags(**settings: object) -> list[object]:
+    """Write settings as options of a command line."""
+    return [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", value)]
 
 
 def options() -> argparse.Namespace:
@@ -151,6 +128,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=64, help="completions of an RL step")
     parser.add_argument("--rate", type=float, default=1e-5)
     parser.add_argument("--relevance-weight", type=float, default=1.0, help="of relevance in the full recipe")
+    parser.add_argument("--kl-beta", type=float, default=1e-3, help="of both RL runs")
     parser.add_argument("--max-length", type=int, default=512)
     parser.add_argument("--temperature", type=float, default=0.8)
     parser.add_argument("--eval-prompts", type=int, default=500)

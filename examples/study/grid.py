@@ -27,10 +27,20 @@ class World(_Part):
 
     demo: bool = False
     """The embedded demo, a world of its own for every seed."""
+    right_labels: float | None = Field(default=None, ge=0, le=1)
+    """Of the demo: share of training records whose one relevant title is right. None: all, all right."""
     settings: dict[str, Any] = {}
     """Settings of every run in it; unneeded for the demo."""
     train: dict[Literal["plain", "safe"], Path] = {}
     """Records of Safe SFT and of plain SFT; unneeded for the demo."""
+
+    @model_validator(mode="after")
+    def _labels_are_those_of_the_demo(self) -> Self:
+        if self.right_labels is not None and not self.demo:
+            raise ValueError(
+                "right_labels belongs to the demo: other worlds have the labels of their records"
+            )
+        return self
 
 
 class Arm(_Part):
@@ -82,6 +92,8 @@ class Finding(_Part):
 class Grid(_Part):
     """A study."""
 
+    title: str = "The findings, tested"
+    """Of the page."""
     about: str = ""
     """What the page says first, in Markdown."""
     world: World = World(demo=True)
@@ -111,7 +123,7 @@ class Grid(_Part):
 
     def runs(self) -> dict[str, Any]:
         """Return what results depend on: all but how they are read, and which seeds there are."""
-        return self.model_dump(mode="json", exclude={"about", "findings", "seeds"})
+        return self.model_dump(mode="json", exclude={"title", "about", "findings", "seeds"})
 
 
 def read_grid(path: Path, world: Path | None = None) -> Grid:

@@ -47,7 +47,7 @@ def _lines(grid: Grid, cells: Cells) -> Iterator[str]:
     seeds = sorted({seed for seed, _ in cells})
     missing = [f"{name} (seed {seed})" for seed in seeds for name in grid.arms if (seed, name) not in cells]
     users = max((len(cell["greedy"]["users"]) for cell in cells.values()), default=0)
-    yield "# The findings, tested"
+    yield f"# {grid.title}"
     yield ""
     if grid.about:
         yield grid.about.strip()

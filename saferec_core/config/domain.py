@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from saferec_core.config.choices import DEFAULT_PARSER, ComponentChoice, Section
+from saferec_core.config.yaml_text import read_yaml
 from saferec_core.errors import ConfigError
 
 __all__ = ["FILMS", "Domain", "read_domain", "with_domain"]
@@ -47,7 +48,7 @@ def read_domain(path: Path | None) -> Domain:
 @cache
 def _read(path: Path) -> Domain:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
         domain = Domain.model_validate(content)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"domain file {path} cannot be read: {error}") from error

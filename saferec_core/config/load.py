@@ -15,6 +15,7 @@ from saferec_core.config.choices import ComponentChoice, Section
 from saferec_core.config.misfits import location_of
 from saferec_core.config.problems import in_words, section_below
 from saferec_core.config.schema import EvalConfig, RunConfig, SftConfig, TrainConfig
+from saferec_core.config.yaml_text import read_yaml
 from saferec_core.errors import ConfigError, one_error
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "flat",
     "merged",
     "parse_setting",
+    "parse_value",
     "read_settings",
     "resolved",
 ]
@@ -78,7 +80,7 @@ def read_settings(path: Path) -> Settings:
         ConfigError: The file is missing, is not valid YAML, or does not hold a mapping.
     """
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = read_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"configuration {path} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -95,7 +97,7 @@ def read_settings(path: Path) -> Settings:
 def _yaml_problem(error: yaml.YAMLError) -> str:
     """Say what is wrong and where without quoting the line, which may hold a key."""
     mark = getattr(error, "problem_mark", None)
-    what = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+    what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     return f"{what} (line {mark.line + 1}, column {mark.column + 1})" if mark else str(what)
 
 
@@ -112,13 +114,26 @@ def parse_setting(text: str) -> Settings:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set expects KEY=VALUE, but got {text!r}")
-    try:
-        nested: Any = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {key}: the value is not valid YAML: {_yaml_problem(error)}") from None
+    nested = parse_value(value, f"--set {key}")
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
     return dict(nested)
+
+
+def parse_value(text: str, called: str) -> Any:
+    """Read a value that is given on the command line.
+
+    Args:
+        text: The value, as YAML.
+        called: What an error names, such as ``--set seed``.
+
+    Raises:
+        ConfigError: It is not valid YAML.
+    """
+    try:
+        return read_yaml(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{called}: the value is not valid YAML: {_yaml_problem(error)}") from None
 
 
 def merged(layers: Iterable[Mapping[str, Any]]) -> Settings:

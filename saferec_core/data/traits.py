@@ -13,6 +13,7 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from saferec_core.config.choices import Section
+from saferec_core.config.yaml_text import read_yaml
 from saferec_core.errors import ConfigError, near_misses
 
 __all__ = ["PARENT_GUIDE", "Trait", "read_traits", "short_names", "trait_of"]
@@ -126,7 +127,7 @@ def _built_in() -> Mapping[str, Trait]:
 
 def _parsed(text: str, where: str) -> dict[str, Trait]:
     try:
-        loaded = yaml.load(text, Loader=_Loader)  # noqa: S506  (it derives from a safe one)
+        loaded = read_yaml(text, fast=True)
     except yaml.YAMLError as error:
         raise ConfigError(f"{where} is not valid YAML: {error}") from error
     if loaded is None or loaded == {}:
@@ -165,23 +166,6 @@ def _described(name: str, problem: Mapping[str, Any]) -> str:
 def _shortened(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:100]}..."
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the fast one, if built
-    """Refuses a repeated key, of which YAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Do as the safe loader does, once the keys are known to differ."""
-        known: set[tuple[str, str]] = set()
-        for key, _ in node.value:
-            name = (key.tag, key.value)
-            if isinstance(key, yaml.ScalarNode) and name in known:
-                problem = f"{key.value!r} occurs twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            if isinstance(key, yaml.ScalarNode):
-                known.add(name)
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
-        return mapping
 
 
 def short_names(traits: Iterable[str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,9 @@ from pydantic import BaseModel
 from saferec_core.files import data_hash
 
 __all__ = ["code_hash", "options_of"]
+
+_READ_UP_TO = 1 << 24
+"""Bytes of a file of a package whose content counts; a larger one, such as a model, changes with its date."""
 
 
 def options_of(component: Any, *, without: Collection[str] = ()) -> dict[str, Any]:
@@ -32,17 +35,32 @@ def options_of(component: Any, *, without: Collection[str] = ()) -> dict[str, An
 
 @cache
 def code_hash(package: str) -> str:
-    """Return the hash of the code of a package or single module."""
-    file = getattr(sys.modules.get(package), "__file__", None)
-    if file is None:
-        return package
-    path = Path(file)
-    files = sorted(path.parent.rglob("*")) if path.name == "__init__.py" else [path]
-    digest = hashlib.sha256()
-    for source in files:
-        if source.suffix in {".py", ".yaml"}:
-            digest.update(source.name.encode() + source.read_bytes())
+    """Return the hash of the files of a package, its data included, or of a single module."""
+    module = sys.modules.get(package)
+    folders = [Path(folder) for folder in getattr(module, "__path__", ())]  # several of a namespace package
+    file = getattr(module, "__file__", None)
+    files = [path for folder in folders for path in sorted(_files_below(folder))]
+    if not folders and file is not None:
+        files = [Path(file)]
+    digest = hashlib.sha256(package.encode())
+    for path in files:
+        if path.is_file():
+            state = path.stat()
+            is_small = state.st_size <= _READ_UP_TO
+            content = path.read_bytes() if is_small else f"{state.st_size} {state.st_mtime_ns}".encode()
+            digest.update(path.name.encode() + content)
     return digest.hexdigest()
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files of a package, without what tools keep beside them."""
+    for path in folder.iterdir():
+        if path.name.startswith(".") or path.name == "__pycache__":
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from _files_below(path)
+        elif path.is_file() and path.suffix != ".pyc":
+            yield path
 
 
 def _plain(value: Any) -> Any:

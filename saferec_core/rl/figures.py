@@ -34,7 +34,7 @@ def figures_of_lists(
     """Return mean rewards and what the lists hold; a figure without a value is left out."""
     means = means_by_reward(rewards, values).nanmean(1).tolist()
     figures = {f"reward/{reward.name}": mean for reward, mean in zip(rewards, means, strict=True)}
-    written = lists.rank_mask.sum().clamp(min=1)
+    written = lists.rank_mask.sum()  # 0: nothing was written, and a share of nothing has no value
     named = lists.catalog_indices[lists.in_catalog]
     figures["list_length"] = lists.lengths.mean().item()
     figures["out_of_catalog"] = ((~lists.in_catalog & lists.rank_mask).sum() / written).item()
@@ -66,19 +66,25 @@ class CreditedBatch:
     """What was credited, costs and limits included."""
 
     def figures(self) -> dict[str, float]:
-        """Return what is left to learn from; a figure without a value is left out."""
+        """Return what is left to learn from; a figure without a value is left out.
+
+        A reward of weight 0 is looked at, not learned from, and so has no figures of its own here.
+        """
         credited = _written(self.advantages, self.rank_mask)
         figures = {"advantage_zero": (credited == 0).double().mean().item()}
-        for reward, value in zip(self.rewards, self.values.by_function(self.rewards), strict=True):
+        values = zip(self.rewards, self.values.by_function(self.rewards), strict=True)
+        learned = [(reward, value) for reward, value in values if reward.weight]
+        for reward, value in learned:
             groups = value.reshape(-1, self.group_size, *value.shape[1:])  # (B, G, K) or (B, G)
             differs = varies(groups, dim=1).flatten(1).any(1)  # (B,)
             figures[f"reward_varies/{reward.name}"] = differs.double().mean().item()
-            bounds = reward.function.range(self.rank_mask.shape[1])
+            bounds = reward.bounds(self.rank_mask.shape[1])
             if bounds is not None:
                 best = torch.isclose(value, torch.tensor(bounds[1]))[~value.isnan()]
                 figures[f"reward_best/{reward.name}"] = best.double().mean().item()
-        if len(self.rewards) > 1:
-            figures |= {f"advantage_share/{name}": share for name, share in self.shares_of_variance().items()}
+        if len(learned) > 1:
+            shares = self.shares_of_variance()
+            figures |= {f"advantage_share/{reward.name}": shares[reward.name] for reward, _ in learned}
         return {name: value for name, value in figures.items() if value == value}
 
     def shares_of_variance(self) -> dict[str, float]:

@@ -70,11 +70,10 @@ class LimitedRanks(NamedTuple):
     counted: Float[Tensor, "C N K"]
     """1 where a rank counts for the share, 0 where it does not."""
     prices: Float[Tensor, "C N K"]
-    """-1 where a rank pays, 0 where it does not, NaN also where nobody can tell.
+    """-1 where a rank counts, 0 where it does not, NaN also where nobody can tell and where a rank is wasted.
 
-    A wasted rank pays every limit's price: else the cheapest way to keep a limit on violations would be to
-    repeat a safe title. A title that the oracle does not know pays what all ranks pay on average, neither a
-    gain nor a loss: else drifting to such titles would keep it as well.
+    NaN pays what all ranks pay on average, neither a gain nor a loss: else the cheapest way to keep a limit
+    on violations would be to repeat a safe title, or to name titles that the oracle does not know.
     """
 
 
@@ -89,9 +88,8 @@ def _counted_and_prices(limit: Limit, lists: JudgedLists) -> tuple[Tensor, Tenso
         counts = _SHARES[limit.share](lists)
         if limit.share == "violation_rate":
             undecided = lists.undecided
-    pays = counts | lists.wasted
-    prices = torch.where(undecided & ~pays, torch.nan, -pays.float())
-    return torch.where(about, counts.float(), torch.nan), torch.where(about, prices, torch.nan)
+    counted = torch.where(about, counts.float(), torch.nan)
+    return counted, torch.where((undecided | lists.wasted) & ~counts, torch.nan, -counted)
 
 
 def _of_trait(trait: str, lists: JudgedLists) -> tuple[Bool[Tensor, "N K"], Bool[Tensor, "N K"]]:

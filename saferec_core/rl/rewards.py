@@ -55,9 +55,13 @@ class ActiveReward:
         """How its values reach the advantages."""
         return "cost" if self.function.direction == "cost" else self.scope
 
+    def bounds(self, num_ranks: int) -> tuple[float, float] | None:
+        """Return the smallest and the largest value that it declares; None if it declares none."""
+        return declared_range(named("reward", self.function, self.name), self.function, num_ranks)
+
     def span(self, num_ranks: int) -> float:
         """Return the largest minus the smallest value that it declares; 0 if it does not declare them."""
-        bounds = declared_range(named("reward", self.function, self.name), self.function, num_ranks)
+        bounds = self.bounds(num_ranks)
         return 0.0 if bounds is None else bounds[1] - bounds[0]
 
 

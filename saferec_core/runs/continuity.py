@@ -31,12 +31,21 @@ def check_data(run: RunLayout, then: Mapping[str, Any], now: Mapping[str, Any]) 
 
 
 def other_versions(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return a sentence that names the packages whose versions changed; none if they are the same."""
+    """Return a sentence that names the packages that changed; none if they are the same.
+
+    Of plugins their files count as well: those that are being worked on keep their version.
+    """
     before, present = _versions(then), _versions(now)
     changed = [
         f"{name} {before[name]} (now {present.get(name) or 'not installed'})"
         for name in sorted(before)
         if before[name] and before[name] != present.get(name)
+    ]
+    files, files_now = _hashes(then), _hashes(now)
+    changed += [
+        f"other files of {name} {before[name]}"
+        for name in sorted(files.keys() & files_now.keys())
+        if files[name] != files_now[name] and before.get(name) == present.get(name)
     ]
     if not changed:
         return []
@@ -50,7 +59,17 @@ def _data(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _versions(manifest: Mapping[str, Any]) -> dict[str, str]:
-    engines, distributions = manifest.get("versions"), manifest.get("distributions")
+    engines = manifest.get("versions")
     versions = dict(engines) if isinstance(engines, Mapping) else {}
-    of_plugins = distributions if isinstance(distributions, list) else []
-    return versions | {each["distribution"]: each["version"] for each in of_plugins if "version" in each}
+    return versions | {
+        each["distribution"]: each["version"] for each in _plugins(manifest) if "version" in each
+    }
+
+
+def _hashes(manifest: Mapping[str, Any]) -> dict[str, str]:
+    return {each["distribution"]: each["sha256"] for each in _plugins(manifest) if "sha256" in each}
+
+
+def _plugins(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    distributions = manifest.get("distributions")
+    return distributions if isinstance(distributions, list) else []

@@ -50,8 +50,9 @@ class OpenRun:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the run has been finished before."""
-        return self.is_resumed and is_finished(RunLayout(self.path))
+        """Whether the run has been finished before, and its policy is there."""
+        run = RunLayout(self.path)
+        return self.is_resumed and is_finished(run) and run.policy.is_dir()
 
     def start_of(self, stage: Path, report: Callable[[str], None]) -> Path | None:
         """Return the checkpoint that a stage continues from; None: it begins anew.
@@ -110,6 +111,12 @@ def open_run(config: StageConfig, command: str, note: Callable[[str], None]) -> 
             f"run {run} has other settings and cannot be resumed with these:{listed}\n"
             f"'saferec {command} --resume-from {run}' alone resumes it with its own; a new run needs another "
             "--run-name."
+        )
+    layout = RunLayout(run)
+    if is_finished(layout) and not layout.policy.is_dir() and not list_checkpoints(layout.checkpoints):
+        raise RunError(
+            f"run {run} is finished, but its policy and its checkpoints were removed. To train it again, "
+            "choose another --run-name: the logs of this one would be overwritten"
         )
     named = config.resume_from
     if named is not None and named.is_symlink() and named.resolve() != run.resolve():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import math
 from collections.abc import Awaitable, Mapping, Sequence
@@ -14,13 +15,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from saferec_core.data.titles import Title
-from saferec_core.errors import SaferecError
+from saferec_core.errors import PluginError, SaferecError
 from saferec_core.plugins.component import options_of
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.parser import ParsedList
 from saferec_core.plugins.contracts.reward import Direction, RewardFunction, Scope
+from saferec_core.plugins.kept_state import has_state, kept_state
 from saferec_core.plugins.values import as_values
 from saferec_core.testing.contract import Contract, check
+from saferec_core.testing.snapshots import difference, snapshot
 from saferec_core.testing.titles import OUTSIDE, TITLES
 from saferec_core.testing.world import (
     NUM_RANKS,
@@ -186,6 +189,21 @@ class RewardContract(Contract[RewardFunction]):
             self.call(self.make(), self._judged(lists))
         except Exception as error:
             raise AssertionError(f"{what}: {error}") from error
+
+    def test_its_state_survives_a_checkpoint(self) -> None:
+        """Of a reward with a state, a checkpoint keeps it, and another one takes it up from there."""
+        reward = self.make()
+        try:
+            if not has_state(reward, "it"):
+                raise SkipTest("it keeps no state")
+            another: Any = copy.deepcopy(reward)
+            self.answer(reward, *self.inputs())
+            state = kept_state(reward, "it")
+            another.load_state_dict(state)
+            before, after = snapshot(state), snapshot(kept_state(another, "it"))
+        except PluginError as error:
+            raise AssertionError(str(error)) from error
+        assert before == after, f"another one does not take its state up: {difference(before, after)}"
 
     def test_it_declares_its_columns(self) -> None:
         """It reads no column that a run would not have checked for."""

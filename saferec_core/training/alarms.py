@@ -17,7 +17,7 @@ from saferec_core.rl.rewards import ActiveReward
 from saferec_core.runs.observer import Observer
 from saferec_core.runs.stopping import ALARMED, Stop
 
-__all__ = ["AlarmWatch", "build_alarms"]
+__all__ = ["AlarmWatch", "build_alarms", "is_of_training"]
 
 
 def build_alarms(
@@ -32,8 +32,8 @@ def build_alarms(
         config: The run.
         plugins: What is installed.
         note: Called with a sentence for every alarm that cannot be used; the run does without it.
-        rewards: Those of the run. Alarms take over their ``weights``, and the ``target`` of the first that
-            wants a number of titles, where they have such an option.
+        rewards: Those of the run. Alarms take over their ``weights``, and the ``target`` of the first with a
+            weight that wants a number of titles, where they have such an option.
 
     Raises:
         UnknownNameError: The run names an alarm that is not installed.
@@ -45,7 +45,7 @@ def build_alarms(
         plugins.find(plugins.alarms, name).name: given for name, given in settings.alarm_options.items()
     }
     inherited: dict[str, Any] = {"weights": {reward.name: reward.weight for reward in rewards}}
-    if targets := [r.function.target for r in rewards if r.function.target is not None]:
+    if targets := [r.function.target for r in rewards if r.weight and r.function.target is not None]:
         inherited["target"] = targets[0]
     alarms: dict[str, Alarm] = {}
     for name in sorted({entry.name for entry in plugins.alarms} - ignored):
@@ -54,6 +54,11 @@ def build_alarms(
         except PluginError as error:
             note(f"{error} The run continues without this alarm.")
     return alarms
+
+
+def is_of_training(row: Mapping[str, Any]) -> bool:
+    """Tell a row of training from those of evaluations and the closing one, which alarms do not read."""
+    return "loss" in row
 
 
 class AlarmWatch:
@@ -143,12 +148,12 @@ def _has_any(log: Sequence[LogRow], figures: Sequence[str]) -> bool:
 
 
 def _rows_of(metrics: Path, stage: str) -> list[LogRow]:
-    """Read the figures that a stage has logged; values that are not numbers are left out."""
+    """Read the rows of training that a stage has logged; values that are not numbers are left out."""
     if not metrics.is_file():
         return []
     rows = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
     return [
         {name: float(value) for name, value in row.items() if isinstance(value, int | float)}
         for row in rows
-        if row.get("stage") == stage
+        if row.get("stage") == stage and is_of_training(row)
     ]

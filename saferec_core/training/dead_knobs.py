@@ -9,9 +9,7 @@ import torch
 
 from saferec_core.config.generation import RolloutConfig
 from saferec_core.config.schema import TrainConfig
-from saferec_core.plugins.calls import named
 from saferec_core.plugins.contracts.normalizer import Normalizer, WeightedRewards
-from saferec_core.rl.reward_range import declared_range
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.training.idle_settings import idle_settings
 
@@ -34,9 +32,7 @@ def dead_knobs(config: TrainConfig, rewards: Sequence[ActiveReward], normalizer:
     """
     yield from idle_settings(config)
     for reward in rewards:
-        bounds = declared_range(
-            named("reward", reward.function, reward.name), reward.function, config.num_ranks
-        )
+        bounds = reward.bounds(config.num_ranks)
         if bounds is not None and bounds[0] == bounds[1]:
             yield f"rewards.{reward.name} is always {bounds[0]:g}, so it never prefers one list to another"
     gains = [reward for reward in rewards if reward.channel != "cost"]

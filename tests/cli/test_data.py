@@ -119,7 +119,7 @@ def test_what_was_removed_and_rejected_lies_beside_the_output(acme, main, tmp_pa
         (("scale", "in.jsonl", "--out", "o.jsonl", "--factor"), "--factor needs a value"),
         (("scale", "in.jsonl", "--out", "o.jsonl", "--factor", "0"), "scale.factor: Input should be"),
         (("scale", "in.jsonl", "--out", "o.jsonl", "--factor=two"), "scale.factor: Input should be a"),
-        (("scale", "in.jsonl", "--out", "o.jsonl", "--words", "[a"), "--words: '[a' is not valid YAML"),
+        (("scale", "in.jsonl", "--out", "o.jsonl", "--words", "[a"), "--words: the value is not valid YAML"),
         (("scale", "in.jsonl", "--out", "o.jsonl", "3"), "unexpected argument '3'"),
         (("scale", "in.jsonl", "--out", "o.csv"), "expected a name that ends with .jsonl, or a folder"),
         (("scale", "in.jsonl", "--out", "o.jsonl", "--num-proc", "0"), "num_proc: Input should be greater"),

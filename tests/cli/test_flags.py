@@ -426,11 +426,17 @@ def test_every_mistake_of_a_file_is_told_at_once(main, tmp_path):
         ("just text", "must hold KEY: VALUE pairs"),
         ("1: 2\n", "every KEY must be text"),
         ("model: !!python/object/apply:os.system ['touch owned']\n", "is not valid YAML"),
+        ("seed: 1\nnum_ranks: 5\nseed: 2\n", "is not valid YAML: 'seed' occurs twice (line 3, column 1)"),
+        ("[" * 5000, "is not valid YAML: it is too deep to be read"),
+        (f"seed: {'9' * 5000}\n", "is not valid YAML: Exceeds the limit (4300 digits)"),
         ("rewards: [relevance]\nmodel: {model: a}\n", "rewards"),
         ("rewards:\nmodel: {model: a}\n", "rewards"),
         ("oracle: table\nmodel: {model: a}\n", "oracle"),
     ],
-    ids=["unclosed", "list", "text", "number", "object", "reward list", "no rewards", "oracle text"],
+    ids=[
+        *("unclosed", "list", "text", "number", "object", "twice", "deep", "long number"),
+        *("reward list", "no rewards", "oracle text"),
+    ],
 )
 def test_a_damaged_file_is_told_and_runs_nothing(main, tmp_path, content, message):
     file = tmp_path / "run.yaml"

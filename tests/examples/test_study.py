@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 import yaml
 
+from saferec_cli.commands import app_for
 from saferec_core.plugins.contracts.parser import ParsedItem, ParsedList
 from saferec_core.rl.ranks import assign_ranks
 
@@ -77,6 +79,20 @@ def test_the_grids_and_worlds_that_come_with_the_study_are_read(module, name):
     assert ("embedded demo" in grid.about) == (world is None)
 
 
+def test_the_study_of_rare_hits_is_read_and_is_the_demo_with_other_labels(module):
+    grid = module("grid").read_grid(STUDY / "sparse.yaml")
+
+    assert grid.world.demo
+    assert grid.world.right_labels == 0.25
+
+
+def test_only_the_demo_can_be_given_other_labels(module, tmp_path):
+    grid = module("grid")
+
+    with pytest.raises(grid.GridError, match="right_labels belongs to the demo"):
+        grid.read_grid(grid_file(tmp_path, world={"demo": False, "right_labels": 0.5}))
+
+
 def test_every_problem_of_a_grid_is_named_at_once(module, tmp_path):
     grid = module("grid")
     path = grid_file(
@@ -112,6 +128,73 @@ def test_findings_and_seeds_may_change_and_arms_may_not(module, tmp_path):
 
     read = grid.read_grid(grid_file(tmp_path, settings={"evaluation": {"eval_prompts": 5}}))
     assert "settings.evaluation.eval_prompts: 4 is now 5" in grid.changes(read, stored)
+
+
+# --- labels -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def world(tmp_path):
+    """Write a world of four titles, one of them bloody, and 200 users who have seen one and like another."""
+    risks = {"Saw": 1.0, "Up": 0.0, "Big": 0.0, "Heat": 0.5}
+    write_rows(
+        tmp_path / "oracle.jsonl", ({"title": t, "year": 2000, "risk": {"gore": r}} for t, r in risks.items())
+    )
+    record = {
+        "prompt": [{"role": "user", "content": "Films?"}],
+        "groundtruth_with_release_year": [["Up", 2000]],
+        "seen_titles": [["Big", 2000]],
+        "constraints": ["gore"],
+    }
+    write_rows(tmp_path / "train.jsonl", ({**record, "user": str(number)} for number in range(200)))
+    return tmp_path
+
+
+def write_rows(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def relevant_titles(module, world, **options):
+    path = world / "sparse.jsonl"
+    module("labels").write_sparse_records(world, path, **options)
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    before = [json.loads(line) for line in (world / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [{**row, "groundtruth_with_release_year": [["Up", 2000]]} for row in rows] == before
+    assert all(len(row["groundtruth_with_release_year"]) == 1 for row in rows)
+    return [row["groundtruth_with_release_year"][0][0] for row in rows]
+
+
+def test_right_labels_are_titles_that_the_user_likes(module, world):
+    assert set(relevant_titles(module, world, right=1.0, seed=0)) == {"Up"}
+
+
+def test_other_labels_are_titles_that_the_user_may_be_shown_and_has_not_seen(module, world):
+    assert set(relevant_titles(module, world, right=0.0, seed=0)) == {"Up", "Heat"}
+
+
+def test_the_share_of_right_labels_is_kept_and_the_seed_decides_which(module, world):
+    some = relevant_titles(module, world, right=0.5, seed=0)
+
+    assert some == relevant_titles(module, world, right=0.5, seed=0)
+    assert some != relevant_titles(module, world, right=0.5, seed=1)
+    assert 130 <= some.count("Up") <= 170  # half of 200, and half of the others by chance: 150 +- 6
+
+
+# --- the kit for a GPU --------------------------------------------------------------------------
+
+
+def test_every_stage_of_the_kit_is_a_command_with_options_that_there_are(module, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["gpu_study.py", "--kit", "KIT", "--results", "RESULTS"])
+    kit = module("gpu_study")
+
+    stages = [kit.commands(kit.options(), Path("KIT"), Path("MODEL"), Path("RUNS"))]
+    commands = {name: command for both in stages for part in both for name, command in part.items()}
+
+    assert tuple(commands) == kit.STAGES
+    for command in commands.values():
+        subcommand, *arguments = map(str, command)
+        understood = typer.main.get_command(app_for([])).commands[subcommand]
+        understood.make_context(subcommand, arguments)  # refuses an option that there is not
 
 
 # --- verdicts ----------------------------------------------------------------------------------

@@ -107,8 +107,8 @@ class LoneReward(Alarm):
             if share > self.most:
                 return (
                     f"the reward {name} supplies {share:.0%} of the variance of the advantages: the other "
-                    "rewards are hardly learned. Raise their weights or lower its own; --normalizer gdpo "
-                    "gives each reward the same deviation before it is weighted"
+                    "rewards are hardly learned. Raise their weights or lower its own; where the normalizer "
+                    "is grpo, --normalizer gdpo gives each reward the same deviation before it is weighted"
                 )
         return None
 
@@ -150,8 +150,8 @@ class DrownedReward(Alarm):
         return (
             f"the reward {name} supplies {shares[name]:.0%} of the variance of the advantages, but has "
             f"{parts[name]:.0%} of the weight: it differs among few completions or ranks, so that the other "
-            f"rewards decide what is learned. Raise its weight{enough}, or sample more completions of a "
-            "prompt (--num-generations)"
+            f"rewards decide what is learned. Raise its weight{enough}, hold the policy nearer its start "
+            "(--kl-beta), or sample more completions of a prompt (--num-generations)"
         )
 
 

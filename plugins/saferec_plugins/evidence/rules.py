@@ -12,6 +12,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from saferec_core.config.choices import Section
+from saferec_core.config.yaml_text import read_yaml
 from saferec_core.errors import ConfigError, UnknownNameError
 
 __all__ = ["Risk", "Words", "WordsByRisk", "first_match", "read_rules", "rules_for"]
@@ -68,7 +69,7 @@ def read_rules(kind: type[RuleT], path: Path | None, built_in: str) -> dict[str,
     name = f"rules {path or built_in}"
     try:
         text = (files(__package__) / built_in if path is None else path).read_text(encoding="utf-8")
-        table = yaml.safe_load(text)
+        table = read_yaml(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{name} cannot be read: {error}") from error
     except yaml.YAMLError as error:

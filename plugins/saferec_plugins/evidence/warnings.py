@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
+from saferec_core.config.yaml_text import read_yaml
 from saferec_core.data.rows import Row
 from saferec_core.data.traits import Trait
 from saferec_core.errors import ConfigError, DataError, UnknownNameError
@@ -98,7 +99,7 @@ class Warnings(EvidenceSource):
         if self.questions_path is None:
             return None
         try:
-            table = yaml.safe_load(self.questions_path.read_text(encoding="utf-8"))
+            table = read_yaml(self.questions_path.read_text(encoding="utf-8"))
             return TypeAdapter(dict[str, list[str]]).validate_python(table)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(f"questions {self.questions_path} cannot be read: {error}") from error

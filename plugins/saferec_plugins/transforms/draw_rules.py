@@ -12,6 +12,7 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from saferec_core.config.choices import Section
+from saferec_core.config.yaml_text import read_yaml
 from saferec_core.errors import ConfigError, UnknownNameError
 
 __all__ = ["DrawRule", "DrawRules", "read_draw_rules"]
@@ -91,7 +92,7 @@ def read_draw_rules(path: Path | None, traits: Sequence[str]) -> DrawRules:
 
 def _read(path: Path) -> dict[str, DrawRule]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
         return TypeAdapter(dict[str, DrawRule]).validate_python(content or {})
     except ValidationError as error:
         problem = error.errors()[0]

@@ -206,8 +206,15 @@ class Judge:
                 self._standings.clear()
             decided, violated = self._catalog_under(asked, record)
             for column, name in enumerate(asked):
-                self._standings[name, record] = Standing(decided[:, column], violated[:, column])
+                standing = Standing(decided[:, column].clone(), violated[:, column].clone())
+                self._standings[name, record] = standing
         return self._standings[trait, record]
+
+    @property
+    def changes(self) -> int:
+        """How often a tensor of :meth:`standing`, which all that ask share, was changed in place."""
+        tensors = (tensor for standing in self._standings.values() for tensor in standing)
+        return sum(0 if tensor.is_inference() else tensor._version for tensor in tensors)
 
     def _catalog_under(
         self, traits: tuple[str, ...], record: RecordColumns

@@ -66,5 +66,7 @@ class RewardFunction(ABC):
         May be ``async``. Tensors and NumPy arrays of any real type are accepted, on any device. ``lists``
         must stay as they are; ``lists.context`` has the step and logs figures. A reward with a state has
         ``state_dict()`` and ``load_state_dict(state)``, which checkpoints call; it keeps the state in an
-        option-less field such as ``seen: dict[str, int] = field(default_factory=dict, init=False)``.
+        option-less field such as ``seen: dict[str, int] = field(default_factory=dict, init=False)``. A state
+        consists of tensors, numbers, text and lists, tuples, sets and dictionaries of these. It is copied
+        before every step, should the step fail: weights that nobody changes do not belong into it.
         """

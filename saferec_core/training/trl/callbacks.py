@@ -32,7 +32,7 @@ from saferec_core.plugins.contracts.lifecycle import CheckpointSaved
 from saferec_core.runs.checkpoints import copy_weights
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer, StepReport
-from saferec_core.training.alarms import AlarmWatch
+from saferec_core.training.alarms import AlarmWatch, is_of_training
 
 __all__ = ["Watcher", "save_policy", "watch"]
 
@@ -192,7 +192,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers is not fol
 
     def _look(self, figures: LogRow, *, last: bool) -> dict[str, str]:
         """Ask the alarms about a row of training figures; others, such as the closing ones, say nothing."""
-        if self._alarms is None or "loss" not in figures:
+        if self._alarms is None or not is_of_training(figures):
             return {}
         return self._alarms.look(figures, last=last)
 

@@ -22,6 +22,7 @@ from saferec_core.errors import RunError, SaferecError
 from saferec_core.files import remove
 from saferec_core.models.memory import is_out_of_memory
 from saferec_core.plugins.calls import calling, named
+from saferec_core.plugins.kept_state import has_state, kept_state
 from saferec_core.runs.checkpoints import TRAINING_STATE
 from saferec_core.runs.layout import list_checkpoints
 from saferec_core.runs.sealing import damage, seal, sealed_facts, thin
@@ -110,7 +111,8 @@ class Resumable:
         metrics = getattr(self, "_metrics", {})
         state["_metrics"] = {mode: {k: list(v) for k, v in of.items()} for mode, of in metrics.items()}
         state["epoch_random"] = self._epoch_random
-        state["parts"] = {name: part.state_dict() for name, part in self.stateful_parts().items()}
+        parts = self.stateful_parts().items()
+        state["parts"] = {name: kept_state(part, named(name, part)) for name, part in parts}
         return state
 
     def restore_process_state(self: Any) -> None:
@@ -253,11 +255,7 @@ def _thin_out(checkpoints: Sequence[Path], kept: int, *, weights_are_kept: bool)
 
 def parts_with_state(parts: Mapping[str, Any]) -> dict[str, Any]:
     """Return those that can save and load a state."""
-    return {
-        name: part
-        for name, part in parts.items()
-        if callable(getattr(part, "state_dict", None)) and callable(getattr(part, "load_state_dict", None))
-    }
+    return {name: part for name, part in parts.items() if has_state(part, named(name, part))}
 
 
 class StepState(TrainerCallback):  # type: ignore[misc]  # transformers is not followed

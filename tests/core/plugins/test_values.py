@@ -168,6 +168,11 @@ def swap_the_oracle(lists):
     return lists.hits.float()
 
 
+def edit_what_the_judge_says_of_the_catalog(lists):
+    lists.judge.standing("gore", lists.judge.columns(lists.records[0])).violated.zero_()
+    return lists.hits.float()
+
+
 @pytest.mark.parametrize(
     ("edit", "what"),
     [
@@ -183,6 +188,7 @@ def swap_the_oracle(lists):
         (edit_a_prompt, "the contents of records"),
         (move_the_step, "the context"),
         (swap_the_oracle, "the judge"),
+        (edit_what_the_judge_says_of_the_catalog, "the judge"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )

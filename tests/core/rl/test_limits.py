@@ -53,7 +53,7 @@ def test_a_limit_counts_ranks_among_those_written():
     ]
 
 
-def test_wasted_ranks_pay_every_limit_and_what_nobody_knows_pays_the_average_of_one_on_violations():
+def test_wasted_ranks_and_what_nobody_knows_pay_the_average_of_a_limit_that_does_not_count_them():
     saw, up, heat, coco = FILMS
     lists = judged([saw, up, up], [coco, heat], constraints=[("gore",), ("guns",)])
     texts = ["violation_rate<=.1", "wasted<=.1", "unknown<=.1", "violation_rate[guns]<=.1"]
@@ -61,9 +61,9 @@ def test_wasted_ranks_pay_every_limit_and_what_nobody_knows_pays_the_average_of_
     prices = limits(*texts).ranks(lists).prices
 
     assert prices.nan_to_num(ABSENT).tolist() == [
-        [[-1, 0, -1], [ABSENT, -1, ABSENT]],  # Saw, the second Up; nobody knows Coco; Heat
+        [[-1, 0, ABSENT], [ABSENT, -1, ABSENT]],  # Saw, Up, Up again; nobody knows Coco; Heat
         [[0, 0, -1], [0, 0, ABSENT]],
-        [[0, 0, -1], [-1, 0, ABSENT]],
+        [[0, 0, ABSENT], [-1, 0, ABSENT]],
         [[ABSENT] * 3, [ABSENT, -1, ABSENT]],
     ]
 

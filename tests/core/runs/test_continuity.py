@@ -43,6 +43,17 @@ def test_packages_of_other_versions_are_named_in_a_sentence():
     assert sentence.startswith("The run began with acme 1.0 (now not installed), torch 2.12.0 (now 2.13.0): ")
 
 
+def test_a_plugin_whose_files_changed_without_its_version_is_named():
+    then, now = (
+        {"distributions": [{"distribution": "acme", "version": "1.0", "sha256": digest}]}
+        for digest in ("1", "2")
+    )
+
+    assert other_versions(then, then) == []
+    (sentence,) = other_versions(then, now)
+    assert sentence.startswith("The run began with other files of acme 1.0: ")
+
+
 @pytest.mark.parametrize(
     "damaged", [{}, {"data": 3, "versions": "x", "distributions": {}}], ids=["none", "other"]
 )

@@ -147,3 +147,19 @@ def test_logs_are_cut_back_to_what_they_were_half_lines_included(tmp_path):
 
     assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1}\n'
     assert (tmp_path / "rollouts.jsonl").read_text() == ""
+
+
+def test_a_finished_run_whose_policy_was_removed_is_continued_from_its_last_checkpoint_if_there_is_one(
+    tmp_path,
+):
+    run = RunFolder.create(config(tmp_path, run_name="mine"), "train")
+    run.extend_manifest({"finished": "now"})
+    again = config(tmp_path, run_name="mine", resume=True)
+
+    with pytest.raises(RunError, match=r"is finished, but its policy and its checkpoints were removed"):
+        open_run(again, "train", pytest.fail)
+    newest = checkpoint(run.path, 2)
+    opened = open_run(again, "train", pytest.fail)
+    assert (opened.is_complete, opened.start_of(run.path, pytest.fail)) == (False, newest)
+    run.policy.mkdir()
+    assert open_run(again, "train", pytest.fail).is_complete

@@ -201,6 +201,38 @@ class TripsOverLongTitles(Sound):
         return super().__call__(lists)
 
 
+class Counts(Sound):
+    """Keeps how many lists it has valued, and takes that up again."""
+
+    def __init__(self):
+        self.count = 0
+
+    def __call__(self, lists):
+        self.count += len(lists.lists)
+        return super().__call__(lists)
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+
+class CountsInNumPy(Counts):
+    def state_dict(self):
+        return {"count": np.float64(self.count)}
+
+
+class Forgets(Counts):
+    def load_state_dict(self, state):
+        pass
+
+
+class KeepsWhatItNeverTakesUp(Sound):
+    def state_dict(self):
+        return {}
+
+
 class ReadsAColumn(Sound):
     def __call__(self, lists):
         popularity = [record.columns.get("popularity", 1.0) for record in lists.records]
@@ -231,6 +263,7 @@ BROKEN = {
     "test_a_title_changes_the_value_of_its_own_rank_only": (LooksAhead(),),
     "test_it_takes_empty_completions": (DividesByLength(),),
     "test_it_takes_hostile_completions": (TripsOverLongTitles(),),
+    "test_its_state_survives_a_checkpoint": (CountsInNumPy(), Forgets(), KeepsWhatItNeverTakesUp()),
     "test_it_declares_its_columns": (ReadsAColumn(),),
     "test_it_declares_that_it_needs_an_oracle": (AsksTheOracle(),),
 }
@@ -262,7 +295,7 @@ def put_back():
 
 
 def test_a_sound_reward_holds_every_property():
-    for sound in (Sound(), PerList()):
+    for sound in (Sound(), PerList(), Counts()):
         assert failures_of(RewardContract, sound) == {}
 
 

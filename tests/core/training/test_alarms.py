@@ -68,7 +68,11 @@ def test_an_alarm_is_reported_when_it_begins_and_again_after_it_has_cleared():
 def test_a_resumed_run_does_not_repeat_what_stood_and_reads_the_log_of_its_own_stage(tmp_path):
     heard = Heard()
     watch = AlarmWatch({"high": High()}, heard)
-    logged = [{"stage": "Safe SFT", "step": 1, "x": 0}, {"stage": "RL", "step": 4, "x": 2.0, "alarms": {}}]
+    logged = [
+        {"stage": "Safe SFT", "step": 1, "loss": 1.0, "x": 0},
+        {"stage": "RL", "step": 4, "loss": 0.0, "x": 2.0, "alarms": {}},
+        {"stage": "RL", "step": 4, "eval_recall@5": 0.5},  # which has no x
+    ]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in logged))
 
     watch.continue_from(tmp_path / "metrics.jsonl", "RL")
@@ -171,6 +175,15 @@ def test_all_installed_alarms_watch_but_those_left_out_with_the_options_given(pl
     assert alarms["kl"].most == 5
     assert alarms["list-length"].target == 7
     assert alarms["drowned-reward"].weights == {"count": 2.0}
+
+
+def test_the_target_of_a_reward_without_a_weight_is_not_what_lists_are_held_against(plugins):
+    count = plugins.rewards.get("count").load()
+    rewards = [ActiveReward("count", count(target=7), weight=0.0)]
+
+    alarms = build_alarms(TrainConfig(), plugins, print, rewards)
+
+    assert alarms["list-length"].target is None
 
 
 @pytest.mark.parametrize(

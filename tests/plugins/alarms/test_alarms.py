@@ -167,7 +167,9 @@ def test_a_reward_that_supplies_nothing_gets_no_weight_named(plugins):
     said = ask(plugins, "drowned-reward", log((3, shares_of(count=0.0))))
 
     assert "supplies 0% of the variance" in said
-    assert "Raise its weight, or sample more completions" in said
+    assert (
+        "Raise its weight, hold the policy nearer its start (--kl-beta), or sample more completions" in said
+    )
 
 
 def test_several_constant_rewards_are_named_in_one_sentence(plugins):

@@ -127,14 +127,18 @@ def test_a_prompt_at_which_a_limit_is_charged_is_kept(made):
     setup.trainer._limits = Limits(limits_of(["repeated<=0.1"], judge), LimitsConfig())
     policy_of(setup, flat={0, 1})
     honest = setup.trainer._generate_single_turn
-    first = setup.trainer._tokenize_prompts([list(setup.records[0].prompt)])[0][0]
-    twice = tokens_of(setup.tokenizer, "\n".join([str(judge.catalog.titles[0])] * 2))
+    prompts = [list(record.prompt) for record in setup.records[:2]]
+    first, second = map(tuple, setup.trainer._tokenize_prompts(prompts)[0])
+    seen = {title.name for title in judge.meant(setup.records[1]).seen_titles}
+    unseen = next(title for title in judge.catalog.titles if title.name not in seen)
+    written = {
+        first: tokens_of(setup.tokenizer, "\n".join([str(judge.catalog.titles[0])] * 2)),
+        second: tokens_of(setup.tokenizer, str(unseen)),
+    }
 
     def generate(prompt_ids, *rest):
         completions, _ = honest(prompt_ids, *rest)
-        return [
-            twice if ids == first else own for ids, own in zip(prompt_ids, completions, strict=True)
-        ], None
+        return [written.get(tuple(ids), own) for ids, own in zip(prompt_ids, completions, strict=True)], None
 
     setup.trainer._generate_single_turn = generate
     setup.trainer.model.train()
