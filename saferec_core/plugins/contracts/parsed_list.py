@@ -136,20 +136,15 @@ class ParsedList:
     def items(self) -> tuple[ParsedItem, ...]:
         """The items in rank order."""
         items, start = [], 0
-        for name, year, length, size in self.given_lines or ():
+        for name, year, length, size in _lines_of(self) or ():
             items.append(_new_item((name, year, start, start + size, start + length, (), True)))
             start += size
         return tuple(items)
 
     @property
-    def given_lines(self) -> Sequence[TitleLine] | None:
-        """What the list was made of by `of_lines`; None if it was made of items."""
-        return vars(self).get("_lines")
-
-    @property
     def size(self) -> int:
         """How many items there are."""
-        lines = self.given_lines
+        lines = _lines_of(self)
         return len(self.items if lines is None else lines)
 
     def count(self, kind: EventKind) -> int:
@@ -168,7 +163,7 @@ class ParsedLists(tuple[ParsedList, ...]):  # noqa: SLOT001 - columns are kept o
     @cached_property
     def columns(self) -> ItemColumns:
         """Their fields."""
-        runs = groupby(self, lambda parsed: parsed.given_lines is None)
+        runs = groupby(self, lambda parsed: _lines_of(parsed) is None)
         parts = [_of_items(run) if of_items else _of_lines(run) for of_items, run in runs]
         return parts[0] if len(parts) == 1 else _joined(parts)
 
@@ -176,6 +171,11 @@ class ParsedLists(tuple[ParsedList, ...]):  # noqa: SLOT001 - columns are kept o
     def sizes(self) -> Sequence[int]:
         """How many items each list has (N,)."""
         return [parsed.size for parsed in self]
+
+
+def _lines_of(parsed: ParsedList) -> Sequence[TitleLine] | None:
+    """Return what a list was made of by `of_lines`; None if it was made of items."""
+    return vars(parsed).get("_lines")
 
 
 def _of_items(lists: Iterable[ParsedList]) -> ItemColumns:
@@ -188,7 +188,7 @@ def _of_items(lists: Iterable[ParsedList]) -> ItemColumns:
 
 def _of_lines(lists: Iterable[ParsedList]) -> ItemColumns:
     """Return the items of lists that were given as lines; positions in each text begin at 0."""
-    by_list = [parsed.given_lines or () for parsed in lists]
+    by_list = [_lines_of(parsed) or () for parsed in lists]
     lines = list(chain.from_iterable(by_list))
     names, years, lengths, sizes = zip(*lines, strict=True) if lines else ((),) * 4
     counts = int64_array(list(map(len, by_list)))
