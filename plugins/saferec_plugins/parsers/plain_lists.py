@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from saferec_core.plugins.contracts.parser import TitleLine
 from saferec_plugins.parsers.labels import gives_advice
-from saferec_plugins.parsers.listing import LONGEST, all_take_ranks
+from saferec_plugins.parsers.line_uses import LONGEST, all_take_ranks
 from saferec_plugins.parsers.naming import Naming
 from saferec_plugins.parsers.prose import is_prose
 from saferec_plugins.parsers.readings import Form, written_lines
@@ -136,5 +136,7 @@ def _plain(raw: str, naming: Naming) -> PlainLine | Literal[False]:
         return False
     (rank,) = reading.ranks
     item = naming.item(rank)
+    if item.further:
+        return False
     style = written.marker.style if written.may_be_numbered else ""
     return PlainLine(TitleLine(item.name, item.year, item.text_end, item.end), style, reading.form)
