@@ -89,9 +89,8 @@ def run_processes(arguments: Sequence[str], cluster: Cluster, *, accelerate_conf
     if cluster.port and cluster.machine == 0:
         check_port(cluster.port, "--port")
     port = str(cluster.port or _free_port(cluster))
-    logging.getLogger("torch.distributed.elastic").setLevel(
-        logging.CRITICAL
-    )  # each process speaks for itself
+    # Each process speaks for itself.
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     if accelerate_config is None:
         return _status(_torchrun, command, cluster, port)
     return _status(_accelerate, command, cluster, port, accelerate_config)

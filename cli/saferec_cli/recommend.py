@@ -27,7 +27,7 @@ from saferec_core.plugins.manager import load_plugins
 
 __all__ = ["recommend"]
 
-_WISH, _LIST = "Wish", "List"
+_REQUEST, _LIST = "Request", "List"
 
 
 def recommend(
@@ -43,7 +43,7 @@ def recommend(
         str | None,
         typer.Option(
             help="What the user asks for; prompted for, or read from a pipe, if omitted.",
-            rich_help_panel=_WISH,
+            rich_help_panel=_REQUEST,
         ),
     ] = None,
     constraint: Annotated[
@@ -52,7 +52,7 @@ def recommend(
             metavar="TRAIT",
             help="What must not be shown; repeatable.",
             autocompletion=completion.traits,
-            rich_help_panel=_WISH,
+            rich_help_panel=_REQUEST,
         ),
     ] = None,
     seen: Annotated[
@@ -60,7 +60,7 @@ def recommend(
         typer.Option(
             metavar="TITLE",
             help='Title that must not come back, as in "Saw (2004)"; repeatable.',
-            rich_help_panel=_WISH,
+            rich_help_panel=_REQUEST,
         ),
     ] = None,
     source: Annotated[
@@ -68,7 +68,7 @@ def recommend(
         typer.Option(
             "--input",
             help="Rows with prompt, and optionally constraints and seen_titles, instead of --prompt.",
-            rich_help_panel=_WISH,
+            rich_help_panel=_REQUEST,
         ),
     ] = None,
     out: Annotated[

@@ -290,7 +290,6 @@ def _too_small(claim: Claim, estimate: Estimate, bound: float, confidence: float
     room = abs(claim.limit - estimate.mean)
     if room <= 1e-9 * abs(bound - estimate.mean):
         return "the value is the limit itself, which no sample can show to be kept"
-    needed = math.ceil(
-        estimate.users * ((bound - estimate.mean) / room) ** 2
-    )  # a bound nears as 1 / sqrt(users)
+    # The distance of a bound shrinks with the square root of the number of users.
+    needed = math.ceil(estimate.users * ((bound - estimate.mean) / room) ** 2)
     return f"about {needed:,} users would show it if the value stays ({estimate.users:,} now)"

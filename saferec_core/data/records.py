@@ -10,10 +10,10 @@ from typing import Any
 
 from saferec_core.data.cell_text import are_messages, not_as_text
 from saferec_core.data.rows import LIST, OBJECT, Row, year_or_none
-from saferec_core.data.title_cells import dated, with_year, without_own_year
+from saferec_core.data.title_cells import dated, pair_of_object, with_year, without_own_year
 from saferec_core.data.title_tiers import NamedEntry, nearness
 from saferec_core.data.titles import Title, name_keys, normal_form
-from saferec_core.errors import DataError
+from saferec_core.errors import DataError, near_misses
 
 __all__ = [
     "Message",
@@ -108,10 +108,14 @@ def record_of(row: Row, *, needs: Mapping[str, str]) -> Record:
     Raises:
         DataError: A column is missing or does not hold what is expected; the message names it.
     """
+    for name in row:
+        if name not in _COLUMNS and (column := name.lower()) in _COLUMNS and column not in row:
+            raise DataError(f"column {name!r} must be called {column!r}; rename it")
     for column, who in {"prompt": "every run", **needs}.items():
         if row.get(column) is None:
-            has = ", ".join(sorted(key for key, value in row.items() if value is not None))
-            raise DataError(f"column {column!r} is missing; {who} needs it. Columns: {has}")
+            has = sorted(key for key, value in row.items() if value is not None)
+            near = near_misses(column, set(has) - _COLUMNS)
+            raise DataError(f"column {column!r} is missing; {who} needs it.{near} Columns: {', '.join(has)}")
     return Record(
         prompt=messages_of(row, "prompt"),
         completion=None if row.get("completion") is None else messages_of(row, "completion"),
@@ -120,6 +124,19 @@ def record_of(row: Row, *, needs: Mapping[str, str]) -> Record:
         constraints=constraints_of(row),
         columns=row,
     )
+
+
+_COLUMNS = frozenset(
+    [
+        "prompt",
+        "completion",
+        "groundtruth_with_release_year",
+        "seen_titles",
+        "constraints",
+        "constraints_stated",
+    ]
+)
+"""Columns that would be missed without a word under another name."""
 
 
 def _each_once(titles: Iterable[Title]) -> tuple[Title, ...]:
@@ -226,7 +243,7 @@ def _title(entry: Any, column: str) -> Title:
             return without_own_year(Title(name, year)) if name.endswith(")") else Title(name, year)
     if isinstance(entry, str) and (title := with_year(entry)):
         return title
-    pair = _pair(entry)
+    pair = _pair(entry, column)
     if not isinstance(pair, LIST) or isinstance(pair, str) or len(pair) != 2:
         raise DataError(f"{column} must hold [title, year] pairs, but holds {entry!r}")
     name, year = pair
@@ -245,13 +262,13 @@ def _seen(entry: Any, column: str) -> Title | str:
     return title.name if title.year is None else title
 
 
-def _pair(entry: Any) -> Any:
+def _pair(entry: Any, column: str) -> Any:
     """Return the title and year of an object, or of an entry of a map, and anything else unchanged."""
     if isinstance(entry, list) or not isinstance(entry, OBJECT):
         return entry
     if entry.keys() == _OF_MAP:
         return entry["key"], entry["value"]
-    return entry.get("title"), entry.get("year")
+    return pair_of_object(entry, column)
 
 
 def _listed(row: Row, column: str) -> Sequence[Any]:

@@ -95,9 +95,8 @@ class CoOccurrence(Baseline):
         """Count in how many records each pair of titles occurs."""
         super().__init__(catalog, train, seed=seed)
         popularity = Popularity(catalog, train).scores(Record(prompt=()), 0)
-        self._popularity = popularity / (
-            2 * len(train) * max(1.0, popularity.max()) or 1.0
-        )  # breaks ties only
+        # At most half of the smallest share that is not 0, so that it decides between equal scores only.
+        self._popularity: Scores = popularity / (2 * max(1, len(train)) * max(1.0, popularity.max()))
         rows = [_positions(catalog, [*record.seen_titles, *record.groundtruth]) for record in train]
         record_of = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
         titles = np.concatenate([*rows, np.zeros(0)]).astype(np.int64)

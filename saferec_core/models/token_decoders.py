@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate, chain, pairwise
-from struct import pack
 from threading import Lock
 from typing import Protocol
 
@@ -12,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
+
+from saferec_core.data.integers import int64_array
 
 __all__ = ["NO_START", "ByteDecoder", "Decoded", "StreamDecoder", "TokenDecoder", "special_ids_of"]
 
@@ -96,8 +97,7 @@ class ByteDecoder:
         """
         ends = [0, *accumulate(map(len, completions))]
         tokens = self._tokens
-        flat = pack(f"{ends[-1]}q", *chain.from_iterable(completions))  # faster than what NumPy makes of ints
-        ids = tokens.met(np.frombuffer(flat, np.int64))
+        ids = tokens.met(int64_array(list(chain.from_iterable(completions))))
         starts = character_starts(tokens.characters[ids], tokens.begins[ids])
         starts = starts - np.repeat(np.append(starts, 0)[ends[:-1]], np.diff(ends))
         silent = tokens.silent[ids]

@@ -100,9 +100,8 @@ def _does_something(number: int) -> bool:
 def _kills_itself(process: int, number: int) -> bool:
     if process == os.getpid():
         return _is_deadly(number)
-    return process in {0, -1, -os.getpgrp()} and _does_something(
-        number
-    )  # others do not listen as this one does
+    # Others of the group do not listen as this process does.
+    return process in {0, -1, -os.getpgrp()} and _does_something(number)
 
 
 def _kills_its_group(group: int, number: int) -> bool:

@@ -66,15 +66,10 @@ class CreditedBatch:
     """What was credited, costs and limits included."""
 
     def figures(self) -> dict[str, float]:
-        """Return what is left to learn from; a figure without a value is left out.
-
-        A reward of weight 0 is looked at, not learned from, and so has no figures of its own here.
-        """
+        """Return what is left to learn from; a figure without a value is left out."""
         credited = _written(self.advantages, self.rank_mask)
         figures = {"advantage_zero": (credited == 0).double().mean().item()}
-        values = zip(self.rewards, self.values.by_function(self.rewards), strict=True)
-        learned = [(reward, value) for reward, value in values if reward.weight]
-        for reward, value in learned:
+        for reward, value in zip(self.rewards, self.values.by_function(self.rewards), strict=True):
             groups = value.reshape(-1, self.group_size, *value.shape[1:])  # (B, G, K) or (B, G)
             differs = varies(groups, dim=1).flatten(1).any(1)  # (B,)
             figures[f"reward_varies/{reward.name}"] = differs.double().mean().item()
@@ -82,9 +77,8 @@ class CreditedBatch:
             if bounds is not None:
                 best = torch.isclose(value, torch.tensor(bounds[1]))[~value.isnan()]
                 figures[f"reward_best/{reward.name}"] = best.double().mean().item()
-        if len(learned) > 1:
-            shares = self.shares_of_variance()
-            figures |= {f"advantage_share/{reward.name}": shares[reward.name] for reward, _ in learned}
+        if len(self.rewards) > 1:
+            figures |= {f"advantage_share/{name}": share for name, share in self.shares_of_variance().items()}
         return {name: value for name, value in figures.items() if value == value}
 
     def shares_of_variance(self) -> dict[str, float]:

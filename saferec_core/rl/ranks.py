@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from saferec_core.data.integers import int64_array
 from saferec_core.models.decoding import NO_RANK
 from saferec_core.models.token_decoders import NO_START
 from saferec_core.plugins.contracts.parser import ParsedList, ParsedLists
@@ -105,12 +106,13 @@ def assign_ranks(
         For each completion and token (T,) the rank index k, from 0, or NO_RANK.
     """
     batch = lists if isinstance(lists, ParsedLists) else ParsedLists(lists)
-    sizes = np.array(batch.sizes, np.int64)
+    sizes = int64_array(batch.sizes)
     places = np.arange(sizes.sum()) - np.repeat(sizes.cumsum() - sizes, sizes)
     has_rank = places < num_ranks
     if not has_rank.any():
         return [np.full(own.shape, NO_RANK, dtype=np.int64) for own in starts]
-    bounds = np.array([batch.columns.start, batch.columns.text_end], np.int64)[:, has_rank]
+    columns = batch.columns
+    bounds = np.stack([columns.start[has_rank], columns.text_end[has_rank]])
     lengths = [len(own) for own in starts]
     tokens = np.concatenate(starts)
     # One text behind the other, so that all lines are looked up in all tokens at once.

@@ -60,8 +60,15 @@ class RewardCaller:
             RewardError: The function failed, and failures are not dropped.
             PluginError: The function changed the lists.
         """
-        if not self._calls.cache:
-            return self._values(lists)
+        values, dropped = self._from_cache(lists) if self._calls.cache else self._values(lists)
+        if dropped < len(values) and lists.rank_mask.any() and values.isnan().all():
+            self._warn(
+                "empty", "has no value for any rank of a batch (NaN everywhere), so it teaches nothing"
+            )
+        return values, dropped
+
+    def _from_cache(self, lists: JudgedLists) -> tuple[Tensor, int]:
+        """Call the function for the lists that it has not valued before."""
         keys = [(parsed, id(record)) for parsed, record in zip(lists.lists, lists.records, strict=True)]
         if len(self._kept) > _REMEMBERED:
             self._kept.clear()
@@ -87,11 +94,10 @@ class RewardCaller:
         """Ask about each completion by itself; after a time-out there is no time for that."""
         shape = shape_of(self._function, lists)
         values, dropped = torch.full(shape, torch.nan), 0
-        is_late = isinstance(error.__cause__, PluginTimeoutError)
-        for n in range(shape[0]):
+        if isinstance(error.__cause__, PluginTimeoutError):
+            return values, len(values)
+        for n in range(len(values)):
             try:
-                if is_late:
-                    raise error
                 values[n] = self._called(lists.only([n]))[0]
             except RewardError:
                 dropped += 1
@@ -103,10 +109,6 @@ class RewardCaller:
             checked = checked_values(self._what, self._function, lists, timeout=self._calls.timeout)
         else:
             checked = self._processes(lists, self._calls.timeout)
-        if lists.rank_mask.any() and checked.isnan().all():
-            self._warn(
-                "empty", "has no value for any rank of a batch (NaN everywhere), so it teaches nothing"
-            )
         if "range" not in self._warned and (
             stray := stray_value(self._what, self._function, checked, lists.rank_mask, lists.lengths)
         ):

@@ -32,8 +32,8 @@ def build_alarms(
         config: The run.
         plugins: What is installed.
         note: Called with a sentence for every alarm that cannot be used; the run does without it.
-        rewards: Those of the run. Alarms take over their ``weights``, and the ``target`` of the first with a
-            weight that wants a number of titles, where they have such an option.
+        rewards: Those of the run. Alarms take over their ``weights``, and the ``target`` of the first that
+            wants a number of titles, where they have such an option.
 
     Raises:
         UnknownNameError: The run names an alarm that is not installed.
@@ -45,7 +45,7 @@ def build_alarms(
         plugins.find(plugins.alarms, name).name: given for name, given in settings.alarm_options.items()
     }
     inherited: dict[str, Any] = {"weights": {reward.name: reward.weight for reward in rewards}}
-    if targets := [r.function.target for r in rewards if r.weight and r.function.target is not None]:
+    if targets := [r.function.target for r in rewards if r.function.target is not None]:
         inherited["target"] = targets[0]
     alarms: dict[str, Alarm] = {}
     for name in sorted({entry.name for entry in plugins.alarms} - ignored):

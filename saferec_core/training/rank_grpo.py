@@ -2,55 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saferec_core.analysis.checkpoint_rule import Rule
 from saferec_core.config.schema import TrainConfig
-from saferec_core.data.truncate import Fitted
 from saferec_core.errors import SaferecError
 from saferec_core.evaluation.evaluator import Evaluation
-from saferec_core.evaluation.setup import Parts, assemble
-from saferec_core.models.decoding import TokenAligner, check_line_breaks
+from saferec_core.evaluation.setup import assemble
 from saferec_core.models.generation import PolicyGenerator
 from saferec_core.models.loading import (
     Policy,
     check_same_vocabulary,
     context_length,
-    end_token_ids,
     load_tokenizer,
 )
 from saferec_core.models.memory import memory_advised
 from saferec_core.models.record_view import RecordReader
 from saferec_core.models.resume import journal_of
 from saferec_core.models.whole_policy import whole_policy
-from saferec_core.plugins.contracts.alarm import Alarm
 from saferec_core.plugins.contracts.lifecycle import (
     EvaluationFinished,
-    RolloutsScored,
     RunFinished,
 )
-from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.manager import Plugins
 from saferec_core.rl.limits import Limits, limits_of
-from saferec_core.rl.rewards import ActiveReward
-from saferec_core.rl.rollout_log import rollout_rows
-from saferec_core.rl.rollouts import RolloutScorer
 from saferec_core.runs.checkpoints import copy_weights, remove_passed_over
-from saferec_core.runs.distributed import from_main, gathered, is_main
+from saferec_core.runs.distributed import from_main, is_main
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.manifest import now
 from saferec_core.runs.observer import Observer
-from saferec_core.runs.references import Reference
-from saferec_core.runs.resuming import OpenRun, open_run
-from saferec_core.runs.stopping import Stop
-from saferec_core.training.alarms import AlarmWatch, build_alarms
-from saferec_core.training.before_after import check_evaluations, evaluate, greedy_means, report_comparison
+from saferec_core.runs.resuming import open_run
+from saferec_core.training.alarms import build_alarms
+from saferec_core.training.before_after import check_evaluations, evaluate, report_comparison
 from saferec_core.training.checkpoint_selection import best_checkpoint, rule_of
 from saferec_core.training.dead_knobs import dead_knobs
 from saferec_core.training.first_records import check_first_records
@@ -63,36 +49,13 @@ from saferec_core.training.run_scope import LESS_MEMORY, begin, joined, stop_of,
 from saferec_core.training.setup import build_normalizer, build_rewards
 from saferec_core.training.start_check import faults_of_start
 from saferec_core.training.starting_point import starting_point
+from saferec_core.training.watched_trainer import RankGRPORun, watched_trainer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from saferec_core.rl.rollouts import ScoredBatch
 
 __all__ = ["run_train"]
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What the steps of one run share."""
-
-    config: TrainConfig
-    plugins: Plugins
-    parts: Parts
-    rewards: Sequence[ActiveReward]
-    normalizer: Normalizer
-    limits: Limits
-    alarms: Mapping[str, Alarm]
-    rule: Rule | None
-    """What chooses the checkpoint to keep; None: the last state is kept."""
-    folder: RunFolder
-    observer: Observer
-    optimizer: str
-    """The optimizer, with the reason for it."""
-    opened: OpenRun
-    """Where the run continues, if it does."""
-    stop: Stop
-    """Whether the run is asked to end."""
 
 
 def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path:
@@ -117,7 +80,7 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
         observer.note(f"The run is complete already: {folder.policy} holds its policy.")
         return folder.path
     stop = stop_of(config, folder, "train")
-    run = _Run(
+    run = RankGRPORun(
         config=config,
         plugins=plugins,
         parts=parts,
@@ -137,7 +100,7 @@ def run_train(config: TrainConfig, plugins: Plugins, observer: Observer) -> Path
     return folder.path
 
 
-def _train(run: _Run) -> None:
+def _train(run: RankGRPORun) -> None:
     """Train and evaluate within the run's folder."""
     from saferec_core.training.trl.stage import train_stage  # imports transformers
     from saferec_core.training.trl.whole import can_be_sharded, policy_of
@@ -183,7 +146,7 @@ def _train(run: _Run) -> None:
             )
         )
     with memory_advised("setting up the training", *LESS_MEMORY):
-        trainer = _trainer(run, start, reference, tokenizer, fitted)
+        trainer = watched_trainer(run, start, reference, tokenizer, fitted)
     with policy_of(trainer, tokenizer) as policy:
         before = _evaluate(run, policy, "before", start, sharded=can_be_sharded(trainer))
     for fault in faults_of_start(before, config.evaluation.eval_decoding, run.rewards):
@@ -206,7 +169,7 @@ def _train(run: _Run) -> None:
         _finish(run, before, policy, sharded=can_be_sharded(trainer))
 
 
-def _finish(run: _Run, before: list[Evaluation], policy: Policy, *, sharded: bool = True) -> None:
+def _finish(run: RankGRPORun, before: list[Evaluation], policy: Policy, *, sharded: bool = True) -> None:
     """Evaluate the policy that the run keeps, compare, report, and mark the run as finished."""
     config, folder, observer = run.config, run.folder, run.observer
     after = _evaluate(run, policy, "after", str(folder.policy), sharded=sharded)
@@ -220,7 +183,9 @@ def _finish(run: _Run, before: list[Evaluation], policy: Policy, *, sharded: boo
         observer.finished(folder.path)
 
 
-def _evaluate(run: _Run, policy: Policy, when: str, name: str, *, sharded: bool = True) -> list[Evaluation]:
+def _evaluate(
+    run: RankGRPORun, policy: Policy, when: str, name: str, *, sharded: bool = True
+) -> list[Evaluation]:
     """Evaluate a policy and keep every sample at once, so that an interrupted run has its figures."""
     generator = PolicyGenerator(
         policy, journal_of(run.folder, when), sharded=sharded, note=cache(run.observer.note)
@@ -235,7 +200,7 @@ def _evaluate(run: _Run, policy: Policy, when: str, name: str, *, sharded: bool 
 
 
 @contextmanager
-def _kept(run: _Run, trainer: Any, tokenizer: PreTrainedTokenizerBase) -> Iterator[Policy]:
+def _kept(run: RankGRPORun, trainer: Any, tokenizer: PreTrainedTokenizerBase) -> Iterator[Policy]:
     """Write the run's policy, and give it: the last state or, by a rule, one of the checkpoints."""
     from saferec_core.training.trl.callbacks import save_policy  # imports transformers
     from saferec_core.training.trl.whole import policy_of
@@ -260,7 +225,7 @@ def _kept(run: _Run, trainer: Any, tokenizer: PreTrainedTokenizerBase) -> Iterat
     yield whole_policy(str(folder.policy), config.model)
 
 
-def _report(run: _Run) -> None:
+def _report(run: RankGRPORun) -> None:
     """Write the page about the run; failing to write it does not fail the run."""
     from saferec_core.report import write_report  # scipy is slow to import
 
@@ -268,66 +233,3 @@ def _report(run: _Run) -> None:
         write_report([run.folder.path], run.folder.report)
     except SaferecError as error:
         run.observer.note(f"No report was written: {error}")
-
-
-def _trainer(
-    run: _Run,
-    start: str,
-    reference: Reference | None,
-    tokenizer: PreTrainedTokenizerBase,
-    fitted: Fitted,
-) -> Any:
-    """Set up the trainer, with this run's folder and observer listening."""
-    from saferec_core.training.trl.callbacks import Watcher, watch
-    from saferec_core.training.trl.grpo_setup import rank_grpo_trainer  # imports TRL
-    from saferec_core.training.trl.held_out import HeldOutCheck
-    from saferec_core.training.trl.shared_scoring import report_sharing
-    from saferec_core.training.trl.update_check import check_precision
-    from saferec_core.training.trl.whole import can_be_sharded, policy_of
-
-    config = run.config
-    check_line_breaks(tokenizer)
-    scorer = RolloutScorer(
-        records=fitted.records,
-        parser=run.parts.parser,
-        judge=run.parts.judge,
-        rewards=run.rewards,
-        num_ranks=config.num_ranks,
-        aligner=TokenAligner(tokenizer),
-        end_ids=end_token_ids(start, tokenizer, config.model),
-    )
-
-    def keep(batch: ScoredBatch) -> None:
-        if (batch.step - 1) % config.rollout_steps == 0:
-            parts = gathered(list(rollout_rows(batch, run.rewards)))
-            if is_main():
-                rows = list(chain.from_iterable(parts))
-                run.folder.append(run.folder.rollouts, rows)
-                run.observer.happened(RolloutsScored(batch.step, rows))
-
-    trainer = rank_grpo_trainer(
-        start,
-        tokenizer,
-        config,
-        scorer=scorer,
-        normalizer=run.normalizer,
-        output_dir=run.folder.checkpoints,
-        on_rollouts=keep,
-        limits=run.limits,
-        reference=None if reference is None else reference.policy,
-    )
-    alarms = AlarmWatch(run.alarms, run.observer, stop=run.stop if config.alarms.stop_on_alarm else None)
-    watch(trainer, Watcher("Safe-Rank-GRPO", run.folder, run.observer, alarms), config)
-    if config.eval_steps is not None:
-
-        def held_out() -> dict[str, float]:
-            with policy_of(trainer, tokenizer) as policy:
-                generator = PolicyGenerator(policy, sharded=can_be_sharded(trainer))
-                return greedy_means(config, run.parts, run.plugins, generator)
-
-        trainer.add_callback(HeldOutCheck(trainer, config.eval_steps, held_out))
-    engine = "vLLM" if config.rollout.use_vllm else "transformers, the trained model itself"
-    check_precision(trainer, config, run.folder, run.observer, engine=engine)
-    if is_main():
-        report_sharing(trainer.sharing, run.folder, run.observer)
-    return trainer

@@ -30,7 +30,7 @@ def faults_of_start(
         kinds: The decodings, such as ``"greedy"``.
         rewards: The reward functions of the run; one of them may want a number of titles.
     """
-    target = next((r.function.target for r in rewards if r.weight and r.function.target is not None), None)
+    target = next((r.function.target for r in rewards if r.function.target is not None), None)
     for kind, evaluation in zip(kinds, before, strict=False):
         lists = evaluation.results.table.column("titles").to_pylist()
         faults = []

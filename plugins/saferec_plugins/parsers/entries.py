@@ -10,7 +10,6 @@ from typing import NamedTuple
 from saferec_core.data.titles import Title
 from saferec_plugins.parsers.decoration import label_end, undecorated
 from saferec_plugins.parsers.labels import (
-    behind_emphasized_label,
     is_remark,
     labeled_titles,
     last_titles,
@@ -19,6 +18,7 @@ from saferec_plugins.parsers.labels import (
 from saferec_plugins.parsers.prose import is_prose
 from saferec_plugins.parsers.remembered import remembered
 from saferec_plugins.parsers.years import (
+    NOTE_WITH_YEAR,
     YearMark,
     bracketed_years,
     leading_year,
@@ -85,7 +85,7 @@ class Entry(NamedTuple):
 
     readings: tuple[Title, ...]
     """Possible titles, the most likely first; the others count only if the catalog has them. One without
-    a year is a year that may be a title itself, or has a remark behind it."""
+    a year is a year that may be a title itself."""
     start: int
     """Where its text begins in the line."""
     end: int
@@ -96,6 +96,8 @@ class Entry(NamedTuple):
     """Where a remark may begin that stands between a title without a year and this year."""
     mention: Title | None = None
     """The title that this remark names."""
+    labeled: tuple[Title, ...] = ()
+    """What it would be without a label or advice in front; counts only where the catalog has it."""
 
 
 @remembered
@@ -146,7 +148,7 @@ def bare_names(text: str, shadow: str, start: int, opened: str = "") -> list[str
     If the line ends in four digits without brackets, one of the others is a title with that year.
     """
     start += label_end(shadow[start:])
-    body = opened + text[start:]
+    body = opened + NOTE_WITH_YEAR.sub("", text[start:])
     whole = undecorated(body, "")
     names: list[str | Title] = []
     wrapped = WRAPPED.match(body)
@@ -177,7 +179,7 @@ def _first(text: str, shadow: str, start: int, opened: str, *, strict: bool) -> 
                 others = _readings(text, shadow, start, opened, after)  # Fantasia (2000) (1999)
                 plain = BARE_YEAR.fullmatch(shadow, mark.start, mark.end) is not None
                 readings = readings + others if plain else others + readings
-            return _with_remark(Entry(tuple(readings), start, mark.end), text, opened, mark), False
+            return _with_words_around(Entry(tuple(readings), start, mark.end), text, opened, mark), False
     leading = leading_year(shadow[start:])
     if leading and not strict and year_alone(shadow[start + leading.end :]) is None:
         body = start + leading.end
@@ -205,9 +207,6 @@ def _readings(text: str, shadow: str, start: int, opened: str, mark: YearMark) -
     if not name:
         return []
     names = [name]
-    remark = split_remark(before)
-    if remark is None and (labeled := behind_emphasized_label(before, after)):
-        names.insert(0, labeled)
     wrapped = WRAPPED.match(undirected)
     if wrapped and BY.match(undirected, wrapped.end()):
         names.insert(0, _within(wrapped))
@@ -215,23 +214,24 @@ def _readings(text: str, shadow: str, start: int, opened: str, mark: YearMark) -
         names.append(undecorated(opened + text[start : mark.start], after))
     cuts = islice(STRONG_CUT.finditer(before), _MOST_CUTS)
     names += [undecorated(before[: cut.start()], "") for cut in cuts]
-    if remark is None:
-        names += last_titles(before, after)
     return [Title(name, mark.year) for name in dict.fromkeys(names) if name]
 
 
-def _with_remark(entry: Entry, text: str, opened: str, mark: YearMark) -> Entry:
-    """Add the reading of ``**Heat**: from the director of Collateral (2004)`` as a title without a year."""
+def _with_words_around(entry: Entry, text: str, opened: str, mark: YearMark) -> Entry:
+    """Add the titles behind a label ("Crime: Heat (1995)") and before a remark ("Heat: like Saw (2004)")."""
     words = opened + text[entry.start : mark.start]
-    split = split_remark(words)
-    if split is None:
-        return entry
-    name, at = split
     after = text[mark.end : mark.end + _REMARK]
-    mention = Title(undecorated(words[at:], after), mark.year)
-    labeled = (Title(title, mark.year) for title in labeled_titles(words, after) if title)
-    readings = (*entry.readings, Title(name, None), *labeled)
-    return entry._replace(readings=readings, remark=entry.start + at - len(opened), mention=mention)
+    split = split_remark(words)
+    names = last_titles(words, after) if split is None else labeled_titles(words, after)
+    labeled = tuple(Title(name, mark.year) for name in dict.fromkeys(names) if name)
+    if split is None:
+        return entry._replace(labeled=labeled)
+    name, at = split
+    return entry._replace(
+        labeled=(Title(name, None), *labeled),
+        remark=entry.start + at - len(opened),
+        mention=Title(undecorated(words[at:], after), mark.year),
+    )
 
 
 def _within(wrapped: re.Match[str]) -> str:

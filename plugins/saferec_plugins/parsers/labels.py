@@ -9,16 +9,12 @@ from itertools import islice
 from saferec_plugins.parsers.decoration import undecorated
 
 __all__ = [
-    "behind_emphasized_label",
     "gives_advice",
     "is_remark",
     "labeled_titles",
     "last_titles",
     "split_remark",
 ]
-
-EMPHASIZED_LABEL = re.compile(r"\s*([*_]{1,3})[^*_\n]{1,60}(?::\1|\1\s?:)\s*(?=\S)")
-"""``**Crime:** Heat``, ``*For the family*: Coco``."""
 
 SEPARATOR = re.compile(r"""(?<=\S)(?:["'*_”»]{0,3}\s{0,2}:["'*_]{0,3}|\s[-–—―~/|])\s+(?=\S)""")
 """What may stand between a label and a title, and between a title and a remark."""
@@ -57,13 +53,22 @@ _SMALL = (
 SMALL_WORDS = frozenset(word for words in _SMALL for word in words.split())
 """Words that titles write with small letters."""
 
+_LABELS = (
+    "action adventure animation anime biography bonus classic classics comedy comfort crime cult documentary",
+    "drama family fantasy film final history horror indie kids movie musical mystery night option pick",
+    "romance scifi series sport start suspense thriller top try war watch week western i if you we my our he",
+    "she they this these those there here when best most more less next first last one two something someone",
+    "anything everything want need feel feeling love like good great her him it us up out",
+)
+LABELS = frozenset(word for words in _LABELS for word in words.split()) | SMALL_WORDS
+"""Words that are no title by themselves in a label, though films are called so."""
+
+TOKEN = re.compile(r"[^\s*_\"“”„«»]+")
+PART = re.compile(r"\s+[-–—―|~/+&]+\s+|[:;,|/()\[\]{}]|\s(?:and|or)\s")
+
 _MOST_SEPARATORS = 4
-
-
-def behind_emphasized_label(before: str, after: str) -> str:
-    """Return the title behind an emphasized label, empty without one; arguments as for `undecorated`."""
-    label = EMPHASIZED_LABEL.match(before)
-    return undecorated(before[label.end() :], after) if label else ""
+_MOST_TOKENS = 12
+_LONGEST_PHRASE = 6
 
 
 def last_titles(before: str, after: str) -> Iterator[str]:
@@ -110,3 +115,18 @@ def is_remark(words: str) -> bool:
     parts = words.replace("*", " ").replace("_", " ").split()
     small = sum(word[:1].islower() and word not in SMALL_WORDS for word in parts)
     return small > 1 or (len(parts) > 1 and parts[0][:1].islower())
+
+
+def phrases_like_titles(words: str) -> Iterator[str]:
+    """Yield the phrases of a label that might name another title: they begin like a name, or end a part."""
+    for part in PART.split(words):
+        tokens = [token.strip(".!?") for token in TOKEN.findall(part)][:_MOST_TOKENS]
+        for first, token in enumerate(tokens):
+            end = " ".join(tokens[first:])
+            if end.lower() not in LABELS:
+                yield end
+            if token[:1].islower():
+                continue
+            for last in range(first + 1, min(first + _LONGEST_PHRASE, len(tokens)) + 1):
+                if last > first + 1 or token.lower() not in LABELS:
+                    yield " ".join(tokens[first:last])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -12,6 +12,7 @@ from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError
 from saferec_core.plugins.build import chosen_catalog
 from saferec_core.plugins.contracts.parser import ParsedItem
+from saferec_plugins.parsers.labels import phrases_like_titles
 from saferec_plugins.parsers.readings import Rank
 
 __all__ = ["Naming", "check_completion"]
@@ -72,11 +73,11 @@ class Naming:
             origin: What its positions count from.
             start: Where the item begins, if that is elsewhere.
         """
-        readings, readable, further = rank.readings, True, rank.further
-        if len(readings) == 1:
-            name, year = readings[0]
-        elif readings:
-            name, year = self._dated(readings)
+        further, readable = rank.further, True
+        if rank.readings:
+            name, year = self._dated(rank)
+            if self._catalog is not None and (name, year) != rank.readings[0]:
+                further = (*self._left_out(rank.readings[0], Title(name, year)), *further)
             if rank.mention is not None and not self._is_whole(Title(name, year), rank.mention):
                 further = (rank.mention, *further)
         else:
@@ -84,23 +85,39 @@ class Naming:
         begin = origin + rank.start if start is None else start
         return _item((name, year, begin, origin + rank.end, origin + rank.text_end, further, readable))
 
-    def _dated(self, readings: Sequence[Title]) -> Title:
+    def _dated(self, rank: Rank) -> Title:
         """Return the first reading that the catalog has with exactly this year, else the most likely one.
 
-        One that leaves out another title of that year does not count: nobody would judge what is left out.
+        One that leaves out another title of that year does not count. Where every title needs its year, as in
+        training, labels do not either: a policy could hide titles in them.
         """
-        if self._catalog is not None:
-            for title in readings:
-                years = self._catalog.years_of(title.name)
-                if title.year is None and years and self._complete:
-                    return Title(title.name, years[0] if len(years) == 1 else None)
-                if (
-                    title.year is not None
-                    and title.year in years
-                    and not self._leaves_out(readings[0], title)
-                ):
-                    return title
-        return readings[0]
+        whole = rank.readings[0]
+        if self._catalog is None or (len(rank.readings) == 1 and not (self._complete and rank.labeled)):
+            return whole
+        for title in (*rank.readings, *(rank.labeled if self._complete else ())):
+            years = self._catalog.years_of(title.name)
+            if title.year is None and years and self._complete:
+                return Title(title.name, years[0] if len(years) == 1 else None)
+            if title.year is not None and title.year in years and not self._leaves_out(whole, title):
+                return title
+        return whole
+
+    def _left_out(self, whole: Title, title: Title) -> Iterator[Title]:
+        """Yield the titles of the catalog, of any year, that the other words of *whole* may name."""
+        assert self._catalog is not None
+        behind = whole.name.removeprefix(title.name)
+        if behind != whole.name:
+            names = self._parts(behind)
+        else:
+            names = list(phrases_like_titles(whole.name.removesuffix(title.name)))
+        for name in dict.fromkeys(names):
+            if name != title.name:
+                yield from (Title(name, year) for year in self._catalog.years_of(name))
+
+    @staticmethod
+    def _parts(words: str) -> Sequence[str]:
+        """Return what may be titles of their own among words before or behind a title."""
+        return [part.strip(AROUND_TITLES) for part in (words, *BETWEEN_TITLES.split(words))]
 
     def _is_whole(self, title: Title, mention: Title) -> bool:
         """Whether *title* is the catalog's with all the words that might be a remark with a *mention*."""
@@ -113,9 +130,10 @@ class Naming:
         if rest == whole.name or whole.year != title.year:
             return False
         assert self._catalog is not None
-        parts = [part.strip(AROUND_TITLES) for part in (rest, *BETWEEN_TITLES.split(rest))]
         others = {
-            self._catalog.find(part, title.year) for part in parts if self._has(Title(part, title.year))
+            self._catalog.find(part, title.year)
+            for part in self._parts(rest)
+            if self._has(Title(part, title.year))
         }
         return bool(others - {self._catalog.find(*title)})
 

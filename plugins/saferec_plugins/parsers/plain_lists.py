@@ -11,13 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import accumulate
-from operator import add
 from typing import Any, Literal, NamedTuple
 
-from saferec_core.plugins.contracts.parser import ItemColumns
+from saferec_core.plugins.contracts.parser import TitleLine
 from saferec_plugins.parsers.labels import gives_advice
-from saferec_plugins.parsers.listing import LONGEST, all_take_ranks
+from saferec_plugins.parsers.line_uses import LONGEST, all_take_ranks
 from saferec_plugins.parsers.naming import Naming
 from saferec_plugins.parsers.prose import is_prose
 from saferec_plugins.parsers.readings import Form, written_lines
@@ -47,12 +45,7 @@ COMMON = re.compile(
 class PlainLine(NamedTuple):
     """A line that names one title with its year, and whatever stands around it."""
 
-    name: str
-    year: int | None
-    length: int
-    """Characters up to the last one that writes anything."""
-    size: int
-    """Characters with the line break."""
+    line: TitleLine
     style: str
     """Style of a number that the line begins with and that is the title's own if no other line has one."""
     form: Form
@@ -74,23 +67,18 @@ class PlainLists:
     def __reduce__(self) -> tuple[Any, ...]:
         return PlainLists, (self._naming,)
 
-    def read(self, text: str) -> ItemColumns | None:
-        """Return the items of a completion that is nothing but a list of plain lines; None if it is not."""
+    def read(self, text: str) -> Sequence[TitleLine] | None:
+        """Return the lines of a completion that is nothing but a list of plain lines; None if it is not."""
         raw_lines = text.splitlines(keepends=True)
         if not 0 < len(raw_lines) <= LONGEST:
             return None
-        lines = list(map(self._lines.get, raw_lines))
-        if not all(lines):
-            if False in lines or not all(map(self._line, raw_lines)):
+        plain = list(map(self._lines.get, raw_lines))
+        if not all(plain):
+            if False in plain or not all(map(self._line, raw_lines)):
                 return None  # at the first line that is not plain; what follows may be reasoning
-            lines = list(map(self._line, raw_lines))
-        names, years, lengths, sizes, styles, forms = zip(*lines, strict=True)
-        if not (all_take_ranks(forms) and _are_alone(styles)):
-            return None
-        ends = list(accumulate(sizes))
-        starts = [0, *ends[:-1]]
-        text_ends = list(map(add, starts, lengths))
-        return ItemColumns(names, years, starts, ends, text_ends, ((),) * len(lines), (True,) * len(lines))
+            plain = list(map(self._line, raw_lines))
+        lines, styles, forms = zip(*plain, strict=True)
+        return lines if all_take_ranks(forms) and _are_alone(styles) else None
 
     def _line(self, raw: str) -> PlainLine | Literal[False]:
         if len(raw) > _LONGEST_LINE:
@@ -105,8 +93,10 @@ class PlainLists:
 
 def _are_alone(styles: Sequence[str]) -> bool:
     """Whether no two lines begin with doubtful numbers of one style, which might count the lines."""
+    if not any(styles):
+        return True
     doubtful = list(filter(None, styles))
-    return not doubtful or (len(styles) > 1 and len(doubtful) == len({*doubtful}))
+    return len(styles) > 1 and len(doubtful) == len({*doubtful})
 
 
 def _common(raw: str) -> PlainLine | None:
@@ -121,7 +111,8 @@ def _common(raw: str) -> PlainLine | None:
     if gives_advice(name) or is_prose(raw[begin:].removesuffix("\n"), ""):
         return None
     length = match.end("year") + 1
-    return PlainLine(name, int(match["year"]), length, len(raw), "", _common_form(match["number"]))
+    line = TitleLine(name, int(match["year"]), length, len(raw))
+    return PlainLine(line, "", _common_form(match["number"]))
 
 
 @lru_cache(maxsize=128)
@@ -145,5 +136,7 @@ def _plain(raw: str, naming: Naming) -> PlainLine | Literal[False]:
         return False
     (rank,) = reading.ranks
     item = naming.item(rank)
+    if item.further:
+        return False
     style = written.marker.style if written.may_be_numbered else ""
-    return PlainLine(item.name, item.year, item.text_end, item.end, style, reading.form)
+    return PlainLine(TitleLine(item.name, item.year, item.text_end, item.end), style, reading.form)

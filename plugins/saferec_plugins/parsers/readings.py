@@ -47,6 +47,8 @@ class Rank:
     further: tuple[Title, ...] = ()
     mention: Title | None = None
     """What a remark in front of the year names, unless all the words are one title."""
+    labeled: Sequence[Title] = ()
+    """Possible titles without a label or a remark."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +154,7 @@ class Reading:
             else:
                 text_end = line.position(entry.end)
                 end = max(text_end, line.position(self.entries[number + 1].start))
-            yield Rank(start, end, text_end, entry.readings, further=entry.further, mention=entry.mention)
+            yield Rank(start, end, text_end, entry.readings, (), entry.further, entry.mention, entry.labeled)
 
 
 class WrittenLine:

@@ -48,9 +48,9 @@ class TitleYearParser(ListParser):
 
     def __call__(self, text: str, *, finished: bool = True) -> ParsedList:
         """Parse *text*; see `saferec_core.plugins.contracts.parser.ListParser`."""
-        plain = self._plain_lists.read(text)
-        if plain is not None:
-            return ParsedList.of_columns(plain)
+        lines = self._plain_lists.read(text)
+        if lines is not None:
+            return ParsedList.of_lines(lines)
         return self._read_closely(text, finished=finished)
 
     def _read_closely(self, text: str, *, finished: bool) -> ParsedList:

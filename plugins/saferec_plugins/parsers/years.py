@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 __all__ = [
+    "NOTE_WITH_YEAR",
     "YearMark",
     "bracketed_years",
     "broken_year",
@@ -44,6 +45,9 @@ NOT_OF_RELEASE = (
     r"|streaming|as\ of|bis|jusqu|hasta|fino)\b"
 )
 """As in "(until 2025)" and "(remastered 2019)"."""
+
+NOTE_WITH_YEAR = re.compile(rf"\s*[(\[]\s{{0,3}}{NOT_OF_RELEASE}[^()\[\]\n]{{0,60}}[)\]]", re.IGNORECASE)
+"""A note in brackets with a year that is not that of the title."""
 
 BRACKETED = re.compile(
     rf"""

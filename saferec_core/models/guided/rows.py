@@ -126,9 +126,8 @@ class GuidedRows:
         self._close(open_, self._on_device(positions))
 
     def _close(self, open_: Float[Tensor, "N V"], positions: Int[Tensor, " e"]) -> None:
-        open_.view(-1).scatter_(
-            0, positions, self._closed.expand(len(positions))
-        )  # 4 times as fast as a fill
+        # This is four times as fast as filling them with one value.
+        open_.view(-1).scatter_(0, positions, self._closed.expand(len(positions)))
 
     def _left(self, row: Ints, edge: Ints) -> tuple[Ints, Ints, Ints]:
         """Return the leaves below each edge, from and to, and how many of them the constraints allow."""

@@ -37,9 +37,11 @@ _OF_THE_WHOLE: dict[str, Any] = {
     "exponential_decay_length_penalty": None,
     "forced_eos_token_id": None,
     "guidance_scale": 1,
+    "max_time": None,
+    "watermarking_config": None,
 }
-"""Settings that go by where the prompt ends or the completion has to, and what turns them off: in rounds
-they would go by the round."""
+"""Settings that go by where the prompt ends or the completion has to, or that remember what was generated or
+when that began, and what turns them off: in rounds they would go by the round."""
 
 
 def share_generation(model: Any) -> None:

@@ -43,11 +43,14 @@ def reason_against_shared_attention(model: Any) -> str | None:
         return f"attn_implementation is {config._attn_implementation}; sharing needs sdpa"
     if type(model.get_output_embeddings()) is not torch.nn.Linear:  # such as one with an adapter
         return "the language-model head is not a plain linear layer"
-    return _unusual_layers(config)
+    return _unusual_layers(model)
 
 
-def _unusual_layers(config: Any) -> str | None:
+def _unusual_layers(model: Any) -> str | None:
     """Return what makes the layers of a model unfit for the attention over a packed row."""
+    config = model.config
+    if any(getattr(module, "is_causal", None) is False for module in model.modules()):
+        return "tokens attend to those behind them, as in an encoder"
     layers = set(getattr(config, "layer_types", None) or []) - {"full_attention"}
     if getattr(config, "sliding_window", None) is not None or "sliding_attention" in layers:
         return "the model uses sliding-window attention"

@@ -233,7 +233,7 @@ class JudgedLists:
         def ask(new: Sequence[tuple[int, int]]) -> Sequence[Verdict]:
             return judge.ask([Question(*listed.met.titles[title], *by_kind[kind]) for title, kind in new])
 
-        has_rank = listed.places < self.num_ranks
+        has_rank, _ = self._cells
         kinds = np.array(kind_of, np.int64)[which[listed.lists[has_rank]]]
         positions = remembered.positions_of(kinds, listed.numbers[has_rank], ask)
         known, violated = remembered.known[positions], remembered.violated[positions]
@@ -270,13 +270,17 @@ class JudgedLists:
 
     def _by_rank(self, values: npt.NDArray[Any], *, absent: int = 0) -> Tensor:
         """Lay out one value per title, or per written rank, list after list."""
+        has_rank, cells = self._cells
+        laid_out = np.full(len(self.lists) * self.num_ranks, absent, values.dtype)
+        laid_out[cells] = values[has_rank] if len(values) == len(has_rank) else values
+        return torch.from_numpy(laid_out.reshape(-1, self.num_ranks))
+
+    @cached_property
+    def _cells(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+        """Which titles have a rank, and of each that has, its entry in a (N, K) table, row after row."""
         listed = self._listed
         has_rank = listed.places < self.num_ranks
-        laid_out = np.full((len(self.lists), self.num_ranks), absent, values.dtype)
-        laid_out[listed.lists[has_rank], listed.places[has_rank]] = (
-            values[has_rank] if len(values) == len(has_rank) else values
-        )
-        return torch.from_numpy(laid_out)
+        return has_rank, (listed.lists * self.num_ranks + listed.places)[has_rank]
 
 
 class _Answers(NamedTuple):

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from saferec_core.data.integers import int64_array
 from saferec_core.data.records import Record
 from saferec_core.plugins.contracts.met_titles import UNREADABLE, MetTitles, repeats
 from saferec_core.plugins.contracts.parser import ParsedList, ParsedLists
@@ -39,7 +40,7 @@ class ListedTitles:
         self.batch = lists if isinstance(lists, ParsedLists) else ParsedLists(lists)
         """The lists."""
         columns = self.batch.columns
-        self.lengths = np.array(self.batch.sizes, np.int64)
+        self.lengths = int64_array(self.batch.sizes)
         """Titles of each list (N,)."""
         self.lists = np.repeat(np.arange(len(lists)), self.lengths)
         """The list that each title stands in."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saferec_core.data.catalog import Catalog
+from saferec_core.data.integers import int64_array
 from saferec_core.data.titles import name_keys
 from saferec_core.plugins.contracts.oracle import Verdict
 from saferec_core.plugins.contracts.record_columns import RecordColumns
@@ -81,7 +82,7 @@ class MetTitles:
             with _LOCK:
                 self._meet([title for title in dict.fromkeys(titles) if title not in self._numbers])
             numbers = list(map(self._numbers.get, titles))
-        return np.array(numbers, np.int64)
+        return int64_array(numbers)  # type: ignore[arg-type]  # None is in it no longer
 
     def named(self, forms: Iterable[str]) -> Iterator[int]:
         """Yield the numbers of the titles that have a name of one of these normal forms."""
@@ -145,7 +146,7 @@ class MetVerdicts:
             new = [key for key in dict.fromkeys(keys) if key not in self._positions]
             self._add(new, ask([divmod(key, 1 << 32) for key in new]))
             positions = list(map(self._positions.get, keys))
-        return np.array(positions, np.int64)
+        return int64_array(positions)  # type: ignore[arg-type]  # None is in it no longer
 
     def _add(self, keys: Sequence[int], verdicts: Sequence[Verdict]) -> None:
         with _LOCK:

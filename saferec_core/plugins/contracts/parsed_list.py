@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, partial
-from itertools import chain
+from itertools import chain, groupby
 from typing import NamedTuple, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
+from saferec_core.data.integers import int64_array
 from saferec_core.data.titles import Title
 
-__all__ = ["EventKind", "ItemColumns", "ParseEvent", "ParsedItem", "ParsedList", "ParsedLists"]
+__all__ = [
+    "EventKind",
+    "ItemColumns",
+    "ParseEvent",
+    "ParsedItem",
+    "ParsedList",
+    "ParsedLists",
+    "TitleLine",
+]
 
 
 class ParsedItem(NamedTuple):
@@ -66,15 +78,27 @@ class ParseEvent(NamedTuple):
 
 
 class ItemColumns(NamedTuple):
-    """The M items of one or more lists, list after list: a column for each field of `ParsedItem`."""
+    """The M items of several lists, list after list: a column for each field of `ParsedItem`."""
 
-    name: Sequence[str] = ()
-    year: Sequence[int | None] = ()
-    start: Sequence[int] = ()
-    end: Sequence[int] = ()
-    text_end: Sequence[int] = ()
-    further: Sequence[tuple[Title, ...]] = ()
-    readable: Sequence[bool] = ()
+    name: Sequence[str]
+    year: Sequence[int | None]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    text_end: NDArray[np.int64]
+    further: Sequence[tuple[Title, ...]]
+    readable: Sequence[bool]
+
+
+class TitleLine(NamedTuple):
+    """A line that names one title, wherever in a list it stands."""
+
+    name: str
+    """The title as written, as in `ParsedItem`."""
+    year: int | None
+    length: int
+    """Characters up to the last one that writes anything."""
+    size: int
+    """Characters with the line break."""
 
 
 @dataclass(frozen=True, init=False)
@@ -98,23 +122,30 @@ class ParsedList:
         vars(self).update(items=items, events=events)
 
     @classmethod
-    def of_columns(cls, columns: ItemColumns) -> Self:
-        """Return a list without events; its items are put together when somebody looks at them."""
-        if type(columns) is not ItemColumns:
-            raise TypeError(f"expected ItemColumns, but got {type(columns).__name__}")
+    def of_lines(cls, lines: Sequence[TitleLine]) -> Self:
+        """Return the list that a text of nothing but these lines is, without events.
+
+        This takes a fraction of the time where lines are remembered: items are put together when somebody
+        looks at them, and their columns for a whole batch at once.
+        """
         parsed = cls.__new__(cls)
-        vars(parsed)["columns"] = columns
+        vars(parsed)["_lines"] = tuple(lines)
         return parsed
 
-    @cached_property  # type: ignore[no-redef]  # of the field, for a list that was given as columns
+    @cached_property  # type: ignore[no-redef]  # of the field, for a list that was given as lines
     def items(self) -> tuple[ParsedItem, ...]:
         """The items in rank order."""
-        return tuple(map(_new_item, zip(*self.columns, strict=True)))
+        items, start = [], 0
+        for name, year, length, size in _lines_of(self) or ():
+            items.append(_new_item((name, year, start, start + size, start + length, (), True)))
+            start += size
+        return tuple(items)
 
-    @cached_property
-    def columns(self) -> ItemColumns:
-        """Their fields."""
-        return ItemColumns(*zip(*self.items, strict=True))
+    @property
+    def size(self) -> int:
+        """How many items there are."""
+        lines = _lines_of(self)
+        return len(self.items if lines is None else lines)
 
     def count(self, kind: EventKind) -> int:
         """How often an event of this *kind* happened."""
@@ -132,10 +163,54 @@ class ParsedLists(tuple[ParsedList, ...]):  # noqa: SLOT001 - columns are kept o
     @cached_property
     def columns(self) -> ItemColumns:
         """Their fields."""
-        by_field = zip(*(parsed.columns for parsed in self), strict=True)
-        return ItemColumns(*(list(chain.from_iterable(of_lists)) for of_lists in by_field))
+        runs = groupby(self, lambda parsed: _lines_of(parsed) is None)
+        parts = [_of_items(run) if of_items else _of_lines(run) for of_items, run in runs]
+        return parts[0] if len(parts) == 1 else _joined(parts)
 
     @cached_property
     def sizes(self) -> Sequence[int]:
         """How many items each list has (N,)."""
-        return [len(parsed.columns.name) for parsed in self]
+        return [parsed.size for parsed in self]
+
+
+def _lines_of(parsed: ParsedList) -> Sequence[TitleLine] | None:
+    """Return what a list was made of by `of_lines`; None if it was made of items."""
+    return vars(parsed).get("_lines")
+
+
+def _of_items(lists: Iterable[ParsedList]) -> ItemColumns:
+    items = [item for parsed in lists for item in parsed.items]
+    columns = zip(*items, strict=True) if items else ((),) * 7
+    names, years, starts, ends, text_ends, further, readable = columns
+    start, end, text_end = map(int64_array, (starts, ends, text_ends))
+    return ItemColumns(names, years, start, end, text_end, further, readable)
+
+
+def _of_lines(lists: Iterable[ParsedList]) -> ItemColumns:
+    """Return the items of lists that were given as lines; positions in each text begin at 0."""
+    by_list = [_lines_of(parsed) or () for parsed in lists]
+    lines = list(chain.from_iterable(by_list))
+    names, years, lengths, sizes = zip(*lines, strict=True) if lines else ((),) * 4
+    counts = int64_array(list(map(len, by_list)))
+    size_of = int64_array(sizes)
+    behind = size_of.cumsum()  # each line, all texts being one behind the other
+    before = behind - size_of
+    begins = np.repeat(np.append(before, 0)[counts.cumsum() - counts], counts)  # of each line's text
+    start, end = before - begins, behind - begins
+    none_further, all_readable = ((),) * len(lines), (True,) * len(lines)
+    return ItemColumns(names, years, start, end, start + int64_array(lengths), none_further, all_readable)
+
+
+def _joined(parts: Sequence[ItemColumns]) -> ItemColumns:
+    if not parts:
+        return _of_lines(())
+    names, years, starts, ends, text_ends, further, readable = zip(*parts, strict=True)
+    return ItemColumns(
+        name=list(chain(*names)),
+        year=list(chain(*years)),
+        start=np.concatenate(starts),
+        end=np.concatenate(ends),
+        text_end=np.concatenate(text_ends),
+        further=list(chain(*further)),
+        readable=list(chain(*readable)),
+    )

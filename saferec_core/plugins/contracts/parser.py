@@ -16,6 +16,7 @@ from saferec_core.plugins.contracts.parsed_list import (
     ParsedList,
     ParsedLists,
     ParseEvent,
+    TitleLine,
 )
 from saferec_core.plugins.last_words import is_built_in
 
@@ -27,6 +28,7 @@ __all__ = [
     "ParsedItem",
     "ParsedList",
     "ParsedLists",
+    "TitleLine",
     "parse",
     "parse_all",
 ]
@@ -84,7 +86,7 @@ def parse_all(parser: ListParser, texts: Sequence[str], finished: Sequence[bool]
         batch = ParsedLists(lists)
         if _is_text("".join(batch.columns.name)):  # as a policy may write half of a character
             return batch
-    with calling(what, doing=" to put the items of columns together"):  # once a batch: it arms a timer
+    with calling(what, doing=" to put the items of lines together"):  # once a batch: it arms a timer
         _ = [parsed.items for parsed in lists if type(parsed) is ParsedList]
     sound = ParsedLists(_in_shape(what, parsed, len(text)) for parsed, text in zip(lists, texts, strict=True))
     if not _are_plain(sound, texts):
@@ -102,7 +104,7 @@ def _in_shape(what: str, parsed: object, length: int) -> ParsedList:
             raise PluginError(f"{what}: {name} must be a tuple, but is {type(kept).__name__}")
     parsed = ParsedList(
         tuple(parsed.items), tuple(parsed.events)
-    )  # the parser may still hold lists and columns
+    )  # the parser may still hold lists and lines
     for event in parsed.events:
         if not _is_event(event, length):
             raise PluginError(
@@ -134,7 +136,9 @@ def _are_plain(lists: ParsedLists, texts: Sequence[str]) -> bool:
     """Whether items are certainly sound, as nearly all are; those with further titles need a closer look."""
     if not {*map(type, lists.items)} <= {ParsedItem}:
         return False
-    names, years, starts, ends, text_ends, further, _ = lists.columns
+    if not lists.items:
+        return True
+    names, years, starts, ends, text_ends, further, _ = zip(*lists.items, strict=True)
     return (
         {*map(type, names)} <= {str}
         and _is_text("".join(names))
@@ -143,23 +147,25 @@ def _are_plain(lists: ParsedLists, texts: Sequence[str]) -> bool:
         and {*map(type, further)} <= {tuple}
         and not any(further)
         and {*map(type, (*starts, *ends, *text_ends))} <= {int}
-        and _are_in_order(lists, texts)
+        and _are_in_order(lists.sizes, starts, ends, texts)
         and all(map(lt, starts, text_ends))
         and all(map(le, text_ends, ends))
     )
 
 
-def _are_in_order(lists: ParsedLists, texts: Sequence[str]) -> bool:
+def _are_in_order(
+    sizes: Sequence[int], starts: Sequence[int], ends: Sequence[int], texts: Sequence[str]
+) -> bool:
     """Whether each item begins behind that before it, and the last of each list ends within its text."""
-    before = [0, *lists.columns.end]
+    before = [0, *ends]
     first = 0
-    for size, text in zip(lists.sizes, texts, strict=True):
+    for size, text in zip(sizes, texts, strict=True):
         last = first + size
         if size and before[last] > len(text):
             return False
         before[first] = 0
         first = last
-    return all(map(le, before, lists.columns.start))
+    return all(map(le, before, starts))
 
 
 def _is_text(name: str) -> bool:

@@ -310,7 +310,7 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
             if at_once >= len(input_ids):
                 scores = self.sharing.score(model, input_ids, attention_mask, width, plain)
                 return None if scores is None else (*scores, None)
-            log_probs, entropy = (torch.zeros(len(input_ids), width, device=input_ids.device) for _ in "le")
+            log_probs, entropy = torch.zeros(2, len(input_ids), width, device=input_ids.device)
             for rows in chunks_of_whole_groups(input_ids, attention_mask, width, at_once):
                 scores = self.sharing.score(model, input_ids[rows], attention_mask[rows], width, plain)
                 if scores is None:

@@ -179,9 +179,8 @@ class Resumable:
             return
         if self._first_epoch_from is not None:
             if kwargs["steps_trained_in_current_epoch"] > 0:
-                set_random_state(
-                    self._epoch_random
-                )  # that of the checkpoint follows once batches are skipped
+                # That of the checkpoint follows once batches are skipped.
+                set_random_state(self._epoch_random)
             else:
                 self._load_rng_state(str(self._first_epoch_from))
             self._first_epoch_from = None

@@ -84,9 +84,8 @@ def _saved(trainer: Any, observer: Observer, failure: Exception) -> Path | None:
     try:
         saved: Path | None = trainer.save_after_failure()
     except SaferecError as error:
-        if not (
-            isinstance(error, UnsavedError) and isinstance(failure, UnsavedError)
-        ):  # which says it already
+        # Where writing a checkpoint is what failed, the failure says it already.
+        if not (isinstance(error, UnsavedError) and isinstance(failure, UnsavedError)):
             observer.note(str(error))
         return None
     except Exception as error:  # noqa: BLE001 - after a CUDA fault nothing on the device can be read

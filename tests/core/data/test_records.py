@@ -162,6 +162,26 @@ def test_a_missing_column_names_row_column_and_what_needs_it(read):
     assert message.endswith("Columns: prompt, seen_titles")
 
 
+@pytest.mark.parametrize("name", ["Constraints", "SEEN_TITLES", "Prompt", "Groundtruth_With_Release_Year"])
+def test_a_column_in_capitals_is_not_passed_over(read, name):
+    row = {"prompt": "hi", name.lower(): ["gore"]}
+    row[name] = row.pop(name.lower())
+
+    with pytest.raises(DataError, match=f"row 1: column '{name}' must be called '{name.lower()}'; rename it"):
+        read(row)
+
+
+def test_a_column_with_nearly_the_name_of_a_missing_one_is_named(read):
+    with pytest.raises(DataError, match=r"needs it\. Did you mean 'constraint'\?"):
+        read({"prompt": "hi", "constraint": ["gore"]}, needs={"constraints": "reward 'safety'"})
+
+
+@pytest.mark.parametrize("name", ["release_year", "release_date"])
+def test_a_year_under_another_name_is_not_taken_for_an_unknown_one(read, name):
+    with pytest.raises(DataError, match=f"the year of 'Saw' is called '{name}'; call it 'year'"):
+        read({"prompt": "hi", "groundtruth_with_release_year": [{"title": "Saw", name: 2004}]})
+
+
 def test_a_column_of_none_is_missing_but_an_empty_list_is_not(read):
     assert read({**ROW, "constraints": []}, needs={"constraints": "reward 'safety'"})
     with pytest.raises(DataError, match="'constraints' is missing"):

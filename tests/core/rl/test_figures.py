@@ -101,18 +101,6 @@ def test_rewards_in_different_prompts_share_the_variance(plugins):
     assert figures["advantage_share/second"] == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("normalizer", ["grpo", "gdpo"])
-def test_a_reward_of_weight_zero_is_not_held_against_what_it_does_not_teach(plugins, normalizer):
-    mask = torch.ones(4, 2, dtype=torch.bool)
-    rewards = [ActiveReward("learned", OfRank(), 1.0), ActiveReward("watched", OfRank(), 0.0)]
-    apart = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [1.0, 1.0]])
-    values = RewardValues(torch.stack([apart, torch.ones(4, 2)]), NONE[:, :, 0], NONE)
-
-    figures = signal(rewards, values, build(plugins.normalizers.get(normalizer), {}), mask)
-
-    assert {name for name in figures if "/" in name} == {"reward_varies/learned", "reward_best/learned"}
-
-
 def test_a_share_of_ranks_has_no_value_where_none_was_written():
     judge = Judge(Catalog(FILMS), StatedOracle({"Saw": ["gore"]}, traits=["gore"]))
     lists = JudgedLists([listing([])] * 2, [Record(prompt=[], constraints=("gore",))] * 2, judge, 3)

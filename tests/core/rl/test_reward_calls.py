@@ -162,6 +162,23 @@ def test_a_reward_without_any_value_is_reported(caplog):
     assert "reward 'mood' has no value for any rank of a batch (NaN everywhere)" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "calls", [RewardCalls(cache=True), RewardCalls(on_error="drop")], ids=["kept values", "one by one"]
+)
+def test_a_list_without_a_value_in_a_batch_that_has_some_is_not_reported(caplog, calls):
+    def of_one_title(lists):
+        if calls.on_error == "drop":
+            refuse_two(lists)
+        return torch.where(lists.lengths == 1, 1.0, torch.nan)[:, None].expand(-1, 4)
+
+    reward = ActiveReward("mood", Answering(of_one_title), 1.0, calls)
+    first = lists_of(1, 2, 3)
+    score([reward], first)
+    score([reward], judged_lists([TITLES[:1], TITLES[:4]], num_ranks=4, record=first.records[0]))
+
+    assert "NaN everywhere" not in caplog.text
+
+
 def test_how_a_reward_is_called_is_set_beside_its_weight_and_options():
     config = TrainConfig(rewards={"mood": {"calls": {"timeout": 5, "on_error": "drop"}, "level": 2}})
 

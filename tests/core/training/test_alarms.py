@@ -177,15 +177,6 @@ def test_all_installed_alarms_watch_but_those_left_out_with_the_options_given(pl
     assert alarms["drowned-reward"].weights == {"count": 2.0}
 
 
-def test_the_target_of_a_reward_without_a_weight_is_not_what_lists_are_held_against(plugins):
-    count = plugins.rewards.get("count").load()
-    rewards = [ActiveReward("count", count(target=7), weight=0.0)]
-
-    alarms = build_alarms(TrainConfig(), plugins, print, rewards)
-
-    assert alarms["list-length"].target is None
-
-
 @pytest.mark.parametrize(
     ("alarms", "error", "message"),
     [

@@ -56,10 +56,47 @@ def test_a_title_with_a_colon_that_the_catalog_has_stays_whole(parse, title):
     assert (str(item.title), item.further) == (title, ())
 
 
-def test_an_emphasized_label_is_left_out_without_a_catalog_too():
-    (item,) = TitleYearParser()("- **Crime:** Heat (1995)").items
+def test_a_label_stays_where_every_title_needs_its_year(parse):
+    strict = TitleYearParser(catalog_path=parse.catalog_path)
 
-    assert item.title == HEAT
+    assert [item.title for item in strict("1. **Saw** - Heat (1995)\n2. Crime: Ronin (1998)").items] == [
+        *(Title("Saw** - Heat", 1995), Title("Crime: Ronin", 1998))
+    ]
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "1. **Saw** - ",
+        "Saw: ",
+        "1. Saw - ",
+        "Saw / ",
+        "- Saw tonight: ",
+        "saw - ",
+        "1. the gory film saw: ",
+    ],
+)
+def test_a_film_in_a_label_is_judged_with_the_title(parse, front):
+    (item,) = parse(f"{front}Heat (1995)").items
+
+    judged = [Title(title.name.title(), title.year) for title in item.further]
+    assert (item.title, judged) == (HEAT, [SAW])
+
+
+def test_a_film_in_front_of_one_in_emphasis_is_judged_with_it(parse):
+    (item,) = parse("You ought to see Saw and *Heat* (1995)").items
+
+    assert (item.title, item.further) == (HEAT, (SAW,))
+
+
+def test_advice_that_names_another_film_stays_part_of_the_title(parse):
+    assert [item.title for item in parse("Try Saw or Heat (1995)").items] == [Title("Try Saw or Heat", 1995)]
+
+
+def test_a_film_between_a_title_and_its_year_is_judged_with_it(parse):
+    (item,) = parse("1. Heat - Saw (1995)").items
+
+    assert (item.title, item.further) == (HEAT, (SAW,))
 
 
 def test_a_title_in_emphasis_at_the_end_of_a_sentence_is_the_title(parse):
@@ -87,7 +124,8 @@ def test_a_title_without_a_year_keeps_its_rank_though_its_remark_names_a_film_wi
     (item,) = parse(line).items
 
     assert item.title == HEAT
-    assert [(title.name.endswith(mention), title.year) for title in item.further] == [(True, 2004)]
+    assert item.further[0].name.endswith(mention)
+    assert {title.year for title in item.further} == {2004}
 
 
 def test_a_remark_that_mentions_a_film_behind_the_year_takes_no_rank(parse):
@@ -109,6 +147,10 @@ def test_a_year_that_is_not_of_release_names_no_title(parse, note):
     assert [
         item.title for item in parse(f"1. Heat (1995) — on Prime Video ({note})\n2. Saw (2004)").items
     ] == [HEAT, SAW]
+
+
+def test_such_a_note_is_no_part_of_a_title_without_a_year(parse):
+    assert [item.title for item in parse("1. Heat (restored 2019)\n2. Saw [until 2026]").items] == [HEAT, SAW]
 
 
 def test_labels_of_bullets_that_are_titles_of_the_catalog_are_the_list(parse):

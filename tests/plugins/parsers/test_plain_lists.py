@@ -81,7 +81,7 @@ def test_any_text_is_read_line_by_line_as_it_is_read_as_a_whole(text):
     ids=["plain", "numbered", "bulleted", "titles with numbers"],
 )
 def test_lists_of_one_title_a_line_need_no_closer_look(text):
-    assert len(parse._plain_lists.read(text).name) == 2
+    assert len(parse._plain_lists.read(text)) == 2
 
 
 def test_a_name_with_half_of_a_character_is_refused_from_a_parser_of_saferec_too():

@@ -16,6 +16,7 @@ from transformers import (
     LogitsProcessorList,
     PreTrainedConfig,
     Qwen2Config,
+    SynthIDTextWatermarkingConfig,
 )
 
 from saferec_core.models.shared_prefix import generation
@@ -40,6 +41,10 @@ NETWORKS: dict[str, PreTrainedConfig] = {
         vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, bos_token_id=None, eos_token_id=END
     ),
 }
+
+
+SYNTHID = SynthIDTextWatermarkingConfig(ngram_len=3, keys=[654, 400, 836, 123, 340])
+"""A watermark that depends on what was generated since the call began."""
 
 
 def build(name: str = "qwen2") -> Any:
@@ -185,6 +190,12 @@ def test_logits_processors_see_all_rows_and_tokens() -> None:
         {"encoder_no_repeat_ngram_size": 2},
         {"guidance_scale": 1.5},
         {"no_repeat_ngram_size": 2},
+        {"bad_words_ids": [[5], [7, 8]]},
+        {"suppress_tokens": [2, 3]},
+        {"sequence_bias": [[[5, 6], 5.0]]},
+        {"min_new_tokens": 5},
+        {"max_time": 0.0},
+        {"watermarking_config": SYNTHID},
         {"do_sample": True, "top_k": 1},
         {"num_beams": 2},
     ],

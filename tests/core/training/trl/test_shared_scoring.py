@@ -12,6 +12,7 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
+    BertConfig,
     BloomConfig,
     CohereConfig,
     Gemma3TextConfig,
@@ -375,6 +376,10 @@ REFUSED: dict[str, tuple[PreTrainedConfig, str]] = {
             layer_types=["conv", "full_attention"],
         ),
         "layers other than full attention",
+    ),
+    "an encoder": (
+        BertConfig(**SIZES, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0),
+        "tokens attend to those behind them",
     ),
     "a state space": (MambaConfig(vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=1), "interface"),
     "scores that depend on the distance": (
