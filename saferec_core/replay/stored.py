@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from saferec_core.data.records import Record, record_of
 from saferec_core.data.rows import numbered_rows
@@ -194,7 +194,7 @@ def _completion(name: str, record: Record, row: Mapping[str, Any], text: Any, wh
     return Completion(name, record, text, finished, [float(value) for value in stored], float(of_list))
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
