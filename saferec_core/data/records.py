@@ -10,7 +10,7 @@ from typing import Any
 
 from saferec_core.data.cell_text import are_messages, not_as_text
 from saferec_core.data.rows import LIST, OBJECT, Row, year_or_none
-from saferec_core.data.title_cells import dated, with_year, without_own_year
+from saferec_core.data.title_cells import dated, pair_of_object, with_year, without_own_year
 from saferec_core.data.title_tiers import NamedEntry, nearness
 from saferec_core.data.titles import Title, name_keys, normal_form
 from saferec_core.errors import DataError, near_misses
@@ -268,11 +268,7 @@ def _pair(entry: Any, column: str) -> Any:
         return entry
     if entry.keys() == _OF_MAP:
         return entry["key"], entry["value"]
-    if "year" not in entry and (dates := [name for name in entry if "year" in name or "date" in name]):
-        raise DataError(
-            f"{column}: the year of {entry.get('title')!r} is called {dates[0]!r}; call it 'year'"
-        )
-    return entry.get("title"), entry.get("year")
+    return pair_of_object(entry, column)
 
 
 def _listed(row: Row, column: str) -> Sequence[Any]:

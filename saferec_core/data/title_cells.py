@@ -10,7 +10,15 @@ from saferec_core.data.rows import year_or_none
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 
-__all__ = ["NO_YEAR", "dated", "plain_columns", "title_of_row", "with_year", "without_own_year"]
+__all__ = [
+    "NO_YEAR",
+    "dated",
+    "pair_of_object",
+    "plain_columns",
+    "title_of_row",
+    "with_year",
+    "without_own_year",
+]
 
 _WITH_YEAR = re.compile(
     r"(?P<name>.*\S)\s*\((?P<year>[0-9]{4})(?:\s*[-–—]\s*(?:[0-9]{4})?)?\s*\)\s*", re.DOTALL
@@ -53,6 +61,18 @@ def dated(name: str, year: int | None) -> Title:
 def _is_year(number: int | None) -> bool:
     """Whether four digits in brackets are certainly a year: those of "Room (1408)" are not."""
     return number is not None and _FIRST_YEAR <= number <= _LAST_YEAR
+
+
+def pair_of_object(entry: Mapping[str, Any], where: str) -> tuple[Any, Any]:
+    """Return the ``title`` and ``year`` of an object, as they are.
+
+    Raises:
+        DataError: It has no ``year``, but one under another name, such as ``release_year``.
+    """
+    dates = [] if "year" in entry else [name for name in entry if "year" in name or "date" in name]
+    if dates:
+        raise DataError(f"{where}: the year of {entry.get('title')!r} is called {dates[0]!r}; call it 'year'")
+    return entry.get("title"), entry.get("year")
 
 
 def plain_columns(row: Mapping[str, Any]) -> Mapping[str, Any]:

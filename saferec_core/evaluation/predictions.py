@@ -15,7 +15,7 @@ from saferec_core.data.catalog import Catalog
 from saferec_core.data.cell_text import not_as_text
 from saferec_core.data.records import Record, messages_of
 from saferec_core.data.rows import Row, row_name, try_rows, year_or_none
-from saferec_core.data.title_cells import dated
+from saferec_core.data.title_cells import dated, pair_of_object
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 from saferec_core.evaluation.evaluator import WrittenList
@@ -23,6 +23,9 @@ from saferec_core.models.completions import Completion
 from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, ParsedList
 
 __all__ = ["answer_of_titles", "read_predictions", "title_of"]
+
+_CUT_OFF = frozenset(["length", "max_tokens", "MAX_TOKENS"])
+"""How endpoints say that a completion ends where its tokens ran out, perhaps within a title."""
 
 _SHOWN = 5
 """Problems of one kind that a message spells out."""
@@ -41,8 +44,8 @@ def read_predictions(
     the order of the split). Its list is ``completion``, a text that the parser reads; or ``titles`` in rank
     order: texts such as ``"Saw (2004)"``, ``[title, year]`` pairs or ``{title, year}`` objects; or ``items``,
     ids of the catalog's titles. With ``scores``, a number for each title, titles are put in the order of
-    falling scores. Several lists of one record are numbered by ``sample``, from 0. Tables hold lists as JSON
-    text.
+    falling scores. A completion whose ``finish_reason`` is ``length`` may end within a title, which then does
+    not count. Several lists of one record are numbered by ``sample``, from 0. Tables hold lists as JSON text.
 
     Args:
         path: The file.
@@ -183,7 +186,10 @@ class _Reading:
             completion = "\n".join(message["content"] for message in messages_of(row, "completion"))
         if not isinstance(completion, str):
             raise DataError(f"'completion' must be text: {completion!r:.60}")
-        return WrittenList(Completion(completion, finished=True), self.parser(completion))
+        finished = row.get("finish_reason") not in _CUT_OFF
+        return WrittenList(
+            Completion(completion, finished=finished), self.parser(completion, finished=finished)
+        )
 
     def _titles_of(self, items: Any) -> list[Title]:
         """Return the catalog's titles with these ids."""
@@ -246,7 +252,7 @@ def title_of(entry: Any) -> Title:
     Raises:
         DataError: It is something else.
     """
-    pair = (entry.get("title"), entry.get("year")) if isinstance(entry, Mapping) else entry
+    pair = pair_of_object(entry, "'titles'") if isinstance(entry, Mapping) else entry
     name, year = (pair, None) if isinstance(pair, str) else pair if _is_pair(pair) else (None, None)
     if isinstance(name, str) and name.strip():
         return dated(name.strip(), year_or_none(year, f"the year of {name!r}"))

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, Self
 from uuid import uuid4
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from saferec_core.data.records import Message
 from saferec_core.errors import SaferecError
 from saferec_core.models.streaming import StreamedCompletion
 
 __all__ = ["ChatRequest", "chat_completion", "chat_events"]
+
+
+_NULL_IS_EMPTY = BeforeValidator(lambda value: [] if value is None else value)
 
 
 class TextPart(BaseModel):
@@ -60,11 +63,11 @@ class ChatRequest(BaseModel):
     logprobs: bool | None = None
     response_format: dict[str, Any] | None = None
     tool_choice: str | dict[str, Any] | None = None
-    stream: bool = False
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
-    constraints: list[str] = Field(default=[], max_length=50)
+    constraints: Annotated[list[str], Field(max_length=50), _NULL_IS_EMPTY] = []
     """Traits of which nothing must be shown; clients send them as an extra field of the body."""
-    seen_titles: list[str] = Field(default=[], max_length=1_000)
+    seen_titles: Annotated[list[str], Field(max_length=1_000), _NULL_IS_EMPTY] = []
     """Titles that must not come back, likewise."""
 
     @model_validator(mode="after")

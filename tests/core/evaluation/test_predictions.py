@@ -38,6 +38,25 @@ def test_a_row_names_its_record_by_id_or_position_and_its_list_in_any_form(read)
     assert lists == [[[SAW, HEAT]], [[HEAT]], [[SAW, Title("Heat", None)]]]
 
 
+def test_a_completion_that_was_cut_off_does_not_end_in_half_a_title(tmp_path):
+    path, catalog = tmp_path / "lists.jsonl", tmp_path / "catalog.jsonl"
+    catalog.write_text(json.dumps({"title": "Heat", "year": 1995}) + "\n")
+    parser = TitleYearParser(year="complete", catalog_path=catalog)
+    listed = {}
+    for reason in ("stop", "length"):
+        row = {"position": 0, "completion": "1. Heat (1995)\n2. The Term", "finish_reason": reason}
+        path.write_text(json.dumps(row) + "\n")
+        [[answer]] = read_predictions(path, RECORDS, {0: RECORDS[0]}, parser, CATALOG)
+        listed[reason] = [item.name for item in answer.parsed.items]
+
+    assert listed == {"stop": ["Heat", "The Term"], "length": ["Heat"]}
+
+
+def test_a_year_under_another_name_is_not_taken_for_an_unknown_one(read):
+    with pytest.raises(DataError, match="the year of 'Saw' is called 'release_year'; call it 'year'"):
+        read({"position": 0, "titles": [{"title": "Saw", "release_year": 2004}]}, used=[0])
+
+
 def test_titles_may_be_named_by_the_ids_of_the_catalog(read):
     rows = [{"position": 0, "items": ["tt1", 7]}, {"position": 1, "items": []}]
 
