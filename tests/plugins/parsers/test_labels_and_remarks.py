@@ -71,7 +71,6 @@ def test_a_label_stays_where_every_title_needs_its_year(parse):
         "Saw: ",
         "1. Saw - ",
         "Saw / ",
-        "You ought to see Saw and *",
         "- Saw tonight: ",
         "saw - ",
         "1. the gory film saw: ",
@@ -82,6 +81,12 @@ def test_a_film_in_a_label_is_judged_with_the_title(parse, front):
 
     judged = [Title(title.name.title(), title.year) for title in item.further]
     assert (item.title, judged) == (HEAT, [SAW])
+
+
+def test_a_film_in_front_of_one_in_emphasis_is_judged_with_it(parse):
+    (item,) = parse("You ought to see Saw and *Heat* (1995)").items
+
+    assert (item.title, item.further) == (HEAT, (SAW,))
 
 
 def test_advice_that_names_another_film_stays_part_of_the_title(parse):

@@ -249,6 +249,30 @@ def test_adapters_and_the_reference_without_them_equal_plain_scoring(architectur
     assert (reference - shared(model, batch).log_probs).abs().max() > 0.01
 
 
+@pytest.mark.parametrize(
+    "adapters",
+    [
+        {"use_rslora": True, "target_modules": "all-linear"},
+        {"use_dora": True, "target_modules": "all-linear"},
+        {"bias": "all", "target_modules": "all-linear"},
+        {"target_modules": ["embed_tokens"]},
+        {"target_modules": "all-linear", "modules_to_save": ["embed_tokens", "norm"]},
+        {"target_modules": "all-linear", "trainable_token_indices": [3, 4]},
+    ],
+    ids=["rslora", "dora", "biases", "embeddings", "whole modules", "some tokens"],
+)
+def test_adapters_of_every_kind_equal_plain_scoring(adapters: dict[str, Any]) -> None:
+    model = build(ARCHITECTURES["llama"])
+    model.resize_token_embeddings(VOCABULARY + 5, mean_resizing=False)  # as for added tokens
+    model = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=4, **adapters))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora" in name:
+                parameter.add_(torch.randn_like(parameter), alpha=0.1)
+
+    assert_same(model, batch_of(TWO_PROMPTS))
+
+
 @pytest.mark.parametrize("reentrant", [False, True], ids=["not reentrant", "reentrant"])
 @pytest.mark.parametrize("adapters", [False, True], ids=["all weights", "adapters"])
 def test_recomputed_activations_change_nothing(reentrant: bool, adapters: bool) -> None:
