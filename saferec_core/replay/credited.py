@@ -135,7 +135,8 @@ class Recipe:
 def stored_advantages(batches: Sequence[StoredBatch], num_ranks: int) -> Advantages | None:
     """Return the advantages that the run has stored; None unless every completion has them.
 
-    Ranks beyond what is stored are 0, those beyond *num_ranks* are left out.
+    Ranks beyond what is stored are 0, those beyond *num_ranks* are left out. One advantage of the whole
+    completion is that of each of its ranks.
     """
     completions = [each for batch in batches for each in batch.completions]
     by_rank = torch.zeros(len(completions), num_ranks)
@@ -144,7 +145,7 @@ def stored_advantages(batches: Sequence[StoredBatch], num_ranks: int) -> Advanta
         if each.rank_advantages is None or each.list_advantage is None:
             return None
         stored = torch.tensor(each.rank_advantages[:num_ranks])
-        by_rank[row, : len(stored)] = stored
+        by_rank[row, : num_ranks if each.is_of_list else len(stored)] = stored
         of_list[row] = each.list_advantage
     return Advantages(rank=by_rank, list=of_list)
 

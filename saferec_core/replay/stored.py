@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from saferec_core.data.records import Record, record_of
 from saferec_core.data.rows import numbered_rows
@@ -17,6 +17,9 @@ from saferec_core.runs.layout import RunLayout
 __all__ = ["Completion", "StoredBatch", "read_batches", "rollouts_file"]
 
 _TRUTH = "groundtruth_with_release_year"
+
+_OF_RECORD = (_TRUTH, "groundtruth", "seen_titles", "constraints")
+"""What rows of one prompt have in common if they are siblings."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Completion:
     rank_advantages: Sequence[float] | None = None
     """What the run credited by rank, where it is stored."""
     list_advantage: float | None = None
+    is_of_list: bool = False
+    """Whether the run credited one advantage to the whole completion, as GRPO of TRL does."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,9 @@ def rollouts_file(source: Path) -> Path:
         RunError: There are no stored rollouts.
     """
     if not source.exists():
-        raise RunError(f"{source} does not exist; name a run folder or a JSONL file of completions")
+        raise RunError(
+            f"{source} does not exist; name a run folder, or a JSONL or Parquet file of completions"
+        )
     if not source.is_dir():
         return source
     run = RunLayout(source)
@@ -78,11 +85,11 @@ def read_batches(path: Path, needs: Mapping[str, str]) -> list[StoredBatch]:
 
     A row has ``prompt`` and ``completion``, or several ``completions``; the columns of its record
     (``groundtruth_with_release_year``, ``seen_titles``, ``constraints``) stand beside them or in ``record``.
-    Rows of one prompt that stand next to each other are siblings. ``step`` says which generation batch a row
-    belongs to; without it all rows are one.
+    Rows of one prompt and record that stand next to each other are siblings. ``step`` says which generation
+    batch a row belongs to; without it all rows are one.
 
     Args:
-        path: JSONL, ``rollouts.jsonl`` of a run included.
+        path: JSONL or Parquet, ``rollouts.jsonl`` of a run included.
         needs: Columns that the records must have, each with what needs it.
 
     Raises:
@@ -104,16 +111,16 @@ def _checked(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
                 f"{path}, line {number}: a row needs 'prompt' and 'completion' (or 'completions'); it has "
                 f"{columns}"
             )
+        step = row.get("step")
+        if step is not None and (isinstance(step, bool) or not isinstance(step, int)):
+            raise DataError(f"{path}, line {number}: 'step' must be a whole number, but is {step!r}")
         yield number, row
 
 
 def _batch(
     path: Path, step: Any, rows: Sequence[tuple[int, Mapping[str, Any]]], needs: Mapping[str, str]
 ) -> StoredBatch:
-    groups = [
-        _group(path, list(siblings), needs)
-        for _, siblings in groupby(rows, key=lambda numbered: _key(numbered[1]))
-    ]
+    groups = [_group(path, list(siblings), needs) for _, siblings in groupby(rows, key=_key)]
     sizes = {len(group.completions): group for group in groups}
     where = "" if step is None else f", step {step}"
     if len(sizes) > 1:
@@ -129,12 +136,19 @@ def _batch(
             "prompt have to stand next to each other"
         )
     together = [completion for group in groups for completion in group.completions]
-    return StoredBatch(None if step is None else int(step), together, size)
+    return StoredBatch(step, together, size)
 
 
-def _key(row: Mapping[str, Any]) -> tuple[str, str]:
-    record = row.get("record")
-    return str(row["prompt"]), str(record) if not isinstance(record, Mapping) else ""
+def _key(numbered: tuple[int, Mapping[str, Any]]) -> str:
+    """Return what rows have in common that answer one record; a row of several completions stands alone."""
+    number, row = numbered
+    if row.get("completions") is not None:
+        return f"line {number}"
+    columns = row["record"] if isinstance(row.get("record"), Mapping) else row
+    about = [row["prompt"], *(columns.get(name) for name in _OF_RECORD)]
+    if not isinstance(row.get("record"), Mapping):
+        about.append(row.get("record"))  # of a run: its position
+    return str(about)
 
 
 def _group(path: Path, rows: Sequence[tuple[int, Mapping[str, Any]]], needs: Mapping[str, str]) -> _Group:
@@ -149,6 +163,11 @@ def _group(path: Path, rows: Sequence[tuple[int, Mapping[str, Any]]], needs: Map
     completions: list[Completion] = []
     for line, row in rows:
         texts = row["completions"] if row.get("completions") is not None else [row["completion"]]
+        if not isinstance(texts, list):
+            raise DataError(
+                f"{path}, line {line}: 'completions' must be a list, but is {type(texts).__name__}; a single "
+                "one is called 'completion'"
+            )
         for text in texts:
             name = f"{where}, completion {len(completions) + 1}"
             completions.append(_completion(name, record, row, text, f"{path}, line {line}"))
@@ -161,10 +180,22 @@ def _completion(name: str, record: Record, row: Mapping[str, Any], text: Any, wh
     if not isinstance(text, str):
         raise DataError(f"{where}: a completion must be text or messages, but is {type(text).__name__}")
     finished = EventKind.TRUNCATED not in (row.get("events") or ()) and row.get("finished") is not False
-    by_rank, of_list = row.get("advantage"), row.get("list_advantage")
-    if not (isinstance(by_rank, list) and isinstance(of_list, int | float)):
+    stored = row.get("advantage")
+    if _is_number(stored):
+        return Completion(name, record, text, finished, [float(stored)], float(stored), is_of_list=True)
+    of_list = row.get("list_advantage")
+    if stored is None or of_list is None:
         return Completion(name, record, text, finished)
-    return Completion(name, record, text, finished, [float(value) for value in by_rank], float(of_list))
+    if not (isinstance(stored, list) and all(map(_is_number, stored)) and _is_number(of_list)):
+        raise DataError(
+            f"{where}: 'advantage' must be a number, or a number for each rank beside 'list_advantage', but "
+            f"they are {stored!r:.60} and {of_list!r:.60}"
+        )
+    return Completion(name, record, text, finished, [float(value) for value in stored], float(of_list))
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _columns(siblings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -180,7 +211,7 @@ def _columns(siblings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         columns.pop(taken, None)
     if "groundtruth" in columns:
         columns.setdefault(_TRUTH, columns["groundtruth"])
-    if "seen" in columns and "titles" in columns:
+    if all(isinstance(row.get(name), list) for name in ("seen", "titles") for row in rows):
         named = [
             title
             for row in rows

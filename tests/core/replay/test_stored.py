@@ -8,6 +8,7 @@ import pytest
 
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, RunError
+from saferec_core.replay.credited import stored_advantages
 from saferec_core.replay.stored import read_batches, rollouts_file
 
 NEEDS = {"groundtruth_with_release_year": "reward 'relevance'"}
@@ -132,3 +133,57 @@ def test_a_folder_that_is_no_run_and_a_run_without_rollouts_are_told_apart(tmp_p
     with pytest.raises(RunError, match=r"has no rollouts to replay: rollouts\.jsonl"):
         rollouts_file(tmp_path)
     assert rollouts_file(written(tmp_path)) == tmp_path / "rollouts.jsonl"
+
+
+def of_other(text, **more):
+    return {"prompt": "wish", "completion": text, "groundtruth_with_release_year": [["Saw", 2004]], **more}
+
+
+def test_the_same_words_of_two_users_are_two_prompts_with_their_own_ground_truth(tmp_path):
+    other = {"groundtruth_with_release_year": [["Up", 2009]]}
+    rows = [of_other("a"), of_other("b"), of_other("c", **other), of_other("d", **other)]
+
+    [batch] = read_batches(written(tmp_path, *rows), NEEDS)
+
+    assert batch.group_size == 2
+    truths = [each.record.groundtruth for each in batch.completions]
+    assert truths == [(Title("Saw", 2004),)] * 2 + [(Title("Up", 2009),)] * 2
+
+
+def test_a_row_of_several_completions_is_a_group_whatever_stands_next_to_it(tmp_path):
+    row = {"prompt": "wish", "completions": ["a", "b"]}
+
+    [batch] = read_batches(written(tmp_path, row, row), {})
+
+    assert batch.group_size == 2
+    assert [each.text for each in batch.completions] == ["a", "b", "a", "b"]
+
+
+def test_one_advantage_of_the_whole_completion_is_that_of_all_its_ranks(tmp_path):
+    rows = [of_other("a", step=1, advantage=1.5), of_other("b", step=1, advantage=-1.5)]
+
+    stored = stored_advantages(read_batches(written(tmp_path, *rows), {}), 3)
+
+    assert stored.rank.tolist() == [[1.5] * 3, [-1.5] * 3]
+    assert stored.list.tolist() == [1.5, -1.5]
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ({"step": "one"}, "'step' must be a whole number, but is 'one'"),
+        ({"advantage": ["x"], "list_advantage": 0.5}, r"'advantage' must be a number, or .* \['x'\] and 0.5"),
+        ({"advantage": [None, 1], "list_advantage": 0.5}, "'advantage' must be a number"),
+        ({"completions": "Up (2009)"}, "'completions' must be a list, but is str; a single one is called"),
+    ],
+    ids=["step", "advantage", "null among advantages", "one completion"],
+)
+def test_columns_of_another_tool_that_hold_something_else_are_named_with_their_line(tmp_path, more, problem):
+    with pytest.raises(DataError, match=f"line 1: {problem}"):
+        read_batches(written(tmp_path, of_other("a", **more), of_other("b", **more)), {})
+
+
+def test_columns_that_only_share_a_name_with_those_of_a_run_are_left_alone(tmp_path):
+    [batch] = read_batches(written(tmp_path, *(of_other(text, seen=True, titles=3) for text in "ab")), {})
+
+    assert batch.completions[0].record.seen_titles == ()
