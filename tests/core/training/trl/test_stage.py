@@ -11,6 +11,7 @@ from saferec_core.errors import RunError
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer
 from saferec_core.runs.stopping import Stop
+from saferec_core.training.trl.resumable import UnsavedError
 from saferec_core.training.trl.stage import train_stage
 
 
@@ -143,14 +144,14 @@ def test_a_failure_to_save_does_not_hide_the_failure_before_it(tmp_path):
 def test_a_checkpoint_that_cannot_be_written_is_said_once(tmp_path):
     class DiskIsFull(FailingTrainer):
         def save_after_failure(self):
-            raise RunError(str(self.error))
+            raise UnsavedError("x cannot be written: at another byte")
 
     observer = Notes()
     with pytest.raises(RunError, match="cannot be written"):
         fail(
             tmp_path,
-            RunError("x cannot be written"),
-            DiskIsFull(RunError("x cannot be written"), None),
+            UnsavedError("x cannot be written"),
+            DiskIsFull(UnsavedError("x cannot be written"), None),
             observer,
         )
 
