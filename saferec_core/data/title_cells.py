@@ -27,6 +27,14 @@ _WITH_YEAR = re.compile(
 
 _NULL = "\\N"
 
+_OF_RELEASE = frozenset(
+    [
+        *("year", "releaseyear", "yearreleased", "yearofrelease", "startyear", "publicationyear"),
+        *("date", "releasedate", "dateofrelease", "firstairdate", "publicationdate"),
+    ]
+)
+"""Letters of other names that a year of release has; "updated_at" and "date_added" have another one."""
+
 _FIRST_YEAR, _LAST_YEAR = 1800, 2099
 
 NO_YEAR = (
@@ -69,10 +77,12 @@ def pair_of_object(entry: Mapping[str, Any], where: str) -> tuple[Any, Any]:
     Raises:
         DataError: It has no ``year``, but one under another name, such as ``release_year``.
     """
-    dates = [] if "year" in entry else [name for name in entry if "year" in name or "date" in name]
-    if dates:
-        raise DataError(f"{where}: the year of {entry.get('title')!r} is called {dates[0]!r}; call it 'year'")
-    return entry.get("title"), entry.get("year")
+    name = entry.get("title")
+    if "year" not in entry and not (isinstance(name, str) and with_year(name)):
+        for column in entry:
+            if "".join(filter(str.isalpha, column.lower())) in _OF_RELEASE:
+                raise DataError(f"{where}: the year of {name!r} is called {column!r}; call it 'year'")
+    return name, entry.get("year")
 
 
 def plain_columns(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -42,12 +42,6 @@ TRAILING_ARTICLES = ENGLISH_ARTICLES | {
 
 MARKS = frozenset({"Mn", "Mc"})
 
-_SMALL = {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ŧ": "t"}
-_IN_ENGLISH = str.maketrans(
-    {"ı": "i", **_SMALL, **{letter.upper(): written.capitalize() for letter, written in _SMALL.items()}}
-)
-"""Letters with strokes and ligatures, which Unicode does not decompose."""
-
 ASCII_PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())
 
 
@@ -65,11 +59,11 @@ _ENTITY = re.compile(r"&(?:#[0-9]{1,6}|#x[0-9a-f]{1,5}|amp|quot|apos|lt|gt|nbsp)
 def normal_form(name: str) -> str:
     """Reduce *name* to a form that is the same for all spellings of a title.
 
-    Accents and strokes, case, punctuation, spaces and a leading English article do not count, ``&`` (or
-    ``&amp;``) is "and", and an article after a comma counts as leading. "AmÃ©lie", in a wrong encoding, is
-    "Amélie". The marks of other scripts than Latin, Greek and Cyrillic do count: they are vowels and
-    consonants. So "Amelie" is "Amélie", "Spider Man" is "Spider-Man" and "Matrix, The" is "Matrix". The words
-    themselves count: "Se7en" is not "Seven".
+    Accents, case, punctuation, spaces and a leading English article do not count, ``&`` (or ``&amp;``) is
+    "and", and an article after a comma counts as leading. "AmÃ©lie", in a wrong encoding, is "Amélie". The
+    marks of other scripts than Latin, Greek and Cyrillic do count: they are vowels and consonants. So
+    "Amelie" is "Amélie", "Spider Man" is "Spider-Man" and "Matrix, The" is "Matrix". The words themselves
+    count: "Se7en" is not "Seven".
 
     Args:
         name: The title without its year.
@@ -99,11 +93,8 @@ def normal_form(name: str) -> str:
 
 
 def without_accents(text: str) -> str:
-    """Decompose *text* (NFKD) and drop the combining marks of Latin, Greek and Cyrillic letters.
-
-    Letters that Unicode does not decompose are written as English does: "Æon" is "Aeon", "Łódź" is "Lodz".
-    """
-    text = unicodedata.normalize("NFKD", text).translate(_IN_ENGLISH)
+    """Decompose *text* (NFKD) and drop the combining marks of Latin, Greek and Cyrillic letters."""
+    text = unicodedata.normalize("NFKD", text)
     if not _OTHER_SCRIPTS.search(text):
         return "".join(c for c in text if not unicodedata.combining(c))
     kept = []

@@ -24,7 +24,7 @@ from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, Parsed
 
 __all__ = ["answer_of_titles", "read_predictions", "title_of"]
 
-_CUT_OFF = frozenset(["length", "max_tokens", "MAX_TOKENS"])
+_CUT_OFF = frozenset(["length", "max_tokens"])
 """How endpoints say that a completion ends where its tokens ran out, perhaps within a title."""
 
 _SHOWN = 5
@@ -186,7 +186,7 @@ class _Reading:
             completion = "\n".join(message["content"] for message in messages_of(row, "completion"))
         if not isinstance(completion, str):
             raise DataError(f"'completion' must be text: {completion!r:.60}")
-        finished = row.get("finish_reason") not in _CUT_OFF
+        finished = str(row.get("finish_reason")).lower() not in _CUT_OFF
         return WrittenList(
             Completion(completion, finished=finished), self.parser(completion, finished=finished)
         )

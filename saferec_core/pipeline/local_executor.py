@@ -7,9 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from saferec_core.pipeline.executor import OBJECTS_BETWEEN_COLLECTIONS
+from saferec_core.plugins.parcels import packed, unpacked
 from saferec_core.runs.child import begin_child
 
 __all__ = ["LocalExecutor"]
@@ -40,7 +41,13 @@ class LocalExecutor:
         if self._pool is None:
             # Spawned, not forked: Arrow's and BLAS's threads do not survive a fork.
             self._pool = ProcessPoolExecutor(self.number, get_context("spawn"), _prepare)
-        return self._pool.submit(task, *arguments, **options)
+        return self._pool.submit(_run, packed((task, arguments, options)))
+
+
+def _run(parcel: bytes) -> Any:
+    """Run a task in a worker process."""
+    task, arguments, options = unpacked(parcel)
+    return task(*arguments, **options)
 
 
 def _prepare() -> None:

@@ -8,7 +8,6 @@ they share a file system, have saferec, and everything that the chain names, und
 from __future__ import annotations
 
 import os
-import pickle
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
 import saferec_core
 from saferec_core.errors import RunError
 from saferec_core.pipeline.executor import collecting_rarely
+from saferec_core.plugins.parcels import packed, unpacked
 
 __all__ = ["RayExecutor"]
 
@@ -78,7 +78,7 @@ class RayExecutor:
     def submit(self, task: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> Future[T]:
         """Run a task on the cluster."""
         # Pickled here: a worker must know this process's paths before it can import what the task is made of.
-        content = pickle.dumps((task, arguments, options))
+        content = packed((task, arguments, options))
         return self._threads.submit(self._result, content)
 
     def _result(self, content: bytes) -> Any:
@@ -131,7 +131,7 @@ def _run(content: bytes, folder: str, path: Sequence[str]) -> _Outcome:
     os.chdir(folder)
     sys.path += [entry for entry in path if entry not in sys.path]
     try:
-        task, arguments, options = pickle.loads(content)  # noqa: S301 - written by the process of the chain
+        task, arguments, options = unpacked(content)
         with collecting_rarely():
             return _Outcome(value=task(*arguments, **options))
     except Exception as error:  # noqa: BLE001 - raised again where the task was submitted

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
@@ -26,6 +25,7 @@ from saferec_core.pipeline.origins import first_file_of, write_first_file
 from saferec_core.pipeline.step_report import StepAccount
 from saferec_core.plugins.calls import calling, named, undisturbed
 from saferec_core.plugins.contracts.transform import RowCounts, Surveying, Transform
+from saferec_core.plugins.parcels import packed, unpacked
 
 __all__ = ["Step", "StepResult", "run_step"]
 
@@ -170,7 +170,7 @@ def _submitting(
     However the block is left, no worker is still working on a part.
     """
     try:
-        content = pickle.dumps((step.name, transform))
+        content = packed((step.name, transform))
     except Exception as error:
         raise PluginError(
             f"step {step.name!r}: its transform cannot be sent to other processes ({error}); use --num-proc 1"
@@ -201,7 +201,7 @@ _read: dict[str, tuple[str, Transform]] = {}
 def _do(file: str, part: Part, folder: Path) -> StepAccount:
     if file not in _read:
         _read.clear()
-        _read[file] = pickle.loads(Path(file).read_bytes())  # noqa: S301 - written by the parent
+        _read[file] = unpacked(Path(file).read_bytes())
     name, transform = _read[file]
     return do_part(name, transform, part, folder)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,10 +19,12 @@ from saferec_core.plugins.isolation import LOGGER, Isolation, in_words
 from saferec_core.plugins.patches import patches_undone
 from saferec_core.plugins.plain_text import plain
 
-__all__ = ["Entry", "Origin", "Registry", "entry_of", "module_of_file"]
+__all__ = ["Entry", "Origin", "Registry", "entry_of", "imported_files", "module_of_file"]
 
 T = TypeVar("T")
 
+_OF_FILES = "saferec_plugin_file_"
+"""How names of modules begin that were imported from a file."""
 _LONGEST_NAME = 64
 _NAME = re.compile(rf"[^\W\d_][\w-]{{0,{_LONGEST_NAME - 1}}}")
 """Names are keys of configurations, parts of ``--set`` paths and columns of tables."""
@@ -113,7 +116,8 @@ def entry_of(component: object) -> Entry[Any] | None:
 
 def module_of_file(path: Path) -> Any:
     """Import a file as a module, once in a process."""
-    name = f"saferec_plugin_file_{path.stem}"
+    digest = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    name = f"{_OF_FILES}{digest}_{path.stem}"  # two files of one name are two plugins
     note_package(name)
     loaded = sys.modules.get(name)
     if loaded is not None and loaded.__file__ == str(path):
@@ -129,6 +133,12 @@ def module_of_file(path: Path) -> Any:
         del sys.modules[name]
         raise
     return module
+
+
+def imported_files() -> list[Path]:
+    """Return the files that :func:`module_of_file` has imported in this process."""
+    modules = ((name, getattr(module, "__file__", None)) for name, module in sys.modules.copy().items())
+    return [Path(file) for name, file in modules if name.startswith(_OF_FILES) and file is not None]
 
 
 def _spelling(name: str) -> str:

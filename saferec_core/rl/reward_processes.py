@@ -7,8 +7,6 @@ killed, whatever it does: a loop in C that no signal interrupts, a thread, a cra
 from __future__ import annotations
 
 import os
-import pickle
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,7 +14,6 @@ from dataclasses import dataclass, field
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,7 +27,7 @@ from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.parser import ParsedList
 from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.plugins.contracts.run_context import RunContext
-from saferec_core.plugins.registry import module_of_file
+from saferec_core.plugins.parcels import packed, unpacked
 from saferec_core.plugins.time_limits import PluginTimeoutError
 from saferec_core.rl.reward_check import checked_values
 from saferec_core.runs.child import begin_child
@@ -109,13 +106,12 @@ class RewardProcesses:
             return
         self.close()
         try:
-            content = pickle.dumps((self.what, self.function, judge))
+            content = packed((self.what, self.function, judge))
         except Exception as error:
             raise RewardError(
                 f"{self.what} cannot be sent to processes (calls.processes): {type(error).__name__}: {error}"
             ) from error
-        source = _file_of(self.function)
-        self._judge, self._workers = judge, [_Worker.started(source, content) for _ in range(self.number)]
+        self._judge, self._workers = judge, [_Worker.started(content) for _ in range(self.number)]
         for answer in self._received(self._workers, _TIME_TO_START):
             if answer.failure is not None:
                 self.close()
@@ -155,9 +151,9 @@ class _Worker(NamedTuple):
     connection: Connection
 
     @classmethod
-    def started(cls, source: Path | None, content: bytes) -> _Worker:
+    def started(cls, content: bytes) -> _Worker:
         here, there = _CONTEXT.Pipe()
-        process = _CONTEXT.Process(target=_serve, args=(there, source, content), daemon=True)
+        process = _CONTEXT.Process(target=_serve, args=(there, content), daemon=True)
         process.start()
         there.close()
         return cls(process, here)
@@ -169,14 +165,12 @@ with suppress(AttributeError):
     _CONTEXT.set_forkserver_preload([__name__])
 
 
-def _serve(connection: Connection, source: Path | None, content: bytes) -> None:
+def _serve(connection: Connection, content: bytes) -> None:
     """Answer parts until the parent hangs up."""
     begin_child()
     torch.set_num_threads(1)
     try:
-        if source is not None:
-            module_of_file(source)
-        what, function, judge = pickle.loads(content)  # noqa: S301 - the parent's
+        what, function, judge = unpacked(content)
     except Exception as error:  # noqa: BLE001 - whatever importing a plugin raises is reported
         connection.send(_Answer(failure=f"{type(error).__name__}: {error}"))
         return
@@ -192,13 +186,6 @@ def _serve(connection: Connection, source: Path | None, content: bytes) -> None:
                 answer = _Answer(failure=str(error))
             connection.send(answer)
     os._exit(0)
-
-
-def _file_of(function: RewardFunction) -> Path | None:
-    """Return the file of a plugin that is not installed, which a process cannot import by its name."""
-    module = sys.modules[type(function).__module__]
-    in_file = module.__name__.startswith("saferec_plugin_file_")
-    return Path(str(module.__file__)) if in_file else None
 
 
 def _log_means(context: RunContext, answers: Sequence[_Answer], sizes: Sequence[int]) -> None:

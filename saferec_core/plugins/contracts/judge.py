@@ -211,7 +211,7 @@ class Judge:
         return self._standings[trait, record]
 
     @property
-    def changes(self) -> int:
+    def _changes(self) -> int:
         """How often a tensor of :meth:`standing`, which all that ask share, was changed in place."""
         tensors = (tensor for standing in self._standings.values() for tensor in standing)
         return sum(0 if tensor.is_inference() else tensor._version for tensor in tensors)

@@ -71,7 +71,7 @@ def _fingerprint(lists: JudgedLists) -> tuple[object, ...]:
         [(parsed.items, parsed.events) for parsed in lists.lists],
         ids,
         [_content(record) for record in records],
-        (lists.num_ranks, id(judge.oracle), id(judge.catalog), len(judge.catalog.titles), judge.changes),
+        (lists.num_ranks, id(judge.oracle), id(judge.catalog), len(judge.catalog.titles), judge._changes),
         0 if judge.popularity is None else fingerprint(judge.popularity),
         (lists.context.step, lists.context.steps, lists.context.phase),
     )

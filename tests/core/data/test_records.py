@@ -176,10 +176,24 @@ def test_a_column_with_nearly_the_name_of_a_missing_one_is_named(read):
         read({"prompt": "hi", "constraint": ["gore"]}, needs={"constraints": "reward 'safety'"})
 
 
-@pytest.mark.parametrize("name", ["release_year", "release_date"])
+@pytest.mark.parametrize("name", ["release_year", "releaseDate"])
 def test_a_year_under_another_name_is_not_taken_for_an_unknown_one(read, name):
     with pytest.raises(DataError, match=f"the year of 'Saw' is called '{name}'; call it 'year'"):
         read({"prompt": "hi", "groundtruth_with_release_year": [{"title": "Saw", name: 2004}]})
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"title": "Saw (2004)", "release_date": "2004-10-29"},
+        {"title": "Saw (2004)", "updated_at": "2026-01-01"},
+    ],
+    ids=["beside a year in the title", "of something else"],
+)
+def test_a_date_is_not_in_the_way_where_the_title_has_its_year(read, entry):
+    (record,) = read({"prompt": "hi", "groundtruth_with_release_year": [entry]})
+
+    assert record.groundtruth == (("Saw", 2004),)
 
 
 def test_a_column_of_none_is_missing_but_an_empty_list_is_not(read):

@@ -43,13 +43,14 @@ def test_a_completion_that_was_cut_off_does_not_end_in_half_a_title(tmp_path):
     catalog.write_text(json.dumps({"title": "Heat", "year": 1995}) + "\n")
     parser = TitleYearParser(year="complete", catalog_path=catalog)
     listed = {}
-    for reason in ("stop", "length"):
+    for reason in ("stop", "length", "MAX_TOKENS", ["stop"]):
         row = {"position": 0, "completion": "1. Heat (1995)\n2. The Term", "finish_reason": reason}
         path.write_text(json.dumps(row) + "\n")
         [[answer]] = read_predictions(path, RECORDS, {0: RECORDS[0]}, parser, CATALOG)
-        listed[reason] = [item.name for item in answer.parsed.items]
+        listed[str(reason)] = [item.name for item in answer.parsed.items]
 
-    assert listed == {"stop": ["Heat", "The Term"], "length": ["Heat"]}
+    whole, cut_off = ["Heat", "The Term"], ["Heat"]
+    assert listed == {"stop": whole, "length": cut_off, "MAX_TOKENS": cut_off, "['stop']": whole}
 
 
 def test_a_year_under_another_name_is_not_taken_for_an_unknown_one(read):
