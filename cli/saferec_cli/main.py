@@ -6,6 +6,7 @@ than finding them.
 
 from __future__ import annotations
 
+import errno
 import faulthandler
 import logging
 import os
@@ -26,6 +27,7 @@ from saferec_core.runs.stopping import RunStopped
 
 __all__ = ["main"]
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LIST = ["plugins", "list"]
 _FIRST_SPEAKS_WITHIN = 10.0  # seconds
 
@@ -36,9 +38,17 @@ def main() -> None:
     # busy machine. It has to be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TQDM_DISABLE", "1")  # the engines' own progress bars
+    _open_what_is_closed()
     _show_where_it_crashes()
     with _logging(), _selection_kept():
         _run()
+
+
+def _open_what_is_closed() -> None:
+    """Write to nowhere where standard output or error is closed, and to no file that takes its number."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def _show_where_it_crashes() -> None:
@@ -64,6 +74,13 @@ def _run() -> None:
                 app_for(arguments)(arguments, prog_name="saferec")
     except SaferecError as error:
         _exit("\n".join([f"error: {error}", *getattr(error, "__notes__", ())]), 2)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        with suppress(OSError, ValueError):  # what is left must not fail at the end of the process
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        place = error.filename or "where output or a file was being written"
+        _exit(f"error: {error.strerror} ({place}): make room, and run the command again", 2)
     except RunStopped as stopped:
         _exit(str(stopped), stopped.status)
     except KeyboardInterrupt:  # while the command and what it needs are imported: nothing has been done

@@ -3,7 +3,11 @@
 import io
 import json
 import math
+import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from saferec_cli.printing import only_json_printed, print_json
 
@@ -39,3 +43,32 @@ def test_letters_are_written_as_they_are_where_the_output_has_them_and_escaped_e
     assert "Amélie" in printed("Amélie", monkeypatch)
     assert json.loads(printed("Amélie", monkeypatch, encoding="ascii")) == "Amélie"
     assert json.loads(printed("half a pair: \ud83d", monkeypatch)) == "half a pair: \ud83d"
+
+
+LIST = [sys.executable, "-m", "saferec_cli", "plugins", "list"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no file that is always full")
+@pytest.mark.parametrize(
+    "command", [LIST, [*LIST, "--json"], [*LIST[:3], "--version"]], ids=["text", "json", "version"]
+)
+def test_a_full_disk_under_the_output_is_an_error_that_says_so(command):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: No space left on device (where output or a file was being written)")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closes a descriptor by the shell of Unix")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"], ids=["output", "errors", "both"])
+def test_a_closed_output_is_written_to_by_nobody_and_fails_nothing(closed):
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {closed}', "sh", *LIST, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
