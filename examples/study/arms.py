@@ -62,11 +62,12 @@ def run_arm(grid: Grid, seed: int, name: str, folder: Path) -> None:
     settings = _settings(grid, seed, folder)
     if arm.sft is not None:
         settings["data"]["train_path"] = str(_records(grid, arm.sft, seed, folder))
-        config = TrainConfig(**settings).sft_config().model_copy(update={"run_name": name})
+        as_named = {"run_name": name, "resume": True}  # what an earlier call has begun goes on
+        config = TrainConfig(**settings).sft_config().model_copy(update=as_named)
         run_sft(config, plugins, Observer())
     elif arm.train is not None:
         start = str(folder / _policy_of(grid, str(arm.of)))
-        settings = merged(settings, {**arm.train, "sft_checkpoint": start, "run_name": name})
+        settings = merged(settings, {**arm.train, "sft_checkpoint": start, "run_name": name, "resume": True})
         unevaluated = merged(settings, {"evaluation": {"eval_prompts": 0}})
         with _credited(arm), _levelled(arm), _patched(report, "write_report", lambda *_: None):
             run_train(TrainConfig(**unevaluated), plugins, Observer())

@@ -109,6 +109,8 @@ class Grid(_Part):
         for name, arm in self.arms.items():
             if arm.of is not None and arm.of not in before:
                 problems.append(f"arm {name} is of {arm.of!r}, which is no arm in front of it")
+            if arm.sft is not None and not self.world.demo and arm.sft not in self.world.train:
+                problems.append(f"arm {name} is SFT on {arm.sft} records, but the world names none (train)")
             before.add(name)
         for finding in self.findings:
             for statement in finding.statements:

@@ -3,10 +3,10 @@
     python study.py GRID.yaml RESULTS [--world WORLD.yaml] [--seeds 0,1] [--page PAGE.md]
 
 Every arm runs in a process of its own. One that fails is named, those built on it are left out, and the
-others go on; the exit status is then 1. Called again, only what has no result yet is run. A grid that has
-changed since is refused: other results would stand beside it under the same names. Arms run for all seeds
-before the next arm does, so that what there is after any time is as many seeds as possible. The call may be
-made several times at once.
+others go on; the exit status is then 1. Called again, only what has no result yet is run, and what was
+interrupted goes on from its last checkpoint. A grid that has changed since is refused: other results would
+stand beside it under the same names. Arms run for all seeds before the next arm does, so that what there is
+after any time is as many seeds as possible. The call may be made several times at once.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def main() -> int:
     chosen = _options()
     try:
         grid = read_grid(chosen.grid, chosen.world)
+        seeds = _among(grid.seeds, chosen.seeds)
         _check_unchanged(grid, chosen.results)
     except GridError as error:
         print(error, file=sys.stderr)
         return 2
-    seeds = grid.seeds if chosen.seeds is None else [int(seed) for seed in chosen.seeds.split(",")]
     failed = [] if chosen.only_page else run(grid, seeds, chosen.results)
     print(f"page: {write_page(grid, chosen.results, chosen.page or chosen.results / 'findings.md')}")
     for cell in failed:
@@ -121,6 +121,19 @@ def _logged(
 
 def _log(folder: Path, name: str) -> Path:
     return folder / f"{name}.log"
+
+
+def _among(seeds: list[int], text: str | None) -> list[int]:
+    """Read which of a grid's seeds to run."""
+    if text is None:
+        return seeds
+    chosen = [seed.strip() for seed in text.split(",")]
+    if unknown := [seed for seed in chosen if seed not in map(str, seeds)]:
+        raise GridError(
+            f"--seeds {', '.join(unknown)}: the grid has {', '.join(map(str, seeds))}; add others to its "
+            "seeds"
+        )
+    return [int(seed) for seed in chosen]
 
 
 def _check_unchanged(grid: Grid, results: Path) -> None:

@@ -265,6 +265,25 @@ def test_where_no_list_has_a_value_the_page_says_so(module):
     assert shown("sensitivity_ratio@5", cells) == "50.0 %"
 
 
+@pytest.mark.parametrize(
+    ("changes", "options", "problem"),
+    [
+        ({}, ["--seeds", "3,x,9"], "--seeds x, 9: the grid has 3; add others to its seeds"),
+        ({"world": {}}, [], "arm sft is SFT on safe records, but the world names none (train)"),
+    ],
+    ids=["seeds", "records"],
+)
+def test_seeds_and_records_that_a_study_does_not_have_are_named_before_anything_runs(
+    module, tmp_path, monkeypatch, capsys, changes, options, problem
+):
+    arguments = [str(grid_file(tmp_path, **changes)), str(tmp_path / "results"), *options]
+    monkeypatch.setattr(sys, "argv", ["study.py", *arguments])
+
+    assert module("study").main() == 2
+    assert problem in capsys.readouterr().err
+    assert not (tmp_path / "results").exists()
+
+
 @pytest.mark.slow
 def test_a_failing_arm_is_named_the_others_go_on_and_a_changed_grid_is_refused(tmp_path):
     results = tmp_path / "results"
@@ -281,8 +300,10 @@ def test_a_failing_arm_is_named_the_others_go_on_and_a_changed_grid_is_refused(t
     assert "| Filtered lists violate less |" in page
     assert "Without a result: broken (seed 3), built on it (seed 3)." in page
 
+    (results / "seed-3" / "by list" / "result.json").unlink()  # interrupted before it was measured
     again = study(grid_file(tmp_path), results)
     assert "seed 3, sft" not in again.stdout  # has a result
+    assert "seed 3, by list: done" in again.stdout
 
     changed = study(grid_file(tmp_path, settings={}), results)
     assert changed.returncode == 2
