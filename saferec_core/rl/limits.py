@@ -29,6 +29,7 @@ from saferec_core.errors import UnknownNameError
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.normalizer import Advantages, Costs, charge
+from saferec_core.plugins.contracts.oracle import Verdict
 
 __all__ = ["LimitVerdict", "LimitedRanks", "Limits", "limits_of"]
 
@@ -96,12 +97,15 @@ def _of_trait(trait: str, lists: JudgedLists) -> tuple[Bool[Tensor, "N K"], Bool
     """Tell which ranks violate one trait, and of which nobody can tell."""
     counts, undecided = torch.zeros_like(lists.rank_mask), torch.zeros_like(lists.rank_mask)
     for row, verdicts in enumerate(lists.verdicts):
-        for rank, verdict in enumerate(verdicts):
-            counts[row, rank] = trait in verdict.violated
-            # A verdict that rests on another trait may leave this one open, or say nothing of it.
-            silent = bool(verdict.violated) and bool(verdict.risks) and trait not in verdict.risks
-            undecided[row, rank] = not verdict.known or trait in verdict.open or silent
+        counts[row, : len(verdicts)] = torch.tensor([trait in verdict.violated for verdict in verdicts])
+        undecided[row, : len(verdicts)] = torch.tensor([_is_open(trait, verdict) for verdict in verdicts])
     return counts, undecided
+
+
+def _is_open(trait: str, verdict: Verdict) -> bool:
+    """Tell whether a verdict leaves a trait open; one that rests on another trait may say nothing of it."""
+    silent = bool(verdict.violated) and bool(verdict.risks) and trait not in verdict.risks
+    return not verdict.known or trait in verdict.open or silent
 
 
 class LimitVerdict(NamedTuple):

@@ -8,7 +8,7 @@ __all__ = ["announces", "excludes", "is_prose", "looks_like_title", "section_nam
 
 _VERBS = (
     r"(?:recommend|suggest|include|watch|list|offer|advise|endorse|propose|show|give|provide|comply"
-    r"|fulfil|(?:help|assist)(?:\ you)?\ with)"
+    r"|fulfill?|(?:help|assist)(?:\ you)?\ with)"
 )
 
 REFUSAL = re.compile(
