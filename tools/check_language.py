@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 BRITISH = (
     r"behaviour|colour|favour|honour|neighbour|labour|centre[ds]?|catalogue|licence|grey|artefact|judgement|"
     r"analyse[drs]?|(?:normal|organ|recogn|token|optim|initial|random|summar|general|minim|maxim)is(?:e[drs]?|ing|ation)|"
-    r"(?:label|model|cancel|travel)l(?:ed|ing)|misspelt|spelt|learnt|whilst|amongst|defence|fulfil"
+    r"(?:label|model|cancel|travel)l(?:ed|ing)|misspelt|spelt|learnt|whilst|amongst|defence|fulfil(?!l)"
 )
 PHRASES = {
     r"\bthe research codes?\b": "name the reference implementation",
