@@ -27,7 +27,7 @@ def check_sheet(checked: Iterable[Checked]) -> None:
         head = f"{entry.kind} {entry.name} ({entry.origin.distribution} {entry.origin.version})"
         if each.not_checked:
             console.print(f"[yellow]not checked[/]  {escape(head)}", highlight=False)
-            console.print(Padding(escape(each.not_checked), (0, 0, 0, 4)), highlight=False)
+            console.print(Padding(escape(each.not_checked), (0, 0, 0, 4), expand=False), highlight=False)
         elif each.failures:
             console.print(f"[red]fails[/]        {escape(head)}", highlight=False)
         else:
@@ -35,12 +35,14 @@ def check_sheet(checked: Iterable[Checked]) -> None:
                 f"[green]holds[/]        {escape(head)}: {each.properties} properties", highlight=False
             )
         for name, why in each.failures.items():
-            console.print(Padding(f"[bold]{escape(_title(name))}[/]", (0, 0, 0, 4)), highlight=False)
-            console.print(Padding(escape(why), (0, 0, 0, 8)), highlight=False)
+            console.print(
+                Padding(f"[bold]{escape(_title(name))}[/]", (0, 0, 0, 4), expand=False), highlight=False
+            )
+            console.print(Padding(escape(why), (0, 0, 0, 8), expand=False), highlight=False)
         for why, names in _by_reason(each.inapplicable).items():
             if not (each.failures and "see test_" in why):  # else a failure that is printed above says it
                 text = f"[dim]does not apply: {escape(why)}:[/] {escape(', '.join(map(_title, names)))}"
-                console.print(Padding(text, (0, 0, 0, 4)), highlight=False)
+                console.print(Padding(text, (0, 0, 0, 4), expand=False), highlight=False)
     if not some:
         console.print("No plugin beside the built-in ones is installed; name one to check it.")
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, partial
 from itertools import chain, groupby
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from saferec_core.data.integers import int64_array
 from saferec_core.data.titles import Title
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = [
     "EventKind",
@@ -179,6 +179,8 @@ def _lines_of(parsed: ParsedList) -> Sequence[TitleLine] | None:
 
 
 def _of_items(lists: Iterable[ParsedList]) -> ItemColumns:
+    from saferec_core.data.integers import int64_array
+
     items = [item for parsed in lists for item in parsed.items]
     columns = zip(*items, strict=True) if items else ((),) * 7
     names, years, starts, ends, text_ends, further, readable = columns
@@ -188,6 +190,10 @@ def _of_items(lists: Iterable[ParsedList]) -> ItemColumns:
 
 def _of_lines(lists: Iterable[ParsedList]) -> ItemColumns:
     """Return the items of lists that were given as lines; positions in each text begin at 0."""
+    import numpy as np
+
+    from saferec_core.data.integers import int64_array
+
     by_list = [_lines_of(parsed) or () for parsed in lists]
     lines = list(chain.from_iterable(by_list))
     names, years, lengths, sizes = zip(*lines, strict=True) if lines else ((),) * 4
@@ -202,6 +208,8 @@ def _of_lines(lists: Iterable[ParsedList]) -> ItemColumns:
 
 
 def _joined(parts: Sequence[ItemColumns]) -> ItemColumns:
+    import numpy as np
+
     if not parts:
         return _of_lines(())
     names, years, starts, ends, text_ends, further, readable = zip(*parts, strict=True)

@@ -50,7 +50,7 @@ def test_code_and_data_of_a_package_count(tmp_path, monkeypatch, has_init):
     monkeypatch.setitem(sys.modules, package.name, import_module(package.name))
 
     hashes = []
-    (package / "__pycache__").mkdir()
+    (package / "__pycache__").mkdir(exist_ok=True)
     for name in ("code.py", "words.json", "__pycache__/code.pyc.1234"):
         (package / name).write_text("{1: 2}", encoding="utf-8")
         code_hash.cache_clear()
