@@ -12,5 +12,5 @@ __all__ = ["int64_array"]
 
 
 def int64_array(values: Sequence[int]) -> NDArray[np.int64]:
-    """Return integers as an array, in a quarter of the time that NumPy takes for a list."""
+    """Return integers as an array; for thousands of them faster than `numpy.array` and `numpy.fromiter`."""
     return np.frombuffer(bytearray(pack(f"{len(values)}q", *values)), np.int64)

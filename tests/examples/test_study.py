@@ -180,6 +180,23 @@ def test_the_share_of_right_labels_is_kept_and_the_seed_decides_which(module, wo
     assert 130 <= some.count("Up") <= 170  # half of 200, and half of the others by chance: 150 +- 6
 
 
+@pytest.mark.slow
+def test_reinforcement_learning_is_given_the_poor_labels_and_held_out_users_keep_all(module, tmp_path):
+    grid = module("grid").read_grid(STUDY / "sparse.yaml")
+
+    data = module("arms")._settings(grid, 0, tmp_path)["data"]
+
+    numbers = {
+        split: {
+            len(json.loads(line)["groundtruth_with_release_year"])
+            for line in Path(data[split]).read_text(encoding="utf-8").splitlines()
+        }
+        for split in ("train_path", "test_path")
+    }
+    assert numbers["train_path"] == {1}
+    assert max(numbers["test_path"]) > 1
+
+
 # --- the kit for a GPU --------------------------------------------------------------------------
 
 
