@@ -18,6 +18,10 @@ pack)
   "$python" -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$kit/wheels" "$here/../.."
   split --bytes 49m --numeric-suffixes --additional-suffix .part "$model" "$kit/model/piece"
   cp -rL "$study/dataset" "$study/dataset-plain" "$study/oracle.arrow" "$study/catalog.jsonl" "$kit/data/"
+  # Nothing is chosen on the validation samples: policies are evaluated on them as well.
+  "$python" -c 'import sys; from datasets import concatenate_datasets, load_from_disk
+splits = load_from_disk(sys.argv[1])
+concatenate_datasets([splits["test"], splits["validation"]]).save_to_disk(sys.argv[2])' "$study/dataset" "$kit/data/held-out"
   cp "$here/gpu_study.py" "$here/gpu_kit.sh" "$kit/"
   du -sh "$kit"/*
   ;;
