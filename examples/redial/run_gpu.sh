@@ -34,9 +34,9 @@ saferec sft --model "$model" --train-path "$out/dataset/train" "${sft[@]}" --run
 
 saferec train --model "$model" --sft-checkpoint "$out/runs/safe-sft" --train-path "$out/dataset/train" \
   --test-path "$out/dataset/test" "${world[@]}" "${precision[@]}" \
-  --reward relevance --reward safety --reward count --target-count 10 \
+  --reward relevance --set rewards.relevance.weight=3 --reward safety --reward count --target-count 10 \
   --advantage-mode gdpo \
-  --lr 2e-6 --kl-beta 1e-3 --num-generations 8 --per-device-train-batch-size 64 --gradient-accumulation-steps 1 \
+  --lr 1e-5 --lr-scheduler-type constant --kl-beta 0.1 --num-generations 8 --per-device-train-batch-size 64 --gradient-accumulation-steps 1 \
   --max-steps "$steps" --temperature 0.8 --eval-temperature 0.8 --eval-decoding sampled,greedy \
   --save-steps $((steps / 4)) --run-name safe-rank-grpo
 

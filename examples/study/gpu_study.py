@@ -51,8 +51,8 @@ def main() -> int:
     def left() -> float:
         return chosen.seconds - (time.monotonic() - started)
 
-    stages = commands(chosen, kit, model, results / "runs")
     for phase in PHASES:
+        stages = commands(chosen, kit, model, results / "runs")
         wanted = {name: stages[name] for name in phase if name in chosen.only}
         if chosen.side_by_side:
             failed += together(wanted, results, left)
@@ -64,7 +64,7 @@ def main() -> int:
 
 
 def commands(chosen: argparse.Namespace, kit: Path, model: Path, runs: Path) -> dict[str, list[object]]:
-    """Return the commands by the name of the stage."""
+    """Return the commands by the name of the stage; what is evaluated is what there is now."""
     data = kit / "data"
     common = [
         *flags(catalog_path=data / "catalog.jsonl", oracle_path=data / "oracle.arrow", output_dir=runs),
@@ -103,8 +103,14 @@ def commands(chosen: argparse.Namespace, kit: Path, model: Path, runs: Path) -> 
     ]
     return {
         **{name: [*command, *flags(run_name=name)] for name, command in stages.items()},
-        **{f"eval-{name}": ["eval", runs / name, *evaluation] for name in stages},
+        **{f"eval-{name}": ["eval", policy_of(runs / name), *evaluation] for name in stages},
     }
+
+
+def policy_of(run: Path) -> Path:
+    """Return what there is to evaluate: a finished run, or the newest checkpoint of one that time ended."""
+    checkpoints = sorted(run.glob("checkpoints/checkpoint-*"), key=lambda path: int(path.name.split("-")[-1]))
+    return run if (run / "policy").is_dir() or not checkpoints else checkpoints[-1]
 
 
 def flags(**settings: object) -> list[object]:

@@ -211,7 +211,8 @@ class TrainConfig(StageConfig):
         },
         min_length=1,
     )
-    """Reward functions by name, in order."""
+    """Reward functions by name, in order. Where few titles are hits, relevance needs more weight than the
+    others, such as 3."""
     reward_func: Literal["exp_inf", "log_decay"] = "exp_inf"
     """Variant of rewards that have one: each rank by itself, or discounted as in DCG."""
     normalizer: ComponentChoice = ComponentChoice(name="grpo")
@@ -225,7 +226,8 @@ class TrainConfig(StageConfig):
     optimization: GrpoOptimization = GrpoOptimization()
     """Optimizer and schedule."""
     kl_beta: float = Field(default=1e-3, ge=0)
-    """Weight of the KL penalty toward the reference policy."""
+    """Weight of the KL penalty toward the reference policy; 0.1 holds a policy near its start, as rare hits
+    need."""
     epsilon: float = Field(default=0.2, gt=0, lt=1)
     """Clip range of the importance ratio: 1 - epsilon .. 1 + epsilon."""
     num_iterations: int = Field(default=1, ge=1)

@@ -213,6 +213,18 @@ def test_every_stage_of_the_kit_is_a_command_with_options_that_there_are(module,
         understood.make_context(subcommand, arguments)  # refuses an option that there is not
 
 
+def test_the_kit_evaluates_a_run_that_its_time_ended_by_its_newest_checkpoint(module, tmp_path):
+    kit = module("gpu_study")
+    for step in (100, 95):
+        (tmp_path / f"ended/checkpoints/checkpoint-{step}").mkdir(parents=True)
+        (tmp_path / f"finished/checkpoints/checkpoint-{step}").mkdir(parents=True)
+    (tmp_path / "finished/policy").mkdir()
+
+    assert kit.policy_of(tmp_path / "ended") == tmp_path / "ended/checkpoints/checkpoint-100"
+    for run in ("finished", "not-run-yet"):
+        assert kit.policy_of(tmp_path / run) == tmp_path / run
+
+
 # --- verdicts ----------------------------------------------------------------------------------
 
 
