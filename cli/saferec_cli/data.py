@@ -12,7 +12,8 @@ from saferec_cli import completion, data_show
 from saferec_cli.flags import with_flags
 from saferec_cli.options import QuietOption, SettingOption
 from saferec_cli.resolve import oracle_name, setting_layers
-from saferec_core.config.load import Layer, Resolved, parse_value, read_settings, resolved
+from saferec_core.config.load import Layer, Resolved, resolved
+from saferec_core.config.settings import parse_value, read_settings
 from saferec_core.errors import ConfigError, near_misses, one_error
 from saferec_core.pipeline.config import ChainConfig
 from saferec_core.plugins.component import Option, options_of

@@ -8,8 +8,9 @@ from typing import Any
 
 from saferec_cli.printing import print_json
 from saferec_cli.resolve import oracle_name
-from saferec_core.config.load import Layer, Resolved, eval_settings, read_settings, resolved
+from saferec_core.config.load import Layer, Resolved, eval_settings, resolved
 from saferec_core.config.schema import EvalConfig
+from saferec_core.config.settings import read_settings
 from saferec_core.errors import RunError
 from saferec_core.runs.layout import run_of
 from saferec_core.runs.manifest import stage_of

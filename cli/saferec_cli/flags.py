@@ -17,7 +17,8 @@ from typer.models import OptionInfo
 from saferec_cli import completion
 from saferec_core.config.choices import ComponentChoice, Section
 from saferec_core.config.lists import split_text
-from saferec_core.config.load import Layer, parse_value
+from saferec_core.config.load import Layer
+from saferec_core.config.settings import parse_value
 
 __all__ = ["REFERENCE_NAMES", "Flag", "common_paths", "flags_of", "help_all_option", "nested", "with_flags"]
 

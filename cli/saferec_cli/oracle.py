@@ -12,7 +12,8 @@ from saferec_cli import completion
 from saferec_cli.options import JsonOption, SettingOption
 from saferec_cli.printing import print_json
 from saferec_cli.resolve import setting_layers
-from saferec_core.config.load import Layer, read_settings, resolved
+from saferec_core.config.load import Layer, resolved
+from saferec_core.config.settings import read_settings
 from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.oracle_files.deciding import OPEN_FROM, RISK_THRESHOLD
 

@@ -69,7 +69,7 @@ def check(
 ) -> None:
     """Try the contract of its kind on an installed component; exit status 1 if a property does not hold."""
     from saferec_cli.render_plugin_checks import check_sheet
-    from saferec_core.config.load import merged, parse_setting
+    from saferec_core.config.settings import merged, parse_setting
     from saferec_core.data.rows import read_rows
     from saferec_core.errors import ConfigError
     from saferec_core.testing.installed import check_installed, check_observer_installed

@@ -11,16 +11,10 @@ from typing import Any, Generic, TypeVar
 import yaml
 
 from saferec_core.config.choices import DEFAULT_ORACLE
-from saferec_core.config.load import (
-    Layer,
-    Resolved,
-    merged,
-    parse_setting,
-    read_settings,
-    resolved,
-)
+from saferec_core.config.load import Layer, Resolved, resolved
 from saferec_core.config.presets import Stage, preset_settings, smoke_settings
 from saferec_core.config.schema import RunConfig, SftConfig, StageConfig, TrainConfig
+from saferec_core.config.settings import merged, parse_setting, read_settings
 from saferec_core.config.yaml_text import read_yaml
 from saferec_core.errors import ConfigError
 from saferec_core.runs.checkpoints import run_folder_of

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from saferec_core.config.load import merged
 from saferec_core.config.schema import TrainConfig
+from saferec_core.config.settings import merged
 from saferec_core.demo.profile import demo_settings, make_demo
 from saferec_core.doctor.finding import Finding
 from saferec_core.errors import SaferecError

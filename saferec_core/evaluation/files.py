@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.analysis.results import read_results
-from saferec_core.config.load import as_yaml
 from saferec_core.config.schema import RunConfig
+from saferec_core.config.settings import as_yaml
 from saferec_core.errors import RunError
 from saferec_core.evaluation.evaluator import Evaluation
 from saferec_core.evaluation.protocol import EvaluationProtocol

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from saferec_core.config.load import DEFAULT, Resolved, flat
+from saferec_core.config.load import DEFAULT, Resolved
 from saferec_core.config.presets import Stage, default_origin
 from saferec_core.config.schema import SftConfig, StageConfig, TrainConfig
 from saferec_core.config.sections import DataConfig
+from saferec_core.config.settings import flat
 from saferec_core.data.arrow_rows import arrow_tables
 from saferec_core.data.file_kinds import Kind, kind_of
 from saferec_core.data.rows import numbered_lines, try_values

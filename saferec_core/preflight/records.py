@@ -11,8 +11,8 @@ from typing import Any
 
 from saferec_core.config.choices import DEFAULT_ORACLE, DEFAULT_PARSER, ComponentChoice
 from saferec_core.config.domain import read_domain
-from saferec_core.config.load import read_settings
 from saferec_core.config.sections import ModelConfig
+from saferec_core.config.settings import read_settings
 from saferec_core.data.catalog import read_catalog
 from saferec_core.data.records import Record, record_of
 from saferec_core.data.rows import Row, try_rows

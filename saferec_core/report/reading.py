@@ -12,7 +12,7 @@ from typing import Any
 from saferec_core.analysis.estimates import Interval
 from saferec_core.analysis.metrics import WholeFigure
 from saferec_core.analysis.results import MetricFacts, Results, read_results
-from saferec_core.config.load import read_settings
+from saferec_core.config.settings import read_settings
 from saferec_core.errors import DataError, RunError, for_each
 from saferec_core.report.moments import Moment
 from saferec_core.runs.layout import RunLayout

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from saferec_core.config.load import as_yaml
 from saferec_core.config.schema import RunConfig, StageConfig
+from saferec_core.config.settings import as_yaml
 from saferec_core.data.json_lines import finite
 from saferec_core.errors import RunError, SaferecError
 from saferec_core.files import beside, remove, write_text

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from saferec_core.config.load import DEFAULT, Layer, Resolved, eval_settings, read_settings
+from saferec_core.config.load import DEFAULT, Layer, Resolved, eval_settings
 from saferec_core.config.schema import EvalConfig, RecommendConfig
+from saferec_core.config.settings import read_settings
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.manifest import read_manifest
 

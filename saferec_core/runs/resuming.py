@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from saferec_core.config.load import as_yaml
 from saferec_core.config.schema import StageConfig
+from saferec_core.config.settings import as_yaml
 from saferec_core.errors import RunError
 from saferec_core.runs.checkpoints import run_folder_of
 from saferec_core.runs.folder import RunFolder

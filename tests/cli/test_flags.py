@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from saferec_cli.flags import nested
-from saferec_core.config.load import as_yaml, merged
 from saferec_core.config.schema import SftConfig, TrainConfig
+from saferec_core.config.settings import as_yaml, merged
 from saferec_core.plugins.component import options_of
 
 KINDS = {"sft": SftConfig, "train": TrainConfig}

@@ -23,8 +23,8 @@ from transformers.integrations import (
     WandbCallback,
 )
 
-from saferec_core.config.load import as_yaml
 from saferec_core.config.schema import StageConfig
+from saferec_core.config.settings import as_yaml
 from saferec_core.errors import RunError
 from saferec_core.files import remove
 from saferec_core.plugins.contracts.alarm import LogRow

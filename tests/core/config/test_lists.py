@@ -6,8 +6,9 @@ import pytest
 
 from saferec_core.config.choices import ComponentChoice
 from saferec_core.config.lists import with_lists
-from saferec_core.config.load import Layer, parse_setting, resolved
+from saferec_core.config.load import Layer, resolved
 from saferec_core.config.schema import EvalConfig, SftConfig, TrainConfig
+from saferec_core.config.settings import parse_setting
 from saferec_core.plugins.build import chosen
 
 SCALARS = {

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from saferec_core.config.load import merged
 from saferec_core.config.schema import SftConfig, TrainConfig
+from saferec_core.config.settings import merged
 from saferec_core.preflight.memory import estimate_memory
 
 HIDDEN, VOCABULARY = 8, 100

@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from saferec_core.config.load import merged
 from saferec_core.config.schema import SftConfig, TrainConfig
 from saferec_core.config.sections import OptimizationConfig
+from saferec_core.config.settings import merged
 from saferec_core.errors import ConfigError
 from saferec_core.preflight.problems import Problems
 from saferec_core.preflight.rates import check_rates

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from saferec_core.config.load import as_yaml
 from saferec_core.config.schema import SftConfig, TrainConfig
+from saferec_core.config.settings import as_yaml
 from saferec_core.errors import RunError
 from saferec_core.runs.checkpoints import copy_weights, sft_policy
 from saferec_core.runs.layout import list_checkpoints, step_of

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from saferec_core.config.load import as_yaml
 from saferec_core.config.schema import TrainConfig
+from saferec_core.config.settings import as_yaml
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.references import Reference, policies_of, reference_of, reference_of_begun
 

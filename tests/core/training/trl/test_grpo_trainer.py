@@ -15,9 +15,9 @@ from safetensors import safe_open
 from trl import GRPOConfig, GRPOTrainer
 
 from saferec_core import SaferecError, load_plugins
-from saferec_core.config.load import merged
 from saferec_core.config.schema import TrainConfig
 from saferec_core.config.sections import LimitsConfig
+from saferec_core.config.settings import merged
 from saferec_core.errors import RewardError, RunError
 from saferec_core.evaluation.setup import assemble
 from saferec_core.models.decoding import NO_RANK, TokenAligner
