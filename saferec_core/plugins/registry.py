@@ -19,7 +19,16 @@ from saferec_core.plugins.isolation import LOGGER, Isolation, in_words
 from saferec_core.plugins.patches import patches_undone
 from saferec_core.plugins.plain_text import plain
 
-__all__ = ["Entry", "Origin", "Registry", "entry_of", "imported_files", "module_of_file"]
+__all__ = [
+    "Entry",
+    "Origin",
+    "Registry",
+    "entry_of",
+    "imported_files",
+    "loaded_entries",
+    "module_of_file",
+    "note_entries",
+]
 
 T = TypeVar("T")
 
@@ -112,6 +121,18 @@ class Entry(Generic[T]):
 def entry_of(component: object) -> Entry[Any] | None:
     """Return the entry that a component was built from; None for one that no plugin offers."""
     return _ENTRIES.get(type(component))
+
+
+def loaded_entries() -> dict[tuple[str, str], Entry[Any]]:
+    """Return what this process has loaded, by the module and the name of its class."""
+    return {(loaded.__module__, loaded.__qualname__): entry for loaded, entry in _ENTRIES.items()}
+
+
+def note_entries(entries: Mapping[tuple[str, str], Entry[Any]]) -> None:
+    """Take over from another process which entry a class was loaded from, if its module is imported here."""
+    for (module, name), entry in entries.items():
+        if isinstance(found := getattr(sys.modules.get(module), name, None), type):
+            _ENTRIES[found] = entry
 
 
 def module_of_file(path: Path) -> Any:

@@ -4,6 +4,10 @@ import subprocess
 import sys
 
 from saferec_core.pipeline.step import Step, run_step
+from saferec_core.plugins.build import build
+from saferec_core.plugins.calls import named
+from saferec_core.plugins.last_words import is_built_in
+from saferec_core.plugins.manager import load_plugins
 from saferec_core.plugins.parcels import packed
 from saferec_core.plugins.registry import module_of_file
 
@@ -49,3 +53,21 @@ def test_a_step_of_a_file_is_done_by_several_processes(tmp_path):
 
     assert done.account.written == 2000
     assert done.rows.read_text(encoding="utf-8").count('"word":"seen"') == 2000
+
+
+NAME = """
+import sys
+from saferec_core.plugins.calls import named
+from saferec_core.plugins.parcels import unpacked
+print(named("step", unpacked(sys.stdin.buffer.read()), "its step"))
+"""
+
+
+def test_a_component_is_named_in_another_process_as_in_its_own():
+    transform = build(load_plugins().transforms.get("filter-samples"), {})
+    done = subprocess.run(
+        [sys.executable, "-c", NAME], input=packed(transform), capture_output=True, check=True
+    )
+
+    assert done.stdout.decode().strip() == named("step", transform, "its step")
+    assert is_built_in(named("step", transform, "its step"))
