@@ -34,7 +34,7 @@ from saferec_core.config.sections import (
     TrainableModelConfig,
     WishesConfig,
 )
-from saferec_core.config.value_types import MaxTime, Occasion
+from saferec_core.config.value_types import MaxTime, Occasion, RunName
 
 __all__ = [
     "EvalConfig",
@@ -123,7 +123,7 @@ class StageConfig(RunConfig):
     """The policy and what is trained of it."""
     logging: LoggingConfig = LoggingConfig()
     """Logs and checkpoints."""
-    run_name: str | None = None
+    run_name: RunName | None = None
     """Name of the run folder; by default made of date, command and settings."""
     processes: int | None = Field(default=None, ge=1)
     """Number of processes that the run is meant for; any other number is refused. By default, as many as

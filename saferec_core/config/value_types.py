@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator
@@ -15,6 +16,7 @@ __all__ = [
     "Occasion",
     "Preset",
     "Removal",
+    "RunName",
     "Steps",
     "TitleMatching",
     "Trackers",
@@ -78,6 +80,25 @@ def _duration(text: str) -> str:
 
 MaxTime = Annotated[str, BeforeValidator(str), AfterValidator(_duration)]
 """A duration, such as ``"1h30m"``."""
+
+
+_LONGEST_NAME = 230
+"""Bytes of a folder's name, as most file systems allow 255, less what is added to it while it is made."""
+
+
+def _folder_inside(name: str) -> str:
+    parts = PurePath(name).parts
+    if PurePath(name).is_absolute() or ".." in parts or (name and not parts):
+        raise ValueError(f"must be the name of a folder inside output_dir, but is {name!r}")
+    if not name.isprintable():
+        raise ValueError(f"must not contain line breaks or other control characters, but is {name!r}")
+    if (longest := max((len(part.encode()) for part in parts), default=0)) > _LONGEST_NAME:
+        raise ValueError(f"must have at most {_LONGEST_NAME} bytes, but has {longest}")
+    return name
+
+
+RunName = Annotated[str, AfterValidator(_folder_inside)]
+"""Name of a run folder; with a slash in it, of a folder in a folder of ``output_dir``."""
 
 
 def none_in_words(value: Any) -> Any:

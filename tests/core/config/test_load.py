@@ -162,3 +162,25 @@ def test_options_of_a_component_stay_where_its_name_is_repeated():
 
     assert same.config.normalizer.options == {"bounded": False}
     assert other.config.normalizer.options == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        pytest.param("..", "a folder inside output_dir", id="the folder above"),
+        pytest.param("a/../../b", "a folder inside output_dir", id="through the folder above"),
+        pytest.param("/runs/a", "a folder inside output_dir", id="an absolute path"),
+        pytest.param(".", "a folder inside output_dir", id="output_dir itself"),
+        pytest.param("a\nb", "control characters", id="a line break"),
+        pytest.param("a\udcff", "control characters", id="bytes that are not text"),
+        pytest.param("ä" * 120, "at most 230 bytes, but has 240", id="too long"),
+    ],
+)
+def test_a_run_name_that_is_not_a_folder_of_the_runs_is_refused(name, problem):
+    with pytest.raises(ConfigError, match=f"run_name.*{problem}"):
+        validated(SftConfig, overrides=[{"run_name": name}])
+
+
+@pytest.mark.parametrize("name", ["", "ä ö", "-x", "sweep/seed-1", None])
+def test_a_run_may_have_any_other_name(name):
+    assert validated(SftConfig, overrides=[{"run_name": name}]).run_name == name
