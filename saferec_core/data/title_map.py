@@ -15,8 +15,9 @@ import xxhash
 
 from saferec_core.data.column_views import as_array, one_chunk, text_views
 from saferec_core.data.mapped_titles import NO_YEAR
+from saferec_core.data.title_names import may_have_more_names
 from saferec_core.data.title_tiers import UNDATED, NamedEntry, Tiers, by_nearness, the_one, tiers_of
-from saferec_core.data.titles import NameKey, Title, keys_as_written, may_have_more_names, name_keys
+from saferec_core.data.titles import NameKey, Title, keys_as_written, name_keys
 from saferec_core.errors import DataError
 
 __all__ = ["IndexedKey", "TitleMap"]
