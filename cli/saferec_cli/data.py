@@ -17,7 +17,8 @@ from saferec_core.config.settings import parse_value, read_settings
 from saferec_core.errors import ConfigError, near_misses, one_error
 from saferec_core.pipeline.config import ChainConfig
 from saferec_core.plugins.component import Option, options_of
-from saferec_core.plugins.manager import Plugins, load_plugins
+from saferec_core.plugins.manager import load_plugins
+from saferec_core.plugins.offered import Plugins
 
 __all__ = ["app"]
 

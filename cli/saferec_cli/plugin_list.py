@@ -11,7 +11,8 @@ from itertools import groupby
 from typing import Any
 
 from saferec_cli.printing import print_json
-from saferec_core.plugins.manager import Plugins, PluginState, load_plugins
+from saferec_core.plugins.manager import load_plugins
+from saferec_core.plugins.offered import Plugins, PluginState
 
 __all__ = ["list_plugins"]
 

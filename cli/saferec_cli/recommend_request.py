@@ -14,7 +14,7 @@ from saferec_core.config.load import Layer, Resolved, resolved
 from saferec_core.config.schema import RecommendConfig
 from saferec_core.errors import RunError
 from saferec_core.evaluation.baseline_names import names_baseline
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.runs.layout import run_of
 from saferec_core.runs.prompts import recommend_layers, unknown_instruction
 

@@ -13,7 +13,8 @@ from saferec_cli.resolve import Request, resolve
 from saferec_core.config.load import Layer
 from saferec_core.config.schema import StageConfig
 from saferec_core.errors import ConfigError, one_error
-from saferec_core.plugins.manager import Plugins, load_plugins
+from saferec_core.plugins.manager import load_plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.runs.observer import Observer
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from saferec_cli.options import (
 from saferec_cli.stages import run_stage
 from saferec_core.config.load import Layer
 from saferec_core.config.schema import TrainConfig
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.runs.observer import Observer
 
 if TYPE_CHECKING:

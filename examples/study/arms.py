@@ -33,7 +33,7 @@ from saferec_core.models.guided.kept_guide import guide_of
 from saferec_core.models.whole_policy import whole_policy
 from saferec_core.plugins.contracts.oracle import Question
 from saferec_core.plugins.contracts.parser import ParsedList
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.rl import rollouts
 from saferec_core.rl.rollouts import RolloutScorer
 from saferec_core.runs.observer import Observer

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from saferec_core.doctor.finding import Finding
 from saferec_core.doctor.versions import examine_versions
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 
 __all__ = ["examine"]
 

@@ -18,7 +18,7 @@ from saferec_core.errors import SaferecError
 from saferec_core.evaluation.setup import assemble
 from saferec_core.models.decoding import TokenAligner
 from saferec_core.models.loading import load_tokenizer
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.rl.rollouts import RolloutScorer, ScoredBatch
 from saferec_core.training.setup import build_normalizer, build_rewards
 

@@ -16,7 +16,7 @@ from saferec_core.errors import RunError
 from saferec_core.evaluation.evaluator import Evaluation
 from saferec_core.evaluation.protocol import EvaluationProtocol
 from saferec_core.files import json_hash, write_text
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.runs.checkpoints import resolve_folder
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.layout import checkpoint_step, run_of

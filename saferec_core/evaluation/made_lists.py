@@ -22,7 +22,7 @@ from saferec_core.evaluation.setup import (
     used_records,
 )
 from saferec_core.models.guided.allowed import AllowedTitles, UnknownTitles
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.runs.observer import Observer, staged
 
 __all__ = ["run_baseline", "run_predictions"]

@@ -18,7 +18,8 @@ from saferec_core.plugins.calls import calling, named, overseen, undisturbed
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.metric import Better, Kind, Metric, Role, Unit
 from saferec_core.plugins.contracts.unchanged import unchanged
-from saferec_core.plugins.manager import Plugins, load_plugins
+from saferec_core.plugins.manager import load_plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.plugins.values import as_values
 
 __all__ = ["ActiveMetric", "build_metrics", "default_metrics", "facts_of", "measure", "measure_whole"]

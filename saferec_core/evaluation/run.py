@@ -35,7 +35,7 @@ from saferec_core.models.guided.guides import Guides
 from saferec_core.models.loading import load_policy
 from saferec_core.models.resume import Journal
 from saferec_core.models.whole_policy import on_accelerator
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.runs.checkpoints import newest_usable, resolve_folder
 from saferec_core.runs.distributed import is_main
 from saferec_core.runs.folder import RunFolder

@@ -32,7 +32,7 @@ from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.contracts.transform import RowCounts, Transform, transformed
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.plugins.side_by_side import oracles_in
 from saferec_core.rl.rewards import ActiveReward
 

@@ -24,7 +24,8 @@ from saferec_core.plugins.build import build
 from saferec_core.plugins.calls import calling
 from saferec_core.plugins.contracts.evidence import EvidenceSource
 from saferec_core.plugins.isolation import LOGGER
-from saferec_core.plugins.manager import Plugins, load_plugins
+from saferec_core.plugins.manager import load_plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.plugins.registry import Entry
 
 __all__ = ["BuildReport", "OracleBuildConfig", "SourceChoice", "SourceReport", "run_oracle_build"]

@@ -33,7 +33,7 @@ from saferec_core.pipeline.step import Step, StepResult, run_step
 from saferec_core.pipeline.writers import publish
 from saferec_core.plugins.build import build_parser, chosen
 from saferec_core.plugins.contracts.transform import Transform
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.runs.observer import Observer, Plan, StepReport
 
 __all__ = ["run_chain"]

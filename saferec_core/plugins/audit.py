@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.plugins.discovery import InstalledPlugin, installed_plugins
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 
 __all__ = ["audit"]
 

@@ -20,7 +20,8 @@ from saferec_core.plugins.contracts import contract_of
 from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.isolation import LOGGER, in_words, is_interrupt_by_user
-from saferec_core.plugins.manager import Plugins, load_plugins
+from saferec_core.plugins.manager import load_plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.plugins.registry import Entry, Registry
 from saferec_core.plugins.side_by_side import side_by_side
 from saferec_core.plugins.time_limits import call_limit

@@ -19,7 +19,7 @@ from saferec_core.config.schema import (
 from saferec_core.endpoints.endpoint import Endpoint, check_key_variable
 from saferec_core.errors import near_misses
 from saferec_core.evaluation.baseline_names import BASELINE_NAMES
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.preflight.components import check_components, check_rewards, columns_of_oracles
 from saferec_core.preflight.inputs import check_data, check_model, is_cached, is_local
 from saferec_core.preflight.problems import Problems

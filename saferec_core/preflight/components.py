@@ -20,7 +20,7 @@ from saferec_core.pipeline.config import ChainConfig
 from saferec_core.plugins.build import build
 from saferec_core.plugins.component import options_of
 from saferec_core.plugins.declared import Declared, declared
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.plugins.registry import Entry, Registry
 from saferec_core.preflight.problems import Problems
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from saferec_core.config.schema import TrainConfig
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.preflight.components import check_components, check_rewards
 from saferec_core.preflight.inputs import check_data
 from saferec_core.preflight.problems import Problems

@@ -31,7 +31,7 @@ from saferec_core.models.whole_policy import on_accelerator
 from saferec_core.plugins.build import build_oracle, chosen
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.parser import ListParser
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.recommendation.baseline_recommender import BaselineRecommender
 from saferec_core.recommendation.recommender import Recommendation, Recommender, check_constraints
 from saferec_core.runs.checkpoints import resolve_folder

@@ -17,7 +17,7 @@ from saferec_core.evaluation.setup import Parts, assemble
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
 from saferec_core.plugins.contracts.parser import parse
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.replay.stored import StoredBatch
 from saferec_core.rl.credit import credit
 from saferec_core.rl.figures import CreditedBatch

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from saferec_core.config.schema import TrainConfig
 from saferec_core.plugins.contracts.normalizer import Advantages
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.replay.credited import Credited, Recipe, columns_needed, stored_advantages
 from saferec_core.replay.stored import Completion, StoredBatch, read_batches
 

@@ -18,7 +18,7 @@ from saferec_core.config.settings import as_yaml
 from saferec_core.data.json_lines import finite
 from saferec_core.errors import RunError, SaferecError
 from saferec_core.files import beside, remove, write_text
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.runs.continuity import check_data, other_versions
 from saferec_core.runs.distributed import is_main, launch_facts
 from saferec_core.runs.layout import RunLayout

@@ -17,7 +17,7 @@ from saferec_core.config.schema import RunConfig
 from saferec_core.errors import RunError
 from saferec_core.files import data_hash
 from saferec_core.plugins.audit import audit
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.runs.layout import RunLayout
 from saferec_core.runs.versions import ENGINES, installed
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from saferec_core.plugins.contracts.lifecycle import Event
 from saferec_core.plugins.lifecycle import Lifecycle
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.plugins.selection import Selection
 
 if TYPE_CHECKING:  # scipy is slow to import

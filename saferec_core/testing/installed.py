@@ -10,7 +10,7 @@ from typing import Any
 from saferec_core.data.rows import Row
 from saferec_core.errors import ConfigError
 from saferec_core.plugins.build import build
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.plugins.registry import Entry
 from saferec_core.testing.contract import Contract, Tried, tried_on
 

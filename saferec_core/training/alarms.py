@@ -12,7 +12,7 @@ from saferec_core.errors import PluginError
 from saferec_core.plugins.build import build
 from saferec_core.plugins.calls import calling, named, undisturbed
 from saferec_core.plugins.contracts.alarm import Alarm, LogRow
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.runs.observer import Observer
 from saferec_core.runs.stopping import ALARMED, Stop

@@ -13,7 +13,7 @@ from saferec_core.evaluation.files import INTERVAL, circumstances, policy_name
 from saferec_core.evaluation.setup import Parts, evaluator_of, run_protocol, used_records
 from saferec_core.evaluation.whole_lists import show_whole, stored_whole
 from saferec_core.models.completions import CompletionGenerator
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.observer import Observer, staged
 

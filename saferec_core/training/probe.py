@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from saferec_core.config.schema import SftConfig, StageConfig, TrainConfig
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.runs.observer import Observer, StepReport
 from saferec_core.runs.stopping import RunStopped
 

@@ -27,7 +27,7 @@ from saferec_core.plugins.contracts.lifecycle import (
     EvaluationFinished,
     RunFinished,
 )
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.rl.limits import Limits, limits_of
 from saferec_core.runs.checkpoints import copy_weights, remove_passed_over
 from saferec_core.runs.distributed import from_main, is_main

@@ -11,7 +11,7 @@ from saferec_core.config.durations import seconds
 from saferec_core.config.schema import SftConfig, TrainConfig
 from saferec_core.errors import ConfigError, RunError, SaferecError
 from saferec_core.plugins.contracts.lifecycle import RunStarted
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.runs.distributed import from_main, is_main, join, lonely_launch, lost_contact, process_index
 from saferec_core.runs.folder import RunFolder
 from saferec_core.runs.heartbeat import watched

@@ -12,7 +12,7 @@ from saferec_core.plugins.build import build, chosen
 from saferec_core.plugins.calls import named
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.contracts.reward import Scope
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.rl.rewards import ActiveReward
 
 __all__ = ["build_normalizer", "build_reward", "build_rewards"]

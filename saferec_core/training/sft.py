@@ -19,7 +19,7 @@ from saferec_core.models.loading import Policy, declared_context, load_policy, m
 from saferec_core.models.memory import memory_advised
 from saferec_core.models.record_view import RecordReader
 from saferec_core.plugins.contracts.lifecycle import RunFinished
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.runs.checkpoints import copy_weights, remove_passed_over, resolve_folder
 from saferec_core.runs.distributed import from_main, is_main
 from saferec_core.runs.folder import RunFolder

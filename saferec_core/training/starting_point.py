@@ -5,7 +5,7 @@ from __future__ import annotations
 from saferec_core.config.schema import TrainConfig
 from saferec_core.evaluation.setup import Parts
 from saferec_core.models.loading import merged_folder
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.runs.checkpoints import sft_policy
 from saferec_core.runs.distributed import from_main, is_main
 from saferec_core.runs.folder import RunFolder

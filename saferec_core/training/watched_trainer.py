@@ -17,7 +17,7 @@ from saferec_core.models.loading import end_token_ids
 from saferec_core.plugins.contracts.alarm import Alarm
 from saferec_core.plugins.contracts.lifecycle import RolloutsScored
 from saferec_core.plugins.contracts.normalizer import Normalizer
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.rl.limits import Limits
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.rl.rollout_log import rollout_rows

@@ -515,7 +515,7 @@ class Own(EvidenceSource):
 @pytest.fixture
 def own_source(tmp_path, monkeypatch):
     """Have a plugin offer a source called "own" that does this for every row."""
-    from saferec_core.plugins.manager import Plugins
+    from saferec_core.plugins.offered import Plugins
     from saferec_core.plugins.registry import Origin
 
     def make(module, code):

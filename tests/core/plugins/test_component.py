@@ -11,7 +11,7 @@ from saferec_core.plugins.build import build
 from saferec_core.plugins.component import component, declarations_of, options_of
 from saferec_core.plugins.contracts import CONTRACTS, contract_of
 from saferec_core.plugins.contracts.reward import RewardFunction
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.plugins.registry import Entry, Origin
 
 

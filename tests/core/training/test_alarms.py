@@ -9,7 +9,7 @@ import pytest
 from saferec_core.config.schema import TrainConfig
 from saferec_core.errors import ConfigError, UnknownNameError
 from saferec_core.plugins.contracts.alarm import Alarm
-from saferec_core.plugins.manager import Plugins
+from saferec_core.plugins.offered import Plugins
 from saferec_core.plugins.registry import Origin
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.runs.observer import Observer
