@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -25,6 +25,7 @@ from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed, Surveying, Transform, rng_of
 from saferec_plugins.transforms.targets.co_mentions import CoMentions, Mentions
 from saferec_plugins.transforms.targets.list_filling import ListedTitle, ListFiller, NamedTitles
+from saferec_plugins.transforms.targets.list_writing import ListWriter, writable
 from saferec_plugins.transforms.targets.reasoning import reasoning
 from saferec_plugins.transforms.targets.safe_titles import SafeTitles, Standing
 from saferec_plugins.transforms.targets.spellings import Spellings
@@ -32,8 +33,6 @@ from saferec_plugins.transforms.targets.target_checks import OracleCheck, agains
 from saferec_plugins.transforms.verdicts import check_traits
 
 __all__ = ["BuildTargets"]
-
-_REMEMBERED_LINES = 1 << 16
 
 ANCHORS = 20
 """Titles of the history that a list should match, the latest ones."""
@@ -111,7 +110,7 @@ class BuildTargets(Surveying):
             mentions.add(_user_of(row), _positions(catalog, titles))
         learned = (of_train if is_split else of_rows_without_split).learned(len(catalog))
         return TargetBuilder(
-            self, learned, _writable(catalog.titles, self.list_parser), from_all_rows=not is_split
+            self, learned, writable(catalog.titles, self.list_parser), from_all_rows=not is_split
         )
 
 
@@ -168,7 +167,7 @@ class TargetBuilder(Transform):
         if len(listed) < settings.list_length:
             reason = f"fewer than {settings.list_length} titles are safe, new to the user and in the catalog"
             return [Removed(row, reason, {"available": len(listed), "constraints": list(constraints)})]
-        text = self._written([each.title for each in listed])
+        text = self.writer.written([each.title for each in listed])
         if settings.style == "reasoning":
             why = reasoning(prompt, history, constraints, self.traits, rng)
             text = f"<reasoning>\n{why}\n</reasoning>\n<solution>\n{text}\n</solution>"
@@ -256,23 +255,10 @@ class TargetBuilder(Transform):
             return None
         return build_oracle(settings.oracle, year_tolerance=settings.year_tolerance)
 
-    def _written(self, positions: Sequence[int]) -> str:
-        """Write titles of the catalog as the parser does."""
-        if self.writes_lines:
-            return "\n".join(map(self.line, positions))
-        return self._settings.list_parser.format([self.catalog.titles[position] for position in positions])
-
     @cached_property
-    def line(self) -> Callable[[int], str]:
-        """Writes a title of the catalog; remembers those of many lists."""
-        write, titles = self._settings.list_parser.format, self.catalog.titles
-        return lru_cache(_REMEMBERED_LINES)(lambda position: write([titles[position]]))
-
-    @cached_property
-    def writes_lines(self) -> bool:
-        """Whether the parser writes a list as the lines of its titles."""
-        few = self.catalog.titles[:3]
-        return self._settings.list_parser.format(few) == "\n".join(map(self.line, range(len(few))))
+    def writer(self) -> ListWriter:
+        """What writes lists of titles of the catalog."""
+        return ListWriter(self.catalog.titles, self._settings.list_parser)
 
     @cached_property
     def oracle_check(self) -> OracleCheck | None:
@@ -325,8 +311,3 @@ def _positions(catalog: Catalog, titles: Iterable[Title | str]) -> list[int]:
     """Look up the titles that have a year; leave out those that the catalog does not have."""
     positions = (catalog.find(*title) for title in titles if not isinstance(title, str))
     return [position for position in positions if position is not None]
-
-
-def _writable(titles: Sequence[Title], parse: ListParser) -> bytes:
-    """Return, a byte for each title, whether the parser reads it as it writes it."""
-    return bytes([item.title for item in parse(parse.format([title])).items] == [title] for title in titles)
