@@ -13,7 +13,7 @@ from typing import Any
 import saferec_core
 from saferec_core.data.json_lines import as_line
 from saferec_core.data.traits import read_traits
-from saferec_core.errors import ConfigError
+from saferec_core.errors import ConfigError, DataError
 from saferec_core.pipeline.config import ChainConfig, WorkConfig, usable_cores
 from saferec_core.pipeline.executor import Executor, begin, collecting_rarely
 from saferec_core.pipeline.fingerprints import input_key, step_key
@@ -82,6 +82,8 @@ def _make(
             total = results[-1].account.written if results else None
             step = Step(choice.name, transform, source, folder)
             results.append(_run(step, config, executor, observer, total))
+            if not is_file_name(config.output):
+                _check_rows_are_left(results[-1])
             source = results[-1].rows
         if not current:
             _publish(config, executor, results, _manifest(config, plugins, key, results))
@@ -131,6 +133,20 @@ def _run(
             f"{step.name}: {account.read:,} rows read, {account.written:,} written, {seconds:.1f} s"
         )
     return result
+
+
+def _check_rows_are_left(result: StepResult) -> None:
+    """Refuse to make a dataset of no rows where they were lost, not where they are missed."""
+    account = result.account
+    if account.written:
+        return
+    reasons = [f"{times:,} removed: {reason}" for reason, times in account.removed.most_common(3)]
+    rejected = [f"{account.rejected:,} rejected, such as {each}" for each in account.rejections[:1]]
+    lost = "".join(f"\n  {each}" for each in (*reasons, *rejected))
+    raise DataError(
+        f"step {account.step!r} leaves no rows: it has read {account.read:,}{lost}\n"
+        f"The rows and what was counted: {result.folder}"
+    )
 
 
 def _plan(config: ChainConfig) -> Plan:

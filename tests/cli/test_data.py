@@ -243,6 +243,15 @@ def chain(tmp_path, numbers):
     return write
 
 
+def test_a_dataset_of_no_rows_is_refused_where_they_were_lost(acme, main, tmp_path, chain):
+    (tmp_path / "in.jsonl").write_text('{"n": 1}\n{"n": 3}\n')
+    done = main("data", "build", chain(output="dataset"))
+
+    assert done.status == 2
+    assert "step 'drop-odd' leaves no rows: it has read 2\n  2 removed: odd\n" in done.err
+    assert not (tmp_path / "dataset").exists()
+
+
 def done_before(out):
     """Tell of each step whether it was done before."""
     table = [line for line in out.splitlines() if re.match(r" *(drop-odd|scale) +\d", line)]

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from saferec_core.data.cell_text import not_as_text
 from saferec_core.data.machine_cache import SMALLEST
 from saferec_core.data.rows import read_rows
 from saferec_core.data.title_cells import plain_columns, title_of_row
@@ -145,11 +146,14 @@ def read_weights(path: Path) -> Weights:
 
 
 def _risk(row: Mapping[str, Any], weights: Weights, where: str) -> Mapping[str, float]:
-    if isinstance(row.get("risk"), Mapping):
-        return _stated_risk(row["risk"], where)
+    stated = not_as_text(row.get("risk"), f"{where}: risk")
+    if isinstance(stated, Mapping):
+        return _stated_risk(stated, where)
+    if stated is not None:
+        raise DataError(f"{where}: risk must be an object of trait and risk, but is {stated!r:.60}")
     if "warnings" not in row and "severity" not in row:
         raise DataError(f"{where}: expected risk, or warnings and severity; columns: {', '.join(row)}")
-    warnings, severity = row.get("warnings"), row.get("severity")
+    warnings, severity = (not_as_text(row.get(name), f"{where}: {name}") for name in ("warnings", "severity"))
     if warnings is not None and not (
         isinstance(warnings, list) and all(isinstance(trait, str) for trait in warnings)
     ):

@@ -189,7 +189,11 @@ def _checked(record: Row) -> Row:
         raise DataError("groundtruth_with_release_year: expected at least one title, but it is empty")
     for name, year in truth:
         if year is not None and not _FIRST_YEAR <= year <= _LAST_YEAR:
-            raise DataError(f"groundtruth_with_release_year: the year of {name!r} is {year}")
+            raise DataError(
+                f"groundtruth_with_release_year: the year of {name!r} is {year}, but a list can name years "
+                f"from {_FIRST_YEAR} to {_LAST_YEAR} only; leave the year of such a work empty, here and in "
+                "the catalog, and have the parser complete years (year: complete)"
+            )
     last = record.get("completion", [None])[-1]
     if last and (last["role"] != "assistant" or not last["content"].strip()):
         raise DataError(f"completion: expected words of the assistant, but got {last!r}")

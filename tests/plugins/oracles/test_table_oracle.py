@@ -252,6 +252,8 @@ def test_without_constraints_a_title_of_the_table_is_known_and_safe(table):
         ({**SAW, "risk": {GORE: "high"}}, "must be in 0..1, but is 'high'"),
         ({**SAW, "risk": {GORE: float("nan")}}, "a number that is not finite: NaN"),
         (SAW, "expected risk, or warnings and severity"),
+        ({**SAW, "risk": 0.9}, "risk must be an object of trait and risk, but is 0.9"),
+        ({**SAW, "risk": "{'gore': 0.9}"}, "risk holds text that Python printed"),
         ({**SAW, "warnings": GORE}, "warnings"),
     ],
 )
@@ -273,6 +275,18 @@ def test_a_table_or_weights_that_are_not_there_are_named(table, tmp_path):
         _ = TableOracle(path=tmp_path / "nowhere.jsonl").traits
     with pytest.raises(DataError, match=r"trait weights .*nowhere\.json cannot be read"):
         _ = table(SAW, traits_path=tmp_path / "nowhere.json").traits
+
+
+def test_a_table_may_be_csv_whose_objects_are_json_text(tmp_path):
+    (tmp_path / "oracle.csv").write_text(
+        f'title,year,risk\nSaw,2004,"{{""{GORE}"": 1, ""{DRUGS}"": 0.1}}"\nUp,,"{{""{GORE}"": 0}}"\n',
+        encoding="utf-8",
+    )
+    oracle = TableOracle(path=tmp_path / "oracle.csv")
+
+    assert oracle.traits == {GORE, DRUGS}
+    assert ask(oracle, "Saw", 2004, GORE, DRUGS).violated == (GORE,)
+    assert not ask(oracle, "Up", None, DRUGS).known
 
 
 def test_a_table_may_be_parquet_in_which_every_row_has_every_trait(tmp_path):

@@ -128,7 +128,7 @@ def test_a_sample_without_constraints_and_history_is_a_record_too():
         ),
         ({"groundtruth_with_release_year": [["Saw", 2004]]}, "that is not in seen_titles, but all are"),
         ({"groundtruth_with_release_year": []}, "expected at least one title, but it is empty"),
-        ({"groundtruth_with_release_year": [["Up", 9]]}, "the year of 'Up' is 9"),
+        ({"groundtruth_with_release_year": [["Up", 9]]}, "the year of 'Up' is 9, but a list can"),
         (
             {"seen_titles": [["Up", 2**50]]},
             "the year of 'Up' must have at most four digits, but is 1125899906842624",

@@ -10,7 +10,7 @@ import xxhash
 
 from saferec_core.data.records import Message
 from saferec_core.data.rows import Row
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import DataError
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Removed
 from saferec_plugins.transforms.importers.raw_values import RawTitle, finite
@@ -30,11 +30,12 @@ def sample(
     truth: Iterable[RawTitle],
     time: int | None = None,
     further: Row | None = None,
+    undated: bool = False,
 ) -> Iterator[Outcome]:
     """Yield a sample, and count the titles that cannot be ground truth.
 
-    Ground truth needs a year and must not have been seen, since a seen title is never a hit. A seen title
-    without a year matches every film of that name, as in a record.
+    Ground truth must not have been seen, since a seen title is never a hit. A seen title without a year
+    matches every film of that name, as in a record.
 
     Args:
         raw: The row it was made from, kept if no ground truth is left.
@@ -45,20 +46,21 @@ def sample(
         truth: Relevant titles.
         time: Time of the request, in seconds since 1970.
         further: Columns that are added; a NaN among them becomes None.
+        undated: Whether ground truth may lack a year, as in a domain whose items have none.
     """
     history = list(dict.fromkeys(seen))
     known = {(normal_form(title), year) for title, year in history}
     relevant: list[RawTitle] = []
     for title, year in dict.fromkeys(truth):
         form = normal_form(title)
-        if year is None:
+        if year is None and not undated:
             yield Counted("ground truth without a year", example=title)
         elif (form, year) in known or (form, None) in known:
-            yield Counted("ground truth among the seen titles", example=f"{title} ({year})")
+            yield Counted("ground truth among the seen titles", example=str(Title(title, year)))
         else:
             relevant.append((title, year))
     if not relevant:
-        yield Removed(raw, "no ground truth that has a year and was not seen")
+        yield Removed(raw, f"no ground truth that {'' if undated else 'has a year and '}was not seen")
         return
     row: Row = {"id": name, "user": user}
     if time is not None:

@@ -47,7 +47,8 @@ class FromTable(Transform):
     - ``prompt``: text of the user, or messages. Needed.
     - ``groundtruth``: titles, such as "Heat (1995)|Saw (2004)"; in JSONL and Parquet also a list, of
       texts, of ``[title, year]`` or of ``{title, year}``. Needed, or instead of it
-      ``title``: one title, its year behind it or in ``year``.
+      ``title``: one title, its year behind it or in ``year``. Where no year is known, ``map-titles`` takes
+      that of the catalog.
     - ``seen``: titles as in ``groundtruth``, with or without years.
     - ``user``: without it, every sample has a user of its own.
     - ``time``: seconds since 1970, or a date such as 2019-12-01.
@@ -91,7 +92,15 @@ class FromTable(Transform):
                 if theirs is not None and theirs not in row:
                     yield Counted(f"row without the column that column_map names for {ours}", example=theirs)
             yield from sample(
-                row, name=name, user=user, prompt=prompt, seen=seen, truth=truth, time=time, further=further
+                row,
+                name=name,
+                user=user,
+                prompt=prompt,
+                seen=seen,
+                truth=truth,
+                time=time,
+                further=further,
+                undated=True,
             )
 
     def _columns_by_meaning(self, row: Row) -> dict[str, str]:
