@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import accumulate
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,12 @@ from saferec_core.errors import DataError
 __all__ = ["arrow_rows", "arrow_tables"]
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+_SAVED = ("state.json", "dataset_dict.json")
+"""Files of every folder that ``datasets`` wrote."""
+
+_SHARDS = {".parquet": "parquet", ".arrow": "arrow", ".jsonl": "json", ".json": "json", ".csv": "csv"}
+"""Parts of a dataset, by their names, with the loader of ``datasets`` that reads them."""
 
 
 def arrow_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -23,11 +30,12 @@ def arrow_rows(path: Path) -> Iterator[dict[str, Any]]:
 def arrow_tables(path: Path, rows: int = 500) -> Iterator[Any]:
     """Yield a file or folder in tables of *rows* rows, one in memory at a time.
 
-    Decimals come as floats, floats that are NaN as missing values (as pandas writes them), durations as
-    seconds, and bytes as the UTF-8 text that they are.
+    Whole decimals come as integers or, if they are too large, as text; others as floats. Floats that are NaN
+    come as missing values (as pandas writes them), durations as seconds, and bytes as the UTF-8 text that
+    they are.
 
     Raises:
-        DataError: It cannot be read, or a column holds bytes that are not text.
+        DataError: It cannot be read, a column occurs twice or holds bytes that are not text.
     """
     import pyarrow as pa
 
@@ -65,6 +73,8 @@ def _tables(path: Path, rows: int) -> Iterator[Any]:
 def _folder_tables(path: Path, rows: int) -> Iterator[Any]:
     import datasets  # takes a second to import, and nothing else needs it
 
+    if not any((path / name).exists() for name in _SAVED):
+        raise DataError(_not_saved(path))
     loaded = datasets.load_from_disk(str(path))
     if isinstance(loaded, datasets.DatasetDict):
         splits = ", ".join(loaded)
@@ -74,9 +84,33 @@ def _folder_tables(path: Path, rows: int) -> Iterator[Any]:
         yield plain[start : start + rows]
 
 
+def _not_saved(path: Path) -> str:
+    """Say what to do with a folder that is not a dataset, such as one of shards."""
+    problem = f"{path} is not a folder that datasets wrote with save_to_disk; name a file"
+    for suffix, kind in _SHARDS.items():
+        if any(path.glob(f"*{suffix}")):
+            files = str(path / f"*{suffix}")
+            return (
+                f"{problem}, or join its parts in Python: datasets.load_dataset({kind!r}, "
+                f"data_files={files!r}, split='train').save_to_disk('joined')"
+            )
+    return problem
+
+
+def _twice(fields: Sequence[Any]) -> str | None:
+    """Return a name that two columns, or two fields of a struct in them, share."""
+    names = Counter(field.name for field in fields)
+    inside = (
+        _twice([field.type.field(number) for number in range(field.type.num_fields)]) for field in fields
+    )
+    return next(chain((name for name in names if names[name] > 1), filter(None, inside)), None)
+
+
 def _plain_table(table: Any, path: Path) -> Any:
     import pyarrow as pa
 
+    if twice := _twice(list(table.schema)):
+        raise DataError(f"{path}: column {twice!r} occurs more than once; rename or remove all but one")
     for number, field in enumerate(table.schema):
         if not _is_plain(field.type):
             try:
@@ -140,6 +174,17 @@ def _without_nan(array: Any) -> Any:
     return pa.compute.if_else(pa.compute.is_nan(floats), pa.scalar(None, pa.float64()), floats)
 
 
+def _decimals(array: Any) -> Any:
+    """Return whole decimals, by which databases write ids, with every digit."""
+    pa = _pa()
+    if array.type.scale > 0:
+        return _without_nan(array)
+    try:
+        return array.cast(pa.int64())
+    except pa.ArrowInvalid:  # too large
+        return array.cast(pa.string())
+
+
 def _seconds(array: Any) -> Any:
     pa = _pa()
     return pa.compute.divide(array.cast(pa.int64()).cast(pa.float64()), float(_PER_SECOND[array.type.unit]))
@@ -154,7 +199,7 @@ def _pairs(array: Any) -> Any:
 _CONVERSIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("is_dictionary", lambda array: _plain(array.dictionary_decode())),
     ("is_floating", _without_nan),
-    ("is_decimal", _without_nan),
+    ("is_decimal", _decimals),
     ("is_duration", _seconds),
     ("is_time", lambda array: array.cast(_pa().string())),
     ("is_timestamp", lambda array: array.cast(_pa().timestamp("us", tz=array.type.tz), safe=False)),

@@ -97,8 +97,11 @@ def _head(fields: Sequence[str] | DataError, where: str) -> list[str]:
             raise DataError(f"{where}: {_not_utf8(name)}")
         if "\x00" in name:
             raise DataError(f"{where}: it holds NUL bytes, so the file is damaged or binary")
-    if len(names) == 1 and names[0].startswith("#"):
-        raise DataError(f"{where}: {names[0]!r} is a comment, which tables do not have; remove the line")
+    if names and names[0].startswith("#") and (len(names) == 1 or names[0][1:2] in {" ", "#"}):
+        raise DataError(
+            f"{where}: {names[0]!r} is a comment, which tables do not have; remove the line, or the # if the "
+            "head follows it"
+        )
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise DataError(
             f"{where}: column {twice[0]!r} occurs {names.count(twice[0])} times; rename or remove all but one"

@@ -32,6 +32,7 @@ class Kind(Enum):
 
 
 _CONVERT = "save or export it as CSV (UTF-8) or JSON Lines"
+_DECOMPRESS = "decompress it, or compress it with gzip, bzip2, xz or zstd"
 
 _ARROW_MARKS = (b"PAR1", b"ARROW1\x00\x00", b"\xff\xff\xff\xff")
 """Parquet, Arrow file (Feather), Arrow stream."""
@@ -51,6 +52,9 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
     (b"$FL2", f"an SPSS file; {_CONVERT}"),
     (b"<stata_dta>", f"a Stata file; {_CONVERT}"),
     (b"MATLAB 5.0 MAT-file", f"a MATLAB file; {_CONVERT}"),
+    (b"\x04\x22\x4d\x18", f"compressed with LZ4; {_DECOMPRESS}"),
+    (b"\x1f\x9d", f"compressed with compress (.Z); {_DECOMPRESS}"),
+    (b"\xff\x06\x00\x00sNaPpY", f"compressed with Snappy; {_DECOMPRESS}"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it and name the file inside"),
     (b"Rar!\x1a\x07", "a RAR archive; unpack it and name the file inside"),
     (

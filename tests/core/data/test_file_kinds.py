@@ -8,6 +8,7 @@ import lzma
 import tarfile
 import zipfile
 from datetime import timedelta
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.feather
@@ -181,6 +182,8 @@ REFUSED = {
     "numbers": (archive(**{"Index__Document.iwa": ""}), "is a document of Apple Numbers"),
     "npz": (archive(**{"titles.npy": ""}), "is a NumPy archive"),
     "torch": (archive(**{"archive__data.pkl": ""}), "is a file written by torch.save"),
+    "lz4": (pa.compress(b"title", "lz4", asbytes=True), "is compressed with LZ4; decompress it"),
+    "Z": (b"\x1f\x9d\x90", r"is compressed with compress \(\.Z\); decompress it"),
     "rds": (gzip.compress(b"X\n\x00\x00\x00\x03\x00"), "is an R object"),
     "rows under a key": (
         b'{"total": 1, "data": [{"title": "Saw", "year": 2004}]}',
@@ -199,6 +202,10 @@ REFUSED = {
 HEADS = {
     "binary": (bytes(range(256)) * 4, "line 1, the head: it holds NUL bytes"),
     "comment": (b"# exported\ntitle,year\nSaw,2004\n", "line 1, the head: '# exported' is a comment"),
+    "comment with a comma": (
+        b"# exported, in full\ntitle,year\nSaw,2004\n",
+        "line 1, the head: '# exported' is a comment",
+    ),
     "twice": (b"title,year,title\nSaw,2004,Saw II\n", "line 1, the head: column 'title' occurs 2 times"),
     "twice below a blank": (
         b"\ntitle;year;year\nSaw;2004;5\n",
@@ -405,6 +412,40 @@ def test_bytes_that_are_not_text_are_refused_with_their_column(tmp_path):
 
     with pytest.raises(DataError, match="column 'poster' holds bytes that are not UTF-8 text"):
         list(read_rows(tmp_path / "films.parquet"))
+
+
+def test_whole_decimals_of_parquet_keep_every_digit(tmp_path):
+    ids = [Decimal(12345678901234567891), Decimal(7), None]
+    numbers = pa.array(ids, pa.decimal128(38, 0))
+    films = pa.array([7, 7, None], pa.decimal128(38, 0))
+    pq.write_table(pa.table({"user": numbers, "film": films}), tmp_path / "views.parquet")
+
+    assert list(read_rows(tmp_path / "views.parquet")) == [
+        {"user": "12345678901234567891", "film": 7},
+        {"user": "7", "film": 7},
+        {"user": None, "film": None},
+    ]
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["a column", "a field of a struct"])
+def test_a_name_that_occurs_twice_in_parquet_is_refused(tmp_path, inside):
+    twice = [pa.array(["Saw"]), pa.array(["Up"])], ["title", "title"]
+    films = pa.StructArray.from_arrays(*twice)
+    table = pa.table({"films": films}) if inside else pa.Table.from_arrays(*twice)
+    pq.write_table(table, tmp_path / "films.parquet")
+
+    with pytest.raises(DataError, match=r"films.parquet: column 'title' occurs more than once"):
+        list(read_rows(tmp_path / "films.parquet"))
+
+
+def test_a_folder_of_shards_is_refused_with_the_code_that_joins_them(tmp_path):
+    for number in range(2):
+        pq.write_table(pa.table({"prompt": [f"Hi {number}"]}), tmp_path / f"train-{number}.parquet")
+
+    with pytest.raises(
+        DataError, match=r"name a file, or join its parts .*load_dataset\('parquet', data_files="
+    ):
+        list(read_rows(tmp_path))
 
 
 def test_a_column_without_a_value_in_one_split_is_read_as_missing(tmp_path):

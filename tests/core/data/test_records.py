@@ -263,7 +263,9 @@ def test_a_file_that_is_not_what_was_wanted_is_named(tmp_path, content, message)
 def test_what_is_no_dataset_is_named(tmp_path):
     with pytest.raises(DataError, match=r"nowhere.* does not exist"):
         read_records(tmp_path / "nowhere", needs={})
-    with pytest.raises(DataError, match="cannot be read as a dataset"):
+    with pytest.raises(
+        DataError, match=r"is not a folder that datasets wrote with save_to_disk; name a file$"
+    ):
         read_records(tmp_path, needs={})
 
 
