@@ -78,9 +78,9 @@ def _configuration() -> Iterator[str]:
 def _python() -> Iterator[str]:
     yield "# Python interface\n"
     yield "What `from saferec_core import ...` offers.\n"
-    for module, names in saferec_core._HOMES.items():
-        for name in names:
-            yield f"::: {module}.{name}\n"
+    for name in saferec_core.__all__:
+        if not name.startswith("__"):
+            yield f"::: saferec_core.{name}\n"
 
 
 def _cell(text: str) -> str:

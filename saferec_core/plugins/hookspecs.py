@@ -3,8 +3,8 @@
 A plugin is a module or object named by an entry point of the group ``saferec``. It implements the
 hooks it needs, each with ``@saferec_core.hookimpl``. Registration hooks run once, after all entry
 points are loaded and before a configuration is read; they note down names and import nothing heavy.
-What a name stands for is an ordinary class with a typed protocol: its options are its (pydantic)
-dataclass fields, checked when a run builds it. Lifecycle hooks observe a run and return nothing.
+What a name stands for is a class that inherits the base class of its kind: its options are its
+(pydantic) dataclass fields, checked when a run builds it. Lifecycle hooks observe a run and return nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ SPECIFICATION = "0.3"
 for as what its distribution requires, such as ``saferec>=0.2,<1``; another release does not load it."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
+"""Marks a hook's specification."""
+
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a function of a plugin as the implementation of the hook that it is named after."""
 
 
 @hookspec

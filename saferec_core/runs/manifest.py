@@ -88,7 +88,8 @@ def is_finished(run: RunLayout) -> bool:
 def stage_of(run: RunLayout) -> str | None:
     """Return which stage a run folder holds; None if it is not one, or cannot be read.
 
-    Manifests of version 0.2.0 do not state it: only the configuration of Safe SFT has a ``max_length``.
+    Manifests of runs made before version 0.3 do not state it: there, only the configuration of Safe SFT has a
+    ``max_length``.
     """
     try:
         manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
