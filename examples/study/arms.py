@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -210,7 +210,7 @@ def _credited(arm: Arm) -> Any:
 def _levelled(arm: Arm) -> Any:
     if arm.level == "rank":
         return nullcontext()
-    return _patched(grpo_setup, "RankGRPOTrainer", _SequenceTrainer)
+    return _patched(grpo_setup, "RankGRPOTrainer", _GSPOTrainer if arm.level == "gspo" else _SequenceTrainer)
 
 
 def by_line(starts: Sequence[np.ndarray], lists: Sequence[ParsedList], num_ranks: int) -> list[np.ndarray]:
@@ -244,6 +244,17 @@ class _SequenceTrainer(Resumable, GRPOTrainer):  # type: ignore[misc]  # TRL shi
         weighted = [reward.weight * mean.nan_to_num(0.0) for reward, mean in zip(rewards, means, strict=True)]
         totals: list[float] = torch.stack(weighted).sum(0).tolist()
         return totals
+
+
+class _GSPOTrainer(_SequenceTrainer):
+    """GSPO (arXiv 2507.18071): one importance ratio a completion, clipped within the paper's narrow range."""
+
+    def __init__(self, model: Any, *, args: Any, **options: Any) -> None:
+        """Have TRL compute the ratio by completion, each of which counts the same."""
+        args = copy(args)
+        args.importance_sampling_level, args.loss_type = "sequence", "grpo"
+        args.epsilon, args.epsilon_high = 3e-4, 4e-4
+        super().__init__(model, args=args, **options)
 
 
 @contextmanager

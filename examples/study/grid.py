@@ -56,8 +56,9 @@ class Arm(_Part):
     """Reinforcement learning from there: settings over those of the study. Its rewards replace others."""
     credit: Literal["exact", "newline"] = "exact"
     """Tokens of a rank: those of the title, or all up to the next one, as the reference implementation."""
-    level: Literal["rank", "sequence"] = "rank"
-    """Rank-level advantages by saferec, or one advantage for a completion by TRL's own GRPOTrainer."""
+    level: Literal["rank", "sequence", "gspo"] = "rank"
+    """Rank-level advantages by saferec, or one advantage for a completion by TRL's own GRPOTrainer: with the
+    ratio of each token (GRPO), or with that of the whole completion and the clip range of the GSPO paper."""
     lists: Literal["filtered", "guided"] | None = None
     """Without training: titles that violate taken out of the lists, or never written (guided decoding)."""
 

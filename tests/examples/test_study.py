@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ SMALL = {
         "built on it": {"of": "broken", "label": "left out", "lists": "filtered"},
         "filtered": {"of": "sft", "label": "goes on", "lists": "filtered"},
         "by list": {"of": "sft", "label": "TRL's own trainer", "train": {}, "level": "sequence"},
+        "by ratio": {"of": "sft", "label": "GSPO", "train": {"num_iterations": 2}, "level": "gspo"},
         "by line": {"of": "sft", "label": "counted lines", "train": {}, "credit": "newline"},
     },
     "findings": [
@@ -77,6 +79,13 @@ def test_the_grids_and_worlds_that_come_with_the_study_are_read(module, name):
 
     assert grid.world.demo == (world is None)
     assert ("embedded demo" in grid.about) == (world is None)
+
+
+def test_the_study_of_batches_used_twice_has_gspo_beside_grpo_and_safe_rank_grpo(module):
+    grid = module("grid").read_grid(STUDY / "reuse.yaml")
+
+    assert grid.settings["num_iterations"] == 2
+    assert {arm.level for arm in grid.arms.values()} == {"rank", "sequence", "gspo"}
 
 
 def test_the_study_of_rare_hits_is_read_and_is_the_demo_with_other_labels(module):
@@ -128,6 +137,29 @@ def test_findings_and_seeds_may_change_and_arms_may_not(module, tmp_path):
 
     read = grid.read_grid(grid_file(tmp_path, settings={"evaluation": {"eval_prompts": 5}}))
     assert "settings.evaluation.eval_prompts: 4 is now 5" in grid.changes(read, stored)
+
+
+# --- arms -----
+
+
+def test_gspo_has_a_ratio_of_the_whole_completion_in_the_range_of_its_paper(module, monkeypatch):
+    arms, given = module("arms"), {}
+    monkeypatch.setattr(
+        arms._SequenceTrainer, "__init__", lambda self, model, **options: given.update(options)
+    )
+    args = SimpleNamespace(
+        importance_sampling_level="token", loss_type="dapo", epsilon=0.2, epsilon_high=None
+    )
+
+    arms._GSPOTrainer(None, args=args, scorer=None)
+
+    assert vars(given["args"]) == {
+        "importance_sampling_level": "sequence",
+        "loss_type": "grpo",
+        "epsilon": 3e-4,
+        "epsilon_high": 4e-4,
+    }
+    assert args.epsilon == 0.2  # the run's own settings stay as they are
 
 
 # --- labels -----------------------------------------------------------------------------------
@@ -322,7 +354,7 @@ def test_a_failing_arm_is_named_the_others_go_on_and_a_changed_grid_is_refused(t
     assert "seed 3, broken: exit status 1" in first.stdout
     assert "gdpo" in first.stdout  # the error's last line: did you mean
     assert "failed: seed 3, built on it: left out, since broken failed" in first.stdout
-    done = {"sft", "filtered", "by list", "by line"}
+    done = {"sft", "filtered", "by list", "by ratio", "by line"}
     assert {path.parent.name for path in results.glob("seed-3/*/result.json")} == done
     page = (results / "findings.md").read_text(encoding="utf-8")
     assert "| Filtered lists violate less |" in page
