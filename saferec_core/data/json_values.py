@@ -29,14 +29,14 @@ def parsed(line: bytes) -> Any:
     orjson parses. The standard library handles what orjson refuses, integers that it would turn into floats,
     and objects in which a key may occur twice.
     """
-    if _DIGITS_OF_64_BITS not in line.translate(_DIGITS_TO_ZEROS):
+    if _DIGITS_OF_64_BITS not in line.translate(_DIGITS_TO_ZEROS) and rb"\u0022" not in line:
         try:
             value = orjson.loads(line)
         except orjson.JSONDecodeError:
             pass  # NaN, a mark in front, half a surrogate pair, or not JSON at all
         else:
-            # Written again it has as many keys, unless one occurred twice (or blanks differ).
-            if orjson.dumps(value).count(b'":') == line.count(b'":'):
+            # Written again it has as many quotation marks, unless a key occurred twice.
+            if orjson.dumps(value).count(b'"') == line.count(b'"'):
                 return value
     return _parsed_carefully(line)
 

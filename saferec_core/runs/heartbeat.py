@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO
 
 from saferec_core.errors import RunError
@@ -117,7 +118,7 @@ def watched(
     """
     global _heart  # noqa: PLW0603 - one run at a time
     stacks_file = run.stacks(process)
-    with stacks_file.open("a", encoding="utf-8") as stacks:
+    with _removed_if_empty(stacks_file), stacks_file.open("a", encoding="utf-8") as stacks:
         heart = _heart = _Heart(run, process, stall_seconds, report, stacks)
         heart.begin()
         try:
@@ -126,8 +127,15 @@ def watched(
             _heart = None
             heart.end()
             run.heartbeat(process).unlink(missing_ok=True)
-    if not stacks_file.stat().st_size:
-        stacks_file.unlink()
+
+
+@contextmanager
+def _removed_if_empty(path: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if path.exists() and not path.stat().st_size:
+            path.unlink()
 
 
 @contextmanager

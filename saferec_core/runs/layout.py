@@ -66,6 +66,11 @@ class RunLayout:
         return self.path / "rollouts.jsonl"
 
     @property
+    def logs(self) -> tuple[Path, ...]:
+        """What grows while a stage trains; it belongs to the checkpoint that was written with it."""
+        return self.metrics, self.rollouts
+
+    @property
     def report(self) -> Path:
         """The page."""
         return self.path / "report.html"

@@ -152,15 +152,15 @@ def differences(folder: Path, config: StageConfig) -> list[str]:
 
 
 def rewind(folder: Path, sizes: Mapping[str, int]) -> None:
-    """Cut the logs of a run back to what they were when a checkpoint was written.
+    """Cut the logs of a run back to what they were when a checkpoint was written; all else stays.
 
     Args:
         folder: Folder of the stage.
         sizes: Sizes in bytes, by file name; a log that is not among them did not exist.
     """
-    for path in folder.glob("*.jsonl"):
+    for path in RunLayout(folder).logs:
         size = sizes.get(path.name, 0)
-        if path.stat().st_size > size:
+        if path.exists() and path.stat().st_size > size:
             os.truncate(path, size)
 
 

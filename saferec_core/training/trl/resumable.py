@@ -24,7 +24,7 @@ from saferec_core.models.memory import is_out_of_memory
 from saferec_core.plugins.calls import calling, named
 from saferec_core.plugins.kept_state import has_state, kept_state
 from saferec_core.runs.checkpoints import TRAINING_STATE
-from saferec_core.runs.layout import list_checkpoints
+from saferec_core.runs.layout import RunLayout, list_checkpoints
 from saferec_core.runs.sealing import damage, seal, sealed_facts, thin
 from saferec_core.training.trl.random_states import random_state, set_random_state
 
@@ -225,7 +225,7 @@ class Resumable:
     def _put_in_place(self: Any, draft: Path, target: Path) -> None:
         for name in _NOT_NEEDED:
             (draft / name).unlink(missing_ok=True)
-        logs = {path.name: path.stat().st_size for path in sorted(self.stage_folder.glob("*.jsonl"))}
+        logs = {path.name: path.stat().st_size for path in RunLayout(self.stage_folder).logs if path.exists()}
         step = int(self.state.global_step)
         seal(draft, {"step": step, "processes": int(self.args.world_size), "logs": logs})
         remove(target)  # damaged, if it exists

@@ -269,6 +269,11 @@ LINES = {
         "the key 'title' occurs more than once",
     ),
     "repeated key inside": (b'{"a":[{"b":1,"b":2}]}', "the key 'b' occurs more than once"),
+    "repeated key with a blank": (b'{"a" : 1, "a": 2}', "the key 'a' occurs more than once"),
+    "repeated key and quotation marks": (
+        rb'{"a": "\u0022\u0022", "a": 2}',
+        "the key 'a' occurs more than once",
+    ),
     "repeated key spelled otherwise": (rb'{"a": 1, "\u0061": 2}', "the key 'a' occurs more than once"),
     "infinity": (b'{"year": -Infinity}', "not finite"),
     "comment": (b'{"year": 2004 // of release\n}', "JSON does not have comments"),

@@ -44,6 +44,16 @@ def test_the_innermost_phase_is_written_while_it_lasts_and_nothing_afterwards(tm
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nothing_is_left_of_a_run_that_was_stopped_in_time(tmp_path):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        watched(RunLayout(tmp_path), process=0, stall_seconds=9, report=print),
+    ):
+        raise KeyboardInterrupt
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def wait_for_a_message_that_never_comes(released):
     released.wait(60)
 

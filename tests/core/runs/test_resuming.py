@@ -143,10 +143,12 @@ def test_a_named_checkpoint_that_is_damaged_is_refused(tmp_path):
 def test_logs_are_cut_back_to_what_they_were_half_lines_included(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n{"st')
     (tmp_path / "rollouts.jsonl").write_text('{"step": 1}\n')
+    (tmp_path / "lists.jsonl").write_text('{"written": "by the user"}\n')
     rewind(tmp_path, {"metrics.jsonl": 12})
 
     assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1}\n'
     assert (tmp_path / "rollouts.jsonl").read_text() == ""
+    assert (tmp_path / "lists.jsonl").read_text() == '{"written": "by the user"}\n'
 
 
 def test_a_finished_run_whose_policy_was_removed_is_continued_from_its_last_checkpoint_if_there_is_one(
