@@ -113,7 +113,9 @@ class _Routes:
         """Complete a conversation with a guided list, as OpenAI's interface does."""
         messages = [message.as_message() for message in request.messages]
         record = self._desk.conversation(messages, request.constraints, request.seen_titles)
-        pieces = self._desk.stream(record, temperature=request.temperature or None, seed=request.seed)
+        pieces = self._desk.stream(
+            record, temperature=request.drawn_at, top_p=request.top_p, seed=request.seed
+        )
         first = next(pieces)  # what cannot be answered is refused before anything is sent
         whole = chain([first], pieces)
         if request.stream:

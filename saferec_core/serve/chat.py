@@ -56,6 +56,9 @@ class ChatRequest(BaseModel):
     model: str = ""
     messages: list[ChatMessage] = Field(min_length=1, max_length=200)
     temperature: float | None = Field(default=None, ge=0, le=5)
+    """Samples above 0; at 1 if *top_p* alone is given, else the list is the most likely one."""
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    """Draws from the most likely tokens alone that together have this probability."""
     seed: int | None = None
     """Samples the same list again, at a temperature above 0."""
     n: int | None = None
@@ -69,6 +72,13 @@ class ChatRequest(BaseModel):
     """Traits of which nothing must be shown; clients send them as an extra field of the body."""
     seen_titles: Annotated[list[str], Field(max_length=1_000), _NULL_IS_EMPTY] = []
     """Titles that must not come back, likewise."""
+
+    @property
+    def drawn_at(self) -> float | None:
+        """The temperature to sample at; None for the most likely list."""
+        if self.temperature is None:
+            return 1.0 if self.top_p is not None and self.top_p < 1 else None
+        return self.temperature or None
 
     @model_validator(mode="after")
     def _can_be_answered(self) -> Self:

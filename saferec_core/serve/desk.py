@@ -99,19 +99,26 @@ class Desk:
             return recommender([record])[0]
 
     def stream(
-        self, record: Record, *, temperature: float | None = None, seed: int | None = None
+        self,
+        record: Record,
+        *,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
     ) -> Iterator[str | StreamedCompletion]:
         """Yield a guided completion token by token as it is written, then the whole.
 
         Args:
             record: The conversation.
             temperature: Samples at this temperature; None: the most likely list.
+            top_p: Samples among the most likely tokens that together have this probability; None: the
+                share of the policy's settings.
             seed: Samples the same list again; None: the seed of the policy's settings.
 
         Raises:
             BusyError: Too many requests wait already; instead of the first piece.
         """
-        recommender = self._recommender(guided=True, temperature=temperature, seed=seed)
+        recommender = self._recommender(guided=True, temperature=temperature, top_p=top_p, seed=seed)
         return self._written(recommender, record, lambda whole: whole)
 
     def watch(
@@ -166,13 +173,18 @@ class Desk:
             closed.set()
 
     def _recommender(
-        self, *, guided: bool, temperature: float | None, seed: int | None = None
+        self, *, guided: bool, temperature: float | None, top_p: float | None = None, seed: int | None = None
     ) -> Recommender | BaselineRecommender:
         recommender = self.guided if guided else self.free
         if temperature and isinstance(recommender, Recommender):
             decoding = recommender.decoding
-            seed = decoding.seed if seed is None else seed
-            sampled = replace(decoding, kind="sampled", temperature=temperature, seed=seed)
+            sampled = replace(
+                decoding,
+                kind="sampled",
+                temperature=temperature,
+                top_p=decoding.top_p if top_p is None else top_p,
+                seed=decoding.seed if seed is None else seed,
+            )
             return replace(recommender, decoding=sampled)
         return recommender
 

@@ -15,6 +15,8 @@ from saferec_core.serve.desk import BusyError
 
 __all__ = ["LARGEST_REQUEST", "limited", "malformed", "refused", "unanswerable"]
 
+_NO_SUCH_PATH = 404
+
 LARGEST_REQUEST = 64 * 1024
 """Bytes of a request's body."""
 
@@ -36,9 +38,12 @@ async def refused(_: Request, error: Exception) -> Any:
     return _error(429 if isinstance(error, BusyError) else 400, str(error))
 
 
-async def unanswerable(_: Request, error: Exception) -> Any:
+async def unanswerable(request: Request, error: Exception) -> Any:
     """Answer what the framework refuses, such as a path that does not exist."""
     assert isinstance(error, HTTPException)
+    if error.status_code == _NO_SUCH_PATH:
+        paths = ", ".join(dict.fromkeys(route.path for route in request.app.routes))
+        return _error(_NO_SUCH_PATH, f"{request.url.path} does not exist here; available: {paths}")
     return _error(error.status_code, str(error.detail), error.headers)
 
 

@@ -134,6 +134,14 @@ def test_what_cannot_be_answered_is_refused_with_the_reason(server, content, sta
     assert message in body
 
 
+def test_a_path_that_does_not_exist_is_answered_with_those_that_do(server):
+    status, body = post(f"{server}/v1/responses", {"input": "Hi"})
+
+    assert status == 404
+    assert "/v1/responses does not exist here; available: " in body
+    assert "/v1/chat/completions" in body
+
+
 def test_a_body_of_another_kind_is_refused_by_its_kind(server):
     status, body = post(f"{server}/api/recommend", {"text": "Hi"}, **{"content-type": "text/plain"})
 
@@ -166,6 +174,10 @@ def test_the_openai_client_gets_guided_lists(server, trait):
         )
         sampled = {**asked, "temperature": 1.5, "max_tokens": 1, "user": "me"}
         drawn = [client.chat.completions.create(**sampled, seed=seed) for seed in (1, 1, 2, 3, 4)]
+        nearly_greedy = [
+            client.chat.completions.create(**sampled, top_p=0, seed=seed).choices[0].message.content
+            for seed in (1, 2, 3)
+        ]
         json_wanted = {"response_format": {"type": "json_object"}}
         for impossible in (
             {"n": 3},
@@ -180,6 +192,7 @@ def test_the_openai_client_gets_guided_lists(server, trait):
     lists = [each.choices[0].message.content for each in drawn]
     assert lists[0] == lists[1]
     assert len(set(lists)) > 1
+    assert set(nearly_greedy) == {answer.choices[0].message.content}
     assert in_parts.choices[0].message.content == answer.choices[0].message.content
     whole = answer.choices[0]
     assert whole.finish_reason == "stop"
