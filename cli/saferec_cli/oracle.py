@@ -111,7 +111,11 @@ def build(
 def check(
     name: Annotated[str, typer.Argument(metavar="TITLE", help="The title, in any common spelling.")],
     year: Annotated[
-        int | None, typer.Argument(metavar="[YEAR]", help="Its release year; left out where it has none.")
+        int | None,
+        typer.Argument(
+            metavar="[YEAR]",
+            help="Its release year, unless the title has it in brackets; left out where it has none.",
+        ),
     ] = None,
     trait: Annotated[
         list[str] | None,
@@ -130,7 +134,7 @@ def check(
 ) -> None:
     """Show an oracle's verdict on a title and the evidence for it."""
     from saferec_core.config.choices import DEFAULT_ORACLE, ComponentChoice
-    from saferec_core.data.titles import Title
+    from saferec_core.data.title_cells import dated
     from saferec_core.oracle_files.check import check_title
     from saferec_core.plugins.build import build_oracle
 
@@ -138,7 +142,7 @@ def check(
     oracle = ComponentChoice.model_validate({"name": DEFAULT_ORACLE, **options})
     checked = check_title(
         build_oracle(oracle, year_tolerance=year_tolerance),
-        Title(name, year),
+        dated(name, year),
         trait or (),
         path=oracle_path,
         risk_threshold=risk_threshold,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -38,11 +39,12 @@ def build_table(report: BuildReport) -> None:
         figures = (source.rows, source.titles, source.rejected)
         table.add_row(escape(named), escape(source.file), *(f"{figure:,}" for figure in figures))
     console.print(table)
-    names = [source.source for source in report.sources]
-    table = _table("Titles with evidence, by trait", ["trait"], [*names, "together"])
+    table = _table("Titles with evidence, by trait", ["trait"], ["titles"])
+    table.add_column("by source")
     for trait, known in report.known.items():
-        counts = [source.findings.get(trait, 0) for source in report.sources]
-        table.add_row(escape(trait), *(f"{count:,}" if count else "-" for count in [*counts, known]))
+        counts = {source.source: source.findings.get(trait, 0) for source in report.sources}
+        by_source = ", ".join(f"{source} {count:,}" for source, count in counts.items() if count)
+        table.add_row(escape(trait), f"{known:,}", escape(by_source))
     console.print(table)
     for source in report.sources:
         if source.account:
@@ -158,7 +160,7 @@ def _examples(console: Console, examples: TraitExamples) -> None:
         ("unknown", examples.unknown),
     ):
         table = _table(f"{examples.trait}: {verdict}", ["title"], ["risk"])
-        table.add_column("evidence", overflow="ellipsis", no_wrap=True)
+        table.add_column("evidence")
         for each in titles:
             mark = " (ambiguous)" if each.ambiguous else ""
             risk = "" if each.risk is None else f"{each.risk:.2f}"
@@ -191,9 +193,16 @@ def _disagreements(console: Console, card: OracleCard) -> None:
 
 
 def _table(title: str, texts: Sequence[str], numbers: Sequence[str]) -> Table:
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(
+        title=escape(title),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+        pad_edge=False,
+    )
     for name in texts:
-        table.add_column(escape(name))
+        table.add_column(escape(name), overflow="fold")
     for name in numbers:
         table.add_column(escape(name), justify="right")
     return table
