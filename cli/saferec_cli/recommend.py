@@ -123,7 +123,12 @@ def recommend(
     from saferec_cli.render_recommend import recommended  # --help needs none of this
     from saferec_cli.running import running
     from saferec_core.recommendation.recommender import check_constraints
-    from saferec_core.recommendation.run import Asking, load_recommender, recommend_file  # imports torch
+    from saferec_core.recommendation.run import (  # imports torch
+        Asking,
+        load_recommender,
+        made_of,
+        recommend_file,
+    )
 
     asking = Asking(
         num_titles=request.config.num_ranks,
@@ -136,7 +141,13 @@ def recommend(
         recommender = load_recommender(request.config, plugins, asking)
         if source is not None and out is not None:
             counts = recommend_file(
-                recommender, source, out, asking, policy=policy, progress=_progress(quiet)
+                recommender,
+                source,
+                out,
+                asking,
+                policy=policy,
+                parts=made_of(request.config, recommender),
+                progress=_progress(quiet),
             )
             if not quiet:
                 typer.echo(_summary(counts, out))

@@ -25,7 +25,7 @@ from saferec_core.plugins.contracts.oracle import Oracle
 from saferec_core.plugins.registry import entry_of
 from saferec_core.plugins.side_by_side import oracles_in
 
-__all__ = ["PRESETS", "EvaluationProtocol", "described", "protocol_of"]
+__all__ = ["PRESETS", "EvaluationProtocol", "described", "described_oracles", "protocol_of"]
 
 PRESETS: Mapping[Preset, Mapping[str, str]] = MappingProxyType(
     {
@@ -204,12 +204,13 @@ def protocol_of(
             "catalog": catalog.content_hash[:12],
             "metrics": settings.eval_metric_options,
             "metrics_of_others": dict(metrics_of_others or {}),
-            "oracle": None if config.oracle is None else _described_oracles(config.oracle, oracle),
+            "oracle": None if config.oracle is None else described_oracles(config.oracle, oracle),
         }
     )
 
 
-def _described_oracles(choice: OracleChoice, oracle: Oracle | None) -> str:
+def described_oracles(choice: OracleChoice, oracle: Oracle | None) -> str:
+    """Write down each oracle that stands side by side with its options, files by their hashes."""
     built = () if oracle is None else oracles_in(oracle)
     return " + ".join(described(each.name, one) for each, one in zip(choice.each, built, strict=True))
 

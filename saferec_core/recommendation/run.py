@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from saferec_core.config.domain import read_domain
@@ -21,13 +22,14 @@ from saferec_core.data.traits import read_traits
 from saferec_core.errors import DataError, RunError, SaferecError
 from saferec_core.evaluation.baseline_names import names_baseline
 from saferec_core.evaluation.baselines import BASELINES
+from saferec_core.evaluation.protocol import described, described_oracles
 from saferec_core.files import data_hash
 from saferec_core.models.completions import Decoding
 from saferec_core.models.generation import PolicyGenerator
 from saferec_core.models.guided.allowed import AllowedTitles, UnknownTitles
 from saferec_core.models.guided.guides import Guides
 from saferec_core.models.loading import Policy, load_policy
-from saferec_core.models.whole_policy import on_accelerator
+from saferec_core.models.whole_policy import on_accelerator, weights_hash
 from saferec_core.plugins.build import build_oracle, chosen
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.parser import ListParser
@@ -36,7 +38,7 @@ from saferec_core.recommendation.baseline_recommender import BaselineRecommender
 from saferec_core.recommendation.recommender import Recommendation, Recommender, check_constraints
 from saferec_core.runs.checkpoints import resolve_folder
 
-__all__ = ["Asking", "load_recommender", "recommend_file"]
+__all__ = ["Asking", "load_recommender", "made_of", "recommend_file"]
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,20 @@ def _guides(
     )
 
 
+def made_of(config: RecommendConfig, recommender: Recommender | BaselineRecommender) -> dict[str, Any]:
+    """Return what lists depend on beside how they are asked for: files by their hashes, and the weights."""
+    data, parts = config.data, {"catalog": recommender.judge.catalog.content_hash}
+    if config.oracle is not None:
+        parts["oracle"] = described_oracles(config.oracle, recommender.judge.oracle)
+    if isinstance(recommender, Recommender):
+        parts["parser"] = described(data.parser.name, recommender.parser)
+        if isinstance(recommender.generator, PolicyGenerator):
+            parts["weights"] = weights_hash(recommender.generator.policy)
+    elif data.train_path is not None:
+        parts["training records"] = data_hash(data.train_path)
+    return {**parts, "year_tolerance": data.year_tolerance, "seed": config.seed}
+
+
 def recommend_file(
     recommender: Recommender | BaselineRecommender,
     source: Path,
@@ -136,6 +152,7 @@ def recommend_file(
     asking: Asking,
     *,
     policy: str,
+    parts: Mapping[str, Any] = MappingProxyType({}),
     progress: Callable[[int], None] | None = None,
 ) -> Mapping[str, int]:
     """Write a list for every row of *source* to *out*; an interrupted call continues where it was.
@@ -150,6 +167,7 @@ def recommend_file(
         out: JSONL; a manifest beside it records what it was made from.
         asking: How lists are asked for.
         policy: What the policy is called.
+        parts: What it consists of, as :func:`made_of` returns it.
         progress: Called with the number of rows done so far.
 
     Returns:
@@ -161,7 +179,7 @@ def recommend_file(
     """
     if next(try_rows(source), None) is None:
         raise DataError(f"{source} has no rows; expected one with a prompt for every list")
-    settings = {"policy": policy, "input_sha256": data_hash(source), **asdict(asking)}
+    settings = {"policy": policy, "input_sha256": data_hash(source), **asdict(asking), "parts": dict(parts)}
     if recommender.prompts.instruction is not None:
         settings["instruction"] = recommender.prompts.instruction
     done = _done(out, settings)
@@ -251,7 +269,8 @@ def _done(out: Path, settings: Mapping[str, Any]) -> int:
         made = None
     if made != key:
         raise RunError(
-            f"{out} already exists and was made of another input, policy or settings; name another --out"
+            f"{out} already exists and was made of another input, policy, catalog, oracle or settings; name "
+            "another --out"
         )
     content = out.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]

@@ -89,6 +89,27 @@ def test_a_file_of_wishes_gets_a_list_each(main, named, tmp_path):
     assert "prompt" in lines[1]["error"]
 
 
+def test_lists_of_another_oracle_or_catalog_are_not_taken_for_done(main, named, world, tmp_path):
+    source, out = tmp_path / "wishes.jsonl", tmp_path / "lists.jsonl"
+    source.write_text('{"prompt": "A comedy"}\n', encoding="utf-8")
+    asked = (*named, "--input", source, "--out", out, "-k", 2)
+    assert main(*asked).status == 0
+    assert "1 row done before" in main(*asked).out
+
+    lines = (world / "oracle.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "oracle.jsonl").write_text("".join(lines[:-1]), encoding="utf-8")
+    lines = (world / "catalog.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "catalog.jsonl").write_text("".join(lines[:-1]), encoding="utf-8")
+    for other in (
+        ("--oracle-path", tmp_path / "oracle.jsonl"),
+        ("--catalog-path", tmp_path / "catalog.jsonl"),
+    ):
+        done = main(*asked, *other)
+
+        assert done.status == 2
+        assert "was made of another input, policy, catalog, oracle or settings" in done.err
+
+
 def test_reasoning_in_front_is_free_and_the_list_behind_the_marker_is_guided(main, named, trait):
     reasoned = ("--set", "data.list_marker=<solution>", "--set", "max_completion_length=60", "--json")
     reasoned += ("--instruction", "none")
