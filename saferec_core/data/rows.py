@@ -29,6 +29,7 @@ __all__ = [
     "parsed_object",
     "read_rows",
     "row_name",
+    "says_nothing",
     "try_rows",
     "try_values",
     "whole_year",
@@ -61,10 +62,10 @@ _DATED = (
 )
 """How else than by its number alone tables write a year."""
 
-_NO_YEAR = frozenset(
+_NOTHING = frozenset(
     ["", "0", "0.0", "-", "–", "—", "?", "n/a", "na", "nan", "nat", "none", "null", "<na>", "\\n", "unknown"]
 )
-"""What tables write where a year is not known; there was no year 0."""
+"""What tables write where nothing is known; there was no year 0."""
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -186,9 +187,12 @@ def year_or_none(value: Any, what: str) -> int | None:
         or (isinstance(value, int | float) and value == 0 and value is not False)
     ):
         return None
-    if isinstance(value, str) and value.strip().lower() in _NO_YEAR:
-        return None
-    return whole_year(value, what)
+    return None if says_nothing(value) else whole_year(value, what)
+
+
+def says_nothing(value: Any) -> bool:
+    """Whether a cell holds what tables write where there is nothing, such as "N/A"."""
+    return isinstance(value, str) and value.strip().lower() in _NOTHING
 
 
 def _dated(text: str) -> int | None:

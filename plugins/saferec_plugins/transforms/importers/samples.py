@@ -46,7 +46,7 @@ def sample(
         truth: Relevant titles.
         time: Time of the request, in seconds since 1970.
         further: Columns that are added; a NaN among them becomes None.
-        undated: Whether ground truth may lack a year, as in a domain whose items have none.
+        undated: Whether ground truth may lack a year: that of the catalog, or none, is found later.
     """
     history = list(dict.fromkeys(seen))
     known = {(normal_form(title), year) for title, year in history}

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from saferec_core.data.records import Message, constraints_of, messages_of
-from saferec_core.data.rows import Row
+from saferec_core.data.rows import Row, says_nothing
 from saferec_core.errors import DataError, near_misses
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Transform
@@ -122,6 +122,11 @@ class FromTable(Transform):
         return ending_with_the_user(messages_of(values))
 
     def _truth(self, values: Row, row: Row) -> list[RawTitle]:
+        """Read the ground truth; "N/A" and the like are a title only with a year, as "Unknown (2011)"."""
+        titles = self._titles_of_truth(values, row)
+        return [(name, year) for name, year in titles if year is not None or not says_nothing(name)]
+
+    def _titles_of_truth(self, values: Row, row: Row) -> list[RawTitle]:
         if "groundtruth" in values:
             return titles_in(values["groundtruth"], "groundtruth", separator=self.separator)
         if "title" not in values:

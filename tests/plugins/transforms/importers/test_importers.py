@@ -1077,7 +1077,7 @@ def test_a_broken_row_of_a_table_costs_itself_only(row, message):
     assert message in rejected.reason
 
 
-@pytest.mark.parametrize("cell", ["", None, " | "])
+@pytest.mark.parametrize("cell", ["", None, " | ", "N/A", "none", "-", "\\N"])
 def test_a_row_of_a_table_without_ground_truth_is_removed(cell):
     imported = Imported(FromTable(), [{"prompt": "?", "groundtruth": cell}])
 
