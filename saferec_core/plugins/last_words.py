@@ -81,7 +81,7 @@ class _Note:
                 for end in ends:
                     os.close(end)
             self.content = content
-        except (OSError, NotImplementedError):
+        except (OSError, ValueError, NotImplementedError):  # a full disk may take a part of the file only
             self.output = None
             with suppress(OSError):
                 os.unlink(path)  # noqa: PTH108 - a plugin may have changed the working folder
