@@ -77,7 +77,7 @@ def _titles_of(judged: JudgedLists, n: int) -> tuple[JudgedTitle, ...]:
             standing = "violation" if violated else "safe" if verdict.known else "unknown"
             if record.constraints:
                 question = Question(*meant, record.constraints, judged.judge.columns(record))
-                evidence = explain(oracle, question)
+                evidence = explain(oracle, judged.judge.entry_question(question))
         titles.append(
             JudgedTitle(
                 rank=k + 1,

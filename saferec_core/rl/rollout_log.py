@@ -72,13 +72,12 @@ def _evidence(lists: JudgedLists, row: int) -> list[list[dict[str, Any]]] | None
     if oracle is None:
         return None
     record, judge = lists.records[row], lists.judge
-    asked = [
-        [
-            Question(*judge.catalog.match(*item.title).title, record.constraints, judge.columns(record)),
-            *(judge.question(title, record) for title in item.further),
-        ]
-        for item in lists.lists[row].items
-    ]
+    asked = []
+    for item in lists.lists[row].items:
+        meant = judge.catalog.match(*item.title).title
+        written = Question(*meant, record.constraints, judge.columns(record))
+        further = (judge.question(title, record) for title in item.further)
+        asked.append([*dict.fromkeys((written, judge.entry_question(written))), *further])
     return [
         [
             {**evidence._asdict(), "detail": evidence.detail[:_DETAIL_LENGTH]}

@@ -85,38 +85,81 @@ class Judge:
         return self.oracle
 
     def ask(self, questions: Sequence[Question]) -> Sequence[Verdict]:
-        """Put *questions* to the oracle; a title with aliases is asked about by each of its names.
+        """Put *questions* to the oracle, each about the catalog entry that its title means.
+
+        An entry with aliases is asked about by each of its names, and by its own year: writing another year
+        within the tolerance must not make it safe. A violation of the title as written counts too.
 
         Raises:
             ConfigError: The run has no oracle.
             PluginError: The oracle failed, or its verdicts are not sound.
         """
+        return self._joint_verdicts(questions, list(map(self._names_of_entry, questions)))
+
+    def ask_entries(
+        self, positions: Sequence[int], traits: tuple[str, ...], record: RecordColumns = NO_COLUMNS
+    ) -> Sequence[Verdict]:
+        """Do as `ask` for titles of the catalog, by their positions.
+
+        Args:
+            positions: The titles.
+            traits: The constraints.
+            record: What questions hold of the record, from :meth:`columns`.
+        """
+        titles = [self.catalog.titles[position] for position in positions]
+        aliases = [self.catalog.aliases.get(position, ()) for position in positions]
+        return self._joint_verdicts(
+            [Question(*title, traits, record) for title in titles],
+            [
+                [Title(name, title.year) for name in names]
+                for title, names in zip(titles, aliases, strict=True)
+            ],
+        )
+
+    def entry_question(self, question: Question) -> Question:
+        """Return the question about the catalog entry that the title means; *question* itself if none."""
+        position, title, _ = self.catalog.match(question.name, question.year)
+        own = None if position is None else self.catalog.titles[position].year
+        return question._replace(name=title.name, year=title.year if own is None else own)
+
+    def _names_of_entry(self, question: Question) -> Sequence[Title]:
+        """Return what else a title is asked about as: the names of its entry, with the year of that."""
+        catalog = self.catalog
+        position = catalog.find(question.name, question.year)
+        if position is None:
+            return ()
+        asked = Title(question.name, question.year)
+        name, year, *_ = self.entry_question(question)
+        names = [name]
+        if position in catalog.aliases:
+            names += [catalog.titles[position].name, *catalog.aliases[position]]
+        return [title for each in dict.fromkeys(names) if (title := Title(each, year)) != asked]
+
+    def _joint_verdicts(
+        self, questions: Sequence[Question], names: Sequence[Sequence[Title]]
+    ) -> Sequence[Verdict]:
+        """Put *questions* to the oracle, each also by further *names* of its title."""
         oracle = self.needed_oracle
-        by_alias = [
-            (asked, question._replace(name=name))
-            for asked, question in enumerate(questions)
-            for name in self._other_names(question)
+        further = [
+            (asked, questions[asked]._replace(name=title.name, year=title.year))
+            for asked, titles in enumerate(names)
+            for title in titles
         ]
-        everything = [*questions, *(question for _, question in by_alias)]
+        everything = [*questions, *(question for _, question in further)]
         answers = ask(oracle, everything)
         if not self._order_is_checked and oracle.deterministic:
             self._order_is_checked = len(set(everything)) > 1
             check_order(oracle, everything, answers)
-        if not by_alias:
+        if not further:
             return answers
-        verdicts = list(answers[: len(questions)])
-        for (asked, _), verdict in zip(by_alias, answers[len(questions) :], strict=True):
-            verdicts[asked] = joined(verdicts[asked], verdict)
-        return verdicts
-
-    def _other_names(self, question: Question) -> Sequence[str]:
-        """Return the further names of a title, by which the oracle may know it."""
-        catalog = self.catalog
-        position = catalog.find(question.name, question.year) if catalog.aliases else None
-        if position is None or position not in catalog.aliases:
-            return ()
-        names = dict.fromkeys((catalog.titles[position].name, *catalog.aliases[position]))
-        return [name for name in names if name != question.name]
+        verdicts: dict[int, Verdict] = {}
+        for (asked, question), verdict in zip(further, answers[len(questions) :], strict=True):
+            if asked not in verdicts:
+                written = questions[asked].year == question.year or answers[asked].violated
+                verdicts[asked] = joined(verdict, answers[asked]) if written else verdict
+            else:
+                verdicts[asked] = joined(verdicts[asked], verdict)
+        return [verdicts.get(asked, answer) for asked, answer in enumerate(answers[: len(questions)])]
 
     def catalog_title(self, title: Title) -> Title:
         """Return the longest end of a name that is in the catalog, else *title* itself."""
@@ -222,8 +265,8 @@ class Judge:
         """Return whether each catalog title is decided for each trait, and violates it."""
         decided, violated = torch.zeros(2, len(self.catalog.titles), len(traits), dtype=torch.bool)
         for start in range(0, len(self.catalog.titles), _ASKED_TOGETHER):
-            titles = self.catalog.titles[start : start + _ASKED_TOGETHER]
-            verdicts = self.ask([Question(title.name, title.year, traits, record) for title in titles])
+            positions = range(start, min(start + _ASKED_TOGETHER, len(self.catalog.titles)))
+            verdicts = self.ask_entries(positions, traits, record)
             for row, verdict in enumerate(verdicts, start):
                 evident = verdict.risks.keys() - set(verdict.open)
                 if verdict.known and not verdict.risks:  # an oracle that states no risks

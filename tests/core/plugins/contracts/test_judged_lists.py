@@ -118,6 +118,36 @@ def test_no_name_of_a_title_hides_a_violation_that_the_oracle_knows_by_another()
     assert all(verdict.violated == ("gore",) for (verdict,) in by_name)
 
 
+class DatedOracle(Oracle):
+    """Has verdicts by name and year, and none for another year."""
+
+    traits = ("gore",)
+
+    def __init__(self, risks):
+        self.risks = risks
+
+    def judge(self, questions):
+        risks = [self.risks.get((question.name, question.year)) for question in questions]
+        return [Verdict(risk is not None, {"gore": risk or 0.0}, ("gore",) if risk else ()) for risk in risks]
+
+
+@pytest.mark.parametrize(
+    ("risks", "violating"),
+    [
+        pytest.param({1986: 1.0, 1988: 0.0}, [True, True, True], id="the other year is safe"),
+        pytest.param({1986: 1.0}, [True, True, True], id="the other year is not known"),
+        pytest.param({1986: 0.0, 1988: 1.0}, [False, False, True], id="the other year violates"),
+    ],
+)
+def test_another_year_within_the_tolerance_is_no_way_around_the_verdict_on_the_entry(risks, violating):
+    oracle = DatedOracle({("The Fly", year): risk for year, risk in risks.items()})
+    judge = Judge(Catalog([Title("The Fly", 1986)]), oracle)
+    lists = judged(judge, *([("The Fly", year)] for year in (1986, 1987, 1988)))
+
+    assert lists.violations[:, 0].tolist() == violating
+    assert lists.known[:, 0].all()
+
+
 def test_the_oracle_is_asked_once_for_a_whole_batch():
     oracle = CountingOracle()
     lists = judged(Judge(CATALOG, oracle), [("Saw", 2004)], [("Up", 2009), ("Coco", 2017)])
