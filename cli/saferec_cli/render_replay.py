@@ -46,7 +46,8 @@ def _table(*columns: str) -> Table:
 def _by_rank(result: Replay) -> Table:
     table = _table("rank", *(_TITLES[kind] for kind in KINDS))
     for row in result.by_rank:
-        table.add_row(str(row.rank), *(_pair(*row.means[kind], ".2f") for kind in KINDS))
+        means = [row.means[kind] for kind in KINDS]
+        table.add_row(str(row.rank), *(_pair(own, new, "+.2f", both=own is not None) for own, new in means))
     return table
 
 
@@ -54,18 +55,14 @@ def _shares(result: Replay) -> Table:
     compared = any(own is not None for own, _ in result.shares.values())
     table = _table("reward", "in the run → replayed" if compared else "share")
     for name, shares in result.shares.items():
-        table.add_row(escape(name), _pair(*shares, ".0%"))
+        table.add_row(escape(name), _pair(*shares, ".0%", both=compared))
     return table
 
 
-def _pair(own: float | None, replayed: float | None, form: str) -> str:
-    """Write what the run credited, where it is stored, and what was replayed."""
-    texts = [
-        format(value, f"+{form}" if form.endswith("f") else form)
-        for value in (own, replayed)
-        if value is not None
-    ]
-    return " → ".join(texts) or "-"
+def _pair(own: float | None, replayed: float | None, form: str, *, both: bool) -> str:
+    """Write what was replayed, behind what the run credited if *both* are to be seen; "-" is no value."""
+    shown = (own, replayed) if both else (replayed,)
+    return " → ".join("-" if value is None else format(value, form) for value in shown)
 
 
 def _comparison(console: Console, result: Replay, shown: int) -> None:

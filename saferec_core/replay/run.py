@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from saferec_core.config.schema import TrainConfig
+from saferec_core.errors import SaferecError
 from saferec_core.plugins.contracts.normalizer import Advantages
 from saferec_core.plugins.offered import Plugins
 from saferec_core.replay.credited import Credited, Recipe, columns_needed, stored_advantages
@@ -62,9 +64,9 @@ class Replay:
     """Weights by name."""
     normalizer: str
     by_rank: Sequence[RankMeans]
-    shares: Mapping[str, tuple[float | None, float]]
+    shares: Mapping[str, tuple[float | None, float | None]]
     """By reward, the share of the variance of the run's own advantages and of the replayed ones that it would
-    supply alone."""
+    supply alone; None where it was not among the rewards, or nothing is stored."""
     correlation: float | None
     """Spearman's, between the advantages of all written ranks; None where nothing is stored or varies."""
     ranks_changed: float | None
@@ -122,7 +124,9 @@ def replay(path: Path, config: TrainConfig, plugins: Plugins, *, own: TrainConfi
     batches = read_batches(path, columns_needed(recipe.rewards))
     new = recipe.credit(batches)
     stored = stored_advantages(batches, config.num_ranks)
-    of_run = None if own is None or stored is None else Recipe.of(own, plugins).credit(batches, stored)
+    of_run, caveats = None, list[str]()
+    if own is not None and stored is not None:
+        of_run, caveats = _of_run(own, config, plugins, batches, stored)
     completions = [each for batch in batches for each in batch.completions]
     pairs = _pairs(stored, new)
     return Replay(
@@ -138,8 +142,35 @@ def replay(path: Path, config: TrainConfig, plugins: Plugins, *, own: TrainConfi
         ranks_changed=_ranks_changed(pairs) if stored is not None else None,
         changes=[] if stored is None else _sign_changes(completions, stored, new),
         pairs=pairs if stored is not None else [],
-        notes=_notes(batches, stored, own, config),
+        notes=[*caveats, *_notes(batches, stored, own, config)],
     )
+
+
+def _of_run(
+    own: TrainConfig,
+    config: TrainConfig,
+    plugins: Plugins,
+    batches: Sequence[StoredBatch],
+    stored: Advantages,
+) -> tuple[Credited | None, list[str]]:
+    """Return what supplied the run's own advantages, and what to say of it.
+
+    A run that comes from another machine names files that are not here, and perhaps plugins: where its own
+    catalog and oracle cannot be had, those of the replay take their place, and where its rewards cannot, the
+    run's side is left out.
+    """
+    with suppress(SaferecError):
+        return Recipe.of(own, plugins).credit(batches, stored), []
+    here = own.model_copy(update={"data": config.data, "oracle": config.oracle})
+    try:
+        credited = Recipe.of(here, plugins).credit(batches, stored)
+    except SaferecError as error:
+        return None, [f"What supplied the variance in the run is left out: {error}"]
+    caveat = (
+        "The run's own catalog or oracle cannot be read here; what supplied the variance in the run is "
+        "computed with those of the replay."
+    )
+    return credited, [caveat]
 
 
 def _pairs(stored: Advantages | None, new: Credited) -> list[tuple[float, float, str]]:
@@ -165,9 +196,9 @@ def _mean(values: Float[Tensor, " M"]) -> float | None:
     return values.mean().item() if len(values) else None
 
 
-def _shares(own: Credited | None, new: Credited) -> dict[str, tuple[float | None, float]]:
+def _shares(own: Credited | None, new: Credited) -> dict[str, tuple[float | None, float | None]]:
     before = {} if own is None else own.shares
-    return {name: (before.get(name), new.shares.get(name, 0.0)) for name in {**before, **new.shares}}
+    return {name: (before.get(name), new.shares.get(name)) for name in {**before, **new.shares}}
 
 
 def _correlation(pairs: Sequence[tuple[float, float, str]]) -> float | None:

@@ -125,7 +125,7 @@ def _normalized(normalizer: Normalizer, rewards: WeightedRewards) -> Advantages:
 
 
 def _weights(rewards: Sequence[ActiveReward], channel: Channel) -> Float[Tensor, " F"]:
-    return torch.tensor([reward.weight for reward in rewards if reward.channel == channel])
+    return torch.tensor([float(reward.weight) for reward in rewards if reward.channel == channel])
 
 
 def _spans(rewards: Sequence[ActiveReward], channel: Channel, num_ranks: int) -> Float[Tensor, " F"]:

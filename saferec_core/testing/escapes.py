@@ -8,6 +8,7 @@ list: unseen, safe titles of the catalog, two of them relevant.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,10 +21,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from saferec_core.config.limits import read_limits
 from saferec_core.config.sections import DataConfig, LimitsConfig
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.titles import Title
+from saferec_core.errors import ConfigError
 from saferec_core.plugins.build import chosen
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
@@ -31,7 +32,7 @@ from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.plugins.contracts.parser import ListParser
 from saferec_core.plugins.manager import load_plugins
 from saferec_core.rl.credit import credit
-from saferec_core.rl.limits import Limits
+from saferec_core.rl.limits import Limits, limits_of
 from saferec_core.rl.rewards import ActiveReward, RewardValues, score
 from saferec_core.testing.probes import (
     ALIASES,
@@ -99,7 +100,12 @@ def escapes(
         rewards: The reward functions of a run; a count reward with the target 5.
         normalizer: Turns rewards into advantages.
         parser: Reads the lists; that of the default configuration, which knows the catalog, unless given.
-        multipliers: What limits charge at, by limit, such as ``{"violation_rate<=0.02": 3.0}``.
+        multipliers: What limits charge at, by limit, such as ``{"violation_rate<=0.02": 3.0}``; the trait of
+            the probes is ``gore``.
+
+    Raises:
+        ConfigError: A limit or its multiplier is refused.
+        UnknownNameError: A limit is about another trait.
     """
     if parser is None:
         with _default_parser() as default:
@@ -110,8 +116,9 @@ def escapes(
         thrifty = replace(policy, wasted=0.0, violations=0.0 if multipliers else policy.violations)
         texts[f"siblings: {name}"] = _siblings(policy)
         texts[f"ordinary: {name}"] = _of_each_prompt(lambda rng, policy=thrifty: lines(_drawn(policy, rng)))  # type: ignore[misc]
-    limits = _limits_at(multipliers)
-    scored = _scored(texts, rewards, parser, limits)
+    judge = Judge(Catalog(WORLD.catalog, aliases=ALIASES), ProbeOracle())
+    limits = _limits_at(multipliers, judge)
+    scored = _scored(texts, rewards, parser, judge, limits)
     measured = []
     for policy_name in POLICIES:
         siblings = scored[f"siblings: {policy_name}"]
@@ -121,7 +128,8 @@ def escapes(
         }
         honest, ordinary = earned["honest"], earned[f"ordinary: {policy_name}"]
         for name, probe in PROBES.items():
-            pays = earned[name] > (honest if probe.relevant else min(honest, ordinary)) + TOLERANCE
+            most = honest if probe.relevant else min(honest, ordinary)
+            pays = not earned[name] <= most + TOLERANCE  # what is NaN has not been shown to be harmless
             measured.append(Escape(policy_name, name, earned[name], honest, ordinary, pays))
     return measured
 
@@ -220,11 +228,16 @@ class _Scored:
         )
 
 
-def _limits_at(multipliers: Mapping[str, float]) -> Limits:
+def _limits_at(multipliers: Mapping[str, float], judge: Judge) -> Limits:
     """Return limits whose multipliers stand where they are wanted."""
-    limits = Limits(read_limits(list(multipliers), has_oracle=True), LimitsConfig())
+    for limit, multiplier in multipliers.items():
+        if not 0 <= multiplier < math.inf:
+            raise ConfigError(
+                f"the multiplier of {limit!r} must be a finite number from 0, but is {multiplier}"
+            )
+    limits = Limits(limits_of(list(multipliers), judge), LimitsConfig())
     for controller, multiplier in zip(limits.controllers, multipliers.values(), strict=True):
-        controller.multiplier = multiplier
+        controller.multiplier = float(multiplier)
     return limits
 
 
@@ -232,11 +245,11 @@ def _scored(
     texts: Mapping[str, Sequence[str]],
     rewards: Sequence[ActiveReward],
     parser: ListParser,
+    judge: Judge,
     limits: Limits,
 ) -> dict[str, _Scored]:
     """Judge and reward all completions in one batch; each part of it is returned by its name."""
     lists = [parser(text) for part in texts.values() for text in part]
-    judge = Judge(Catalog(WORLD.catalog, aliases=ALIASES), ProbeOracle())
     judged = JudgedLists(lists, [RECORD] * len(lists), judge, NUM_RANKS)
     values, prices = score(rewards, judged), limits.ranks(judged).prices
     scored, start = {}, 0

@@ -143,6 +143,34 @@ def test_shares_name_the_reward_that_supplies_the_variance(main, run):
     }
     assert shares["relevance"]["run"] == pytest.approx(1.0)
     assert shares["safety"]["run"] is None  # the run had no such reward
+    assert "- → 100%" in main("replay", run, "--reward", "relevance", "--reward", "safety").out
+
+
+def changed(run, **settings):
+    """Change the configuration that a run was made with."""
+    file = run / "config.yaml"
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | settings), encoding="utf-8")
+
+
+def test_a_run_from_another_machine_is_replayed_with_the_files_that_are_named(main, run, named):
+    changed(run, data={"catalog_path": "/gone/c.jsonl"}, oracle={"name": "table", "path": "/gone/o.jsonl"})
+
+    result = replayed(main, run, *named, "--reward", "safety")
+
+    assert result["share_of_variance"]["relevance"] == {"run": pytest.approx(1.0), "replay": None}
+    assert any("catalog or oracle cannot be read here" in note for note in result["notes"])
+
+
+def test_a_run_with_a_reward_that_is_not_installed_is_replayed_by_another_configuration(main, run, tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_bytes((run / "config.yaml").read_bytes())
+    changed(run, rewards={"novelty": {}})
+
+    outcome = main("replay", run, "--config", other)
+
+    assert outcome.status == 0, outcome
+    assert "left out: unknown reward 'novelty'" in outcome.out
+    assert "(Spearman)" in outcome.out
 
 
 def test_the_tables_fit_80_columns_and_say_what_changed(main, run):

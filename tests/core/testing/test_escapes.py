@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import runpy
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from saferec_core.config.schema import TrainConfig
 from saferec_core.demo.profile import demo_settings
+from saferec_core.errors import SaferecError
 from saferec_core.plugins.build import build
 from saferec_core.rl.rewards import ActiveReward
 from saferec_core.testing import check_no_escape
@@ -60,6 +63,35 @@ def test_nothing_pays_but_good_lists_in_the_demo(plugins, tmp_path):
 )
 def test_no_limit_opens_an_escape(plugins, normalizer, multipliers):
     check_no_escape(rewards(plugins), normalizer, multipliers=multipliers)
+
+
+@pytest.mark.parametrize(
+    ("multipliers", "problem"),
+    [
+        ({"violation_rate[goer]<=0.02": 3.0}, "unknown trait 'goer'. Did you mean 'gore'"),
+        ({"violation_rate<=0.02": math.nan}, "the multiplier of 'violation_rate<=0.02' must be a finite"),
+        ({"violation_rate<=0.02": -1.0}, "from 0, but is -1"),
+    ],
+    ids=["trait", "nan", "negative"],
+)
+def test_a_limit_that_would_charge_nothing_here_is_refused(plugins, normalizer, multipliers, problem):
+    with pytest.raises(SaferecError, match=re.escape(problem)):
+        check_no_escape(rewards(plugins), normalizer, multipliers=multipliers)
+
+
+def test_weights_and_multipliers_may_be_whole_numbers(plugins, normalizer):
+    ones = dict.fromkeys(WEIGHTS, 1)
+
+    check_no_escape(
+        rewards(plugins, ones), normalizer, multipliers={"violation_rate<=0.02": 10, "wasted<=0.05": 3}
+    )
+
+
+def test_an_advantage_that_is_not_a_number_is_not_a_pass(plugins):
+    with pytest.raises((AssertionError, SaferecError)):
+        check_no_escape(
+            rewards(plugins, {**WEIGHTS, "fresh": math.nan}), build(plugins.normalizers.get("grpo"), {})
+        )
 
 
 def test_nothing_pays_but_good_lists_with_discounted_rewards(plugins, normalizer):
