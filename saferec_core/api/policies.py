@@ -49,7 +49,7 @@ def load_policy(
         guided: Whether only titles of the catalog can be written that are unseen and not known to violate a
             constraint.
         unknown: Whether a guided list may hold titles that the oracle cannot judge.
-        temperature: Samples at this temperature; None: greedy.
+        temperature: Samples at this temperature, above 0; None: greedy.
         batch_size: Lists that are generated together.
 
     Raises:
@@ -77,7 +77,7 @@ def load_policy(
         guided=guided,
         unknown=unknown,
         decoding="greedy" if temperature is None else "sampled",
-        temperature=temperature or 1.0,
+        temperature=1.0 if temperature is None else temperature,
         batch_size=batch_size,
     )
     return load_recommender(request.config, load_plugins(), asking)
@@ -95,12 +95,13 @@ def recommend(
     Args:
         policy: A policy as `load_policy` returns it.
         text: The wish.
-        constraints: Traits of which nothing must be shown.
-        seen: Titles that must not come back, such as ``"Saw (2004)"``.
+        constraints: Traits of which nothing must be shown; a single one may be given by itself.
+        seen: Titles that must not come back, such as ``"Saw (2004)"``; likewise.
 
     Raises:
         SaferecError: A trait is unknown, or there is no oracle to judge it.
     """
+    constraints, seen = ((each,) if isinstance(each, str) else each for each in (constraints, seen))
     check_constraints(constraints, policy.judge)
     record = policy.prompts.wish(text, constraints=constraints, seen=seen)
     return policy([record])[0]

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from saferec_core.config.domain import read_domain
 from saferec_core.config.schema import RecommendConfig
@@ -19,7 +19,7 @@ from saferec_core.data.record_files import read_records
 from saferec_core.data.records import Record, record_of
 from saferec_core.data.rows import row_name, try_rows
 from saferec_core.data.traits import read_traits
-from saferec_core.errors import DataError, RunError, SaferecError
+from saferec_core.errors import ConfigError, DataError, RunError, SaferecError
 from saferec_core.evaluation.baseline_names import names_baseline
 from saferec_core.evaluation.baselines import BASELINES
 from saferec_core.evaluation.protocol import described, described_oracles
@@ -57,6 +57,18 @@ class Asking:
     batch_size: int = 32
     """Lists that are generated together."""
 
+    def __post_init__(self) -> None:
+        if self.unknown not in get_args(UnknownTitles):
+            raise ConfigError(
+                f"unknown must be {' or '.join(get_args(UnknownTitles))}, but is {self.unknown!r}"
+            )
+        if not self.temperature > 0:
+            raise ConfigError(
+                f"temperature must be above 0, but is {self.temperature!r}; leave it out for greedy lists"
+            )
+        if self.batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, but is {self.batch_size!r}")
+
 
 def load_recommender(
     config: RecommendConfig, plugins: Plugins, asking: Asking
@@ -81,7 +93,8 @@ def load_recommender(
     )
     reference = str(config.model.model)
     if names_baseline(reference):
-        assert data.train_path is not None or not BASELINES[reference].needs_training
+        if data.train_path is None and BASELINES[reference].needs_training:
+            raise ConfigError(f"{reference} needs training records; give train_path, or a run that has them")
         train = (
             [] if data.train_path is None else read_records(data.train_path, needs={}, limit=data.max_records)
         )

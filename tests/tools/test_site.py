@@ -37,4 +37,4 @@ def test_the_site_builds_strictly_and_describes_every_command_setting_and_name(t
     assert "optimization.learning_rate" in pages["configuration"]
     public = [name for name in saferec_core.__all__ if not name.startswith("__")]
     assert not [name for name in public if f'id="saferec_core.{name}"' not in pages["python"]]
-    assert "Samples at this temperature; None: greedy." in pages["python"]
+    assert "Samples at this temperature, above 0; None: greedy." in pages["python"]

@@ -190,6 +190,46 @@ def test_a_policy_recommends_what_a_user_may_be_shown(world):
         load_policy(world / "model")
 
 
+@pytest.fixture
+def on_two_films(tmp_path):
+    """Catalog and oracle for a policy that is no model."""
+    rows = [
+        {"title": "Saw", "year": 2004, "risk": {"gore": 0.9}},
+        {"title": "Up", "year": 2009, "risk": {"gore": 0}},
+    ]
+    path = tmp_path / "films.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return {"catalog_path": path, "oracle_path": path}
+
+
+def test_a_constraint_and_a_seen_title_may_be_given_by_themselves(on_two_films):
+    policy = load_policy("random", num_titles=2, **on_two_films)
+
+    def titles(**wish):
+        return [str(each.title) for each in recommend(policy, "Something", **wish).titles]
+
+    assert titles(constraints="gore") == titles(constraints=["gore"]) == ["Up (2009)"]
+    assert titles(seen="Up (2009)") == titles(seen=["Up (2009)"]) == ["Saw (2004)"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"unknown": "leave-out"}, "unknown must be allow or forbid, but is 'leave-out'"),
+        ({"temperature": 0}, "temperature must be above 0, but is 0; leave it out"),
+        ({"batch_size": 0}, "batch_size must be at least 1, but is 0"),
+    ],
+)
+def test_how_lists_are_asked_for_is_checked(on_two_films, options, said):
+    with pytest.raises(ConfigError, match=said):
+        load_policy("random", **options, **on_two_films)
+
+
+def test_a_baseline_that_counts_needs_training_records(on_two_films):
+    with pytest.raises(ConfigError, match="popularity needs training records; give train_path, or a run"):
+        load_policy("popularity", **on_two_films)
+
+
 def test_the_tutorial_runs():
     tutorial = Path(__file__).parents[3] / "examples" / "python" / "tutorial.py"
     if not tutorial.is_file():
