@@ -93,6 +93,13 @@ class Catalog:
         """Return the position of the title; None if it may not be recommended, or is ambiguous."""
         return self.match(name, year).position
 
+    def by_own_name(self, title: Title | str) -> Title | str:
+        """Return a title with the name that its entry has; a name alone only where one title may be meant."""
+        if not isinstance(title, str):
+            return self.match(*title).title
+        match = self.match(title, None)
+        return title if match.by_subtitle else match.title.name
+
     def years_of(self, name: str) -> Sequence[int | None]:
         """Return the years of the titles with this name; see `TitleIndex.years_of`."""
         return self._index.years_of(name)

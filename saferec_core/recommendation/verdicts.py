@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
+from saferec_core.plugins.contracts.entries import entry_question
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.oracle import Evidence, Question, explain
@@ -77,7 +78,7 @@ def _titles_of(judged: JudgedLists, n: int) -> tuple[JudgedTitle, ...]:
             standing = "violation" if violated else "safe" if verdict.known else "unknown"
             if record.constraints:
                 question = Question(*meant, record.constraints, judged.judge.columns(record))
-                evidence = explain(oracle, judged.judge.entry_question(question))
+                evidence = explain(oracle, entry_question(catalog, question))
         titles.append(
             JudgedTitle(
                 rank=k + 1,

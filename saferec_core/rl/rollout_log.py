@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from saferec_core.models.decoding import NO_RANK
 from saferec_core.models.token_decoders import NO_START
+from saferec_core.plugins.contracts.entries import entry_question
 from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Oracle, Question, Verdict, explain
 
 if TYPE_CHECKING:  # a report reads TOKENS_KEPT and needs no torch
@@ -77,7 +78,7 @@ def _evidence(lists: JudgedLists, row: int) -> list[list[dict[str, Any]]] | None
         meant = judge.catalog.match(*item.title).title
         written = Question(*meant, record.constraints, judge.columns(record))
         further = (judge.question(title, record) for title in item.further)
-        asked.append([*dict.fromkeys((written, judge.entry_question(written))), *further])
+        asked.append([*dict.fromkeys((written, entry_question(judge.catalog, written))), *further])
     return [
         [
             {**evidence._asdict(), "detail": evidence.detail[:_DETAIL_LENGTH]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,15 @@ class OpenRun:
             raise RunError(f"cannot resume from {named}: only its weights were kept (--save-total-limit)")
         for later in list_checkpoints(folder):
             if step_of(later) > step_of(named):
-                later.rename(later.with_name(f"superseded-{later.name}"))
+                later.rename(_aside(later))
         return named
+
+
+def _aside(checkpoint: Path) -> Path:
+    """Return where a checkpoint stands aside, also if one of its step does so already."""
+    names = chain(["superseded"], (f"superseded-{number}" for number in count(2)))
+    aside = (checkpoint.with_name(f"{name}-{checkpoint.name}") for name in names)
+    return next(path for path in aside if not path.exists())
 
 
 def open_run(config: StageConfig, command: str, note: Callable[[str], None]) -> OpenRun:

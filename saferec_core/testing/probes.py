@@ -73,13 +73,10 @@ class ProbeOracle(Oracle):
         return frozenset({TRAIT})
 
     def judge(self, questions: Sequence[Question]) -> list[Verdict]:
-        """Answer by the kind of the title."""
-        known = {title.name for title in [*WORLD.relevant, *WORLD.safe, *WORLD.violating, *WORLD.seen]}
-        bloody = {title.name for title in WORLD.violating}
-        return [
-            Verdict(question.name in known, {}, (TRAIT,) if question.name in bloody else ())
-            for question in questions
-        ]
+        """Answer by the kind of the title, whose year it must be."""
+        known = {*WORLD.relevant, *WORLD.safe, *WORLD.violating, *WORLD.seen}
+        titles = [Title(question.name, question.year) for question in questions]
+        return [Verdict(t in known, {}, (TRAIT,) if t in WORLD.violating else ()) for t in titles]
 
 
 RECORD = Record(
@@ -222,6 +219,9 @@ PROBES: Mapping[str, Probe] = {
     ),
     "violations under names that the oracle does not know": Probe(
         lambda rng: lines(other_names(rng.sample(WORLD.violating, NUM_RANKS), 1))
+    ),
+    "violations under years that the oracle does not know": Probe(
+        lambda rng: lines([_elsewhere(t, [2])[0] for t in rng.sample(WORLD.violating, NUM_RANKS)])
     ),
     "an irrelevant list, then a better one": Probe(
         lambda rng: lines([*rng.sample(WORLD.safe, NUM_RANKS), *honest_titles(rng)]), relevant=True

@@ -16,6 +16,7 @@ from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
 from saferec_core.errors import ConfigError, UnknownNameError
+from saferec_core.plugins.contracts.entries import ask_about_entries, ask_by_entry
 from saferec_core.plugins.contracts.met_titles import MetTitles
 from saferec_core.plugins.contracts.oracle import (
     Oracle,
@@ -26,7 +27,6 @@ from saferec_core.plugins.contracts.oracle import (
     columns_for,
 )
 from saferec_core.plugins.contracts.record_columns import NO_COLUMNS, RecordColumns
-from saferec_core.plugins.contracts.verdict import joined
 
 __all__ = ["Judge", "Standing"]
 
@@ -87,79 +87,22 @@ class Judge:
     def ask(self, questions: Sequence[Question]) -> Sequence[Verdict]:
         """Put *questions* to the oracle, each about the catalog entry that its title means.
 
-        An entry with aliases is asked about by each of its names, and by its own year: writing another year
-        within the tolerance must not make it safe. A violation of the title as written counts too.
+        See :func:`saferec_core.plugins.contracts.entries.ask_by_entry`.
 
         Raises:
             ConfigError: The run has no oracle.
             PluginError: The oracle failed, or its verdicts are not sound.
         """
-        return self._joint_verdicts(questions, list(map(self._names_of_entry, questions)))
+        return ask_by_entry(self._put, self.catalog, questions)
 
-    def ask_entries(
-        self, positions: Sequence[int], traits: tuple[str, ...], record: RecordColumns = NO_COLUMNS
-    ) -> Sequence[Verdict]:
-        """Do as `ask` for titles of the catalog, by their positions.
-
-        Args:
-            positions: The titles.
-            traits: The constraints.
-            record: What questions hold of the record, from :meth:`columns`.
-        """
-        titles = [self.catalog.titles[position] for position in positions]
-        aliases = [self.catalog.aliases.get(position, ()) for position in positions]
-        return self._joint_verdicts(
-            [Question(*title, traits, record) for title in titles],
-            [
-                [Title(name, title.year) for name in names]
-                for title, names in zip(titles, aliases, strict=True)
-            ],
-        )
-
-    def entry_question(self, question: Question) -> Question:
-        """Return the question about the catalog entry that the title means; *question* itself if none."""
-        position, title, _ = self.catalog.match(question.name, question.year)
-        own = None if position is None else self.catalog.titles[position].year
-        return question._replace(name=title.name, year=title.year if own is None else own)
-
-    def _names_of_entry(self, question: Question) -> Sequence[Title]:
-        """Return what else a title is asked about as: the names of its entry, with the year of that."""
-        catalog = self.catalog
-        position = catalog.find(question.name, question.year)
-        if position is None:
-            return ()
-        asked = Title(question.name, question.year)
-        name, year, *_ = self.entry_question(question)
-        names = [name]
-        if position in catalog.aliases:
-            names += [catalog.titles[position].name, *catalog.aliases[position]]
-        return [title for each in dict.fromkeys(names) if (title := Title(each, year)) != asked]
-
-    def _joint_verdicts(
-        self, questions: Sequence[Question], names: Sequence[Sequence[Title]]
-    ) -> Sequence[Verdict]:
-        """Put *questions* to the oracle, each also by further *names* of its title."""
+    def _put(self, questions: Sequence[Question]) -> Sequence[Verdict]:
+        """Put *questions* to the oracle as they are; the order of the first ones must not matter."""
         oracle = self.needed_oracle
-        further = [
-            (asked, questions[asked]._replace(name=title.name, year=title.year))
-            for asked, titles in enumerate(names)
-            for title in titles
-        ]
-        everything = [*questions, *(question for _, question in further)]
-        answers = ask(oracle, everything)
+        answers = ask(oracle, questions)
         if not self._order_is_checked and oracle.deterministic:
-            self._order_is_checked = len(set(everything)) > 1
-            check_order(oracle, everything, answers)
-        if not further:
-            return answers
-        verdicts: dict[int, Verdict] = {}
-        for (asked, question), verdict in zip(further, answers[len(questions) :], strict=True):
-            if asked not in verdicts:
-                written = questions[asked].year == question.year or answers[asked].violated
-                verdicts[asked] = joined(verdict, answers[asked]) if written else verdict
-            else:
-                verdicts[asked] = joined(verdicts[asked], verdict)
-        return [verdicts.get(asked, answer) for asked, answer in enumerate(answers[: len(questions)])]
+            self._order_is_checked = len(set(questions)) > 1
+            check_order(oracle, questions, answers)
+        return answers
 
     def catalog_title(self, title: Title) -> Title:
         """Return the longest end of a name that is in the catalog, else *title* itself."""
@@ -194,18 +137,10 @@ class Judge:
         truth = tuple(
             title for position, title, _ in matches if position is not None or title.year is not None
         )
-        seen = tuple(
-            self._own_name(title) if isinstance(title, str) else match(*title).title
-            for title in record.seen_titles
-        )
+        seen = tuple(map(self.catalog.by_own_name, record.seen_titles))
         if (truth, seen) == (record.groundtruth, record.seen_titles):
             return record
         return replace(record, groundtruth=truth, seen_titles=seen)
-
-    def _own_name(self, name: str) -> str:
-        """Return the name that the catalog has for a title of unknown year, if only one may be meant."""
-        _, title, by_subtitle = self.catalog.match(name, None)
-        return name if by_subtitle else title.name
 
     def base_rate(self, constraints: tuple[str, ...], record: RecordColumns = NO_COLUMNS) -> float:
         """Return the share of violations among the catalog's titles that the oracle knows.
@@ -266,7 +201,7 @@ class Judge:
         decided, violated = torch.zeros(2, len(self.catalog.titles), len(traits), dtype=torch.bool)
         for start in range(0, len(self.catalog.titles), _ASKED_TOGETHER):
             positions = range(start, min(start + _ASKED_TOGETHER, len(self.catalog.titles)))
-            verdicts = self.ask_entries(positions, traits, record)
+            verdicts = ask_about_entries(self._put, self.catalog, positions, traits, record)
             for row, verdict in enumerate(verdicts, start):
                 evident = verdict.risks.keys() - set(verdict.open)
                 if verdict.known and not verdict.risks:  # an oracle that states no risks

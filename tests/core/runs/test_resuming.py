@@ -113,6 +113,11 @@ def test_a_named_checkpoint_is_taken_and_later_ones_stand_aside(tmp_path):
     assert not second.exists()
     assert (run.checkpoints / "superseded-checkpoint-8" / "optimizer.pt").is_file()
 
+    checkpoint(run.path, 8)  # trained again, and given up again
+    assert opened.start_of(run.path, pytest.fail) == first
+    assert not second.exists()
+    assert (run.checkpoints / "superseded-2-checkpoint-8" / "optimizer.pt").is_file()
+
 
 def test_a_link_stands_for_the_checkpoint_or_the_folder_of_checkpoints_that_it_leads_to(tmp_path):
     run = RunFolder.create(config(tmp_path, seed=1), "train").path

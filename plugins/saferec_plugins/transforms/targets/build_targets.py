@@ -150,7 +150,7 @@ class TargetBuilder(Transform):
         if self.oracle is not None:
             constraints = constraints_of(row)
             check_traits(constraints, self.oracle)
-        prompt, history = messages_of(row), seen_titles_of(row)
+        prompt, history = messages_of(row), list(map(self.catalog.by_own_name, seen_titles_of(row)))
         counts: Counter[tuple[str, str | None]] = Counter()
         named = NamedTitles(history, settings.year_tolerance)
         standing = self.safe_titles.under(constraints, row)
@@ -266,7 +266,7 @@ class TargetBuilder(Transform):
         if self.oracle is None:
             return None
         return OracleCheck(
-            self.catalog.titles,
+            self.catalog,
             self.oracle,
             unknown_allowed=self._settings.unknown == "allow",
             unknown_truth_allowed=self._settings.unknown_truth == "keep",
@@ -276,7 +276,7 @@ class TargetBuilder(Transform):
     def safe_titles(self) -> SafeTitles:
         """The titles that may be listed under given constraints."""
         return SafeTitles(
-            self.catalog.titles,
+            self.catalog,
             self.oracle,
             usable=self._writable,
             unknown_allowed=self._settings.unknown == "allow",

@@ -10,7 +10,7 @@ from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
-from saferec_core.data.titles import Title, normal_form
+from saferec_core.data.titles import Title, name_keys
 from saferec_plugins.transforms.targets.co_mentions import CoMentions, drawn_in_order
 
 __all__ = ["ListFiller", "ListedTitle", "NamedTitles", "Source"]
@@ -30,15 +30,17 @@ class NamedTitles:
             self.add(title)
 
     def add(self, title: Title | str) -> None:
-        """Add a title."""
+        """Add a title, by each of its names."""
         name, year = (title, None) if isinstance(title, str) else title
-        self._years.setdefault(normal_form(name), []).append(year)
+        for key in name_keys(name):
+            self._years.setdefault(key.form, []).append(year)
 
     def __contains__(self, title: Title) -> bool:
         name, asked = title
-        years = self._years.get(normal_form(name))
-        return years is not None and any(
-            year is None or asked is None or abs(year - asked) <= self._tolerance for year in years
+        return any(
+            year is None or asked is None or abs(year - asked) <= self._tolerance
+            for key in name_keys(name)
+            for year in self._years.get(key.form, ())
         )
 
 

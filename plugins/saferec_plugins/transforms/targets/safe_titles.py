@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from saferec_core.data.catalog import Catalog
 from saferec_core.data.rows import Row
-from saferec_core.data.titles import Title
-from saferec_core.plugins.contracts.oracle import Oracle, Question, ask, columns_for
+from saferec_core.plugins.contracts.entries import ask_about_entries
+from saferec_core.plugins.contracts.oracle import Oracle, Verdict, ask, columns_for
 from saferec_core.plugins.contracts.record_columns import RecordColumns
 
 __all__ = ["SafeTitles", "Standing"]
@@ -34,17 +35,17 @@ class SafeTitles:
     """Judges the whole catalog once for each trait, and combines the verdicts for each set of constraints."""
 
     def __init__(
-        self, titles: Sequence[Title], oracle: Oracle | None, *, usable: bytes, unknown_allowed: bool
+        self, catalog: Catalog, oracle: Oracle | None, *, usable: bytes, unknown_allowed: bool
     ) -> None:
-        """Judge *titles*.
+        """Judge the titles of a catalog.
 
         Args:
-            titles: The catalog.
+            catalog: The titles.
             oracle: Judges violations; without one nothing is a violation.
             usable: Whether a title may fill a list at all, a byte for each.
             unknown_allowed: Whether titles that the oracle does not know may fill a list.
         """
-        self._titles = titles
+        self._catalog = catalog
         self._oracle = oracle
         self._usable: Mask = np.frombuffer(usable, dtype=np.bool_)
         self._unknown_allowed = unknown_allowed
@@ -63,7 +64,7 @@ class SafeTitles:
                 bad, known = self._judged(trait, columns)
                 violating = violating | bad
                 allowed = allowed & ~bad & (known | self._unknown_allowed)
-            if len(self._standings) * 2 * len(self._titles) > _REMEMBERED_BYTES:
+            if len(self._standings) * 2 * len(self._catalog) > _REMEMBERED_BYTES:
                 self._standings.clear()
             standing = Standing(violating.tobytes(), allowed.tobytes())
             self._standings[constraints, columns] = standing
@@ -72,14 +73,13 @@ class SafeTitles:
     def _judged(self, trait: str, columns: RecordColumns) -> tuple[Mask, Mask]:
         """Return which titles violate the trait, and which the oracle knows."""
         if (trait, columns) not in self._traits and self._oracle is not None:
-            asked = (trait,), columns
-            violating: list[bool] = []
-            known: list[bool] = []
-            for start in range(0, len(self._titles), _BATCH):
-                questions = [Question(*title, *asked) for title in self._titles[start : start + _BATCH]]
-                for verdict in ask(self._oracle, questions):
-                    violating.append(verdict.known and bool(verdict.violated))
-                    known.append(verdict.known)
+            catalog, put = self._catalog, partial(ask, self._oracle)
+            verdicts: list[Verdict] = []
+            for start in range(0, len(catalog), _BATCH):
+                positions = range(start, min(start + _BATCH, len(catalog)))
+                verdicts += ask_about_entries(put, catalog, positions, (trait,), columns)
+            violating = [verdict.known and bool(verdict.violated) for verdict in verdicts]
+            known = [verdict.known for verdict in verdicts]
             masks = np.array(violating, dtype=np.bool_), np.array(known, dtype=np.bool_)
             self._traits[trait, columns] = masks
         return self._traits[trait, columns]

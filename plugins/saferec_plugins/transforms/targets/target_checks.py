@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title, normal_form
-from saferec_core.plugins.contracts.oracle import Oracle, Question, ask, columns_for
+from saferec_core.plugins.contracts.entries import ask_about_entries
+from saferec_core.plugins.contracts.oracle import Oracle, ask, columns_for
 from saferec_core.plugins.contracts.record_columns import RecordColumns
 from saferec_plugins.transforms.targets.list_filling import ListedTitle, Source
 
@@ -35,17 +38,17 @@ class OracleCheck:
     """Asks the oracle about all constraints at once, and only once about the same title and constraints."""
 
     def __init__(
-        self, titles: Sequence[Title], oracle: Oracle, *, unknown_allowed: bool, unknown_truth_allowed: bool
+        self, catalog: Catalog, oracle: Oracle, *, unknown_allowed: bool, unknown_truth_allowed: bool
     ) -> None:
         """Prepare to ask.
 
         Args:
-            titles: The catalog.
+            catalog: The titles.
             oracle: Judges violations.
             unknown_allowed: Whether titles may be listed that the oracle does not know.
             unknown_truth_allowed: Whether at least those of the ground truth may.
         """
-        self._titles = titles
+        self._catalog = catalog
         self._oracle = oracle
         self._unknown_allowed = unknown_allowed
         self._unknown_truth_allowed = unknown_truth_allowed
@@ -58,10 +61,11 @@ class OracleCheck:
         new = [each for each in listed if not fine[each.title]]
         if not new:
             return []
-        verdicts = ask(self._oracle, [Question(*self._titles[each.title], *asked) for each in new])
+        catalog, positions = self._catalog, [each.title for each in new]
+        verdicts = ask_about_entries(partial(ask, self._oracle), catalog, positions, *asked)
         problems = []
         for each, verdict in zip(new, verdicts, strict=True):
-            title = self._titles[each.title]
+            title = catalog.titles[each.title]
             if verdict.known and verdict.violated:
                 problems.append(f"holds {title}, which violates {', '.join(verdict.violated)}")
             elif verdict.known or self._unknown_allowed:
@@ -73,7 +77,7 @@ class OracleCheck:
     def _fine_under(self, constraints: tuple[str, ...], columns: RecordColumns) -> bytearray:
         """Return, a byte for each title, whether it was judged and may be listed."""
         if (constraints, columns) not in self._fine:
-            if len(self._fine) * len(self._titles) > _REMEMBERED_BYTES:
+            if len(self._fine) * len(self._catalog) > _REMEMBERED_BYTES:
                 self._fine.clear()
-            self._fine[constraints, columns] = bytearray(len(self._titles))
+            self._fine[constraints, columns] = bytearray(len(self._catalog))
         return self._fine[constraints, columns]

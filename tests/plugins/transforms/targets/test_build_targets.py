@@ -377,6 +377,41 @@ def test_ground_truth_stays_the_very_entry_of_the_catalog(tmp_path):
     assert listed(made) == [twins[1], twins[2]]
 
 
+@pytest.mark.parametrize("seen", [["Sen to Chihiro", 2001], "Sen to Chihiro"], ids=["year", "no year"])
+def test_a_title_is_seen_violating_or_listed_by_each_of_its_names(tmp_path, seen):
+    catalog = [
+        {"title": "Spirited Away", "year": 2001, "aliases": ["Sen to Chihiro"]},
+        {"title": "Let the Right One In", "year": 2008, "aliases": ["Låt den rätte komma in"]},
+        {"title": "Seven (a.k.a. Se7en)", "year": 1995},
+        {"title": "Up", "year": 2009},
+        {"title": "Heat", "year": 1995},
+    ]
+    known = {"Låt den rätte komma in": 1.0, "Let the Right One In": 0.0, "Spirited Away": 0.0, "Seven": 0.0}
+    years = {
+        "Let the Right One In": 2008,
+        "Låt den rätte komma in": 2008,
+        "Spirited Away": 2001,
+        "Seven": 1995,
+    }
+    risks = [{"title": n, "year": years[n], "risk": {GORE: risk}} for n, risk in known.items()]
+    named = {
+        "catalog_path": jsonl(tmp_path / "catalog.jsonl", catalog),
+        "oracle": {"name": "table", "path": str(jsonl(tmp_path / "oracle.jsonl", risks))},
+        "list_length": 2,
+        "unknown": "allow",
+    }
+    user = {
+        "prompt": [{"role": "user", "content": "Films?"}],
+        TRUTH: [["Let the Right One In", 2008]],
+        SEEN: [seen, ["Se7en", 1995]],
+        "constraints": [GORE],
+    }
+
+    (row,) = rows_of(surveyed(named, [user])([user]))
+
+    assert {title.name for title in listed(row)} == {"Up", "Heat"}
+
+
 def test_a_title_with_no_year_in_the_history_is_every_title_of_that_name(options):
     row = row_of(1, seen=[("matrix", None)])
     (made,) = rows_of(surveyed(options, [row], check="none", list_length=23)([row]))
