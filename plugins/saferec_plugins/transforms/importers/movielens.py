@@ -13,7 +13,7 @@ from pydantic import Field
 
 from saferec_core.data.rows import Row, read_rows, whole_year
 from saferec_core.data.sentences import listed
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import Title, normal_form
 from saferec_core.errors import ConfigError, DataError
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Rejected, Removed, Transform
@@ -29,11 +29,19 @@ from saferec_plugins.transforms.importers.samples import sample
 
 __all__ = ["FromMovielens"]
 
+_ID_COLUMNS = ("movieId", "item_id", "id")
+"""What identifies a film in ``movies_path``."""
+
 
 class _Rating(NamedTuple):
     time: int
     title: RawTitle
     liked: bool
+
+
+def _in_order(rating: _Rating) -> tuple[int, str, int, bool]:
+    name, year = rating.title
+    return rating.time, name, year or 0, rating.liked
 
 
 @component
@@ -42,20 +50,25 @@ class FromMovielens(Transform):
 
     The last *holdout* liked films are the ground truth, and the first of these ratings is the moment
     of the sample. The prompt is a sentence that lists the liked films before it. All films rated up
-    to that moment count as seen. Films rated in the same second are ordered by title.
+    to that moment count as seen. Films rated in the same second are ordered by title. Ratings of other
+    items in this form are read likewise: *sentence* words their prompt, *undated* keeps those without a year.
 
     The ratings of a user must be consecutive, as they do in ``ratings.csv`` and ``ratings.dat``;
     sort ``u.data`` by user. Titles stay as written, with a trailing article ("Matrix, The"); a film
-    without a year is left out and counted. Of a film under two ids (one title and year) that a user has
-    rated twice the later rating counts, and the other is counted.
+    without a year is left out and counted unless *undated*. Of a film under two ids (one title and year)
+    that a user has rated twice the later rating counts, and the other is counted.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("userId", "movieId", "rating", "timestamp")
     group_column: ClassVar[str] = "userId"
 
     movies_path: Path
-    """``movies.csv``, ``movies.dat``, ``u.item`` or RecBole's ``.item``: ``movieId``, ``title``, and the year
-    after the title or in ``year``."""
+    """``movies.csv``, ``movies.dat``, ``u.item`` or RecBole's ``.item``: ``movieId`` (or ``item_id`` or
+    ``id``), ``title``, and the year after the title or in ``year``."""
+    sentence: str = "I liked {titles}. What should I watch next?"
+    """The prompt; ``{titles}`` stands for the history."""
+    undated: bool = False
+    """Whether items without a year are kept, as in a domain whose parser completes years."""
     min_rating: float = Field(default=4.0, ge=0)
     """A rating of at least this is liked."""
     history: int = Field(default=10, ge=1)
@@ -67,7 +80,7 @@ class FromMovielens(Transform):
         """Yield the sample of every user, or the reason why there is none."""
         titles = self._titles  # a wrong path is reported before any row is read
         for _, group in groupby(rows, key=lambda row: row["userId"]):
-            ratings: dict[tuple[str, int], _Rating] = {}
+            ratings: dict[tuple[str, int | None], _Rating] = {}
             mine: list[Row] = []
             for row in group:
                 try:
@@ -77,17 +90,17 @@ class FromMovielens(Transform):
                     continue
                 mine.append(row)
                 name, year = rating.title
-                if year is None:
+                if year is None and not self.undated:
                     yield Counted("rated film without a year", example=name)
                     continue
                 film = normal_form(name), year
                 if film in ratings:
                     yield Counted(
-                        "film that one user rated twice, also under two ids", example=f"{name} ({year})"
+                        "film that one user rated twice, also under two ids", example=str(Title(name, year))
                     )
-                ratings[film] = max(rating, ratings.get(film, rating))
+                ratings[film] = max(rating, ratings.get(film, rating), key=_in_order)
             if mine:
-                yield from self._sample(mine, sorted(ratings.values()))
+                yield from self._sample(mine, sorted(ratings.values(), key=_in_order))
 
     def _sample(self, rows: Sequence[Row], ratings: Sequence[_Rating]) -> Iterator[Outcome]:
         user = name_of(rows[0], "userId")
@@ -102,11 +115,15 @@ class FromMovielens(Transform):
             {"userId": user, "ratings": list(rows)},
             name=f"movielens-{user}",
             user=f"movielens-{user}",
-            prompt=[{"role": "user", "content": _sentence(past[-self.history :])}],
+            prompt=[{"role": "user", "content": self._prompt(past[-self.history :])}],
             seen=[r.title for r in ratings if r.time <= moment_of_cut and r not in held_out],
             truth=[rating.title for rating in held_out],
             time=moment_of_cut,
+            undated=self.undated,
         )
+
+    def _prompt(self, liked: Sequence[_Rating]) -> str:
+        return self.sentence.replace("{titles}", listed([str(Title(*rating.title)) for rating in liked]))
 
     def _rating(self, row: Row, titles: Mapping[str, RawTitle]) -> _Rating:
         name_of(row, "userId")
@@ -126,7 +143,7 @@ class FromMovielens(Transform):
     def _titles(self) -> Mapping[str, RawTitle]:
         """Titles as written, by film."""
         try:
-            return {name_of(row, "movieId"): _title(row) for row in read_rows(self.movies_path)}
+            return {_id(row): _title(row) for row in read_rows(self.movies_path)}
         except DataError as error:
             raise ConfigError(f"from-movielens: movies_path: {self.movies_path}: {error}") from error
 
@@ -140,6 +157,8 @@ def _title(row: Row) -> RawTitle:
     )
 
 
-def _sentence(liked: Sequence[_Rating]) -> str:
-    films = listed([f"{name} ({year})" for name, year in (rating.title for rating in liked)])
-    return f"I liked {films}. What should I watch next?"
+def _id(row: Row) -> str:
+    column = next((name for name in _ID_COLUMNS if name in row), None)
+    if column is None:
+        raise DataError(f"expected a column {' or '.join(_ID_COLUMNS)}; columns: {', '.join(row)}")
+    return name_of(row, column)

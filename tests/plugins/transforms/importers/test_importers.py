@@ -885,6 +885,21 @@ def test_a_film_without_a_year_is_left_out_and_counted(tmp_path):
     assert imported.examples("without a year") == ["Babylon 5"]
 
 
+def test_ratings_of_other_items_have_words_of_their_own_and_may_lack_years(tmp_path):
+    (tmp_path / "books.csv").write_text("item_id,title,year\n1,Momo,1973\n2,Der Prozess,\n3,Emma,1815\n")
+    transform = FromMovielens(
+        movies_path=tmp_path / "books.csv",
+        holdout=1,
+        sentence="I enjoyed {titles}. What shall I read?",
+        undated=True,
+    )
+    (row,) = Imported(transform, ratings((2, 5, 1), (1, 5, 2), (3, 5, 3))).rows
+
+    assert row["prompt"][0]["content"] == "I enjoyed Der Prozess and Momo (1973). What shall I read?"
+    assert row["seen_titles"] == [["Der Prozess", None], ["Momo", 1973]]
+    assert row[TRUTH] == [["Emma", 1815]]
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [
