@@ -30,9 +30,9 @@ def arrow_rows(path: Path) -> Iterator[dict[str, Any]]:
 def arrow_tables(path: Path, rows: int = 500) -> Iterator[Any]:
     """Yield a file or folder in tables of *rows* rows, one in memory at a time.
 
-    Whole decimals come as integers or, if they are too large, as text; others as floats. Floats that are NaN
-    come as missing values (as pandas writes them), durations as seconds, and bytes as the UTF-8 text that
-    they are.
+    Whole decimals come as integers or, in a column of more than 18 digits, as text; others as floats. Floats
+    that are NaN come as missing values (as pandas writes them), durations as seconds, and bytes as the UTF-8
+    text that they are.
 
     Raises:
         DataError: It cannot be read, a column occurs twice or holds bytes that are not text.
@@ -175,14 +175,15 @@ def _without_nan(array: Any) -> Any:
 
 
 def _decimals(array: Any) -> Any:
-    """Return whole decimals, by which databases write ids, with every digit."""
+    """Return whole decimals, by which databases write ids, with every digit; the column decides how."""
     pa = _pa()
     if array.type.scale > 0:
         return _without_nan(array)
-    try:
-        return array.cast(pa.int64())
-    except pa.ArrowInvalid:  # too large
-        return array.cast(pa.string())
+    return array.cast(pa.int64() if array.type.precision <= _DIGITS else pa.string())
+
+
+_DIGITS = 18
+"""Digits of which every whole number fits into 64 bits."""
 
 
 def _seconds(array: Any) -> Any:

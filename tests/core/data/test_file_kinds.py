@@ -422,7 +422,7 @@ def test_bytes_that_are_not_text_are_refused_with_their_column(tmp_path):
 def test_whole_decimals_of_parquet_keep_every_digit(tmp_path):
     ids = [Decimal(12345678901234567891), Decimal(7), None]
     numbers = pa.array(ids, pa.decimal128(38, 0))
-    films = pa.array([7, 7, None], pa.decimal128(38, 0))
+    films = pa.array([7, 7, None], pa.decimal128(18, 0))
     pq.write_table(pa.table({"user": numbers, "film": films}), tmp_path / "views.parquet")
 
     assert list(read_rows(tmp_path / "views.parquet")) == [
@@ -430,6 +430,13 @@ def test_whole_decimals_of_parquet_keep_every_digit(tmp_path):
         {"user": "7", "film": 7},
         {"user": None, "film": None},
     ]
+
+
+def test_a_column_of_decimals_has_one_type_however_many_rows_there_are(tmp_path):
+    ids = pa.array([*[Decimal(7)] * 1000, Decimal(12345678901234567891)], pa.decimal128(38, 0))
+    pq.write_table(pa.table({"user": ids}), tmp_path / "views.parquet")
+
+    assert {row["user"] for row in read_rows(tmp_path / "views.parquet")} == {"7", "12345678901234567891"}
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["a column", "a field of a struct"])
