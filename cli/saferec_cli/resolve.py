@@ -60,9 +60,11 @@ def resolve(
     given = [*flags, *setting_layers(settings)]
     given += transform_layers(transforms)
     resume_from = _at(merged(layer.settings for layer in given), "resume_from")
+    files = [Layer(str(file), read_settings(file))] if file is not None else []
     if file is None and resume_from is not None:
         file = _run_to_resume(kind, Path(resume_from)).config
-    files = [Layer(str(file), read_settings(file))] if file is not None else []
+        stored = {key: value for key, value in read_settings(file).items() if key != "run_name"}
+        files = [Layer(str(file), stored)]  # its folder is named, so that what it was called does not matter
     for layer in (*files, *given):
         if not isinstance(layer.settings.get("rewards", {}), Mapping):
             raise ConfigError(

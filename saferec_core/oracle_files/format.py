@@ -194,7 +194,9 @@ class OracleFile:
             """The first stream, a row per entry."""
             self._names = TitleMap(pa.ipc.open_stream(source).read_all().combine_chunks())
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"oracle {path} is not an oracle file, or is cut off: {error}") from error
+            raise DataError(
+                f"oracle {path} is not an oracle file of 'saferec oracle build', or is cut off: {error}"
+            ) from error
         self.traits: tuple[str, ...] = tuple(self.about["traits"])
         """Every trait that it has a column for."""
         column = self.table.column
