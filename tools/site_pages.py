@@ -90,4 +90,9 @@ def _cell(text: str) -> str:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Name files of the checkout that the site does not hold, instead of linking them."""
-    return _OUTSIDE.sub(r"\1 (`\2`)", markdown)
+    return _OUTSIDE.sub(_named, markdown)
+
+
+def _named(link: re.Match[str]) -> str:
+    text, path = link.groups()
+    return f"`{path}`" if text == path else f"{text} (`{path}`)"
