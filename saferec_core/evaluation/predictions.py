@@ -19,13 +19,10 @@ from saferec_core.data.title_cells import dated, pair_of_object
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
 from saferec_core.evaluation.evaluator import WrittenList
-from saferec_core.models.completions import Completion
+from saferec_core.models.completions import Completion, is_cut_off
 from saferec_core.plugins.contracts.parser import ListParser, ParsedItem, ParsedList
 
 __all__ = ["answer_of_titles", "read_predictions", "title_of"]
-
-_CUT_OFF = frozenset(["length", "max_tokens"])
-"""How endpoints say that a completion ends where its tokens ran out, perhaps within a title."""
 
 _SHOWN = 5
 """Problems of one kind that a message spells out."""
@@ -186,7 +183,7 @@ class _Reading:
             completion = "\n".join(message["content"] for message in messages_of(row, "completion"))
         if not isinstance(completion, str):
             raise DataError(f"'completion' must be text: {completion!r:.60}")
-        finished = str(row.get("finish_reason")).lower() not in _CUT_OFF
+        finished = not is_cut_off(row.get("finish_reason"))
         return WrittenList(
             Completion(completion, finished=finished), self.parser(completion, finished=finished)
         )

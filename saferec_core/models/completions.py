@@ -11,7 +11,14 @@ from saferec_core.data.records import Message
 if TYPE_CHECKING:
     from saferec_core.models.guided.guiding import Guiding
 
-__all__ = ["Completion", "CompletionGenerator", "Decoding", "Progress"]
+__all__ = ["Completion", "CompletionGenerator", "Decoding", "Progress", "is_cut_off"]
+
+_CUT_OFF = frozenset(["length", "max_tokens"])
+
+
+def is_cut_off(finish_reason: object) -> bool:
+    """Tell whether a completion ends where its tokens ran out, as endpoints say it."""
+    return str(finish_reason).lower() in _CUT_OFF
 
 
 @dataclass(frozen=True)

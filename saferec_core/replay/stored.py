@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 from saferec_core.data.records import Record, record_of
 from saferec_core.data.rows import numbered_rows
 from saferec_core.errors import DataError, RunError
+from saferec_core.models.completions import is_cut_off
 from saferec_core.plugins.contracts.parser import EventKind
 from saferec_core.runs.layout import RunLayout
 
@@ -168,10 +169,22 @@ def _group(path: Path, rows: Sequence[tuple[int, Mapping[str, Any]]], needs: Map
                 f"{path}, line {line}: 'completions' must be a list, but is {type(texts).__name__}; a single "
                 "one is called 'completion'"
             )
-        for text in texts:
+        for own, text in zip(_by_completion(row, texts, f"{path}, line {line}"), texts, strict=True):
             name = f"{where}, completion {len(completions) + 1}"
-            completions.append(_completion(name, record, row, text, f"{path}, line {line}"))
+            completions.append(_completion(name, record, own, text, f"{path}, line {line}"))
     return _Group(number, completions)
+
+
+def _by_completion(row: Mapping[str, Any], texts: Sequence[Any], where: str) -> list[Mapping[str, Any]]:
+    """Return what a row says of each of its completions; of several, ``advantage`` may be one for each."""
+    stored = row.get("advantage")
+    if row.get("completions") is None or not isinstance(stored, list):
+        return [row] * len(texts)
+    if len(stored) != len(texts):
+        raise DataError(
+            f"{where}: 'advantage' must be one for each of {len(texts)} completions, but has {len(stored)}"
+        )
+    return [{**row, "advantage": advantage} for advantage in stored]
 
 
 def _completion(name: str, record: Record, row: Mapping[str, Any], text: Any, where: str) -> Completion:
@@ -179,12 +192,13 @@ def _completion(name: str, record: Record, row: Mapping[str, Any], text: Any, wh
         text = text[-1].get("content")  # messages
     if not isinstance(text, str):
         raise DataError(f"{where}: a completion must be text or messages, but is {type(text).__name__}")
-    finished = EventKind.TRUNCATED not in (row.get("events") or ()) and row.get("finished") is not False
+    was_cut = EventKind.TRUNCATED in (row.get("events") or ()) or is_cut_off(row.get("finish_reason"))
+    finished = not was_cut and row.get("finished") is not False
     stored = row.get("advantage")
     if _is_number(stored):
         return Completion(name, record, text, finished, [float(stored)], float(stored), is_of_list=True)
     of_list = row.get("list_advantage")
-    if stored is None or of_list is None:
+    if stored is None:
         return Completion(name, record, text, finished)
     if not (isinstance(stored, list) and all(map(_is_number, stored)) and _is_number(of_list)):
         raise DataError(

@@ -1,7 +1,7 @@
 """The figures that describe a generation batch, under their names in ``metrics.jsonl``.
 
-Figures of lists are means over this process's completions; those of the signal (what rewards and advantages
-can teach) compare siblings, which several processes may share, and so are computed over the whole batch.
+All are about the completions of the whole batch, which several processes may share: the mean of each
+process's shares is not the share of all ranks, and what all processes name alike is still one title.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
@@ -19,7 +20,7 @@ from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer, va
 from saferec_core.rl.credit import credit
 from saferec_core.rl.rewards import ActiveReward, RewardValues
 
-__all__ = ["CreditedBatch", "figures_of_lists", "means_by_reward"]
+__all__ = ["CreditedBatch", "ListedRanks", "figures_of_lists", "means_by_reward"]
 
 
 def means_by_reward(rewards: Sequence[ActiveReward], values: RewardValues) -> Float[Tensor, "F N"]:
@@ -28,24 +29,60 @@ def means_by_reward(rewards: Sequence[ActiveReward], values: RewardValues) -> Fl
     return torch.stack([value.nanmean(1) if value.dim() > 1 else value for value in by_reward])
 
 
+class ListedRanks(NamedTuple):
+    """What is counted of N lists: tensors with a row for each, which processes can put together."""
+
+    lengths: Float[Tensor, " N"]
+    rank_mask: Bool[Tensor, "N K"]
+    catalog_indices: Int[Tensor, "N K"]
+    repeated: Bool[Tensor, "N K"]
+    seen: Bool[Tensor, "N K"]
+    wasted: Bool[Tensor, "N K"]
+    violations: Bool[Tensor, "N K"]
+    """False everywhere without an oracle, as is ``known``."""
+    known: Bool[Tensor, "N K"]
+
+    @classmethod
+    def of(cls, lists: JudgedLists) -> Self:
+        """Return what is counted of some lists."""
+        nothing = torch.zeros_like(lists.rank_mask)
+        judged = lists.judge.oracle is not None
+        return cls(
+            lengths=lists.lengths,
+            rank_mask=lists.rank_mask,
+            catalog_indices=lists.catalog_indices,
+            repeated=lists.repeated,
+            seen=lists.seen,
+            wasted=lists.wasted,
+            violations=lists.violations if judged else nothing,
+            known=lists.known if judged else nothing,
+        )
+
+
 def figures_of_lists(
-    rewards: Sequence[ActiveReward], values: RewardValues, lists: JudgedLists
+    rewards: Sequence[ActiveReward], values: RewardValues, ranks: ListedRanks, *, judged: bool
 ) -> dict[str, float]:
-    """Return mean rewards and what the lists hold; a figure without a value is left out."""
+    """Return mean rewards and what the lists hold; a figure without a value is left out.
+
+    Args:
+        rewards: The reward functions of the run, in order.
+        values: What they returned for the N lists.
+        ranks: What is counted of the lists.
+        judged: Whether there is an oracle.
+    """
     means = means_by_reward(rewards, values).nanmean(1).tolist()
     figures = {f"reward/{reward.name}": mean for reward, mean in zip(rewards, means, strict=True)}
-    written = lists.rank_mask.sum()  # 0: nothing was written, and a share of nothing has no value
-    named = lists.catalog_indices[lists.in_catalog]
-    figures["list_length"] = lists.lengths.mean().item()
-    figures["out_of_catalog"] = ((~lists.in_catalog & lists.rank_mask).sum() / written).item()
-    figures["repeated"] = (lists.repeated.sum() / written).item()
-    figures["seen"] = (lists.seen.sum() / written).item()
-    figures["wasted"] = (lists.wasted.sum() / written).item()
-    figures["distinct_titles"] = (len(set(named.tolist())) / written).item()
-    if lists.judge.oracle is not None:
-        figures["violation_rate"] = (lists.violations.sum() / written).item()
-        known = lists.known & lists.in_catalog
-        figures["oracle_coverage"] = (known.sum() / lists.in_catalog.sum()).item()
+    written = ranks.rank_mask.sum()  # 0: nothing was written, and a share of nothing has no value
+    in_catalog = ranks.catalog_indices >= 0
+    figures["list_length"] = ranks.lengths.mean().item()
+    figures["out_of_catalog"] = ((~in_catalog & ranks.rank_mask).sum() / written).item()
+    figures["repeated"] = (ranks.repeated.sum() / written).item()
+    figures["seen"] = (ranks.seen.sum() / written).item()
+    figures["wasted"] = (ranks.wasted.sum() / written).item()
+    figures["distinct_titles"] = (len(set(ranks.catalog_indices[in_catalog].tolist())) / written).item()
+    if judged:
+        figures["violation_rate"] = (ranks.violations.sum() / written).item()
+        figures["oracle_coverage"] = ((ranks.known & in_catalog).sum() / in_catalog.sum()).item()
     return {name: value for name, value in figures.items() if value == value}  # NaN: no value
 
 

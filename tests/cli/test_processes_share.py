@@ -82,6 +82,12 @@ def test_two_processes_train_and_evaluate_as_one_does_and_one_of_them_speaks(con
     assert len(kept[1]) == len(kept[2]) == 16  # those of both processes
     assert [row["record"] for row in kept[1]] == [row["record"] for row in kept[2]]
     assert not list(runs[2].glob("evaluation/*.partial*"))
+    for n, path in runs.items():  # what is logged of the lists is about those of all processes
+        logged = rows(path / "metrics.jsonl")[0]
+        listed = [title for row in kept[n] for title in zip(row["titles"], row["in_catalog"], strict=False)]
+        different = {tuple(title) for title, in_catalog in listed if in_catalog}
+        assert logged["distinct_titles"] == pytest.approx(len(different) / len(listed))
+        assert logged["repeated"] == pytest.approx(sum(sum(row["repeated"]) for row in kept[n]) / len(listed))
 
 
 def test_another_number_of_processes_than_asked_for_is_refused(main, tiny, tmp_path):

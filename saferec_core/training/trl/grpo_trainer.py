@@ -30,7 +30,7 @@ from saferec_core.models.finite import only_finite_logits
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
 from saferec_core.plugins.contracts.run_context import RunContext
 from saferec_core.rl.credit import credit
-from saferec_core.rl.figures import CreditedBatch, figures_of_lists, means_by_reward
+from saferec_core.rl.figures import CreditedBatch, ListedRanks, figures_of_lists, means_by_reward
 from saferec_core.rl.limits import LimitedRanks, Limits
 from saferec_core.rl.loss import RankWeighting
 from saferec_core.rl.ranks import rank_mean, rank_ratio, rank_weights, spread
@@ -154,8 +154,7 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
         self._prepared = None
         self._scored = (record, rollouts)
         active = self._scorer.rewards
-        figures = figures_of_lists(active, rollouts.rewards, rollouts.lists)
-        for name, value in {**figures, **rollouts.lists.context.figures}.items():
+        for name, value in rollouts.lists.context.figures.items():
             log_metric(name, value)
         weights = [reward.weight for reward in active]
         means = means_by_reward(active, rollouts.rewards)  # (F, N)
@@ -220,16 +219,25 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
         group_size = self.num_generations if self.model.training else self.num_generations_eval
         advantages = credit(self._scorer.rewards, rewards, self._normalizer, rank_mask, group_size)
         advantages = self._limits.charge(advantages, limited.prices, rank_mask)
+        figures = self._figures_of_lists(rollouts, rewards)
         if self.model.training:
             self._limits.follow(limited.counted)
             batch = CreditedBatch(
                 self._scorer.rewards, rewards, self._normalizer, rank_mask, group_size, advantages
             )
-            for name, value in {**batch.figures(), **self._limits.figures()}.items():
-                self._metrics["train"][name].append(value)
+            figures |= {**batch.figures(), **self._limits.figures()}
+        for name, value in figures.items():
+            self._metrics["train" if self.model.training else "eval"][name].append(value)
         rows = len(rollouts.texts)
         own = slice(self.accelerator.process_index * rows, (self.accelerator.process_index + 1) * rows)
         return Advantages(rank=advantages.rank[own], list=advantages.list[own])
+
+    def _figures_of_lists(self, rollouts: Rollouts, rewards: RewardValues) -> dict[str, float]:
+        """Describe the lists of the whole generation batch, whose rewards are given."""
+        lists = rollouts.lists
+        ranks = ListedRanks(*map(self._gathered, ListedRanks.of(lists)))
+        judged = lists.judge.oracle is not None
+        return figures_of_lists(self._scorer.rewards, rewards, ranks, judged=judged)
 
     def _of_all_processes(self, rollouts: Rollouts) -> tuple[RewardValues, Tensor, LimitedRanks]:
         """Return the rewards, the rank mask and what limits look at, of the whole generation batch."""

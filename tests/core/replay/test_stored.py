@@ -168,15 +168,34 @@ def test_one_advantage_of_the_whole_completion_is_that_of_all_its_ranks(tmp_path
     assert stored.list.tolist() == [1.5, -1.5]
 
 
+def test_several_completions_of_a_row_have_an_advantage_each(tmp_path):
+    row = {"prompt": "wish", "completions": ["a", "b"], "advantage": [1, -1.5]}
+
+    stored = stored_advantages(read_batches(written(tmp_path, row), {}), 2)
+
+    assert stored.rank.tolist() == [[1.0] * 2, [-1.5] * 2]
+    with pytest.raises(DataError, match="line 1: 'advantage' must be one for each of 2 completions"):
+        read_batches(written(tmp_path, row | {"advantage": [1, 2, 3]}), {})
+
+
+def test_a_completion_that_endpoints_say_was_cut_off_is_not_finished(tmp_path):
+    rows = [of_other(text, finish_reason=reason) for text, reason in (("a", "length"), ("b", "stop"))]
+
+    [batch] = read_batches(written(tmp_path, *rows), {})
+
+    assert [each.finished for each in batch.completions] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
         ({"step": "one"}, "'step' must be a whole number, but is 'one'"),
         ({"advantage": ["x"], "list_advantage": 0.5}, r"'advantage' must be a number, or .* \['x'\] and 0.5"),
         ({"advantage": [None, 1], "list_advantage": 0.5}, "'advantage' must be a number"),
+        ({"advantage": [0.5]}, "'advantage' must be a number"),
         ({"completions": "Up (2009)"}, "'completions' must be a list, but is str; a single one is called"),
     ],
-    ids=["step", "advantage", "null among advantages", "one completion"],
+    ids=["step", "advantage", "null among advantages", "no list part", "one completion"],
 )
 def test_columns_of_another_tool_that_hold_something_else_are_named_with_their_line(tmp_path, more, problem):
     with pytest.raises(DataError, match=f"line 1: {problem}"):

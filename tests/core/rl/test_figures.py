@@ -15,7 +15,7 @@ from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
 from saferec_core.plugins.contracts.reward import RewardFunction
 from saferec_core.rl.credit import credit
-from saferec_core.rl.figures import CreditedBatch, figures_of_lists
+from saferec_core.rl.figures import CreditedBatch, ListedRanks, figures_of_lists
 from saferec_core.rl.rewards import ActiveReward, RewardValues
 from saferec_core.testing import StatedOracle, listing
 
@@ -49,7 +49,9 @@ def test_lists_are_counted_by_the_ranks_that_were_written():
     lists = JudgedLists([listing([saw, up, up]), listing([heat])], records, judge, 3)
     nothing = RewardValues(torch.zeros(0, 2, 3), torch.zeros(1, 2), torch.zeros(0, 2, 3))
 
-    figures = figures_of_lists([ActiveReward("list", OfList(), 1.0)], nothing, lists)
+    figures = figures_of_lists(
+        [ActiveReward("list", OfList(), 1.0)], nothing, ListedRanks.of(lists), judged=True
+    )
 
     assert figures["list_length"] == 2.0
     assert figures["repeated"] == 0.25  # the second Up among four ranks
@@ -106,6 +108,8 @@ def test_a_share_of_ranks_has_no_value_where_none_was_written():
     lists = JudgedLists([listing([])] * 2, [Record(prompt=[], constraints=("gore",))] * 2, judge, 3)
     values = RewardValues(torch.zeros(0, 2, 3), torch.zeros(1, 2), torch.zeros(0, 2, 3))
 
-    figures = figures_of_lists([ActiveReward("list", OfList(), 1.0)], values, lists)
+    figures = figures_of_lists(
+        [ActiveReward("list", OfList(), 1.0)], values, ListedRanks.of(lists), judged=True
+    )
 
     assert figures == {"reward/list": 0.0, "list_length": 0.0}
