@@ -19,6 +19,7 @@ from labels import write_sparse_records
 from trl import GRPOTrainer
 
 from saferec_core import load_plugins, report
+from saferec_core.config.load import Layer, resolved
 from saferec_core.config.schema import TrainConfig
 from saferec_core.demo.folder import SPLITS, write_records
 from saferec_core.demo.profile import demo_folder, demo_settings, make_demo
@@ -43,7 +44,7 @@ from saferec_core.training.sft import run_sft
 from saferec_core.training.trl import grpo_setup
 from saferec_core.training.trl.resumable import Resumable
 
-__all__ = ["RESULT", "run_arm"]
+__all__ = ["RESULT", "run_arm", "settings_problems"]
 
 RESULT = "result.json"
 """Written last into an arm's folder: its lists' metrics by user. What has it is not run again."""
@@ -90,13 +91,33 @@ def merged(settings: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
 
 def _settings(grid: Grid, seed: int, folder: Path) -> dict[str, Any]:
     """Return the settings of a run with *seed*; the files of the demo are made if need be."""
-    settings = deepcopy(grid.world.settings)
     if grid.world.demo:
         make_demo(folder, seed=seed)
-        settings = demo_settings(folder, seed=seed)
-        if grid.world.right_labels is not None:
-            settings["data"]["train_path"] = str(_sparse_records(grid.world.right_labels, seed, folder))
+    settings = _shared_settings(grid, seed, folder)
+    if grid.world.right_labels is not None:
+        settings["data"]["train_path"] = str(_sparse_records(grid.world.right_labels, seed, folder))
+    return settings
+
+
+def _shared_settings(grid: Grid, seed: int, folder: Path) -> dict[str, Any]:
+    """Return what every arm is given, without a look at any file."""
+    settings = demo_settings(folder, seed=seed) if grid.world.demo else deepcopy(grid.world.settings)
     return merged(settings, {**grid.settings, "seed": seed, "output_dir": str(folder)})
+
+
+def settings_problems(grid: Grid, folder: Path) -> list[str]:
+    """Name every setting of the study and its arms that a run would refuse."""
+    shared = _shared_settings(grid, grid.seeds[0], folder)
+
+    def refused(origin: str, settings: Mapping[str, Any]) -> list[str]:
+        return list(resolved(TrainConfig, files=[Layer(origin, settings)]).problems)
+
+    problems = refused("settings", shared)
+    if not problems:  # else each arm has them too
+        for name, arm in grid.arms.items():
+            own = merged(shared, {**(arm.train or {}), "sft_checkpoint": str(arm.of)})
+            problems += [f"arm {name}: {problem}" for problem in refused(f"arm {name}", own)]
+    return problems
 
 
 def _sparse_records(right: float, seed: int, folder: Path) -> Path:

@@ -11,6 +11,8 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from saferec_core.config.yaml_text import read_yaml
+
 __all__ = ["Arm", "Finding", "Grid", "GridError", "Statement", "World", "changes", "read_grid"]
 
 
@@ -108,6 +110,8 @@ class Grid(_Part):
     def _names_exist(self) -> Self:
         problems, before = [], set[str]()
         for name, arm in self.arms.items():
+            if name in {"", ".", ".."} or Path(name).name != name:
+                problems.append(f"arm {name!r} cannot be the name of a folder")
             if arm.of is not None and arm.of not in before:
                 problems.append(f"arm {name} is of {arm.of!r}, which is no arm in front of it")
             if arm.sft is not None and not self.world.demo and arm.sft not in self.world.train:
@@ -145,7 +149,7 @@ def read_grid(path: Path, world: Path | None = None) -> Grid:
         return Grid.model_validate(settings)
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise GridError(f"{path} is not a grid: {'; '.join(lines)}") from None
+        raise GridError(f"{path} is not a grid: {'; '.join(lines).removeprefix(': ')}") from None
 
 
 def changes(grid: Grid, stored: Path) -> list[str]:
@@ -153,7 +157,10 @@ def changes(grid: Grid, stored: Path) -> list[str]:
 
     Findings may change and seeds may be added at any time: they change no result.
     """
-    before = json.loads(stored.read_text(encoding="utf-8"))
+    try:
+        before = json.loads(stored.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise GridError(f"{stored} cannot be read: {error}") from None
     return sorted(_differences(before, grid.runs()))
 
 
@@ -164,8 +171,8 @@ def digest(grid: Grid) -> str:
 
 def _read(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        return read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise GridError(f"{path} cannot be read: {error}") from None
 
 

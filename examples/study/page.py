@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from grid import Arm, Grid, digest
+from grid import Arm, Grid, GridError, digest
 from verdicts import Tested, Vector, difference, holm, verdict_of
+
+from saferec_core.config.limits import read_limits
 
 __all__ = ["write_page"]
 
@@ -107,9 +109,9 @@ def _limits(grid: Grid, cells: Cells, seeds: list[int]) -> Iterator[str]:
 
 def _limit(arm: Arm) -> float | None:
     """Return the share of violating titles that an arm is allowed."""
-    limits = (arm.train or {}).get("limits", {}).get("limit", [])
-    bounds = [float(text.split("<=")[1]) for text in limits if text.startswith("violation_rate<=")]
-    return bounds[0] if bounds else None
+    named = (arm.train or {}).get("limits", {}).get("limit", [])
+    limits = read_limits(named.split(",") if isinstance(named, str) else named, has_oracle=True)
+    return next((limit.bound for limit in limits if limit.name == "violation_rate"), None)
 
 
 def _over_seeds(metric: str, there: list[Any]) -> str:
@@ -178,6 +180,8 @@ def _tested(test: Tested, p: float) -> str:
 
 
 def _vector(cell: Any, metric: str) -> Vector:
+    if metric not in cell["metrics"]:
+        raise GridError(f"the results have no metric {metric!r}, but {', '.join(cell['metrics'])}")
     return np.array([np.nan if value is None else value for value in cell["metrics"][metric]], np.float64)
 
 

@@ -15,6 +15,7 @@ import argparse
 import fcntl
 import json
 import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -33,12 +34,15 @@ def main() -> int:
     try:
         grid = read_grid(chosen.grid, chosen.world)
         seeds = _among(grid.seeds, chosen.seeds)
+        if not chosen.only_page:
+            _check_settings(grid, chosen.results)
         _check_unchanged(grid, chosen.results)
+        failed = [] if chosen.only_page else run(grid, seeds, chosen.results)
+        page = write_page(grid, chosen.results, chosen.page or chosen.results / "findings.md")
     except GridError as error:
         print(error, file=sys.stderr)
         return 2
-    failed = [] if chosen.only_page else run(grid, seeds, chosen.results)
-    print(f"page: {write_page(grid, chosen.results, chosen.page or chosen.results / 'findings.md')}")
+    print(f"page: {page}")
     for cell in failed:
         print(f"failed: {cell}")
     return min(1, len(failed))
@@ -136,6 +140,13 @@ def _among(seeds: list[int], text: str | None) -> list[int]:
     return [int(seed) for seed in chosen]
 
 
+def _check_settings(grid: Grid, results: Path) -> None:
+    import arms  # imports torch
+
+    if problems := arms.settings_problems(grid, results):
+        raise GridError("\n".join(problems))
+
+
 def _check_unchanged(grid: Grid, results: Path) -> None:
     stored = results / "grid.json"
     if stored.exists():
@@ -145,8 +156,13 @@ def _check_unchanged(grid: Grid, results: Path) -> None:
                 f"{'; '.join(changed)}"
             )
         return
-    results.mkdir(parents=True, exist_ok=True)
-    stored.write_text(json.dumps(grid.runs(), indent=1, sort_keys=True), encoding="utf-8")
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise GridError(f"{results} is a file; name a folder") from None
+    part = stored.with_suffix(f".{os.getpid()}.part")  # another call may read it at any time
+    part.write_text(json.dumps(grid.runs(), indent=1, sort_keys=True), encoding="utf-8")
+    part.replace(stored)
 
 
 def _options() -> argparse.Namespace:

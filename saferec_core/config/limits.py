@@ -16,7 +16,7 @@ SHARES = ("violation_rate", "wasted", "repeated", "seen", "out_of_catalog", "unk
 NEED_ORACLE = frozenset({"violation_rate", "unknown"})
 
 _LIMIT = re.compile(
-    r"\s*(?P<share>\w+)\s*(?:\[(?P<trait>[^\]]+)\])?\s*<=\s*(?P<bound>[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*",
+    r"\s*(?P<share>[\w-]+)\s*(?:\[(?P<trait>[^\]]+)\])?\s*<=\s*(?P<bound>[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*",
     re.IGNORECASE,
 )
 

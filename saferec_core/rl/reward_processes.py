@@ -85,7 +85,10 @@ class RewardProcesses:
         for worker, positions in zip(workers, parts, strict=True):
             some = lists.only(positions.tolist())
             context = RunContext(lists.context.step, lists.context.steps, lists.context.phase)
-            worker.connection.send(_Part(some.lists, some.records, some.num_ranks, context))
+            try:
+                worker.connection.send(_Part(some.lists, some.records, some.num_ranks, context))
+            except OSError as error:  # it was killed since the last batch
+                raise self._ended(worker) from error
         answers = self._received(workers, timeout)
         if failure := next((answer.failure for answer in answers if answer.failure is not None), None):
             raise RewardError(failure)
@@ -137,13 +140,15 @@ class RewardProcesses:
                 try:
                     answers[number] = connection.recv()
                 except (EOFError, OSError) as error:
-                    workers[number].process.join()
-                    status = workers[number].process.exitcode
-                    self.close()
-                    raise RewardError(
-                        f"{self.what} failed: its process ended with status {status}"
-                    ) from error
+                    raise self._ended(workers[number]) from error
         return [answers[number] for number in range(len(workers))]
+
+    def _ended(self, worker: _Worker) -> RewardError:
+        """Say how a process has ended, and kill the others."""
+        worker.process.join()
+        status = worker.process.exitcode
+        self.close()
+        return RewardError(f"{self.what} failed: its process ended with status {status}")
 
 
 class _Worker(NamedTuple):

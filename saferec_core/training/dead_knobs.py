@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -35,6 +36,10 @@ def dead_knobs(config: TrainConfig, rewards: Sequence[ActiveReward], normalizer:
         bounds = reward.bounds(config.num_ranks)
         if bounds is not None and bounds[0] == bounds[1]:
             yield f"rewards.{reward.name} is always {bounds[0]:g}, so it never prefers one list to another"
+    if config.reward_func != TrainConfig.model_fields["reward_func"].default and not any(
+        hasattr(reward.function, "variant") and "variant" not in _given(config, reward) for reward in rewards
+    ):
+        yield "reward_func has no effect: no reward takes its variant from it"
     gains = [reward for reward in rewards if reward.channel != "cost"]
     for position, reward in enumerate(gains):
         yield from _of_reward(config, reward, gains, normalizer, position)
@@ -48,6 +53,12 @@ def dead_knobs(config: TrainConfig, rewards: Sequence[ActiveReward], normalizer:
         yield "normalizer.dynamic_sampling has no effect, since rollout.max_resample is 0"
 
 
+def _given(config: TrainConfig, reward: ActiveReward) -> Mapping[str, Any]:
+    """Return the options that the run names for a reward."""
+    chosen = config.rewards.get(reward.name)
+    return {} if chosen is None else chosen.options
+
+
 def _of_reward(
     config: TrainConfig,
     reward: ActiveReward,
@@ -56,8 +67,7 @@ def _of_reward(
     position: int,
 ) -> Iterator[str]:
     """Yield what is set for one reward, the one at *position* of *gains*, and has no effect."""
-    chosen = config.rewards.get(reward.name)
-    given = {} if chosen is None else chosen.options
+    given = _given(config, reward)
     scaled = [option for option in reward.function.factors if option in given]
     if scaled and not _matters(gains, normalizer, position, weight=False):
         yield (

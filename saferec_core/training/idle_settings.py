@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 
 from saferec_core.config.choices import Section
-from saferec_core.config.limits import Limit
+from saferec_core.config.limits import Limit, read_limits
 from saferec_core.config.schema import SftConfig, TrainConfig
-from saferec_core.config.sections import LimitsConfig
+from saferec_core.config.sections import AlarmsConfig, LimitsConfig
 from saferec_core.data.records import Record
 from saferec_core.data.sentences import listed
+from saferec_core.errors import SaferecError
 
 __all__ = ["idle_limits", "idle_settings"]
 
@@ -49,8 +51,8 @@ def _of_reinforcement(config: TrainConfig) -> Iterator[str]:
             yield f"rewards.{name}: {options} {verb} no effect, since the reward has weight 0"
     if config.reference_policy is not None and not config.kl_beta:
         yield "reference_policy has no effect, since kl_beta is 0"
-    if not config.limits.limit and config.limits != LimitsConfig():
-        yield "limits: nothing is limited, so the other settings have no effect; give --limit"
+    yield from _of_limits(config)
+    yield from _of_alarms(config.alarms)
     if config.rollout.top_k == 1:
         yield (
             "rollout.temperature and num_generations have no effect, since top_k is 1: all completions of a "
@@ -66,16 +68,15 @@ def _of_reinforcement(config: TrainConfig) -> Iterator[str]:
         )
 
 
-def idle_limits(limits: Sequence[Limit], records: Sequence[Record]) -> Iterator[str]:
-    """Yield a sentence for each limit that nothing can exceed, or that seems to apply to no record.
-
-    Args:
-        limits: The limits of a run.
-        records: Its training records; the first 100,000 are looked at.
-    """
+def _of_limits(config: TrainConfig) -> Iterator[str]:
+    if not config.limits.limit:
+        if config.limits != LimitsConfig():
+            yield "limits: nothing is limited, so the other settings have no effect; give --limit"
+        return
+    limits: Sequence[Limit] = ()
+    with suppress(SaferecError):  # what cannot be read is a problem, which others name
+        limits = read_limits(config.limits.limit, has_oracle=config.oracle is not None)
     wasted = min((limit.bound for limit in limits if limit.share == "wasted"), default=1.0)
-    unmet = _without_record({limit.trait for limit in limits if limit.trait is not None}, records)
-    none = "no" if len(records) <= _LOOKED_AT else f"none of the first {_LOOKED_AT:,}"
     for limit in limits:
         if limit.bound == 1:
             yield f"the limit {limit} has no effect: no share exceeds 1"
@@ -83,7 +84,25 @@ def idle_limits(limits: Sequence[Limit], records: Sequence[Record]) -> Iterator[
             yield (
                 f"the limit {limit} has no effect beside wasted <= {wasted:g}, which counts these ranks too"
             )
-        elif limit.trait in unmet:
+
+
+def _of_alarms(alarms: AlarmsConfig) -> Iterator[str]:
+    for name in alarms.alarm_options:
+        if name in alarms.ignore_alarm:
+            yield f"alarms.alarm_options.{name} has no effect, since ignore_alarm leaves this alarm out"
+
+
+def idle_limits(limits: Sequence[Limit], records: Sequence[Record]) -> Iterator[str]:
+    """Yield a sentence for each limit that seems to apply to no record.
+
+    Args:
+        limits: The limits of a run.
+        records: Its training records; the first 100,000 are looked at.
+    """
+    unmet = _without_record({limit.trait for limit in limits if limit.trait is not None}, records)
+    none = "no" if len(records) <= _LOOKED_AT else f"none of the first {_LOOKED_AT:,}"
+    for limit in limits:
+        if limit.trait in unmet:
             record = "record" if none == "no" else "records"
             yield f"the limit {limit} has no effect: {none} training {record} has this constraint"
 

@@ -330,10 +330,17 @@ def test_where_no_list_has_a_value_the_page_says_so(module):
     [
         ({}, ["--seeds", "3,x,9"], "--seeds x, 9: the grid has 3; add others to its seeds"),
         ({"world": {}}, [], "arm sft is SFT on safe records, but the world names none (train)"),
+        ({"settings": {"learnin_rate": 1}}, [], "unknown key 'learnin_rate'"),
+        (
+            {"arms": {**SMALL["arms"], "odd": {"of": "sft", "label": "", "train": {"num_ranks": 0}}}},
+            [],
+            "arm odd: num_ranks: Input should be greater than or equal to 1",
+        ),
+        ({"arms": {"..": {"sft": "safe", "label": ""}}}, [], "arm '..' cannot be the name of a folder"),
     ],
-    ids=["seeds", "records"],
+    ids=["seeds", "records", "settings", "settings of an arm", "name"],
 )
-def test_seeds_and_records_that_a_study_does_not_have_are_named_before_anything_runs(
+def test_what_a_study_cannot_be_run_with_is_named_before_anything_runs(
     module, tmp_path, monkeypatch, capsys, changes, options, problem
 ):
     arguments = [str(grid_file(tmp_path, **changes)), str(tmp_path / "results"), *options]
@@ -342,6 +349,18 @@ def test_seeds_and_records_that_a_study_does_not_have_are_named_before_anything_
     assert module("study").main() == 2
     assert problem in capsys.readouterr().err
     assert not (tmp_path / "results").exists()
+
+
+def test_a_page_without_the_metric_of_a_finding_names_those_that_there_are(module):
+    with pytest.raises(module("grid").GridError, match="no metric 'recal@5', but recall@5"):
+        module("page")._vector({"metrics": {"recall@5": [1.0]}}, "recal@5")
+
+
+@pytest.mark.parametrize("limit", ["violation_rate<=0.02", ["wasted<=0.1", "violation_rate <= .02"]])
+def test_the_page_says_what_an_arm_is_allowed_however_it_is_written(module, limit):
+    arm = module("grid").Arm(label="", of="sft", train={"limits": {"limit": limit}})
+
+    assert module("page")._limit(arm) == 0.02
 
 
 @pytest.mark.slow

@@ -225,13 +225,14 @@ def test_the_end_says_what_was_kept_and_of_what_was_not_the_best_that_was_reache
     ("text", "message"),
     [
         ("violations<=0.1", r"unknown share to limit 'violations'.*Did you mean 'violation_rate'"),
+        ("out-of-catalog<=0.1", r"'out-of-catalog'.*Did you mean 'out_of_catalog'"),
         ("wasted<=1.5", r"lies in 0\.\.1, but the bound is 1\.5"),
         ("wasted<=-0.1", r"lies in 0\.\.1, but the bound is -0\.1"),
         ("wasted>=0.1", "cannot be read; write it as"),
         ("wasted[gore]<=0.1", "only violation_rate can be limited for a trait"),
         ("violation_rate[gor]<=0.1", r"unknown trait 'gor'.*Did you mean 'gore'"),
     ],
-    ids=["share", "above one", "negative", "sign", "trait of another share", "trait"],
+    ids=["share", "hyphens", "above one", "negative", "sign", "trait of another share", "trait"],
 )
 def test_a_limit_that_cannot_be_meant_is_refused(text, message):
     with pytest.raises(SaferecError, match=message):

@@ -55,6 +55,21 @@ def test_a_process_that_crashes_is_an_error_and_the_next_batch_has_another(calle
     assert called("a", "b")[0][0].tolist() == [1, 2]
 
 
+def test_a_process_that_is_killed_between_two_batches_is_an_error_and_the_next_batch_has_another():
+    caller = RewardCaller("reward 'slow'", InProcess(), RewardCalls(processes=2))
+    lists = judged_lists([TITLES[:1], TITLES[:2]], num_ranks=5)
+    caller(lists)
+    killed = caller._processes._workers[1].process
+    killed.kill()
+    killed.join()
+
+    with pytest.raises(RewardError, match="reward 'slow' failed: its process ended with status -9"):
+        caller(lists)
+
+    assert caller(lists)[0].tolist() == [1, 2]
+    caller._processes.close()
+
+
 def test_a_loop_outside_of_python_is_killed_when_the_time_is_over(called):
     with pytest.raises(RewardError, match="not finished after 2 s; its processes were killed"):
         called("a", "Hang", timeout=2.0)

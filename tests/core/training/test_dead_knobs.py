@@ -33,6 +33,17 @@ def test_a_penalty_is_dead_where_the_normalizer_divides_it_out_and_acts_where_it
     assert dead_in(plugins, rewards=rewards, normalizer={"name": "grpo"}) == []
 
 
+@pytest.mark.parametrize(
+    ("rewards", "number"),
+    [({"count": {}}, 1), ({"safety": {"variant": "exp_inf"}}, 1), ({"relevance": {}}, 0)],
+    ids=["no variant", "own variant", "takes it"],
+)
+def test_a_variant_that_no_reward_takes_is_dead(plugins, rewards, number):
+    dead = dead_in(plugins, rewards=rewards, reward_func="log_decay")
+
+    assert dead == ["reward_func has no effect: no reward takes its variant from it"] * number
+
+
 @pytest.mark.parametrize(("name", "number"), [("grpo", 1), ("gdpo", 0)])
 def test_a_value_of_unwritten_ranks_is_dead_where_only_written_ones_are_compared(plugins, name, number):
     dead = dead_in(

@@ -80,19 +80,27 @@ def test_sampling_the_likeliest_token_alone_leaves_nothing_to_compare():
     assert "top_k is 1: all completions of a prompt are the same" in sentence
 
 
-def test_limits_that_nothing_exceeds_and_limits_on_what_nobody_asks_for_are_named():
-    records = [Record(prompt=[], constraints=("gore",))]
-    limits = [
-        Limit("violation_rate", 1.0),
-        Limit("wasted", 0.02),
-        Limit("seen", 0.05),
-        Limit("repeated", 0.01),
-        Limit("violation_rate", 0.01, "gore"),
-        Limit("violation_rate", 0.01, "guns"),
-    ]
+def test_limits_that_nothing_exceeds_are_named():
+    limits = ["violation_rate<=1", "wasted<=0.02", "seen<=0.05", "repeated<=0.01"]
 
-    assert list(idle_limits(limits, records)) == [
+    assert idle_in(limits={"limit": limits}, oracle={"name": "table", "path": "oracle.jsonl"}) == [
         "the limit violation_rate <= 1 has no effect: no share exceeds 1",
         "the limit seen <= 0.05 has no effect beside wasted <= 0.02, which counts these ranks too",
+    ]
+
+
+def test_limits_on_what_nobody_asks_for_are_named():
+    records = [Record(prompt=[], constraints=("gore",))]
+    limits = [Limit("violation_rate", 0.01, "gore"), Limit("violation_rate", 0.01, "guns")]
+
+    assert list(idle_limits(limits, records)) == [
         "the limit violation_rate[guns] <= 0.01 has no effect: no training record has this constraint",
+    ]
+
+
+def test_options_of_an_alarm_that_is_left_out_are_named():
+    alarms = {"ignore_alarm": ["kl"], "alarm_options": {"kl": {"most": 5}, "entropy": {"least": 0.1}}}
+
+    assert idle_in(alarms=alarms) == [
+        "alarms.alarm_options.kl has no effect, since ignore_alarm leaves this alarm out"
     ]
