@@ -90,7 +90,9 @@ class RichObserver(Observer):
 
     def table(self, title: str, rows: Sequence[Mapping[str, str]]) -> None:
         """Print a table."""
-        table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, show_edge=False)
+        table = Table(
+            title=escape(title), title_justify="left", box=SIMPLE_HEAD, show_edge=False, min_width=len(title)
+        )
         for name in rows[0] if rows else ():
             table.add_column(escape(name))
         for row in rows:

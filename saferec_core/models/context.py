@@ -75,7 +75,7 @@ def encode_fitting(
             raise DataError(
                 f"a prompt has {len(encoded[number])} tokens, and even its last turn alone, which is never "
                 f"cut, has more than the {room} that the model's context leaves beside a completion. Shorten "
-                f"it, or lower --max-completion-length. Its last turn begins: {last[:80]!r}"
+                f"it, or lower max_completion_length. Its last turn begins: {last[:80]!r}"
             )
         (encoded[number],) = encode(tokenizer, [fitting[0].prompt])
     if long:

@@ -1,4 +1,4 @@
-"""What commands print for other programs is JSON, whatever it holds and wherever it goes."""
+"""What commands print: JSON for other programs, wherever it goes, and tables for people."""
 
 import io
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from saferec_cli.printing import only_json_printed, print_json
+from saferec_cli.render import RichObserver
 
 
 def printed(value, monkeypatch, encoding="utf-8"):
@@ -72,3 +73,10 @@ def test_a_closed_output_is_written_to_by_nobody_and_fails_nothing(closed):
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_title_of_a_narrow_table_stays_on_its_line(capsys):
+    title = "All lists together (no intervals)"
+    RichObserver().table(title, [{"metric": "Catalog coverage", "value": "17%"}])
+
+    assert capsys.readouterr().out.splitlines()[0].strip() == title

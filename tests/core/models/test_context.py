@@ -61,5 +61,5 @@ def test_a_limit_of_completions_above_half_of_the_context_takes_no_more_than_hal
     assert room_for_prompt(100, 30) == 70
     assert room_for_prompt(100, 51) == room_for_prompt(100, 512) == 50
     assert room_for_prompt(None, 30) is None
-    with pytest.raises(DataError, match="lower --max-completion-length"):
+    with pytest.raises(DataError, match="lower max_completion_length"):
         PolicyGenerator(policy)([LAST], replace(DECODING, max_completion_length=512))
