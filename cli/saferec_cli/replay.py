@@ -78,7 +78,15 @@ def replay(
         "--oracle-path": {"oracle": {"path": str(oracle_path)}} if oracle_path else {},
     }
     flags += [Layer(flag, settings) for flag, settings in given.items() if settings]
-    request = resolve(TrainConfig, config or own, flags, setting or (), rewards=reward or (), demo=False)
+    request = resolve(
+        TrainConfig,
+        config or own,
+        flags,
+        setting or (),
+        rewards=reward or (),
+        demo=False,
+        of_run=config is None,
+    )
     plugins = load_plugins()
     problems = [
         *request.resolved.problems,
@@ -91,7 +99,9 @@ def replay(
     from saferec_core.replay.picture import draw_replay
     from saferec_core.replay.run import replay as credit_again  # imports torch
 
-    before = None if own is None else resolve(TrainConfig, own, [], (), demo=False).resolved.checked()
+    before = None
+    if own is not None:
+        before = resolve(TrainConfig, own, [], (), demo=False, of_run=True).resolved.checked()
     result = credit_again(path, request.resolved.config, plugins, own=before)
     if draw is not None:
         draw_replay(result, draw)

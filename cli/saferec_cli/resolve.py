@@ -48,11 +48,12 @@ def resolve(
     transforms: Sequence[str] = (),
     smoke: bool = False,
     demo: bool = True,
+    of_run: bool = False,
 ) -> Request[ConfigT]:
     """Lay defaults, YAML file, flags and ``--set`` over one another, in rising order.
 
     With nothing named, neither model nor data, the demo's profile takes the file's place, unless *demo* is
-    False.
+    False. Where the file is *of_run*, of a run that exists, what that was called does not matter.
 
     Raises:
         ConfigError: An argument cannot be understood at all.
@@ -60,11 +61,9 @@ def resolve(
     given = [*flags, *setting_layers(settings)]
     given += transform_layers(transforms)
     resume_from = _at(merged(layer.settings for layer in given), "resume_from")
-    files = [Layer(str(file), read_settings(file))] if file is not None else []
     if file is None and resume_from is not None:
-        file = _run_to_resume(kind, Path(resume_from)).config
-        stored = {key: value for key, value in read_settings(file).items() if key != "run_name"}
-        files = [Layer(str(file), stored)]  # its folder is named, so that what it was called does not matter
+        file, of_run = _run_to_resume(kind, Path(resume_from)).config, True
+    files = [] if file is None else [_layer_of(file, of_run=of_run)]
     for layer in (*files, *given):
         if not isinstance(layer.settings.get("rewards", {}), Mapping):
             raise ConfigError(
@@ -89,6 +88,12 @@ def resolve(
     if kind is TrainConfig:
         given += _reward_layers(files, given, rewards)
     return Request(resolved(kind, files=files, overrides=given), is_demo)
+
+
+def _layer_of(file: Path, *, of_run: bool) -> Layer:
+    settings = read_settings(file)
+    kept = {name: value for name, value in settings.items() if name != "run_name" or not of_run}
+    return Layer(str(file), kept)
 
 
 def _run_to_resume(kind: type[RunConfig], named: Path) -> RunLayout:

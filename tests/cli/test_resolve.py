@@ -17,3 +17,7 @@ def test_what_a_resumed_run_was_called_is_not_judged(tmp_path):
     request = resolve(SftConfig, None, [Layer("--resume-from", {"resume_from": str(run)})], ())
 
     assert (request.resolved.config.seed, request.resolved.config.run_name) == (5, None)
+
+    request = resolve(SftConfig, run / "config.yaml", [], (), of_run=True)
+
+    assert (request.resolved.config.seed, request.resolved.config.run_name) == (5, None)

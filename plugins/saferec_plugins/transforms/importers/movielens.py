@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from saferec_core.data.rows import Row, read_rows, whole_year
 from saferec_core.data.sentences import listed
@@ -75,6 +75,13 @@ class FromMovielens(Transform):
     """Maximum number of liked films in the prompt, the latest ones."""
     holdout: int = Field(default=3, ge=1)
     """How many liked films are the ground truth; a user needs one more than these."""
+
+    @field_validator("sentence")
+    @classmethod
+    def _names_the_history(cls, sentence: str) -> str:
+        if "{titles}" not in sentence:
+            raise ValueError("must have {titles}, in whose place the history is written")
+        return sentence
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
         """Yield the sample of every user, or the reason why there is none."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import pairwise
 
 import pytest
+from pydantic import ValidationError
 
 from saferec_core.data.records import constraints_of, messages_of, seen_titles_of, titles_of
 from saferec_core.data.rows import read_rows
@@ -898,6 +899,8 @@ def test_ratings_of_other_items_have_words_of_their_own_and_may_lack_years(tmp_p
     assert row["prompt"][0]["content"] == "I enjoyed Der Prozess and Momo (1973). What shall I read?"
     assert row["seen_titles"] == [["Der Prozess", None], ["Momo", 1973]]
     assert row[TRUTH] == [["Emma", 1815]]
+    with pytest.raises(ValidationError, match=r"must have \{titles\}"):
+        FromMovielens(movies_path=tmp_path / "books.csv", sentence="What next?")
 
 
 @pytest.mark.parametrize(
