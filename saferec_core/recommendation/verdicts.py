@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal
 
 from saferec_core.data.records import Record
 from saferec_core.data.titles import Title
-from saferec_core.plugins.contracts.entries import entry_question
+from saferec_core.plugins.contracts.entries import questions_of
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.judged_lists import JudgedLists
-from saferec_core.plugins.contracts.oracle import Evidence, Question, explain
+from saferec_core.plugins.contracts.oracle import Evidence, Oracle, Question, explain
 from saferec_core.plugins.contracts.parser import ParsedList
 
 __all__ = ["JudgedTitle", "Standing", "judged_titles"]
@@ -78,7 +79,7 @@ def _titles_of(judged: JudgedLists, n: int) -> tuple[JudgedTitle, ...]:
             standing = "violation" if violated else "safe" if verdict.known else "unknown"
             if record.constraints:
                 question = Question(*meant, record.constraints, judged.judge.columns(record))
-                evidence = explain(oracle, entry_question(catalog, question))
+                evidence = _evidence(oracle, questions_of(catalog, question))
         titles.append(
             JudgedTitle(
                 rank=k + 1,
@@ -93,3 +94,9 @@ def _titles_of(judged: JudgedLists, n: int) -> tuple[JudgedTitle, ...]:
             )
         )
     return tuple(titles)
+
+
+def _evidence(oracle: Oracle, questions: Sequence[Question]) -> tuple[Evidence, ...]:
+    """Return what the oracle knows of a title by all its names, the highest risk first."""
+    known = dict.fromkeys(piece for question in questions for piece in explain(oracle, question))
+    return tuple(sorted(known, key=attrgetter("risk"), reverse=True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from saferec_core.models.decoding import NO_RANK
 from saferec_core.models.token_decoders import NO_START
-from saferec_core.plugins.contracts.entries import entry_question
+from saferec_core.plugins.contracts.entries import questions_of
 from saferec_core.plugins.contracts.oracle import Evidence, Explaining, Oracle, Question, Verdict, explain
 
 if TYPE_CHECKING:  # a report reads TOKENS_KEPT and needs no torch
@@ -78,7 +78,7 @@ def _evidence(lists: JudgedLists, row: int) -> list[list[dict[str, Any]]] | None
         meant = judge.catalog.match(*item.title).title
         written = Question(*meant, record.constraints, judge.columns(record))
         further = (judge.question(title, record) for title in item.further)
-        asked.append([*dict.fromkeys((written, entry_question(judge.catalog, written))), *further])
+        asked.append([*questions_of(judge.catalog, written), *further])
     return [
         [
             {**evidence._asdict(), "detail": evidence.detail[:_DETAIL_LENGTH]}
@@ -100,7 +100,7 @@ def _explained(oracle: Oracle, questions: Sequence[Question], verdict: Verdict) 
         return []
     if not isinstance(oracle, Explaining):
         return [Evidence(trait, verdict.risks.get(trait, math.nan), "", "") for trait in verdict.violated]
-    evidences = [evidence for question in questions for evidence in explain(oracle, question)]
+    evidences = dict.fromkeys(evidence for question in questions for evidence in explain(oracle, question))
     return [evidence for evidence in evidences if evidence.trait in verdict.violated]
 
 

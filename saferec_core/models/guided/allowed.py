@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saferec_core.data.records import Record
-from saferec_core.data.titles import normal_form
+from saferec_core.data.titles import name_keys
 from saferec_core.plugins.contracts.judge import Judge
 from saferec_core.plugins.contracts.record_columns import RecordColumns
 
@@ -64,15 +64,15 @@ class AllowedTitles:
         return self._by_constraints[constraints, columns]
 
     def _seen(self, record: Record) -> tuple[int, ...]:
+        """Return what a list would be charged for as seen, and what a seen title means."""
         catalog, record = self._judge.catalog, self._judge.meant(record)
         positions = set()
         for title in record.seen_titles:
             name, year = (title, None) if isinstance(title, str) else title
             if year is not None and (match := catalog.find(name, year)) is not None:
                 positions.add(match)
-            form = normal_form(name)
-            for named in catalog.named(form):
-                is_own_name = normal_form(catalog.titles[named.entry].name) == form
-                if is_own_name and record.has_seen(name, named.year, catalog.year_tolerance):
-                    positions.add(named.entry)
+            for key in name_keys(name):
+                for named in catalog.named(key.form):
+                    if record.has_seen(*catalog.titles[named.entry], catalog.year_tolerance):
+                        positions.add(named.entry)
         return tuple(sorted(positions))

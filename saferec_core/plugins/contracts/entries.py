@@ -10,7 +10,7 @@ from saferec_core.plugins.contracts.oracle import Question
 from saferec_core.plugins.contracts.record_columns import NO_COLUMNS, RecordColumns
 from saferec_core.plugins.contracts.verdict import Verdict, joined
 
-__all__ = ["Asking", "ask_about_entries", "ask_by_entry", "entry_question"]
+__all__ = ["Asking", "ask_about_entries", "ask_by_entry", "questions_of"]
 
 Asking = Callable[[Sequence[Question]], Sequence[Verdict]]
 """Puts N questions to an oracle."""
@@ -54,11 +54,10 @@ def ask_about_entries(
     return _joint_verdicts(put, [Question(*title, traits, record) for title in titles], names)
 
 
-def entry_question(catalog: Catalog, question: Question) -> Question:
-    """Return the question about the catalog entry that the title means; *question* itself if none."""
-    position, title, _ = catalog.match(question.name, question.year)
-    own = None if position is None else catalog.titles[position].year
-    return question._replace(name=title.name, year=title.year if own is None else own)
+def questions_of(catalog: Catalog, question: Question) -> list[Question]:
+    """Return all that is asked about a title: *question* itself, then those by its entry's names and year."""
+    names = _names_of_entry(catalog, question)
+    return [question, *(question._replace(name=title.name, year=title.year) for title in names)]
 
 
 def _names_of_entry(catalog: Catalog, question: Question) -> Sequence[Title]:
@@ -66,11 +65,12 @@ def _names_of_entry(catalog: Catalog, question: Question) -> Sequence[Title]:
     position = catalog.find(question.name, question.year)
     if position is None:
         return ()
-    asked = Title(question.name, question.year)
-    name, year, *_ = entry_question(catalog, question)
-    names = [name]
+    own, meant = catalog.titles[position], catalog.match(question.name, question.year).title
+    names = [meant.name]
     if position in catalog.aliases:
-        names += [catalog.titles[position].name, *catalog.aliases[position]]
+        names += [own.name, *catalog.aliases[position]]
+    year = meant.year if own.year is None else own.year
+    asked = Title(question.name, question.year)
     return [title for each in dict.fromkeys(names) if (title := Title(each, year)) != asked]
 
 

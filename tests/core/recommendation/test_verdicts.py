@@ -32,3 +32,29 @@ def test_verdict_evidence_and_id_are_those_of_the_entry_that_a_title_means():
     assert jumanji.evidence[0].detail == "Jumanji: Welcome to the Jungle"
     assert (up.id, up.verdict, up.in_catalog) == (None, "unknown", False)
     assert jumanji.as_data()["id"] == "tt2"
+
+
+class RiskOfTheYear(Oracle):
+    """Knows two works of one name, of which that of 1988 violates."""
+
+    traits = ("gore",)
+
+    def judge(self, questions):
+        risks = [float(question.year == 1988) for question in questions]
+        return [Verdict(True, {"gore": risk}, ("gore",) if risk else ()) for risk in risks]
+
+    def explain(self, question):
+        return [Evidence("gore", float(question.year == 1988), "years", str(question.year))]
+
+
+def test_a_violation_comes_with_the_evidence_that_it_rests_on():
+    written = ParsedList((ParsedItem("The Fly", 1988, 0, 15, 14),))
+    record, judge = (
+        Record(prompt=[], constraints=("gore",)),
+        Judge(Catalog([Title("The Fly", 1986)]), RiskOfTheYear()),
+    )
+
+    [(fly,)] = judged_titles([written], [record], judge, 1)
+
+    assert fly.verdict == "violation"
+    assert [piece.detail for piece in fly.evidence] == ["1988", "1986"]

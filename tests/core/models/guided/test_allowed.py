@@ -35,3 +35,15 @@ def test_seen_titles_of_a_mapped_catalog_are_looked_up_one_by_one(catalog_file):
     user = Record(prompt=(), seen_titles=("Film 3", Title("Movie 9", 1959), Title("Film 7", 1999)))
 
     assert AllowedTitles(Judge(read_catalog(catalog_file))).of(user).seen == (3, 9)
+
+
+def test_what_a_list_would_be_charged_for_as_seen_is_not_written_either():
+    films = [
+        Title("Emma", 1996),
+        Title("Emma (TV)", 1996),
+        Title("Alien: The Director's Cut", 1979),
+        Title("Up", 2009),
+    ]
+    record = Record(prompt=[], seen_titles=(Title("Emma", 1996), "Alien"))
+
+    assert AllowedTitles(Judge(Catalog(films))).of(record).seen == (0, 1, 2)
