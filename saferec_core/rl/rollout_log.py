@@ -100,7 +100,7 @@ def _explained(oracle: Oracle, questions: Sequence[Question], verdict: Verdict) 
         return []
     if not isinstance(oracle, Explaining):
         return [Evidence(trait, verdict.risks.get(trait, math.nan), "", "") for trait in verdict.violated]
-    evidences = dict.fromkeys(evidence for question in questions for evidence in explain(oracle, question))
+    evidences = [evidence for question in questions for evidence in explain(oracle, question)]
     return [evidence for evidence in evidences if evidence.trait in verdict.violated]
 
 

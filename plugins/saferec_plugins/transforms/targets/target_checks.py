@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, reduce
 
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.records import Record
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title, normal_form
 from saferec_core.plugins.contracts.entries import ask_about_entries
-from saferec_core.plugins.contracts.oracle import Oracle, ask, columns_for
+from saferec_core.plugins.contracts.oracle import Oracle, Verdict, ask, columns_for
 from saferec_core.plugins.contracts.record_columns import RecordColumns
+from saferec_core.plugins.contracts.verdict import joined
 from saferec_plugins.transforms.targets.list_filling import ListedTitle, Source
 
 __all__ = ["OracleCheck", "against_the_user"]
@@ -56,16 +57,14 @@ class OracleCheck:
 
     def problems(self, listed: Sequence[ListedTitle], constraints: tuple[str, ...], row: Row) -> list[str]:
         """Return the oracle's objections to the list of a row under these *constraints*."""
-        asked = constraints, columns_for(self._oracle, row)
-        fine = self._fine_under(*asked)
+        columns = columns_for(self._oracle, row)
+        fine = self._fine_under(constraints, columns)
         new = [each for each in listed if not fine[each.title]]
         if not new:
             return []
-        catalog, positions = self._catalog, [each.title for each in new]
-        verdicts = ask_about_entries(partial(ask, self._oracle), catalog, positions, *asked)
         problems = []
-        for each, verdict in zip(new, verdicts, strict=True):
-            title = catalog.titles[each.title]
+        for each, verdict in zip(new, self._judged(new, constraints, columns), strict=True):
+            title = self._catalog.titles[each.title]
             if verdict.known and verdict.violated:
                 problems.append(f"holds {title}, which violates {', '.join(verdict.violated)}")
             elif verdict.known or self._unknown_allowed:
@@ -73,6 +72,23 @@ class OracleCheck:
             elif each.source is not Source.TRUTH or not self._unknown_truth_allowed:
                 problems.append(f"holds {title}, which the oracle does not know")
         return problems
+
+    def _judged(
+        self, listed: Sequence[ListedTitle], constraints: tuple[str, ...], columns: RecordColumns
+    ) -> list[Verdict]:
+        """Ask about all constraints at once, then one by one about titles that are not known for all.
+
+        Of one name the oracle may know one constraint, and of another the other.
+        """
+        about = partial(ask_about_entries, partial(ask, self._oracle), self._catalog)
+        verdicts = list(about([each.title for each in listed], constraints, columns))
+        unknown = [number for number, verdict in enumerate(verdicts) if not verdict.known]
+        positions = [listed[number].title for number in unknown]
+        by_trait = [about(positions, (trait,), columns) for trait in constraints] if unknown else []
+        for number, *single in zip(unknown, *by_trait, strict=True):
+            if all(verdict.known for verdict in single):
+                verdicts[number] = reduce(joined, single)
+        return verdicts
 
     def _fine_under(self, constraints: tuple[str, ...], columns: RecordColumns) -> bytearray:
         """Return, a byte for each title, whether it was judged and may be listed."""

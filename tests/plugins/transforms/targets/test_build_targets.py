@@ -412,6 +412,24 @@ def test_a_title_is_seen_violating_or_listed_by_each_of_its_names(tmp_path, seen
     assert {title.name for title in listed(row)} == {"Up", "Heat"}
 
 
+def test_what_is_known_of_a_title_may_be_spread_over_its_names(tmp_path):
+    catalog = [{"title": "Spirited Away", "year": 2001, "aliases": ["Sen to Chihiro"]}]
+    risks = [
+        {"title": "Spirited Away", "year": 2001, "risk": {GORE: 0.0}},
+        {"title": "Sen to Chihiro", "year": 2001, "risk": {DRUGS: 0.0}},
+    ]
+    named = {
+        "catalog_path": jsonl(tmp_path / "catalog.jsonl", catalog),
+        "oracle": {"name": "table", "path": str(jsonl(tmp_path / "oracle.jsonl", risks))},
+        "list_length": 1,
+    }
+    user = row_of(1, constraints=[GORE, DRUGS])
+
+    (row,) = rows_of(surveyed(named, [user])([user]))
+
+    assert listed(row) == [Title("Spirited Away", 2001)]
+
+
 def test_a_title_with_no_year_in_the_history_is_every_title_of_that_name(options):
     row = row_of(1, seen=[("matrix", None)])
     (made,) = rows_of(surveyed(options, [row], check="none", list_length=23)([row]))
