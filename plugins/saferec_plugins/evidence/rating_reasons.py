@@ -51,7 +51,7 @@ class _Reason(NamedTuple):
     rating: str
     words: str
     """Without "Rated R for"."""
-    year: int
+    year: int | None
 
 
 @component
@@ -68,7 +68,7 @@ class RatingReasons(EvidenceSource):
     """Own rules (YAML: trait, then risk, open and silence); the built-in ones if not given."""
     silent_from: int = Field(default=1990, ge=0)
     """First year in which silence is evidence: older titles were rated by other standards, and without
-    reasons."""
+    reasons. Of a title without a year it is not."""
     reason_column: str = "reason"
     """Column of the reason; it may be missing where there are only ratings."""
     rating_column: str = "rating"
@@ -85,7 +85,6 @@ class RatingReasons(EvidenceSource):
         rules = rules_for(traits, self._rules, self.rules_path)
         for row in rows:
             title = title_of(row, self.title_column, self.year_column)
-            assert title.year is not None, "title_of refuses a title without one"
             reason = self._reason(row, title.year)
             possible = (self._finding(trait, rule, reason) for trait, rule in rules.items())
             findings = tuple(finding for finding in possible if finding is not None)
@@ -95,7 +94,7 @@ class RatingReasons(EvidenceSource):
     def _rules(self) -> dict[str, ReasonRule]:
         return read_rules(ReasonRule, self.rules_path, "rating_reasons.yaml")
 
-    def _reason(self, row: Row, year: int) -> _Reason:
+    def _reason(self, row: Row, year: int | None) -> _Reason:
         text, rating = row.get(self.reason_column), row.get(self.rating_column)
         for column, value in ((self.reason_column, text), (self.rating_column, rating)):
             if value is not None and not isinstance(value, str):
@@ -114,7 +113,7 @@ class RatingReasons(EvidenceSource):
             risk, words = named
             return Finding(trait, risk, f'"{_whole_words(words)}" in "{_clause(words)}"')
         risk_of_silence = rule.if_silent(reason.rating)
-        if risk_of_silence is None or reason.year < self.silent_from:
+        if risk_of_silence is None or reason.year is None or reason.year < self.silent_from:
             return None
         if reason.words:
             return Finding(trait, risk_of_silence, f'nothing of the kind in "{_short(reason.words)}"')

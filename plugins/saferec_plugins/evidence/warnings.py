@@ -120,11 +120,12 @@ class Warnings(EvidenceSource):
         else:
             given = row
         asked = {form for forms in questions.values() for form in forms}
-        answers = {}
+        answers: dict[str, _Answer] = {}
         for question, value in given.items():
             form = _form(question)
             if form in asked and (answer := self._answer(question, value)) is not None:
-                answers[form] = answer
+                earlier = answers.get(form)  # the same question in another spelling
+                answers[form] = earlier if earlier is not None and earlier.yes else answer
         return answers
 
     def _answer(self, question: str, value: Any) -> _Answer | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -13,7 +14,7 @@ from saferec_core.data.records import constraints_of, titles_of
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError
-from saferec_core.plugins.build import build_oracle
+from saferec_core.plugins.build import build_oracle, chosen_catalog
 from saferec_core.plugins.component import component
 from saferec_core.plugins.contracts.oracle import Verdict
 from saferec_core.plugins.contracts.transform import Counted, Outcome, Transform
@@ -36,6 +37,8 @@ class FilterGroundTruth(Transform):
 
     oracle: ComponentChoice
     """Oracle that judges violations."""
+    catalog_path: Path | None = None
+    """Catalog whose titles are judged by all their names, aliases included, and by their own year."""
     year_tolerance: int = Field(default=2, ge=0)
     """Maximum difference in release year, in years, when matching titles; the oracle's own option wins."""
     risk_threshold: float | None = Field(default=None, gt=0, le=1)
@@ -104,7 +107,10 @@ class FilterGroundTruth(Transform):
 
     @cached_property
     def _verdicts(self) -> Verdicts:
-        return Verdicts(build_oracle(self.oracle, year_tolerance=self.year_tolerance))
+        oracle = build_oracle(self.oracle, year_tolerance=self.year_tolerance)
+        if self.catalog_path is None:
+            return Verdicts(oracle)
+        return Verdicts(oracle, chosen_catalog(self.catalog_path, year_tolerance=self.year_tolerance))
 
 
 def removed_of(row: Row) -> list[dict[str, Any]]:

@@ -125,6 +125,13 @@ def test_answers_come_as_an_object(source):
     assert risks(source("warnings"), {"answers": '{"Is it bloody?": "yes"}'}) == {GORE: 1}
 
 
+@pytest.mark.parametrize("answers", [("yes", "no"), ("no", "yes")], ids=["yes first", "no first"])
+def test_a_yes_counts_whatever_another_spelling_of_the_question_is_answered(source, answers):
+    row = dict(zip(["Is it bloody?", "is it  bloody"], answers, strict=True))
+
+    assert risks(source("warnings"), row) == {GORE: 1}
+
+
 def test_a_question_of_no_trait_is_passed_over(source):
     assert risks(source("warnings"), {"Does somebody sneeze?": "very much"}) == {}
 
@@ -261,6 +268,8 @@ def test_silence_says_nothing_of_titles_from_before_there_were_reasons(reasons):
     assert of(1989, "Rated G") == []
     assert of(1989, "Rated R for bloody images") == [GORE]
     assert of(1990, "Rated G") == [GORE, DRUGS]
+    assert of("", "Rated G") == []
+    assert of("", "Rated R for bloody images") == [GORE]
 
 
 def test_the_words_and_their_clause_are_the_detail(reasons):

@@ -111,6 +111,15 @@ def test_violating_titles_leave_the_ground_truth_and_are_kept_beside_it(filtered
     }
 
 
+def test_a_title_of_the_catalog_is_judged_by_all_its_names(filtered, tmp_path):
+    catalog = tmp_path / "catalog.jsonl"
+    catalog.write_text(json.dumps({"title": "Le Puzzle", "year": 2004, "aliases": ["Saw"]}), encoding="utf-8")
+    row = row_of(("Le Puzzle", 2005))
+
+    assert filtered(row)[0][TRUTH] == [["Le Puzzle", 2005]]
+    assert filtered(row, catalog_path=catalog)[0][TRUTH] == []
+
+
 def test_a_title_has_an_entry_for_each_trait_that_it_violates(filtered):
     row, counts = filtered(
         row_of(("Saw", 2004), ("Blow", 2001), constraints=(DRUGS, GORE)), risk_threshold=0.5
