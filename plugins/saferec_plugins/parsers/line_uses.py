@@ -121,6 +121,9 @@ def _main_level(forms: Sequence[Form], levels: Sequence[_Level]) -> _Level:
     for form, level in zip(forms, levels, strict=True):
         if form.names and not form.prose:
             known[level] = known.get(level, 0) + form.known
+    if not known:  # numbered lines keep their ranks though all of them are prose
+        numbered = (level for form, level in zip(forms, levels, strict=True) if form.keeps_rank)
+        known = dict.fromkeys(numbered, 0)
     marked = {level: count for level, count in known.items() if level[0] != UNMARKED}
     if not marked:
         return UNMARKED, 0

@@ -26,6 +26,9 @@ REFUSAL = re.compile(
 SPLIT_REFUSAL = re.compile(r"\b(?:kann|werde|würde|möchte|darf)\b.{1,200}\bnicht empfehlen\b", re.IGNORECASE)
 """A refusal around the title, as German has it."""
 
+_PRAISE = re.compile(r"\W*(?:(?:strongly|highly)\s+)?enough\b", re.IGNORECASE)
+"""What makes praise of a refusal, as in "I can't recommend Saw (2004) enough"."""
+
 EXCLUSION = re.compile(
     r"""
     ^\W*(?:please\s+)?(?:
@@ -101,6 +104,16 @@ WHOLE_ANSWER = re.compile(
 )
 """Words of a heading over a list of its own, rather than over one section of a list."""
 
+_RECOMMENDS = re.compile(
+    r"""
+    \b(?:I|we)(?:['’](?:d|ll)|\ would|\ will|\ can|\ could)?
+      \ (?:(?!not\b|never\b|cannot\b)\w+\ )?(?:recommend|suggest)\b
+    | \bhere(?:['’]s|\ are|\ is)\b | \b(?:so|try|instead)\W*$
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What a heading says that leaves something out and recommends the rest: "Excluding comedies, I suggest:"."""
+
 _MOST_WORDS = 14
 _LONGEST_SECTION_NAME = 50
 
@@ -112,7 +125,8 @@ def announces(shadow: str) -> bool:
 
 def excludes(text: str) -> bool:
     """Whether a heading or label introduces titles that are not recommended."""
-    return EXCLUSION.search(text[:200]) is not None
+    exclusion = EXCLUSION.search(text[:200])
+    return exclusion is not None and _RECOMMENDS.search(text, exclusion.start(), 400) is None
 
 
 def section_name(shadow: str) -> str:
@@ -133,7 +147,7 @@ def is_prose(before: str, after: str) -> bool:
         return False
     label = EXCLUSION.match(before)
     return (
-        REFUSAL.search(before) is not None
+        (REFUSAL.search(before) is not None and _PRAISE.match(after) is None)
         or SPLIT_REFUSAL.search(f"{before} {after}") is not None
         or MENTION.search(before) is not None
         or (label is not None and label["end"] == ":")

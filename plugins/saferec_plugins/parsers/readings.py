@@ -75,6 +75,8 @@ class Form:
     """Whether it looks like an attribute of a title above, such as ``Genre: Drama``."""
     announces: bool
     """Whether it introduces the following lines."""
+    keeps_rank: bool
+    """Whether it is numbered and names a title, recommended or not, that no line above says to avoid."""
     section: str
     """The name of the section that it begins, as in ``### Thrillers``; empty if it begins none."""
 
@@ -139,6 +141,7 @@ class Reading:
             labeled=self.labeled,
             attribute=ATTRIBUTE.match(shadow) is not None,
             announces=announces(shadow),
+            keeps_rank=self.kind == NUMBERED and bool(self.entries) and not self.avoiding,
             section="" if self.entries else section_name(shadow),
         )
 

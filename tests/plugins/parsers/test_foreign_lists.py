@@ -333,6 +333,41 @@ def test_missing_years_are_completed_where_one_entry_alone_has_the_name(catalog,
     assert (item.name, item.year, item.readable) == (*title, True)
 
 
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Excluding comedies, I recommend:",
+        "Not included are comedies. Here are the others:",
+        "You've already seen a lot, so:",
+    ],
+)
+def test_a_heading_that_leaves_something_out_and_recommends_the_rest_hides_no_list(heading):
+    parsed = parse(f"{heading}\n1. Saw (2004)\n2. Up (2009)\n")
+
+    assert [item.title for item in parsed.items] == [Title("Saw", 2004), Title("Up", 2009)]
+
+
+@pytest.mark.parametrize(
+    "heading", ["Not suitable for you, I cannot recommend:", "Excluded, since I would never suggest them:"]
+)
+def test_a_heading_that_refuses_to_recommend_hides_its_list(heading):
+    assert not parse(f"{heading}\n1. Saw (2004)\n2. Up (2009)\n").items
+
+
+def test_numbered_lines_keep_their_ranks_though_all_of_them_are_prose():
+    parsed = parse(
+        "1. If you liked Heat (1995), try Saw (2004)\n2. If you liked Up (2009), try Coco (2017)\n"
+    )
+
+    assert [item.readable for item in parsed.items] == [False, False]
+
+
+def test_praise_that_sounds_like_a_refusal_keeps_its_rank():
+    (item,) = parse("I can't recommend Saw (2004) enough\n").items
+
+    assert item.year == 2004
+
+
 def test_a_table_of_films_to_avoid_recommends_nothing():
     table = "| Title | Year |\n|---|---|\n| Hostel | 2005 |\n| Cube (1997) | |"
 
