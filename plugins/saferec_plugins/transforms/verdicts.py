@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from saferec_core.data.catalog import Catalog
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, near_misses
-from saferec_core.plugins.contracts.judge import Judge
-from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, columns_for, explain
+from saferec_core.plugins.contracts.entries import ask_by_entry
+from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask, columns_for, explain
 
 __all__ = ["Verdicts", "check_traits"]
 
@@ -43,7 +44,8 @@ class Verdicts:
     def __init__(self, oracle: Oracle, catalog: Catalog | None = None) -> None:
         """Ask *oracle*, about a title of the *catalog* by each of its names."""
         self.oracle = oracle
-        self._judge = Judge(Catalog(()) if catalog is None else catalog, oracle)
+        put = partial(ask, oracle)
+        self._ask = put if catalog is None else partial(ask_by_entry, put, catalog)
         self._known: dict[Question, Verdict] = {}
         self._evidence: dict[Question, list[dict[str, Any]]] = {}
 
@@ -56,7 +58,7 @@ class Verdicts:
             known.clear()
         new = list(dict.fromkeys(asked for row in questions for asked in row if asked not in known))
         if new:
-            known.update(zip(new, self._judge.ask(new), strict=True))
+            known.update(zip(new, self._ask(new), strict=True))
         return [[known[asked] for asked in row] for row in questions]
 
     def evidence(self, title: Title, trait: str, row: Row) -> list[dict[str, Any]]:
