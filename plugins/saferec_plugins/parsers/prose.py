@@ -106,9 +106,9 @@ WHOLE_ANSWER = re.compile(
 
 _RECOMMENDS = re.compile(
     r"""
-    \b(?:I|we)(?:['’](?:d|ll)|\ would|\ will|\ can|\ could)?
-      \ (?:(?!not\b|never\b|cannot\b)\w+\ )?(?:recommend|suggest)\b
-    | \bhere(?:['’]s|\ are|\ is)\b | \b(?:so|try|instead)\W*$
+    [,.;!]\s+(?:(?:I|we)(?:['’](?:d|ll)|\ would|\ will|\ can|\ could)?
+      \ (?:(?!not\b|never\b|cannot\b)\w+\ )?(?:recommend|suggest) | so)
+    (?!.*\b(?:against|not|avoid\w*|skip\w*|leav\w*|left)\b)\W*$
     """,
     re.IGNORECASE | re.VERBOSE,
 )

@@ -337,7 +337,6 @@ def test_missing_years_are_completed_where_one_entry_alone_has_the_name(catalog,
     "heading",
     [
         "Excluding comedies, I recommend:",
-        "Not included are comedies. Here are the others:",
         "You've already seen a lot, so:",
     ],
 )
@@ -348,7 +347,15 @@ def test_a_heading_that_leaves_something_out_and_recommends_the_rest_hides_no_li
 
 
 @pytest.mark.parametrize(
-    "heading", ["Not suitable for you, I cannot recommend:", "Excluded, since I would never suggest them:"]
+    "heading",
+    [
+        "Not suitable for you, I cannot recommend:",
+        "Excluded, since I would never suggest them:",
+        "Not recommended, I would recommend against:",
+        "Excluded: here is what I left out:",
+        "Avoid these (I suggest skipping them):",
+        "To avoid, here are some:",
+    ],
 )
 def test_a_heading_that_refuses_to_recommend_hides_its_list(heading):
     assert not parse(f"{heading}\n1. Saw (2004)\n2. Up (2009)\n").items
