@@ -100,7 +100,9 @@ def _explained(oracle: Oracle, questions: Sequence[Question], verdict: Verdict) 
         return []
     if not isinstance(oracle, Explaining):
         return [Evidence(trait, verdict.risks.get(trait, math.nan), "", "") for trait in verdict.violated]
-    evidences = [evidence for question in questions for evidence in explain(oracle, question)]
+    evidences: list[Evidence] = []
+    for question in questions:  # several of them may find the same
+        evidences += [evidence for evidence in explain(oracle, question) if evidence not in set(evidences)]
     return [evidence for evidence in evidences if evidence.trait in verdict.violated]
 
 

@@ -10,7 +10,7 @@ from saferec_core.data.catalog import Catalog
 from saferec_core.data.rows import Row
 from saferec_core.data.titles import Title
 from saferec_core.errors import DataError, near_misses
-from saferec_core.plugins.contracts.entries import ask_by_entry
+from saferec_core.plugins.contracts.entries import ask_by_entry, questions_of
 from saferec_core.plugins.contracts.oracle import Oracle, Question, Verdict, ask, columns_for, explain
 
 __all__ = ["Verdicts", "check_traits"]
@@ -44,6 +44,7 @@ class Verdicts:
     def __init__(self, oracle: Oracle, catalog: Catalog | None = None) -> None:
         """Ask *oracle*, about a title of the *catalog* by each of its names."""
         self.oracle = oracle
+        self._catalog = catalog
         put = partial(ask, oracle)
         self._ask = put if catalog is None else partial(ask_by_entry, put, catalog)
         self._known: dict[Question, Verdict] = {}
@@ -67,8 +68,9 @@ class Verdicts:
         if asked not in self._evidence:
             if len(self._evidence) >= _REMEMBERED:
                 self._evidence.clear()
+            about = [asked] if self._catalog is None else questions_of(self._catalog, asked)
+            pieces = dict.fromkeys(piece for question in about for piece in explain(self.oracle, question))
             self._evidence[asked] = [
-                {"source": piece.source, "risk": piece.risk, "detail": piece.detail}
-                for piece in explain(self.oracle, asked)
+                {"source": piece.source, "risk": piece.risk, "detail": piece.detail} for piece in pieces
             ]
         return self._evidence[asked]
