@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import Distribution, EntryPoint, PackagePath
+from importlib.metadata import Distribution, EntryPoint
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from saferec_core.plugins.discovery import InstalledPlugin, installed_plugins
@@ -78,18 +79,21 @@ def _is_editable(distribution: Distribution) -> bool:
 
 
 def _recorded(distribution: Distribution) -> Iterator[tuple[str, tuple[Path, str]]]:
-    """Yield the files of a distribution, where they are and the hash that was recorded, if legible."""
+    """Yield the files of a distribution, where they are and the hash that was recorded, if legible.
+
+    From Python 3.12 on ``distribution.files`` leaves out missing ones, so the record itself is read.
+    """
     try:
-        files = distribution.files or ()
-    except (ValueError, OSError):  # a record that is not text, or whose sizes are not numbers
+        rows = list(csv.reader((distribution.read_text("RECORD") or "").splitlines()))
+    except (ValueError, OSError, csv.Error):  # a record that is not text
         return
-    for file in files:
-        if not _is_incidental(file):
-            recorded = file.hash.value if file.hash and file.hash.mode == "sha256" else ""
-            yield str(file), (Path(str(distribution.locate_file(file))), recorded)
+    for name, recorded, *_ in ((*row, "", "") for row in rows if row):
+        if not _is_incidental(PurePosixPath(name)):
+            kind, _, digest = recorded.partition("=")
+            yield name, (Path(str(distribution.locate_file(name))), digest if kind == "sha256" else "")
 
 
-def _is_incidental(file: PackagePath) -> bool:
+def _is_incidental(file: PurePosixPath) -> bool:
     """Tell whether a file belongs to the installation and not to what was installed."""
     return file.suffix == ".pyc" or ".." in file.parts or file.parent.name.endswith(".dist-info")
 
