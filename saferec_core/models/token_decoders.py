@@ -139,7 +139,7 @@ class TokenBytes:
         self.characters = np.zeros(size, np.int64)
         """How many characters begin in it."""
         self.begins = np.ones(size, np.bool_)
-        """Whether its first byte begins a character."""
+        """Whether its first byte begins a character; not if it has none, as within a character."""
 
     def met(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return where to look T ids up (T,); what they write is known from then on."""
@@ -156,7 +156,7 @@ class TokenBytes:
         self.pieces[token_id] = piece
         self.silent[token_id] = not piece
         self.characters[token_id] = sum(begin_characters)
-        self.begins[token_id] = all(begin_characters[:1])
+        self.begins[token_id] = any(begin_characters[:1])
         self._is_met[token_id] = True
 
     def _written(self, token_id: int) -> bytes:

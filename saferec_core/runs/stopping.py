@@ -28,7 +28,7 @@ class RunStopped(BaseException):
 
 
 class Stop:
-    """Notices SIGTERM, SIGINT and the end of the time a run may take.
+    """Notices SIGTERM, SIGINT, a closed terminal (SIGHUP) and the end of the time a run may take.
 
     During a training step a request waits for the step's end; at any other time it ends the run at once,
     since evaluations keep what they have done. A second SIGINT does not wait either.
@@ -61,7 +61,10 @@ class Stop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._heard) for number in (signal.SIGTERM, signal.SIGINT)}
+        numbers = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup has it ignored
+            numbers.append(signal.SIGHUP)
+        before = {number: signal.signal(number, self._heard) for number in numbers}
         try:
             yield
         finally:

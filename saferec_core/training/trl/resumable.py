@@ -62,7 +62,7 @@ class Resumable:
     starts_with = "--model"
     """Flag of the policy that a stage starts from."""
     stage_folder: Path
-    """Folder whose ``*.jsonl`` belong to the stage."""
+    """Folder of the stage, whose logs go with its checkpoints."""
     kept_whole: int | None
     """How many checkpoints keep their training state, the newest; None: all."""
     weights_are_kept: bool

@@ -110,6 +110,17 @@ def test_any_ids_decode_as_by_streaming(name, data):
         assert (text, starts.tolist()) == streamed(tokenizer, ids)
 
 
+def test_a_special_token_within_a_character_does_not_end_it():
+    tokenizer = TOKENIZERS["byte-level"]
+    special = next(n for n, token in tokenizer.get_added_tokens_decoder().items() if token.special)
+    first, second = (
+        tokenizer.token_to_id("\u00c2"),
+        tokenizer.token_to_id("\u00a1"),
+    )  # the bytes of one character
+
+    assert decoded(tokenizer, [first, special, second]) == ("\u00a1", [0, NO_START, 0])
+
+
 @pytest.mark.parametrize("name", TOKENIZERS)
 @settings(max_examples=100)
 @given(text=st.text(st.sampled_from("Saw (2014)\nIt é東京😀👩‍👧"), max_size=40))

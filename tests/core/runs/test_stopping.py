@@ -44,6 +44,23 @@ def test_within_a_step_a_signal_waits_for_its_end():
     assert (REACHED, stopped.value.status) == ([130], 130)
 
 
+def test_a_closed_terminal_waits_for_the_end_of_a_step_too():
+    with pytest.raises(RunStopped, match="SIGHUP; continue with: again") as stopped:
+        step(Stop("again"), signal.SIGHUP)
+
+    assert (REACHED, stopped.value.status) == ([129], 129)
+
+
+def test_a_run_that_was_told_to_ignore_its_terminal_goes_on():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        step(Stop("again"), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert REACHED == [0]
+
+
 def test_a_second_interrupt_does_not_wait():
     with pytest.raises(RunStopped):
         step(Stop("again"), signal.SIGINT, signal.SIGINT)
