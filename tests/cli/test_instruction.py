@@ -110,7 +110,7 @@ def test_rows_of_a_file_get_it_too_and_a_system_message_of_their_own_stays(main,
     assert sum(ids in bare for ids in kept) == 1  # the one with words of its own
     assert sum(map(len, kept)) > sum(map(len, bare))
     assert other.status == 2
-    assert "made of another input, policy or settings" in other.err
+    assert "made of another input, policy, catalog, oracle or settings" in other.err
 
 
 def test_held_out_prompts_without_it_get_it_in_an_evaluation(main, trained, tokens, tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 
 import pytest
 
@@ -44,19 +45,25 @@ def test_within_a_step_a_signal_waits_for_its_end():
     assert (REACHED, stopped.value.status) == ([130], 130)
 
 
-def test_a_closed_terminal_waits_for_the_end_of_a_step_too():
+@pytest.fixture
+def of_the_terminal():
+    """Set what a closed terminal does, whatever the tests were started with."""
+    before = signal.getsignal(signal.SIGHUP)
+    yield partial(signal.signal, signal.SIGHUP)
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_a_closed_terminal_waits_for_the_end_of_a_step_too(of_the_terminal):
+    of_the_terminal(signal.SIG_DFL)
     with pytest.raises(RunStopped, match="SIGHUP; continue with: again") as stopped:
         step(Stop("again"), signal.SIGHUP)
 
     assert (REACHED, stopped.value.status) == ([129], 129)
 
 
-def test_a_run_that_was_told_to_ignore_its_terminal_goes_on():
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
-    try:
-        step(Stop("again"), signal.SIGHUP)
-    finally:
-        signal.signal(signal.SIGHUP, before)
+def test_a_run_that_was_told_to_ignore_its_terminal_goes_on(of_the_terminal):
+    of_the_terminal(signal.SIG_IGN)  # as nohup does
+    step(Stop("again"), signal.SIGHUP)
 
     assert REACHED == [0]
 
