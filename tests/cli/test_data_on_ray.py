@@ -177,7 +177,7 @@ def test_a_step_that_fails_is_named_as_on_one_machine(build):
     here = build("local", {"name": "fail"})
 
     assert (on_ray.returncode, here.returncode) == (2, 2)
-    assert "step 'fail' failed: ZeroDivisionError: n of 1200" in on_ray.stderr
+    assert "transform 'fail' of acme-steps 1.2.3 failed: ZeroDivisionError: n of 1200" in on_ray.stderr
     assert on_ray.stderr == here.stderr
 
 

@@ -10,7 +10,7 @@ from trl import GRPOConfig
 
 from saferec_core.config.schema import TrainConfig
 from saferec_core.models.compiled_decoding import decode_compiled
-from saferec_core.models.four_bit import four_bit_settings, keep_trainable
+from saferec_core.models.four_bit import four_bit_settings
 from saferec_core.plugins.contracts.normalizer import Normalizer
 from saferec_core.rl.limits import Limits
 from saferec_core.rl.rollouts import RolloutScorer, ScoredBatch
@@ -107,8 +107,6 @@ def rank_grpo_trainer(
             peft_config=lora_config(config.model),
             **({"quantization_config": four_bit_settings()} if config.model.load_in_4bit else {}),
         )
-    if config.model.load_in_4bit:
-        keep_trainable(trainer.model)
     if rollout.compile_decoding and trainer.accelerator.device.type == "cuda" and not rollout.use_vllm:
         decode_compiled(trainer.bare_policy, trainer.generation_config)
     return trainer

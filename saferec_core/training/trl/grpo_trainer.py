@@ -27,6 +27,7 @@ from saferec_core.errors import SaferecError
 from saferec_core.models.adapters import without_adapters
 from saferec_core.models.decoding import NO_RANK
 from saferec_core.models.finite import only_finite_logits
+from saferec_core.models.four_bit import keep_trainable
 from saferec_core.plugins.contracts.normalizer import Advantages, Normalizer
 from saferec_core.plugins.contracts.run_context import RunContext
 from saferec_core.rl.credit import credit
@@ -121,6 +122,9 @@ class RankGRPOTrainer(Phased, OrderedPrompts, DynamicSampling, Resumable, GRPOTr
         models = [self.bare_policy]
         if self.ref_model is not None:
             models.append(self.accelerator.unwrap_model(self.ref_model))
+        if kwargs.get("quantization_config") is not None:
+            for each in models:
+                keep_trainable(each)
         self.sharing.prepare(models, self.temperature, engine_obstacle(self.accelerator))
 
     @property
