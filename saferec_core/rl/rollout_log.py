@@ -102,7 +102,7 @@ def _explained(oracle: Oracle, questions: Sequence[Question], verdict: Verdict) 
         return [Evidence(trait, verdict.risks.get(trait, math.nan), "", "") for trait in verdict.violated]
     evidences: list[Evidence] = []
     for question in questions:  # several of them may find the same
-        evidences += [evidence for evidence in explain(oracle, question) if evidence not in set(evidences)]
+        evidences += [evidence for evidence in explain(oracle, question) if evidence not in evidences]
     return [evidence for evidence in evidences if evidence.trait in verdict.violated]
 
 
