@@ -62,8 +62,9 @@ class Stop:
             yield
             return
         numbers = [signal.SIGTERM, signal.SIGINT]
-        if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup has it ignored
-            numbers.append(signal.SIGHUP)
+        hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+        if hangup is not None and signal.getsignal(hangup) == signal.SIG_DFL:  # nohup has it ignored
+            numbers.append(hangup)
         before = {number: signal.signal(number, self._heard) for number in numbers}
         try:
             yield

@@ -68,6 +68,14 @@ def test_a_run_that_was_told_to_ignore_its_terminal_goes_on(of_the_terminal):
     assert REACHED == [0]
 
 
+def test_where_terminals_send_no_signal_the_others_are_heard(monkeypatch):
+    monkeypatch.delattr(signal, "SIGHUP")  # as on Windows
+    with pytest.raises(RunStopped):
+        step(Stop("again"), signal.SIGTERM)
+
+    assert REACHED == [143]
+
+
 def test_a_second_interrupt_does_not_wait():
     with pytest.raises(RunStopped):
         step(Stop("again"), signal.SIGINT, signal.SIGINT)
